@@ -1,0 +1,38 @@
+public import Query
+public import Tables
+
+/// What the owner declares of a dataset: public, complete, and all that a plan may know.
+public struct Manifest: Sendable, Hashable {
+    public var name: String
+    public var title: String
+    public var description: String
+    /// The people protected: the ledger belongs to them (PRIVACY.md, rule 9).
+    public var population: String
+    public var schema: Schema
+    public var unit: UnitDeclaration
+    public var weightColumn: Int?
+    /// The largest numbers of rows and of units that the table may hold: public; loading more is refused.
+    public var capacityRows: Int
+    public var capacityUnits: Int
+    /// nil for a public lookup table.
+    public var policy: Policy?
+    /// For a public lookup table: its key's column. Such a table is not protected.
+    public var lookupKey: Int?
+
+    public init(
+        name: String, title: String, description: String, population: String, schema: Schema, unit: UnitDeclaration,
+        weightColumn: Int? = nil, capacityRows: Int, capacityUnits: Int, policy: Policy?, lookupKey: Int? = nil
+    ) {
+        self.name = name
+        self.title = title
+        self.description = description
+        self.population = population
+        self.schema = schema
+        self.unit = unit
+        self.weightColumn = weightColumn
+        self.capacityRows = capacityRows
+        self.capacityUnits = capacityUnits
+        self.policy = policy
+        self.lookupKey = lookupKey
+    }
+}

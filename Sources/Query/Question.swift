@@ -1,0 +1,133 @@
+public import DifferentialPrivacy
+public import Tables
+
+/// A question as it is asked.
+public struct Question: Sendable, Hashable, Codable {
+    public var sql: String
+    public var budget: QuestionBudget
+    /// The delta that key selection may use; nil: the policy's selection delta in proportion to the question's loss.
+    public var selectionDelta: Double?
+    /// Tighter contribution bounds than the manifest's; never wider.
+    public var groupsPerUnit: Int?
+    public var rowsPerGroup: Int?
+
+    public init(
+        sql: String, budget: QuestionBudget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
+        rowsPerGroup: Int? = nil
+    ) {
+        self.sql = sql
+        self.budget = budget
+        self.selectionDelta = selectionDelta
+        self.groupsPerUnit = groupsPerUnit
+        self.rowsPerGroup = rowsPerGroup
+    }
+}
+
+/// What a question may cost.
+public enum QuestionBudget: Sendable, Hashable, Codable {
+    /// Pure: that epsilon. zCDP: the largest rho that converts to at most that epsilon at the policy's conversion delta.
+    case epsilon(Double)
+    /// zCDP only.
+    case rho(Double)
+    /// The least loss for which every aggregate's 95 % half-width is at most `relative` times `groupSize` (counts), or
+    /// `relative` times `groupSize` times the half-width of its bounds (sums, and so means).
+    case error(relative: Double, groupSize: Double)
+}
+
+/// Aggregates as a policy names them.
+public enum AggregateFunction: String, Sendable, Hashable, Codable, CaseIterable {
+    case count, countDistinct = "count_distinct", sum, average = "avg", variance, standardDeviation = "stddev", median,
+        quantile, minimum = "min", maximum = "max", histogram
+}
+
+/// The privacy unit of a dataset and what it may contribute.
+public struct UnitDeclaration: Sendable, Hashable {
+    /// The column that names the unit; nil: each row is one.
+    public var column: Int?
+    /// The largest number of rows of a unit in the table: enforced when the table is added.
+    public var rowsPerUnit: Int
+    /// The largest number of groups that a unit may contribute to in one answer.
+    public var groupsPerUnit: Int
+    /// The largest number of rows that a unit may contribute to one group; nil: `rowsPerUnit`.
+    public var rowsPerGroup: Int?
+
+    public init(column: Int?, rowsPerUnit: Int, groupsPerUnit: Int, rowsPerGroup: Int? = nil) {
+        self.column = column
+        self.rowsPerUnit = rowsPerUnit
+        self.groupsPerUnit = groupsPerUnit
+        self.rowsPerGroup = rowsPerGroup
+    }
+}
+
+/// What planning may know of a dataset: nothing of its rows.
+public struct DatasetDescription: Sendable, Hashable {
+    public var name: String
+    public var schema: Schema
+    public var unit: UnitDeclaration
+    /// The survey weight's column, if there is one; its bounds are declared.
+    public var weightColumn: Int?
+    /// The largest number of rows that the owner declares: public.
+    public var capacityRows: Int
+    public var population: String
+
+    public init(
+        name: String, schema: Schema, unit: UnitDeclaration, weightColumn: Int? = nil, capacityRows: Int,
+        population: String
+    ) {
+        self.name = name
+        self.schema = schema
+        self.unit = unit
+        self.weightColumn = weightColumn
+        self.capacityRows = capacityRows
+        self.population = population
+    }
+}
+
+/// A public table, unique on its key: joining it multiplies no rows.
+public struct LookupDescription: Sendable, Hashable {
+    public var name: String
+    public var schema: Schema
+    public var keyColumn: Int
+
+    public init(name: String, schema: Schema, keyColumn: Int) {
+        self.name = name
+        self.schema = schema
+        self.keyColumn = keyColumn
+    }
+}
+
+/// How the policy measures loss; delta is split beforehand (PRIVACY.md, rule 6).
+public struct LossRegime: Sendable, Hashable {
+    public var kind: PrivacyLossKind
+    /// The delta at which rho is converted to epsilon (zCDP); 0 for pure.
+    public var conversionDelta: Double
+    /// The delta reserved for all key selections together (zCDP); 0 for pure.
+    public var selectionDelta: Double
+    /// The policy's total loss: epsilon or rho.
+    public var total: Double
+
+    public init(kind: PrivacyLossKind, conversionDelta: Double, selectionDelta: Double, total: Double) {
+        self.kind = kind
+        self.conversionDelta = conversionDelta
+        self.selectionDelta = selectionDelta
+        self.total = total
+    }
+}
+
+/// All that a plan may depend on beside the question: public, the same whatever the data.
+public struct PlanningContext: Sendable {
+    public var datasets: [DatasetDescription]
+    public var lookups: [LookupDescription]
+    public var regime: LossRegime
+    public var allowed: Set<AggregateFunction>
+
+    public init(
+        datasets: [DatasetDescription], lookups: [LookupDescription] = [], regime: LossRegime,
+        allowed: Set<AggregateFunction> = Set(AggregateFunction.allCases)
+    ) {
+        self.datasets = datasets
+        self.lookups = lookups
+        self.regime = regime
+        self.allowed = allowed
+    }
+}

@@ -1,0 +1,95 @@
+/// A typed, resolved row expression: what a question computes on each row before anything is aggregated.
+///
+/// Every operation is total: a failed cast, division by zero, overflow, NaN or infinity gives null, never an error
+/// (PRIVACY.md, rule 12), since an error would reveal that such a row exists. Booleans follow SQL's three-valued logic.
+public indirect enum Expression: Sendable, Hashable {
+    /// A column of the source; in a join, the left table's columns come first, then the right table's.
+    case column(Int, ValueType)
+    /// A literal; `.null` carries the type that its context gives it.
+    case literal(Value, ValueType)
+    /// Arithmetic; operands have the result's type (integer or real). `/` is always real division.
+    case arithmetic(ArithmeticOperator, Expression, Expression, ValueType)
+    /// Negation and functions of one number.
+    case function(NumericFunction, Expression, ValueType)
+    /// Rounds half away from zero to that many decimal digits (negative: tens, hundreds, ...); real.
+    case round(Expression, digits: Int)
+    /// The lower edge of the bin that holds the value: `origin + width * floor((x - origin) / width)`; real, or integer
+    /// where all three are.
+    case bin(Expression, width: Double, origin: Double, ValueType)
+    /// Comparison of two operands of one type; null where either is null. Text compares by Unicode scalar values.
+    case comparison(ComparisonOperator, Expression, Expression)
+    case and(Expression, Expression)
+    case or(Expression, Expression)
+    case not(Expression)
+    case isNull(Expression)
+    /// Membership in a list of non-null literals of the operand's type.
+    case isIn(Expression, [Value])
+    /// SQL `LIKE`: `%` any run, `_` one character, backslash escapes; case-sensitive.
+    case like(Expression, pattern: String)
+    /// `CASE WHEN condition THEN value ... ELSE otherwise END`; all values have the result's type.
+    case conditional([ConditionalBranch], otherwise: Expression, ValueType)
+    /// The first non-null operand.
+    case coalesce([Expression], ValueType)
+    /// The least or greatest non-null operand (null only if all are).
+    case extremum(ExtremumFunction, [Expression], ValueType)
+    /// The value moved into [lower, upper]; null stays null.
+    case clamp(Expression, lower: Double, upper: Double, ValueType)
+    /// A cast; what cannot be cast is null.
+    case cast(Expression, ValueType)
+    /// A part of a date or timestamp (UTC); integer.
+    case datePart(DatePart, Expression)
+    /// A date or timestamp cut to the start of its year, quarter, month, week, day or hour; of the operand's type.
+    case dateTruncate(DatePart, Expression, ValueType)
+    case textFunction(TextFunction, Expression)
+    /// The number of Unicode scalars; integer.
+    case textLength(Expression)
+    /// Column `column` of the lookup table `slot`, in the row whose key equals the operand; null where none does.
+    case lookup(slot: Int, key: Expression, column: Int, ValueType)
+    /// Whether the lookup table `slot` has a row with that key; never null.
+    case lookupMatches(slot: Int, key: Expression)
+}
+
+public struct ConditionalBranch: Sendable, Hashable {
+    public var condition: Expression
+    public var value: Expression
+
+    public init(condition: Expression, value: Expression) {
+        self.condition = condition
+        self.value = value
+    }
+}
+
+public enum ArithmeticOperator: String, Sendable, Hashable { case add, subtract, multiply, divide, modulo }
+
+public enum NumericFunction: String, Sendable, Hashable {
+    case negate, absolute, floor, ceiling, squareRoot, exponential, naturalLogarithm
+}
+
+public enum ComparisonOperator: String, Sendable, Hashable {
+    case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
+}
+
+public enum ExtremumFunction: String, Sendable, Hashable { case least, greatest }
+
+public enum DatePart: String, Sendable, Hashable, CaseIterable {
+    case year, quarter, month, week, day, dayOfWeek, dayOfYear, hour, minute, second
+}
+
+public enum TextFunction: String, Sendable, Hashable { case lower, upper, trim }
+
+extension Expression {
+    /// The type of the expression's values.
+    public var type: ValueType {
+        switch self {
+        case .column(_, let type), .literal(_, let type), .arithmetic(_, _, _, let type), .function(_, _, let type),
+            .bin(_, _, _, let type), .conditional(_, _, let type), .coalesce(_, let type),
+            .extremum(_, _, let type), .clamp(_, _, _, let type), .cast(_, let type), .dateTruncate(_, _, let type),
+            .lookup(_, _, _, let type):
+            return type
+        case .comparison, .and, .or, .not, .isNull, .isIn, .like, .lookupMatches: return .boolean
+        case .round: return .real
+        case .datePart, .textLength: return .integer
+        case .textFunction: return .text
+        }
+    }
+}

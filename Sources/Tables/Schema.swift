@@ -1,0 +1,53 @@
+/// What the public knows of a column: its name, type, bounds and domain, as the data owner declared them.
+public struct ColumnSchema: Sendable, Hashable {
+    public var name: String
+    public var type: ValueType
+    public var isNullable: Bool
+    /// Declared bounds of an integer, real, date or timestamp column, in its own unit. Values are clipped to them where
+    /// they enter an aggregate (PRIVACY.md, rule 12); they are never taken from the data.
+    public var lowerBound: Double?
+    public var upperBound: Double?
+    /// The grid on which quantiles of this column are searched; 1 for integers and dates unless declared.
+    public var resolution: Double?
+    /// The public domain, in the declared order. A value outside it becomes `other`, or null where `other` is nil.
+    public var domain: [Value]?
+    public var other: Value?
+    /// Whether an infinite value becomes the bound (true) or null (false).
+    public var infinityIsBound: Bool
+    /// The largest number of UTF-8 bytes of a text value, after NFC normalisation; longer ones are cut.
+    public var maximumBytes: Int
+    public var description: String
+
+    public init(
+        name: String, type: ValueType, isNullable: Bool = true, lowerBound: Double? = nil, upperBound: Double? = nil,
+        resolution: Double? = nil, domain: [Value]? = nil, other: Value? = nil, infinityIsBound: Bool = false,
+        maximumBytes: Int = 128, description: String = ""
+    ) {
+        self.name = name
+        self.type = type
+        self.isNullable = isNullable
+        self.lowerBound = lowerBound
+        self.upperBound = upperBound
+        self.resolution = resolution
+        self.domain = domain
+        self.other = other
+        self.infinityIsBound = infinityIsBound
+        self.maximumBytes = maximumBytes
+        self.description = description
+    }
+}
+
+/// The columns of a table, in order. Names are unique.
+public struct Schema: Sendable, Hashable {
+    public var columns: [ColumnSchema]
+
+    public init(columns: [ColumnSchema]) {
+        self.columns = columns
+    }
+
+    /// The position of the column of that name (exact match first, then regardless of ASCII case), if there is one.
+    public func index(of name: String) -> Int? {
+        if let exact = columns.firstIndex(where: { $0.name == name }) { return exact }
+        return columns.firstIndex { $0.name.lowercased() == name.lowercased() }
+    }
+}
