@@ -1,0 +1,187 @@
+import Foundation
+import Testing
+
+@Suite("The sources keep to ARCHITECTURE.md")
+struct ArchitectureTests {
+    let repository = Repository()
+
+    @Test("The table names every module, each importing only modules above it")
+    func tableIsALadder() throws {
+        let modules = try repository.declaredModules()
+        #expect(modules.count >= 10)
+        var above: Set<String> = []
+        for module in modules {
+            #expect(module.imports.isSubset(of: above), "\(module.name) imports a module that is not above it")
+            above.insert(module.name)
+        }
+        let folders = try FileManager.default.contentsOfDirectory(
+            atPath: repository.root.appending(path: "Sources").path)
+        #expect(Set(folders) == above)
+    }
+
+    @Test("Each source imports only what its module's row names")
+    func importsFollowTheTable() throws {
+        let modules = Dictionary(uniqueKeysWithValues: try repository.declaredModules().map { ($0.name, $0.imports) })
+        for source in try repository.sources() {
+            let allowed = try #require(modules[source.module], "\(source.module) is not in ARCHITECTURE.md")
+            for imported in imports(of: source) where modules[imported] != nil {
+                #expect(allowed.contains(imported), "\(source.path) imports \(imported)")
+            }
+        }
+    }
+
+    @Test("The package's targets depend on what the table says")
+    func packageFollowsTheTable() throws {
+        let modules = try repository.declaredModules()
+        let names = Set(modules.map(\.name))
+        let targets = try packageTargets()
+        for module in modules {
+            let dependencies = try #require(targets[module.name], "Package.swift has no target \(module.name)")
+            #expect(dependencies.intersection(names) == module.imports, "dependencies of \(module.name)")
+        }
+    }
+
+    @Test(
+        "A library is imported only where it belongs",
+        arguments: [
+            ("GRDB", ["Datasite"]), ("Yams", ["Datasite"]), ("Hummingbird", ["DatasiteServer"]),
+            ("HummingbirdTLS", ["DatasiteServer"]), ("AsyncHTTPClient", ["DatasiteClient"]),
+            ("ArgumentParser", ["parley"]),
+            ("Crypto", ["Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "parley"]),
+        ])
+    func librariesStayAtTheirPlace(library: String, modules: [String]) throws {
+        for source in try repository.sources() where imports(of: source).contains(library) {
+            #expect(modules.contains(source.module), "\(source.path) imports \(library)")
+        }
+    }
+
+    @Test("Mathematics is synchronous: async stays in the datasite and at the edges")
+    func asyncStaysAtTheEdges() throws {
+        let edges: Set<String> = ["Datasite", "DatasiteClient", "DatasiteServer", "parley"]
+        try forbid(/\basync\b|\bawait\b/) { !edges.contains($0.module) }
+    }
+
+    @Test("No unchecked sendability outside Secrets, and nonisolated(unsafe) only in the mapped bytes")
+    func sendabilityIsChecked() throws {
+        try forbid(/@unchecked Sendable/) { $0.module != "Secrets" }
+        let mapped: Set<String> = ["Sources/Tables/ColumnBytes.swift"]
+        try forbid(/nonisolated\(unsafe\)/) { !mapped.contains($0.path) && $0.module != "Secrets" }
+    }
+
+    @Test("No force: try!, fatalError and unsafe flags stay out")
+    func nothingIsForced() throws {
+        try forbid(/\btry!|\bfatalError\(|\bas!/) { _ in true }
+        #expect(!(try repository.text("Package.swift").contains("unsafeFlags")))
+    }
+
+    @Test("Randomness has one source, and the seeded one is where no release is made")
+    func randomnessIsSystems() throws {
+        try forbid(/SystemRandomNumberGenerator|\.random\(|\.shuffled\(|\.randomElement\(|drand48|srand/) { _ in true }
+        try forbid(/SeededGenerator/) {
+            !["Secrets"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
+        }
+    }
+
+    @Test("No module or type has a name that says nothing")
+    func namesSaySomething() throws {
+        let empty = /\b(struct|class|enum|actor|protocol)\s+(\w*(Util|Utils|Helper|Helpers|Manager)|Core|Common|Base)\b/
+        try forbid(empty) { _ in true }
+    }
+
+    @Test("Platform libraries are imported only under a condition")
+    func platformImportsAreConditional() throws {
+        for source in try repository.sources() {
+            var depth = 0
+            for (number, line) in source.lines.enumerated() {
+                let trimmed = line.trimmingCharacters(in: .whitespaces)
+                if trimmed.hasPrefix("#if") { depth += 1 }
+                if trimmed.hasPrefix("#endif") { depth -= 1 }
+                if trimmed.contains(/import (Glibc|Darwin|Musl)\b/) {
+                    #expect(depth > 0, "\(source.path):\(number + 1)")
+                }
+            }
+        }
+    }
+
+    @Test("A grant and a reservation cannot be copied, nor made by a stranger; a release cannot be encoded")
+    func theWayOutIsOne() throws {
+        let code = try repository.sources().filter { $0.module == "Datasite" }
+            .flatMap(\.code).joined(separator: "\n")
+        for type in ["Reservation", "Grant"] {
+            #expect(code.contains(try Regex("struct \(type)\\s*:\\s*~Copyable")), "\(type) is ~Copyable")
+            let declaration = try Regex("struct \(type)\\s*:\\s*~Copyable[^}]*?(fileprivate|private) init")
+                .dotMatchesNewlines()
+            #expect(code.contains(declaration), "\(type)'s initialiser is private to its file")
+        }
+        #expect(code.contains(/struct Release\b/))
+        #expect(!code.contains(/struct Release\s*:[^{]*(Codable|Encodable)/))
+    }
+
+    @Test("A source file holds one idea: at most 600 lines")
+    func filesAreShort() throws {
+        for source in try repository.sources() + repository.sources(under: "Tests") {
+            #expect(source.lines.count <= 601, "\(source.path) has \(source.lines.count) lines")
+        }
+    }
+
+    @Test("Every module has a DocC front page that states its threat model or privacy argument")
+    func everyModuleHasAFrontPage() throws {
+        for module in try repository.declaredModules() where module.name != "CZlib" && module.name != "parley" {
+            let page = try repository.text("Sources/\(module.name)/\(module.name).docc/\(module.name).md")
+            #expect(page.lowercased().contains(/threat model|privacy/), "\(module.name)")
+        }
+    }
+
+    // MARK: -
+
+    private func imports(of source: Repository.Source) -> [String] {
+        source.lines.compactMap { line in
+            line.firstMatch(
+                of:
+                    /^\s*(?:@\w+(?:\(\w+\))?\s+)?(?:public |internal |package |private |fileprivate )?import (?:struct |class |enum |func |protocol |typealias |let |var )?(\w+)/
+            )
+            .map { String($0.1) }
+        }
+    }
+
+    private func forbid(
+        _ pattern: some RegexComponent, where applies: (Repository.Source) -> Bool
+    ) throws {
+        for source in try repository.sources() where applies(source) {
+            for (number, line) in source.code.enumerated() where line.contains(pattern) {
+                Issue.record("\(source.path):\(number + 1): \(line.trimmingCharacters(in: .whitespaces))")
+            }
+        }
+    }
+
+    /// Target name to the names of what it depends on. Its own scratch path: inside `swift test` the build folder is
+    /// locked, and without one this would wait for ever.
+    private func packageTargets() throws -> [String: Set<String>] {
+        let scratch = FileManager.default.temporaryDirectory.appending(path: "parley-dump-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: scratch) }
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = [
+            "timeout", "240", "swift", "package", "--package-path", repository.root.path, "--scratch-path",
+            scratch.path, "dump-package",
+        ]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        let data = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0, "swift package dump-package failed")
+        let package = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        let targets = try #require(package["targets"] as? [[String: Any]])
+        var result: [String: Set<String>] = [:]
+        for target in targets {
+            let name = try #require(target["name"] as? String)
+            let dependencies = target["dependencies"] as? [[String: Any]] ?? []
+            result[name] = Set(
+                dependencies.compactMap { ($0["byName"] as? [Any])?.first as? String }
+                    + dependencies.compactMap { ($0["product"] as? [Any])?.first as? String })
+        }
+        return result
+    }
+}
