@@ -1,0 +1,145 @@
+import Query
+import Tables
+
+/// What is wrong in a manifest, and where: for people.
+public struct ManifestProblem: Sendable, Hashable {
+    /// The keys that lead there, such as `columns.income.bounds`.
+    public var path: String
+    public var message: String
+
+    public init(path: String, message: String) {
+        self.path = path
+        self.message = message
+    }
+}
+
+extension Manifest {
+    /// Largest numbers that a manifest may declare. They keep sums of integers far below 2^62 and the plan small.
+    public enum Limits {
+        public static let columns = 4_096
+        public static let rows = 1 << 40
+        public static let rowsPerUnit = 1 << 24
+        public static let domainValues = 1 << 16
+        public static let nameBytes = 64
+    }
+
+    /// All that is wrong with the declaration itself; empty for a valid manifest. Nothing here looks at data.
+    public func problems() -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ path: String, _ message: String) { found.append(ManifestProblem(path: path, message: message)) }
+        if !Self.isName(name) { refuse("name", Self.nameRule) }
+        if lookupKey == nil, !Self.isName(population) { refuse("population", Self.nameRule) }
+        if schema.columns.isEmpty { refuse("columns", "declare at least one column") }
+        if schema.columns.count > Limits.columns { refuse("columns", "declare at most \(Limits.columns) columns") }
+        var seen: Set<String> = []
+        for column in schema.columns {
+            if !seen.insert(column.name.lowercased()).inserted {
+                refuse("columns.\(column.name)", "there is another column of this name (case does not count)")
+            }
+            found += column.problems()
+        }
+        if let lookupKey {
+            if !schema.columns.indices.contains(lookupKey) { refuse("key", "must be one of the columns") }
+            if policy != nil { refuse("policy", "a public lookup table is not protected: it has no policy") }
+            return found
+        }
+        found += unitProblems()
+        if policy == nil { refuse("policy", "a private dataset needs a policy") }
+        return found + (policy?.problems() ?? [])
+    }
+
+    private func unitProblems() -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ path: String, _ message: String) { found.append(ManifestProblem(path: path, message: message)) }
+        if let column = unit.column {
+            if !schema.columns.indices.contains(column) {
+                refuse("unit.column", "must be one of the columns")
+            } else if [.real, .boolean].contains(schema.columns[column].type) {
+                refuse("unit.column", "must be an integer, text, date or timestamp column")
+            }
+        } else if unit.rowsPerUnit != 1 {
+            refuse("unit.rows", "is 1 where each row is a unit of its own")
+        }
+        if !(1...Limits.rowsPerUnit).contains(unit.rowsPerUnit) {
+            refuse("unit.rows", "must be between 1 and \(Limits.rowsPerUnit)")
+        }
+        if unit.groupsPerUnit < 1 || unit.groupsPerUnit > max(unit.rowsPerUnit, 1) {
+            refuse("unit.groups", "must be between 1 and unit.rows: a row lies in one group")
+        }
+        if let inGroup = unit.rowsPerGroup, inGroup < 1 || inGroup > unit.rowsPerUnit {
+            refuse("unit.rows-per-group", "must be between 1 and unit.rows")
+        }
+        if !(1...Limits.rows).contains(capacityRows) { refuse("capacity.rows", "must be between 1 and \(Limits.rows)") }
+        if capacityUnits < 1 || capacityUnits > max(capacityRows, 1) {
+            refuse("capacity.units", "must be between 1 and capacity.rows: a unit has a row")
+        }
+        if let weightColumn {
+            if !schema.columns.indices.contains(weightColumn) {
+                refuse("weight.column", "must be one of the columns")
+            } else {
+                let column = schema.columns[weightColumn]
+                if column.type != .real && column.type != .integer { refuse("weight.column", "must be numeric") }
+                if column.lowerBound == nil || column.upperBound == nil {
+                    refuse("weight.column", "needs bounds: weights are clipped to them")
+                } else if let lower = column.lowerBound, lower < 0 {
+                    refuse("weight.column", "its lower bound must not be negative")
+                }
+            }
+        }
+        return found
+    }
+
+    /// What names of datasets and populations may be: they appear in paths, SQL and terminals.
+    static let nameRule =
+        "must be 1 to \(Limits.nameBytes) of the characters a-z, A-Z, 0-9, _ and -, the first a letter"
+
+    /// Whether a text may name a dataset, a population or a user.
+    public static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, text.utf8.count <= Limits.nameBytes, isLetter(first) else { return false }
+        return text.utf8.allSatisfy { byte in
+            isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
+                || byte == UInt8(ascii: "-")
+        }
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+}
+
+extension ColumnSchema {
+    /// What is wrong with one column's declaration.
+    func problems() -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ key: String, _ message: String) {
+            found.append(ManifestProblem(path: "columns.\(name)" + (key.isEmpty ? "" : ".\(key)"), message: message))
+        }
+        if name.isEmpty || name.utf8.count > 128 { refuse("name", "must have 1 to 128 bytes") }
+        let isOrdered = [.integer, .real, .date, .timestamp].contains(type)
+        if (lowerBound == nil) != (upperBound == nil) { refuse("bounds", "give both ends: [lower, upper]") }
+        if let lowerBound, let upperBound {
+            if !isOrdered { refuse("bounds", "only numbers, dates and timestamps have bounds") }
+            if !lowerBound.isFinite || !upperBound.isFinite { refuse("bounds", "must be finite") }
+            if !(lowerBound < upperBound) { refuse("bounds", "the lower bound must lie below the upper") }
+            if type != .real, max(abs(lowerBound), abs(upperBound)) > 9_007_199_254_740_992 {
+                refuse("bounds", "must lie within -2^53 and 2^53")
+            }
+        }
+        if let resolution, !(resolution > 0 && resolution.isFinite) { refuse("resolution", "must be above 0") }
+        if resolution != nil, !isOrdered { refuse("resolution", "only numbers, dates and timestamps have one") }
+        if !(1...65_536).contains(maximumBytes) { refuse("max-bytes", "must be between 1 and 65536") }
+        if let domain {
+            if domain.isEmpty { refuse("domain", "name at least one value") }
+            if domain.count > Manifest.Limits.domainValues {
+                refuse("domain", "name at most \(Manifest.Limits.domainValues) values")
+            }
+            if Set(domain).count != domain.count { refuse("domain", "a value is named twice") }
+            if domain.contains(.null) { refuse("domain", "null is not a value: say `nullable: true`") }
+        }
+        if let other {
+            if domain == nil { refuse("other", "needs a domain") }
+            if domain?.contains(other) == false { refuse("other", "must be one of the domain's values") }
+        }
+        return found
+    }
+}

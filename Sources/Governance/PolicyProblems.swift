@@ -1,0 +1,57 @@
+import DifferentialPrivacy
+import Query
+
+extension Policy {
+    /// What is wrong with the policy's numbers; empty for a valid one.
+    public func problems() -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ path: String, _ message: String) {
+            found.append(ManifestProblem(path: "policy.\(path)", message: message))
+        }
+        if total.kind != regime.kind { refuse("total", "must be in the policy's unit of loss") }
+        if total.amount <= 0 { refuse("total", "must be above 0") }
+        switch regime.kind {
+        case .pure:
+            if regime.conversionDelta != 0 || regime.selectionDelta != 0 || total.delta != 0 {
+                refuse("delta", "a pure policy has no delta")
+            }
+        case .zeroConcentrated:
+            let delta = regime.conversionDelta + regime.selectionDelta
+            if !(regime.conversionDelta > 0 && regime.selectionDelta >= 0 && delta < 1) {
+                refuse("delta", "must lie between 0 and 1")
+            }
+        }
+        if let perResearcher, !perResearcher.isLimit(of: regime.kind) { refuse("per-researcher", "must be above 0") }
+        if let perQuestion, !perQuestion.isLimit(of: regime.kind) { refuse("per-question", "must be above 0") }
+        if windows.count > 16 { refuse("windows", "declare at most 16") }
+        if Set(windows.map(\.seconds)).count != windows.count { refuse("windows", "two have the same length") }
+        for window in windows where window.seconds < 60 || window.seconds > 100 * 366 * 86_400 {
+            refuse("windows", "a window is at least a minute and at most 100 years long")
+        }
+        for window in windows where !window.limit.isLimit(of: regime.kind) {
+            refuse("windows", "a limit must be above 0")
+        }
+        if allowedAggregates.isEmpty { refuse("aggregates", "allow at least one") }
+        if case .owners(let count) = approval, !(1...100).contains(count) {
+            refuse("approval.owners", "must be between 1 and 100")
+        }
+        return found
+    }
+
+    /// Whether a population's ledger can be carried on under another policy: the unit of loss and delta are fixed once
+    /// and for all after the first release (PRIVACY.md, rules 6 and 9).
+    public func measuresLoss(as other: Policy) -> Bool {
+        regime.kind == other.regime.kind && regime.conversionDelta == other.regime.conversionDelta
+            && regime.selectionDelta == other.regime.selectionDelta
+    }
+
+    /// Whether both policies limit a population alike: what several datasets about the same people must agree on.
+    public func limitsAlike(_ other: Policy) -> Bool {
+        measuresLoss(as: other) && total == other.total && perResearcher == other.perResearcher
+            && Set(windows) == Set(other.windows)
+    }
+}
+
+extension PrivacyLoss {
+    fileprivate func isLimit(of kind: PrivacyLossKind) -> Bool { self.kind == kind && amount > 0 && delta >= 0 }
+}

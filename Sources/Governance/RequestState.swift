@@ -1,0 +1,25 @@
+/// Where a request stands (PRIVACY.md, rule 8).
+public enum RequestState: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Its charge is held until owners decide; it is given back on denial or lapse, since no row was read.
+    case pending
+    /// Charged durably, for good; an answer may be computed once.
+    case reserved
+    /// Answer, receipt and journal entry are stored.
+    case released
+    /// Refused by an owner.
+    case denied
+    /// Nobody decided in time, or the dataset changed meanwhile.
+    case lapsed
+
+    /// Whether the ledger counts its charge.
+    public var isCharged: Bool { self == .pending || self == .reserved || self == .released }
+
+    /// The states that may follow: there is no way back from a charge once rows may have been read.
+    public var successors: Set<RequestState> {
+        switch self {
+        case .pending: [.reserved, .denied, .lapsed]
+        case .reserved: [.released]
+        case .released, .denied, .lapsed: []
+        }
+    }
+}
