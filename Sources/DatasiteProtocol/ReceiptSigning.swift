@@ -1,0 +1,75 @@
+public import Crypto
+import Foundation
+import Governance
+
+extension Receipt.Body {
+    /// The bytes that are signed: a label that keeps a receipt's signature from meaning anything else, then the body
+    /// in canonical form.
+    public var signedBytes: [UInt8] {
+        Array("parley receipt v1\n".utf8) + canonical.bytes
+    }
+
+    var canonical: CanonicalJSON {
+        .object([
+            "version": .integer(Int64(version)),
+            "site": .string(site),
+            "publicKey": .string(publicKey),
+            "request": .string(request),
+            "requestDigest": .string(requestDigest),
+            "dataset": .string(dataset),
+            "datasetVersion": .string(datasetVersion),
+            "chargeKind": .string(chargeKind),
+            "chargeAmount": .integer(chargeAmount),
+            "chargeDelta": .integer(chargeDelta),
+            "guarantees": .object([
+                "inputPrivacy": .string(guarantees.inputPrivacy),
+                "outputPrivacy": .string(guarantees.outputPrivacy),
+                "inputVerification": .string(guarantees.inputVerification),
+                "outputVerification": .string(guarantees.outputVerification),
+                "flowGovernance": .string(guarantees.flowGovernance),
+            ]),
+            "answerDigest": .string(answerDigest),
+            "journalIndex": .integer(journalIndex),
+            "previousJournalHash": .string(previousJournalHash),
+            "journalHash": .string(journalHash),
+            "time": .string(time),
+        ])
+    }
+}
+
+extension Receipt {
+    /// Signs a body with the site's key (Ed25519, RFC 8032). The body's `publicKey` must be that key's public half:
+    /// it is set here, so that it cannot differ.
+    public static func signed(_ body: Body, by key: Curve25519.Signing.PrivateKey) throws -> Receipt {
+        var body = body
+        body.publicKey = key.publicKey.rawRepresentation.base64EncodedString()
+        let signature = try key.signature(for: body.signedBytes)
+        return Receipt(body: body, signature: signature.base64EncodedString())
+    }
+
+    /// The receipt as it is stored and sent: `{"body":…,"signature":…}` in canonical form.
+    public var encoded: [UInt8] {
+        CanonicalJSON.object(["body": body.canonical, "signature": .string(signature)]).bytes
+    }
+}
+
+extension AskRequest {
+    /// SHA-256, hex, of the label "parley request v1\n" and the canonical request: what a receipt says was asked.
+    ///
+    /// The request is an object with the message's own keys and `version` (the dataset's version); absent ones are
+    /// left out, and doubles are the hexadecimal digits of their bits, so that any language computes the same.
+    public func digest(datasetVersion: String) -> String {
+        var members: [String: CanonicalJSON] = [
+            "dataset": .string(dataset), "version": .string(datasetVersion), "sql": .string(sql),
+        ]
+        members["epsilon"] = epsilon.map(CanonicalJSON.bitPattern)
+        members["rho"] = rho.map(CanonicalJSON.bitPattern)
+        members["error"] = error.map {
+            .object(["relative": .bitPattern($0.relative), "groupSize": .bitPattern($0.groupSize)])
+        }
+        members["selectionDelta"] = selectionDelta.map(CanonicalJSON.bitPattern)
+        members["groupsPerUnit"] = groupsPerUnit.map { .integer(Int64($0)) }
+        members["rowsPerGroup"] = rowsPerGroup.map { .integer(Int64($0)) }
+        return sha256Hex(Array("parley request v1\n".utf8) + CanonicalJSON.object(members).bytes)
+    }
+}

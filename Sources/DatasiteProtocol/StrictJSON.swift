@@ -1,0 +1,131 @@
+/// Why a JSON text is not what was expected: what is wrong and where.
+public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
+    public var message: String
+    /// The 0-based offset in the UTF-8 text, where the text itself is malformed.
+    public var offset: Int?
+
+    public init(_ message: String, offset: Int? = nil) {
+        self.message = message
+        self.offset = offset
+    }
+
+    public var description: String {
+        offset.map { "\(message) (at byte \($0))" } ?? message
+    }
+}
+
+/// A JSON value (RFC 8259), read strictly: duplicate keys, malformed UTF-8, lone surrogates and nesting deeper than
+/// `StrictJSON.largestDepth` are refused, and a number keeps its literal until its type is known.
+public enum StrictJSON: Sendable, Hashable {
+    case null
+    case boolean(Bool)
+    case number(String)
+    case string(String)
+    case array([StrictJSON])
+    case object([String: StrictJSON])
+
+    /// Requests nest two levels; the bound keeps hostile input from exhausting the stack.
+    public static let largestDepth = 16
+
+    /// Reads one value that takes the whole text.
+    public init(parsing bytes: [UInt8]) throws(JSONError) {
+        var parser = StrictJSONParser(bytes: bytes)
+        self = try parser.document()
+    }
+
+    var kind: String {
+        switch self {
+        case .null: "null"
+        case .boolean: "true or false"
+        case .number: "a number"
+        case .string: "text"
+        case .array: "an array"
+        case .object: "an object"
+        }
+    }
+}
+
+/// Takes the members of an object one by one and then refuses what is left: so no key is ignored in silence.
+public struct StrictObject {
+    private var members: [String: StrictJSON]
+    private var known: [String] = []
+    private let path: String
+
+    /// - Parameter path: Where the object is ("guarantees"), for messages; empty at the top.
+    public init(_ value: StrictJSON, path: String = "") throws(JSONError) {
+        guard case .object(let members) = value else {
+            throw JSONError("\(path.isEmpty ? "the body" : "'\(path)'") must be an object, not \(value.kind)")
+        }
+        self.members = members
+        self.path = path
+    }
+
+    /// The member, or nil if it is absent or null.
+    public mutating func value(_ key: String) -> StrictJSON? {
+        known.append(key)
+        guard let value = members.removeValue(forKey: key), value != .null else { return nil }
+        return value
+    }
+
+    public mutating func string(_ key: String) throws(JSONError) -> String {
+        try required(optionalString(key), key)
+    }
+
+    public mutating func optionalString(_ key: String) throws(JSONError) -> String? {
+        guard let value = value(key) else { return nil }
+        guard case .string(let text) = value else { throw mismatch(key, "text", value) }
+        return text
+    }
+
+    public mutating func optionalDouble(_ key: String) throws(JSONError) -> Double? {
+        guard let value = value(key) else { return nil }
+        guard case .number(let literal) = value, let number = Double(literal), number.isFinite else {
+            throw mismatch(key, "a finite number", value)
+        }
+        return number
+    }
+
+    public mutating func double(_ key: String) throws(JSONError) -> Double {
+        try required(optionalDouble(key), key)
+    }
+
+    public mutating func optionalInteger(_ key: String) throws(JSONError) -> Int64? {
+        guard let value = value(key) else { return nil }
+        guard case .number(let literal) = value, let number = Int64(literal) else {
+            throw mismatch(key, "an integer", value)
+        }
+        return number
+    }
+
+    public mutating func integer(_ key: String) throws(JSONError) -> Int64 {
+        try required(optionalInteger(key), key)
+    }
+
+    public mutating func optionalObject(_ key: String) throws(JSONError) -> StrictObject? {
+        guard let value = value(key) else { return nil }
+        return try StrictObject(value, path: name(key))
+    }
+
+    public mutating func object(_ key: String) throws(JSONError) -> StrictObject {
+        try required(optionalObject(key), key)
+    }
+
+    /// Refuses the keys that nothing took.
+    public func finish() throws(JSONError) {
+        guard let key = members.keys.min() else { return }
+        // A key may be as long as the body: the message keeps what a reader needs to find it.
+        let shown = key.count > 40 ? "\(key.prefix(40))..." : key
+        throw JSONError("unknown key '\(name(shown))'; known are \(known.map(name).joined(separator: ", "))")
+    }
+
+    private func name(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+    private func required<Value>(_ value: Value?, _ key: String) throws(JSONError) -> Value {
+        guard let value else { throw JSONError("'\(name(key))' is missing") }
+        return value
+    }
+
+    private func mismatch(_ key: String, _ expected: String, _ found: StrictJSON) -> JSONError {
+        JSONError("'\(name(key))' must be \(expected), not \(found.kind)")
+    }
+}
