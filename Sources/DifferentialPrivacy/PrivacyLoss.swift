@@ -24,3 +24,70 @@ public struct PrivacyLoss: Sendable, Hashable, Codable {
     public static let amountUnit = 1e-12
     public static let deltaUnit = 1e-18
 }
+
+extension PrivacyLoss {
+    /// No loss.
+    public static func zero(_ kind: PrivacyLossKind) -> PrivacyLoss {
+        PrivacyLoss(kind: kind, amount: 0)
+    }
+
+    /// Epsilon or rho, to a `Double`'s precision: for display and planning, not for the ledger.
+    public var value: Double { Double(amount) / 1e12 }
+
+    /// Delta, to a `Double`'s precision.
+    public var deltaValue: Double { Double(delta) / 1e18 }
+
+    /// The sum; throws for different kinds, and beyond what integers hold.
+    public static func + (a: PrivacyLoss, b: PrivacyLoss) throws(MechanismError) -> PrivacyLoss {
+        guard a.kind == b.kind else { throw .mixedKinds }
+        let (amount, overflow1) = a.amount.addingReportingOverflow(b.amount)
+        let (delta, overflow2) = a.delta.addingReportingOverflow(b.delta)
+        guard !overflow1 && !overflow2 else { throw .overflow }
+        return PrivacyLoss(kind: a.kind, amount: amount, delta: delta)
+    }
+
+    /// What remains of `self` after `spent`, not below zero; throws for different kinds.
+    public func remaining(after spent: PrivacyLoss) throws(MechanismError) -> PrivacyLoss {
+        guard kind == spent.kind else { throw .mixedKinds }
+        return PrivacyLoss(
+            kind: kind, amount: max(0, amount.subtractingReportingOverflow(spent.amount).partialValue),
+            delta: max(0, delta.subtractingReportingOverflow(spent.delta).partialValue))
+    }
+
+    /// Whether both parts are within the limit's, and the kinds are the same.
+    public func fits(in limit: PrivacyLoss) -> Bool {
+        kind == limit.kind && amount <= limit.amount && delta <= limit.delta
+    }
+}
+
+/// A number that somebody wrote down is its shortest decimal text: 0.3 is three tenths, not the binary fraction next to
+/// it, so that a limit of 0.3 admits a charge of 0.3.
+extension PrivacyLoss {
+    /// Pure epsilon, rounded up to the unit. Throws for negative, infinite and excessive numbers.
+    public init(roundingUpEpsilon epsilon: Double) throws(MechanismError) {
+        self.init(
+            kind: .pure, amount: try DecimalUnits.count(epsilon, digits: 12, roundingUp: true, name: "epsilon"))
+    }
+
+    /// Pure epsilon, rounded down to the unit: for limits.
+    public init(roundingDownEpsilon epsilon: Double) throws(MechanismError) {
+        self.init(
+            kind: .pure, amount: try DecimalUnits.count(epsilon, digits: 12, roundingUp: false, name: "epsilon"))
+    }
+
+    /// Rho and delta, rounded up to the unit.
+    public init(roundingUpRho rho: Double, delta: Double = 0) throws(MechanismError) {
+        self.init(
+            kind: .zeroConcentrated,
+            amount: try DecimalUnits.count(rho, digits: 12, roundingUp: true, name: "rho"),
+            delta: try DecimalUnits.count(delta, digits: 18, roundingUp: true, name: "delta"))
+    }
+
+    /// Rho and delta, rounded down to the unit: for limits.
+    public init(roundingDownRho rho: Double, delta: Double = 0) throws(MechanismError) {
+        self.init(
+            kind: .zeroConcentrated,
+            amount: try DecimalUnits.count(rho, digits: 12, roundingUp: false, name: "rho"),
+            delta: try DecimalUnits.count(delta, digits: 18, roundingUp: false, name: "delta"))
+    }
+}

@@ -1,0 +1,277 @@
+/// Draws from a symmetric law on the integers with weights `f(x) = exp(-rate * |x|^p)`, p = 1 or 2: exactly, in integer
+/// arithmetic, and mostly from one random word.
+///
+/// The magnitudes 0, 1, 2, ... (0 with half its weight, since both signs give it) are covered by strips of neighbouring
+/// integers: strip j has `width_j` integers and `slots_j` of 256 equal slots. A random word picks a slot, a sign, and,
+/// by the product of its remaining bits with the width, an integer x in the strip and the first digits of a uniform
+/// v in [0, 1). The draw is x if `v < f(x) width_j / (slots_j W)`, and otherwise starts again. Each x is thus proposed
+/// with a probability in proportion to `slots_j W / width_j` and accepted with one that makes the product proportional to
+/// f(x): the law is exact for any strips at all, as long as no acceptance probability exceeds one, which is verified in
+/// integers when the strips are laid. The tail beyond the last strip is one slot: blocks of `width` integers, each with half
+/// the probability of the one before.
+///
+/// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 95 to 99 of 100 draws the
+/// strip's own bound (`quick`) decides; next, 64-bit bounds; then (about once in 2^50) as many digits of both as it takes.
+/// Floating point serves to choose good strips, and nothing depends on it but speed.
+///
+/// Source: strips, Ahrens 1995 ("A one-table method for sampling from continuous and discrete distributions"); the laws,
+/// Canonne, Kamath and Steinke 2020.
+@usableFromInline
+struct EnvelopeSampler: Sendable {
+    enum Power: Sendable { case linear, square }
+
+    /// What a slot of the table says: enough for most draws.
+    @usableFromInline
+    struct Slot: Sendable {
+        @usableFromInline var first: UInt64
+        @usableFromInline var width: UInt64
+        /// The draw is decided, and taken, if the fraction is below.
+        @usableFromInline var quick: UInt64
+    }
+
+    /// A strip, or the tail.
+    struct Strip: Sendable {
+        var first: UInt64
+        var width: UInt64
+        var slots: UInt64
+        var ratio: Ratio
+    }
+
+    @usableFromInline var slots: [Slot]
+    private var stripOfSlot: [UInt8]
+    private var strips: [Strip]
+    private let rate: ExponentRate
+    private let power: Power
+    /// The weight of a slot is `weight * 2^-weightShift`.
+    private var weight: UInt64
+    private var weightShift: Int
+    /// Whether only the last of the three ways of deciding is used, and with few digits at first: for tests.
+    private let isExactOnly: Bool
+
+    @usableFromInline static let slotCount = 256
+    /// The low bits of a word that pick slot and sign; the others are the fraction.
+    @usableFromInline static let choiceMask: UInt64 = 0x1ff
+    static let fractionBits = 55
+    /// Strips are not wider, so that a strip's choice leaves digits for `v`.
+    static let largestWidth = 0x1p46
+    /// Draws beyond are moved here; their probability is below 2^-60000.
+    static let largestMagnitude: UInt64 = 1 << 62
+
+    /// `scale`: the rate as a floating-point scale, for choosing strips.
+    init(rate: ExponentRate, power: Power, scale: Double, isExactOnly: Bool = false) {
+        self.rate = rate
+        self.power = power
+        self.isExactOnly = isExactOnly
+        let designer = StripDesigner(scale: scale, power: power)
+        var slotWeight = designer.leastWeight()
+        while true {
+            let exponent = Int(slotWeight.exponent) - 30
+            weight = UInt64((slotWeight / Double(sign: .plus, exponent: exponent, significand: 1)).rounded(.up))
+            weightShift = -exponent
+            slots = []
+            stripOfSlot = []
+            strips = []
+            if let design = designer.strips(weight: slotWeight), lay(design) { return }
+            slotWeight *= 1.0005
+        }
+    }
+
+    /// The draw.
+    @inlinable
+    func sample<R: RandomNumberGenerator>(using generator: inout R) -> Int64 {
+        while true {
+            let word = generator.next()
+            let slot = slots[Int(truncatingIfNeeded: word & 0xff)]
+            let product = (word & ~Self.choiceMask).multipliedFullWidth(by: slot.width)
+            var magnitude = slot.first &+ product.high
+            if product.low >= slot.quick {
+                guard let decided = decide(word, using: &generator) else { continue }
+                magnitude = decided
+            }
+            let sign = -Int64(truncatingIfNeeded: word >> 8 & 1)
+            return (Int64(bitPattern: magnitude) ^ sign) &- sign
+        }
+    }
+
+    /// Adds a draw to each value; a sum beyond Int64 becomes its bound, which is post-processing.
+    @inlinable
+    func add<R: RandomNumberGenerator>(to values: inout [Int64], using generator: inout R) {
+        for index in values.indices {
+            let noise = sample(using: &generator)
+            let (sum, overflows) = values[index].addingReportingOverflow(noise)
+            values[index] = overflows ? (noise > 0 ? .max : .min) : sum
+        }
+    }
+}
+
+// MARK: - Decisions
+
+extension EnvelopeSampler {
+    /// The magnitude, or nil if the proposal is rejected.
+    @usableFromInline @inline(never)
+    func decide<R: RandomNumberGenerator>(_ word: UInt64, using generator: inout R) -> UInt64? {
+        let index = Int(stripOfSlot[Int(word & 0xff)])
+        let strip = strips[index]
+        if index == strips.count - 1 { return decideTail(strip, using: &generator) }
+        let spread = strip.width << 9
+        let product = (word & ~Self.choiceMask).multipliedFullWidth(by: strip.width)
+        if isExactOnly || product.low.addingReportingOverflow(spread).overflow {
+            return decideExactly(word, strip, using: &generator)
+        }
+        let magnitude = strip.first + product.high
+        let bounds = acceptance(magnitude, strip, doublings: magnitude == 0 ? -1 : 0)
+        if UInt128(product.low) + UInt128(spread) <= bounds.lower { return magnitude }
+        if UInt128(product.low) >= bounds.upper { return nil }
+        let uniform = LazyUniform(
+            numerator: Natural(product.low >> 9), spread: strip.width, bits: Self.fractionBits)
+        return accepts(magnitude, strip, doublings: magnitude == 0 ? -1 : 0, uniform, using: &generator)
+            ? magnitude : nil
+    }
+
+    /// As `decide`, where the fraction's digits do not even decide the integer in the strip: with as many as it takes.
+    private func decideExactly<R: RandomNumberGenerator>(
+        _ word: UInt64, _ strip: Strip, using generator: inout R
+    ) -> UInt64? {
+        var digits = LazyUniform(numerator: Natural(word >> 9), spread: 1, bits: Self.fractionBits)
+        while true {
+            let product = digits.numerator * strip.width
+            let fraction = product.low(bits: digits.bits)
+            if fraction + Natural(strip.width) <= .powerOfTwo(digits.bits) {
+                let magnitude = strip.first + ((product >> digits.bits).word ?? 0)
+                let uniform = LazyUniform(numerator: fraction, spread: strip.width, bits: digits.bits)
+                let isAccepted = accepts(
+                    magnitude, strip, doublings: magnitude == 0 ? -1 : 0, uniform, using: &generator)
+                return isAccepted ? magnitude : nil
+            }
+            digits.refine(using: &generator)
+        }
+    }
+
+    private func decideTail<R: RandomNumberGenerator>(_ tail: Strip, using generator: inout R) -> UInt64? {
+        var block: UInt64 = 0
+        while true {
+            let halvings = (~generator.next()).trailingZeroBitCount
+            block += UInt64(halvings)
+            if halvings < 64 || block > 1 << 16 { break }
+        }
+        let (offset, overflows) = block.multipliedReportingOverflow(by: tail.width)
+        let magnitude = tail.first &+ offset &+ generator.next(upperBound: tail.width)
+        if overflows || magnitude > Self.largestMagnitude { return Self.largestMagnitude }
+        let doublings = Int(block) + 1
+        let word = generator.next()
+        if !isExactOnly {
+            let bounds = acceptance(magnitude, tail, doublings: doublings)
+            if UInt128(word) < bounds.lower { return magnitude }
+            if UInt128(word) >= bounds.upper { return nil }
+        }
+        let uniform = LazyUniform(numerator: Natural(word), spread: 1, bits: 64)
+        return accepts(magnitude, tail, doublings: doublings, uniform, using: &generator) ? magnitude : nil
+    }
+
+    private func argument(_ magnitude: UInt64) -> UInt128 {
+        power == .square ? UInt128(magnitude) * UInt128(magnitude) : UInt128(magnitude)
+    }
+
+    /// Bounds on `f(magnitude) * width / (slots * W) * 2^doublings` in Q64; `upper` is above 2^64 if that may exceed 1.
+    private func acceptance(
+        _ magnitude: UInt64, _ strip: Strip, doublings: Int
+    ) -> (lower: UInt128, upper: UInt128) {
+        let value = ExponentialBounds.exponential(rate.exponent(argument(magnitude)))
+        let error = UInt128(ExponentialBounds.mantissaError)
+        let mantissa = UInt128(value.mantissa)
+        let lower = (mantissa - min(mantissa, error)) * UInt128(strip.ratio.mantissa)
+        let upper = (mantissa + error) * UInt128(strip.ratio.mantissa + 1)
+        let shift = value.exponent + strip.ratio.shift - doublings
+        if shift >= 128 { return (0, 1) }
+        if shift < 32 { return (0, .max) }
+        return (lower >> UInt128(shift), (upper >> UInt128(shift)) + 1)
+    }
+
+    /// Whether `v < f(magnitude) * width / (slots * W) * 2^doublings`, with as many digits of both as it takes.
+    private func accepts<R: RandomNumberGenerator>(
+        _ magnitude: UInt64, _ strip: Strip, doublings: Int, _ uniform: LazyUniform, using generator: inout R
+    ) -> Bool {
+        var uniform = uniform
+        var bits = isExactOnly ? 64 : 128
+        while true {
+            let exponential = ExponentialBounds.refined(
+                rate.exactExponent(argument(magnitude), bits: bits), bits: bits)
+            let scale = Natural(strip.slots) * weight
+            let left = bits + exponential.exponent
+            let right = weightShift + uniform.bits + doublings
+            if Natural.isLess(
+                uniform.upper * scale, left, than: exponential.lower * strip.width, right, orEqual: true)
+            {
+                return true
+            }
+            if !Natural.isLess(
+                uniform.numerator * scale, left, than: exponential.upper * strip.width, right, orEqual: false)
+            {
+                return false
+            }
+            uniform.refine(using: &generator)
+            bits += 64
+        }
+    }
+}
+
+// MARK: - Laying the strips
+
+extension EnvelopeSampler {
+    /// `mantissa * 2^-shift <= width / (slots * W) < (mantissa + 1) * 2^-shift`, and `mantissa < 2^63`.
+    struct Ratio: Sendable {
+        var mantissa: UInt64
+        var shift: Int
+    }
+
+    private func ratio(width: UInt64, slots: UInt64) -> Ratio {
+        let quotient = (Natural(width) << 192) / slots / weight
+        let excess = quotient.bitWidth - 63
+        return Ratio(mantissa: (quotient >> excess).word ?? 0, shift: 192 - excess - weightShift)
+    }
+
+    /// Fills the table; false if a strip's acceptance probability could exceed one.
+    private mutating func lay(_ design: StripDesigner.Design) -> Bool {
+        let free = Self.slotCount - design.strips.reduce(0) { $0 + $1.slots }
+        for strip in design.strips where !lay(first: strip.first, width: strip.width, slots: strip.slots) {
+            return false
+        }
+        return layTail(first: design.tail.first, width: design.tail.width, slots: free)
+    }
+
+    private mutating func lay(first: UInt64, width: UInt64, slots count: Int) -> Bool {
+        let strip = Strip(
+            first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
+        let last = first + width - 1
+        guard acceptance(first, strip, doublings: first == 0 ? -1 : 0).upper <= 1 << 64 else { return false }
+        let least = acceptance(last, strip, doublings: last == 0 ? -1 : 0).lower
+        let spread = UInt128(width) << 9
+        let quick = isExactOnly || least < spread ? 0 : UInt64(clamping: least - spread)
+        append(Slot(first: first, width: width, quick: quick), strip, count)
+        return true
+    }
+
+    /// The tail's block b has the envelope `slots * W / width * 2^-(b + 1)`: above f from the first block on, if f falls
+    /// by a half at least from the first integer of the first block to that of the second, since f falls ever faster
+    /// (or, for p = 1, as fast).
+    private mutating func layTail(first: UInt64, width: UInt64, slots count: Int) -> Bool {
+        guard count > 0 else { return false }
+        let tail = Strip(
+            first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
+        let fall =
+            rate.exponent(argument(first + width))
+            - min(
+                rate.exponent(argument(first)) + 2, rate.exponent(argument(first + width)))
+        guard acceptance(first, tail, doublings: 1).upper <= 1 << 64,
+            fall >= ExponentialBounds.logarithmOfTwoQ64
+        else { return false }
+        append(Slot(first: first, width: 0, quick: 0), tail, count)
+        return true
+    }
+
+    private mutating func append(_ slot: Slot, _ strip: Strip, _ count: Int) {
+        slots.append(contentsOf: repeatElement(slot, count: count))
+        stripOfSlot.append(contentsOf: repeatElement(UInt8(strips.count), count: count))
+        strips.append(strip)
+    }
+}

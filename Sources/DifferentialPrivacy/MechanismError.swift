@@ -1,0 +1,20 @@
+/// Why a mechanism, an event or an amount of loss was refused: always by its public parameters, never by data.
+public enum MechanismError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// A parameter out of range: which, and what it should be.
+    case parameter(String, expected: String)
+    /// An event that has no finite loss of that kind.
+    case unsupported(String, kind: PrivacyLossKind)
+    /// Amounts of different kinds do not add.
+    case mixedKinds
+    /// The amount exceeds what a ledger can hold (about nine million epsilon or rho, or a delta of nine).
+    case overflow
+
+    public var description: String {
+        switch self {
+        case .parameter(let name, let expected): return "\(name): expected \(expected)"
+        case .unsupported(let event, let kind): return "\(event) has no finite loss of kind \(kind.rawValue)"
+        case .mixedKinds: return "losses of different kinds do not add"
+        case .overflow: return "the privacy loss exceeds what a ledger can hold"
+        }
+    }
+}

@@ -1,0 +1,119 @@
+/// A quantile on a public grid, chosen by the exponential mechanism.
+///
+/// The utility of a grid point is minus the distance of `q n` from the interval [number of values below it, number of
+/// values at or below it], n the number of values: 0 for a point that is a q-quantile. (Where no value lies on the point,
+/// that is `-|#below - q n|`; where many do, as the zeros of a cost, the whole step counts, so that the point itself can be
+/// chosen.)
+///
+/// Privacy: adding a value changes each end of the interval minus `q n` by -q or 1 - q, so the distance by at most
+/// max(q, 1 - q), and a unit with m values in the group changes it by at most m times that. One choice is thus
+/// epsilon-differentially private with bounded range epsilon; a unit in k groups pays k times (PRIVACY.md, rule 20).
+/// The choice is by the exact law: see `ExponentialMechanism`. Utilities are integers after multiplication by q's
+/// denominator.
+public struct PrivateQuantile: Sendable {
+    /// q = numerator / denominator.
+    public let numerator: Int64
+    public let denominator: Int64
+    public let epsilon: Double
+    public let rowsPerUnitAndGroup: Int
+    private let mechanism: ExponentialMechanism
+
+    /// The quantile numerator / denominator. Throws unless it is from 0 to 1 with a denominator of at most 10^9, epsilon is
+    /// from 2^-40 to 2^20, and the number of rows from 1 to 2^31.
+    public init(
+        numerator: Int64, denominator: Int64, epsilon: Double, rowsPerUnitAndGroup: Int = 1
+    ) throws(MechanismError) {
+        guard (1...1_000_000_000).contains(denominator), (0...denominator).contains(numerator) else {
+            throw .parameter("quantile", expected: "a number from 0 to 1 with at most nine decimal digits")
+        }
+        guard (1...(1 << 31)).contains(rowsPerUnitAndGroup) else {
+            throw .parameter("rows per unit and group", expected: "a number from 1 to 2^31")
+        }
+        self.numerator = numerator
+        self.denominator = denominator
+        self.epsilon = epsilon
+        self.rowsPerUnitAndGroup = rowsPerUnitAndGroup
+        mechanism = try ExponentialMechanism(
+            epsilon: epsilon, sensitivity: max(numerator, denominator - numerator) * Int64(rowsPerUnitAndGroup))
+    }
+
+    /// The quantile that the number's shortest decimal text names: 0.1 is one tenth.
+    public init(q: Double, epsilon: Double, rowsPerUnitAndGroup: Int = 1) throws(MechanismError) {
+        guard let (coefficient, exponent) = DecimalUnits.decimal(q), q <= 1, exponent >= -9 else {
+            throw .parameter("quantile", expected: "a number from 0 to 1 with at most nine decimal digits")
+        }
+        let denominator = (0..<max(0, -exponent)).reduce(1 as Int64) { product, _ in product * 10 }
+        try self.init(
+            numerator: Int64(coefficient), denominator: denominator, epsilon: epsilon,
+            rowsPerUnitAndGroup: rowsPerUnitAndGroup)
+    }
+
+    /// What happens when quantiles of all groups are chosen and one unit may occur in `groupsPerUnit` of them.
+    public func event(groupsPerUnit: Int) -> PrivacyEvent {
+        mechanism.event(times: groupsPerUnit)
+    }
+
+    /// The chosen grid point, from 0 to `points - 1`. `indices` are the occupied grid points, rising, and `counts` their
+    /// numbers of values. Throws unless they match, lie on the grid, are positive and fewer than 2^62 in all, and unless
+    /// the grid has from 1 to 2^61 points.
+    public func select<R: RandomNumberGenerator>(
+        indices: [Int32], counts: [Int64], points: Int, using generator: inout R
+    ) throws(MechanismError) -> Int {
+        guard (1...(1 << 61)).contains(points) else { throw .parameter("points", expected: "from 1 to 2^61") }
+        guard indices.count == counts.count else { throw .parameter("counts", expected: "as many as indices") }
+        let runs = try runs(indices: indices, counts: counts, points: points)
+        let least = runs.items.reduce(runs.items[0].shortfall) { min($0, $1.shortfall) }
+        var items = runs.items
+        for index in items.indices { items[index].shortfall -= least }
+        let chosen = mechanism.select(items, using: &generator)
+        let count = items[chosen].count
+        return Int(runs.starts[chosen]) + (count == 1 ? 0 : Int(generator.next(upperBound: count)))
+    }
+
+    /// Runs of grid points with one utility: each occupied point, and each gap.
+    private func runs(
+        indices: [Int32], counts: [Int64], points: Int
+    ) throws(MechanismError) -> (items: [ExponentialMechanism.Item], starts: [UInt64]) {
+        var total: Int64 = 0
+        for count in counts {
+            guard count > 0, count < 1 << 62 - total else {
+                throw .parameter("counts", expected: "positive numbers, fewer than 2^62 in all")
+            }
+            total += count
+        }
+        let target = Int128(numerator) * Int128(total)
+        var items: [ExponentialMechanism.Item] = []
+        var starts: [UInt64] = []
+        items.reserveCapacity(2 * indices.count + 1)
+        starts.reserveCapacity(2 * indices.count + 1)
+        func append(_ start: Int, _ end: Int, _ below: Int64, _ atOrBelow: Int64) {
+            guard start < end else { return }
+            let low = Int128(denominator) * Int128(below)
+            let high = Int128(denominator) * Int128(atOrBelow)
+            items.append(.init(shortfall: UInt128(max(0, low - target, target - high)), count: UInt64(end - start)))
+            starts.append(UInt64(start))
+        }
+        var next = 0
+        var below: Int64 = 0
+        for (index, count) in zip(indices, counts) {
+            guard index >= next && index < points else {
+                throw .parameter("indices", expected: "rising points of the grid")
+            }
+            append(next, Int(index), below, below)
+            append(Int(index), Int(index) + 1, below, below + count)
+            below += count
+            next = Int(index) + 1
+        }
+        append(next, points, below, below)
+        return (items, starts)
+    }
+
+    /// How far, in ranks, the chosen point may lie from the quantile with that confidence, whatever the data:
+    /// `2 sensitivity / epsilon * ln(points / (1 - confidence))` (McSherry and Talwar 2007, theorem 6), rounded up.
+    public func rankError(points: Int, confidence: Double) -> Double {
+        let q = Double(numerator) / Double(denominator)
+        let sensitivity = max(q, 1 - q) * Double(rowsPerUnitAndGroup)
+        return OutwardRounding.up(
+            2 * sensitivity / epsilon * OutwardRounding.logarithm(Double(points) / (1 - confidence)))
+    }
+}
