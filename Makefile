@@ -1,0 +1,31 @@
+# Two targets do everything on a fresh machine with a Swift 6.2+ toolchain: `make demo` and `make test`.
+SWIFT ?= swift
+# One configuration for all: other flags would rebuild every dependency, and debug numerics are too slow.
+FLAGS := -c release -Xswiftc -enable-testing
+PREFIX ?= /usr/local
+
+# Warnings are errors here, but not for those who depend on the package with a newer toolchain.
+export PARLEY_STRICT := 1
+# A test that crashes must end, not wait for a debugger at a prompt.
+export SWIFT_BACKTRACE := interactive=no,color=no
+
+.PHONY: demo test build format install prerequisites
+
+demo: build
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
+
+build: prerequisites
+	$(SWIFT) build $(FLAGS) --product parley
+
+test: prerequisites
+	$(SWIFT) test $(FLAGS)
+
+format:
+	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests
+
+install: build
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" "$(DESTDIR)$(PREFIX)/bin/parley"
+
+prerequisites:
+	@scripts/prerequisites
