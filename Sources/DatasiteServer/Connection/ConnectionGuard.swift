@@ -1,0 +1,249 @@
+import DatasiteProtocol
+import NIOCore
+import NIOHTTP1
+
+/// Holds one connection to the limits: it stands between the HTTP codec and the application, and ends the exchange
+/// itself, with a problem document where the peer can still be told, when a deadline passes or a body is too large.
+final class ConnectionGuard: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// What ends an exchange from this side; the application's body stream throws it, so that what was read so far is
+    /// never taken for a whole request.
+    enum Breach: Error, Hashable {
+        case headDeadline, idleDeadline, bodyDeadline, responseDeadline, bodyTooLarge, tooManyConnections
+        case malformed(headersTooLarge: Bool)
+    }
+
+    private enum State {
+        case open
+        /// The refusal is written; what still comes is thrown away until the peer or the deadline closes.
+        case lingering(closing: EventLoopPromise<Void>?)
+    }
+
+    private let limits: Limits
+    private let metrics: Metrics
+    private let admitted: Bool
+    private var state = State.open
+    private var isReadingBody = false
+    private var bodyBytes = 0
+    private var hasHadRequest = false
+    private var unanswered = 0
+    private var isResponding = false
+    private var readDeadline: (at: NIODeadline, breach: Breach)?
+    private var writeDeadline: NIODeadline?
+    private var alarm: (at: NIODeadline, task: Scheduled<Void>)?
+
+    init(limits: Limits, metrics: Metrics, admitted: Bool) {
+        self.limits = limits
+        self.metrics = metrics
+        self.admitted = admitted
+    }
+
+    // MARK: Connection
+
+    func channelActive(context: ChannelHandlerContext) {
+        readDeadline = (.now() + limits.headDeadline, .headDeadline)
+        setAlarm(context)
+        context.fireChannelActive()
+        if !admitted { refuse(context, .tooManyConnections) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        silence(context)
+        context.fireChannelInactive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        silence(context)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .lingering = state, let event = event as? ChannelEvent, event == .inputClosed {
+            context.close(promise: nil)
+            return
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if let error = error as? HTTPParserError {
+            refuse(context, .malformed(headersTooLarge: error == .headerOverflow))
+        }
+        context.fireErrorCaught(error)
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .open = state else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            hasHadRequest = true
+            unanswered += 1
+            isReadingBody = true
+            bodyBytes = 0
+            readDeadline = (.now() + limits.bodyDeadline, .bodyDeadline)
+            let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+            context.fireChannelRead(data)
+            if declared > limits.bodyBytes { refuse(context, .bodyTooLarge) }
+        case .body(let buffer):
+            bodyBytes += buffer.readableBytes
+            if bodyBytes > limits.bodyBytes {
+                refuse(context, .bodyTooLarge)
+            } else {
+                context.fireChannelRead(data)
+            }
+        case .end:
+            isReadingBody = false
+            readDeadline = unanswered == 0 ? (.now() + limits.idleDeadline, .idleDeadline) : nil
+            context.fireChannelRead(data)
+        }
+        setAlarm(context)
+    }
+
+    // MARK: Responses
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .open = state else {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        switch unwrapOutboundIn(data) {
+        case .head:
+            isResponding = true
+            writeDeadline = .now() + limits.responseDeadline
+            setAlarm(context)
+            context.write(data, promise: promise)
+        case .body:
+            context.write(data, promise: promise)
+        case .end:
+            isResponding = false
+            unanswered -= 1
+            let sent = promise ?? context.eventLoop.makePromise()
+            sent.futureResult.assumeIsolated().whenSuccess { self.responseTaken(context) }
+            context.write(data, promise: sent)
+        }
+    }
+
+    private func responseTaken(_ context: ChannelHandlerContext) {
+        if !isResponding { writeDeadline = nil }
+        if unanswered == 0, !isReadingBody { readDeadline = (.now() + limits.idleDeadline, .idleDeadline) }
+        setAlarm(context)
+    }
+
+    /// The application closes as soon as its stream fails; the peer would then meet a reset instead of the refusal.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard case .lingering(let closing) = state, mode != .input else {
+            context.close(mode: mode, promise: promise)
+            return
+        }
+        if let closing {
+            closing.futureResult.cascade(to: promise)
+        } else {
+            state = .lingering(closing: promise)
+        }
+    }
+
+    // MARK: Refusals
+
+    private func refuse(_ context: ChannelHandlerContext, _ breach: Breach) {
+        guard case .open = state else { return }
+        metrics.countBreach(breach)
+        guard !isResponding, unanswered <= 1, let problem = breach.problem else {
+            context.close(promise: nil)
+            return
+        }
+        state = .lingering(closing: nil)
+        readDeadline = (.now() + limits.lingerDeadline, breach)
+        writeDeadline = nil
+        setAlarm(context)
+        let body = problem.encoded
+        var headers = HTTPHeaders([
+            ("content-type", "application/problem+json"), ("content-length", String(body.count)),
+            ("connection", "close"), ("cache-control", "no-store"),
+        ])
+        if problem.status == 503 { headers.add(name: "retry-after", value: "1") }
+        let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: problem.status), headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .output, promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
+        context.fireErrorCaught(breach)
+    }
+
+    // MARK: Deadlines
+
+    private var nextDeadline: NIODeadline? {
+        guard let readDeadline else { return writeDeadline }
+        return writeDeadline.map { min($0, readDeadline.at) } ?? readDeadline.at
+    }
+
+    /// One timer a connection, moved only when a deadline is earlier than it: a busy connection sets none.
+    private func setAlarm(_ context: ChannelHandlerContext) {
+        guard let deadline = nextDeadline, context.channel.isActive else { return }
+        if let alarm, alarm.at <= deadline { return }
+        alarm?.task.cancel()
+        let task = context.eventLoop.assumeIsolated().scheduleTask(deadline: deadline) { self.rang(context) }
+        alarm = (deadline, task)
+    }
+
+    private func rang(_ context: ChannelHandlerContext) {
+        alarm = nil
+        let now = NIODeadline.now()
+        if case .lingering(let closing) = state {
+            if let readDeadline, readDeadline.at <= now {
+                context.close(promise: closing)
+                return
+            }
+        } else if let writeDeadline, writeDeadline <= now {
+            refuse(context, .responseDeadline)
+            return
+        } else if let readDeadline, readDeadline.at <= now {
+            refuse(context, readDeadline.breach)
+            return
+        }
+        setAlarm(context)
+    }
+
+    private func silence(_ context: ChannelHandlerContext) {
+        alarm?.task.cancel()
+        alarm = nil
+        readDeadline = nil
+        writeDeadline = nil
+        if case .lingering(let closing?) = state {
+            state = .lingering(closing: nil)
+            closing.succeed(())
+        }
+    }
+}
+
+extension ConnectionGuard.Breach {
+    /// What the peer is told; nil where nothing is left to tell it (an idle or stalled connection is closed).
+    var problem: Problem? {
+        switch self {
+        case .headDeadline: .requestTimeout("the request's head did not arrive in time")
+        case .bodyDeadline: .requestTimeout("the request's body did not arrive in time")
+        case .bodyTooLarge: .bodyTooLarge
+        case .tooManyConnections: .tooManyConnections
+        case .malformed(let headersTooLarge): headersTooLarge ? .headersTooLarge : .malformedRequest
+        case .idleDeadline, .responseDeadline: nil
+        }
+    }
+
+    /// The name under which metrics count it.
+    var label: String {
+        switch self {
+        case .headDeadline: "head_deadline"
+        case .idleDeadline: "idle_deadline"
+        case .bodyDeadline: "body_deadline"
+        case .responseDeadline: "response_deadline"
+        case .bodyTooLarge: "body_too_large"
+        case .tooManyConnections: "too_many_connections"
+        case .malformed: "malformed"
+        }
+    }
+}

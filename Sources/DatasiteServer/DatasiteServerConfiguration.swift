@@ -1,0 +1,72 @@
+public import Logging
+
+/// How a datasite is served.
+public struct DatasiteServerConfiguration: Sendable {
+    /// PEM files of a certificate chain, leaf first, and of its key.
+    public struct Certificate: Sendable, Hashable {
+        public var chainFile: String
+        public var keyFile: String
+
+        public init(chainFile: String, keyFile: String) {
+            self.chainFile = chainFile
+            self.keyFile = keyFile
+        }
+    }
+
+    public var host: String
+    /// 0: a free one.
+    public var port: Int
+    /// The loopback port of `/metrics`; 0: a free one; nil: none.
+    public var metricsPort: Int?
+    /// TLS, at least 1.2, where it is given.
+    public var certificate: Certificate?
+    /// A reverse proxy on a trusted network ends TLS: plain HTTP is then allowed on other hosts than loopback, and the
+    /// peer in the log is the last element of `X-Forwarded-For`.
+    public var isBehindProxy: Bool
+    public var limits: Limits
+    /// Whether SIGTERM and SIGINT end the server gracefully.
+    public var handlesSignals: Bool
+    public var logger: Logger
+
+    public init(
+        host: String = "127.0.0.1", port: Int = 8080, metricsPort: Int? = nil, certificate: Certificate? = nil,
+        isBehindProxy: Bool = false, limits: Limits = Limits(), handlesSignals: Bool = true,
+        logger: Logger = Logger(label: "parley") { label in JSONLogHandler(label: label) }
+    ) {
+        self.host = host
+        self.port = port
+        self.metricsPort = metricsPort
+        self.certificate = certificate
+        self.isBehindProxy = isBehindProxy
+        self.limits = limits
+        self.handlesSignals = handlesSignals
+        self.logger = logger
+    }
+
+    /// Whether only this machine can connect.
+    var isLoopback: Bool {
+        ["127.0.0.1", "::1", "localhost"].contains(host)
+    }
+
+    /// Tokens and answers do not cross a network in the clear.
+    func check() throws(ServerError) {
+        guard isLoopback || certificate != nil || isBehindProxy else { throw .plainHTTP(host: host) }
+    }
+}
+
+/// Why a server does not start.
+public enum ServerError: Error, Sendable, Hashable, CustomStringConvertible {
+    case plainHTTP(host: String)
+    case certificate(file: String, reason: String)
+    case cannotListen(host: String, port: Int, reason: String)
+
+    public var description: String {
+        switch self {
+        case .plainHTTP(let host):
+            "'\(host)' can be reached from other machines, so it needs TLS: give a certificate and its key, or say "
+                + "that a reverse proxy ends TLS (--behind-proxy)"
+        case .certificate(let file, let reason): "cannot use the certificate or key in '\(file)': \(reason)"
+        case .cannotListen(let host, let port, let reason): "cannot listen on \(host):\(port): \(reason)"
+        }
+    }
+}

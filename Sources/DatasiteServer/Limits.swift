@@ -1,0 +1,58 @@
+public import NIOCore
+
+/// Everything that a client can make the server hold or wait for, in one place.
+///
+/// The library's defaults leave a connection open for as long as its peer likes; here every phase of an exchange has an
+/// absolute deadline, which a byte now and then does not extend.
+public struct Limits: Sendable, Hashable {
+    /// From the connection (TLS handshake included) to the end of its first request's head.
+    public var headDeadline: TimeAmount
+    /// From the end of one answer to the end of the next request's head.
+    public var idleDeadline: TimeAmount
+    /// From the end of a request's head to the end of its body.
+    public var bodyDeadline: TimeAmount
+    /// From the first byte of a response to its last one being taken by the peer.
+    public var responseDeadline: TimeAmount
+    /// How long a refused peer's bytes are read and thrown away, so that it can still read why.
+    public var lingerDeadline: TimeAmount
+    /// The largest body; a question is text that a person writes.
+    public var bodyBytes: Int
+    /// The largest sum of a request's header fields, of one of them, and their largest number.
+    public var headerBytes: Int
+    public var headerFieldBytes: Int
+    public var headerFields: Int
+    /// The longest request target (path and query).
+    public var targetBytes: Int
+    /// The longest `Idempotency-Key`.
+    public var idempotencyKeyBytes: Int
+    /// The most connections at one time; the next is told 503 and closed.
+    public var connections: Int
+    /// The most entries in one page of the audit trail.
+    public var auditPage: Int
+    /// How long a shutdown waits for exchanges in progress.
+    public var shutdownGrace: TimeAmount
+
+    public init(
+        headDeadline: TimeAmount = .seconds(10), idleDeadline: TimeAmount = .seconds(60),
+        bodyDeadline: TimeAmount = .seconds(20), responseDeadline: TimeAmount = .seconds(60),
+        lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, headerBytes: Int = 16 << 10,
+        headerFieldBytes: Int = 8 << 10, headerFields: Int = 64, targetBytes: Int = 2 << 10,
+        idempotencyKeyBytes: Int = 128, connections: Int = 512, auditPage: Int = 1_000,
+        shutdownGrace: TimeAmount = .seconds(30)
+    ) {
+        self.headDeadline = headDeadline
+        self.idleDeadline = idleDeadline
+        self.bodyDeadline = bodyDeadline
+        self.responseDeadline = responseDeadline
+        self.lingerDeadline = lingerDeadline
+        self.bodyBytes = bodyBytes
+        self.headerBytes = headerBytes
+        self.headerFieldBytes = headerFieldBytes
+        self.headerFields = headerFields
+        self.targetBytes = targetBytes
+        self.idempotencyKeyBytes = idempotencyKeyBytes
+        self.connections = connections
+        self.auditPage = auditPage
+        self.shutdownGrace = shutdownGrace
+    }
+}

@@ -1,0 +1,41 @@
+import Logging
+
+/// What the log and the metrics keep of one exchange: names, numbers and kinds; no path, query, body, SQL or token.
+struct RequestRecord: Sendable {
+    var method: String
+    var peer: String
+    var operation: Operation?
+    var user: String?
+    var status = 0
+    var duration = Duration.zero
+    var problem: String?
+    /// The type of an unforeseen error.
+    var failure: String?
+
+    init(method: String, peer: String) {
+        self.method = method
+        self.peer = peer
+    }
+
+    /// Reads that succeed are for debugging; whatever asks, decides or fails is for the record.
+    func write(to logger: Logger) {
+        let isRead = operation?.method == "GET" && status < 400
+        let level: Logger.Level = status >= 500 ? .error : isRead ? .debug : .info
+        guard logger.logLevel <= level else { return }
+        var metadata: Logger.Metadata = [
+            "operation": .string(operation?.rawValue ?? "none"), "method": .string(String(method.prefix(16))),
+            "status": .stringConvertible(status), "milliseconds": .stringConvertible(milliseconds),
+            "peer": .string(peer),
+        ]
+        metadata["user"] = user.map { .string($0) }
+        metadata["problem"] = problem.map { .string($0) }
+        metadata["failure"] = failure.map { .string($0) }
+        logger.log(level: level, "request", metadata: metadata)
+    }
+
+    var seconds: Double {
+        Double(duration.components.seconds) + Double(duration.components.attoseconds) / 1e18
+    }
+
+    private var milliseconds: Double { (seconds * 1e5).rounded() / 100 }
+}

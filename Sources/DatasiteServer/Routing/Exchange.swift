@@ -1,0 +1,30 @@
+import DatasiteProtocol
+import Hummingbird
+import Logging
+import NIOCore
+
+/// What is known of one request beside its bytes.
+struct Exchange: InitializableFromSource {
+    let logger: Logger
+    /// The address that the connection comes from: the proxy's, behind one.
+    let peer: String
+
+    init(source: ApplicationRequestContextSource) {
+        logger = source.logger
+        peer = source.channel.remoteAddress?.ipAddress ?? "local"
+    }
+}
+
+/// A request on its way through the routes: who asks, what for, and the body once it is read.
+struct Call {
+    let operation: Operation
+    let parameter: String
+    let request: Request
+    let identity: Identity?
+
+    /// Who asks; routes that need nobody never call it.
+    func requireIdentity() throws -> Identity {
+        guard let identity else { throw Problem.unauthenticated }
+        return identity
+    }
+}

@@ -1,0 +1,51 @@
+import DatasiteProtocol
+
+/// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
+enum Operation: String, CaseIterable, Sendable {
+    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getAnswer,
+        getReceipt, approve, deny, budget, audit
+
+    var method: String {
+        switch self {
+        case .preview, .ask, .mock, .approve, .deny: "POST"
+        default: "GET"
+        }
+    }
+
+    /// The path, a parameter in braces.
+    var template: String {
+        switch self {
+        case .health: "/health"
+        case .site: "/v1/site"
+        case .whoami: "/v1/whoami"
+        case .listDatasets: "/v1/datasets"
+        case .getDataset: "/v1/datasets/{name}"
+        case .preview: "/v1/preview"
+        case .ask: "/v1/ask"
+        case .mock: "/v1/mock"
+        case .listRequests: "/v1/requests"
+        case .getRequest: "/v1/requests/{id}"
+        case .getAnswer: "/v1/requests/{id}/answer"
+        case .getReceipt: "/v1/requests/{id}/receipt"
+        case .approve: "/v1/requests/{id}/approve"
+        case .deny: "/v1/requests/{id}/deny"
+        case .budget: "/v1/budget"
+        case .audit: "/v1/audit"
+        }
+    }
+
+    /// The roles that may call it; nil: anyone, without a token. The datasite decides again, request by request: this
+    /// is the outer of two walls, so that an auditor's call never reaches what holds an answer.
+    var roles: Set<Role>? {
+        switch self {
+        case .health, .site: nil
+        case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .budget:
+            Set(Role.allCases)
+        case .preview, .ask, .mock, .getAnswer: [.owner, .researcher]
+        case .approve, .deny: [.owner]
+        case .audit: [.owner, .auditor]
+        }
+    }
+
+    var queryKeys: Set<String> { self == .audit ? ["from", "limit"] : [] }
+}

@@ -1,0 +1,47 @@
+import DatasiteProtocol
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// Responses: JSON, never cached by anyone between, never guessed at by a browser.
+enum Reply {
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+        bytes(try JSONEncoding.bytes(value), status: status)
+    }
+
+    static func bytes(_ body: [UInt8], status: HTTPResponse.Status = .ok) -> Response {
+        buffer(ByteBuffer(bytes: body), status: status, type: "application/json")
+    }
+
+    /// An answer's stored bytes, unchanged, with its receipt beside them.
+    static func released(answer: [UInt8], receipt: [UInt8]) -> Response {
+        var response = bytes(answer)
+        response.headers[.parleyReceipt] = Base64URL.encode(receipt)
+        return response
+    }
+
+    static func pending(_ summary: RequestSummary) throws -> Response {
+        var response = try json(summary, status: .accepted)
+        response.headers[.location] = "/v1/requests/\(summary.id)"
+        return response
+    }
+
+    static func problem(_ problem: Problem, allow: [String] = []) -> Response {
+        var response = buffer(
+            ByteBuffer(bytes: problem.encoded), status: .init(code: problem.status), type: "application/problem+json")
+        switch problem.status {
+        case 401: response.headers[.wwwAuthenticate] = "Bearer"
+        case 405: response.headers[.allow] = allow.joined(separator: ", ")
+        case 503: response.headers[.retryAfter] = "1"
+        default: break
+        }
+        return response
+    }
+
+    static func buffer(_ body: ByteBuffer, status: HTTPResponse.Status, type: String) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: type, .cacheControl: "no-store", .noSniff: "nosniff"],
+            body: ResponseBody(byteBuffer: body))
+    }
+}

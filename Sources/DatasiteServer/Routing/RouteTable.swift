@@ -1,0 +1,58 @@
+import Foundation
+
+/// Finds the operation of a method and path.
+struct RouteTable: Sendable {
+    enum Match: Equatable {
+        case operation(Operation, parameter: String?)
+        /// The path exists; it takes these methods.
+        case otherMethods([String])
+        case none
+    }
+
+    private let exact: [String: [Operation]]
+    private let templates: [(segments: [Substring], operation: Operation)]
+
+    init() {
+        exact = Dictionary(grouping: Operation.allCases.filter { !$0.template.contains("{") }, by: \.template)
+        templates = Operation.allCases.filter { $0.template.contains("{") }
+            .map { (Self.segments($0.template), $0) }
+    }
+
+    /// HEAD is GET without the body (RFC 9110, section 9.3.2).
+    func match(method: String, path: String) -> Match {
+        let candidates: [(operation: Operation, parameter: String?)]
+        if let operations = exact[path] {
+            candidates = operations.map { ($0, nil) }
+        } else {
+            let segments = Self.segments(path)
+            candidates = templates.compactMap { template in
+                Self.parameter(of: segments, in: template.segments).map { (template.operation, $0) }
+            }
+        }
+        let wanted = method == "HEAD" ? "GET" : method
+        if let found = candidates.first(where: { $0.operation.method == wanted }) {
+            return .operation(found.operation, parameter: found.parameter)
+        }
+        guard !candidates.isEmpty else { return .none }
+        let methods = Set(candidates.map(\.operation.method))
+        return .otherMethods((methods.contains("GET") ? methods.union(["HEAD"]) : methods).sorted())
+    }
+
+    private static func segments(_ path: String) -> [Substring] {
+        path.split(separator: "/", omittingEmptySubsequences: false)
+    }
+
+    private static func parameter(of segments: [Substring], in template: [Substring]) -> String? {
+        guard segments.count == template.count else { return nil }
+        var parameter: String?
+        for (segment, pattern) in zip(segments, template) {
+            if pattern.hasPrefix("{") {
+                guard let text = String(segment).removingPercentEncoding, !text.isEmpty else { return nil }
+                parameter = text
+            } else if segment != pattern {
+                return nil
+            }
+        }
+        return parameter
+    }
+}

@@ -1,0 +1,138 @@
+import Datasite
+import DatasiteProtocol
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// The operations, each in terms of the datasite; what is encoded here is the closed set of `DatasiteProtocol`.
+struct Routes: Sendable {
+    let datasite: Datasite
+    let limits: Limits
+
+    func respond(to call: Call) async throws -> Response {
+        switch call.operation {
+        case .health: return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
+        case .site: return try Reply.json(datasite.description)
+        case .whoami: return try Reply.json(call.requireIdentity())
+        case .listDatasets: return try Reply.json(datasite.datasets())
+        case .getDataset: return try Reply.json(datasite.dataset(call.parameter))
+        case .preview, .ask, .mock: return try await question(call)
+        case .listRequests: return try Reply.json(datasite.requests(as: call.requireIdentity()))
+        case .getRequest: return try Reply.json(datasite.request(call.parameter, as: call.requireIdentity()))
+        case .getAnswer: return Reply.bytes(try await datasite.answer(call.parameter, as: call.requireIdentity()))
+        case .getReceipt: return Reply.bytes(try datasite.receipt(call.parameter, as: call.requireIdentity()))
+        case .approve, .deny: return try await decision(call)
+        case .budget: return try Reply.json(datasite.budget(as: call.requireIdentity()))
+        case .audit: return try audit(call)
+        }
+    }
+
+    private func question(_ call: Call) async throws -> Response {
+        let identity = try call.requireIdentity()
+        let key = call.operation == .ask ? try idempotencyKey(call.request) : nil
+        let request = try await decoded(call.request) { bytes throws(JSONError) in try AskRequest(decoding: bytes) }
+        switch call.operation {
+        case .preview: return try Reply.json(await datasite.preview(request, as: identity))
+        case .mock: return Reply.bytes(try await datasite.mock(request, as: identity))
+        default:
+            switch try await datasite.ask(request, as: identity, idempotencyKey: key) {
+            case .released(let answer, let receipt): return Reply.released(answer: answer, receipt: receipt)
+            case .pending(let summary): return try Reply.pending(summary)
+            }
+        }
+    }
+
+    private func decision(_ call: Call) async throws -> Response {
+        let identity = try call.requireIdentity()
+        let decision = try await decoded(call.request, mayBeEmpty: true) { bytes throws(JSONError) in
+            try DecisionRequest(decoding: bytes)
+        }
+        if call.operation == .approve { return try Reply.json(await datasite.approve(call.parameter, by: identity)) }
+        guard let reason = decision.reason, !reason.isEmpty else {
+            throw Problem.invalidRequest("'reason' is missing", hint: "say why: the researcher reads it")
+        }
+        return try Reply.json(datasite.deny(call.parameter, by: identity, reason: reason))
+    }
+
+    private func audit(_ call: Call) throws -> Response {
+        let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
+        let from = try query.integer("from", in: 1...Int64.max) ?? 1
+        let limit = try query.integer("limit", in: 1...Int64(limits.auditPage)) ?? Int64(limits.auditPage)
+        return try Reply.json(datasite.audit(as: call.requireIdentity(), from: from, limit: Int(limit)))
+    }
+
+    // MARK: Reading
+
+    private func idempotencyKey(_ request: Request) throws -> String? {
+        guard let key = request.headers[.idempotencyKey] else { return nil }
+        let visible = key.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        guard visible, !key.isEmpty, key.utf8.count <= limits.idempotencyKeyBytes else {
+            throw Problem.invalidRequest(
+                "'Idempotency-Key' must be 1 to \(limits.idempotencyKeyBytes) visible ASCII characters")
+        }
+        return key
+    }
+
+    private func decoded<Message>(
+        _ request: Request, mayBeEmpty: Bool = false, by decode: ([UInt8]) throws(JSONError) -> Message
+    ) async throws -> Message {
+        let bytes = try await body(of: request)
+        let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init)
+        guard type?.lowercased() == "application/json" || (mayBeEmpty && bytes.isEmpty) else {
+            throw Problem.unsupportedMediaType
+        }
+        do {
+            return try decode(bytes)
+        } catch {
+            throw Problem.invalidRequest(error.description)
+        }
+    }
+
+    /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
+    private func body(of request: Request) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        for try await buffer in request.body {
+            guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw Problem.bodyTooLarge }
+            bytes.append(contentsOf: buffer.readableBytesView)
+        }
+        if let declared = request.headers[.contentLength], Int(declared) != bytes.count {
+            throw Problem.invalidRequest("the body ended before its declared length")
+        }
+        return bytes
+    }
+}
+
+/// A query string, read strictly.
+private struct Query {
+    private var values: [String: String] = [:]
+
+    init(_ text: String?, known: Set<String>) throws {
+        for pair in (text ?? "").split(separator: "&") {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard known.contains(parts[0]), parts.count == 2, values.updateValue(parts[1], forKey: parts[0]) == nil
+            else {
+                let names = known.sorted().joined(separator: ", ")
+                throw Problem.invalidRequest(
+                    known.isEmpty ? "this resource takes no query" : "the query takes, once each: \(names)")
+            }
+        }
+    }
+
+    func integer(_ key: String, in range: ClosedRange<Int64>) throws -> Int64? {
+        guard let text = values[key] else { return nil }
+        guard let number = Int64(text), range.contains(number) else {
+            throw Problem.invalidRequest("'\(key)' must be an integer from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}
+
+extension HTTPField.Name {
+    static let idempotencyKey = parley("Idempotency-Key")
+    static let parleyReceipt = parley("Parley-Receipt")
+    static let noSniff = parley("X-Content-Type-Options")
+    static let forwardedFor = parley("X-Forwarded-For")
+
+    /// The names above are valid tokens (RFC 9110, section 5.6.2).
+    private static func parley(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .server }
+}
