@@ -1,0 +1,100 @@
+import Foundation
+import Tables
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The system's words for the last error.
+func systemError() -> String { String(cString: strerror(errno)) }
+
+/// A file read from its start to its end.
+struct FileHandleReader {
+    let size: Int
+    private(set) var position = 0
+    private let file: OwnedDescriptor
+
+    init(path: String) throws {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
+        file = OwnedDescriptor(descriptor)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else {
+            throw IngestError.unreadable(path: path, reason: systemError())
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw IngestError.unreadable(path: path, reason: "it is not a file")
+        }
+        size = Int(status.st_size)
+    }
+
+    /// Whether the file begins so.
+    func startsWith(_ bytes: [UInt8]) throws -> Bool {
+        var first = [UInt8](repeating: 0, count: bytes.count)
+        let count = pread(file.descriptor, &first, first.count, 0)
+        return count == bytes.count && first == bytes
+    }
+
+    /// Appends at most that many bytes; returns how many, 0 at the end.
+    mutating func read(_ count: Int, into buffer: inout [UInt8]) throws -> Int {
+        let before = buffer.count
+        let descriptor = file.descriptor
+        var got = 0
+        buffer.reserveCapacity(before + count)
+        let chunk = [UInt8](unsafeUninitializedCapacity: count) { target, initialized in
+            repeat { got = systemRead(descriptor, target.baseAddress, count) } while got < 0 && errno == EINTR
+            initialized = max(got, 0)
+        }
+        guard got >= 0 else { throw IngestError.unreadable(path: "the file", reason: systemError()) }
+        buffer.append(contentsOf: chunk)
+        position += got
+        return got
+    }
+}
+
+private func systemRead(_ descriptor: Int32, _ target: UnsafeMutableRawPointer?, _ count: Int) -> Int {
+    read(descriptor, target, count)
+}
+
+/// A file descriptor that is closed with its owner.
+final class OwnedDescriptor: Sendable {
+    let descriptor: Int32
+
+    init(_ descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    deinit {
+        close(descriptor)
+    }
+}
+
+/// Maps a whole file; its pages come from the system's cache and belong to no allocation of this process.
+func mapFile(_ path: String) throws -> ColumnBytes {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
+    let count = Int(status.st_size)
+    guard count > 0 else { return ColumnBytes([]) }
+    guard let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else {
+        throw IngestError.unreadable(path: path, reason: systemError())
+    }
+    let place = UInt(bitPattern: address)
+    return ColumnBytes(address: UnsafeRawPointer(address), count: count) {
+        if let address = UnsafeMutableRawPointer(bitPattern: place) { munmap(address, count) }
+    }
+}
+
+/// Makes a file's or folder's contents durable.
+func synchronize(_ path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
+}

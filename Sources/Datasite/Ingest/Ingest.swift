@@ -1,0 +1,176 @@
+import Dispatch
+import Foundation
+import Governance
+import Query
+import Synchronization
+import Tables
+
+/// How a file is read.
+struct IngestOptions: Sendable {
+    enum Format: Sendable, Hashable {
+        /// By the file's name: .ndjson, .jsonl (with or without .gz) are NDJSON, .tsv and .tab are separated by
+        /// tabulators, everything else by `CSVFormat`.
+        case byName(CSVFormat)
+        case csv(CSVFormat)
+        case ndjson
+    }
+
+    var format: Format = .byName(CSVFormat())
+    var onError: ErrorPolicy = .refuse
+    /// Threads that parse and sort.
+    var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    /// Bytes of a file that one thread parses at a time.
+    var blockBytes = 8 << 20
+    /// Rows held in memory beyond this many bytes are spilled to the disk.
+    var memoryBytes = 1 << 30
+}
+
+/// How far an ingest is: for the owner.
+struct IngestProgress: Sendable, Hashable {
+    enum Stage: String, Sendable, Hashable { case reading, sorting, synchronizing }
+
+    var stage: Stage
+    /// The part of the stage that is done, 0 to 1.
+    var fraction: Double
+}
+
+/// Why a file became no table. Nothing is left on the disk.
+enum IngestError: Error, Hashable {
+    /// The file cannot be read: its path and the system's reason.
+    case unreadable(path: String, reason: String)
+    /// The file is not compressed as it claims.
+    case damagedCompression
+    case wrongRow(RowError)
+    /// One row is longer than a row may be, or a quote is never closed: the line on which it starts.
+    case rowTooLong(line: Int)
+    /// More rows or units than the manifest's capacity.
+    case overCapacity(what: String, capacity: Int)
+    /// The table cannot be written: the system's reason.
+    case unwritable(path: String, reason: String)
+    case emptyFile
+}
+
+extension IngestError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
+        case .damagedCompression: "the file is not whole: its gzip data is damaged or cut off"
+        case .wrongRow(let error): "\(error)"
+        case .rowTooLong(let line): "line \(line): the row does not end; is a quote never closed?"
+        case .overCapacity(let what, let capacity):
+            "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"
+        case .unwritable(let path, let reason): "cannot write \(path): \(reason)"
+        case .emptyFile: "the file is empty"
+        }
+    }
+}
+
+/// Reads a file into a table's files in `directory`, which must not exist: it appears whole and synchronised to the disk,
+/// or not at all. `directory`'s parent must exist.
+///
+/// The table does not depend on the order of the file's rows, the number of threads or the size of blocks.
+@discardableResult
+func ingest(
+    file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
+    progress: (IngestProgress) -> Void = { _ in }
+) throws -> IngestReport {
+    let unit = manifest.lookupKey == nil ? manifest.unit.column : nil
+    let plan = IngestPlan(
+        schema: manifest.schema, unitColumn: unit, rowsPerUnit: manifest.unit.rowsPerUnit, key: key,
+        onError: options.onError)
+    var run = try IngestRun(file: file, plan: plan, options: options)
+    try run.read(progress)
+    let writer = try TableWriter(directory: directory)
+    do {
+        let report = try run.assemble(writer, progress)
+        if report.rowsKept > manifest.capacityRows {
+            throw IngestError.overCapacity(what: "rows", capacity: manifest.capacityRows)
+        }
+        if manifest.lookupKey == nil, report.units > manifest.capacityUnits {
+            throw IngestError.overCapacity(what: "units", capacity: manifest.capacityUnits)
+        }
+        progress(IngestProgress(stage: .synchronizing, fraction: 0))
+        if let description = run.description { try writer.commit(description) }
+        progress(IngestProgress(stage: .synchronizing, fraction: 1))
+        return report
+    } catch {
+        writer.abandon()
+        throw error
+    }
+}
+
+/// One file on its way.
+private struct IngestRun {
+    let plan: IngestPlan
+    let options: IngestOptions
+    let workers: [IngestWorker]
+    var input: BlockReader
+    /// What was assembled.
+    private(set) var description: TableDescription?
+
+    init(file: String, plan: IngestPlan, options: IngestOptions) throws {
+        self.plan = plan
+        self.options = options
+        workers = (0..<max(1, options.threads)).map { _ in IngestWorker(plan) }
+        input = try BlockReader(file: file, schema: plan.schema, options: options)
+    }
+
+    /// Reads block after block, a round of one for each worker at a time.
+    mutating func read(_ progress: (IngestProgress) -> Void) throws {
+        var lines = input.headerLines
+        while true {
+            var blocks: [ColumnBytes] = []
+            while blocks.count < workers.count, let block = try input.next(line: lines + 1) { blocks.append(block) }
+            if blocks.isEmpty { break }
+            let (workers, rowFormat, round) = (workers, input.rowFormat, blocks)
+            let results = concurrently(round.count) { index in
+                workers[index].read(0..<round[index].count, of: round[index], as: rowFormat)
+            }
+            for result in results {
+                if let error = result.refusal(plan.onError, linesBefore: lines) { throw IngestError.wrongRow(error) }
+                report(result, after: lines)
+                lines += result.lines
+            }
+            progress(IngestProgress(stage: .reading, fraction: input.fraction))
+        }
+    }
+
+    private var examples: [RowError] = []
+
+    private mutating func report(_ result: BlockResult, after lines: Int) {
+        for var error in result.wrong where examples.count < IngestReport.exampleLimit {
+            error.line += lines + 1
+            examples.append(error)
+        }
+    }
+
+    /// Sorts partition after partition, some at a time, and writes them in order.
+    mutating func assemble(_ writer: TableWriter, _ progress: (IngestProgress) -> Void) throws -> IngestReport {
+        var assembler = TableAssembler(workers, plan: plan)
+        let count = TableAssembler.partitionCount
+        let step = workers.count * 4
+        for start in stride(from: 0, to: count, by: step) {
+            let end = min(start + step, count)
+            let snapshot = assembler
+            for partition in concurrently(end - start, { snapshot.partition(start + $0) }) {
+                try assembler.write(partition, to: writer.append)
+            }
+            progress(IngestProgress(stage: .sorting, fraction: Double(end) / Double(count)))
+        }
+        description = try assembler.finish(to: writer.append)
+        var report = assembler.report
+        report.examples = examples
+        return report
+    }
+}
+
+/// Runs `body` for each index on the machine's threads and waits for all; results in order.
+func concurrently<Result: Sendable>(_ count: Int, _ body: @Sendable (Int) -> Result) -> [Result] {
+    if count <= 1 { return (0..<count).map(body) }
+    let results = Mutex([Result?](repeating: nil, count: count))
+    DispatchQueue.concurrentPerform(iterations: count) { index in
+        let result = body(index)
+        results.withLock { $0[index] = result }
+    }
+    return results.withLock { $0.compactMap { $0 } }
+}

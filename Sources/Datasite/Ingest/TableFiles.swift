@@ -1,0 +1,205 @@
+import CZlib
+import Dispatch
+import Foundation
+import Synchronization
+import Tables
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A table's files in one folder: its parts, and `table.json`, which describes them with their checksums.
+struct TableFiles: Sendable {
+    let directory: String
+
+    static let descriptionName = "table.json"
+
+    /// What `table.json` holds.
+    struct Contents: Codable {
+        var formatVersion = 1
+        var table: TableDescription
+        /// CRC-32 (RFC 1952) of each part, by its file's name.
+        var checksums: [String: UInt32]
+    }
+
+    /// Maps the table's parts; nothing is read but the description and the texts' offsets.
+    func open(schema: Schema) throws -> Table {
+        let contents = try readContents()
+        return try Table(schema: schema, description: contents.table) { part in try mapFile(path(part.name)) }
+    }
+
+    /// Reads every part and compares checksums; gives the names of those that differ.
+    func damagedParts() throws -> [String] {
+        let contents = try readContents()
+        var damaged: [String] = []
+        for part in contents.table.parts {
+            guard let bytes = try? mapFile(path(part.name)) else {
+                damaged.append(part.name)
+                continue
+            }
+            let sum = bytes.withBytes { checksum(0, $0) }
+            if contents.checksums[part.name] != sum { damaged.append(part.name) }
+        }
+        return damaged
+    }
+
+    /// What the table takes on the disk.
+    func byteCount() throws -> Int {
+        try readContents().table.parts.reduce(0) { try $0 + mapFile(path($1.name)).count }
+    }
+
+    private func readContents() throws -> Contents {
+        let data: Data
+        do {
+            data = try Data(contentsOf: URL(filePath: path(Self.descriptionName)))
+        } catch {
+            throw IngestError.unreadable(path: directory, reason: "it holds no table")
+        }
+        guard let contents = try? JSONDecoder().decode(Contents.self, from: data), contents.formatVersion == 1 else {
+            throw IngestError.unreadable(path: directory, reason: "its description is damaged or of a newer version")
+        }
+        return contents
+    }
+
+    private func path(_ name: String) -> String { directory + "/" + name }
+}
+
+/// CRC-32 of more bytes.
+func checksum(_ sum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    guard let base = bytes.baseAddress, !bytes.isEmpty else { return sum }
+    return UInt32(
+        truncatingIfNeeded: crc32_z(UInt(sum), base.assumingMemoryBound(to: UInt8.self), z_size_t(bytes.count)))
+}
+
+/// Writes a table's parts into a folder beside its place and moves it there when all is on the disk.
+final class TableWriter {
+    private let directory: String
+    private let partial: String
+    private var files: [TablePart: PartWriter] = [:]
+
+    init(directory: String) throws {
+        self.directory = directory
+        partial = directory + ".partial"
+        try? FileManager.default.removeItem(atPath: partial)
+        guard mkdir(partial, 0o700) == 0 else { throw IngestError.unwritable(path: partial, reason: systemError()) }
+    }
+
+    /// Adds bytes to a part.
+    func append(_ part: TablePart, _ bytes: UnsafeRawBufferPointer) throws {
+        try file(part).append(bytes)
+    }
+
+    private func file(_ part: TablePart) throws -> PartWriter {
+        if let file = files[part] { return file }
+        let file = try PartWriter(path: partial + "/" + part.name)
+        files[part] = file
+        return file
+    }
+
+    /// Makes the table durable and visible, in this order.
+    func commit(_ description: TableDescription) throws {
+        var checksums: [String: UInt32] = [:]
+        for part in description.parts {
+            let file = try file(part)
+            try file.finish()
+            checksums[part.name] = file.sum
+        }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        let contents = try encoder.encode(TableFiles.Contents(table: description, checksums: checksums))
+        let file = try PartWriter(path: partial + "/" + TableFiles.descriptionName)
+        try contents.withUnsafeBytes(file.append)
+        try file.finish()
+        try synchronize(partial)
+        guard rename(partial, directory) == 0 else {
+            throw IngestError.unwritable(path: directory, reason: systemError())
+        }
+        try synchronize((directory as NSString).deletingLastPathComponent.nonEmpty ?? ".")
+    }
+
+    /// Removes what was written.
+    func abandon() {
+        files = [:]
+        try? FileManager.default.removeItem(atPath: partial)
+    }
+}
+
+extension String {
+    fileprivate var nonEmpty: String? { isEmpty ? nil : self }
+}
+
+/// One growing file.
+private final class PartWriter {
+    private let path: String
+    private let file: OwnedDescriptor
+    private var buffer: [UInt8] = []
+    private var written = 0
+    private(set) var sum: UInt32 = 0
+    private static let bufferBytes = 1 << 20
+    /// Writing to the disk begins after so many bytes, so that the last synchronisation has little left to do.
+    private static let flushBytes = 16 << 20
+    private var flushed = 0
+    private static let queue = DispatchQueue(label: "parley.synchronize", attributes: .concurrent)
+    private let pending = DispatchGroup()
+    private let failure = Failure()
+
+    private final class Failure: Sendable {
+        private let reason = Mutex<String?>(nil)
+
+        func withLock<Result: Sendable>(_ body: (inout String?) -> Result) -> Result {
+            reason.withLock { body(&$0) }
+        }
+    }
+
+    init(path: String) throws {
+        self.path = path
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
+        file = OwnedDescriptor(descriptor)
+    }
+
+    func append(_ bytes: UnsafeRawBufferPointer) throws {
+        sum = checksum(sum, bytes)
+        buffer.append(contentsOf: bytes)
+        if buffer.count >= Self.bufferBytes { try drain() }
+    }
+
+    private func drain() throws {
+        try buffer.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = write(file.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
+                done += count
+            }
+        }
+        written += buffer.count
+        buffer.removeAll(keepingCapacity: true)
+        if written - flushed >= Self.flushBytes {
+            flushed = written
+            synchronizeSoon()
+        }
+    }
+
+    private func synchronizeSoon() {
+        Self.queue.async(group: pending) { [file, failure] in
+            if fsync(file.descriptor) != 0 {
+                let reason = systemError()
+                failure.withLock { $0 = $0 ?? reason }
+            }
+        }
+    }
+
+    /// Makes the file durable. A failure that the system told once, to an earlier synchronisation, counts too.
+    func finish() throws {
+        try drain()
+        synchronizeSoon()
+        pending.wait()
+        if let reason = failure.withLock({ $0 }) { throw IngestError.unwritable(path: path, reason: reason) }
+    }
+}

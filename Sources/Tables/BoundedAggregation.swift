@@ -1,0 +1,162 @@
+/// A question's one scan: filters, groups, bounds each unit's contribution and aggregates exactly, in integers.
+///
+/// The bounds hold whatever the rows are (PRIVACY.md, rules 11 and 12): of each unit, in its stored order, a row that
+/// passes the filter and whose keys are in their domains is kept if its group is among the unit's first `groupsPerUnit`
+/// and it is among the unit's first `rowsPerGroup` rows of that group. Nothing else about a unit, and nothing about any
+/// other, decides.
+public struct BoundedAggregation {
+    private let specification: AggregationSpecification
+    private let source: RowSource
+    private let lookups: [LookupTable]
+
+    public init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable] = []) {
+        self.specification = specification
+        self.source = source
+        self.lookups = lookups
+    }
+
+    /// Scans the source once, on the calling thread.
+    public func run() -> ExactAggregates {
+        let scan = BoundedScan(specification, source: source, lookups: lookups)
+        source.forEachChunk(scan.process)
+        return scan.finish()
+    }
+}
+
+/// The state of one scan.
+private final class BoundedScan {
+    private let specification: AggregationSpecification
+    private let program: ExpressionProgram
+    private let filter: ExpressionNode?
+    private let groups: GroupNumbering
+    private let accumulators: [MeasureAccumulator]
+    private var kept = KeptRows()
+    private let selected: UnsafeMutablePointer<Int32>
+    private let codes: UnsafeMutablePointer<Int32>
+    /// Of each group: the last unit that used it (plus 1), how many of its rows were kept, and how many units used it.
+    private var lastUnit: [UInt32] = []
+    private var rowsKept: [Int32] = []
+    private var units: [Int64] = []
+    private var currentUnit: UInt32 = .max
+    private var groupsUsed = 0
+
+    init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable]) {
+        self.specification = specification
+        let program = ExpressionProgram(source: source, lookups: lookups)
+        self.program = program
+        filter = specification.filter.map { program.compile($0, as: .boolean) }
+        groups = GroupNumbering(specification.keys, program)
+        let rows = source.largestRowCount
+        accumulators = specification.measures.map { measure in
+            MeasureAccumulator(measure, measure.node(in: program), rowCount: rows)
+        }
+        selected = .allocate(capacity: RowChunk.capacity)
+        codes = .allocate(capacity: RowChunk.capacity)
+        reserve()
+    }
+
+    deinit {
+        selected.deallocate()
+        codes.deallocate()
+        kept.deallocate()
+    }
+
+    func process(_ chunk: RowChunk) {
+        program.evaluate(chunk)
+        let rows = select(chunk)
+        groups.number(rows, into: codes, program.pool)
+        reserve()
+        bound(rows, chunk)
+        for accumulator in accumulators { accumulator.add(kept) }
+    }
+
+    private func select(_ chunk: RowChunk) -> UnsafeBufferPointer<Int32> {
+        var count = 0
+        if let filter {
+            let condition = filter.words
+            for row in 0..<chunk.count {
+                selected[count] = Int32(truncatingIfNeeded: row)
+                count += condition[row] == 1 ? 1 : 0
+            }
+        } else {
+            for row in 0..<chunk.count { selected[row] = Int32(truncatingIfNeeded: row) }
+            count = chunk.count
+        }
+        return UnsafeBufferPointer(start: selected, count: count)
+    }
+
+    private func reserve() {
+        let count = groups.capacity
+        guard count > units.count else { return }
+        let more = Swift.max(count, Swift.min(units.count * 2, 1 << 26)) - units.count
+        lastUnit.append(contentsOf: repeatElement(0, count: more))
+        rowsKept.append(contentsOf: repeatElement(0, count: more))
+        units.append(contentsOf: repeatElement(0, count: more))
+        for accumulator in accumulators { accumulator.reserve(groups: units.count) }
+    }
+
+    /// Keeps the rows that the unit's bounds allow. The state outlives the chunk: a unit may continue in the next.
+    private func bound(_ rows: UnsafeBufferPointer<Int32>, _ chunk: RowChunk) {
+        let groupLimit = specification.bounds.groupsPerUnit
+        let rowLimit = Int32(clamping: specification.bounds.rowsPerGroup)
+        var count = 0
+        var current = currentUnit
+        var used = groupsUsed
+        guard rowLimit > 0 else {
+            kept.count = 0
+            return
+        }
+        lastUnit.withUnsafeMutableBufferPointer { lastUnit in
+            rowsKept.withUnsafeMutableBufferPointer { rowsKept in
+                units.withUnsafeMutableBufferPointer { units in
+                    for row in rows {
+                        let group = codes[Int(row)]
+                        guard group >= 0 else { continue }
+                        let place = Int(group)
+                        let unit = chunk.units[Int(row)]
+                        if unit != current {
+                            current = unit
+                            used = 0
+                        }
+                        if lastUnit[place] != unit &+ 1 {
+                            guard used < groupLimit else { continue }
+                            used += 1
+                            lastUnit[place] = unit &+ 1
+                            rowsKept[place] = 0
+                            units[place] &+= 1
+                        } else if rowsKept[place] >= rowLimit {
+                            continue
+                        }
+                        kept.rows[count] = row
+                        kept.groups[count] = group
+                        kept.occurrences[count] = rowsKept[place]
+                        rowsKept[place] &+= 1
+                        count += 1
+                    }
+                }
+            }
+        }
+        kept.count = count
+        currentUnit = current
+        groupsUsed = used
+    }
+
+    func finish() -> ExactAggregates {
+        let (numbers, keys) = groups.listing(units)
+        let results = accumulators.map { $0.result(numbers, units: units) }
+        return ExactAggregates(keys: keys, units: numbers.map { units[$0] }, results: results)
+    }
+}
+
+extension Measure {
+    /// The compiled expression that the measure needs, as the type that it needs.
+    fileprivate func node(in program: ExpressionProgram) -> ExpressionNode? {
+        switch kind {
+        case .rows, .units: nil
+        case .nonNull(let expression): program.compile(expression)
+        case .sum(let expression, _), .sumOfSquares(let expression, _), .histogram(let expression, _),
+            .gridValues(let expression, _, _, _):
+            program.compile(expression, as: .real)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+/// How a file of separated values is written (RFC 4180, with any delimiter; rows end with LF or CRLF).
+public struct CSVFormat: Sendable, Hashable {
+    public var delimiter: UInt8
+    /// nil: quotes are ordinary characters.
+    public var quote: UInt8?
+    public var hasHeader: Bool
+    /// Texts that stand for null where they are a whole, unquoted field. A quoted field is never null.
+    public var nulls: Set<String>
+
+    public init(
+        delimiter: UInt8 = UInt8(ascii: ","), quote: UInt8? = UInt8(ascii: "\""), hasHeader: Bool = true,
+        nulls: Set<String> = [""]
+    ) {
+        self.delimiter = delimiter
+        self.quote = quote
+        self.hasHeader = hasHeader
+        self.nulls = nulls
+    }
+}
+
+/// A format together with where a plan's columns are in each row.
+public struct CSVLayout: Sendable, Hashable {
+    public var format: CSVFormat
+    /// For each field of a row, the schema's column that it fills, or nil for one that is not loaded.
+    public var columns: [Int?]
+
+    public init(format: CSVFormat, columns: [Int?]) {
+        self.format = format
+        self.columns = columns
+    }
+
+    /// Reads the header, if the format has one, and finds the schema's columns by name (exactly, else regardless of ASCII
+    /// case); without a header, fields are the schema's columns in order. Returns the bytes that the header took, with a
+    /// byte order mark.
+    public static func reading(
+        _ start: ColumnBytes, format: CSVFormat, schema: Schema
+    ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
+        try start.withBytes { bytes throws(RowError) in try reading(bytes, format, schema) }
+    }
+
+    private static func reading(
+        _ start: UnsafeRawBufferPointer, _ format: CSVFormat, _ schema: Schema
+    ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
+        let mark = start.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
+        guard format.hasHeader else {
+            return (CSVLayout(format: format, columns: schema.columns.indices.map { $0 }), mark, 0)
+        }
+        guard let header = CSVHeader(UnsafeRawBufferPointer(rebasing: start[mark...]), format) else {
+            throw RowError(line: 1, column: nil, expected: "a header with the columns' names")
+        }
+        var columns = [Int?](repeating: nil, count: header.names.count)
+        for (index, column) in schema.columns.enumerated() {
+            let place =
+                header.names.firstIndex(of: column.name)
+                ?? header.names.firstIndex { $0.lowercased() == column.name.lowercased() }
+            guard let place, columns[place] == nil else {
+                throw RowError(line: 1, column: column.name, expected: "a header that names this column")
+            }
+            columns[place] = index
+        }
+        return (CSVLayout(format: format, columns: columns), mark + header.bytes, header.lines)
+    }
+}
+
+/// The names in a file's first row.
+public struct CSVHeader {
+    public let names: [String]
+    /// The bytes of the row with its end.
+    public let bytes: Int
+    /// The lines that it takes.
+    public let lines: Int
+
+    /// Reads the first row; nil where there is none.
+    public init?(_ start: UnsafeRawBufferPointer, _ format: CSVFormat) {
+        var names: [String] = []
+        var field: [UInt8] = []
+        var place = 0
+        var lines = 0
+        var isQuoted = false
+        var isDone = false
+        while place < start.count, !isDone {
+            let byte = start[place]
+            place += 1
+            if byte == 0x0a { lines += 1 }
+            if byte == format.quote {
+                if isQuoted, place < start.count, start[place] == byte {
+                    field.append(byte)
+                    place += 1
+                } else {
+                    isQuoted.toggle()
+                }
+            } else if !isQuoted, byte == format.delimiter || byte == 0x0a {
+                if byte == 0x0a, field.last == 0x0d { field.removeLast() }
+                names.append(String(decoding: field, as: UTF8.self))
+                field = []
+                isDone = byte == 0x0a
+            } else {
+                field.append(byte)
+            }
+        }
+        if !isDone { names.append(String(decoding: field, as: UTF8.self)) }
+        guard names != [""] else { return nil }
+        self.names = names
+        bytes = place
+        self.lines = max(lines, 1)
+    }
+}
+
+/// Where files can be cut without cutting a row.
+public enum RowBoundary {
+    /// The end of the last whole row in bytes that begin with a row; nil where there is none. A quote inside quotes is
+    /// doubled, so that the parity of quotes tells what is inside.
+    public static func last(in bytes: UnsafeRawBufferPointer, quote: UInt8?) -> Int? {
+        var isInside = false
+        if let quote {
+            var parity: UInt8 = 0
+            for byte in bytes { parity ^= byte == quote ? 1 : 0 }
+            isInside = parity == 1
+        }
+        var place = bytes.count
+        while place > 0 {
+            let byte = bytes[place - 1]
+            if byte == quote {
+                isInside.toggle()
+            } else if byte == 0x0a, !isInside {
+                return place
+            }
+            place -= 1
+        }
+        return nil
+    }
+}

@@ -1,0 +1,262 @@
+/// Parses rows of separated values into a worker's batch. Numbers are read in place; what is quoted or unusual takes the
+/// slow way.
+struct CSVParser {
+    private enum Kind {
+        case skipped
+        /// Integers and reals that need no more than to be numbers.
+        case integer
+        case real
+        case other
+    }
+
+    private struct Field {
+        var kind: Kind
+        var column: Int
+    }
+
+    private let state: IngestState
+    private let fields: [Field]
+    private let delimiter: UInt8
+    private let quote: UInt8
+    private let hasQuote: Bool
+    private let nulls: [[UInt8]]
+    private var unquoted: [UInt8] = []
+    private var result = BlockResult()
+    private var line = 0
+    private var wrongCells: [Int] = []
+
+    init(_ layout: CSVLayout, state: IngestState) {
+        self.state = state
+        delimiter = layout.format.delimiter
+        quote = layout.format.quote ?? 0
+        hasQuote = layout.format.quote != nil
+        nulls = layout.format.nulls.filter { !$0.isEmpty }.map { Array($0.utf8) }
+        fields = layout.columns.map { column in
+            guard let column else { return Field(kind: .skipped, column: 0) }
+            let intake = state.intakes[column]
+            let kind: Kind =
+                intake.schema.type == .integer && intake.takesEveryInteger
+                ? .integer : intake.takesEveryReal ? .real : .other
+            return Field(kind: kind, column: column)
+        }
+        emptyIsNull = layout.format.nulls.contains("")
+    }
+
+    private let emptyIsNull: Bool
+
+    /// Reads rows to the end of the block; the last need not end with a line feed.
+    mutating func parse(_ block: UnsafeRawBufferPointer) -> BlockResult {
+        guard let base = block.baseAddress, !block.isEmpty else { return result }
+        if block[block.count - 1] == 0x0a {
+            parse(base.assumingMemoryBound(to: UInt8.self), block.count)
+        } else {
+            // Every loop below ends at a line feed at the latest.
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block.count + 1) { copy in
+                _ = copy.update(fromContentsOf: block)
+                copy[block.count] = 0x0a
+                if let base = copy.baseAddress { parse(UnsafePointer(base), block.count + 1) }
+            }
+        }
+        result.lines = line
+        return result
+    }
+
+    private mutating func parse(_ text: UnsafePointer<UInt8>, _ end: Int) {
+        let stopsAtFirst = state.plan.onError == .refuse
+        var place = 0
+        while place < end, !result.isBroken, !(stopsAtFirst && !result.wrong.isEmpty) {
+            if text[place] == 0x0a {
+                place += 1
+                line += 1
+            } else if text[place] == 0x0d, text[place + 1] == 0x0a {
+                place += 2
+                line += 1
+            } else {
+                place = row(text, place, end)
+            }
+        }
+    }
+
+    /// Reads one row; returns where the next begins.
+    private mutating func row(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+        var place = start
+        let firstLine = line
+        let batchRow = state.batch.count
+        let words = state.batch.words + batchRow
+        let last = fields.count - 1
+        for index in 0...max(last, 0) {
+            guard index <= last else { break }
+            let field = fields[index]
+            var next = -1
+            switch field.kind {
+            case .integer: next = integer(text, place, words + field.column * RowBatch.capacity)
+            case .real: next = real(text, place, end, words + field.column * RowBatch.capacity)
+            default: break
+            }
+            if next < 0 {
+                next = other(text, place, end, field, words)
+                if next < 0 { return end }
+            }
+            let byte = text[next]
+            if index == last ? byte == delimiter : byte != delimiter {
+                return endWrongShape(text, next, end, firstLine)
+            }
+            place = next + 1
+        }
+        // `place` is behind the last field's end: a line feed, or a carriage return before one.
+        if text[place - 1] == 0x0d { place += 1 }
+        line += 1
+        if wrongCells.isEmpty {
+            state.commitRow()
+        } else {
+            endWrongRow(firstLine)
+        }
+        return place
+    }
+
+    private mutating func endWrongRow(_ firstLine: Int) {
+        let first = wrongCells[0]
+        state.endWrongRow(
+            line: firstLine, column: first, expected: state.intakes[first].expected, wrongCells: wrongCells, &result)
+        wrongCells.removeAll(keepingCapacity: true)
+    }
+
+    /// Too few or too many fields: skips the rest of the row.
+    private mutating func endWrongShape(
+        _ text: UnsafePointer<UInt8>, _ from: Int, _ end: Int, _ firstLine: Int
+    ) -> Int {
+        wrongCells.removeAll(keepingCapacity: true)
+        var place = from
+        while place < end, text[place] == delimiter {
+            place = skipped(text, place + 1, end)
+            if place < 0 { return end }
+        }
+        state.endWrongRow(
+            line: firstLine, column: nil, expected: "\(fields.count) fields", wrongCells: [], &result)
+        line += 1
+        return text[place] == 0x0d ? place + 2 : place + 1
+    }
+
+    // MARK: Fields. Each returns the place of the delimiter or end of row behind it, or -1.
+
+    /// A plain integer of at most 18 digits.
+    @inline(__always)
+    private func integer(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
+        var place = start
+        let isNegative = text[place] == 0x2d
+        if isNegative { place += 1 }
+        let first = place
+        var value: Int64 = 0
+        while text[place] &- 0x30 <= 9 {
+            value = value &* 10 &+ Int64(text[place] &- 0x30)
+            place += 1
+        }
+        guard place > first, place - first <= 18, isEnd(text, place) else { return -1 }
+        target.pointee = isNegative ? 0 &- value : value
+        return place
+    }
+
+    /// A plain decimal number.
+    @inline(__always)
+    private func real(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ target: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        var scanner = DecimalScanner()
+        let place = start + scanner.scan(text + start, end: end - start)
+        guard scanner.digits > 0, isEnd(text, place), let value = scanner.value else { return -1 }
+        target.pointee = Int64(bitPattern: (value + 0.0).bitPattern)
+        return place
+    }
+
+    @inline(__always)
+    private func isEnd(_ text: UnsafePointer<UInt8>, _ place: Int) -> Bool {
+        let byte = text[place]
+        return byte == delimiter || byte == 0x0a || (byte == 0x0d && text[place + 1] == 0x0a)
+    }
+
+    /// Any field.
+    private mutating func other(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ field: Field, _ words: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        if hasQuote, text[start] == quote { return quoted(text, start, end, field, words) }
+        let next = plainEnd(text, start)
+        if next < 0 { return broken("a quote only around whole fields") }
+        if field.kind != .skipped {
+            let bytes = UnsafeRawBufferPointer(start: text + start, count: next - start)
+            store(isNull(bytes) ? state.intakes[field.column].null() : word(bytes, field.column), field, words)
+        }
+        return next
+    }
+
+    private func plainEnd(_ text: UnsafePointer<UInt8>, _ start: Int) -> Int {
+        var place = start
+        while !isEnd(text, place) {
+            if hasQuote, text[place] == quote { return -1 }
+            place += 1
+        }
+        return place
+    }
+
+    private mutating func quoted(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ field: Field, _ words: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        unquoted.removeAll(keepingCapacity: true)
+        var place = start + 1
+        var runStart = place
+        while true {
+            guard place < end else { return broken("a closing quote") }
+            let byte = text[place]
+            if byte == 0x0a { line += 1 }
+            if byte == quote {
+                unquoted.append(contentsOf: UnsafeBufferPointer(start: text + runStart, count: place - runStart))
+                guard place + 1 < end, text[place + 1] == quote else { break }
+                unquoted.append(quote)
+                place += 1
+                runStart = place + 1
+            }
+            place += 1
+        }
+        place += 1
+        guard place < end, isEnd(text, place) else { return broken("a delimiter or the end of the row behind a quote") }
+        if field.kind != .skipped {
+            let word = unquoted.withUnsafeBytes { self.word($0, field.column) }
+            store(word, field, words)
+        }
+        return place
+    }
+
+    /// Goes over a field that has no place.
+    private mutating func skipped(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+        other(text, start, end, Field(kind: .skipped, column: 0), state.batch.words)
+    }
+
+    private mutating func store(_ word: Int64?, _ field: Field, _ words: UnsafeMutablePointer<Int64>) {
+        if let word {
+            words[field.column * RowBatch.capacity] = word
+        } else {
+            wrongCells.append(field.column)
+        }
+    }
+
+    private func isNull(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.isEmpty { return emptyIsNull }
+        return nulls.contains { $0.count == bytes.count && $0.elementsEqual(bytes) }
+    }
+
+    private func word(_ bytes: UnsafeRawBufferPointer, _ column: Int) -> Int64? {
+        let intake = state.intakes[column]
+        switch intake.schema.type {
+        case .text: return intake.accept(text: bytes)
+        case .real: return parseReal(bytes).flatMap(intake.accept(real:))
+        default: return parseWord(bytes, intake.schema.type).flatMap(intake.accept(integer:))
+        }
+    }
+
+    /// The file's structure is wrong: where rows begin is not known any more.
+    private mutating func broken(_ expected: String) -> Int {
+        result.isBroken = true
+        wrongCells.removeAll(keepingCapacity: true)
+        result.wrong.append(RowError(line: line, column: nil, expected: expected))
+        return -1
+    }
+}

@@ -1,0 +1,45 @@
+/// Read-only bytes that live as long as this object: a copy in memory, or another's memory (a mapped file) with its
+/// owner's release. The one place in this module where memory outside Swift's ownership is held.
+public final class ColumnBytes: Sendable {
+    nonisolated(unsafe) private let address: UnsafeRawPointer
+    public let count: Int
+    private let release: @Sendable () -> Void
+
+    /// Bytes at `address` that stay valid and unchanged until `release` is called, once, when this object dies.
+    public init(address: UnsafeRawPointer, count: Int, release: @escaping @Sendable () -> Void) {
+        self.address = address
+        self.count = count
+        self.release = release
+    }
+
+    /// A copy, aligned to a cache line.
+    public convenience init(copying bytes: UnsafeRawBufferPointer) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
+        memory.copyMemory(from: bytes)
+        let place = UInt(bitPattern: memory.baseAddress)
+        self.init(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: bytes.count) {
+            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
+        }
+    }
+
+    /// A copy of an array's bytes.
+    public convenience init(_ bytes: [UInt8]) {
+        self.init(copying: bytes.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[...]) })
+    }
+
+    deinit {
+        release()
+    }
+
+    /// The bytes, valid only during the call.
+    @inline(__always)
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(start: address, count: count))
+    }
+
+    /// For this module's hot loops, whose caller keeps this object alive.
+    @inline(__always)
+    var start: UnsafeRawPointer { address }
+}

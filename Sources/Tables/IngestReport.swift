@@ -1,0 +1,67 @@
+/// What is wrong in a file, for its owner: where, and what would be right; never the value.
+public struct RowError: Error, Sendable, Hashable, Codable {
+    /// The line of the file on which the row starts, from 1; for rows given as values, the row's number.
+    public var line: Int
+    /// The column's name, where the error is in one.
+    public var column: String?
+    /// What was expected, in words.
+    public var expected: String
+
+    public init(line: Int, column: String?, expected: String) {
+        self.line = line
+        self.column = column
+        self.expected = expected
+    }
+}
+
+extension RowError: CustomStringConvertible {
+    public var description: String {
+        "line \(line)" + (column.map { ", column '\($0)'" } ?? "") + ": expected \(expected)"
+    }
+}
+
+/// What happens to wrong rows. A file that is not even rows (an open quote) is always refused.
+public enum ErrorPolicy: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The first wrong row refuses the file.
+    case refuse
+    /// A wrong cell becomes null; its row is dropped where the column is not nullable or the row has too few or too many
+    /// fields.
+    case null
+    /// All rows of the unit are dropped; a wrong row whose unit cannot be read is dropped alone.
+    case skipUnit = "skip-unit"
+}
+
+/// What became of a file's rows: private, for the owner only.
+public struct IngestReport: Sendable, Hashable, Codable {
+    public struct Column: Sendable, Hashable, Codable {
+        public var name: String
+        /// Values outside the declared domain, which became its `other` or null.
+        public var outsideDomain = 0
+        /// Texts cut to the largest number of bytes.
+        public var textsCut = 0
+        /// Infinite values, which became the bound or null.
+        public var infinities = 0
+        /// Wrong cells that became null.
+        public var wrongBecameNull = 0
+    }
+
+    public var rowsRead = 0
+    public var rowsKept = 0
+    public var units = 0
+    /// Dropped because they name no unit.
+    public var rowsWithoutUnit = 0
+    /// Dropped because their unit has more rows than its bound.
+    public var rowsBeyondBound = 0
+    /// Rows with something wrong in them.
+    public var rowsWrong = 0
+    /// Dropped because something was wrong in them or, under `skipUnit`, in another row of their unit.
+    public var rowsSkipped = 0
+    /// Units dropped under `skipUnit`.
+    public var unitsSkipped = 0
+    public var columns: [Column] = []
+    /// The first wrong rows.
+    public var examples: [RowError] = []
+
+    /// How many wrong rows a report shows.
+    public static let exampleLimit = 20
+}

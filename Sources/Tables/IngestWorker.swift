@@ -1,0 +1,246 @@
+import Synchronization
+
+/// What a reader found in one block of a file.
+public struct BlockResult: Sendable {
+    /// Lines that ended in the block.
+    public var lines = 0
+    /// Wrong rows, lines counted from the block's first (0): the first `IngestReport.exampleLimit` of them.
+    public var wrong: [RowError] = []
+    /// The file cannot be read on from here, whatever the policy.
+    public var isBroken = false
+
+    /// The error that refuses the file under that policy, in absolute lines.
+    public func refusal(_ policy: ErrorPolicy, linesBefore: Int) -> RowError? {
+        guard policy == .refuse || isBroken, var error = isBroken ? wrong.last : wrong.first else { return nil }
+        error.line += linesBefore + 1
+        return error
+    }
+}
+
+/// Reads blocks of rows, one at a time, and holds what it read. Several workers may read a file's blocks in any order and
+/// at the same time: the table does not depend on it.
+public final class IngestWorker: Sendable {
+    let plan: IngestPlan
+    private let state: Mutex<IngestState>
+
+    public init(_ plan: IngestPlan) {
+        self.plan = plan
+        state = Mutex(IngestState(plan))
+    }
+
+    /// Reads whole rows: those bytes of a file.
+    public func read(_ range: Range<Int>, of bytes: ColumnBytes, as format: RowFormat) -> BlockResult {
+        state.withLock { state in
+            bytes.withBytes { bytes in
+                let block = UnsafeRawBufferPointer(rebasing: bytes[range.clamped(to: 0..<bytes.count)])
+                switch format {
+                case .csv(let layout):
+                    var parser = CSVParser(layout, state: state)
+                    return parser.parse(block)
+                case .ndjson(let layout):
+                    var parser = NDJSONParser(layout, state: state)
+                    return parser.parse(block)
+                }
+            }
+        }
+    }
+
+    /// Adds rows given as values; their numbers from 1 are their lines.
+    public func append(_ rows: [[Value]], from first: Int = 1) throws(RowError) {
+        let policy = plan.onError
+        let refusal: RowError? = state.withLock { state in
+            var result = BlockResult()
+            for (number, row) in rows.enumerated() {
+                state.append(row, line: first + number - 1, &result)
+                if let error = result.refusal(policy, linesBefore: 0) { return error }
+            }
+            state.flush()
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
+    /// Memory held in rows that could be spilled, and in texts that could not.
+    public var heldBytes: (rows: Int, texts: Int) {
+        state.withLock { state in
+            (state.partitions.heldBytes, state.intakes.reduce(0) { $0 + ($1.interner?.heldBytes ?? 0) })
+        }
+    }
+
+    /// Gives up the rows read so far, by partition, to be kept elsewhere (`Spill`) until the table is assembled.
+    func takeSpans() -> [[RecordSpan]] {
+        state.withLock { state in
+            state.flush()
+            return state.partitions.takeBlocks().map { blocks in
+                blocks.map { block in
+                    let bytes = UnsafeRawBufferPointer(rebasing: block.bytes[..<block.used])
+                    return RecordSpan(
+                        layout: block.layout, bytes: ColumnBytes(copying: bytes))
+                }
+            }
+        }
+    }
+
+    func withState<Result: Sendable>(_ body: (IngestState) -> Result) -> Result {
+        state.withLock { body($0) }
+    }
+}
+
+/// One worker's rows, dictionaries and counts.
+final class IngestState {
+    let plan: IngestPlan
+    let intakes: [ColumnIntake]
+    let batch: RowBatch
+    let partitions: RowPartitions
+    var report = IngestReport()
+    var skippedUnits: Set<UnitHash> = []
+    private let hashes: UnsafeMutablePointer<UInt64>
+    /// The unit's hash of each text of the unit's column, by its interner's number.
+    private var textUnits: [UnitHash] = []
+    private var textContents: [[UInt64]]
+
+    init(_ plan: IngestPlan) {
+        self.plan = plan
+        intakes = plan.schema.columns.map(ColumnIntake.init)
+        batch = RowBatch(columnCount: plan.schema.columns.count)
+        partitions = RowPartitions(schema: plan.schema)
+        hashes = .allocate(capacity: RowBatch.capacity)
+        textContents = Array(repeating: [], count: plan.schema.columns.count)
+    }
+
+    deinit {
+        hashes.deallocate()
+    }
+
+    /// Ends a row whose cells are all in the batch and right.
+    @inline(__always)
+    func commitRow() {
+        report.rowsRead += 1
+        if let unit = plan.unitColumn, isNullUnit(unit) {
+            report.rowsWithoutUnit += 1
+            return
+        }
+        batch.count += 1
+        if batch.isFull { flush() }
+    }
+
+    @inline(__always)
+    private func isNullUnit(_ unit: Int) -> Bool {
+        let word = batch.column(unit)[batch.count]
+        return word == ColumnEncoding.null || (intakes[unit].schema.type == .real && word == nullReal)
+    }
+
+    /// Ends a row with something wrong in it. `column`: the position of the first wrong cell; nil where the row's shape
+    /// is wrong and none of its cells can be trusted. Cells that the policy makes null are in the batch.
+    func endWrongRow(line: Int, column: Int?, expected: String, wrongCells: [Int], _ result: inout BlockResult) {
+        report.rowsRead += 1
+        report.rowsWrong += 1
+        if result.wrong.count < IngestReport.exampleLimit {
+            let name = column.map { plan.schema.columns[$0].name }
+            result.wrong.append(RowError(line: line, column: name, expected: expected))
+        }
+        switch plan.onError {
+        case .refuse: break
+        case .null: nullWrongCells(column, wrongCells)
+        case .skipUnit:
+            report.rowsSkipped += 1
+            guard column != nil, let unit = plan.unitColumn, !wrongCells.contains(unit), !isNullUnit(unit) else {
+                return
+            }
+            skippedUnits.insert(unitHash(unit, row: batch.count))
+        }
+    }
+
+    private func nullWrongCells(_ column: Int?, _ wrongCells: [Int]) {
+        guard column != nil, wrongCells.allSatisfy({ plan.schema.columns[$0].isNullable }) else {
+            report.rowsSkipped += 1
+            return
+        }
+        for cell in wrongCells {
+            batch.column(cell)[batch.count] = intakes[cell].null() ?? ColumnEncoding.null
+            intakes[cell].report.wrongBecameNull += 1
+        }
+        report.rowsRead -= 1
+        commitRow()
+    }
+
+    /// Adds a row of values.
+    func append(_ row: [Value], line: Int, _ result: inout BlockResult) {
+        guard row.count == intakes.count else {
+            return endWrongRow(
+                line: line, column: nil, expected: "\(intakes.count) values", wrongCells: [], &result)
+        }
+        var wrong: [Int] = []
+        for (column, value) in row.enumerated() {
+            if let word = intakes[column].accept(value) {
+                batch.column(column)[batch.count] = word
+            } else {
+                wrong.append(column)
+            }
+        }
+        guard let first = wrong.first else { return commitRow() }
+        endWrongRow(
+            line: line, column: first, expected: intakes[first].expected, wrongCells: wrong, &result)
+    }
+
+    /// Moves the batch's rows to their partitions.
+    func flush() {
+        guard batch.count > 0 else { return }
+        if let unit = plan.unitColumn {
+            hashUnits(unit)
+        } else {
+            hashRows()
+        }
+        partitions.append(batch, hashes: hashes)
+        batch.count = 0
+    }
+
+    private func hashUnits(_ unit: Int) {
+        let source = batch.column(unit)
+        if intakes[unit].interner == nil {
+            let key = plan.key
+            for i in 0..<batch.count { hashes[i] = key.unit(word: UInt64(bitPattern: source[i])).high }
+        } else {
+            for i in 0..<batch.count { hashes[i] = textUnit(unit, Int(source[i])).high }
+        }
+    }
+
+    private func hashRows() {
+        let count = intakes.count
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { words in
+            for row in 0..<batch.count {
+                for column in 0..<count {
+                    let word = batch.column(column)[row]
+                    let isText = intakes[column].interner != nil && word != ColumnEncoding.null
+                    words[column] = isText ? textContent(column, Int(word)) : UInt64(bitPattern: word)
+                }
+                hashes[row] = plan.key.wholeOrder.hash(words: UnsafeBufferPointer(words)).0
+            }
+        }
+    }
+
+    private func unitHash(_ unit: Int, row: Int) -> UnitHash {
+        let word = batch.column(unit)[row]
+        return intakes[unit].interner == nil ? plan.key.unit(word: UInt64(bitPattern: word)) : textUnit(unit, Int(word))
+    }
+
+    private func textUnit(_ column: Int, _ number: Int) -> UnitHash {
+        if let interner = intakes[column].interner {
+            while textUnits.count <= number {
+                let entry = interner.entries[textUnits.count]
+                textUnits.append(plan.key.unit(text: interner.bytes(of: entry)))
+            }
+        }
+        return textUnits[number]
+    }
+
+    private func textContent(_ column: Int, _ number: Int) -> UInt64 {
+        if let interner = intakes[column].interner {
+            while textContents[column].count <= number {
+                let entry = interner.entries[textContents[column].count]
+                textContents[column].append(plan.key.content(text: interner.bytes(of: entry)))
+            }
+        }
+        return textContents[column][number]
+    }
+}

@@ -1,0 +1,122 @@
+/// A public table, unique on its key: joining it adds columns to a row and multiplies no rows (PRIVACY.md, rule 13).
+public struct LookupTable: Sendable {
+    public let schema: Schema
+    public let keyColumn: Int
+    let keys: Keys
+    /// Each column's values: words, doubles as bits, texts as numbers in `texts`.
+    let words: [[Int64]]
+    let texts: [String]
+
+    enum Keys: Sendable {
+        case words([Int64: Int32])
+        case texts([String: Int32])
+    }
+
+    /// Why a table cannot be looked up.
+    public enum Failure: Error, Sendable, Hashable {
+        case noSuchKeyColumn
+        /// Two rows have one key.
+        case keyIsNotUnique
+        /// A row's value is not of its column's type; the row's number from 1 and the column's name.
+        case wrongValue(row: Int, column: String)
+    }
+
+    /// Makes one of rows given as values. Rows whose key is null can never match and are left out.
+    public init(schema: Schema, keyColumn: Int, rows: [[Value]]) throws(Failure) {
+        guard schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }
+        var words = [[Int64]](repeating: [], count: schema.columns.count)
+        var texts: [String] = []
+        var numbers: [String: Int64] = [:]
+        for (number, row) in rows.enumerated() {
+            guard row.count == schema.columns.count else { throw .wrongValue(row: number + 1, column: "") }
+            for (column, value) in row.enumerated() {
+                guard let word = Self.word(value, schema.columns[column].type, &texts, &numbers) else {
+                    throw .wrongValue(row: number + 1, column: schema.columns[column].name)
+                }
+                words[column].append(word)
+            }
+        }
+        try self.init(schema: schema, keyColumn: keyColumn, words: words, texts: texts)
+    }
+
+    /// Makes one of a stored table.
+    public init(_ table: Table, keyColumn: Int) throws(Failure) {
+        guard table.schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }
+        var texts: [String] = []
+        var words: [[Int64]] = []
+        for column in table.columns {
+            var values = [Int64](repeating: 0, count: table.rowCount)
+            values.withUnsafeMutableBufferPointer { values in
+                guard let base = values.baseAddress, table.rowCount > 0 else { return }
+                if column.encoding.kind == .real {
+                    base.withMemoryRebound(to: Double.self, capacity: table.rowCount) {
+                        column.loadReals(from: 0, count: table.rowCount, into: $0)
+                    }
+                } else {
+                    column.loadIntegers(from: 0, count: table.rowCount, into: base)
+                }
+            }
+            if let dictionary = column.dictionary {
+                let first = Int64(texts.count)
+                for code in 0..<dictionary.count {
+                    texts.append(String(decoding: dictionary.bytes(of: code), as: UTF8.self))
+                }
+                values = values.map { $0 == ColumnEncoding.null ? $0 : $0 + first }
+            }
+            words.append(values)
+        }
+        try self.init(schema: table.schema, keyColumn: keyColumn, words: words, texts: texts)
+    }
+
+    private init(schema: Schema, keyColumn: Int, words: [[Int64]], texts: [String]) throws(Failure) {
+        self.schema = schema
+        self.keyColumn = keyColumn
+        self.words = words
+        self.texts = texts
+        let type = schema.columns[keyColumn].type
+        var byWord: [Int64: Int32] = [:]
+        var byText: [String: Int32] = [:]
+        for (row, word) in words[keyColumn].enumerated() {
+            if type == .real ? Double(bitPattern: UInt64(bitPattern: word)).isNaN : word == ColumnEncoding.null {
+                continue
+            }
+            let previous =
+                type == .text
+                ? byText.updateValue(Int32(row), forKey: texts[Int(word)])
+                : byWord.updateValue(Int32(row), forKey: word)
+            guard previous == nil else { throw .keyIsNotUnique }
+        }
+        keys = type == .text ? .texts(byText) : .words(byWord)
+    }
+
+    private static func word(
+        _ value: Value, _ type: ValueType, _ texts: inout [String], _ numbers: inout [String: Int64]
+    ) -> Int64? {
+        switch (value, type) {
+        case (.null, .real): return nullReal
+        case (.null, _): return ColumnEncoding.null
+        case (.integer, .integer), (.boolean, .boolean), (.date, .date), (.timestamp, .timestamp): return value.word
+        case (.integer(let number), .real): return Int64(bitPattern: (Double(number) + 0.0).bitPattern)
+        case (.real(let number), .real):
+            return number.isFinite ? Int64(bitPattern: (number + 0.0).bitPattern) : nullReal
+        case (.text(let text), .text):
+            let normal = text.normalizedForKeys
+            if let known = numbers[normal] { return known }
+            texts.append(normal)
+            numbers[normal] = Int64(texts.count - 1)
+            return Int64(texts.count - 1)
+        default: return nil
+        }
+    }
+
+    /// The row with that key.
+    func row(word: Int64) -> Int32? {
+        if case .words(let rows) = keys { return rows[word] }
+        return nil
+    }
+
+    func row(text: String) -> Int32? {
+        if case .texts(let rows) = keys { return rows[text] }
+        return nil
+    }
+}

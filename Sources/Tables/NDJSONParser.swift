@@ -1,0 +1,240 @@
+/// Where a plan's columns are in JSON objects: by member name.
+public struct NDJSONLayout: Sendable, Hashable {
+    let columns: [[UInt8]: Int]
+
+    public init(schema: Schema) {
+        var columns: [[UInt8]: Int] = [:]
+        for (index, column) in schema.columns.enumerated() { columns[Array(column.name.utf8)] = index }
+        self.columns = columns
+    }
+}
+
+/// Parses one JSON object a line (RFC 8259) into a worker's batch. Members that the schema does not name are skipped;
+/// those that are missing are null.
+struct NDJSONParser {
+    private let state: IngestState
+    private let layout: NDJSONLayout
+    private var result = BlockResult()
+    private var seen: [Bool]
+    private var wrongCells: [Int] = []
+
+    init(_ layout: NDJSONLayout, state: IngestState) {
+        self.layout = layout
+        self.state = state
+        seen = Array(repeating: false, count: state.intakes.count)
+    }
+
+    mutating func parse(_ block: UnsafeRawBufferPointer) -> BlockResult {
+        let stopsAtFirst = state.plan.onError == .refuse
+        var start = 0
+        while start < block.count, !(stopsAtFirst && !result.wrong.isEmpty) {
+            var end = start
+            while end < block.count, block[end] != 0x0a { end += 1 }
+            parseLine(UnsafeRawBufferPointer(rebasing: block[start..<end]))
+            if end < block.count { result.lines += 1 }
+            start = end + 1
+        }
+        return result
+    }
+
+    private mutating func parseLine(_ line: UnsafeRawBufferPointer) {
+        var scanner = JSONScanner(line)
+        if scanner.isAtEnd { return }
+        for column in seen.indices { seen[column] = false }
+        wrongCells.removeAll(keepingCapacity: true)
+        guard parseObject(&scanner) else {
+            return state.endWrongRow(
+                line: result.lines, column: nil, expected: "one JSON object", wrongCells: [], &result)
+        }
+        for column in seen.indices where !seen[column] { store(state.intakes[column].null(), column) }
+        guard let first = wrongCells.first else { return state.commitRow() }
+        state.endWrongRow(
+            line: result.lines, column: first, expected: state.intakes[first].expected, wrongCells: wrongCells, &result)
+    }
+
+    private mutating func parseObject(_ scanner: inout JSONScanner) -> Bool {
+        guard scanner.consume(0x7b) else { return false }
+        if scanner.consume(0x7d) { return scanner.isAtEnd }
+        repeat {
+            guard let name = scanner.string(), scanner.consume(0x3a) else { return false }
+            guard let column = layout.columns[name] else {
+                guard scanner.skipValue(depth: 0) else { return false }
+                continue
+            }
+            // A name that comes twice would make the row mean two things.
+            guard !seen[column], parseMember(column, &scanner) else { return false }
+            seen[column] = true
+        } while scanner.consume(0x2c)
+        return scanner.consume(0x7d) && scanner.isAtEnd
+    }
+
+    private mutating func parseMember(_ column: Int, _ scanner: inout JSONScanner) -> Bool {
+        let intake = state.intakes[column]
+        switch scanner.peek() {
+        case 0x22:
+            guard let text = scanner.string() else { return false }
+            store(text.withUnsafeBytes { self.word($0, intake) }, column)
+        case 0x7b, 0x5b:
+            guard scanner.skipValue(depth: 0) else { return false }
+            wrongCells.append(column)
+        default:
+            guard let token = scanner.token() else { return false }
+            store(literal(token, intake), column)
+        }
+        return true
+    }
+
+    /// A string: text as it is, dates and times in their form, numbers only where JSON has none (NaN, Infinity).
+    private func word(_ text: UnsafeRawBufferPointer, _ intake: ColumnIntake) -> Int64? {
+        switch intake.schema.type {
+        case .text: return intake.accept(text: text)
+        case .date, .timestamp: return parseWord(text, intake.schema.type).flatMap(intake.accept(integer:))
+        case .real: return parseReal(text).flatMap { $0.isFinite ? nil : intake.accept(real: $0) }
+        case .integer, .boolean: return nil
+        }
+    }
+
+    /// A number, true, false or null.
+    private func literal(_ token: UnsafeRawBufferPointer, _ intake: ColumnIntake) -> Int64? {
+        if token.elementsEqual("null".utf8) { return intake.null() }
+        let isFlag = token.elementsEqual("true".utf8) || token.elementsEqual("false".utf8)
+        switch intake.schema.type {
+        case .boolean:
+            return isFlag || token.count == 1 ? parseWord(token, .boolean).flatMap(intake.accept(integer:)) : nil
+        case .integer: return isFlag ? nil : parseWord(token, .integer).flatMap(intake.accept(integer:))
+        case .real: return isFlag ? nil : parseReal(token).flatMap(intake.accept(real:))
+        case .text, .date, .timestamp: return nil
+        }
+    }
+
+    private mutating func store(_ word: Int64?, _ column: Int) {
+        if let word {
+            state.batch.column(column)[state.batch.count] = word
+        } else {
+            wrongCells.append(column)
+        }
+    }
+}
+
+/// Goes through one line of JSON.
+struct JSONScanner {
+    private let text: UnsafeRawBufferPointer
+    private var place = 0
+    /// Nesting beyond this is refused rather than followed.
+    private static let largestDepth = 64
+
+    init(_ text: UnsafeRawBufferPointer) {
+        self.text = text
+        skipSpace()
+    }
+
+    var isAtEnd: Bool { place == text.count }
+
+    func peek() -> UInt8? { place < text.count ? text[place] : nil }
+
+    /// Goes over that byte and the white space behind it, if it is next.
+    mutating func consume(_ byte: UInt8) -> Bool {
+        guard peek() == byte else { return false }
+        place += 1
+        skipSpace()
+        return true
+    }
+
+    private mutating func skipSpace() {
+        while let byte = peek(), byte == 0x20 || byte == 0x09 || byte == 0x0d { place += 1 }
+    }
+
+    /// A number or word, up to what cannot be part of one.
+    mutating func token() -> UnsafeRawBufferPointer? {
+        let start = place
+        while let byte = peek(),
+            byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7a || byte >= 0x30 && byte <= 0x39
+                || byte == 0x2d || byte == 0x2b || byte == 0x2e
+        { place += 1 }
+        guard place > start else { return nil }
+        let token = UnsafeRawBufferPointer(rebasing: text[start..<place])
+        skipSpace()
+        let first = token[0]
+        let isNumber = first == 0x2d || first >= 0x30 && first <= 0x39
+        let isWord = ["null", "true", "false"].contains { token.elementsEqual($0.utf8) }
+        return isNumber || isWord ? token : nil
+    }
+
+    /// A string's bytes, unescaped; an unpaired surrogate is refused.
+    mutating func string() -> [UInt8]? {
+        guard peek() == 0x22 else { return nil }
+        place += 1
+        var bytes: [UInt8] = []
+        while let byte = peek() {
+            place += 1
+            switch byte {
+            case 0x22:
+                skipSpace()
+                return bytes
+            case 0x5c: guard unescape(into: &bytes) else { return nil }
+            case 0..<0x20: return nil
+            default: bytes.append(byte)
+            }
+        }
+        return nil
+    }
+
+    private mutating func unescape(into bytes: inout [UInt8]) -> Bool {
+        guard let byte = peek() else { return false }
+        place += 1
+        switch byte {
+        case 0x22, 0x5c, 0x2f: bytes.append(byte)
+        case UInt8(ascii: "b"): bytes.append(8)
+        case UInt8(ascii: "f"): bytes.append(12)
+        case UInt8(ascii: "n"): bytes.append(10)
+        case UInt8(ascii: "r"): bytes.append(13)
+        case UInt8(ascii: "t"): bytes.append(9)
+        case UInt8(ascii: "u"):
+            guard var value = hexadecimal() else { return false }
+            if (0xd800..<0xdc00).contains(value) {
+                guard place + 1 < text.count, text[place] == 0x5c, text[place + 1] == UInt8(ascii: "u") else {
+                    return false
+                }
+                place += 2
+                guard let low = hexadecimal(), (0xdc00..<0xe000).contains(low) else { return false }
+                value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
+            }
+            guard let scalar = Unicode.Scalar(value) else { return false }
+            bytes.append(contentsOf: String(Character(scalar)).utf8)
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func hexadecimal() -> UInt32? {
+        guard place + 4 <= text.count else { return nil }
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let digit = Character(Unicode.Scalar(text[place])).hexDigitValue else { return nil }
+            value = value << 4 | UInt32(digit)
+            place += 1
+        }
+        return value
+    }
+
+    /// Goes over any value.
+    mutating func skipValue(depth: Int) -> Bool {
+        guard depth < Self.largestDepth else { return false }
+        switch peek() {
+        case 0x22: return string() != nil
+        case 0x7b:
+            _ = consume(0x7b)
+            if consume(0x7d) { return true }
+            repeat {
+                guard string() != nil, consume(0x3a), skipValue(depth: depth + 1) else { return false }
+            } while consume(0x2c)
+            return consume(0x7d)
+        case 0x5b:
+            _ = consume(0x5b)
+            if consume(0x5d) { return true }
+            repeat { guard skipValue(depth: depth + 1) else { return false } } while consume(0x2c)
+            return consume(0x5d)
+        default: return token() != nil
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/// How a file's bytes become rows of a plan's columns.
+public enum RowFormat: Sendable {
+    case csv(CSVLayout)
+    case ndjson(NDJSONLayout)
+}

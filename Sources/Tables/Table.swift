@@ -1,0 +1,170 @@
+/// A private table in memory or mapped from files: typed columns whose rows are clustered by privacy unit, each unit's
+/// rows in their keyed order (PRIVACY.md, rule 11).
+///
+/// It prints nothing and its rows cannot be read from outside the module: what leaves it are bounded aggregates, through
+/// ``BoundedAggregation``.
+public final class Table: Sendable {
+    public let schema: Schema
+    /// Private: for the owner only.
+    public let rowCount: Int
+    /// Private: for the owner only.
+    public let unitCount: Int
+    /// The position of the column that names the unit; nil where each row is a unit.
+    public let unitColumn: Int?
+
+    let columns: [StoredColumn]
+    /// `unitCount + 1` row numbers; nil where each row is a unit.
+    let unitStarts: StoredColumn?
+    /// 16 bytes a unit, ascending: high word, low word.
+    let unitHashes: ColumnBytes?
+
+    /// Opens stored parts; nothing is read but what is needed to know that they fit together.
+    public init(
+        schema: Schema, description: TableDescription, part: (TablePart) throws -> ColumnBytes
+    ) throws {
+        guard description.columns.count == schema.columns.count else { throw StoredTableError.schemaDiffers }
+        self.schema = schema
+        rowCount = description.rowCount
+        unitCount = description.unitCount
+        unitColumn = description.unitColumn
+        columns = try zip(schema.columns, description.columns).enumerated().map { index, pair in
+            try Self.column(index, pair.0, pair.1, rows: description.rowCount, part: part)
+        }
+        guard description.unitColumn != nil else {
+            unitStarts = nil
+            unitHashes = nil
+            return
+        }
+        let starts = try part(.unitStarts)
+        let hashes = try part(.unitHashes)
+        guard starts.count == (unitCount + 1) * 8, hashes.count == unitCount * 16 else {
+            throw StoredTableError.damaged(.unitStarts)
+        }
+        let encoding = ColumnEncoding(kind: .integer, width: 8, base: 0, largest: Int64(rowCount))
+        unitStarts = StoredColumn(encoding: encoding, bytes: starts, dictionary: nil)
+        unitHashes = hashes
+    }
+
+    private static func column(
+        _ index: Int, _ schema: ColumnSchema, _ description: TableDescription.Column, rows: Int,
+        part: (TablePart) throws -> ColumnBytes
+    ) throws -> StoredColumn {
+        let encoding = description.encoding
+        let bytes = try part(.column(index))
+        let widths = encoding.kind == .real ? [4, 8] : [1, 2, 4, 8]
+        guard widths.contains(encoding.width), bytes.count == rows * encoding.width else {
+            throw StoredTableError.damaged(.column(index))
+        }
+        guard (schema.type == .real) == (encoding.kind == .real) else { throw StoredTableError.schemaDiffers }
+        guard schema.type == .text else { return StoredColumn(encoding: encoding, bytes: bytes, dictionary: nil) }
+        let dictionary = TextDictionary(
+            count: description.texts ?? 0, offsets: try part(.textOffsets(index)), bytes: try part(.textBytes(index)))
+        guard dictionary.isSound, encoding.largest < Int64(dictionary.count) else {
+            throw StoredTableError.damaged(.textOffsets(index))
+        }
+        return StoredColumn(encoding: encoding, bytes: bytes, dictionary: dictionary)
+    }
+
+    /// How many units occur in both tables, which were built under one site's secret: for the owner's warning that two
+    /// populations hold the same people (PRIVACY.md, rule 9). 0 where a table has no column that names the unit.
+    public func unitsShared(with other: Table) -> Int {
+        guard let mine = unitHashes, let theirs = other.unitHashes else { return 0 }
+        var shared = 0
+        MatchedUnits(mine, theirs).forEach { _, _ in shared += 1 }
+        return shared
+    }
+
+    /// The rows of a unit.
+    @inline(__always)
+    func rows(ofUnit unit: Int) -> Range<Int> {
+        guard let unitStarts else { return unit..<unit + 1 }
+        let starts = unitStarts.bytes.start.assumingMemoryBound(to: Int64.self)
+        return Int(starts[unit])..<Int(starts[unit + 1])
+    }
+}
+
+extension Table: CustomReflectable {
+    /// Shows nothing: rows, counts and encodings are private.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// One of the byte strings of which a stored table consists.
+public enum TablePart: Sendable, Hashable {
+    case column(Int)
+    case textOffsets(Int)
+    case textBytes(Int)
+    case unitStarts
+    case unitHashes
+
+    /// A file name for it.
+    public var name: String {
+        switch self {
+        case .column(let index): "column-\(index)"
+        case .textOffsets(let index): "column-\(index)-offsets"
+        case .textBytes(let index): "column-\(index)-texts"
+        case .unitStarts: "unit-starts"
+        case .unitHashes: "unit-hashes"
+        }
+    }
+}
+
+/// What is needed beside the schema to open a table's parts. Private, as the rows are.
+public struct TableDescription: Sendable, Hashable, Codable {
+    public struct Column: Sendable, Hashable, Codable {
+        public var encoding: ColumnEncoding
+        /// The number of distinct texts of a text column.
+        public var texts: Int?
+
+        public init(encoding: ColumnEncoding, texts: Int?) {
+            self.encoding = encoding
+            self.texts = texts
+        }
+    }
+
+    public var rowCount: Int
+    public var unitCount: Int
+    public var unitColumn: Int?
+    public var columns: [Column]
+
+    /// The parts that a table so described has.
+    public var parts: [TablePart] {
+        let ofColumns = columns.enumerated().flatMap { index, column -> [TablePart] in
+            column.texts == nil ? [.column(index)] : [.column(index), .textOffsets(index), .textBytes(index)]
+        }
+        return unitColumn == nil ? ofColumns : ofColumns + [.unitStarts, .unitHashes]
+    }
+}
+
+/// Why stored parts are no table.
+public enum StoredTableError: Error, Hashable {
+    case schemaDiffers
+    case damaged(TablePart)
+}
+
+/// Units that occur in two tables, by a merge of their ascending hashes.
+struct MatchedUnits {
+    private let left: ColumnBytes
+    private let right: ColumnBytes
+
+    init(_ left: ColumnBytes, _ right: ColumnBytes) {
+        self.left = left
+        self.right = right
+    }
+
+    /// Calls `body` with the unit's number on each side.
+    func forEach(_ body: (Int, Int) -> Void) {
+        let leftCount = left.count / 16
+        let rightCount = right.count / 16
+        let leftWords = left.start.assumingMemoryBound(to: UInt64.self)
+        let rightWords = right.start.assumingMemoryBound(to: UInt64.self)
+        var i = 0
+        var j = 0
+        while i < leftCount, j < rightCount {
+            let a = (leftWords[2 * i], leftWords[2 * i + 1])
+            let b = (rightWords[2 * j], rightWords[2 * j + 1])
+            if a == b { body(i, j) }
+            if a <= b { i += 1 }
+            if a >= b { j += 1 }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+extension Table {
+    /// A table of rows given as values, in memory: for mock data, tests and small tables.
+    public convenience init(rows: [[Value]], plan: IngestPlan) throws {
+        let worker = IngestWorker(plan)
+        try worker.append(rows)
+        try self.init(assembling: [worker], plan: plan)
+    }
+
+    /// Assembles what workers read into a table in memory.
+    public convenience init(assembling workers: [IngestWorker], plan: IngestPlan) throws {
+        var assembler = TableAssembler(workers, plan: plan)
+        var parts: [TablePart: [UInt8]] = [:]
+        let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []].append(contentsOf: bytes) }
+        for partition in 0..<TableAssembler.partitionCount {
+            try assembler.write(assembler.partition(partition), to: sink)
+        }
+        let description = try assembler.finish(to: sink)
+        try self.init(schema: plan.schema, description: description) { ColumnBytes(parts[$0] ?? []) }
+    }
+}
