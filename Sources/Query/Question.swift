@@ -36,8 +36,17 @@ public enum QuestionBudget: Sendable, Hashable, Codable {
 
 /// Aggregates as a policy names them.
 public enum AggregateFunction: String, Sendable, Hashable, Codable, CaseIterable {
-    case count, countDistinct = "count_distinct", sum, average = "avg", variance, standardDeviation = "stddev", median,
-        quantile, minimum = "min", maximum = "max", histogram
+    case count
+    case countDistinct = "count_distinct"
+    case sum
+    case average = "avg"
+    case variance
+    case standardDeviation = "stddev"
+    case median,
+        quantile
+    case minimum = "min"
+    case maximum = "max"
+    case histogram
 }
 
 /// The privacy unit of a dataset and what it may contribute.

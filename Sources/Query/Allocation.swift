@@ -1,0 +1,251 @@
+import DifferentialPrivacy
+import Tables
+
+/// Keys are kept whose noisy number of units reaches the threshold.
+struct KeySelection: Sendable, Hashable {
+    var sigma: Double
+    var threshold: Int64
+}
+
+/// Divides a question's budget among what it measures (PRIVACY.md, rule 21): so that every noise is the same multiple of
+/// (group size x half-width of the bounds). A function of manifest, question and hints.
+struct Allocation {
+    let quantities: [Quantity]
+    let contribution: Contribution
+    let bounds: BoundsScope
+    let capacityRows: Int
+    let kind: PrivacyLossKind
+    /// The scan's quantile grids need the declared resolution of plain columns.
+    let resolution: (Expression) -> Double?
+    /// Whether keys are selected privately, and at which delta for a given part of the policy's rho.
+    let selectsKeys: Bool
+    let selectionDelta: (_ amount: Int64) throws(QueryError) -> Double
+
+    struct Result: Sendable, Hashable {
+        var channels: [Channel]
+        var selection: KeySelection?
+        var selectionEvent: PrivacyEvent?
+        /// The sum of the losses of all events, rounded up each.
+        var charge: PrivacyLoss
+
+        var events: [PrivacyEvent] { [selectionEvent].compactMap(\.self) + channels.compactMap(\.event) }
+    }
+
+    /// The share of rho for the selection of keys, where anything else is measured.
+    static let selectionShare: Int64 = 4
+    /// The natural logarithm of 20: a Laplace variable exceeds that many scales with a probability of 5 %.
+    static let logTwenty = 2.995732273553991
+    private static let normalQuantile = 1.959963984540054
+
+    /// Plans with a total of `amount`, in units of 1e-12.
+    func allocate(_ amount: Int64) throws(QueryError) -> Result {
+        var channels: [Channel] = []
+        // The noisy unit counts that select the keys answer COUNT(DISTINCT unit) too.
+        let paid = quantities.filter { !(selectsKeys && $0 == .units) }
+        let forSelection = selectsKeys ? (paid.isEmpty ? amount : amount / Self.selectionShare) : 0
+        var result = Result(channels: [], charge: PrivacyLoss(kind: kind, amount: 0))
+        var spent: Int64 = 0
+        var selectionDelta: Int64 = 0
+        var selected: GaussianThreshold?
+        if selectsKeys {
+            let (threshold, loss) = try selection(forSelection, total: amount)
+            selected = threshold
+            result.selection = KeySelection(sigma: threshold.sigma, threshold: threshold.threshold)
+            result.selectionEvent = threshold.event
+            spent += loss.amount
+            selectionDelta = loss.delta
+        }
+        let weights = try shares(paid)
+        let total = weights.reduce(0, +)
+        let available = amount - forSelection
+        var slot = 0
+        for quantity in quantities {
+            guard let position = paid.firstIndex(of: quantity) else {
+                var channel = Channel(quantity: quantity)
+                if let threshold = selected { channel.setNoise(threshold.noise) }
+                channels.append(channel)
+                continue
+            }
+            let share = Int64(exactly: (Double(available) * (weights[position] / total)).rounded(.down)) ?? 0
+            var channel = try self.channel(quantity, Swift.min(share, amount - spent))
+            channel.slot = slot
+            slot += 1
+            spent += try channel.event.map { (event) throws(QueryError) in try loss(event).amount } ?? 0
+            channels.append(channel)
+        }
+        result.channels = channels
+        result.charge = PrivacyLoss(kind: kind, amount: spent, delta: selectionDelta)
+        return result
+    }
+
+    private func loss(_ event: PrivacyEvent) throws(QueryError) -> PrivacyLoss {
+        do { return try event.loss(kind: kind) } catch { throw Channel.tooMuchNoise }
+    }
+
+    // MARK: shares
+
+    private func rows(_ quantity: Quantity) -> Int {
+        switch quantity {
+        case .units, .quantile: 1
+        default: contribution.rowsPerGroup
+        }
+    }
+
+    /// One unit's largest change of a vector of counts, in the norm of the noise.
+    private func norm(_ quantity: Quantity) -> Double {
+        let rows = rows(quantity)
+        return kind == .pure ? contribution.l1(rows: rows) : contribution.l2Squared(rows: rows).squareRoot()
+    }
+
+    private func choice(_ expression: Expression) -> GridChoice {
+        GridChoice(capacityRows: capacityRows, bounds: bounds.bounds(expression), type: expression.type)
+    }
+
+    /// One row's largest value over the half-width of the bounds.
+    private func relativeLargest(_ quantity: Quantity) -> Double {
+        switch quantity {
+        case .sum(let expression, let isCentred):
+            let choice = choice(expression)
+            let half = choice.bounds.upper / 2 - choice.bounds.lower / 2
+            return half > 0 ? choice.largest(isCentred: isCentred) / half : 1
+        default: return 1
+        }
+    }
+
+    /// What each quantity needs of the budget for the same relative error.
+    private func shares(_ paid: [Quantity]) throws(QueryError) -> [Double] {
+        var shares: [Double] = []
+        for quantity in paid {
+            if case .quantile(_, let rank) = quantity {
+                // In dense data the rank error of the exponential mechanism is about exponential.
+                let rankError = 2 * Swift.max(rank.value, 1 - rank.value) * Self.logTwenty
+                let groups = Double(contribution.groups)
+                shares.append(kind == .pure ? rankError * groups : rankError * rankError * groups / 8)
+                continue
+            }
+            let relative = relativeLargest(quantity) * norm(quantity)
+            let half = kind == .pure ? Self.logTwenty * relative : Self.normalQuantile * relative
+            shares.append(kind == .pure ? half : half * half / 2)
+        }
+        return shares
+    }
+
+    // MARK: one quantity
+
+    private func channel(_ quantity: Quantity, _ amount: Int64) throws(QueryError) -> Channel {
+        guard amount > 0 else { throw Channel.tooMuchNoise }
+        var channel = Channel(quantity: quantity)
+        switch quantity {
+        case .quantile(let expression, let rank):
+            try setQuantile(&channel, expression, rank, amount)
+            return channel
+        case .sum(let expression, let isCentred):
+            let choice = choice(expression)
+            channel.grid = try choice.sum(
+                isCentred: isCentred, noise: choice.largest(isCentred: isCentred) * relativeNoise(quantity, amount))
+        case .squares(let expression):
+            let choice = choice(expression)
+            let largest = choice.largest(isCentred: true)
+            channel.grid = try choice.squares(noise: largest * largest * relativeNoise(quantity, amount))
+        case .rows, .nonNull, .units, .histogram: break
+        }
+        try setNoise(&channel, amount)
+        return channel
+    }
+
+    /// The noise on a count, for that amount.
+    private func relativeNoise(_ quantity: Quantity, _ amount: Int64) -> Double {
+        let loss = Double(amount) * PrivacyLoss.amountUnit
+        return kind == .pure ? norm(quantity) / loss : norm(quantity) / (2 * loss).squareRoot()
+    }
+
+    /// The least noise whose loss is at most `amount`.
+    private func setNoise(_ channel: inout Channel, _ amount: Int64) throws(QueryError) {
+        var row: Int64 = 1
+        if let grid = channel.grid {
+            row = grid.largest
+            if case .squares = channel.quantity { row *= grid.largest }
+        }
+        guard row > 0 else { return }
+        let bounds = contribution
+        let rows = rows(channel.quantity)
+        let loss = PrivacyLoss(kind: kind, amount: amount)
+        do {
+            if kind == .pure {
+                let sensitivity = Sensitivity.l1(
+                    groups: bounds.groups, rowsPerGroup: rows, rowsPerUnit: bounds.rowsPerUnit, largest: row)
+                let noise = try DiscreteLaplace(sensitivity: sensitivity, loss: loss)
+                channel.event = noise.event(sensitivity: sensitivity)
+                channel.setNoise(noise)
+            } else {
+                let squared = Sensitivity.l2Squared(
+                    groups: bounds.groups, rowsPerGroup: rows, rowsPerUnit: bounds.rowsPerUnit, largest: row)
+                let noise = try DiscreteGaussian(sensitivitySquared: squared, loss: loss)
+                channel.event = noise.event(sensitivitySquared: squared)
+                channel.setNoise(noise)
+            }
+        } catch {
+            throw Channel.tooMuchNoise
+        }
+    }
+
+    private func setQuantile(
+        _ channel: inout Channel, _ expression: Expression, _ rank: QuantileRank, _ amount: Int64
+    ) throws(QueryError) {
+        let interval = bounds.bounds(expression)
+        let loss = Double(amount) * PrivacyLoss.amountUnit
+        let groups = contribution.groups
+        var epsilon = kind == .pure ? loss / Double(groups) : (8 * loss / Double(groups)).squareRoot()
+        var narrowing = 1e-15
+        var event = PrivacyEvent.exponentialMechanism(epsilon: epsilon, times: groups)
+        while try self.loss(event).amount > amount {
+            epsilon *= 1 - narrowing
+            narrowing *= 2
+            event = .exponentialMechanism(epsilon: epsilon, times: groups)
+        }
+        let step = Self.quantileStep(expression.type, interval, resolution(expression))
+        let lower = expression.type == .real ? interval.lower : interval.lower.rounded(.up)
+        let points = Int(((interval.upper - lower) / step).rounded(.down)) + 1
+        guard
+            let mechanism = try? PrivateQuantile(
+                numerator: rank.numerator, denominator: rank.denominator, epsilon: epsilon)
+        else { throw Channel.tooMuchNoise }
+        channel.event = event
+        channel.quantile = Channel.QuantileGrid(
+            lower: lower, step: step, points: Swift.max(1, points), epsilon: epsilon,
+            rankError: mechanism.rankError(points: Swift.max(1, points), confidence: 0.95))
+    }
+
+    /// The declared resolution; else 1 for integers and dates, and 1/1000 of the bounds for reals; never more points
+    /// than the limit.
+    static func quantileStep(_ type: ValueType, _ bounds: Bounds, _ declared: Double?) -> Double {
+        let width = bounds.upper - bounds.lower
+        var step = declared ?? (type == .real ? width / 1_000 : 1)
+        if !(step > 0) || !step.isFinite { step = 1 }
+        let least = width / Double(Limits.quantilePoints - 1)
+        if step < least { step = declared == nil && type == .real ? least : (least / step).rounded(.up) * step }
+        return step
+    }
+
+    // MARK: keys
+
+    private func selection(
+        _ amount: Int64, total: Int64
+    ) throws(QueryError) -> (GaussianThreshold, PrivacyLoss) {
+        guard amount > 0 else { throw Channel.tooMuchNoise }
+        let delta = try selectionDelta(total)
+        var rho = Double(amount) * PrivacyLoss.amountUnit
+        var narrowing = 1e-15
+        do {
+            while true {
+                let threshold = try GaussianThreshold(groupsPerUnit: contribution.groups, rho: rho, delta: delta)
+                let loss = try threshold.event.loss(kind: kind)
+                if loss.amount <= amount { return (threshold, loss) }
+                rho *= 1 - narrowing
+                narrowing *= 2
+            }
+        } catch {
+            throw Channel.tooMuchNoise
+        }
+    }
+}

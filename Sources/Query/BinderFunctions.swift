@@ -1,0 +1,199 @@
+import Tables
+
+/// Functions of a row.
+extension Binder {
+    static let functionNames = [
+        "ABS", "BIN", "CEIL", "CLAMP", "COALESCE", "DATE_TRUNC", "DAY", "DAYOFWEEK", "DAYOFYEAR", "EXP", "FLOOR",
+        "GREATEST", "HOUR", "IF", "LEAST", "LENGTH", "LN", "LOWER", "MINUTE", "MOD", "MONTH", "NULLIF", "QUARTER",
+        "ROUND", "SECOND", "SQRT", "TRIM", "UPPER", "WEEK", "YEAR",
+    ]
+
+    static let aggregateNames = [
+        "COUNT", "SUM", "AVG", "VARIANCE", "STDDEV", "MEDIAN", "QUANTILE", "MIN", "MAX", "HISTOGRAM",
+    ]
+
+    mutating func function(_ call: Syntax.Call, _ syntax: Syntax) throws(QueryError) -> Expression {
+        let position = syntax.position
+        if call.isStar || call.isDistinct || call.isWeighted {
+            throw QueryError(
+                "\(call.name) is not an aggregate: it takes no *, DISTINCT or WEIGHTED", at: position)
+        }
+        let arguments = call.arguments
+        switch call.name {
+        case "ABS": return try numericFunction(.absolute, call, position)
+        case "FLOOR": return try numericFunction(.floor, call, position)
+        case "CEIL", "CEILING": return try numericFunction(.ceiling, call, position)
+        case "SQRT": return try numericFunction(.squareRoot, call, position)
+        case "EXP": return try numericFunction(.exponential, call, position)
+        case "LN", "LOG": return try numericFunction(.naturalLogarithm, call, position)
+        case "ROUND": return try round(call, position)
+        case "MOD":
+            try arity(call, 2...2, "MOD(x, y)", position)
+            return try bind(
+                Syntax(
+                    kind: .binary("%", arguments[0], arguments[1]), position: position, end: syntax.end,
+                    depth: syntax.depth))
+        case "BIN": return try bin(call, position)
+        case "CLAMP": return try clamp(call, position)
+        case "LEAST", "GREATEST":
+            try arity(call, 1...Limits.arguments, "\(call.name)(x, y, ...)", position)
+            let (operands, type) = try unified(arguments, "arguments of one \(call.name)")
+            return Coercion.folded(.extremum(call.name == "LEAST" ? .least : .greatest, operands, type))
+        case "COALESCE", "IFNULL":
+            try arity(call, 1...Limits.arguments, "COALESCE(x, y, ...)", position)
+            let (operands, type) = try unified(arguments, "arguments of one COALESCE")
+            return .coalesce(operands, type)
+        case "NULLIF":
+            try arity(call, 2...2, "NULLIF(x, y)", position)
+            let (operands, type) = try unified(arguments, "arguments of one NULLIF")
+            try checkRepeatable(operands[0], arguments[0].position)
+            let same = ConditionalBranch(
+                condition: .comparison(.equal, operands[0], operands[1]), value: .literal(.null, type))
+            return .conditional([same], otherwise: operands[0], type)
+        case "IF", "IIF":
+            try arity(call, 3...3, "IF(condition, x, y)", position)
+            let test = try condition(arguments[0])
+            let (values, type) = try unified(Array(arguments.dropFirst()), "values of one IF")
+            return .conditional(
+                [ConditionalBranch(condition: test, value: values[0])], otherwise: values[1], type)
+        case "LOWER", "UPPER", "TRIM":
+            try arity(call, 1...1, "\(call.name)(x)", position)
+            let operand = try text(arguments[0])
+            return .textFunction(call.name == "LOWER" ? .lower : (call.name == "UPPER" ? .upper : .trim), operand)
+        case "LENGTH", "CHAR_LENGTH":
+            try arity(call, 1...1, "LENGTH(x)", position)
+            return .textLength(try text(arguments[0]))
+        case "DATE_TRUNC": return try dateTruncate(call, position)
+        case "NOW", "GETDATE", "RANDOM", "RAND", "UUID":
+            throw Parser.noClock("\(call.name)()", position)
+        default:
+            if TypeName.datePart(call.name) != nil, arguments.count == 1 {
+                return try datePart(call.name, arguments[0], position)
+            }
+            throw QueryError(
+                "there is no function \(call.name)", at: position,
+                hint: NameSuggestion.hint(
+                    for: call.name, among: Self.aggregateNames + Self.functionNames, what: "Functions are"))
+        }
+    }
+
+    func arity(
+        _ call: Syntax.Call, _ range: ClosedRange<Int>, _ usage: String, _ position: Int
+    ) throws(QueryError) {
+        guard range.contains(call.arguments.count), !call.isStar else {
+            throw QueryError(
+                "\(call.name) has \(call.isStar ? "*" : "\(call.arguments.count)") for arguments", at: position,
+                hint: "Write \(usage).")
+        }
+    }
+
+    /// A finite number that the text states.
+    mutating func constant(_ syntax: Syntax, _ what: String) throws(QueryError) -> Double {
+        let bound = try bind(syntax)
+        guard let value = ScalarEvaluator.constant(bound)?.number, value.isFinite else {
+            throw QueryError("\(what) is a number that stands in the text", at: syntax.position)
+        }
+        return value
+    }
+
+    private mutating func numericFunction(
+        _ function: NumericFunction, _ call: Syntax.Call, _ position: Int
+    ) throws(QueryError) -> Expression {
+        try arity(call, 1...1, "\(call.name)(x)", position)
+        let operand = try numeric(call.arguments[0])
+        switch function {
+        case .negate, .absolute: return Coercion.folded(.function(function, operand, operand.type))
+        case .floor, .ceiling:
+            return operand.type == .integer ? operand : Coercion.folded(.function(function, operand, .real))
+        case .squareRoot, .exponential, .naturalLogarithm:
+            return Coercion.folded(.function(function, Coercion.real(operand), .real))
+        }
+    }
+
+    private mutating func round(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
+        try arity(call, 1...2, "ROUND(x) or ROUND(x, digits)", position)
+        let operand = try numeric(call.arguments[0])
+        var digits = 0.0
+        if call.arguments.count == 2 { digits = try constant(call.arguments[1], "the number of digits") }
+        guard abs(digits) <= 15, digits == digits.rounded() else {
+            throw QueryError("ROUND takes -15 to 15 whole digits", at: call.arguments[1].position)
+        }
+        return Coercion.folded(.round(Coercion.real(operand), digits: Int(digits)))
+    }
+
+    private mutating func bin(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
+        try arity(call, 2...3, "BIN(x, width) or BIN(x, width, origin)", position)
+        let operand = try numeric(call.arguments[0])
+        let width = try constant(call.arguments[1], "the width of bins")
+        let origin = call.arguments.count == 3 ? try constant(call.arguments[2], "the origin of bins") : 0
+        guard width > 0 else {
+            throw QueryError("the width of bins is not positive", at: call.arguments[1].position)
+        }
+        let isInteger = operand.type == .integer && width == width.rounded() && origin == origin.rounded()
+        return .bin(
+            isInteger ? operand : Coercion.real(operand), width: width, origin: origin, isInteger ? .integer : .real)
+    }
+
+    private mutating func clamp(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
+        try arity(call, 3...3, "CLAMP(x, lower, upper)", position)
+        var operand = try bind(call.arguments[0])
+        guard operand.type != .text, operand.type != .boolean else {
+            throw QueryError(
+                "CLAMP takes a number or a date, this is \(TypeName.words(operand.type))",
+                at: call.arguments[0].position)
+        }
+        var ends: [Double] = []
+        for argument in call.arguments.dropFirst() {
+            var end = try bind(argument)
+            if operand.type == .date || operand.type == .timestamp {
+                guard let converted = Coercion.convert(end, to: operand.type) else {
+                    throw QueryError("this is not \(TypeName.words(operand.type))", at: argument.position)
+                }
+                end = converted
+            }
+            guard let value = ScalarEvaluator.constant(end)?.number, value.isFinite else {
+                throw QueryError("a bound of CLAMP stands in the text", at: argument.position)
+            }
+            ends.append(value)
+        }
+        guard ends[0] <= ends[1] else {
+            throw QueryError("the lower bound is above the upper", at: call.arguments[1].position)
+        }
+        if operand.type == .integer, ends.contains(where: { $0 != $0.rounded() || abs($0) > 0x1p53 }) {
+            operand = Coercion.real(operand)
+        }
+        return .clamp(operand, lower: ends[0], upper: ends[1], operand.type)
+    }
+
+    mutating func datePart(_ name: String, _ operand: Syntax, _ position: Int) throws(QueryError) -> Expression {
+        guard let part = TypeName.datePart(name) else {
+            throw QueryError(
+                "\(name) is not a part of a date", at: position,
+                hint: "Parts are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, HOUR, MINUTE, SECOND.")
+        }
+        return .datePart(part, try temporal(operand))
+    }
+
+    private mutating func temporal(_ syntax: Syntax) throws(QueryError) -> Expression {
+        let bound = try bind(syntax)
+        guard bound.type == .date || bound.type == .timestamp else {
+            throw QueryError(
+                "a date or timestamp is needed here, this is \(TypeName.words(bound.type))", at: syntax.position,
+                hint: "Use CAST(x AS DATE).")
+        }
+        return bound
+    }
+
+    private mutating func dateTruncate(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
+        try arity(call, 2...2, "DATE_TRUNC('month', d)", position)
+        guard case .text(let name) = call.arguments[0].kind, let part = TypeName.datePart(name),
+            [.year, .quarter, .month, .week, .day, .hour].contains(part)
+        else {
+            throw QueryError(
+                "DATE_TRUNC takes 'year', 'quarter', 'month', 'week', 'day' or 'hour'",
+                at: call.arguments[0].position)
+        }
+        let operand = try temporal(call.arguments[1])
+        return .dateTruncate(part, operand, operand.type)
+    }
+}

@@ -1,0 +1,148 @@
+import Tables
+
+/// How a cell's interval follows from the noise: derived once from the expression, used for each group.
+indirect enum CellForm: Sendable, Hashable {
+    /// No interval follows.
+    case none
+    case linear(LinearForm)
+    /// A ratio of two sums; a finite end is moved into [lower, upper], within which the truth lies.
+    case ratio(LinearForm, LinearForm, lower: Double, upper: Double)
+    case spread(sum: LinearForm, squares: LinearForm, count: LinearForm, largest: Double, isRoot: Bool)
+    /// A function that does not decrease, applied to both ends; it reads column 0.
+    case monotone(Expression, CellForm)
+
+    /// The form of an expression over the virtual row of `keys` keys and the aggregates.
+    init(_ expression: Expression, keys: Int, _ aggregates: [EstimateForm]) {
+        self = Self.derive(expression, keys, aggregates)
+        if case .linear(let form) = self, form.terms.isEmpty { self = .none }
+    }
+
+    private static func derive(_ expression: Expression, _ keys: Int, _ aggregates: [EstimateForm]) -> CellForm {
+        switch expression {
+        case .column(let index, _): return index >= keys ? aggregate(aggregates[index - keys]) : .none
+        case .literal(let value, let type):
+            guard type == .integer || type == .real, let number = value.number else { return .none }
+            return .linear(LinearForm(constant: number))
+        case .arithmetic(let operation, let left, let right, _):
+            return combine(
+                operation, derive(left, keys, aggregates), derive(right, keys, aggregates), left, right)
+        case .function(.negate, let operand, _): return scaled(derive(operand, keys, aggregates), -1)
+        case .cast(let operand, .real) where operand.type == .integer: return derive(operand, keys, aggregates)
+        case .cast(let operand, .integer) where operand.type == .real:
+            return mapped(derive(operand, keys, aggregates), .cast(.column(0, .real), .integer))
+        case .round(let operand, let digits):
+            return mapped(derive(operand, keys, aggregates), .round(.column(0, operand.type), digits: digits))
+        case .clamp(let operand, let lower, let upper, let type):
+            return mapped(
+                derive(operand, keys, aggregates), .clamp(.column(0, type), lower: lower, upper: upper, type))
+        case .function(let function, let operand, let type) where function != .absolute:
+            return mapped(derive(operand, keys, aggregates), .function(function, .column(0, operand.type), type))
+        default: return .none
+        }
+    }
+
+    private static func aggregate(_ form: EstimateForm) -> CellForm {
+        switch form {
+        case .linear(let linear): .linear(linear)
+        case .mean(let sum, let count, let lower, let upper): .ratio(sum, count, lower: lower, upper: upper)
+        case .spread(let sum, let squares, let count, let largest, let isRoot):
+            .spread(sum: sum, squares: squares, count: count, largest: largest, isRoot: isRoot)
+        case .quantile, .histogram: .none
+        }
+    }
+
+    private static func mapped(_ inner: CellForm, _ function: Expression) -> CellForm {
+        switch inner {
+        case .none: return .none
+        case .linear(let form) where form.terms.isEmpty: return .none
+        default: return .monotone(function, inner)
+        }
+    }
+
+    private static func scaled(_ form: CellForm, _ factor: Double) -> CellForm {
+        switch form {
+        case .linear(let linear): return .linear(linear.scaled(factor))
+        case .ratio(let numerator, let denominator, let lower, let upper):
+            let ends = factor == 0 ? [0] : [lower * factor, upper * factor]
+            return .ratio(
+                numerator.scaled(factor), denominator, lower: ends.min() ?? -.infinity, upper: ends.max() ?? .infinity)
+        default: return factor > 0 ? increasing(form, .multiply, factor) : .none
+        }
+    }
+
+    private static func increasing(_ form: CellForm, _ operation: ArithmeticOperator, _ number: Double) -> CellForm {
+        mapped(form, .arithmetic(operation, .column(0, .real), .literal(.real(number), .real), .real))
+    }
+
+    private static func combine(
+        _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, _ leftExpression: Expression,
+        _ rightExpression: Expression
+    ) -> CellForm {
+        let leftConstant = ScalarEvaluator.constant(leftExpression)?.number
+        let rightConstant = ScalarEvaluator.constant(rightExpression)?.number
+        switch operation {
+        case .add, .subtract:
+            let sign = operation == .add ? 1.0 : -1.0
+            if case .linear(let a) = left, case .linear(let b) = right { return .linear(a + b.scaled(sign)) }
+            if let number = rightConstant { return shifted(left, sign * number) }
+            if let number = leftConstant { return shifted(scaled(right, sign), number) }
+            return .none
+        case .multiply:
+            if let number = rightConstant { return scaled(left, number) }
+            if let number = leftConstant { return scaled(right, number) }
+            return .none
+        case .divide:
+            if let number = rightConstant { return number == 0 ? .none : scaled(left, 1 / number) }
+            if case .linear(let a) = left, case .linear(let b) = right {
+                return .ratio(a, b, lower: -.infinity, upper: .infinity)
+            }
+            return .none
+        case .modulo: return .none
+        }
+    }
+
+    private static func shifted(_ form: CellForm, _ number: Double) -> CellForm {
+        switch form {
+        case .none: return .none
+        case .linear(let linear): return .linear(linear + LinearForm(constant: number))
+        case .ratio(let numerator, let denominator, let lower, let upper):
+            return .ratio(
+                numerator + denominator.scaled(number), denominator, lower: lower + number, upper: upper + number)
+        default: return increasing(form, .add, number)
+        }
+    }
+
+    // MARK: one group
+
+    /// The interval, given the noisy integers of a group; nil where none follows.
+    func interval(_ model: ErrorModel, _ noisy: (LinearForm.Term) -> Int64) -> Interval? {
+        switch self {
+        case .none: return nil
+        case .linear(let form): return model.interval(form, form.value(noisy))
+        case .ratio(let numerator, let denominator, let lower, let upper):
+            let interval = model.ratio(numerator, numerator.value(noisy), denominator, denominator.value(noisy))
+            guard interval.lower.isFinite, interval.upper.isFinite else { return interval }
+            return Interval(
+                lower: Swift.min(Swift.max(interval.lower, lower), upper),
+                upper: Swift.max(Swift.min(interval.upper, upper), lower))
+        case .spread(let sum, let squares, let count, let largest, let isRoot):
+            let interval = model.variance(
+                sum: (sum, sum.value(noisy)), squares: (squares, squares.value(noisy)),
+                count: (count, count.value(noisy)), largest: largest)
+            guard isRoot, interval.lower.isFinite, interval.upper.isFinite else { return interval }
+            return Interval(lower: interval.lower.squareRoot(), upper: interval.upper.squareRoot())
+        case .monotone(let function, let inner):
+            return inner.interval(model, noisy).map {
+                Interval(lower: Self.apply(function, $0.lower), upper: Self.apply(function, $0.upper))
+            }
+        }
+    }
+
+    private static func apply(_ function: Expression, _ end: Double) -> Double {
+        let finite = Swift.min(Swift.max(end, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
+        guard let value = ScalarEvaluator(row: [.real(finite)]).evaluate(function).number, abs(value) < 1e300 else {
+            return end > 0 ? .infinity : -.infinity
+        }
+        return value
+    }
+}

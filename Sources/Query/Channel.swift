@@ -1,0 +1,143 @@
+import DifferentialPrivacy
+import Tables
+
+/// What is measured: a vector over the groups, exact before noise. Aggregates that need the same one share it.
+enum Quantity: Sendable, Hashable {
+    case rows
+    case nonNull(Expression)
+    case units
+    /// `isCentred`: the middle of the bounds is taken off each value, since its count is measured too (rule 21).
+    case sum(Expression, isCentred: Bool)
+    /// Squares of the centred values.
+    case squares(Expression)
+    case histogram(Expression, [Double])
+    case quantile(Expression, QuantileRank)
+}
+
+/// The law of an additive noise on integers.
+enum NoiseLaw: Sendable, Hashable {
+    case gaussian(sigma: Double)
+    case laplace(scale: Double)
+    /// Nothing that a unit contributes changes the vector.
+    case none
+}
+
+/// A quantity with its grid and noise, as planned.
+struct Channel: Sendable, Hashable {
+    /// Where a quantile is searched.
+    struct QuantileGrid: Sendable, Hashable {
+        var lower: Double
+        var step: Double
+        var points: Int
+        var epsilon: Double
+        /// The rank error that is exceeded with a probability of 5 % at most, whatever the data.
+        var rankError: Double
+    }
+
+    var quantity: Quantity
+    /// The measure of the specification; nil: the unit counts by which keys were selected.
+    var slot: Int?
+    var grid: FixedPointGrid?
+    var noise: NoiseLaw = .none
+    var quantile: QuantileGrid?
+    /// nil where nothing is charged: it is answered by the selection of keys.
+    var event: PrivacyEvent?
+    /// Half-widths of the noise in steps, at 95 % and at 97.5 %: exact quantiles of its law.
+    var halfWidth95: Int64 = 0
+    var halfWidth975: Int64 = 0
+    var variance = 0.0
+
+    /// What one step of the integers is worth.
+    var unit: Double {
+        if case .squares = quantity { return (grid?.step ?? 1) * (grid?.step ?? 1) }
+        return grid?.step ?? 1
+    }
+
+    mutating func setNoise(_ gaussian: DiscreteGaussian) {
+        noise = .gaussian(sigma: gaussian.sigma)
+        halfWidth95 = gaussian.halfWidth(confidence: 0.95)
+        halfWidth975 = gaussian.halfWidth(confidence: 0.975)
+        variance = gaussian.variance
+    }
+
+    mutating func setNoise(_ laplace: DiscreteLaplace) {
+        noise = .laplace(scale: laplace.scale)
+        halfWidth95 = laplace.halfWidth(confidence: 0.95)
+        halfWidth975 = laplace.halfWidth(confidence: 0.975)
+        variance = laplace.variance
+    }
+
+    static let tooMuchNoise = QueryError(
+        "the budget of this question is too small to measure anything", hint: "Give it a larger epsilon or rho.")
+
+    /// The measure that computes it.
+    var measure: Measure? {
+        switch quantity {
+        case .rows: Measure(.rows)
+        case .nonNull(let expression): Measure(.nonNull(expression))
+        case .units: Measure(.units)
+        case .sum(let expression, _): grid.map { Measure(.sum(expression, $0)) }
+        case .squares(let expression): grid.map { Measure(.sumOfSquares(expression, $0)) }
+        case .histogram(let expression, let edges): Measure(.histogram(expression, edges: edges))
+        case .quantile(let expression, _):
+            quantile.map {
+                Measure(
+                    .gridValues(expression, lower: $0.lower, step: $0.step, points: $0.points), rowsPerGroup: 1)
+            }
+        }
+    }
+
+    /// The mechanism in words.
+    var words: String {
+        let measured =
+            switch quantity {
+            case .rows: "the number of rows"
+            case .nonNull: "the number of values"
+            case .units: slot == nil ? "the unit counts that selected the keys" : "the number of units"
+            case .sum(_, let isCentred): isCentred ? "the sum around the middle of its bounds" : "the sum"
+            case .squares: "the sum of squares around the middle of its bounds"
+            case .histogram: "the number of values in each bin"
+            case .quantile: "the quantile"
+            }
+        let deviation = Self.digits(variance.squareRoot() * unit)
+        switch noise {
+        case .gaussian: return "discrete Gaussian noise of standard deviation \(deviation) on \(measured)"
+        case .laplace: return "discrete Laplace noise of standard deviation \(deviation) on \(measured)"
+        case .none:
+            guard let quantile else { return "no noise: no unit changes \(measured)" }
+            return "exponential mechanism of epsilon \(Self.digits(quantile.epsilon)) a group on a grid of "
+                + "\(quantile.points) points, rank error at most \(Self.digits(quantile.rankError)) with 95 %"
+        }
+    }
+
+    /// Four significant digits.
+    static func digits(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return "\(value)" }
+        let magnitude = abs(value)
+        if magnitude >= 1e7 || magnitude < 1e-4 {
+            var exponent = 0
+            var scaled = magnitude
+            while scaled >= 10 {
+                scaled /= 10
+                exponent += 1
+            }
+            while scaled < 1 {
+                scaled *= 10
+                exponent -= 1
+            }
+            return "\(value < 0 ? "-" : "")\(ScalarFunctions.round(scaled, digits: 3))e\(exponent)"
+        }
+        var decimals = 3
+        var power = 10.0
+        while power <= magnitude {
+            power *= 10
+            decimals -= 1
+        }
+        while magnitude * 10 < power, magnitude < 1, decimals < 8 {
+            power /= 10
+            decimals += 1
+        }
+        let rounded = ScalarFunctions.round(value, digits: Swift.max(decimals, 0))
+        return rounded == rounded.rounded() && abs(rounded) >= 1 ? "\(Int64(rounded))" : "\(rounded)"
+    }
+}

@@ -1,0 +1,78 @@
+import Tables
+
+/// Conversions that need no CAST: integer to real, date to timestamp, a text literal to a date, null to anything.
+enum Coercion {
+    static func isNull(_ expression: Expression) -> Bool {
+        if case .literal(.null, _) = expression { return true }
+        return false
+    }
+
+    private static func isTextLiteral(_ expression: Expression) -> Bool {
+        if case .literal(.text, _) = expression { return true }
+        return false
+    }
+
+    /// The type that holds both; nil where none does. A text literal takes the type of a date beside it.
+    static func common(_ type: ValueType?, _ expression: Expression, others: [Expression]) -> ValueType? {
+        guard let type else {
+            if isTextLiteral(expression),
+                let temporal = others.first(where: { $0.type == .date || $0.type == .timestamp })
+            {
+                return temporal.type
+            }
+            return expression.type
+        }
+        switch (type, expression.type) {
+        case (let a, let b) where a == b: return a
+        case (.integer, .real), (.real, .integer): return .real
+        case (.date, .timestamp), (.timestamp, .date): return .timestamp
+        case (.date, .text), (.timestamp, .text): return isTextLiteral(expression) ? type : nil
+        default: return nil
+        }
+    }
+
+    /// The expression as that type; nil for a text literal that is not one.
+    static func convert(_ expression: Expression, to type: ValueType) -> Expression? {
+        if case .literal(.null, _) = expression { return .literal(.null, type) }
+        if expression.type == type { return expression }
+        if case .literal(let value, _) = expression {
+            let cast = ScalarEvaluator.cast(value, to: type)
+            return cast == .null ? nil : .literal(cast, type)
+        }
+        return .cast(expression, type)
+    }
+
+    static func real(_ expression: Expression) -> Expression {
+        convert(expression, to: .real) ?? expression
+    }
+
+    /// A condition as 1, 0 or null, so that its mean is a proportion.
+    static func indicator(_ condition: Expression) -> Expression {
+        .conditional(
+            [
+                ConditionalBranch(condition: condition, value: .literal(.integer(1), .integer)),
+                ConditionalBranch(condition: .not(condition), value: .literal(.integer(0), .integer)),
+            ], otherwise: .literal(.null, .integer), .integer)
+    }
+
+    /// The literal that an expression of literals comes to.
+    static func folded(_ expression: Expression) -> Expression {
+        let areLiterals = expression.operands.allSatisfy { operand in
+            if case .literal = operand { return true }
+            return false
+        }
+        guard areLiterals else { return expression }
+        return .literal(ScalarEvaluator().evaluate(expression), expression.type)
+    }
+
+    static func canCast(_ from: ValueType, to type: ValueType) -> Bool {
+        switch (from, type) {
+        case (let a, let b) where a == b: true
+        case (.integer, .real), (.real, .integer), (.boolean, .integer), (.integer, .boolean), (.boolean, .real),
+            (.date, .timestamp), (.timestamp, .date):
+            true
+        case (.text, _), (_, .text): true
+        default: false
+        }
+    }
+}

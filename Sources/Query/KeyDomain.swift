@@ -1,0 +1,195 @@
+import Tables
+
+/// The values that a grouping expression can take, where the manifest and the text alone say so: then every group is
+/// output, empty or not, and its key costs nothing.
+struct KeyDomain {
+    let scope: Scope
+
+    /// All values, null last where there can be one; nil where the values are not known to the public, or too many.
+    func values(of expression: Expression) -> [Value]? {
+        guard var values = structural(expression)?.map(Self.positiveZero) else { return nil }
+        let bounds = scope.bounds.bounds(expression)
+        values = values.filter { value in
+            guard let number = value.number else { return value != .null }
+            return bounds.isEmpty || (number >= bounds.lower && number <= bounds.upper)
+        }
+        if let reachable = enumerated(expression)?.map(Self.positiveZero) {
+            let known = Set(values)
+            // What the structure missed cannot be ruled out: the enumeration is then left aside.
+            if reachable.allSatisfy({ $0 == .null || known.contains($0) }) {
+                let set = Set(reachable)
+                return values.filter(set.contains) + (set.contains(.null) ? [.null] : [])
+            }
+        }
+        return values + (bounds.isNullable ? [.null] : [])
+    }
+
+    /// The column engine knows one zero.
+    private static func positiveZero(_ value: Value) -> Value {
+        if case .real(let number) = value { return .real(number + 0.0) }
+        return value
+    }
+
+    /// A list that holds every value but null, in a natural order.
+    private func structural(_ expression: Expression) -> [Value]? {
+        switch expression {
+        case .literal(let value, _): return value == .null ? [] : [value]
+        case .column(let index, _): return scope.schema(ofColumn: index).flatMap(declared) ?? range(expression)
+        case .lookup(let slot, _, let column, _):
+            return scope.schema(ofLookup: slot, column: column).flatMap(declared) ?? range(expression)
+        case .conditional(let branches, let otherwise, _):
+            return union(branches.map(\.value) + [otherwise])
+        case .coalesce(let operands, _), .extremum(_, let operands, _): return union(operands)
+        case .cast(let operand, .real) where operand.type == .integer:
+            return structural(operand)?.map { ScalarEvaluator.cast($0, to: .real) }
+        case .bin(let operand, let width, let origin, let type): return bins(operand, width, origin, type)
+        case .dateTruncate(let part, let operand, let type): return starts(part, operand, type)
+        case .function(.floor, _, .real), .function(.ceiling, _, .real), .round(_, digits: 0):
+            return range(expression)
+        default:
+            if expression.type == .boolean { return [.boolean(false), .boolean(true)] }
+            return range(expression) ?? enumerated(expression)?.filter { $0 != .null }
+        }
+    }
+
+    private func declared(_ column: ColumnSchema) -> [Value]? {
+        if column.type == .boolean { return [.boolean(false), .boolean(true)] }
+        guard var domain = column.domain else { return nil }
+        if let other = column.other, !domain.contains(other) { domain.append(other) }
+        return domain.filter { $0 != .null }
+    }
+
+    private func union(_ expressions: [Expression]) -> [Value]? {
+        var all: [Value] = []
+        var seen = Set<Value>()
+        for expression in expressions {
+            guard let values = structural(expression) else { return nil }
+            for value in values where seen.insert(value).inserted { all.append(value) }
+            guard all.count <= Limits.groups else { return nil }
+        }
+        return all
+    }
+
+    /// Whole numbers between the bounds.
+    private func range(_ expression: Expression) -> [Value]? {
+        guard [.integer, .real, .date, .timestamp].contains(expression.type) else { return nil }
+        if expression.type == .real, case .column = expression { return nil }
+        let bounds = scope.bounds.bounds(expression)
+        if bounds.isEmpty { return [] }
+        let (lower, upper) = (bounds.lower.rounded(.up), bounds.upper.rounded(.down))
+        guard bounds.isFinite, abs(lower) < 0x1p53, abs(upper) < 0x1p53, upper - lower < Double(Limits.groups) else {
+            return nil
+        }
+        switch expression {
+        case .function(.floor, _, .real), .function(.ceiling, _, .real), .round:
+            return stride(from: lower, through: upper, by: 1).map(Value.real)
+        default: break
+        }
+        guard lower <= upper else { return [] }
+        let integers = Int64(lower)...Int64(upper)
+        switch expression.type {
+        case .integer: return integers.map(Value.integer)
+        case .date: return integers.map(Value.date)
+        case .timestamp: return integers.map(Value.timestamp)
+        default: return nil
+        }
+    }
+
+    private func bins(_ operand: Expression, _ width: Double, _ origin: Double, _ type: ValueType) -> [Value]? {
+        let bounds = scope.bounds.bounds(operand)
+        if bounds.isEmpty { return [] }
+        guard bounds.isFinite else { return nil }
+        let first = ((bounds.lower - origin) / width).rounded(.down)
+        let last = ((bounds.upper - origin) / width).rounded(.down)
+        guard last - first < Double(Limits.groups), abs(first) < 0x1p53, abs(last) < 0x1p53 else { return nil }
+        return stride(from: first, through: last, by: 1).compactMap { index in
+            let edge = origin + width * index
+            if type == .integer { return Int64(exactly: edge).map(Value.integer) }
+            return .real(edge)
+        }
+    }
+
+    private func starts(_ part: DatePart, _ operand: Expression, _ type: ValueType) -> [Value]? {
+        let bounds = scope.bounds.bounds(operand)
+        if bounds.isEmpty { return [] }
+        guard bounds.isFinite, abs(bounds.lower) < 0x1p53, abs(bounds.upper) < 0x1p53 else { return nil }
+        let day = type == .date ? 1 : CivilDate.secondsPerDay
+        // Adding the longest period to a start lands in the next period.
+        let longest: Int64 =
+            switch part {
+            case .year: 366 * day
+            case .quarter: 92 * day
+            case .month: 31 * day
+            case .week: 7 * day
+            case .hour: type == .date ? 1 : 3_600
+            default: day
+            }
+        var values: [Value] = []
+        var start = ScalarFunctions.truncate(Int64(bounds.lower.rounded(.down)), part, type)
+        let last = Int64(bounds.upper.rounded(.down))
+        while start <= last {
+            guard values.count < Limits.groups else { return nil }
+            values.append(type == .date ? .date(start) : .timestamp(start))
+            start = ScalarFunctions.truncate(start + longest, part, type)
+        }
+        return values
+    }
+
+    /// Tries out every combination of the columns' public values; nil where a column has none, or they are too many.
+    private func enumerated(_ expression: Expression) -> [Value]? {
+        var columns: [Int] = []
+        var hasLookup = false
+        expression.visit { node in
+            switch node {
+            case .column(let index, _): if !columns.contains(index) { columns.append(index) }
+            case .lookup, .lookupMatches: hasLookup = true
+            default: break
+            }
+        }
+        guard !hasLookup else { return nil }
+        var domains: [[Value]] = []
+        var combinations = 1
+        for index in columns {
+            guard let schema = scope.schema(ofColumn: index), let values = small(schema) else { return nil }
+            combinations *= values.count
+            guard combinations > 0, combinations <= Limits.enumeratedCombinations else { return nil }
+            domains.append(values)
+        }
+        guard expression.size(upTo: 200) < 200 else { return nil }
+        return evaluateAll(expression, columns, domains, combinations)
+    }
+
+    private func evaluateAll(
+        _ expression: Expression, _ columns: [Int], _ domains: [[Value]], _ combinations: Int
+    ) -> [Value] {
+        var row = [Value](repeating: .null, count: (columns.max() ?? -1) + 1)
+        var results: [Value] = []
+        var seen = Set<Value>()
+        for combination in 0..<combinations {
+            var rest = combination
+            for (column, domain) in zip(columns, domains).reversed() {
+                row[column] = domain[rest % domain.count]
+                rest /= domain.count
+            }
+            let value = ScalarEvaluator(row: row).evaluate(expression)
+            if seen.insert(value).inserted { results.append(value) }
+        }
+        return results
+    }
+
+    private func small(_ column: ColumnSchema) -> [Value]? {
+        let values: [Value]
+        if let declared = declared(column) {
+            values = declared
+        } else if column.type == .integer || column.type == .date, let lower = column.lowerBound,
+            let upper = column.upperBound, upper - lower < Double(Limits.enumeratedCombinations), upper >= lower,
+            abs(lower) < 0x1p53
+        {
+            let integers = Int64(lower.rounded(.up))...Int64(Swift.max(upper.rounded(.down), lower.rounded(.up)))
+            values = integers.map { column.type == .date ? .date($0) : .integer($0) }
+        } else {
+            return nil
+        }
+        return values + (column.isNullable ? [.null] : [])
+    }
+}

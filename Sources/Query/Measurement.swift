@@ -1,0 +1,147 @@
+public import DifferentialPrivacy
+public import Tables
+
+extension Plan {
+    /// Runs the question: aggregates exactly within the bounds, draws the noise, and computes the answer from what is
+    /// noisy alone. What it returns is private already; the exact aggregates do not leave this call.
+    ///
+    /// - Parameters:
+    ///   - source: the tables of `datasets`, bounded by `rowsPerUnit`.
+    ///   - lookups: the tables of `lookups`, in that order.
+    ///   - generator: where the noise comes from; the system's randomness outside tests.
+    /// - Returns: the answer, and the events that happened: those of the plan.
+    public func measure<Generator: RandomNumberGenerator>(
+        _ source: RowSource, lookups: [LookupTable], using generator: inout Generator
+    ) -> (answer: NoisyAnswer, events: [PrivacyEvent]) {
+        let exact = BoundedAggregation(specification, source: source, lookups: lookups).run()
+        var noisy = NoisyGroups(keys: [], counts: [], picks: [])
+        let selected = select(exact, &noisy, using: &generator)
+        for (index, channel) in output.channels.enumerated() {
+            add(channel, index, exact, selected, &noisy, using: &generator)
+        }
+        let post = PostProcessing(output: output, columns: columns, notes: notes)
+        return (post.answer(noisy), events)
+    }
+
+    /// The groups to output, in the order of their keys; sets the noisy unit counts where they select.
+    private func select<Generator: RandomNumberGenerator>(
+        _ exact: borrowing ExactAggregates, _ noisy: inout NoisyGroups, using generator: inout Generator
+    ) -> [Int] {
+        let keys = exact.keys
+        guard let selection = output.selection else {
+            noisy.keys = keys
+            return Array(keys.indices)
+        }
+        var units = exact.units
+        guard let noise = try? DiscreteGaussian(sigma: selection.sigma) else { return [] }
+        noise.add(to: &units, using: &generator)
+        let order = KeyOrder(output.keys)
+        let kept = keys.indices.filter { units[$0] >= selection.threshold }
+            .sorted { order.precedes(keys[$0], keys[$1]) }
+        noisy.keys = kept.map { keys[$0] }
+        noisy.selectionCounts = kept.map { units[$0] }
+        return kept
+    }
+
+    private func add<Generator: RandomNumberGenerator>(
+        _ channel: Channel, _ index: Int, _ exact: borrowing ExactAggregates, _ selected: [Int],
+        _ noisy: inout NoisyGroups, using generator: inout Generator
+    ) {
+        var counts: [Int64] = []
+        var picks: [Int] = []
+        if let slot = channel.slot {
+            switch channel.quantity {
+            case .quantile(_, let rank):
+                picks = Self.quantiles(channel, rank, exact.grid(slot), selected, using: &generator)
+            case .histogram:
+                let bins = exact.histogram(slot)
+                counts = selected.flatMap { bins[$0] }
+                Self.addNoise(channel.noise, to: &counts, using: &generator)
+            default:
+                let all = exact.integers(slot)
+                counts = selected.map { all[$0] }
+                Self.addNoise(channel.noise, to: &counts, using: &generator)
+            }
+        } else {
+            counts = noisy.selectionCounts
+        }
+        noisy.counts.append(counts)
+        noisy.picks.append(picks)
+    }
+
+    /// A law that the plan checked always has its sampler; without one nothing exact may pass.
+    private static func addNoise<Generator: RandomNumberGenerator>(
+        _ law: NoiseLaw, to values: inout [Int64], using generator: inout Generator
+    ) {
+        switch law {
+        case .gaussian(let sigma):
+            guard let noise = try? DiscreteGaussian(sigma: sigma) else {
+                values = values.map { _ in 0 }
+                return
+            }
+            noise.add(to: &values, using: &generator)
+        case .laplace(let scale):
+            guard let noise = try? DiscreteLaplace(scale: scale) else {
+                values = values.map { _ in 0 }
+                return
+            }
+            noise.add(to: &values, using: &generator)
+        case .none: values = values.map { _ in 0 }
+        }
+    }
+
+    private static func quantiles<Generator: RandomNumberGenerator>(
+        _ channel: Channel, _ rank: QuantileRank, _ grids: [(indices: [Int32], counts: [Int64])], _ selected: [Int],
+        using generator: inout Generator
+    ) -> [Int] {
+        guard let grid = channel.quantile,
+            let mechanism = try? PrivateQuantile(
+                numerator: rank.numerator, denominator: rank.denominator, epsilon: grid.epsilon,
+                rowsPerUnitAndGroup: 1)
+        else { return selected.map { _ in 0 } }
+        return selected.map { group in
+            let (indices, counts) = grids[group]
+            // What the scan gives is always on the grid; the choice of a fixed point reveals nothing.
+            return
+                (try? mechanism.select(
+                    indices: indices, counts: counts, points: grid.points, using: &generator)) ?? 0
+        }
+    }
+}
+
+/// What was measured, with noise: all that post-processing sees.
+struct NoisyGroups: Sendable {
+    /// The keys of each group.
+    var keys: [[Value]]
+    /// For each channel, the noisy integers of the groups; a histogram's bins follow each other.
+    var counts: [[Int64]]
+    /// For each channel that is a quantile, the grid point of each group.
+    var picks: [[Int]]
+    /// The noisy unit counts of the selected groups.
+    var selectionCounts: [Int64] = []
+}
+
+/// The order of groups: public keys as they were declared, selected ones by value.
+struct KeyOrder {
+    private let ranks: [[Value: Int]?]
+
+    init(_ keys: [KeySpecification]) {
+        ranks = keys.map { key in
+            guard case .domain(let values) = key.coding else { return nil }
+            return Dictionary(values.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
+
+    func precedes(_ left: [Value], _ right: [Value]) -> Bool {
+        for (index, rank) in ranks.enumerated() {
+            let order: Int
+            if let rank {
+                order = (rank[left[index]] ?? 0) - (rank[right[index]] ?? 0)
+            } else {
+                order = ScalarEvaluator.order(left[index], right[index])
+            }
+            if order != 0 { return order < 0 }
+        }
+        return false
+    }
+}

@@ -1,0 +1,310 @@
+/// Expressions, from the loosest operator to the tightest: OR, AND, NOT, comparison, + -, * / %, sign, primary.
+extension Parser {
+    mutating func expression() throws(QueryError) -> Syntax {
+        try nested { (parser) throws(QueryError) in
+            let operands = try parser.chain("OR") { (parser) throws(QueryError) in try parser.conjunction() }
+            return try parser.balanced(operands[...]) { .or($0, $1) }
+        }
+    }
+
+    private mutating func conjunction() throws(QueryError) -> Syntax {
+        let operands = try chain("AND") { (parser) throws(QueryError) in try parser.negation() }
+        return try balanced(operands[...]) { .and($0, $1) }
+    }
+
+    private mutating func chain(
+        _ keyword: String, _ operand: (inout Parser) throws(QueryError) -> Syntax
+    ) throws(QueryError) -> [Syntax] {
+        var operands = [try operand(&self)]
+        while take(keyword: keyword) { operands.append(try operand(&self)) }
+        return operands
+    }
+
+    /// A balanced tree over a chain of an associative operator: a long chain is not deep.
+    private func balanced(
+        _ operands: ArraySlice<Syntax>, _ combine: (Syntax, Syntax) -> Syntax.Kind
+    ) throws(QueryError) -> Syntax {
+        if operands.count == 1 { return operands[operands.startIndex] }
+        let middle = operands.startIndex + operands.count / 2
+        let left = try balanced(operands[..<middle], combine)
+        let right = try balanced(operands[middle...], combine)
+        let kind = combine(left, right)
+        let depth = 1 + Swift.max(left.depth, right.depth)
+        guard depth <= Limits.depth else { throw Self.tooDeep(left.position) }
+        return Syntax(kind: kind, position: left.position, end: right.end, depth: depth)
+    }
+
+    private mutating func negation() throws(QueryError) -> Syntax {
+        let position = current.position
+        guard take(keyword: "NOT") else { return try comparison() }
+        let operand = try nested { (parser) throws(QueryError) in try parser.negation() }
+        return try node(.not(operand), position)
+    }
+
+    private mutating func comparison() throws(QueryError) -> Syntax {
+        var left = try sum()
+        while true {
+            if case .symbol(let symbol) = current.kind, Self.comparisons.contains(symbol) {
+                advance()
+                let right = try sum()
+                left = try node(.binary(symbol, left, right), left.position)
+            } else if let predicate = try predicate(left) {
+                left = predicate
+            } else {
+                return left
+            }
+        }
+    }
+
+    private static let comparisons: Set<String> = ["=", "==", "<>", "!=", "<", "<=", ">", ">="]
+
+    /// `[NOT] IN`, `[NOT] BETWEEN`, `[NOT] LIKE`, `IS [NOT] NULL`; nil where none follows.
+    private mutating func predicate(_ left: Syntax) throws(QueryError) -> Syntax? {
+        let position = left.position
+        if take(keyword: "IS") {
+            let negated = take(keyword: "NOT")
+            return try negate(negated, try truth(left), position)
+        }
+        let word = isKeyword("NOT") ? following.keyword : current.keyword
+        guard let word, ["IN", "BETWEEN", "LIKE", "ILIKE", "SIMILAR", "REGEXP"].contains(word) else { return nil }
+        let negated = take(keyword: "NOT")
+        switch word {
+        case "IN":
+            advance()
+            return try negate(negated, try node(.isIn(left, try inList()), position), position)
+        case "BETWEEN":
+            advance()
+            let lower = try sum()
+            try expect(keyword: "AND")
+            return try negate(negated, try node(.between(left, lower, try sum()), position), position)
+        case "LIKE":
+            advance()
+            return try negate(negated, try node(.like(left, try sum()), position), position)
+        default:
+            throw QueryError(
+                "\(word) is not supported", at: current.position, hint: "Use LIKE, with LOWER(x) to ignore case.")
+        }
+    }
+
+    private mutating func truth(_ operand: Syntax) throws(QueryError) -> Syntax {
+        if take(keyword: "NULL") { return try node(.isNull(operand), operand.position) }
+        if take(keyword: "TRUE") { return try node(.isTruth(operand, true), operand.position) }
+        if take(keyword: "FALSE") { return try node(.isTruth(operand, false), operand.position) }
+        throw unexpected("NULL, TRUE or FALSE after IS")
+    }
+
+    private func negate(_ isNegated: Bool, _ syntax: Syntax, _ position: Int) throws(QueryError) -> Syntax {
+        isNegated ? try node(.not(syntax), position) : syntax
+    }
+
+    private mutating func inList() throws(QueryError) -> [Syntax] {
+        try expect(symbol: "(")
+        if isKeyword("SELECT") {
+            throw QueryError(
+                "a subquery is not supported", at: current.position, hint: "IN takes a list of literals.")
+        }
+        let elements = try list(Limits.listElements, "elements of IN") { (parser) throws(QueryError) in
+            try parser.expression()
+        }
+        try expect(symbol: ")")
+        return elements
+    }
+
+    private mutating func sum() throws(QueryError) -> Syntax {
+        var left = try product()
+        while case .symbol(let symbol) = current.kind, symbol == "+" || symbol == "-" {
+            advance()
+            left = try node(.binary(symbol, left, try product()), left.position)
+        }
+        return left
+    }
+
+    private mutating func product() throws(QueryError) -> Syntax {
+        var left = try signed()
+        while case .symbol(let symbol) = current.kind, symbol == "*" || symbol == "/" || symbol == "%" {
+            advance()
+            left = try node(.binary(symbol, left, try signed()), left.position)
+        }
+        return left
+    }
+
+    private mutating func signed() throws(QueryError) -> Syntax {
+        let position = current.position
+        if take(symbol: "-") {
+            let operand = try nested { (parser) throws(QueryError) in try parser.signed() }
+            if case .number(let digits) = operand.kind, !digits.hasPrefix("-") {
+                return try node(.number("-" + digits), position)
+            }
+            return try node(.negate(operand), position)
+        }
+        if take(symbol: "+") { return try nested { (parser) throws(QueryError) in try parser.signed() } }
+        return try primary()
+    }
+
+    private mutating func primary() throws(QueryError) -> Syntax {
+        let token = current
+        switch token.kind {
+        case .number(let digits):
+            advance()
+            return try node(.number(digits), token.position)
+        case .text(let text):
+            advance()
+            return try node(.text(text), token.position)
+        case .symbol("("):
+            advance()
+            if isKeyword("SELECT") {
+                throw QueryError("a subquery is not supported", at: current.position, hint: Self.supported)
+            }
+            let inner = try expression()
+            try expect(symbol: ")")
+            return Syntax(kind: inner.kind, position: token.position, end: previousEnd, depth: inner.depth)
+        case .symbol("["): return try array()
+        case .quotedName: return try reference()
+        case .word(let word): return try wordPrimary(word.uppercased())
+        default: throw unexpected("an expression")
+        }
+    }
+
+    private mutating func wordPrimary(_ word: String) throws(QueryError) -> Syntax {
+        let position = current.position
+        switch word {
+        case "TRUE", "FALSE":
+            advance()
+            return try node(.boolean(word == "TRUE"), position)
+        case "NULL":
+            advance()
+            return try node(.null, position)
+        case "CASE": return try conditional()
+        case "CAST": return try cast()
+        case "EXTRACT" where following.kind == .symbol("("): return try extract()
+        case "ARRAY" where following.kind == .symbol("["):
+            advance()
+            return try array()
+        case "DATE", "TIMESTAMP":
+            if case .text(let text) = following.kind {
+                advance()
+                advance()
+                return try node(.typed(word, text), position)
+            }
+            return try reference()
+        case "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP":
+            throw Self.noClock(word, position)
+        case "EXISTS", "INTERVAL":
+            throw QueryError("\(word) is not supported", at: position, hint: Self.supported)
+        default: return try reference()
+        }
+    }
+
+    static func noClock(_ word: String, _ position: Int) -> QueryError {
+        QueryError(
+            "\(word) is refused: an answer must not depend on when it is asked", at: position,
+            hint: "Write the date out: DATE '2020-01-31'.")
+    }
+
+    /// A name, a qualified name or a call.
+    private mutating func reference() throws(QueryError) -> Syntax {
+        let position = current.position
+        if case .word(let word) = current.kind, following.kind == .symbol("(") {
+            if Self.reserved.contains(word.uppercased()), word.uppercased() != "LEFT", word.uppercased() != "RIGHT" {
+                throw unexpected("an expression")
+            }
+            return try call(word.uppercased())
+        }
+        let first = try name("an expression")
+        guard take(symbol: ".") else { return try node(.name(qualifier: nil, first), position) }
+        if current.kind == .symbol("*") {
+            throw QueryError(
+                "rows cannot be selected: only aggregates leave a datasite", at: position,
+                hint: "Ask for COUNT(*), SUM(x), AVG(x) and the like.")
+        }
+        return try node(.name(qualifier: first, try name("a column")), position)
+    }
+
+    private mutating func call(_ name: String) throws(QueryError) -> Syntax {
+        let position = current.position
+        advance()
+        advance()
+        var call = Syntax.Call(name: name, arguments: [])
+        if current.kind == .symbol("*"), following.kind == .symbol(")") {
+            advance()
+            call.isStar = true
+        } else if current.kind != .symbol(")") {
+            call.isDistinct = take(keyword: "DISTINCT")
+            let limit = name == AggregateName.histogram.rawValue ? Limits.histogramBins + 2 : Limits.arguments
+            call.arguments = try list(limit, "arguments") { (parser) throws(QueryError) in try parser.expression() }
+        }
+        try expect(symbol: ")")
+        call.isWeighted = take(keyword: "WEIGHTED")
+        if let word = current.keyword, word == "OVER" || word == "FILTER" {
+            throw QueryError(
+                word == "OVER" ? "window functions are not supported" : "FILTER is not supported",
+                at: current.position,
+                hint: word == "OVER" ? Self.supported : "Use CASE WHEN condition THEN x END inside the aggregate.")
+        }
+        return try node(.call(call), position)
+    }
+
+    private mutating func array() throws(QueryError) -> Syntax {
+        let position = current.position
+        try expect(symbol: "[")
+        let elements = try list(Limits.histogramBins + 1, "elements") { (parser) throws(QueryError) in
+            try parser.expression()
+        }
+        try expect(symbol: "]")
+        return try node(.array(elements), position)
+    }
+
+    private mutating func conditional() throws(QueryError) -> Syntax {
+        let position = current.position
+        advance()
+        let operand = isKeyword("WHEN") ? nil : try expression()
+        var branches: [(condition: Syntax, value: Syntax)] = []
+        while take(keyword: "WHEN") {
+            guard branches.count < Limits.selectItems else {
+                throw QueryError("more than \(Limits.selectItems) branches", at: current.position)
+            }
+            let condition = try expression()
+            try expect(keyword: "THEN")
+            branches.append((condition, try expression()))
+        }
+        guard !branches.isEmpty else { throw unexpected("WHEN") }
+        let otherwise = take(keyword: "ELSE") ? try expression() : nil
+        try expect(keyword: "END")
+        return try node(.conditional(operand: operand, branches, otherwise: otherwise), position)
+    }
+
+    private mutating func cast() throws(QueryError) -> Syntax {
+        let position = current.position
+        advance()
+        try expect(symbol: "(")
+        let operand = try expression()
+        try expect(keyword: "AS")
+        let typePosition = current.position
+        guard case .word(let word) = current.kind else { throw unexpected("a type") }
+        advance()
+        if word.uppercased() == "DOUBLE" { _ = take(keyword: "PRECISION") }
+        if current.kind == .symbol("(") {
+            throw QueryError(
+                "a type has no length here", at: current.position,
+                hint: "Types are INTEGER, REAL, TEXT, BOOLEAN, DATE and TIMESTAMP.")
+        }
+        try expect(symbol: ")")
+        guard TypeName.type(word) != nil else {
+            throw QueryError(
+                "'\(word)' is not a type", at: typePosition,
+                hint: "Types are INTEGER, REAL, TEXT, BOOLEAN, DATE and TIMESTAMP.")
+        }
+        return try node(.cast(operand, word.uppercased()), position)
+    }
+
+    private mutating func extract() throws(QueryError) -> Syntax {
+        let position = current.position
+        advance()
+        try expect(symbol: "(")
+        let part = try name("a date part")
+        try expect(keyword: "FROM")
+        let operand = try expression()
+        try expect(symbol: ")")
+        return try node(.extract(part.uppercased(), operand), position)
+    }
+}

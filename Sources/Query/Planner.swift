@@ -1,0 +1,164 @@
+import DifferentialPrivacy
+import Tables
+
+/// Turns a question into a plan.
+public enum Planner {
+    /// Plans the question, from public knowledge alone.
+    ///
+    /// - Throws: `QueryError` with the position in the text, for whatever is wrong or not supported, and where the
+    ///   budget is not one that this policy knows.
+    public static func plan(_ question: Question, in context: PlanningContext) throws(QueryError) -> Plan {
+        let bound = try BoundQuestion.bind(question.sql, context)
+        let keys = try Keys(bound, context.regime)
+        var contribution = try Contribution(bound.scope.datasets, question, isGrouped: !bound.keys.isEmpty)
+        if let groups = keys.groups { contribution.limit(groups: groups) }
+        let layout = try MeasurementLayout(bound, contribution)
+        guard !layout.quantities.isEmpty || keys.areSelected else {
+            throw QueryError(
+                "the question asks for no aggregate: its groups are public", at: 0,
+                hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
+        }
+        let budget = Budget(regime: context.regime, question: question)
+        let allocation = Allocation(
+            quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
+            capacityRows: capacity(bound.scope.datasets), kind: context.regime.kind,
+            resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
+            selectionDelta: { (amount) throws(QueryError) in try budget.selectionDelta(amount) })
+        let result = try budget.settle(allocation) { meets($0, layout, bound, $1, $2) }
+        return assemble(question, bound, keys, contribution, layout, result)
+    }
+
+    /// The declared resolution of a column, also where it is clamped.
+    private static func resolution(_ expression: Expression, _ scope: Scope) -> Double? {
+        switch expression {
+        case .column(let index, _): scope.schema(ofColumn: index)?.resolution
+        case .clamp(let operand, _, _, _): resolution(operand, scope)
+        default: nil
+        }
+    }
+
+    /// The largest number of rows of the source: of a join, each row of one side with every row of its unit.
+    static func capacity(_ datasets: [DatasetDescription]) -> Int {
+        guard let first = datasets.first else { return 0 }
+        guard datasets.count > 1 else { return Swift.max(1, first.capacityRows) }
+        let second = datasets[1]
+        let left = Double(first.capacityRows) * Double(Contribution.rows(second))
+        let right = Double(second.capacityRows) * Double(Contribution.rows(first))
+        return Int(Swift.max(1, Swift.min(left, right, 0x1p50)))
+    }
+
+    // MARK: the error that was asked for
+
+    /// Whether every aggregate is within `relative` of a group of `groupSize`.
+    private static func meets(
+        _ result: Allocation.Result, _ layout: MeasurementLayout, _ question: BoundQuestion, _ relative: Double,
+        _ groupSize: Double
+    ) -> Bool {
+        let model = ErrorModel(channels: result.channels)
+        let forms = layout.forms(result.channels)
+        return zip(question.aggregates, forms).allSatisfy { aggregate, form in
+            let scale = halfWidth(aggregate, question.scope.bounds)
+            let target = relative * groupSize
+            switch form {
+            case .linear(let linear): return model.halfWidth(linear) <= target * scale
+            case .mean(let sum, let count, let lower, let upper):
+                return [lower, upper].allSatisfy {
+                    model.halfWidth(sum - count.scaled($0)) <= target * scale
+                }
+            case .spread(let sum, let squares, _, let largest, _):
+                return model.halfWidth(sum) <= target * largest.squareRoot()
+                    && model.halfWidth(squares) <= target * largest
+            case .quantile(let channel): return (result.channels[channel].quantile?.rankError ?? 0) <= target
+            case .histogram(let channel): return Double(result.channels[channel].halfWidth95) <= target
+            }
+        }
+    }
+
+    /// What errors of an aggregate are relative to, beside the group's size: 1 for counts, the half-width of the bounds
+    /// for sums, times the largest weight.
+    private static func halfWidth(_ aggregate: Aggregate, _ scope: BoundsScope) -> Double {
+        let weight = aggregate.weight.map { scope.bounds($0).upper } ?? 1
+        guard let argument = aggregate.argument, aggregate.function != .count else { return weight }
+        let bounds = scope.bounds(argument)
+        let half = bounds.upper / 2 - bounds.lower / 2
+        return weight * (half > 0 ? half : abs(bounds.upper))
+    }
+
+    // MARK: the plan
+
+    private static func assemble(
+        _ question: Question, _ bound: BoundQuestion, _ keys: Keys, _ contribution: Contribution,
+        _ layout: MeasurementLayout, _ result: Allocation.Result
+    ) -> Plan {
+        let forms = layout.forms(result.channels)
+        let description = PlanDescription(
+            question: question, bound: bound, contribution: contribution, allocation: result, forms: forms)
+        let specification = AggregationSpecification(
+            filter: bound.filter, keys: keys.specifications,
+            measures: result.channels.filter { $0.slot != nil }.compactMap(\.measure),
+            bounds: ContributionBounds(
+                groupsPerUnit: contribution.groups, rowsPerGroup: contribution.rowsPerGroup))
+        var items: [OutputPlan.Item] = []
+        for column in bound.columns {
+            switch column.item {
+            case .scalar(let expression):
+                items.append(.scalar(expression, CellForm(expression, keys: bound.keys.count, forms)))
+            case .histogram(let aggregate, let edges):
+                guard case .histogram(let channel) = forms[aggregate] else { continue }
+                items += (0..<(edges.count - 1)).map { .bin(channel: channel, $0) }
+            }
+        }
+        let output = OutputPlan(
+            keys: keys.specifications, selection: result.selection, channels: result.channels, forms: forms,
+            types: bound.aggregates.map(\.type), items: items, having: bound.having, orders: bound.orders,
+            limit: bound.limit, offset: bound.offset)
+        return Plan(
+            question: bound, sql: question.sql, specification: specification, allocation: result,
+            columns: description.columns, groups: keys.groups, notes: description.notes(keys), output: output)
+    }
+}
+
+/// The grouping keys: public domains, or values to be selected privately.
+struct Keys {
+    var specifications: [KeySpecification] = []
+    /// The number of groups, where all keys are public.
+    var groups: Int? = 1
+    /// Names of the keys that are selected.
+    var selected: [String] = []
+
+    var areSelected: Bool { groups == nil }
+
+    init(_ question: BoundQuestion, _ regime: LossRegime) throws(QueryError) {
+        let domain = KeyDomain(scope: question.scope)
+        var values = question.keys.map(domain.values)
+        Self.limit(&values)
+        for (index, key) in question.keys.enumerated() {
+            if let known = values[index] {
+                specifications.append(KeySpecification(expression: key, coding: .domain(known)))
+                groups = groups.map { $0 * known.count }
+                continue
+            }
+            guard regime.kind == .zeroConcentrated, regime.selectionDelta > 0 else {
+                throw QueryError(
+                    "the values of \(question.keyNames[index]) are not public, and selecting them privately needs a "
+                        + "delta, which this policy's pure differential privacy does not have",
+                    at: question.keyPositions[index],
+                    hint: "Group by a column with a public domain, BIN(x, width) of a bounded number, or CASE ... END.")
+            }
+            specifications.append(KeySpecification(expression: key, coding: .discovered))
+            selected.append(question.keyNames[index])
+            groups = nil
+        }
+    }
+
+    /// Too many combinations to output whole: the largest domains are selected from instead.
+    private static func limit(_ values: inout [[Value]?]) {
+        while true {
+            let product = values.compactMap { $0?.count }.reduce(1.0) { $0 * Double($1) }
+            guard product > Double(Limits.groups) else { return }
+            let largest = values.indices.max { (values[$0]?.count ?? 0) < (values[$1]?.count ?? 0) }
+            guard let largest else { return }
+            values[largest] = nil
+        }
+    }
+}

@@ -1,0 +1,261 @@
+import Tables
+
+/// The tables of a question and their columns: what a name can mean.
+struct Scope {
+    enum Kind {
+        /// A private table whose columns start at that index of the row source.
+        case dataset(firstColumn: Int)
+        /// A public table, found through a key computed from the row.
+        case lookup(slot: Int, key: Expression)
+    }
+
+    struct Source {
+        var alias: String
+        var schema: Schema
+        var kind: Kind
+        /// The lookup's key, which unqualified names leave to the dataset's column.
+        var hiddenColumn: Int?
+    }
+
+    private(set) var sources: [Source] = []
+    private(set) var datasets: [DatasetDescription] = []
+    private(set) var lookups: [LookupDescription] = []
+    /// Rows without a match in these slots are dropped.
+    private(set) var innerSlots: [(slot: Int, key: Expression)] = []
+    private(set) var bounds = BoundsScope(columns: [])
+    /// The positions of the unit's columns in the row source.
+    private(set) var unitColumns: [Int] = []
+    /// The survey weight of each source that has one, with the source's alias.
+    private(set) var weights: [Expression] = []
+
+    init(_ statement: SelectStatement, _ context: PlanningContext) throws(QueryError) {
+        try add(dataset: statement.source, context)
+        for join in statement.joins { try add(join, context) }
+    }
+
+    // MARK: tables
+
+    private func checkAlias(_ source: SelectStatement.Source) throws(QueryError) {
+        if sources.contains(where: { $0.alias.lowercased() == source.alias.lowercased() }) {
+            throw QueryError(
+                "the name \(source.alias) stands for two tables", at: source.position, hint: "Use AS to name one.")
+        }
+    }
+
+    private static func same(_ a: String, _ b: String) -> Bool { a.lowercased() == b.lowercased() }
+
+    private mutating func add(dataset source: SelectStatement.Source, _ context: PlanningContext) throws(QueryError) {
+        guard let dataset = context.datasets.first(where: { Self.same($0.name, source.name) }) else {
+            if context.lookups.contains(where: { Self.same($0.name, source.name) }) {
+                throw QueryError(
+                    "\(source.name) is a public lookup table: it can only be joined to a dataset",
+                    at: source.position)
+            }
+            throw QueryError(
+                "there is no dataset \(source.name) here", at: source.position,
+                hint: NameSuggestion.hint(
+                    for: source.name, among: context.datasets.map(\.name), what: "FROM can name"))
+        }
+        append(dataset, alias: source.alias)
+    }
+
+    private mutating func append(_ dataset: DatasetDescription, alias: String) {
+        let first = bounds.columns.count
+        bounds.columns += dataset.schema.columns.map(BoundsScope.declared)
+        let isSecond = !datasets.isEmpty
+        sources.append(
+            .init(
+                alias: alias, schema: dataset.schema, kind: .dataset(firstColumn: first),
+                hiddenColumn: isSecond ? dataset.unit.column : nil))
+        datasets.append(dataset)
+        if let unit = dataset.unit.column { unitColumns.append(first + unit) }
+        if let weight = dataset.weightColumn, weight < dataset.schema.columns.count {
+            weights.append(.column(first + weight, dataset.schema.columns[weight].type))
+        }
+    }
+
+    private mutating func add(_ join: SelectStatement.Join, _ context: PlanningContext) throws(QueryError) {
+        try checkAlias(join.source)
+        if let lookup = context.lookups.first(where: { Self.same($0.name, join.source.name) }) {
+            try add(lookup: lookup, join)
+        } else if let dataset = context.datasets.first(where: { Self.same($0.name, join.source.name) }) {
+            try add(partner: dataset, join)
+        } else {
+            throw QueryError(
+                "there is no table \(join.source.name) here", at: join.source.position,
+                hint: NameSuggestion.hint(
+                    for: join.source.name, among: (context.lookups.map(\.name) + context.datasets.map(\.name)),
+                    what: "JOIN can name"))
+        }
+    }
+
+    // MARK: public lookups
+
+    private mutating func add(lookup: LookupDescription, _ join: SelectStatement.Join) throws(QueryError) {
+        let keyColumn = lookup.schema.columns[lookup.keyColumn]
+        let key: Expression
+        switch join.condition {
+        case .using(let name, let position):
+            guard Self.same(name, keyColumn.name) else {
+                throw Self.notTheKey(lookup, keyColumn.name, position)
+            }
+            key = try resolve(qualifier: nil, name, at: position)
+        case .on(let condition): key = try lookupKey(condition, lookup, join.source.alias)
+        }
+        guard key.type == keyColumn.type else {
+            throw QueryError(
+                "\(lookup.name).\(keyColumn.name) is \(TypeName.words(keyColumn.type)), but it is compared with "
+                    + TypeName.words(key.type), at: join.position, hint: "Use CAST.")
+        }
+        let slot = lookups.count
+        lookups.append(lookup)
+        sources.append(
+            .init(
+                alias: join.source.alias, schema: lookup.schema, kind: .lookup(slot: slot, key: key),
+                hiddenColumn: lookup.keyColumn))
+        bounds.lookups.append(lookup.schema.columns.map { BoundsScope.declared($0).orNull(join.isLeft) })
+        if !join.isLeft { innerSlots.append((slot, key)) }
+    }
+
+    private static func notTheKey(_ lookup: LookupDescription, _ key: String, _ position: Int) -> QueryError {
+        QueryError(
+            "a lookup table is joined on equality with its key", at: position,
+            hint: "The key of \(lookup.name) is \(key): ON x = \(lookup.name).\(key).")
+    }
+
+    /// The side of `left = right` that is not the lookup's key.
+    private func lookupKey(
+        _ condition: Syntax, _ lookup: LookupDescription, _ alias: String
+    ) throws(QueryError) -> Expression {
+        let keyName = lookup.schema.columns[lookup.keyColumn].name
+        guard case .binary(let symbol, let left, let right) = condition.kind, symbol == "=" || symbol == "==" else {
+            throw Self.notTheKey(lookup, keyName, condition.position)
+        }
+        for (side, other) in [(right, left), (left, right)] {
+            guard case .name(let qualifier, let name) = side.kind, Self.same(name, keyName) else { continue }
+            if let qualifier {
+                guard Self.same(qualifier, alias) else { continue }
+            } else if case .name(nil, let otherName) = other.kind, Self.same(otherName, keyName) {
+                throw QueryError(
+                    "\(name) could be a column of either table", at: side.position,
+                    hint: "Write \(alias).\(keyName), or USING (\(keyName)).")
+            }
+            var binder = Binder(scope: self)
+            return try binder.bind(other)
+        }
+        throw Self.notTheKey(lookup, keyName, condition.position)
+    }
+
+    // MARK: two private tables
+
+    private mutating func add(partner: DatasetDescription, _ join: SelectStatement.Join) throws(QueryError) {
+        let position = join.position
+        let first = datasets[0]
+        guard datasets.count == 1, lookups.isEmpty else {
+            throw QueryError(
+                datasets.count > 1
+                    ? "at most two private tables can be joined"
+                    : "the second private table comes before the lookup tables", at: position)
+        }
+        guard !join.isLeft else {
+            throw QueryError(
+                "LEFT JOIN of two private tables is not supported: which rows have no match is private",
+                at: position, hint: "Use JOIN: it keeps the units that both tables hold.")
+        }
+        guard first.population == partner.population else {
+            throw QueryError(
+                "\(first.name) and \(partner.name) are about different populations", at: join.source.position,
+                hint: "Only tables of one population can be joined: one ledger is charged.")
+        }
+        guard let left = first.unit.column, let right = partner.unit.column else {
+            throw QueryError(
+                "a table in which each row is a unit cannot be joined on the unit", at: join.source.position)
+        }
+        let leftName = first.schema.columns[left].name
+        let rightName = partner.schema.columns[right].name
+        try checkUnitCondition(join, leftName: leftName, rightName: rightName)
+        append(partner, alias: join.source.alias)
+    }
+
+    private func checkUnitCondition(
+        _ join: SelectStatement.Join, leftName: String, rightName: String
+    ) throws(QueryError) {
+        let leftAlias = sources[0].alias
+        let rightAlias = join.source.alias
+        let hint = "Two private tables join on the unit: ON \(leftAlias).\(leftName) = \(rightAlias).\(rightName)."
+        switch join.condition {
+        case .using(let name, let position):
+            guard Self.same(name, leftName), Self.same(name, rightName) else {
+                throw QueryError("\(name) is not the privacy unit of both tables", at: position, hint: hint)
+            }
+        case .on(let condition):
+            guard case .binary(let symbol, let a, let b) = condition.kind, symbol == "=" || symbol == "==",
+                case .name(let qualifierA?, let nameA) = a.kind, case .name(let qualifierB?, let nameB) = b.kind
+            else { throw QueryError("the tables are not joined on the unit", at: condition.position, hint: hint) }
+            let straight =
+                Self.same(qualifierA, leftAlias) && Self.same(nameA, leftName) && Self.same(qualifierB, rightAlias)
+                && Self.same(nameB, rightName)
+            let swapped =
+                Self.same(qualifierB, leftAlias) && Self.same(nameB, leftName) && Self.same(qualifierA, rightAlias)
+                && Self.same(nameA, rightName)
+            guard straight || swapped else {
+                throw QueryError("the tables are not joined on the unit", at: condition.position, hint: hint)
+            }
+        }
+    }
+
+    // MARK: columns
+
+    /// The expression that a name stands for.
+    func resolve(qualifier: String?, _ name: String, at position: Int) throws(QueryError) -> Expression {
+        var candidates = sources
+        if let qualifier {
+            candidates = sources.filter { Self.same($0.alias, qualifier) }
+            guard !candidates.isEmpty else {
+                throw QueryError(
+                    "there is no table \(qualifier) in FROM", at: position,
+                    hint: NameSuggestion.hint(for: qualifier, among: sources.map(\.alias), what: "FROM has"))
+            }
+        }
+        var found = candidates.compactMap { source in source.schema.index(of: name).map { (source, $0) } }
+        if found.count > 1 { found.removeAll { $0.0.hiddenColumn == $0.1 } }
+        guard let (source, column) = found.first else {
+            let names = candidates.flatMap { $0.schema.columns.map(\.name) }
+            throw QueryError(
+                "there is no column \(name)", at: position,
+                hint: NameSuggestion.hint(for: name, among: names, what: "Columns are"))
+        }
+        guard found.count == 1 else {
+            throw QueryError(
+                "\(name) is a column of more than one table", at: position,
+                hint: "Write " + found.map { "\($0.0.alias).\(name)" }.joined(separator: " or ") + ".")
+        }
+        let type = source.schema.columns[column].type
+        switch source.kind {
+        case .dataset(let firstColumn): return .column(firstColumn + column, type)
+        case .lookup(let slot, let key): return .lookup(slot: slot, key: key, column: column, type)
+        }
+    }
+
+    func schema(ofColumn index: Int) -> ColumnSchema? {
+        for source in sources {
+            if case .dataset(let first) = source.kind, index >= first, index < first + source.schema.columns.count {
+                return source.schema.columns[index - first]
+            }
+        }
+        return nil
+    }
+
+    func schema(ofLookup slot: Int, column: Int) -> ColumnSchema? {
+        slot < lookups.count ? lookups[slot].schema.columns[column] : nil
+    }
+
+    /// Whether any part of the expression reads the unit's name.
+    func namesUnit(_ expression: Expression) -> Bool {
+        var found = false
+        expression.visit { node in
+            if case .column(let index, _) = node, unitColumns.contains(index) { found = true }
+        }
+        return found
+    }
+}
