@@ -1,1 +1,262 @@
-// placeholder
+public import DatasiteProtocol
+import Foundation
+import NIOHTTP1
+import Synchronization
+
+/// A datasite, seen from outside: ask it, and believe only what its key signed.
+///
+/// ```swift
+/// let site = try DatasiteClient(url: "https://data.example.org", token: token)
+/// let outcome = try await site.dataset("randhie").ask("SELECT COUNT(*) FROM randhie", spending: .epsilon(0.5))
+/// ```
+///
+/// Every method throws `Problem` (the datasite refuses, and says why) or `TransportError` (nothing believable came
+/// back, with a next step).
+public final class DatasiteClient: Sendable {
+    private let transport: Transport
+    private let options: ClientOptions
+    private let pinned: Mutex<ReceiptVerifier?>
+
+    /// - Parameters:
+    ///   - url: Where the site is, such as `https://data.example.org`.
+    ///   - token: The bearer token; nil reaches only `description()`.
+    /// - Throws: `TransportError` for a URL or a file that cannot be used, `ReceiptError` for a malformed pinned key.
+    public init(url: String, token: String?, options: ClientOptions = ClientOptions()) throws {
+        transport = try Transport(url: url, token: token, options: options)
+        self.options = options
+        pinned = Mutex(try options.pinnedKey.map { key throws(ReceiptError) in try ReceiptVerifier(publicKey: key) })
+    }
+
+    /// The URL without a trailing slash: what a pinned key is kept under.
+    public var url: String { transport.base }
+
+    // MARK: The site
+
+    /// The site's name and key. A key that is not the pinned one is refused.
+    public func description() async throws -> SiteDescription {
+        let site: SiteDescription = try await get("/v1/site")
+        let verifier = try receiptCheck { () throws(ReceiptError) in try ReceiptVerifier(publicKey: site.publicKey) }
+        let expected = pinned.withLock { pinned in
+            if pinned == nil { pinned = verifier }
+            return pinned?.publicKey ?? site.publicKey
+        }
+        guard expected == site.publicKey else {
+            throw Self.invalidReceipt(.otherKey(expected: expected, found: site.publicKey))
+        }
+        return site
+    }
+
+    /// Who this token is.
+    public func identity() async throws -> Identity { try await get("/v1/whoami") }
+
+    public func datasets() async throws -> [DatasetSummary] { try await get("/v1/datasets") }
+
+    /// A dataset by name; nothing is sent until something is asked of it.
+    public func dataset(_ name: String) -> RemoteDataset { RemoteDataset(name: name, site: self) }
+
+    public func budget() async throws -> [BudgetReport] { try await get("/v1/budget") }
+
+    /// Entries of the journal from `index` (1 is the first), at most `limit`.
+    public func audit(from index: Int64 = 1, limit: Int = 1_000) async throws -> [AuditEntry] {
+        try await get("/v1/audit?from=\(index)&limit=\(limit)")
+    }
+
+    // MARK: Questions
+
+    /// Cost and expected error; nothing is spent.
+    public func preview(_ request: AskRequest) async throws -> Preview {
+        try Self.decode(await transport.post("/v1/preview", request, timeout: options.timeout).body)
+    }
+
+    /// An answer on made-up rows, free of charge.
+    public func mock(_ request: AskRequest) async throws -> Answer {
+        try Self.decode(await transport.post("/v1/mock", request, timeout: options.questionTimeout).body)
+    }
+
+    /// Asks, and verifies the receipt before it returns.
+    ///
+    /// - Parameter idempotencyKey: Names this attempt: repeated with the same key, the same question is charged once
+    ///   and gets the same bytes. Without one, a random key is made, under which a broken connection is tried once more.
+    public func ask(_ request: AskRequest, idempotencyKey: String? = nil) async throws -> AskOutcome {
+        let verifier = try await verifier()
+        let key = idempotencyKey ?? UUID().uuidString
+        let reply: Transport.Reply
+        do {
+            reply = try await send(request, key: key)
+        } catch let error as TransportError where error.kind == .interrupted {
+            reply = try await send(request, key: key)
+        }
+        if reply.status == 202 { return .pending(try Self.decode(reply.body)) }
+        guard let header = reply.headers.first(name: "Parley-Receipt"), let receipt = Base64URL.decode(header) else {
+            throw TransportError(
+                .invalidReceipt, "the answer came without a receipt", hint: "do not rely on it; tell the site's owner")
+        }
+        return .released(try released(reply.body, receipt: receipt, request: request, by: verifier))
+    }
+
+    private func send(_ request: AskRequest, key: String) async throws -> Transport.Reply {
+        try await transport.post(
+            "/v1/ask", request, headers: ["Idempotency-Key": key], timeout: options.questionTimeout)
+    }
+
+    // MARK: Requests
+
+    public func requests() async throws -> [RequestSummary] { try await get("/v1/requests") }
+
+    public func request(_ id: String) async throws -> RequestSummary {
+        try await get("/v1/requests/\(Self.escaped(id))")
+    }
+
+    /// A released answer, again, verified by its receipt. A request that was approved meanwhile is computed now.
+    public func answer(_ id: String) async throws -> ReleasedAnswer {
+        let verifier = try await verifier()
+        let path = "/v1/requests/\(Self.escaped(id))"
+        let answer = try await transport.get(path + "/answer", timeout: options.questionTimeout).body
+        let receipt = try await transport.get(path + "/receipt", timeout: options.timeout).body
+        let released = try released(answer, receipt: receipt, request: nil, by: verifier)
+        guard released.receipt.body.request == id else { throw Self.invalidReceipt(.wrongRequest) }
+        return released
+    }
+
+    /// A receipt, its signature verified.
+    public func receipt(_ id: String) async throws -> Receipt {
+        let verifier = try await verifier()
+        let path = "/v1/requests/\(Self.escaped(id))/receipt"
+        let receipt = try Self.receipt(await transport.get(path, timeout: options.timeout).body)
+        try receiptCheck { () throws(ReceiptError) in try verifier.verify(receipt) }
+        guard receipt.body.request == id else { throw Self.invalidReceipt(.wrongRequest) }
+        return receipt
+    }
+
+    public func approve(_ id: String) async throws -> RequestSummary {
+        try await decide(id, "approve", DecisionRequest())
+    }
+
+    public func deny(_ id: String, reason: String) async throws -> RequestSummary {
+        try await decide(id, "deny", DecisionRequest(reason: reason))
+    }
+
+    private func decide(_ id: String, _ verb: String, _ decision: DecisionRequest) async throws -> RequestSummary {
+        let path = "/v1/requests/\(Self.escaped(id))/\(verb)"
+        return try Self.decode(await transport.post(path, decision, timeout: options.timeout).body)
+    }
+
+    // MARK: Trust
+
+    /// The pinned key's verifier; the site's own key is pinned now if none was.
+    private func verifier() async throws -> ReceiptVerifier {
+        if let verifier = pinned.withLock({ $0 }) { return verifier }
+        let key = try await description().publicKey
+        return try receiptCheck { () throws(ReceiptError) in try ReceiptVerifier(publicKey: key) }
+    }
+
+    private func released(
+        _ bytes: [UInt8], receipt receiptBytes: [UInt8], request: AskRequest?, by verifier: ReceiptVerifier
+    ) throws -> ReleasedAnswer {
+        let receipt = try Self.receipt(receiptBytes)
+        try receiptCheck { () throws(ReceiptError) in
+            try verifier.verify(receipt, answer: bytes, request: request)
+        }
+        return ReleasedAnswer(
+            answer: try Self.decode(bytes), bytes: bytes, receipt: receipt, receiptBytes: receiptBytes)
+    }
+
+    private func receiptCheck<Result>(_ check: () throws(ReceiptError) -> Result) throws(TransportError) -> Result {
+        do {
+            return try check()
+        } catch {
+            throw Self.invalidReceipt(error)
+        }
+    }
+
+    private static func invalidReceipt(_ error: ReceiptError) -> TransportError {
+        let hint =
+            switch error {
+            case .otherKey:
+                "if the owner says that the key changed, log in again; otherwise someone may stand in between"
+            default: "do not rely on this answer; keep both files and tell the site's owner"
+            }
+        return TransportError(.invalidReceipt, error.description, hint: hint)
+    }
+
+    // MARK: Messages
+
+    private func get<Message: Decodable>(_ path: String) async throws -> Message {
+        try Self.decode(await transport.get(path, timeout: options.timeout).body)
+    }
+
+    /// Answers may gain keys in later versions, so unknown ones are passed over here.
+    private static func decode<Message: Decodable>(_ bytes: [UInt8]) throws(TransportError) -> Message {
+        do {
+            return try JSONDecoder().decode(Message.self, from: Data(bytes))
+        } catch {
+            throw TransportError(
+                .notADatasite, "the response is not the \(Message.self) that was expected",
+                hint: "check that the URL is a datasite's and that it speaks version 1 of the protocol")
+        }
+    }
+
+    private static func receipt(_ bytes: [UInt8]) throws(TransportError) -> Receipt {
+        do {
+            return try Receipt(decoding: bytes)
+        } catch {
+            throw TransportError(
+                .invalidReceipt, "the receipt cannot be read: \(error.message)",
+                hint: "do not rely on this answer; tell the site's owner")
+        }
+    }
+
+    static func escaped(_ component: String) -> String {
+        let unreserved = CharacterSet(
+            charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+        return component.addingPercentEncoding(withAllowedCharacters: unreserved) ?? component
+    }
+
+    fileprivate func detail(of dataset: String) async throws -> DatasetDetail {
+        try await get("/v1/datasets/\(Self.escaped(dataset))")
+    }
+}
+
+/// One dataset of a site.
+public struct RemoteDataset: Sendable {
+    public let name: String
+    let site: DatasiteClient
+
+    /// Dictionary, policy and mock rows.
+    public func detail() async throws -> DatasetDetail { try await site.detail(of: name) }
+
+    /// Asks in SQL and verifies the receipt before it returns.
+    public func ask(
+        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints(), idempotencyKey: String? = nil
+    ) async throws -> AskOutcome {
+        try await site.ask(request(sql, spending, hints), idempotencyKey: idempotencyKey)
+    }
+
+    /// Cost and expected error of a question; nothing is spent.
+    public func preview(
+        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints()
+    ) async throws -> Preview {
+        try await site.preview(request(sql, spending, hints))
+    }
+
+    /// The question's answer on made-up rows, free of charge.
+    public func mock(
+        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints()
+    ) async throws -> Answer {
+        try await site.mock(request(sql, spending, hints))
+    }
+
+    /// The message that a question becomes: what a receipt's request digest is taken over.
+    public func request(_ sql: String, _ spending: Spending, _ hints: QuestionHints = QuestionHints()) -> AskRequest {
+        var request = AskRequest(
+            dataset: name, sql: sql, selectionDelta: hints.selectionDelta, groupsPerUnit: hints.groupsPerUnit,
+            rowsPerGroup: hints.rowsPerGroup)
+        switch spending {
+        case .epsilon(let epsilon): request.epsilon = epsilon
+        case .rho(let rho): request.rho = rho
+        case .error(let relative, let groupSize):
+            request.error = AskRequest.ErrorTarget(relative: relative, groupSize: groupSize)
+        }
+        return request
+    }
+}

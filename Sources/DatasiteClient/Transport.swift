@@ -1,0 +1,154 @@
+import AsyncHTTPClient
+import DatasiteProtocol
+import Foundation
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// One datasite's HTTP, with every failure turned into a `Problem` or a `TransportError`.
+final class Transport: Sendable {
+    struct Reply: Sendable {
+        var status: Int
+        var headers: HTTPHeaders
+        var body: [UInt8]
+    }
+
+    /// More than any answer or audit page; a response beyond it is not from a datasite.
+    static let largestResponse = 64 << 20
+
+    let base: String
+    private let token: String?
+    private let http: HTTPClient
+
+    init(url: String, token: String?, options: ClientOptions) throws(TransportError) {
+        base = try Self.base(of: url, sendsToken: token != nil, allowsPlainHTTP: options.allowsPlainHTTP)
+        self.token = token
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.timeout.connect = .seconds(10)
+        configuration.httpVersion = .http1Only
+        if let file = options.certificateAuthority {
+            guard FileManager.default.isReadableFile(atPath: file) else {
+                throw TransportError(
+                    .untrusted, "the certificate authority's file '\(file)' cannot be read",
+                    hint: "give the path of a PEM file")
+            }
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .file(file)
+            configuration.tlsConfiguration = tls
+        }
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    deinit {
+        http.shutdown { _ in }
+    }
+
+    func get(_ path: String, timeout: Duration) async throws -> Reply {
+        try await send(HTTPMethod.GET, path, body: nil, headers: [:], timeout: timeout)
+    }
+
+    func post(
+        _ path: String, _ body: some Encodable, headers: HTTPHeaders = [:], timeout: Duration
+    ) async throws -> Reply {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        return try await send(
+            .POST, path, body: Array(try encoder.encode(body)), headers: headers, timeout: timeout)
+    }
+
+    private func send(
+        _ method: HTTPMethod, _ path: String, body: [UInt8]?, headers: HTTPHeaders, timeout: Duration
+    ) async throws -> Reply {
+        var request = HTTPClientRequest(url: base + path)
+        request.method = method
+        request.headers = headers
+        request.headers.add(name: "Accept", value: "application/json, application/problem+json")
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        if let body {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(body)
+        }
+        let reply: Reply
+        do {
+            let response = try await http.execute(request, timeout: .init(timeout))
+            let buffer = try await response.body.collect(upTo: Self.largestResponse)
+            reply = Reply(
+                status: Int(response.status.code), headers: response.headers, body: Array(buffer.readableBytesView))
+        } catch {
+            throw Self.transportError(error, base)
+        }
+        guard (200..<300).contains(reply.status) else { throw Self.refusal(reply, base) }
+        return reply
+    }
+
+    // MARK: Failures
+
+    private static func refusal(_ reply: Reply, _ base: String) -> any Error {
+        let type = reply.headers.first(name: "content-type") ?? ""
+        if type.hasPrefix("application/problem+json"),
+            let problem = try? JSONDecoder().decode(Problem.self, from: Data(reply.body))
+        {
+            return problem
+        }
+        return TransportError(
+            .notADatasite, "\(base) answered with status \(reply.status) and no problem document",
+            hint: "check that the URL is a datasite's, and what a proxy in between says")
+    }
+
+    private static func transportError(_ error: any Error, _ base: String) -> TransportError {
+        switch error {
+        case is NIOTooManyBytesError:
+            TransportError(
+                .notADatasite, "\(base) sent more than \(largestResponse >> 20) MiB",
+                hint: "check that the URL is a datasite's")
+        case let error as HTTPClientError where isTimeout(error):
+            TransportError(
+                .timedOut, "\(base) did not answer in time",
+                hint: "ask again: a repeated question with the same idempotency key is not charged twice")
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
+            untrusted(base)
+        case let error as NIOConnectionError:
+            TransportError(
+                .unreachable, "cannot connect to \(error.host):\(error.port)",
+                hint: "check the URL, and that the datasite is running (its owner runs 'parley serve')")
+        default:
+            TransportError(
+                .interrupted, "the connection to \(base) broke before the response was whole",
+                hint: "ask again: a repeated question with the same idempotency key is not charged twice")
+        }
+    }
+
+    private static func untrusted(_ base: String) -> TransportError {
+        TransportError(
+            .untrusted, "the TLS certificate of \(base) is not trusted",
+            hint: "check the URL; for a private authority give its certificate (--ca FILE)")
+    }
+
+    private static func isTimeout(_ error: HTTPClientError) -> Bool {
+        [.deadlineExceeded, .readTimeout, .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout]
+            .contains(error)
+    }
+
+    // MARK: URL
+
+    private static func base(
+        of url: String, sendsToken: Bool, allowsPlainHTTP: Bool
+    ) throws(TransportError) -> String {
+        guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), let host = parts.host,
+            ["http", "https"].contains(scheme), !host.isEmpty, parts.query == nil, parts.fragment == nil,
+            parts.user == nil, parts.password == nil
+        else {
+            throw TransportError(
+                .invalidURL, "'\(url)' is not the URL of a datasite",
+                hint: "it looks like https://data.example.org or http://127.0.0.1:8080, without a query or a password")
+        }
+        let isLoopback = ["127.0.0.1", "localhost", "::1", "[::1]"].contains(host)
+        guard scheme == "https" || isLoopback || allowsPlainHTTP || !sendsToken else {
+            throw TransportError(
+                .invalidURL, "'\(url)' would send your token over the network in the clear", hint: "use https")
+        }
+        return url.hasSuffix("/") ? String(url.dropLast()) : url
+    }
+}
