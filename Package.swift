@@ -92,7 +92,7 @@ let package = Package(
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Governance",
                 "DifferentialPrivacy", "Secrets", crypto, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -115,7 +115,7 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient"]),
+        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Governance"]),
         tests("ArchitectureTests", []),
     ]
 )

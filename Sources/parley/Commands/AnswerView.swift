@@ -1,0 +1,80 @@
+import DatasiteProtocol
+
+/// An answer in the form that was asked for. The result goes to standard output, remarks to the diagnostics, so that
+/// CSV and JSON can be piped.
+struct AnswerView {
+    let answer: Answer
+    let bytes: [UInt8]
+    let output: OutputOptions
+
+    func show(on terminal: Terminal) {
+        let table = AnswerTable(answer)
+        switch output.format {
+        case .json:
+            terminal.write(bytes)
+            terminal.line()
+        case .csv:
+            terminal.write(table.commaSeparated())
+        case .table:
+            if answer.mock {
+                terminal.line(terminal.styled("Mock answer: made up from the manifest, not from the data.", .yellow))
+            }
+            if !output.plot || answer.columns.allSatisfy(\.isKey) { terminal.write(table.render(on: terminal)) }
+        }
+        if output.plot {
+            let canvas = output.format == .table ? terminal : .diagnostics
+            for (number, plot) in table.plots().enumerated() {
+                if number > 0 { canvas.line() }
+                canvas.write(plot.render(on: canvas))
+            }
+        }
+        if output.format == .table { showRemarks(on: terminal) }
+    }
+
+    private func showRemarks(on terminal: Terminal) {
+        for note in answer.notes {
+            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
+                terminal.line(terminal.styled(line, .dim))
+            }
+        }
+        let cost =
+            answer.mock
+            ? "Charged nothing." : "Charged \(answer.charge.text); request \(PrintableText.escape(answer.request))."
+        terminal.line(terminal.styled(cost, .dim))
+    }
+}
+
+/// What a question would cost and how precise it would be.
+struct PreviewView {
+    let preview: Preview
+
+    func show(on terminal: Terminal) {
+        let rows = [
+            ["would cost", preview.charge.text], ["you have left", preview.available.text],
+            ["would be", preview.decision],
+        ]
+        terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
+        if let groups = preview.groups {
+            terminal.line("Groups: \(NumberText.integer(groups)) (public, so empty ones too)")
+        }
+        var table = TextTable([
+            .init(title: "column"), .init(title: "type"), .init(title: "95 % half-width", alignsRight: true),
+            .init(title: "noise"),
+        ])
+        for column in preview.columns {
+            table.append([
+                column.name, column.type,
+                column.expectedError.map { "± " + NumberText.significant($0, digits: 3) } ?? "",
+                column.isKey ? "none: a key" : column.mechanism ?? "",
+            ])
+        }
+        terminal.line()
+        terminal.write(table.render(on: terminal))
+        for note in preview.notes {
+            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
+                terminal.line(terminal.styled(line, .dim))
+            }
+        }
+        terminal.line(terminal.styled("Nothing was spent.", .dim))
+    }
+}

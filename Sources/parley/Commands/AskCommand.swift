@@ -1,0 +1,128 @@
+import ArgumentParser
+import DatasiteClient
+import DatasiteProtocol
+import Foundation
+
+struct AskCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ask", abstract: "Ask a dataset a question in SQL.",
+        discussion: """
+            parley ask randhie "SELECT coins, AVG(mdvis) FROM randhie GROUP BY coins" --epsilon 0.5
+
+            See the cost and the expected error first, without spending, with --dry-run; try the question on made-up \
+            rows with --mock. Intervals hold the privacy noise only, not the sampling error.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var spending: SpendingOptions
+    @OptionGroup var output: OutputOptions
+
+    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The question; - reads it from standard input.") var sql: String
+
+    @Flag(help: "Show cost, noise and expected error of each column, and spend nothing.") var dryRun = false
+    @Flag(help: "Answer from made-up rows, at no cost.") var mock = false
+
+    @Option(
+        help: """
+            Names this question, so that repeating it after a failure is charged once. Use a new key for a new \
+            question (default: a random one).
+            """)
+    var idempotencyKey: String?
+
+    func validate() throws {
+        if dryRun, mock { throw ValidationError("Give either --dry-run or --mock, not both.") }
+        if !spending.isGiven, !mock {
+            throw ValidationError(
+                "Say what the question may cost: --epsilon 0.5, --rho 0.01, or --error 2% --group-size N.")
+        }
+    }
+
+    func run() async throws {
+        let text = sql == "-" ? try readStandardInput() : sql
+        var request = spending.request(dataset: dataset, sql: text)
+        if mock, !spending.isGiven { request.epsilon = 1 }
+        let key = idempotencyKey ?? UUID().uuidString.lowercased()
+        let connection = try connection.connect()
+        do {
+            let asking = Asking(connection: connection, output: output)
+            if dryRun {
+                try await asking.preview(request)
+            } else if mock {
+                try await asking.mock(request)
+            } else {
+                try await asking.ask(request, idempotencyKey: key)
+            }
+        } catch let problem as Problem {
+            report(problem, sql: text)
+            throw ExitStatus.failed
+        } catch let error as TransportError where !dryRun && !mock && error.mayHaveBeenCharged {
+            report(error)
+            Terminal.diagnostics.line(
+                "  It may have been answered and charged. Ask again with --idempotency-key \(key): it is charged once.")
+            throw ExitStatus.failed
+        }
+    }
+
+    private func readStandardInput() throws -> String {
+        guard let data = try FileHandle.standardInput.readToEnd(), let text = String(validating: data, as: UTF8.self)
+        else { throw Failure("There is no question (UTF-8 text) on standard input.") }
+        return text
+    }
+}
+
+/// The three ways to put a question, shared by `ask` and `shell`.
+struct Asking {
+    let connection: Connection
+    var output: OutputOptions
+
+    func preview(_ request: AskRequest) async throws {
+        let preview = try await connection.client.preview(request)
+        if output.format == .json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+            Terminal.output.line(String(decoding: try encoder.encode(preview), as: UTF8.self))
+        } else {
+            PreviewView(preview: preview).show(on: .output)
+        }
+    }
+
+    func mock(_ request: AskRequest) async throws {
+        let answer = try await connection.client.mock(request)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let bytes = Array(try encoder.encode(answer))
+        try output.save(answerBytes: bytes, receiptBytes: nil)
+        AnswerView(answer: answer, bytes: bytes, output: output).show(on: .output)
+    }
+
+    func ask(_ request: AskRequest, idempotencyKey: String) async throws {
+        switch try await connection.client.ask(request, idempotencyKey: idempotencyKey) {
+        case .released(let released):
+            try show(released)
+        case .pending(let pending):
+            Terminal.diagnostics.line(
+                "Request \(PrintableText.escape(pending.id)) waits for \(pending.approvalsNeeded) owner(s) to approve it; its cost is held."
+            )
+            Terminal.diagnostics.line("  Read the answer then with: parley history \(PrintableText.escape(pending.id))")
+            throw ExitStatus.pending
+        }
+    }
+
+    func show(_ released: ReleasedAnswer) throws {
+        try KeptReceipts().keep(
+            .init(url: connection.url, receipt: released.receipt, answer: released.bytes))
+        try output.save(answerBytes: released.bytes, receiptBytes: released.receiptBytes)
+        AnswerView(answer: released.answer, bytes: released.bytes, output: output).show(on: .output)
+    }
+}
+
+extension TransportError {
+    /// Whether the question may have reached the datasite.
+    fileprivate var mayHaveBeenCharged: Bool {
+        switch kind {
+        case .timedOut, .interrupted, .notADatasite, .invalidReceipt: true
+        case .invalidURL, .unreachable, .untrusted: false
+        }
+    }
+}

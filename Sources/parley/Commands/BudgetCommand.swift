@@ -1,0 +1,54 @@
+import ArgumentParser
+import DatasiteProtocol
+
+struct BudgetCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "budget", abstract: "What has been spent of each population's privacy budget, and what is left.")
+
+    @OptionGroup var options: PlaceOptions
+
+    func run() async throws {
+        let place = try options.place()
+        let reports = try await place.budget()
+        guard !reports.isEmpty else {
+            Terminal.output.line("There is no population yet: no private dataset has been added.")
+            return
+        }
+        for (number, report) in reports.enumerated() {
+            if number > 0 { Terminal.output.line() }
+            BudgetView.show(report, on: .output)
+        }
+    }
+}
+
+/// A ledger as people read it.
+enum BudgetView {
+    static func show(_ report: BudgetReport, on terminal: Terminal) {
+        let datasets = report.datasets.map(PrintableText.escape).joined(separator: ", ")
+        let about = datasets.isEmpty ? "no dataset at present" : datasets
+        terminal.line(terminal.styled("Population \(PrintableText.escape(report.population))", .bold) + " (\(about))")
+        var table = TextTable(
+            [
+                .init(title: "for"), .init(title: "limit"), .init(title: "spent"), .init(title: "left"),
+                .init(title: ""),
+            ], indent: 2)
+        for line in report.lines {
+            table.append([
+                line.scope, line.limit.text, line.spent.shortText, line.remaining.shortText,
+                gauge(line, unicode: terminal.usesUnicode),
+            ])
+        }
+        terminal.write(table.render(on: terminal))
+    }
+
+    /// How much is spent, as a bar of 20.
+    private static func gauge(_ line: BudgetReport.Line, unicode: Bool) -> String {
+        guard line.limit.amount > 0 else { return "" }
+        let part = min(1, max(0, line.spent.amount / line.limit.amount))
+        let filled = Int((part * 20).rounded(.up))
+        let bar =
+            String(repeating: unicode ? "█" : "#", count: filled)
+            + String(repeating: unicode ? "░" : ".", count: 20 - filled)
+        return "\(bar) \(NumberText.fixed(part * 100, decimals: 0)) % spent"
+    }
+}

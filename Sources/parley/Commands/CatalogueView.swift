@@ -1,0 +1,111 @@
+import DatasiteProtocol
+
+/// A dataset's public page: what it holds, what one person contributes, what may be asked at what price.
+struct CatalogueView {
+    let detail: DatasetDetail
+
+    static func table(_ datasets: [DatasetSummary]) -> TextTable {
+        TextTable(
+            [
+                .init(title: "dataset"), .init(title: "kind"), .init(title: "columns", alignsRight: true),
+                .init(title: "privacy unit"), .init(title: "population"), .init(title: "title"),
+            ],
+            rows: datasets.map {
+                [$0.name, $0.kind, NumberText.integer($0.columns), $0.unit, $0.population, $0.title]
+            })
+    }
+
+    func show(on terminal: Terminal) {
+        terminal.line(terminal.styled(PrintableText.escape(detail.summary.title), .bold))
+        for paragraph in PrintableText.escapeLines(detail.description) {
+            for line in PrintableText.wrapped(paragraph, to: min(100, terminal.width)) { terminal.line(line) }
+        }
+        terminal.line()
+        terminal.write(facts.render(on: terminal))
+        terminal.line()
+        terminal.write(dictionary().render(on: terminal))
+        guard !detail.mockRows.isEmpty else { return }
+        terminal.line("\nMock rows (made up from what is declared above, not from the data):")
+        showMockRows(on: terminal)
+    }
+
+    /// The facts that decide what a question may be and cost.
+    private var facts: TextTable {
+        var rows = [["dataset", "\(detail.summary.name) (\(detail.summary.kind)), version \(detail.summary.version)"]]
+        if detail.summary.kind != "lookup" {
+            let unit = detail.summary.unit
+            rows.append([
+                "privacy unit",
+                "\(unit): at most \(counted(detail.rowsPerUnit, "row")), \(counted(detail.groupsPerUnit, "group"))",
+            ])
+            rows.append(["population", detail.summary.population])
+            rows.append([
+                "capacity",
+                "\(NumberText.integer(detail.capacityRows)) rows, \(NumberText.integer(detail.capacityUnits)) units (declared; the true numbers are private)",
+            ])
+        }
+        for (label, loss) in [
+            ("budget, all", detail.total), ("budget, you", detail.perResearcher), ("a question", detail.perQuestion),
+        ] {
+            if let loss { rows.append([label, loss.text]) }
+        }
+        if !detail.windows.isEmpty { rows.append(["rate limits", detail.windows.joined(separator: "; ")]) }
+        if detail.summary.kind != "lookup" {
+            rows.append(["approval", detail.approval])
+            rows.append(["aggregates", detail.allowedAggregates.joined(separator: ", ")])
+        }
+        return TextTable(titles: ["", ""], rows: rows)
+    }
+
+    private func counted(_ count: Int, _ noun: String) -> String {
+        "\(NumberText.integer(count)) \(noun)\(count == 1 ? "" : "s")"
+    }
+
+    func dictionary(limitedTo names: [String]? = nil) -> TextTable {
+        let columns = names.map { names in detail.columns.filter { names.contains($0.name) } } ?? detail.columns
+        return TextTable(
+            titles: ["column", "type", "values", "description"],
+            rows: columns.map { column in
+                let type = column.type + (column.nullable ? "?" : "") + (column.role.map { " (\($0))" } ?? "")
+                return [column.name, type, values(column), column.description]
+            })
+    }
+
+    private func values(_ column: DatasetDetail.Column) -> String {
+        if let domain = column.domain {
+            let shown = domain.prefix(6).map(\.text).joined(separator: ", ")
+            return domain.count > 6 ? shown + ", … (\(domain.count))" : shown
+        }
+        guard let lower = column.lower, let upper = column.upper else { return "" }
+        return "\(NumberText.significant(lower)) to \(NumberText.significant(upper, digits: 6))"
+    }
+
+    /// The mock rows, as many columns as fit.
+    func showMockRows(on terminal: Terminal, columns names: [String]? = nil) {
+        var chosen = detail.columns.indices.filter { names?.contains(detail.columns[$0].name) ?? true }
+        var table = mockTable(chosen)
+        while chosen.count > 1, widest(table, on: terminal) > terminal.width {
+            chosen.removeLast()
+            table = mockTable(chosen)
+        }
+        terminal.write(table.render(on: terminal))
+        let left = (names?.count ?? detail.columns.count) - chosen.count
+        if left > 0 { terminal.line(terminal.styled("(\(left) more columns)", .dim)) }
+    }
+
+    private func mockTable(_ chosen: [Int]) -> TextTable {
+        TextTable(
+            chosen.map {
+                .init(
+                    title: detail.columns[$0].name, alignsRight: ["integer", "real"].contains(detail.columns[$0].type))
+            },
+            rows: detail.mockRows.map { row in chosen.map { $0 < row.count ? row[$0].text : "" } })
+    }
+
+    private func widest(_ table: TextTable, on terminal: Terminal) -> Int {
+        let unstyled = Terminal(
+            descriptor: terminal.descriptor, isTerminal: false, usesColour: false, usesUnicode: terminal.usesUnicode,
+            width: .max)
+        return table.render(on: unstyled).split(separator: "\n").map { PrintableText.width(String($0)) }.max() ?? 0
+    }
+}

@@ -1,0 +1,10 @@
+import ArgumentParser
+
+struct DataCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data", abstract: "Describe, add and look at datasets.",
+        subcommands: [
+            DataDescribe.self, DataAdd.self, DataList.self, DataShow.self, DataVersion.self, DataPolicy.self,
+            DataRemove.self,
+        ])
+}

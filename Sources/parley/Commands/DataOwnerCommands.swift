@@ -1,0 +1,120 @@
+public import ArgumentParser
+public import Datasite
+import DatasiteProtocol
+import Foundation
+
+extension OnError: ExpressibleByArgument {}
+
+struct DataDescribe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Draft a manifest for a table: names and types only.",
+        discussion: """
+            Bounds, domains, the privacy unit and the policy are yours to declare, from what is publicly known of the \
+            table, not from its rows: they are shown to researchers. A manifest is refused until they are set.
+            """)
+
+    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+
+    func run() async throws {
+        Terminal.output.write(try Datasite.describe(file))
+    }
+}
+
+struct DataAdd: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "add", abstract: "Put a table on the datasite.")
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Option(help: ArgumentHelp("What you declare of the table.", valueName: "file"), completion: .file())
+    var manifest: String
+    @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
+    var onError: OnError = .refuse
+
+    func run() async throws {
+        let text = try readText(manifest)
+        let site = try site.open()
+        let progress = Progress("Adding")
+        defer { progress.finish() }
+        let report = try site.addDataset(
+            file: file, manifestText: text, onError: onError, progress: { progress.update($0) })
+        progress.finish()
+        show(report, "Added")
+    }
+}
+
+struct DataVersion: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "version", abstract: "Replace a dataset's rows by a new version of its table.",
+        discussion: "The people stay the same, and so does what has been spent of their budget.")
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Option(help: ArgumentHelp("A new manifest (default: the present one).", valueName: "file"), completion: .file())
+    var manifest: String?
+    @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
+    var onError: OnError = .refuse
+
+    func run() async throws {
+        let text = try manifest.map { try readText($0) }
+        let site = try site.open()
+        let progress = Progress("Adding")
+        defer { progress.finish() }
+        let report = try site.addVersion(
+            of: dataset, file: file, manifestText: text, onError: onError, progress: { progress.update($0) })
+        progress.finish()
+        show(report, "Replaced")
+    }
+}
+
+struct DataPolicy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Change a dataset's policy.",
+        discussion: """
+            The file holds the policy alone, as under "policy:" in a manifest. Raising a budget is journaled and shown \
+            to researchers; the unit of loss and delta cannot change after the first release.
+            """)
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The new policy (YAML).", completion: .file()) var file: String
+
+    func run() async throws {
+        let text = try readText(file)
+        try site.open().setPolicy(of: dataset, policyText: text)
+        Terminal.output.line(
+            "\(PrintableText.escape(dataset)) has a new policy; see it with: parley data show \(PrintableText.escape(dataset))"
+        )
+    }
+}
+
+struct DataRemove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "remove", abstract: "Remove a dataset and its rows.",
+        discussion: "What was spent of its people's budget stays spent, whatever is added about them later.")
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "The dataset.") var dataset: String
+
+    func run() async throws {
+        try site.open().removeDataset(dataset)
+        Terminal.output.line("Removed \(PrintableText.escape(dataset)). Its population's ledger stays.")
+    }
+}
+
+private func readText(_ path: String) throws -> String {
+    guard let data = FileManager.default.contents(atPath: path) else { throw Failure("Cannot read \(path).") }
+    guard let text = String(validating: data, as: UTF8.self) else { throw Failure("\(path) is not UTF-8 text.") }
+    return text
+}
+
+/// The counts are private: they go to the owner's screen and nowhere else.
+private func show(_ report: AdditionReport, _ verb: String) {
+    let terminal = Terminal.output
+    terminal.line(
+        "\(verb): \(NumberText.integer(report.rows)) rows of \(NumberText.integer(report.units)) privacy units"
+            + " (for you alone), version \(report.version).")
+    for warning in report.warnings {
+        terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(warning))
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import Datasite
+import DatasiteProtocol
+import DatasiteServer
+
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve", abstract: "Serve a datasite over HTTP, until Ctrl-C.",
+        discussion: """
+            Other hosts than this machine need TLS (--tls-certificate and --tls-key), or --behind-proxy where a proxy \
+            on this machine ends it. Metrics in Prometheus form are for the owner: on a port of their own, on \
+            loopback.
+            """)
+
+    @OptionGroup var site: SiteOptions
+    @Option(help: "The address to listen on.") var host = "127.0.0.1"
+    @Option(help: "The port; 0 takes a free one.") var port = 8787
+    @Option(help: ArgumentHelp("The certificate chain (PEM).", valueName: "file"), completion: .file())
+    var tlsCertificate: String?
+    @Option(help: ArgumentHelp("Its private key (PEM).", valueName: "file"), completion: .file())
+    var tlsKey: String?
+    @Flag(help: "A proxy on this machine ends TLS in front of us.") var behindProxy = false
+    @Option(help: "The port for /metrics on 127.0.0.1; 0 takes a free one (default: none).") var metricsPort: Int?
+
+    func validate() throws {
+        if (tlsCertificate == nil) != (tlsKey == nil) {
+            throw ValidationError("--tls-certificate and --tls-key come together.")
+        }
+        for port in [port, metricsPort ?? 0] where !(0...65_535).contains(port) {
+            throw ValidationError("A port is a number from 0 to 65535.")
+        }
+    }
+
+    func run() async throws {
+        let site = try site.open()
+        let configuration = configuration
+        let (host, scheme) = (configuration.host, configuration.certificate == nil ? "http" : "https")
+        let name = PrintableText.escape(site.description.name)
+        try await serve(
+            configuration, datasite: site,
+            onMetrics: { Terminal.output.line("Metrics on http://127.0.0.1:\($0)/metrics") },
+            onListening: { port in
+                let shown = host.contains(":") ? "[\(host)]" : host
+                Terminal.output.line("Datasite “\(name)” listening on \(scheme)://\(shown):\(port)")
+            })
+    }
+
+    private var configuration: DatasiteServerConfiguration {
+        var certificate: DatasiteServerConfiguration.Certificate?
+        if let tlsCertificate, let tlsKey {
+            certificate = DatasiteServerConfiguration.Certificate(chainFile: tlsCertificate, keyFile: tlsKey)
+        }
+        return DatasiteServerConfiguration(
+            host: host, port: port, metricsPort: metricsPort, certificate: certificate, isBehindProxy: behindProxy)
+    }
+}

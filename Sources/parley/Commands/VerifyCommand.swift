@@ -1,0 +1,30 @@
+import ArgumentParser
+import Datasite
+
+struct VerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check a datasite's own files: ledger against journal, checksums, schema.")
+
+    @OptionGroup var site: SiteOptions
+    @Flag(
+        help: """
+            Accept that this site was restored from a backup: charges the difference where it is known, everything \
+            where it is not. Until then it serves nothing.
+            """)
+    var acceptRestore = false
+
+    func run() async throws {
+        let terminal = Terminal.output
+        let site = try site.open()
+        if acceptRestore {
+            for line in try site.acceptRestore() { terminal.line(PrintableText.escape(line)) }
+        }
+        let report = try site.verify()
+        for check in report.checks { terminal.line(terminal.styled("ok  ", .green) + PrintableText.escape(check)) }
+        for problem in report.problems {
+            terminal.line(terminal.styled("WRONG  ", .bold, .red) + PrintableText.escape(problem))
+        }
+        guard report.isSound else { throw ExitStatus.failed }
+        terminal.line("The site's files are sound.")
+    }
+}

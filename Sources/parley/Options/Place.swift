@@ -1,0 +1,80 @@
+import ArgumentParser
+import Datasite
+import DatasiteClient
+import DatasiteProtocol
+import Foundation
+
+/// Where a command acts that works both on a site's folder and over HTTP.
+struct PlaceOptions: ParsableArguments {
+    @OptionGroup var site: SiteOptions
+    @OptionGroup var connection: ConnectionOptions
+
+    /// What is named in the command wins, then the environment, then a site's folder here, then the last login.
+    func place() throws -> Place {
+        if site.site != nil, connection.url != nil { throw ValidationError("Give either --site or --url, not both.") }
+        if site.site != nil { return .folder(try site.open()) }
+        if connection.url != nil { return .server(try connection.connect()) }
+        if SiteOptions.environmentPath != nil { return .folder(try site.open()) }
+        if ConnectionOptions.environmentURL != nil { return .server(try connection.connect()) }
+        if FileManager.default.fileExists(atPath: SiteOptions.defaultPath) { return .folder(try site.open()) }
+        if try Logins.load().current != nil { return .server(try connection.connect()) }
+        throw Failure(
+            "Which datasite? There is none in this folder, and you are not logged in to one.",
+            next: "Owners: parley site init, or --site DIR.   Researchers: parley login URL, or --url URL.")
+    }
+}
+
+/// A site's own files, or a server.
+enum Place {
+    case folder(Datasite)
+    case server(Connection)
+
+    func datasets() async throws -> [DatasetSummary] {
+        switch self {
+        case .folder(let site): try site.datasets()
+        case .server(let connection): try await connection.client.datasets()
+        }
+    }
+
+    func detail(_ name: String) async throws -> DatasetDetail {
+        switch self {
+        case .folder(let site): try site.dataset(name)
+        case .server(let connection): try await connection.client.dataset(name).detail()
+        }
+    }
+
+    func requests() async throws -> [RequestSummary] {
+        switch self {
+        case .folder(let site): try site.requests(as: .localOwner)
+        case .server(let connection): try await connection.client.requests()
+        }
+    }
+
+    func approve(_ id: String) async throws -> RequestSummary {
+        switch self {
+        case .folder(let site): try await site.approve(id, by: .localOwner)
+        case .server(let connection): try await connection.client.approve(id)
+        }
+    }
+
+    func deny(_ id: String, reason: String) async throws -> RequestSummary {
+        switch self {
+        case .folder(let site): try site.deny(id, by: .localOwner, reason: reason)
+        case .server(let connection): try await connection.client.deny(id, reason: reason)
+        }
+    }
+
+    func budget() async throws -> [BudgetReport] {
+        switch self {
+        case .folder(let site): try site.budget(as: .localOwner)
+        case .server(let connection): try await connection.client.budget()
+        }
+    }
+
+    func audit(from index: Int64, limit: Int) async throws -> [AuditEntry] {
+        switch self {
+        case .folder(let site): try site.audit(as: .localOwner, from: index, limit: limit)
+        case .server(let connection): try await connection.client.audit(from: index, limit: limit)
+        }
+    }
+}

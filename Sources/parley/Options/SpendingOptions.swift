@@ -1,0 +1,69 @@
+import ArgumentParser
+import DatasiteProtocol
+
+/// What a question may cost, and tighter bounds on what one person contributes to it.
+struct SpendingOptions: ParsableArguments {
+    @Option(help: "Spend at most that epsilon.")
+    var epsilon: Double?
+
+    @Option(help: "Spend that rho (datasets under zero-concentrated differential privacy).")
+    var rho: Double?
+
+    @Option(help: "Spend the least for this error, such as 2%, relative to --group-size.")
+    var error: Percentage?
+
+    @Option(help: "The group size (in rows) to which --error is relative.")
+    var groupSize: Double?
+
+    @Option(help: "The delta that selecting unknown group keys may use.")
+    var selectionDelta: Double?
+
+    @Option(help: "Let one person count in at most that many groups (fewer than the dataset's limit: less noise).")
+    var groupsPerUnit: Int?
+
+    @Option(help: "Let one person contribute at most that many rows to a group.")
+    var rowsPerGroup: Int?
+
+    func validate() throws {
+        let given = [epsilon != nil, rho != nil, error != nil].count { $0 }
+        if given > 1 { throw ValidationError("Give one of --epsilon, --rho and --error, not several.") }
+        if (error == nil) != (groupSize == nil) {
+            throw ValidationError("--error and --group-size come together: an error of 2% of how many rows?")
+        }
+        for (name, value) in [
+            ("epsilon", epsilon), ("rho", rho), ("group-size", groupSize), ("selection-delta", selectionDelta),
+        ] {
+            if let value, !(value > 0 && value.isFinite) {
+                throw ValidationError("--\(name) must be a positive number.")
+            }
+        }
+    }
+
+    var isGiven: Bool { epsilon != nil || rho != nil || error != nil }
+
+    func request(dataset: String, sql: String) -> AskRequest {
+        var target: AskRequest.ErrorTarget?
+        if let error, let groupSize {
+            target = AskRequest.ErrorTarget(relative: error.fraction, groupSize: groupSize)
+        }
+        return AskRequest(
+            dataset: dataset, sql: sql, epsilon: epsilon, rho: rho, error: target, selectionDelta: selectionDelta,
+            groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup)
+    }
+}
+
+/// A part of something: `2%` or `0.02`.
+struct Percentage: ExpressibleByArgument, Hashable {
+    var fraction: Double
+
+    init?(argument: String) {
+        let isPercent = argument.hasSuffix("%")
+        let text = isPercent ? String(argument.dropLast()).trimmingSuffixSpaces : argument
+        guard let value = Double(text), value.isFinite, value > 0 else { return nil }
+        fraction = isPercent ? value / 100 : value
+    }
+}
+
+extension String {
+    fileprivate var trimmingSuffixSpaces: String { String(reversed().drop { $0 == " " }.reversed()) }
+}

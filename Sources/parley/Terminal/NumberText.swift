@@ -1,0 +1,54 @@
+import Foundation
+
+/// Numbers as people read them.
+enum NumberText {
+    /// With that many decimals and commas between thousands.
+    static func fixed(_ value: Double, decimals: Int) -> String {
+        guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }
+        if abs(value) >= 1e15 { return String(format: "%.4g", value) }
+        let text = String(format: "%.\(decimals)f", value)
+        let isZero = !text.contains { $0 != "0" && $0 != "." && $0 != "-" }
+        let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
+        let parts = digits.split(separator: ".", maxSplits: 1)
+        var result = grouped(String(parts[0]))
+        if parts.count == 2 { result += "." + parts[1] }
+        return text.hasPrefix("-") && !isZero ? "-" + result : result
+    }
+
+    static func integer(_ value: Int64) -> String {
+        let digits = grouped(String(value.magnitude))
+        return value < 0 ? "-" + digits : digits
+    }
+
+    static func integer(_ value: Int) -> String { integer(Int64(value)) }
+
+    /// That many significant digits, without trailing zeros: for parameters such as epsilon.
+    static func significant(_ value: Double, digits: Int = 4) -> String {
+        guard value.isFinite else { return fixed(value, decimals: 0) }
+        let text = String(format: "%.\(digits)g", value)
+        guard !text.contains("e"), abs(value) >= 1000 else { return tidiedExponent(text) }
+        return fixed(value, decimals: text.contains(".") ? digits - 4 : 0)
+    }
+
+    /// The decimals that show two significant digits of an uncertainty of that size.
+    static func decimals(forHalfWidth halfWidth: Double) -> Int {
+        guard halfWidth.isFinite, halfWidth > 0 else { return 2 }
+        return min(9, max(0, 1 - Int(log10(halfWidth).rounded(.down))))
+    }
+
+    private static func grouped(_ digits: String) -> String {
+        var result = ""
+        for (index, digit) in digits.enumerated() {
+            if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
+            result.append(digit)
+        }
+        return result
+    }
+
+    /// `1e-07` becomes `1e-7`.
+    private static func tidiedExponent(_ text: String) -> String {
+        guard let mark = text.firstIndex(of: "e") else { return text }
+        let exponent = Int(text[text.index(after: mark)...]) ?? 0
+        return text[..<mark] + "e\(exponent)"
+    }
+}

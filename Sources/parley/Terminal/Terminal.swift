@@ -1,0 +1,101 @@
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// One of the two streams on which people and scripts read us, and what it can show.
+///
+/// Colours appear only on a terminal, and not where `NO_COLOR` is set (no-color.org); box-drawing characters give way
+/// to ASCII where the locale is explicitly `C` or `POSIX`.
+struct Terminal: Sendable {
+    let descriptor: Int32
+    let isTerminal: Bool
+    let usesColour: Bool
+    let usesUnicode: Bool
+    /// Columns of the terminal; 100 where there is none to ask.
+    let width: Int
+
+    /// Results: what a script would read.
+    static let output = Terminal(descriptor: STDOUT_FILENO)
+    /// Progress, warnings and errors.
+    static let diagnostics = Terminal(descriptor: STDERR_FILENO)
+
+    init(descriptor: Int32, environment: [String: String] = ProcessInfo.processInfo.environment) {
+        self.descriptor = descriptor
+        isTerminal = isatty(descriptor) == 1
+        let noColour = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
+        usesColour = isTerminal && !noColour && environment["TERM"] != "dumb"
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty }
+        usesUnicode = locale != "C" && locale != "POSIX"
+        width = Self.columns(of: descriptor, isTerminal: isTerminal, environment: environment)
+    }
+
+    init(descriptor: Int32, isTerminal: Bool, usesColour: Bool, usesUnicode: Bool, width: Int) {
+        self.descriptor = descriptor
+        self.isTerminal = isTerminal
+        self.usesColour = usesColour
+        self.usesUnicode = usesUnicode
+        self.width = width
+    }
+
+    private static func columns(of descriptor: Int32, isTerminal: Bool, environment: [String: String]) -> Int {
+        if isTerminal {
+            var size = winsize()
+            if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 { return Int(size.ws_col) }
+        }
+        if let columns = environment["COLUMNS"].flatMap(Int.init), columns >= 20 { return columns }
+        return 100
+    }
+
+    /// Writes all of it, unbuffered, so that a line is there when we say that it is.
+    func write(_ text: String) {
+        write(Array(text.utf8))
+    }
+
+    func write(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { buffer in
+            var rest = buffer[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
+                if count < 0 {
+                    if errno == EINTR || errno == EAGAIN { continue }
+                    return
+                }
+                rest = rest.dropFirst(count)
+            }
+        }
+    }
+
+    func line(_ text: String = "") {
+        write(text + "\n")
+    }
+
+    enum Style: String {
+        case bold = "1"
+        case dim = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case blue = "34"
+        case cyan = "36"
+    }
+
+    func styled(_ text: String, _ styles: Style...) -> String {
+        guard usesColour, !text.isEmpty, !styles.isEmpty else { return text }
+        return "\u{1B}[\(styles.map(\.rawValue).joined(separator: ";"))m\(text)\u{1B}[0m"
+    }
+
+    /// A horizontal rule of that many columns.
+    func rule(_ columns: Int) -> String {
+        String(repeating: usesUnicode ? "─" : "-", count: max(0, columns))
+    }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    write(descriptor, bytes.baseAddress, bytes.count)
+}

@@ -1,0 +1,45 @@
+/// A small table with a manifest, for tests that need no real data: 60 people, two rows each.
+enum SmallSurvey {
+    static let csv: String = {
+        var text = "person,arm,visits\n"
+        for person in 1...60 {
+            for visit in 0..<2 { text += "p\(person),\(person % 2 == 0 ? "even" : "odd"),\(person % 7 + visit)\n" }
+        }
+        return text
+    }()
+
+    static func manifest(epsilon: Double = 100, approval: String = "automatic") -> String {
+        """
+        name: survey
+        title: A small survey
+        description: People and their visits.
+        population: people
+        unit:
+          column: person
+          rows: 2
+          groups: 2
+        capacity:
+          rows: 1000
+          units: 500
+        policy:
+          loss: pure
+          total: {epsilon: \(epsilon)}
+          approval: \(approval)
+        columns:
+          - name: person
+            type: text
+            nullable: false
+            description: The person.
+          - name: arm
+            type: text
+            domain: [even, odd]
+            nullable: false
+            description: The arm of the study.
+          - name: visits
+            type: integer
+            bounds: [0, 10]
+            nullable: false
+            description: Visits to a doctor.
+        """
+    }
+}

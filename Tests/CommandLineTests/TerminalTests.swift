@@ -1,0 +1,127 @@
+import DatasiteProtocol
+import Governance
+import Testing
+
+@testable import parley
+
+private let plain = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: true, width: 80)
+private let ascii = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: 80)
+private let colourful = Terminal(descriptor: 1, isTerminal: true, usesColour: true, usesUnicode: true, width: 80)
+
+@Suite("What is printed")
+struct TerminalTests {
+    @Test("Control characters, escape sequences and bidirectional overrides are shown, never sent")
+    func escaping() {
+        #expect(PrintableText.escape("a\u{1B}[31mb") == "a\\u{1B}[31mb")
+        #expect(PrintableText.escape("line\nnext\ttab\r") == "line\\nnext\\ttab\\r")
+        #expect(PrintableText.escape("abc\u{202E}def\u{200B}") == "abc\\u{202E}def\\u{200B}")
+        #expect(PrintableText.escape("\u{9B}31m") == "\\u{9B}31m")
+        #expect(PrintableText.escape("Zürich, 東京") == "Zürich, 東京")
+    }
+
+    @Test("A table escapes its cells and keeps its columns aligned, wide characters included")
+    func table() {
+        var table = TextTable([.init(title: "city"), .init(title: "n", alignsRight: true)])
+        table.append(["東京", "7"])
+        table.append(["a\u{1B}b", "1,234"])
+        let lines = table.render(on: plain).split(separator: "\n").map(String.init)
+        #expect(lines == ["city          n", "────────  ─────", "東京          7", "a\\u{1B}b  1,234"])
+    }
+
+    @Test("The last column wraps at the terminal's edge, below its own start")
+    func wrapping() {
+        let narrow = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: 32)
+        let table = TextTable(titles: ["a", "text"], rows: [["x", "one two three four five six seven"]])
+        #expect(
+            table.render(on: narrow).split(separator: "\n").dropFirst(2) == [
+                "x  one two three four five six", "   seven",
+            ])
+    }
+
+    @Test("Colours are only sent where they are wanted")
+    func colours() {
+        #expect(plain.styled("x", .red) == "x")
+        #expect(colourful.styled("x", .bold, .red) == "\u{1B}[1;31mx\u{1B}[0m")
+        let environment = ["NO_COLOR": "1", "TERM": "xterm"]
+        #expect(!Terminal(descriptor: 1, environment: environment).usesColour)
+    }
+
+    @Test("Numbers have commas between thousands and no negative zero")
+    func numbers() {
+        #expect(NumberText.fixed(1_234_567.891, decimals: 1) == "1,234,567.9")
+        #expect(NumberText.fixed(-0.001, decimals: 2) == "0.00")
+        #expect(NumberText.fixed(-1234, decimals: 0) == "-1,234")
+        #expect(NumberText.fixed(.infinity, decimals: 3) == "∞")
+        #expect(NumberText.integer(Int64.min) == "-9,223,372,036,854,775,808")
+        #expect(NumberText.significant(0.0000001234) == "1.234e-7")
+        #expect(NumberText.significant(12345.678, digits: 6) == "12,345.68")
+        #expect(NumberText.decimals(forHalfWidth: 0.034) == 3)
+        #expect(NumberText.decimals(forHalfWidth: 34) == 0)
+    }
+
+    @Test("CSV quotes what needs it and defuses what a spreadsheet would run")
+    func commaSeparated() {
+        #expect(CommaSeparated.line(["a", "b,c", "d\"e", "f\ng"]) == "a,\"b,c\",\"d\"\"e\",\"f\ng\"\r\n")
+        #expect(CommaSeparated.text("=1+1") == "'=1+1")
+        #expect(CommaSeparated.text("1+1") == "1+1")
+        #expect(CommaSeparated.text("@x") == "'@x")
+    }
+
+    @Test("A mark stands under the place in the SQL text that is wrong")
+    func mark() {
+        #expect(
+            SourceMark("SELECT a\nFROM zürich x", offset: 16).lines == [
+                "  line 2: FROM zürich x", "                 ^",
+            ])
+        #expect(SourceMark("", offset: 5).lines == ["  line 1: ", "          ^"])
+    }
+
+    @Test("A bar reaches the lower end of its interval and its error bar the upper; zero is on the scale")
+    func plot() {
+        let bars = [
+            BarPlot.Bar(label: "a", value: 10, lower: 8, upper: 12, text: "10"),
+            BarPlot.Bar(label: "b", value: -4, lower: nil, upper: nil, text: "-4"),
+        ]
+        let lines = BarPlot(title: "t", bars: bars).render(on: ascii).split(separator: "\n").map(String.init)
+        #expect(lines[0] == "t")
+        #expect(lines[1].contains("###|-"))
+        #expect(lines[1].contains("-o-"))
+        #expect(lines[1].contains("-|  10"))
+        #expect(lines[2].hasPrefix("  b  ####"))
+        #expect(!lines[2].contains("o"))
+    }
+
+    @Test("Estimates show as many decimals as their intervals justify; CSV keeps them all")
+    func answerTable() {
+        let table = AnswerTable(exampleAnswer)
+        let lines = table.render(on: plain).split(separator: "\n").map(String.init)
+        #expect(lines[0] == "arm       n  95 % interval    mean  95 % interval")
+        #expect(lines[2] == "free  1,200  1,190 to 1,210  3.412  3.380 to 3.440")
+        #expect(lines[3] == "=x        3  -7 to 13        9.000  unbounded")
+        let csv = table.commaSeparated().split(separator: "\r\n").map(String.init)
+        #expect(csv[0] == "arm,n,n_lower,n_upper,mean,mean_lower,mean_upper")
+        #expect(csv[1] == "free,1200,1190,1210,3.4123,3.38,3.44")
+        #expect(csv[2] == "'=x,3,-7,13,9.0,-Infinity,Infinity")
+        #expect(table.plots().map(\.title) == ["n", "mean"])
+    }
+}
+
+private let exampleAnswer = Answer(
+    request: "r", dataset: "d", version: "v", sql: "s", charge: Loss(kind: "pure", epsilon: 1),
+    columns: [
+        .init(name: "arm", type: "text", isKey: true), .init(name: "n", type: "integer", isKey: false),
+        .init(name: "mean", type: "real", isKey: false),
+    ],
+    rows: [
+        [
+            .init(value: .text("free")), .init(value: .integer(1200), lower: .integer(1190), upper: .integer(1210)),
+            .init(value: .real(3.4123), lower: .real(3.38), upper: .real(3.44)),
+        ],
+        [
+            .init(value: .text("=x")), .init(value: .integer(3), lower: .integer(-7), upper: .integer(13)),
+            .init(value: .real(9), lower: .text("-Infinity"), upper: .text("Infinity")),
+        ],
+    ], notes: [],
+    guarantees: Guarantees(
+        inputPrivacy: "", outputPrivacy: "", inputVerification: "", outputVerification: "", flowGovernance: ""),
+    mock: false)
