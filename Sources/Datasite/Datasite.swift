@@ -1,38 +1,139 @@
+import Crypto
 public import DatasiteProtocol
+import Foundation
+import GRDB
+import Governance
+import Synchronization
 
-/// What `ask` gives: the stored bytes of an answer with its receipt, or a request that waits for its owners.
-public enum AskResult: Sendable {
-    case released(answer: [UInt8], receipt: [UInt8])
-    case pending(RequestSummary)
-}
+/// A datasite: answers requests on private tables and lets only releases out.
+///
+/// One object a process and folder; several processes may work on one folder at a time (a server and the owner's
+/// commands), since every authoritative check is made inside the database's transactions. All refusals are thrown as
+/// ``DatasiteProtocol/Problem``.
+public final class Datasite: Sendable {
+    let folder: SiteFolder
+    let store: SiteStore
+    let commit: GroupCommit
+    let cache: CatalogueCache
+    let engines: EngineThreads
+    let clock: SiteClock
+    let tables = OpenTables()
+    let mockTables = OpenTables()
+    let asking = InFlight<AskResult>()
+    let completing = InFlight<StoredAnswer>()
+    let signingKey: Curve25519.Signing.PrivateKey
+    let name: String
+    let isRestored: Mutex<Bool>
+    let missedSlots = Atomic<Int64>(0)
+    let releases = Atomic<Int64>(0)
+    let refusals = Atomic<Int64>(0)
 
-/// What the owner hears after a table was added: private to her.
-public struct AdditionReport: Sendable {
-    /// The dataset's new version.
-    public var version: String
-    public var rows: Int
-    public var units: Int
-    /// Remarks for the owner, such as rows dropped or a population whose people another one's table holds too.
-    public var warnings: [String]
-}
+    /// What a process may set; tests inject a clock.
+    struct Configuration: Sendable {
+        var threads = ProcessInfo.processInfo.activeProcessorCount
+        /// The most requests that wait for an engine.
+        var queueLimit = 512
+        var clock = SiteClock.system
+        /// The largest number of database pages: tests of a full disk.
+        var maximumPages: Int?
+    }
 
-public enum OnError: String, Sendable, CaseIterable {
-    case refuse, null
-    case skipUnit = "skip-unit"
-}
+    /// Makes a datasite in a new folder of mode 0700: keys, database, generation counter. It appears complete or not at
+    /// all.
+    ///
+    /// - Parameter name: how the datasite calls itself in receipts; the folder's name if nil.
+    /// - Throws: a `Problem` (`conflict` if the folder exists and is not empty).
+    public static func create(at path: String, name: String? = nil) throws {
+        try reportingProblems {
+            let path = URL(filePath: path).standardizedFileURL.path
+            let name = name ?? URL(filePath: path).lastPathComponent
+            guard !name.isEmpty, name.utf8.count <= 200 else {
+                throw Problem.invalidRequest("a datasite's name has 1 to 200 bytes")
+            }
+            try SiteFolder.create(at: path) { folder in
+                let store = try SiteStore(path: folder.database)
+                let record = try store.pool.write { db in
+                    try Meta.set(db, "name", name)
+                    var context = WriteContext(db: db, now: SiteClock.system.now(), head: Journal.Head())
+                    try context.journal(
+                        JournalEntry(action: .siteCreated, actor: "local owner", time: context.now, detail: name))
+                    return try Restore.record(db)
+                }
+                try GenerationFile(path: folder.generation).reset(to: record)
+                try store.pool.close()
+            }
+        }
+    }
 
-public struct UserSummary: Sendable, Hashable {
-    public var name: String
-    public var role: Role
-    public var isRevoked: Bool
-    /// RFC 3339, UTC.
-    public var created: String
-}
+    /// Opens a datasite.
+    ///
+    /// - Throws: a `Problem`: `forbidden` if the folder is open to others, `site-unavailable` if it cannot be used.
+    public convenience init(path: String) throws {
+        try self.init(path: path, configuration: Configuration())
+    }
 
-public struct VerifyReport: Sendable {
-    public var checks: [String]
-    public var problems: [String]
-    public var isSound: Bool { problems.isEmpty }
+    init(path: String, configuration: Configuration) throws {
+        let folder = SiteFolder(path: URL(filePath: path).standardizedFileURL.path)
+        do {
+            try folder.check()
+            let store = try SiteStore(path: folder.database, maximumPages: configuration.maximumPages)
+            let generationFile = GenerationFile(path: folder.generation)
+            // The database first: commits of other processes in between make it older than the file, never newer.
+            let remembered = try generationFile.read()
+            let record = try store.pool.read { try Restore.record($0) }
+            isRestored = Mutex(Restore.isSuspected(record, file: remembered))
+            name = try store.pool.read { try Meta.text($0, "name") } ?? ""
+            commit = GroupCommit(
+                store: store, generationFile: generationFile, clock: configuration.clock, generation: record.generation)
+            cache = try CatalogueCache(path: folder.database)
+            signingKey = try folder.readSigningKey()
+            self.store = store
+        } catch { throw Problem.storage(error) }
+        self.folder = folder
+        clock = configuration.clock
+        engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+    }
+
+    /// The site's name and the key that signs its receipts: public.
+    public var description: SiteDescription {
+        SiteDescription(name: name, publicKey: signingKey.publicKey.rawRepresentation.base64EncodedString())
+    }
+
+    /// Takes the lock that one server a datasite holds, until it is released or the process ends. Clears away what
+    /// additions that were cut short left behind.
+    ///
+    /// - Throws: the problem `conflict` if another process serves.
+    public func acquireServerLock() throws -> ServerLock {
+        let lock = try ServerLock(path: folder.serverLock)
+        try reportingProblems { try removeAbandonedVersions() }
+        return lock
+    }
+
+    public func statistics() -> Statistics {
+        let (admitted, running) = (engines.admitted, engines.running)
+        return Statistics(
+            released: releases.load(ordering: .relaxed), refused: refusals.load(ordering: .relaxed),
+            busy: engines.refusals, missedSlots: missedSlots.load(ordering: .relaxed),
+            queued: max(0, admitted - running), running: running, transactions: commit.transactions)
+    }
+
+    /// Refuses everything that could spend or release while a restore is suspected.
+    func requireSound() throws {
+        if isRestored.withLock({ $0 }) { throw Restore.problem }
+    }
+
+    func catalogue() throws -> Catalogue {
+        let catalogue = try reportingProblems { try cache.current() }
+        return catalogue
+    }
+
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try reportingProblems { try store.pool.read(body) }
+    }
+
+    func write<Result: Sendable>(_ body: @escaping @Sendable (inout WriteContext) throws -> Result) throws -> Result {
+        try reportingProblems { try commit.performAndWait(body) }
+    }
 }
 
 /// Counts for the owner's metrics: never shown to a researcher.
@@ -42,71 +143,10 @@ public struct Statistics: Sendable {
     public var busy: Int64
     /// Answers whose computation outlived its first time slot.
     public var missedSlots: Int64
+    /// Requests that wait: for an engine, a commit or their time slot.
     public var queued: Int
+    /// Scans that run.
     public var running: Int
-}
-
-public final class ServerLock: Sendable {
-    public func release() {}
-}
-
-public final class Datasite: Sendable {
-    public static func create(at path: String, name: String? = nil) throws { throw unfinished }
-    public init(path: String) throws { throw Datasite.unfinished }
-    static let unfinished = Problem(
-        type: "urn:parley:problem:site-unavailable", title: "Unfinished", status: 503, detail: "unfinished")
-    public var description: SiteDescription { SiteDescription(name: "", publicKey: "") }
-    public func acquireServerLock() throws -> ServerLock { throw Datasite.unfinished }
-    public func statistics() -> Statistics {
-        Statistics(released: 0, refused: 0, busy: 0, missedSlots: 0, queued: 0, running: 0)
-    }
-
-    public func addUser(_ name: String, role: Role) throws -> String { throw Datasite.unfinished }
-    public func revokeUser(_ name: String) throws { throw Datasite.unfinished }
-    public func rotateUser(_ name: String) throws -> String { throw Datasite.unfinished }
-    public func users() throws -> [UserSummary] { throw Datasite.unfinished }
-    public func authenticate(_ token: String) throws -> Identity? { throw Datasite.unfinished }
-
-    public static func describe(_ file: String) throws -> String { throw Datasite.unfinished }
-    public func addDataset(
-        file: String, manifestText: String, onError: OnError = .refuse,
-        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
-    ) throws -> AdditionReport { throw Datasite.unfinished }
-    /// Replaces a dataset's rows by a file's under the same or a new manifest.
-    public func addVersion(
-        of name: String, file: String, manifestText: String?, onError: OnError = .refuse,
-        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
-    ) throws -> AdditionReport { throw Datasite.unfinished }
-    public func removeDataset(_ name: String) throws { throw Datasite.unfinished }
-    public func setPolicy(of name: String, policyText: String) throws { throw Datasite.unfinished }
-    public func datasets() throws -> [DatasetSummary] { throw Datasite.unfinished }
-    public func dataset(_ name: String) throws -> DatasetDetail { throw Datasite.unfinished }
-
-    public func preview(_ request: AskRequest, as identity: Identity) async throws -> Preview {
-        throw Datasite.unfinished
-    }
-    public func ask(_ request: AskRequest, as identity: Identity, idempotencyKey: String? = nil) async throws
-        -> AskResult
-    {
-        throw Datasite.unfinished
-    }
-    public func mock(_ request: AskRequest, as identity: Identity) async throws -> [UInt8] { throw Datasite.unfinished }
-
-    public func requests(as identity: Identity) throws -> [RequestSummary] { throw Datasite.unfinished }
-    public func request(_ id: String, as identity: Identity) throws -> RequestSummary { throw Datasite.unfinished }
-    public func answer(_ id: String, as identity: Identity) async throws -> [UInt8] { throw Datasite.unfinished }
-    public func receipt(_ id: String, as identity: Identity) throws -> [UInt8] { throw Datasite.unfinished }
-    public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {
-        throw Datasite.unfinished
-    }
-    public func deny(_ id: String, by identity: Identity, reason: String) throws -> RequestSummary {
-        throw Datasite.unfinished
-    }
-
-    public func budget(as identity: Identity) throws -> [BudgetReport] { throw Datasite.unfinished }
-    public func audit(as identity: Identity, from index: Int64 = 1, limit: Int = 1_000) throws -> [AuditEntry] {
-        throw Datasite.unfinished
-    }
-    public func verify() throws -> VerifyReport { throw Datasite.unfinished }
-    public func acceptRestore() throws -> [String] { throw Datasite.unfinished }
+    /// Transactions that the writer committed; fewer than changes where they were grouped.
+    public var transactions: Int64
 }

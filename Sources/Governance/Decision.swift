@@ -115,14 +115,15 @@ extension PrivacyLoss {
     /// numbers: the limit is what is left after subtraction.
     public func fits(within limit: PrivacyLoss, after spent: PrivacyLoss) -> Bool {
         guard kind == limit.kind, kind == spent.kind, amount >= 0, delta >= 0 else { return false }
-        return PrivacyLoss.left(limit.amount, spent.amount) >= amount
-            && PrivacyLoss.left(limit.delta, spent.delta) >= delta
+        return PrivacyLoss.difference(limit.amount, spent.amount) >= amount
+            && PrivacyLoss.difference(limit.delta, spent.delta) >= delta
     }
 
     /// What a limit has left: nothing where more was spent than a lowered limit now allows.
-    public func remaining(after spent: PrivacyLoss) -> PrivacyLoss {
+    public func left(after spent: PrivacyLoss) -> PrivacyLoss {
         PrivacyLoss(
-            kind: kind, amount: PrivacyLoss.left(amount, spent.amount), delta: PrivacyLoss.left(delta, spent.delta))
+            kind: kind, amount: PrivacyLoss.difference(amount, spent.amount),
+            delta: PrivacyLoss.difference(delta, spent.delta))
     }
 
     /// The smaller of both, part by part.
@@ -130,7 +131,7 @@ extension PrivacyLoss {
         PrivacyLoss(kind: kind, amount: Swift.min(amount, other.amount), delta: Swift.min(delta, other.delta))
     }
 
-    private static func left(_ limit: Int64, _ spent: Int64) -> Int64 {
+    private static func difference(_ limit: Int64, _ spent: Int64) -> Int64 {
         let (difference, overflow) = limit.subtractingReportingOverflow(spent)
         return overflow || difference < 0 ? 0 : difference
     }

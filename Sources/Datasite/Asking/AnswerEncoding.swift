@@ -1,0 +1,68 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import Governance
+import Query
+import Tables
+
+/// Noisy answers as the bytes that are stored, hashed and sent.
+enum AnswerEncoding {
+    static func bytes(_ answer: Answer) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(answer))
+    }
+
+    static func columns(_ answer: NoisyAnswer) -> [Answer.Column] {
+        answer.columns.map { Answer.Column(name: $0.name, type: $0.type.rawValue, isKey: $0.isKey) }
+    }
+
+    static func rows(_ answer: NoisyAnswer) -> [[Answer.Cell]] {
+        answer.rows.map { row in
+            row.map { cell in
+                Answer.Cell(
+                    value: scalar(cell.value), lower: cell.lower.map(bound), upper: cell.upper.map(bound))
+            }
+        }
+    }
+
+    static func scalar(_ value: Value) -> Scalar {
+        switch value {
+        case .null: .null
+        case .integer(let number): .integer(number)
+        case .real(let number): number.isFinite ? .real(number) : .null
+        case .text(let text): .text(text)
+        case .boolean(let flag): .boolean(flag)
+        case .date(let days): .text(Timestamp.date(days))
+        case .timestamp(let seconds): .text(Timestamp.text(seconds))
+        }
+    }
+
+    private static func bound(_ value: Double) -> Scalar {
+        if value.isNaN { return .null }
+        return value.isFinite ? .real(value) : .text(value < 0 ? "-Infinity" : "Infinity")
+    }
+
+    /// What was done for each part of structured transparency, and by what parameters: from plan and policy alone.
+    static func guarantees(
+        _ loss: PrivacyLoss, regime: LossRegime, unit: [String], approvals: [String]
+    ) -> Guarantees {
+        let measure =
+            switch loss.kind {
+            case .pure: "\(LossWords.text(loss)), pure differential privacy"
+            case .zeroConcentrated:
+                "\(LossWords.text(loss)), zero-concentrated differential privacy (conversion at delta "
+                    + "\(LossWords.number(regime.conversionDelta)))"
+            }
+        let flow =
+            approvals.isEmpty
+            ? "answered automatically within the owner's policy and budget"
+            : "approved by \(approvals.joined(separator: ", "))"
+        return Guarantees(
+            inputPrivacy: "the rows stayed on the datasite and were read by its own process only",
+            outputPrivacy: "\(measure), for one unit added or removed: \(unit.joined(separator: "; "))",
+            inputVerification: "contributions were bounded and values clipped; that the rows are true is not verified",
+            outputVerification: "signed by the datasite, journaled in a hash chain; the computation is not proved",
+            flowGovernance: flow)
+    }
+}

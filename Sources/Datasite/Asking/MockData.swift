@@ -1,0 +1,95 @@
+import Crypto
+import Governance
+import Query
+import Secrets
+import Tables
+
+/// Made-up rows, from the manifest alone: no privacy cost, the same for all who look (PRIVACY.md, rule 24).
+///
+/// The generator's seed is a hash of what the manifest declares of columns and unit. Values are drawn uniformly from domains and
+/// bounds; so mock answers have the right types and shapes, and say nothing of the people.
+struct MockData {
+    private let manifest: Manifest
+    private static let rowCount = 1_000
+
+    init(_ manifest: Manifest) { self.manifest = manifest }
+
+    private var seed: UInt64 {
+        var text = "parley mock v1\n\(manifest.name)\n\(manifest.unit.rowsPerUnit)\n"
+        for column in manifest.schema.columns { text += "\(column.name) \(column.type.rawValue)\n" }
+        return SHA256.hash(data: Array(text.utf8)).prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// Rows of consecutive units, each with one to its bound of rows.
+    func rows(atMost limit: Int = MockData.rowCount) -> [[Value]] {
+        var generator = SeededGenerator(seed: seed)
+        let wanted = min(Self.rowCount, manifest.capacityRows, limit)
+        let perUnit = min(manifest.unit.rowsPerUnit, 8)
+        var rows: [[Value]] = []
+        var unit: Int64 = 0
+        while rows.count < wanted {
+            unit += 1
+            let count = 1 + Int(generator.next() % UInt64(perUnit))
+            for _ in 0..<min(count, wanted - rows.count) { rows.append(row(unit, &generator)) }
+        }
+        return rows
+    }
+
+    /// The rows as a table, clustered like a real one.
+    func table() throws -> Table {
+        let plan = IngestPlan(
+            schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
+            key: ClusteringKey(siteSecret: Array("mock data are not secret".utf8), population: "mock"), onError: .null)
+        return try Table(rows: rows(), plan: plan)
+    }
+
+    private func row(_ unit: Int64, _ generator: inout SeededGenerator) -> [Value] {
+        manifest.schema.columns.enumerated().map { index, column in
+            if index == manifest.unit.column { return Self.unit(unit, column.type) }
+            if column.isNullable, generator.next() % 20 == 0 { return .null }
+            return Self.value(column, &generator)
+        }
+    }
+
+    private static func unit(_ number: Int64, _ type: ValueType) -> Value {
+        switch type {
+        case .text: .text("unit-\(number)")
+        case .date: .date(number)
+        case .timestamp: .timestamp(number)
+        default: .integer(number)
+        }
+    }
+
+    private static func value(_ column: ColumnSchema, _ generator: inout SeededGenerator) -> Value {
+        if let domain = column.domain, !domain.isEmpty {
+            return domain[Int(generator.next() % UInt64(domain.count))]
+        }
+        let fraction = Double(generator.next() >> 11) * 0x1p-53
+        let lower = column.lowerBound ?? defaultBounds(column.type).0
+        let upper = column.upperBound ?? defaultBounds(column.type).1
+        let number = lower + (upper - lower) * fraction
+        switch column.type {
+        case .real: return .real(onGrid(number, lower, upper, column.resolution))
+        case .integer: return .integer(Int64(number.rounded()))
+        case .date: return .date(Int64(number.rounded()))
+        case .timestamp: return .timestamp(Int64(number.rounded()))
+        case .boolean: return .boolean(fraction < 0.5)
+        case .text: return .text("word-\(1 + Int(fraction * 20))")
+        }
+    }
+
+    private static func onGrid(_ number: Double, _ lower: Double, _ upper: Double, _ resolution: Double?) -> Double {
+        let step = resolution ?? (upper - lower) / 1_000
+        let rounded = lower + ((number - lower) / step).rounded() * step
+        return min(max((rounded * 1e9).rounded() / 1e9, lower), upper)
+    }
+
+    private static func defaultBounds(_ type: ValueType) -> (Double, Double) {
+        switch type {
+        case .date: (10_957, 18_262)
+        case .timestamp: (946_684_800, 1_577_836_800)
+        case .integer: (0, 100)
+        default: (0, 1)
+        }
+    }
+}

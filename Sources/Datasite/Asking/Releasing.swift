@@ -1,0 +1,131 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Query
+import Synchronization
+import Tables
+
+extension Datasite {
+    /// From a durable reservation to a stored answer: grant, scan, gate, time slot, store. Of several calls for one
+    /// request in this process one runs; of several processes one stores, and the others give what it stored.
+    func answer(_ id: String, _ planned: PlannedRequest, waitsForSlot: Bool) async throws -> StoredAnswer {
+        try await completing.joining(id, binding: id) {
+            let (release, departure) = try await self.engines.run { try self.compute(id, planned) }
+            if waitsForSlot { await self.clock.sleepUntil(departure) }
+            guard let release else { return try self.storedAnswer(id) }
+            return try await self.store(release, planned)
+        }
+    }
+
+    /// On an engine thread. nil: the request is answered already.
+    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release?, departure: Duration) {
+        let start = clock.instant()
+        let source = try rowSource(planned)
+        let lookups = try planned.lookups.map(lookupTable)
+        var reservation: Reservation?
+        try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
+        guard let reservation else { return (nil, start) }
+        let grant = try grant(reservation, plan: planned.plan, source: source, lookups: lookups)
+        let outcome = QueryEngine.run(grant)
+        let release: Release
+        do { release = try ReleaseGate.open(outcome) } catch {
+            try withhold(id, planned)
+            throw Problem.unavailable(
+                "the answer was withheld: its events are not covered by its charge", hint: "tell the owner")
+        }
+        let slot = TimeSlot(
+            capacityRows: planned.entries.reduce(0) { $0 + $1.manifest.capacityRows },
+            aggregates: planned.plan.specification.measures.count, groups: planned.plan.groups)
+        let end = clock.instant()
+        if slot.count(end - start) > 1 { missedSlots.add(1, ordering: .relaxed) }
+        return (release, slot.departure(start: start, end: end))
+    }
+
+    /// The private rows of a plan; for a join, each side bounded as the plan says.
+    private func rowSource(_ planned: PlannedRequest) throws -> RowSource {
+        let tables = try planned.entries.map(table)
+        guard tables.count == 2 else { return .table(tables[0]) }
+        let rows = planned.plan.rowsPerUnit
+        return .join(tables[0], tables[1], leftRows: rows[0], rightRows: rows[1])
+    }
+
+    private func withhold(_ id: String, _ planned: PlannedRequest) throws {
+        let entry = planned.request.dataset
+        try write { context in
+            try context.journal(
+                JournalEntry(
+                    action: .withheld, actor: "datasite", time: context.now, dataset: entry, request: id,
+                    detail: "events are not covered by the charge"))
+        }
+    }
+
+    /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).
+    private func store(_ release: Release, _ planned: PlannedRequest) async throws -> StoredAnswer {
+        let approvals =
+            planned.approvalsNeeded == 0
+            ? [] : try read { try RequestRow.find(release.request, $0)?.approvals } ?? []
+        let guarantees = AnswerEncoding.guarantees(
+            release.loss, regime: planned.regime, unit: planned.entries.map(\.boundsWords), approvals: approvals)
+        let answer = Answer(
+            request: release.request, dataset: planned.request.dataset, version: planned.asked.version,
+            sql: planned.request.sql,
+            charge: LossWords.wire(release.loss, conversionDelta: planned.regime.conversionDelta),
+            columns: AnswerEncoding.columns(release.answer), rows: AnswerEncoding.rows(release.answer),
+            notes: release.answer.notes, guarantees: guarantees, mock: false)
+        let bytes = try await engines.run { try AnswerEncoding.bytes(answer) }
+        let entry = ReleaseEntry(
+            release: release, planned: planned, guarantees: guarantees, answer: bytes, key: signingKey, site: name)
+        guard let stored = try await commit.perform({ try entry.store(in: &$0) }) else {
+            // Another process was faster: what it stored is the one answer.
+            return try storedAnswer(release.request)
+        }
+        releases.add(1, ordering: .relaxed)
+        return stored
+    }
+}
+
+extension Catalogue.Entry {
+    /// Whom an answer protects, and by which bounds.
+    var boundsWords: String {
+        let rows = manifest.unit.rowsPerUnit
+        return "\(unitWords) of \(manifest.population), at most \(rows) row\(rows == 1 ? "" : "s")"
+    }
+}
+
+/// The transaction of a release.
+private struct ReleaseEntry: Sendable {
+    let release: Release
+    let planned: PlannedRequest
+    let guarantees: Guarantees
+    let answer: [UInt8]
+    let key: Curve25519.Signing.PrivateKey
+    let site: String
+
+    /// nil if the request is not reserved any more: answered by another process, or lost by a restore.
+    func store(in context: inout WriteContext) throws -> StoredAnswer? {
+        let db = context.db
+        guard try RequestRow.move(release.request, from: .reserved, to: .released, db) else { return nil }
+        let previous = context.head.hash
+        let digest = sha256Hex(answer)
+        try context.journal(
+            JournalEntry(
+                action: .released, actor: "datasite", time: context.now, dataset: planned.request.dataset,
+                request: release.request, detail: "answer \(digest)"))
+        let body = Receipt.Body(
+            site: site, publicKey: "", request: release.request, requestDigest: planned.digest,
+            dataset: planned.request.dataset, datasetVersion: planned.asked.version,
+            chargeKind: release.loss.kind.rawValue, chargeAmount: release.loss.amount, chargeDelta: release.loss.delta,
+            guarantees: guarantees, answerDigest: digest, journalIndex: context.head.number,
+            previousJournalHash: hexadecimal(previous), journalHash: hexadecimal(context.head.hash),
+            time: Timestamp.text(context.now))
+        let receipt = try Receipt.signed(body, by: key).encoded
+        try db.cachedStatement(sql: "INSERT INTO answers VALUES (?, ?, ?)")
+            .execute(arguments: [release.request, Data(answer), Data(receipt)])
+        let mark = try db.cachedStatement(sql: "UPDATE populations SET released = 1 WHERE id = ? AND released = 0")
+        for population in planned.populations { try mark.execute(arguments: [population]) }
+        return StoredAnswer(answer: answer, receipt: receipt)
+    }
+}

@@ -1,0 +1,126 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+
+/// What the journal records.
+enum JournalAction: String, Sendable, CaseIterable {
+    case siteCreated = "site created"
+    case userAdded = "user added"
+    case userRevoked = "user revoked"
+    case tokenRotated = "token rotated"
+    case datasetAdded = "dataset added"
+    case versionAdded = "version added"
+    case datasetRemoved = "dataset removed"
+    case policyChanged = "policy changed"
+    case budgetRaised = "budget raised"
+    /// Held for approval: counts as spent until denied or lapsed.
+    case pending
+    case approved
+    /// Charged for good.
+    case reserved
+    case released
+    /// An outcome whose events its reservation did not cover: it stays charged and is never sent.
+    case withheld
+    case denied
+    case lapsed
+    case refused
+    case restoreAccepted = "restore accepted"
+}
+
+/// One entry. Its charge, where it names populations, changes their ledgers: `pending`, `reserved` and `restoreAccepted` add
+/// it, `denied` and `lapsed` take it back.
+struct JournalEntry: Sendable, Equatable {
+    var action: JournalAction
+    var actor: String
+    var time: Int64
+    var dataset: String?
+    var request: String?
+    var populations: [Int64] = []
+    var loss: PrivacyLoss?
+    var detail: String = ""
+
+    /// The form that is hashed and stored: canonical JSON of strings and integers.
+    func canonical(number: Int64) -> [UInt8] {
+        var members: [String: CanonicalJSON] = [
+            "number": .integer(number), "time": .integer(time), "action": .string(action.rawValue),
+            "actor": .string(actor), "detail": .string(detail),
+        ]
+        members["dataset"] = dataset.map(CanonicalJSON.string)
+        members["request"] = request.map(CanonicalJSON.string)
+        if !populations.isEmpty {
+            members["populations"] = .string(populations.map { String($0) }.joined(separator: " "))
+        }
+        if let loss {
+            members["kind"] = .string(loss.kind.rawValue)
+            members["amount"] = .integer(loss.amount)
+            members["delta"] = .integer(loss.delta)
+        }
+        return CanonicalJSON.object(members).bytes
+    }
+
+    private struct Stored: Decodable {
+        var number: Int64
+        var time: Int64
+        var action: String
+        var actor: String
+        var detail: String
+        var dataset: String?
+        var request: String?
+        var populations: String?
+        var kind: String?
+        var amount: Int64?
+        var delta: Int64?
+    }
+
+    /// Reads a stored entry; nil if it is none.
+    static func decode(_ text: String) -> (number: Int64, entry: JournalEntry)? {
+        guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(text.utf8)),
+            let action = JournalAction(rawValue: stored.action)
+        else { return nil }
+        var entry = JournalEntry(
+            action: action, actor: stored.actor, time: stored.time, dataset: stored.dataset, request: stored.request)
+        entry.detail = stored.detail
+        entry.populations = (stored.populations ?? "").split(separator: " ").compactMap { Int64($0) }
+        if let kind = stored.kind.flatMap(PrivacyLossKind.init(rawValue:)), let amount = stored.amount {
+            entry.loss = PrivacyLoss(kind: kind, amount: amount, delta: stored.delta ?? 0)
+        }
+        return (stored.number, entry)
+    }
+}
+
+/// The journal: a hash chain from the first day. Entry n's hash is SHA-256 over the label "parley journal v1\n", the
+/// hash of entry n - 1 (32 zero bytes before the first) and the entry's canonical JSON.
+enum Journal {
+    struct Head: Sendable, Equatable {
+        var number: Int64 = 0
+        var hash = [UInt8](repeating: 0, count: 32)
+    }
+
+    private static let label = Array("parley journal v1\n".utf8)
+
+    static func head(_ db: Database) throws -> Head {
+        let statement = try db.cachedStatement(sql: "SELECT number, hash FROM journal ORDER BY number DESC LIMIT 1")
+        guard let row = try Row.fetchOne(statement) else { return Head() }
+        return Head(number: row[0], hash: Array(row[1] as Data))
+    }
+
+    /// Appends an entry after `head` and moves it on.
+    static func append(_ entry: JournalEntry, to db: Database, after head: inout Head) throws {
+        let number = head.number + 1
+        let bytes = entry.canonical(number: number)
+        let next = hash(bytes, after: head.hash)
+        try db.cachedStatement(sql: "INSERT INTO journal VALUES (?, ?, ?)")
+            .execute(arguments: [number, String(decoding: bytes, as: UTF8.self), Data(next)])
+        head = Head(number: number, hash: next)
+    }
+
+    static func hash(_ entry: [UInt8], after previous: [UInt8]) -> [UInt8] {
+        var hasher = SHA256()
+        hasher.update(data: label)
+        hasher.update(data: previous)
+        hasher.update(data: entry)
+        return Array(hasher.finalize())
+    }
+}

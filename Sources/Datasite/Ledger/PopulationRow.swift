@@ -1,0 +1,181 @@
+import DifferentialPrivacy
+import GRDB
+import Governance
+import Query
+
+/// A population's limits and spending, as stored.
+struct PopulationRow: Sendable {
+    var id: Int64
+    var name: String
+    /// Whether its units are single rows.
+    var unitIsRow: Bool
+    var kind: PrivacyLossKind
+    var conversionDelta: Double
+    var selectionDelta: Double
+    var limit: PrivacyLoss
+    var researcherLimit: PrivacyLoss?
+    var spent: PrivacyLoss
+    /// Whether an answer was released: from then on kind and delta are fixed.
+    var released: Bool
+
+    init(_ row: Row) throws {
+        id = row["id"]
+        name = row["name"]
+        unitIsRow = row["unit_is_row"]
+        kind = PrivacyLossKind(rawValue: row["kind"]) ?? .zeroConcentrated
+        conversionDelta = row["conversion_delta"]
+        selectionDelta = row["selection_delta"]
+        limit = PrivacyLoss(kind: kind, amount: row["limit_amount"], delta: row["limit_delta"])
+        if let amount = row["researcher_amount"] as Int64? {
+            researcherLimit = PrivacyLoss(kind: kind, amount: amount, delta: row["researcher_delta"] ?? 0)
+        }
+        spent = PrivacyLoss(kind: kind, amount: row["spent_amount"], delta: row["spent_delta"])
+        released = row["released"]
+    }
+
+    static func named(_ name: String, _ db: Database) throws -> PopulationRow? {
+        try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE name = ?", arguments: [name]).map(PopulationRow.init)
+    }
+
+    static func find(_ id: Int64, _ db: Database) throws -> PopulationRow? {
+        try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE id = ?", arguments: [id]).map(PopulationRow.init)
+    }
+
+    static func all(_ db: Database) throws -> [PopulationRow] {
+        try Row.fetchAll(db, sql: "SELECT * FROM populations ORDER BY name").map(PopulationRow.init)
+    }
+
+    func windows(_ db: Database) throws -> [Policy.Window] {
+        try Row.fetchAll(
+            db.cachedStatement(
+                sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ? ORDER BY seconds"),
+            arguments: [id]
+        ).map { Policy.Window(seconds: $0[0], limit: PrivacyLoss(kind: kind, amount: $0[1], delta: $0[2])) }
+    }
+}
+
+extension PopulationRow {
+    /// Puts a policy's limits into a population's ledger, made if it is new; what was spent stays. Returns its id.
+    ///
+    /// - Throws: A problem if the unit of loss or delta would change after the first release, or if the limits differ
+    ///   from those of another dataset about the same people while `mayChange` is false.
+    static func establish(
+        _ name: String, policy: Policy, unitIsRow: Bool, mayChange: Bool, actor: String, in context: inout WriteContext
+    ) throws -> Int64 {
+        let db = context.db
+        guard let present = try named(name, db) else {
+            return try create(name, policy: policy, unitIsRow: unitIsRow, in: &context)
+        }
+        let sameLoss =
+            present.kind == policy.regime.kind && present.conversionDelta == policy.regime.conversionDelta
+            && present.selectionDelta == policy.regime.selectionDelta
+        guard present.unitIsRow == unitIsRow else {
+            throw ManifestError.problem(
+                "the population \(name) is made of \(present.unitIsRow ? "rows" : "units that a column names")",
+                hint: "give another population a name of its own")
+        }
+        guard sameLoss || !(present.released || present.spent.amount > 0) else {
+            throw ManifestError.problem(
+                "the population \(name) has spent budget: its unit of loss and delta cannot change any more",
+                hint: "keep `loss` and `delta` as they were")
+        }
+        let windows = try present.windows(db)
+        let sameLimits =
+            sameLoss && present.limit == policy.total && present.researcherLimit == policy.perResearcher
+            && Set(windows) == Set(policy.windows)
+        guard !sameLimits else { return present.id }
+        guard mayChange else {
+            throw ManifestError.problem(
+                "another dataset about the population \(name) has other limits: one population has one budget",
+                hint: "give both the same total, per-researcher and windows, or change them with `parley data policy`")
+        }
+        try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
+        let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
+        try context.journal(
+            JournalEntry(
+                action: raised ? .budgetRaised : .policyChanged, actor: actor, time: context.now,
+                detail:
+                    "population \(name): total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
+            ))
+        return present.id
+    }
+
+    private static func create(
+        _ name: String, policy: Policy, unitIsRow: Bool, in context: inout WriteContext
+    ) throws -> Int64 {
+        let db = context.db
+        try db.execute(
+            sql: """
+                INSERT INTO populations (name, unit_is_row, kind, conversion_delta, selection_delta, limit_amount, limit_delta,
+                    researcher_amount, researcher_delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """,
+            arguments: [
+                name, unitIsRow, policy.regime.kind.rawValue, policy.regime.conversionDelta,
+                policy.regime.selectionDelta,
+                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
+            ])
+        let id = db.lastInsertedRowID
+        try writeWindows(policy, population: id, in: context)
+        try chargeLostSpending(name, population: id, policy: policy, in: &context)
+        return id
+    }
+
+    /// What a restore lost of a population that the restored database did not know.
+    private static func chargeLostSpending(
+        _ name: String, population: Int64, policy: Policy, in context: inout WriteContext
+    ) throws {
+        let db = context.db
+        let tag = GenerationFile.Record.Spent.tag(name)
+        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM lost_spending WHERE tag = ?", arguments: [tag]) else {
+            return
+        }
+        let sameKind = row["kind"] == policy.regime.kind.rawValue
+        let lost =
+            sameKind ? PrivacyLoss(kind: policy.regime.kind, amount: row["amount"], delta: row["delta"]) : policy.total
+        try db.execute(
+            sql: "UPDATE populations SET spent_amount = ?, spent_delta = ?, released = 1 WHERE id = ?",
+            arguments: [lost.amount, lost.delta, population])
+        try db.execute(sql: "DELETE FROM lost_spending WHERE tag = ?", arguments: [tag])
+        try context.journal(
+            JournalEntry(
+                action: .restoreAccepted, actor: "local owner", time: context.now, populations: [population],
+                loss: lost,
+                detail: "population \(name): charged what a restore had lost"))
+    }
+
+    private func write(_ policy: Policy, windowsChanged: Bool, in context: WriteContext) throws {
+        try context.db.execute(
+            sql: """
+                UPDATE populations SET kind = ?, conversion_delta = ?, selection_delta = ?, limit_amount = ?,
+                    limit_delta = ?, researcher_amount = ?, researcher_delta = ? WHERE id = ?
+                """,
+            arguments: [
+                policy.regime.kind.rawValue, policy.regime.conversionDelta, policy.regime.selectionDelta,
+                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta, id,
+            ])
+        if windowsChanged { try Self.writeWindows(policy, population: id, in: context) }
+    }
+
+    /// New windows count what was spent within them before.
+    private static func writeWindows(_ policy: Policy, population: Int64, in context: WriteContext) throws {
+        let db = context.db
+        try db.execute(sql: "DELETE FROM windows WHERE population = ?", arguments: [population])
+        try db.execute(sql: "DELETE FROM window_spending WHERE population = ?", arguments: [population])
+        for window in policy.windows {
+            try db.execute(
+                sql: "INSERT INTO windows VALUES (?, ?, ?, ?)",
+                arguments: [population, window.seconds, window.limit.amount, window.limit.delta])
+        }
+        guard !policy.windows.isEmpty else { return }
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT created, amount, delta FROM requests WHERE (population = ? OR second_population = ?)
+                    AND state IN ('pending', 'reserved', 'released')
+                """, arguments: [population, population])
+        while let row = try rows.next() {
+            let loss = PrivacyLoss(kind: policy.regime.kind, amount: row[1], delta: row[2])
+            try Ledger.addWindowSpending(db, population, loss, time: row[0])
+        }
+    }
+}

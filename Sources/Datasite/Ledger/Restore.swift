@@ -1,0 +1,82 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import GRDB
+import Governance
+
+/// Detection and acceptance of a restored database (PRIVACY.md, rule 9).
+enum Restore {
+    static let problem = Problem.unavailable(
+        "the database is older than what this datasite had promised: it seems restored from a backup",
+        hint: "`parley site accept-restore` goes on, charging what was lost")
+
+    /// The database's own generation and spending.
+    static func record(_ db: Database) throws -> GenerationFile.Record {
+        let statement = try db.cachedStatement(
+            sql: "SELECT name, kind, spent_amount, spent_delta FROM populations ORDER BY id")
+        let spent = try Row.fetchAll(statement).map {
+            GenerationFile.Record.Spent(
+                population: GenerationFile.Record.Spent.tag($0[0]),
+                kind: PrivacyLossKind(rawValue: $0[1]) ?? .zeroConcentrated, amount: $0[2], delta: $0[3])
+        }
+        return GenerationFile.Record(generation: try Meta.integer(db, "generation"), spent: spent)
+    }
+
+    /// Whether the database lost commits that the file remembers.
+    static func isSuspected(_ database: GenerationFile.Record, file: GenerationFile.Record?) -> Bool {
+        guard let file else { return true }
+        return database.generation < file.generation
+    }
+
+    /// Charges what was lost and journals it; returns remarks for the owner.
+    ///
+    /// Where the file knows a population's spending, the difference is charged to all researchers together, to each
+    /// researcher who may have spent it, and to every window; where it does not, everything is. Reserved requests
+    /// without an answer can no longer be completed, since a draw may have left before the restore.
+    static func accept(_ file: GenerationFile.Record?, in context: inout WriteContext) throws -> [String] {
+        let db = context.db
+        var remarks: [String] = []
+        var known = Dictionary(
+            (file?.spent ?? []).map { ($0.population, $0) }, uniquingKeysWith: { first, _ in first })
+        for row in try Row.fetchAll(db, sql: "SELECT * FROM populations ORDER BY id") {
+            let population = try PopulationRow(row)
+            let lost: PrivacyLoss
+            if file?.spent != nil {
+                let spent = known.removeValue(forKey: GenerationFile.Record.Spent.tag(population.name))
+                lost = PrivacyLoss(
+                    kind: population.kind, amount: max(0, (spent?.amount ?? 0) - population.spent.amount),
+                    delta: max(0, (spent?.delta ?? 0) - population.spent.delta))
+                remarks.append("population \(population.name): charged what was lost")
+            } else {
+                lost = population.limit.left(after: population.spent)
+                remarks.append("population \(population.name): what was lost is not known; its whole budget is charged")
+            }
+            try charge(lost, population: population.id, in: context)
+            try context.journal(
+                JournalEntry(
+                    action: .restoreAccepted, actor: "local owner", time: context.now, populations: [population.id],
+                    loss: lost, detail: remarks.last ?? ""))
+        }
+        for spent in known.values where spent.amount > 0 || spent.delta > 0 {
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO lost_spending VALUES (?, ?, ?, ?)",
+                arguments: [spent.population, spent.kind.rawValue, spent.amount, spent.delta])
+            remarks.append("a population added since the backup is charged what was lost when it is added again")
+        }
+        try db.execute(sql: "UPDATE requests SET lost = 1 WHERE state = 'reserved'")
+        try db.execute(sql: "UPDATE populations SET released = 1")
+        if let file { try Meta.set(db, "generation", max(file.generation, try Meta.integer(db, "generation"))) }
+        return remarks
+    }
+
+    private static func charge(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
+        let db = context.db
+        try db.execute(
+            sql: "UPDATE populations SET spent_amount = spent_amount + ?, spent_delta = spent_delta + ? WHERE id = ?",
+            arguments: [loss.amount, loss.delta, population])
+        let users = try String.fetchAll(
+            db, sql: "SELECT name FROM users WHERE role = 'researcher' UNION SELECT researcher FROM researcher_spending"
+        )
+        for user in users { try Ledger.addResearcherSpending(db, population, user, loss) }
+        try Ledger.addWindowSpending(db, population, loss, time: context.now)
+    }
+}

@@ -1,0 +1,166 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import Governance
+import Query
+import Yams
+
+/// Reads a policy.
+enum PolicyReader {
+    /// A document that is a policy, or has one under the key `policy`.
+    static func document(_ text: String) throws -> Policy {
+        let root = try YAMLValue.document(text)
+        var value = root
+        if let inner = root.node.mapping?["policy"] {
+            _ = try root.mapping(["policy"])
+            value = YAMLValue(node: inner, path: "policy")
+        }
+        let policy = try policy(value)
+        let problems = policy.problems()
+        guard problems.isEmpty else {
+            throw ManifestError.problem(problems.map { "`\($0.path)`: \($0.message)" }.joined(separator: "; "))
+        }
+        return policy
+    }
+
+    static func policy(_ value: YAMLValue) throws -> Policy {
+        let keys = try value.mapping([
+            "loss", "delta", "total", "per-researcher", "per-question", "windows", "aggregates", "approval",
+            "researchers",
+        ])
+        guard let lossKey = keys["loss"] else {
+            throw value.problem("the key `loss` is missing", hint: "say `loss: zcdp` or `loss: pure`")
+        }
+        guard let kind = PrivacyLossKind(rawValue: try lossKey.text("zcdp or pure")) else {
+            throw lossKey.problem("expected zcdp or pure")
+        }
+        guard let totalKey = keys["total"] else { throw value.problem("the key `total` is missing") }
+        let deltas = try deltas(keys["delta"], kind, at: value)
+        let limits = LimitReader(kind: kind, conversionDelta: deltas.conversion, selectionDelta: deltas.selection)
+        let total = try limits.limit(totalKey)
+        var policy = Policy(
+            regime: LossRegime(
+                kind: kind, conversionDelta: deltas.conversion, selectionDelta: deltas.selection,
+                total: Double(total.amount) * PrivacyLoss.amountUnit),
+            total: total, perResearcher: try keys["per-researcher"].map(limits.limit),
+            perQuestion: try keys["per-question"].map(limits.limit))
+        policy.windows = try keys["windows"].map { try $0.sequence().map(limits.window) } ?? []
+        if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
+        if let approval = keys["approval"] { policy.approval = try self.approval(approval) }
+        policy.researchers = try keys["researchers"].flatMap(researchers)
+        return policy
+    }
+
+    /// Half for conversion, half for selection (PRIVACY.md, rule 6).
+    private static func deltas(
+        _ value: YAMLValue?, _ kind: PrivacyLossKind, at policy: YAMLValue
+    ) throws -> (conversion: Double, selection: Double) {
+        switch (kind, value) {
+        case (.pure, nil): return (0, 0)
+        case (.pure, .some(let value)): throw value.problem("a pure policy has no delta")
+        case (.zeroConcentrated, nil):
+            throw policy.problem("the key `delta` is missing", hint: "well below one over the number of units: 1e-6")
+        case (.zeroConcentrated, .some(let value)):
+            let delta = try value.number("a number between 0 and 1")
+            guard delta > 0, delta < 1 else { throw value.problem("expected a number between 0 and 1") }
+            return (delta / 2, delta / 2)
+        }
+    }
+
+    private static func aggregates(_ value: YAMLValue) throws -> Set<AggregateFunction> {
+        if !value.isSequence {
+            guard try value.text("a list, or the word all") == "all" else {
+                throw value.problem("expected a list, or all")
+            }
+            return Set(AggregateFunction.allCases)
+        }
+        return Set(
+            try value.sequence().map { item in
+                let word = try item.text("an aggregate").lowercased().replacing("-", with: "_")
+                guard let function = AggregateFunction(rawValue: word) else {
+                    throw item.problem(
+                        "there is no aggregate `\(word)`",
+                        hint: AggregateFunction.allCases.map(\.rawValue).joined(separator: ", "))
+                }
+                return function
+            })
+    }
+
+    private static func approval(_ value: YAMLValue) throws -> Policy.Approval {
+        if value.isMapping {
+            guard let owners = try value.mapping(["owners"])["owners"] else {
+                throw value.problem("expected automatic, or {owners: N}")
+            }
+            return .owners(try owners.integer("the number of owners who must approve"))
+        }
+        switch try value.text("automatic or owner") {
+        case "automatic": return .automatic
+        case "owner": return .owners(1)
+        default: throw value.problem("expected automatic, owner, or {owners: N}")
+        }
+    }
+
+    private static func researchers(_ value: YAMLValue) throws -> Set<String>? {
+        if value.isSequence { return Set(try value.sequence().map { try $0.text("a researcher's name") }) }
+        guard try value.text("a list of names, or the word all") == "all" else {
+            throw value.problem("expected a list of names, or the word all")
+        }
+        return nil
+    }
+}
+
+/// Reads limits. What is no whole number of units is rounded down: a limit is never widened.
+struct LimitReader {
+    var kind: PrivacyLossKind
+    var conversionDelta: Double
+    var selectionDelta: Double
+
+    /// `{epsilon: E}`; under zCDP also `{rho: R}`, and E means the largest rho that converts to at most E.
+    func limit(_ value: YAMLValue) throws -> PrivacyLoss {
+        let keys = try value.mapping(kind == .pure ? ["epsilon"] : ["epsilon", "rho", "selection-delta"])
+        let delta = try keys["selection-delta"].map { given -> Double in
+            let delta = try given.number("a number between 0 and the policy's delta")
+            guard delta >= 0, delta <= selectionDelta else {
+                throw given.problem("must be at most half of the policy's delta")
+            }
+            return delta
+        }
+        let deltaUnits = Int64(((delta ?? selectionDelta) / PrivacyLoss.deltaUnit).rounded(.down))
+        switch (keys["epsilon"], keys["rho"]) {
+        case (.some(let epsilon), nil):
+            let units = try units(epsilon)
+            guard kind == .zeroConcentrated else { return PrivacyLoss(kind: .pure, amount: units) }
+            let rho = Conversion.rho(epsilon: Double(units) * PrivacyLoss.amountUnit, delta: conversionDelta)
+            return PrivacyLoss(
+                kind: kind, amount: Int64((rho / PrivacyLoss.amountUnit).rounded(.down)), delta: deltaUnits)
+        case (nil, .some(let rho)): return PrivacyLoss(kind: kind, amount: try units(rho), delta: deltaUnits)
+        default: throw value.problem(kind == .pure ? "expected {epsilon: E}" : "expected {epsilon: E} or {rho: R}")
+        }
+    }
+
+    /// A decimal number's units, exactly: 0.3 is 300,000,000,000 of them, which no binary fraction says.
+    private func units(_ value: YAMLValue) throws -> Int64 {
+        let text = try value.text("a number above 0").replacing("_", with: "")
+        guard let number = YAMLValue.double(text), number > 0, number <= 1_000_000,
+            var decimal = Decimal(string: text, locale: Locale(identifier: "en_US_POSIX"))
+        else { throw value.problem("expected a number above 0 and at most 1000000") }
+        decimal *= Decimal(sign: .plus, exponent: 12, significand: 1)
+        var rounded = Decimal()
+        NSDecimalRound(&rounded, &decimal, 0, .down)
+        let units = NSDecimalNumber(decimal: rounded).int64Value
+        guard units > 0 else { throw value.problem("is too small") }
+        return units
+    }
+
+    func window(_ value: YAMLValue) throws -> Policy.Window {
+        let keys = try value.mapping(["days", "hours", "limit"])
+        guard let limitKey = keys["limit"] else { throw value.problem("the key `limit` is missing") }
+        let seconds: Int
+        switch (keys["days"], keys["hours"]) {
+        case (.some(let days), nil): seconds = min(try days.integer("a number of days"), 1 << 20) * 86_400
+        case (nil, .some(let hours)): seconds = min(try hours.integer("a number of hours"), 1 << 20) * 3_600
+        default: throw value.problem("expected {days: N, limit: ...} or {hours: N, limit: ...}")
+        }
+        return Policy.Window(seconds: Int64(seconds), limit: try limit(limitKey))
+    }
+}

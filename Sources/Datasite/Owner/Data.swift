@@ -1,0 +1,278 @@
+import Crypto
+import DatasiteProtocol
+import Foundation
+import GRDB
+import Governance
+import Query
+import Tables
+
+/// What becomes of wrong rows of a file.
+public enum OnError: String, Sendable, CaseIterable {
+    /// The first wrong row refuses the file.
+    case refuse
+    /// A wrong cell becomes null.
+    case null
+    /// All rows of the unit are dropped.
+    case skipUnit = "skip-unit"
+}
+
+/// What the owner hears after a table was added: private to her.
+public struct AdditionReport: Sendable, Hashable {
+    /// The dataset's new version: a random identifier.
+    public var version: String
+    public var rowsRead: Int
+    public var rows: Int
+    public var units: Int
+    /// Remarks, such as rows dropped, or a population whose people another one's table holds too.
+    public var warnings: [String]
+}
+
+extension Datasite {
+    /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of
+    /// it is on the disk, or not at all.
+    public func addDataset(
+        file: String, manifestText: String, onError: OnError = .refuse,
+        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
+    ) throws -> AdditionReport {
+        try add(file, manifestText, onError, replacing: nil, keepsPolicy: false, progress)
+    }
+
+    /// Replaces a dataset's rows by a file's, under the manifest it has or a new one. The population's ledger goes on:
+    /// what was spent stays spent (PRIVACY.md, rule 9). Requests that wait for approval lapse.
+    public func addVersion(
+        of name: String, file: String, manifestText: String? = nil, onError: OnError = .refuse,
+        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
+    ) throws -> AdditionReport {
+        let stored = try read { db in
+            try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
+        }
+        guard let stored else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
+        return try add(
+            file, manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil, progress)
+    }
+
+    private func add(
+        _ file: String, _ text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
+        _ progress: @Sendable (Double) -> Void
+    ) throws -> AdditionReport {
+        try requireSound()
+        let document = try ManifestDocument(text)
+        let manifest = document.manifest
+        if let replacing, replacing != manifest.name {
+            throw Problem.invalidManifest("the manifest is of \(manifest.name), not of \(replacing)")
+        }
+        if replacing == nil, try catalogue().datasets[manifest.name] != nil {
+            throw Problem.conflict(
+                "there is a dataset \(manifest.name)", hint: "`parley data version` replaces its rows")
+        }
+        return try reportingProblems {
+            try FileColumns.check(file, against: document)
+            let addition = try VersionLock(folder: folder)
+            do {
+                let report = try load(file, manifest, onError, addition, progress)
+                try install(addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy)
+                tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
+                return report
+            } catch {
+                try? FileManager.default.removeItem(atPath: addition.directory)
+                throw error
+            }
+        }
+    }
+
+    private func load(
+        _ file: String, _ manifest: Manifest, _ onError: OnError, _ addition: VersionLock,
+        _ progress: @Sendable (Double) -> Void
+    ) throws -> AdditionReport {
+        var options = IngestOptions()
+        options.onError =
+            switch onError {
+            case .refuse: .refuse
+            case .null: .null
+            case .skipUnit: .skipUnit
+            }
+        let key = ClusteringKey(siteSecret: try folder.readRowSecret(), population: manifest.population)
+        let report: IngestReport
+        do {
+            report = try ingest(
+                file: file, manifest: manifest, key: key, into: addition.directory, options: options
+            ) { step in
+                switch step.stage {
+                case .reading: progress(0.6 * step.fraction)
+                case .sorting: progress(0.6 + 0.3 * step.fraction)
+                case .synchronizing: progress(0.9 + 0.1 * step.fraction)
+                }
+            }
+        } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
+        } catch let error as RowError {
+            throw Problem.invalidData("\(error)")
+        }
+        let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
+        var warnings = Self.remarks(report)
+        if let key = manifest.lookupKey {
+            do { _ = try LookupTable(table, keyColumn: key) } catch {
+                throw Problem.invalidData(
+                    "the column \(manifest.schema.columns[key].name) is not unique",
+                    hint: "a lookup table has one row for each key")
+            }
+        } else {
+            warnings += try overlaps(table, manifest.population)
+        }
+        return AdditionReport(
+            version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept, units: report.units,
+            warnings: warnings)
+    }
+
+    private static func remarks(_ report: IngestReport) -> [String] {
+        var remarks: [String] = []
+        func remark(_ count: Int, _ what: String) {
+            if count > 0 { remarks.append("\(count) \(what)") }
+        }
+        remark(report.rowsWithoutUnit, "rows dropped: they name no unit")
+        remark(report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows")
+        remark(report.rowsWrong, "rows with something wrong in them")
+        remark(report.rowsSkipped, "rows dropped because something was wrong")
+        remark(report.unitsSkipped, "units dropped because something was wrong")
+        for column in report.columns {
+            remark(column.outsideDomain, "values of \(column.name) outside its domain")
+            remark(column.textsCut, "texts of \(column.name) cut to the largest number of bytes")
+            remark(column.infinities, "infinite values of \(column.name)")
+            remark(column.wrongBecameNull, "wrong values of \(column.name) became null")
+        }
+        return remarks + report.examples.prefix(5).map { "for example, \($0)" }
+    }
+
+    /// People whom two populations hold have two budgets: their losses add (PRIVACY.md, rule 9).
+    private func overlaps(_ table: Tables.Table, _ population: String) throws -> [String] {
+        try catalogue().datasets.values
+            .filter { !$0.isLookup && $0.manifest.population != population && $0.manifest.unit.column != nil }
+            .sorted { $0.manifest.name < $1.manifest.name }
+            .compactMap { other in
+                let shared = table.unitsShared(with: try self.table(other))
+                guard shared > 0 else { return nil }
+                return "\(shared) units occur in \(other.manifest.name) too, which belongs to the population "
+                    + "\(other.manifest.population): their losses add up. Name one population for both, so that they "
+                    + "share a budget."
+            }
+    }
+
+    private func install(
+        _ addition: VersionLock, _ document: ManifestDocument, _ text: String, replacing: String?,
+        keepsPolicy: Bool
+    ) throws {
+        let version = addition.version
+        let manifest = document.manifest
+        let description = Data(SHA256.hash(data: try Data(contentsOf: URL(filePath: addition.descriptionPath))))
+        try write { context in
+            let db = context.db
+            let old = try Row.fetchOne(
+                db, sql: "SELECT version, population, manifest, policy FROM datasets WHERE name = ?",
+                arguments: [manifest.name])
+            guard (old == nil) == (replacing == nil) else {
+                throw Problem.conflict("the dataset \(manifest.name) was added or removed meanwhile")
+            }
+            if let old { try Self.checkSuccession(of: old, by: manifest) }
+            var population = old?["population"] as Int64?
+            if !keepsPolicy, let policy = manifest.policy {
+                population = try PopulationRow.establish(
+                    manifest.population, policy: policy, unitIsRow: manifest.unit.column == nil,
+                    mayChange: try Self.isAlone(manifest, db), actor: Self.localOwner.name, in: &context)
+            }
+            try db.execute(
+                sql: "INSERT INTO versions VALUES (?, ?, ?, NULL, ?)",
+                arguments: [version, manifest.name, context.now, description])
+            if let old { try Self.retire(old["version"], in: &context) }
+            try db.execute(
+                sql: """
+                    INSERT INTO datasets VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT (name) DO UPDATE SET
+                        version = excluded.version, population = excluded.population, manifest = excluded.manifest,
+                        policy = ?
+                    """,
+                arguments: [
+                    manifest.name, version, population, text, context.now,
+                    keepsPolicy ? old?["policy"] as String? : nil,
+                ])
+            try Meta.catalogueChanged(db)
+            try context.journal(
+                JournalEntry(
+                    action: old == nil ? .datasetAdded : .versionAdded, actor: Self.localOwner.name, time: context.now,
+                    dataset: manifest.name, detail: "version \(version), population \(manifest.population)"))
+        }
+        if replacing != nil { try removeAbandonedVersions() }
+    }
+
+    /// A version continues its dataset: the same people, named by the same column, on the same ledger.
+    private static func checkSuccession(of old: Row, by manifest: Manifest) throws {
+        let before = try ManifestDocument(old["manifest"]).manifest
+        func unit(_ manifest: Manifest) -> String? { manifest.unit.column.map { manifest.schema.columns[$0].name } }
+        guard (before.lookupKey == nil) == (manifest.lookupKey == nil) else {
+            throw Problem.invalidManifest("a lookup table cannot become private, nor a private one a lookup table")
+        }
+        guard before.population == manifest.population, unit(before) == unit(manifest) else {
+            throw Problem.invalidManifest(
+                "a new version must keep the population and the unit's column",
+                hint: "what was spent belongs to these people; another population is another dataset")
+        }
+    }
+
+    /// Whether no other dataset draws on the manifest's population.
+    static func isAlone(_ manifest: Manifest, _ db: Database) throws -> Bool {
+        try Int.fetchOne(
+            db,
+            sql: """
+                SELECT count(*) FROM datasets d JOIN populations p ON d.population = p.id
+                WHERE p.name = ? AND d.name <> ?
+                """, arguments: [manifest.population, manifest.name]) == 0
+    }
+
+    private static func retire(_ version: String, in context: inout WriteContext) throws {
+        try context.db.execute(
+            sql: "UPDATE versions SET removed = ? WHERE id = ?", arguments: [context.now, version])
+        try RequestRow.lapse(version: version, in: &context)
+    }
+
+    /// Removes a dataset. Its population's ledger stays: whatever is added to the population later continues it.
+    public func removeDataset(_ name: String) throws {
+        try write { context in
+            let db = context.db
+            guard
+                let version = try String.fetchOne(
+                    db, sql: "SELECT version FROM datasets WHERE name = ?", arguments: [name])
+            else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
+            try Self.retire(version, in: &context)
+            try db.execute(sql: "DELETE FROM datasets WHERE name = ?", arguments: [name])
+            try Meta.catalogueChanged(db)
+            try context.journal(
+                JournalEntry(
+                    action: .datasetRemoved, actor: Self.localOwner.name, time: context.now, dataset: name,
+                    detail: "its population's ledger stays"))
+        }
+        tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
+        try reportingProblems { try removeAbandonedVersions() }
+    }
+
+    /// Replaces a dataset's policy. Limits are its population's, so they change for all datasets about the same people;
+    /// the unit of loss and delta cannot change once budget was spent. A raised budget is journaled as such.
+    public func setPolicy(of name: String, policyText: String) throws {
+        let policy = try PolicyReader.document(policyText)
+        try write { context in
+            let db = context.db
+            guard
+                let row = try Row.fetchOne(
+                    db, sql: "SELECT manifest, policy, population FROM datasets WHERE name = ?", arguments: [name])
+            else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
+            let manifest = try ManifestDocument(row["manifest"]).manifest
+            guard manifest.lookupKey == nil else { throw Problem.invalidManifest("a lookup table has no policy") }
+            _ = try PopulationRow.establish(
+                manifest.population, policy: policy, unitIsRow: manifest.unit.column == nil, mayChange: true,
+                actor: Self.localOwner.name, in: &context)
+            try db.execute(sql: "UPDATE datasets SET policy = ? WHERE name = ?", arguments: [policyText, name])
+            try Meta.catalogueChanged(db)
+            try context.journal(
+                JournalEntry(
+                    action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: name,
+                    detail: "total \(LossWords.text(policy.total))"))
+        }
+    }
+}

@@ -1,0 +1,51 @@
+import DatasiteProtocol
+import Foundation
+import Governance
+import Tables
+
+/// The columns of a file against those of a manifest: what is in the file and neither declared nor ignored is refused, so
+/// that a misspelt name is noticed.
+enum FileColumns {
+    static func check(_ file: String, against document: ManifestDocument) throws {
+        guard case .named(let ignored) = document.ignored, let names = try header(file) else { return }
+        let declared = Set(document.manifest.schema.columns.map { $0.name.lowercased() })
+        let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
+        guard extra.isEmpty else {
+            throw Problem.invalidManifest(
+                "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",
+                hint: "declare them, or list them under `ignore` (or say `ignore: rest`)")
+        }
+    }
+
+    /// The column names of a file's header; nil for a file of JSON lines.
+    static func header(_ file: String) throws -> [String]? {
+        guard let format = csvFormat(file) else { return nil }
+        let start = try beginning(of: file, bytes: 1 << 20)
+        return start.withUnsafeBytes { CSVHeader($0, format) }?.names
+    }
+
+    /// How a file of separated values is read; nil for JSON lines. By its name, as loading it does.
+    static func csvFormat(_ file: String) -> CSVFormat? {
+        switch BlockReader.format(file, .byName(CSVFormat())) {
+        case .csv(let format), .byName(let format): format
+        case .ndjson: nil
+        }
+    }
+
+    /// The first bytes of a file, inflated if need be, without a byte order mark.
+    static func beginning(of file: String, bytes: Int) throws -> [UInt8] {
+        do {
+            var reader = try FileHandleReader(path: file)
+            var start: [UInt8] = []
+            if try reader.startsWith([0x1f, 0x8b]) {
+                let inflated = try GzipReader(reader)
+                while start.count < bytes, try inflated.read(bytes - start.count, into: &start) > 0 {}
+            } else {
+                while start.count < bytes, try reader.read(bytes - start.count, into: &start) > 0 {}
+            }
+            return start.starts(with: [0xef, 0xbb, 0xbf]) ? Array(start.dropFirst(3)) : start
+        } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
+        }
+    }
+}

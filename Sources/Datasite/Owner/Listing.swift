@@ -1,0 +1,70 @@
+public import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import Governance
+import Query
+import Tables
+
+extension Datasite {
+    /// The catalogue: public.
+    public func datasets() throws -> [DatasetSummary] {
+        try catalogue().datasets.values.map(\.summary).sorted { $0.name < $1.name }
+    }
+
+    /// A dataset's dictionary, policy and mock rows: public.
+    public func dataset(_ name: String) throws -> DatasetDetail {
+        guard let entry = try catalogue().datasets[name] else {
+            throw Problem.absent("there is no dataset \(DisplayedName.of(name))", hint: "`parley data list` names all")
+        }
+        return entry.detail
+    }
+}
+
+extension Catalogue.Entry {
+    var summary: DatasetSummary {
+        DatasetSummary(
+            name: manifest.name, title: manifest.title, version: version, columns: manifest.schema.columns.count,
+            unit: isLookup ? "none" : unitWords, population: manifest.population, kind: isLookup ? "lookup" : "private")
+    }
+
+    var detail: DatasetDetail {
+        let conversion = policy?.regime.conversionDelta ?? 0
+        func wire(_ loss: PrivacyLoss?) -> Loss? { loss.map { LossWords.wire($0, conversionDelta: conversion) } }
+        let mock = MockData(manifest).rows(atMost: 5)
+        return DatasetDetail(
+            summary: summary, description: manifest.description,
+            columns: manifest.schema.columns.enumerated().map { column($1, role: role($0)) },
+            rowsPerUnit: manifest.unit.rowsPerUnit, groupsPerUnit: manifest.unit.groupsPerUnit,
+            capacityRows: isLookup ? 0 : manifest.capacityRows, capacityUnits: isLookup ? 0 : manifest.capacityUnits,
+            total: wire(policy?.total), perResearcher: wire(policy?.perResearcher),
+            perQuestion: wire(policy?.perQuestion),
+            windows: (policy?.windows ?? []).map {
+                "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit))"
+            },
+            allowedAggregates: (policy?.allowedAggregates ?? []).map(\.rawValue).sorted(), approval: approvalWords,
+            mockRows: mock.map { $0.map(AnswerEncoding.scalar) })
+    }
+
+    private func role(_ index: Int) -> String? {
+        if index == manifest.lookupKey { return "key" }
+        guard !isLookup else { return nil }
+        if index == manifest.unit.column { return "unit" }
+        return index == manifest.weightColumn ? "weight" : nil
+    }
+
+    private func column(_ column: ColumnSchema, role: String?) -> DatasetDetail.Column {
+        DatasetDetail.Column(
+            name: column.name, type: column.type.rawValue, description: column.description,
+            nullable: column.isNullable, lower: column.lowerBound, upper: column.upperBound,
+            resolution: column.resolution, domain: column.domain?.map(AnswerEncoding.scalar), role: role)
+    }
+
+    private var approvalWords: String {
+        switch policy?.approval {
+        case nil: "none: the table is public"
+        case .automatic: "automatic within budget"
+        case .owners(1): "each request waits for an owner"
+        case .owners(let count): "each request waits for \(count) owners"
+        }
+    }
+}

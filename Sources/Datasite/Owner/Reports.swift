@@ -1,0 +1,83 @@
+public import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+
+extension Datasite {
+    /// What each population's ledger has left: for a researcher the total, the windows and her own; for owners and
+    /// auditors every researcher's.
+    public func budget(as identity: Identity) throws -> [BudgetReport] {
+        let catalogue = try catalogue()
+        let now = clock.now()
+        return try read { db in
+            try PopulationRow.all(db).map { population in
+                BudgetReport(
+                    population: population.name,
+                    datasets: catalogue.datasets.values.filter { $0.population == population.id }.map(\.manifest.name)
+                        .sorted(),
+                    lines: try Self.lines(population, identity, now, db))
+            }
+        }
+    }
+
+    private static func lines(
+        _ population: PopulationRow, _ identity: Identity, _ now: Int64, _ db: Database
+    ) throws -> [BudgetReport.Line] {
+        func line(_ scope: String, _ limit: PrivacyLoss, _ spent: PrivacyLoss) -> BudgetReport.Line {
+            let conversion = population.conversionDelta
+            return BudgetReport.Line(
+                scope: scope, limit: LossWords.wire(limit, conversionDelta: conversion),
+                spent: LossWords.wire(spent, conversionDelta: conversion),
+                remaining: LossWords.wire(limit.left(after: spent), conversionDelta: conversion))
+        }
+        var lines = [line(BudgetScope.allResearchers.words, population.limit, population.spent)]
+        for row in try Row.fetchAll(
+            db,
+            sql: """
+                SELECT researcher, amount, delta FROM researcher_spending WHERE population = ?
+                UNION ALL SELECT name, 0, 0 FROM users WHERE role = 'researcher' AND revoked IS NULL
+                    AND name NOT IN (SELECT researcher FROM researcher_spending WHERE population = ?)
+                ORDER BY 1
+                """, arguments: [population.id, population.id])
+        where identity.role != .researcher || row[0] == identity.name {
+            lines.append(
+                line(
+                    BudgetScope.researcher(row[0]).words, population.researcherLimit ?? population.limit,
+                    PrivacyLoss(kind: population.kind, amount: row[1], delta: row[2])))
+        }
+        for window in try population.windows(db) {
+            let spent = try Ledger.windowSpending(
+                db, population.id, seconds: window.seconds, kind: population.kind, now: now)
+            lines.append(line(BudgetScope.window(seconds: window.seconds).words, window.limit, spent))
+        }
+        return lines
+    }
+
+    /// The audit trail from an index on: who asked what, when, for how much; what was refused and why. For owners and
+    /// auditors.
+    public func audit(as identity: Identity, from index: Int64 = 1, limit: Int = 1_000) throws -> [AuditEntry] {
+        guard identity.role != .researcher else {
+            throw Problem.forbidden(
+                "owners and auditors read the audit trail", hint: "`parley requests` shows your own")
+        }
+        return try read { db in
+            try Row.fetchAll(
+                db, sql: "SELECT number, entry, hash FROM journal WHERE number >= ? ORDER BY number LIMIT ?",
+                arguments: [index, max(1, min(limit, 10_000))]
+            ).compactMap { row in
+                guard let entry = JournalEntry.decode(row[1])?.entry else { return nil }
+                return AuditEntry(
+                    index: row[0], time: Timestamp.text(entry.time), action: entry.action.rawValue, actor: entry.actor,
+                    dataset: entry.dataset, detail: Self.detail(entry),
+                    charge: entry.loss.map { LossWords.wire($0, conversionDelta: 0) },
+                    hash: hexadecimal(row[2] as Data))
+            }
+        }
+    }
+
+    private static func detail(_ entry: JournalEntry) -> String {
+        guard let request = entry.request else { return entry.detail }
+        return entry.detail.isEmpty ? "request \(request)" : "request \(request): \(entry.detail)"
+    }
+}

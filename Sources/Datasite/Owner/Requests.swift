@@ -1,0 +1,133 @@
+public import DatasiteProtocol
+import DifferentialPrivacy
+import GRDB
+import Governance
+import Query
+
+extension Datasite {
+    /// The newest requests: her own for a researcher, all for owners and auditors.
+    public func requests(as identity: Identity, limit: Int = 1_000) throws -> [RequestSummary] {
+        let catalogue = try catalogue()
+        return try read { db in
+            try RequestRow.list(
+                researcher: identity.role == .researcher ? identity.name : nil, limit: max(1, min(limit, 10_000)), db)
+        }.map { summary($0, catalogue) }
+    }
+
+    public func request(_ id: String, as identity: Identity) throws -> RequestSummary {
+        summary(try row(id, as: identity), try catalogue())
+    }
+
+    /// The stored bytes of a released answer. Completes, once and under its charge, a reserved request that a crash or a
+    /// restart left without one.
+    ///
+    /// - Throws: `forbidden` for auditors, who never see answers' values.
+    public func answer(_ id: String, as identity: Identity) async throws -> [UInt8] {
+        guard identity.role != .auditor else { throw Problem.forbidden("auditors do not see answers") }
+        let row = try row(id, as: identity)
+        switch row.state {
+        case .released: return try storedAnswer(id).answer
+        case .pending: throw Problem.conflict("the request waits for approval", hint: "ask again later")
+        case .denied, .lapsed:
+            throw Problem.notAllowed(
+                "the request was \(row.state == .denied ? "denied" : "not decided")"
+                    + (row.reason.map { ": \($0)" } ?? ""), hint: "nothing was charged")
+        case .reserved:
+            try requireSound()
+            return try await complete(row).answer
+        }
+    }
+
+    /// The receipt of a released answer.
+    public func receipt(_ id: String, as identity: Identity) throws -> [UInt8] {
+        _ = try row(id, as: identity)
+        return try storedAnswer(id).receipt
+    }
+
+    /// What she may not see is not there.
+    private func row(_ id: String, as identity: Identity) throws -> RequestRow {
+        guard let row = try read({ try RequestRow.find(id, $0) }),
+            identity.role != .researcher || row.researcher == identity.name
+        else { throw Problem.absent("there is no request \(DisplayedName.of(id))") }
+        return row
+    }
+
+    /// Records an owner's approval; the last that is needed charges the request for good and answers it.
+    ///
+    /// Whoever decides has seen the request and its plan, and no answer (PRIVACY.md, rule 3). Approving twice counts once.
+    public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {
+        try requireSound()
+        try Self.requireOwner(identity)
+        let row = try await reporting {
+            try await commit.perform { context -> RequestRow in
+                try Self.checkOwner(identity, context.db)
+                let row = try Self.pending(id, &context)
+                try context.db.execute(
+                    sql: "INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)",
+                    arguments: [id, identity.name, context.now])
+                if context.db.changesCount == 1 {
+                    try context.journal(
+                        JournalEntry(
+                            action: .approved, actor: identity.name, time: context.now, dataset: row.body.dataset,
+                            request: id))
+                }
+                let approvals =
+                    try Int.fetchOne(
+                        context.db, sql: "SELECT count(*) FROM approvals WHERE request = ?", arguments: [id]) ?? 0
+                if approvals >= row.approvalsNeeded,
+                    try RequestRow.move(id, from: .pending, to: .reserved, context.db)
+                {
+                    // The charge was journaled when it was held, so this entry has none; nothing gives it back now.
+                    try context.journal(
+                        JournalEntry(
+                            action: .reserved, actor: row.researcher, time: context.now, dataset: row.body.dataset,
+                            request: id, detail: "approved"))
+                }
+                return try RequestRow.find(id, context.db) ?? row
+            }
+        }
+        if row.state == .reserved { _ = try await complete(row) }
+        return try request(id, as: identity)
+    }
+
+    /// Denies a pending request: its charge is given back, since no row was read.
+    public func deny(_ id: String, by identity: Identity, reason: String) throws -> RequestSummary {
+        try requireSound()
+        try Self.requireOwner(identity)
+        guard reason.utf8.count <= 2_000 else { throw Problem.tooLarge("a reason has at most 2000 bytes") }
+        try write { context in
+            try Self.checkOwner(identity, context.db)
+            let row = try Self.pending(id, &context)
+            _ = try row.giveBack(as: .denied, by: identity.name, reason: reason, in: &context)
+        }
+        return try request(id, as: identity)
+    }
+
+    private static func pending(_ id: String, _ context: inout WriteContext) throws -> RequestRow {
+        guard let row = try RequestRow.find(id, context.db) else {
+            throw Problem.absent("there is no request \(DisplayedName.of(id))")
+        }
+        guard row.state == .pending, row.created >= context.now - RequestRow.pendingLifetime else {
+            throw Problem.conflict("the request is \(row.state == .pending ? "lapsed" : row.state.rawValue)")
+        }
+        return row
+    }
+
+    private static func requireOwner(_ identity: Identity) throws {
+        guard identity.role == .owner else { throw Problem.forbidden("only owners decide") }
+    }
+
+    /// Whether she is still an owner, inside the transaction.
+    private static func checkOwner(_ identity: Identity, _ db: Database) throws {
+        guard identity != localOwner else { return }
+        let isOwner =
+            try Bool.fetchOne(
+                db, sql: "SELECT 1 FROM users WHERE name = ? AND role = 'owner' AND revoked IS NULL",
+                arguments: [identity.name]) ?? false
+        guard isOwner else { throw Problem.forbidden("\(identity.name) is not an owner of this datasite") }
+    }
+
+    private func reporting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+        do { return try await body() } catch { throw Problem.storage(error) }
+    }
+}

@@ -1,0 +1,240 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Synchronization
+
+/// What `verify` found.
+public struct VerifyReport: Sendable, Hashable {
+    /// What was checked, in words.
+    public var checks: [String]
+    /// What is wrong; empty if all is well.
+    public var problems: [String]
+    public var isSound: Bool { problems.isEmpty }
+}
+
+extension Datasite {
+    /// Checks the datasite's own files: the database's structure, the journal's hash chain, ledger against journal and
+    /// requests, every receipt's signature and answer digest, the column files' checksums, the generation counter.
+    /// Changes nothing.
+    public func verify() throws -> VerifyReport {
+        var report = VerifyReport(checks: [], problems: [])
+        try read { db in
+            try Self.checkDatabase(db, &report)
+            let replay = try Self.checkJournal(db, &report)
+            try Self.checkLedger(db, replay, &report)
+            try Self.checkRequests(db, replay, &report)
+            try checkReceipts(db, replay, &report)
+            try checkFiles(db, &report)
+        }
+        if isRestored.withLock({ $0 }) { report.problems.append(Restore.problem.detail) }
+        report.checks.append("generation counter")
+        return report
+    }
+
+    private static func checkDatabase(_ db: Database, _ report: inout VerifyReport) throws {
+        report.checks.append("database structure")
+        let findings = try String.fetchAll(db, sql: "PRAGMA integrity_check(5)")
+        if findings != ["ok"] { report.problems += findings.map { "database: \($0)" } }
+        let foreign = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check")
+        if !foreign.isEmpty { report.problems.append("database: \(foreign.count) rows refer to nothing") }
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        if version != SiteStore.schemaVersion { report.problems.append("database: schema version \(version)") }
+    }
+
+    /// What the journal says when it is played again.
+    private struct Replay {
+        struct Spent: Equatable {
+            var amount: Int64 = 0
+            var delta: Int64 = 0
+
+            mutating func add(_ loss: PrivacyLoss, times sign: Int64) {
+                amount &+= sign * loss.amount
+                delta &+= sign * loss.delta
+            }
+        }
+
+        var populations: [Int64: Spent] = [:]
+        var researchers: [Int64: [String: Spent]] = [:]
+        /// Populations with an accepted restore: there, researchers were charged what they may not have spent.
+        var restored: Set<Int64> = []
+        var states: [String: RequestState] = [:]
+        /// By index: the hash, and the answer's digest of a release.
+        var hashes: [Int64: String] = [:]
+        var answers: [String: String] = [:]
+
+        mutating func play(_ entry: JournalEntry) {
+            if let request = entry.request {
+                switch entry.action {
+                case .pending: states[request] = .pending
+                case .reserved: states[request] = .reserved
+                case .denied: states[request] = .denied
+                case .lapsed: states[request] = .lapsed
+                case .released:
+                    states[request] = .released
+                    answers[request] = String(entry.detail.dropFirst("answer ".count))
+                default: break
+                }
+            }
+            guard let loss = entry.loss else { return }
+            let sign: Int64 =
+                switch entry.action {
+                case .pending, .reserved, .restoreAccepted: 1
+                case .denied, .lapsed: -1
+                default: 0
+                }
+            for population in entry.populations {
+                populations[population, default: Spent()].add(loss, times: sign)
+                if entry.action == .restoreAccepted { restored.insert(population) }
+            }
+            guard [.pending, .reserved].contains(entry.action) || sign < 0 else { return }
+            let researcher = sign < 0 ? owners[entry.request ?? ""] ?? "" : entry.actor
+            if let request = entry.request, sign > 0 { owners[request] = researcher }
+            for population in entry.populations {
+                researchers[population, default: [:]][researcher, default: Spent()].add(loss, times: sign)
+            }
+        }
+
+        private var owners: [String: String] = [:]
+    }
+
+    private static func checkJournal(_ db: Database, _ report: inout VerifyReport) throws -> Replay {
+        report.checks.append("journal hash chain")
+        var replay = Replay()
+        var previous = [UInt8](repeating: 0, count: 32)
+        var expected: Int64 = 1
+        let rows = try Row.fetchCursor(db, sql: "SELECT number, entry, hash FROM journal ORDER BY number")
+        while let row = try rows.next() {
+            let number: Int64 = row[0]
+            let text: String = row[1]
+            let hash = Journal.hash(Array(text.utf8), after: previous)
+            let stored = Array(row[2] as Data)
+            guard number == expected, hash == stored, let decoded = JournalEntry.decode(text), decoded.number == number
+            else {
+                report.problems.append("journal: the chain breaks at entry \(expected)")
+                return replay
+            }
+            replay.hashes[number] = hexadecimal(hash)
+            replay.play(decoded.entry)
+            previous = hash
+            expected += 1
+        }
+        if expected == 1 { report.problems.append("journal: it is empty") }
+        return replay
+    }
+
+    private static func checkLedger(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
+        report.checks.append("ledger against journal")
+        for population in try PopulationRow.all(db) {
+            let journaled = replay.populations[population.id] ?? Replay.Spent()
+            if journaled != Replay.Spent(amount: population.spent.amount, delta: population.spent.delta) {
+                report.problems.append("ledger: the population \(population.name) differs from the journal")
+            }
+            for row in try Row.fetchAll(
+                db, sql: "SELECT researcher, amount, delta FROM researcher_spending WHERE population = ?",
+                arguments: [population.id])
+            {
+                let own = replay.researchers[population.id]?[row[0]] ?? Replay.Spent()
+                let stored = Replay.Spent(amount: row[1], delta: row[2])
+                let agrees =
+                    replay.restored.contains(population.id)
+                    ? stored.amount >= own.amount && stored.delta >= own.delta : stored == own
+                if !agrees {
+                    report.problems.append(
+                        "ledger: \(row[0] as String) in the population \(population.name) differs from the journal")
+                }
+            }
+        }
+    }
+
+    private static func checkRequests(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
+        report.checks.append("requests against journal")
+        var seen = 0
+        let rows = try Row.fetchCursor(db, sql: "SELECT id, state FROM requests")
+        while let row = try rows.next() {
+            let id: String = row[0]
+            seen += 1
+            if replay.states[id]?.rawValue != row[1] as String {
+                report.problems.append("requests: \(id) is not in the state that the journal says")
+            }
+        }
+        if seen != replay.states.count { report.problems.append("requests: the journal knows others") }
+    }
+
+    private func checkReceipts(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
+        report.checks.append("receipts' signatures and answers' digests")
+        let publicKey = description.publicKey
+        var count = 0
+        let rows = try Row.fetchCursor(db, sql: "SELECT request, answer, receipt FROM answers")
+        while let row = try rows.next() {
+            let id: String = row[0]
+            count += 1
+            let digest = sha256Hex(row[1] as Data)
+            guard let receipt = try? Receipt(decoding: Array(row[2] as Data)), receipt.body.publicKey == publicKey,
+                let signature = Data(base64Encoded: receipt.signature),
+                signingKey.publicKey.isValidSignature(signature, for: receipt.body.signedBytes)
+            else {
+                report.problems.append("receipts: that of \(id) is not signed by this datasite")
+                continue
+            }
+            if receipt.body.answerDigest != digest || replay.answers[id] != digest || receipt.body.request != id {
+                report.problems.append("receipts: the answer of \(id) is not the one that was released")
+            }
+            if replay.hashes[receipt.body.journalIndex] != receipt.body.journalHash {
+                report.problems.append("receipts: that of \(id) names another journal entry")
+            }
+        }
+        if count != replay.answers.count { report.problems.append("receipts: released answers are missing") }
+    }
+
+    private func checkFiles(_ db: Database, _ report: inout VerifyReport) throws {
+        report.checks.append("tables' files")
+        let rows = try Row.fetchAll(
+            db,
+            sql: "SELECT d.name, d.version, v.description FROM datasets d LEFT JOIN versions v ON v.id = d.version")
+        for row in rows {
+            let name: String = row[0]
+            let files = TableFiles(directory: folder.directory(ofVersion: row[1]))
+            let path = files.directory + "/" + TableFiles.descriptionName
+            guard let description = try? Data(contentsOf: URL(filePath: path)), let stored = row[2] as Data?,
+                Data(SHA256.hash(data: description)) == stored
+            else {
+                report.problems.append("files: the description of \(name) is missing or changed")
+                continue
+            }
+            for part in (try? files.damagedParts()) ?? ["(unreadable)"] {
+                report.problems.append("files: \(name) is damaged in \(part)")
+            }
+        }
+    }
+
+    /// Goes on after a restore that the owner knows of: charges what was lost where it is known, and everything where it
+    /// is not (PRIVACY.md, rule 9). Returns what was done, for the owner.
+    ///
+    /// - Throws: the problem `conflict` if no restore is suspected.
+    public func acceptRestore() throws -> [String] {
+        guard isRestored.withLock({ $0 }) else { throw Problem.conflict("no restore is suspected") }
+        let file = GenerationFile(path: folder.generation)
+        let remembered = try reportingProblems { try file.read() }
+        return try reportingProblems {
+            let (remarks, record) = try store.pool.writeWithoutTransaction { db in
+                var remarks: [String] = []
+                var record = GenerationFile.Record(generation: 0, spent: nil)
+                try db.inTransaction(.immediate) {
+                    var context = WriteContext(db: db, now: clock.now(), head: try Journal.head(db))
+                    remarks = try Restore.accept(remembered, in: &context)
+                    try Meta.set(db, "generation", try Meta.integer(db, "generation") + 1)
+                    try Meta.catalogueChanged(db)
+                    record = try Restore.record(db)
+                    return .commit
+                }
+                return (remarks, record)
+            }
+            try file.reset(to: record)
+            isRestored.withLock { $0 = false }
+            return remarks
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Query
+import Secrets
+import Synchronization
+import Tables
+
+/// Users, datasets and policies as they are stored: what every request needs and no row of a table.
+struct Catalogue: Sendable {
+    struct User: Sendable {
+        var identity: Identity
+        var tokenHash: [UInt8]
+    }
+
+    struct Entry: Sendable {
+        var manifest: Manifest
+        /// The policy in force: the manifest's, or what the owner set later.
+        var policy: Policy?
+        var version: String
+        var population: Int64?
+
+        var isLookup: Bool { manifest.lookupKey != nil }
+
+        var description: DatasetDescription {
+            DatasetDescription(
+                name: manifest.name, schema: manifest.schema, unit: manifest.unit, weightColumn: manifest.weightColumn,
+                capacityRows: manifest.capacityRows, population: manifest.population)
+        }
+
+        /// The privacy unit in words.
+        var unitWords: String {
+            guard let column = manifest.unit.column, manifest.schema.columns.indices.contains(column) else {
+                return "row"
+            }
+            return manifest.schema.columns[column].name
+        }
+    }
+
+    var version: Int64 = 0
+    var users: [[UInt8]: User] = [:]
+    var datasets: [String: Entry] = [:]
+
+    static func read(_ db: Database) throws -> Catalogue {
+        var catalogue = Catalogue(version: try Meta.integer(db, "catalogue"))
+        for row in try Row.fetchAll(db, sql: "SELECT name, role, token FROM users WHERE revoked IS NULL") {
+            guard let role = Role(rawValue: row[1]) else { continue }
+            let hash = Array(row[2] as Data)
+            catalogue.users[hash] = User(identity: Identity(name: row[0], role: role), tokenHash: hash)
+        }
+        for row in try Row.fetchAll(db, sql: "SELECT name, version, population, manifest, policy FROM datasets") {
+            let document = try ManifestDocument(row["manifest"])
+            var policy = try (row["policy"] as String?).map(PolicyReader.document) ?? document.manifest.policy
+            if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
+                try policy?.takeLimits(of: population, db)
+            }
+            catalogue.datasets[row["name"]] = Entry(
+                manifest: document.manifest, policy: policy, version: row["version"], population: row["population"])
+        }
+        return catalogue
+    }
+
+    /// The user of a token. The hash is compared in constant time; finding it by its hash reveals nothing, since the
+    /// hash of a guess says nothing about the hash of a token.
+    func user(token: String) -> Identity? {
+        let hash = Array(SHA256.hash(data: Array(token.utf8)))
+        guard let user = users[hash], constantTimeEqual(user.tokenHash, hash) else { return nil }
+        return user.identity
+    }
+}
+
+extension Policy {
+    /// Limits belong to the population, whichever dataset's policy last set them.
+    mutating func takeLimits(of population: PopulationRow, _ db: Database) throws {
+        total = population.limit
+        perResearcher = population.researcherLimit
+        windows = try population.windows(db)
+        regime.total = Double(total.amount) * PrivacyLoss.amountUnit
+    }
+}
+
+/// The catalogue in memory, read again when another connection changed it: `PRAGMA data_version` says at once whether
+/// anything was committed since, by this process or another, and the catalogue's own counter whether it was this.
+final class CatalogueCache: Sendable {
+    private struct State {
+        var dataVersion: Int64 = -1
+        var catalogue = Catalogue()
+    }
+
+    /// Its own connection, which never writes: so that every commit counts as another connection's.
+    private let connection: DatabaseQueue
+    private let state = Mutex(State())
+
+    init(path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(20)
+        configuration.label = "datasite.catalogue"
+        connection = try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// The catalogue as of now.
+    func current() throws -> Catalogue {
+        try connection.unsafeRead { db in
+            let dataVersion = try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
+            let known = state.withLock { $0 }
+            if known.dataVersion == dataVersion { return known.catalogue }
+            let version = try Meta.integer(db, "catalogue")
+            var catalogue = known.catalogue
+            if version != known.catalogue.version || known.dataVersion == -1 {
+                try db.execute(sql: "BEGIN")
+                defer { try? db.execute(sql: "COMMIT") }
+                catalogue = try Catalogue.read(db)
+            }
+            state.withLock { $0 = State(dataVersion: dataVersion, catalogue: catalogue) }
+            return catalogue
+        }
+    }
+}

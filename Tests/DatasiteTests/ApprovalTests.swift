@@ -1,0 +1,109 @@
+import DatasiteProtocol
+import Foundation
+import GRDB
+import Governance
+import Testing
+
+@testable import Datasite
+
+@Suite("Requests that wait for their owners")
+struct ApprovalTests {
+    static let policy = "{loss: pure, total: {epsilon: 3}, approval: {owners: 2}}"
+
+    private func held(_ test: TestSite, _ epsilon: Double = 1, key: String? = nil) async throws -> String {
+        try #require(try await test.site.ask(TestSite.count(epsilon), as: .ada, idempotencyKey: key).pendingID)
+    }
+
+    @Test("A pending request holds its charge; two different owners release it; approving twice counts once")
+    func twoOfTwo() async throws {
+        let test = try TestSite(policy: Self.policy)
+        _ = try test.site.addUser("owen", role: .owner)
+        let owen = Identity(name: "owen", role: .owner)
+        let id = try await held(test)
+        #expect(try test.spent() == unit)
+        #expect(try await test.site.approve(id, by: .folder).state == "pending")
+        #expect(try await test.site.approve(id, by: .folder).state == "pending")
+        let waiting = await problem { _ = try await test.site.answer(id, as: .ada) }
+        #expect(waiting?.type == "urn:parley:problem:conflict")
+        let summary = try await test.site.approve(id, by: owen)
+        #expect(summary.state == "released" && Set(summary.approvals) == ["local owner", "owen"])
+        let answer = try await test.site.answer(id, as: .ada)
+        let receipt = try Receipt(decoding: try test.site.receipt(id, as: .ada))
+        #expect(receipt.body.answerDigest == sha256Hex(answer))
+        #expect(receipt.body.guarantees.flowGovernance.contains("owen"))
+        #expect(try test.spent() == unit)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("A denied request gives its charge back, once, and stays denied")
+    func denial() async throws {
+        let test = try TestSite(policy: Self.policy)
+        let id = try await held(test, key: "k")
+        let summary = try test.site.deny(id, by: .folder, reason: "not this one")
+        #expect(summary.state == "denied" && summary.reason == "not this one")
+        #expect(try test.spent() == 0)
+        let again = await problem { _ = try test.site.deny(id, by: .folder, reason: "again") }
+        #expect(again?.type == "urn:parley:problem:conflict")
+        let late = await problem { _ = try await test.site.approve(id, by: .folder) }
+        #expect(late?.type == "urn:parley:problem:conflict")
+        let replay = await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k") }
+        #expect(replay?.detail.contains("not this one") == true)
+        #expect(try test.spent() == 0)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("What is held cannot be spent by another request")
+    func heldIsSpent() async throws {
+        let test = try TestSite(policy: Self.policy)
+        _ = try await held(test, 2)
+        let over = await problem { _ = try await test.site.ask(TestSite.count(1.5), as: .ada) }
+        #expect(over?.type == "urn:parley:problem:over-budget")
+    }
+
+    @Test("A request lapses after thirty days and when its dataset changes, and its charge comes back")
+    func lapse() async throws {
+        let test = try TestSite(policy: Self.policy)
+        let first = try await held(test)
+        test.clock.advance(31 * 86_400)
+        let late = await problem { _ = try await test.site.approve(first, by: .folder) }
+        #expect(late?.type == "urn:parley:problem:conflict")
+        let second = try await held(test, 0.5)
+        #expect(try test.site.request(first, as: .ada).state == "lapsed")
+        #expect(try test.spent() == unit / 2)
+        _ = try test.site.addVersion(of: "visits", file: try test.file("new", TestSite.rows(people: 9)))
+        #expect(try test.site.request(second, as: .ada).state == "lapsed")
+        #expect(try test.spent() == 0)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("Only owners decide, a revoked one no more; strangers do not see the request")
+    func whoDecides() async throws {
+        let test = try TestSite(policy: Self.policy, researchers: ["ada", "bea"])
+        _ = try test.site.addUser("owen", role: .owner)
+        let id = try await held(test)
+        let bea = Identity(name: "bea", role: .researcher)
+        #expect(await problem { _ = try await test.site.approve(id, by: .ada) }?.status == 403)
+        #expect(await problem { _ = try test.site.request(id, as: bea) }?.status == 404)
+        #expect(try test.site.requests(as: bea).isEmpty)
+        try test.site.revokeUser("owen")
+        let owen = Identity(name: "owen", role: .owner)
+        #expect(await problem { _ = try await test.site.approve(id, by: owen) }?.status == 403)
+        #expect(try test.site.request(id, as: .ada).approvals.isEmpty)
+    }
+
+    @Test("Researchers see their own requests and budget; auditors see all but no answer")
+    func roles() async throws {
+        let test = try TestSite(researchers: ["ada", "bea"])
+        let bea = Identity(name: "bea", role: .researcher)
+        _ = try await test.site.ask(TestSite.count(1), as: .ada)
+        let id = try #require(try test.site.requests(as: .ada).first?.id)
+        #expect(try test.site.requests(as: .auditor).map(\.id) == [id])
+        #expect(await problem { _ = try await test.site.answer(id, as: .auditor) }?.status == 403)
+        #expect(try !test.site.receipt(id, as: .auditor).isEmpty)
+        #expect(await problem { _ = try test.site.audit(as: .ada) }?.status == 403)
+        #expect(try test.site.budget(as: bea)[0].lines.map(\.scope) == ["all researchers", "researcher bea"])
+        let all = try test.site.budget(as: .auditor)[0].lines
+        #expect(all.map(\.scope) == ["all researchers", "researcher ada", "researcher bea"])
+        #expect(all.map { $0.spent.epsilon } == [1, 1, 0])
+    }
+}

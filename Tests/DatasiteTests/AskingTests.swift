@@ -1,0 +1,169 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Testing
+
+@testable import Datasite
+
+@Suite("A question is answered once, under one charge")
+struct AskingTests {
+    @Test("An answer comes with a receipt that verifies, and the ledger holds the charge")
+    func answerAndReceipt() async throws {
+        let test = try TestSite()
+        let result = try await test.site.ask(TestSite.count(1), as: .ada)
+        let answer = try #require(result.answer)
+        let receipt = try Receipt(decoding: try #require(result.receipt))
+        let signature = try #require(Data(base64Encoded: receipt.signature))
+        #expect(test.site.signingKey.publicKey.isValidSignature(signature, for: receipt.body.signedBytes))
+        #expect(receipt.body.answerDigest == sha256Hex(answer))
+        #expect(receipt.body.publicKey == test.site.description.publicKey)
+        #expect(receipt.body.requestDigest == TestSite.count(1).digest(datasetVersion: receipt.body.datasetVersion))
+        #expect(receipt.body.chargeAmount == unit)
+        #expect(try test.spent() == unit)
+        let decoded = try JSONDecoder().decode(Answer.self, from: Data(answer))
+        #expect(decoded.rows.count == 3 && decoded.rows.allSatisfy { $0.count == 2 })
+        #expect(!decoded.mock && decoded.request == receipt.body.request)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("Ten questions at epsilon 0.1 fit into a total of 1 exactly, and an eleventh is refused and journaled")
+    func tenTenths() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}}")
+        for _ in 0..<10 { _ = try await test.site.ask(TestSite.count(0.1), as: .ada) }
+        #expect(try test.spent() == unit)
+        let refusal = await problem { _ = try await test.site.ask(TestSite.count(0.1), as: .ada) }
+        #expect(refusal?.type == "urn:parley:problem:over-budget")
+        #expect(try test.spent() == unit)
+        let last = try test.site.audit(as: .auditor, from: 1, limit: 1_000).last
+        #expect(last?.action == "refused" && last?.actor == "ada")
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("A repeated key gives the stored bytes again and charges nothing")
+    func replay() async throws {
+        let test = try TestSite()
+        let first = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k")
+        let again = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k")
+        let elsewhere = try await test.reopened().ask(TestSite.count(1), as: .ada, idempotencyKey: "k")
+        #expect(first == again && first == elsewhere)
+        #expect(try test.spent() == unit)
+    }
+
+    @Test("A key used for another request is a conflict, before and after its answer; another researcher's key is hers")
+    func keysAreBound() async throws {
+        let test = try TestSite(researchers: ["ada", "bea"])
+        _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k")
+        let other = await problem { _ = try await test.site.ask(TestSite.count(2), as: .ada, idempotencyKey: "k") }
+        #expect(other?.type == "urn:parley:problem:conflict")
+        let bea = Identity(name: "bea", role: .researcher)
+        let hers = try await test.site.ask(TestSite.count(2), as: bea, idempotencyKey: "k")
+        #expect(hers.answer != nil)
+        #expect(try test.spent() == 3 * unit)
+    }
+
+    @Test("Of many concurrent calls with one key, in two processes, one is charged and all get its bytes")
+    func concurrentCallsJoin() async throws {
+        let test = try TestSite()
+        let other = try test.reopened()
+        let answers = try await withThrowingTaskGroup(of: AskResult.self) { group in
+            for index in 0..<24 {
+                let site = index % 2 == 0 ? test.site : other
+                group.addTask { try await site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k") }
+            }
+            return try await group.reduce(into: Set<AskResult>()) { $0.insert($1) }
+        }
+        #expect(answers.count == 1)
+        #expect(try test.spent() == unit)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("Charges, plans and previews are identical on any two datasets of one manifest (rule 5)")
+    func chargesDoNotDependOnData() async throws {
+        let small = try TestSite(people: 1)
+        let large = try TestSite(people: 900)
+        for sql in [
+            "SELECT COUNT(*) FROM visits", "SELECT kind, AVG(amount) FROM visits GROUP BY kind",
+            "SELECT MEDIAN(amount) FROM visits",
+            "SELECT kind, SUM(amount), COUNT(*) FROM visits GROUP BY kind HAVING COUNT(*) > 3",
+        ] {
+            let request = AskRequest(dataset: "visits", sql: sql, epsilon: 0.7)
+            let previews = try await [
+                small.site.preview(request, as: .ada), large.site.preview(request, as: .ada),
+            ]
+            #expect(previews[0] == previews[1])
+            for test in [small, large] { _ = try await test.site.ask(request, as: .ada) }
+            #expect(try small.spent() == large.spent())
+        }
+    }
+
+    @Test("A preview spends nothing and says what becomes of the question")
+    func previews() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}}")
+        let fits = try await test.site.preview(TestSite.count(1), as: .ada)
+        #expect(fits.decision == "would be answered" && fits.charge.epsilon == 1 && fits.available.epsilon == 1)
+        let over = try await test.site.preview(TestSite.count(1.5), as: .ada)
+        #expect(over.decision.hasPrefix("would be refused"))
+        #expect(try test.spent() == 0)
+    }
+
+    @Test("Mock rows come from the manifest alone, the same for all; questions on them cost nothing")
+    func mock() async throws {
+        let one = try TestSite(people: 5)
+        let other = try TestSite(people: 500)
+        #expect(try one.site.dataset("visits").mockRows == other.site.dataset("visits").mockRows)
+        let bytes = try await one.site.mock(TestSite.count(1), as: .ada)
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        #expect(answer.mock && answer.rows.count == 3)
+        #expect(try one.spent() == 0)
+    }
+
+    @Test("Refusals tell nothing of the rows: they are the same on different data, word for word")
+    func refusalsAreIndependentOfData() async throws {
+        let small = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, per-question: {epsilon: 0.5}}", people: 1)
+        let large = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, per-question: {epsilon: 0.5}}", people: 700)
+        let requests = [
+            TestSite.count(0.7), TestSite.count(-1), TestSite.count(.nan), TestSite.count(0.1, "absent"),
+            AskRequest(dataset: "visits", sql: "SELECT amount FROM visits", epsilon: 0.1),
+            AskRequest(dataset: "visits", sql: "SELECT person, COUNT(*) FROM visits GROUP BY person", epsilon: 0.1),
+            AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.1),
+            AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits"),
+            AskRequest(dataset: "visits", sql: String(repeating: " ", count: 70_000), epsilon: 0.1),
+        ]
+        for request in requests {
+            let first = await problem { _ = try await small.site.ask(request, as: .ada) }
+            let second = await problem { _ = try await large.site.ask(request, as: .ada) }
+            #expect(first != nil && first == second)
+        }
+        #expect(try small.spent() == 0 && large.spent() == 0)
+    }
+
+    @Test("Only researchers ask, and a revoked one is refused inside the transaction")
+    func onlyResearchersAsk() async throws {
+        let test = try TestSite()
+        for identity in [Identity.auditor, .folder] {
+            let refusal = await problem { _ = try await test.site.ask(TestSite.count(1), as: identity) }
+            #expect(refusal?.type == "urn:parley:problem:forbidden")
+        }
+        try test.reopened().revokeUser("ada")
+        let refusal = await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
+        #expect(refusal?.type == "urn:parley:problem:forbidden")
+        #expect(try test.spent() == 0)
+    }
+
+    @Test("What a full queue refuses is not charged")
+    func busy() async throws {
+        let test = try TestSite()
+        let engines = EngineThreads(threads: 1, queueLimit: 0)
+        let refusal = await problem {
+            try await engines.admitting {
+                try await engines.admitting { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
+            }
+        }
+        #expect(refusal?.type == "urn:parley:problem:busy" && refusal?.status == 503)
+        #expect(engines.refusals == 1 && engines.admitted == 0)
+        #expect(try test.spent() == 0)
+    }
+}

@@ -1,0 +1,112 @@
+import DifferentialPrivacy
+import Governance
+import Query
+import Testing
+
+@Suite("A request is decided by policy and ledger alone")
+struct DecisionTests {
+    private func pure(_ amount: Int64) -> PrivacyLoss { PrivacyLoss(kind: .pure, amount: amount) }
+
+    private func policy(total: Int64 = 1_000) -> Policy {
+        Policy(
+            regime: LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 1e-9), total: pure(total))
+    }
+
+    @Test("What fits exactly is answered, and one unit more is refused")
+    func theLimitIsExact() {
+        let policy = policy()
+        var spending = Spending.nothing(policy)
+        spending.total = pure(400)
+        #expect(policy.decide(researcher: "ada", charge: pure(600), spending: spending) == .answer)
+        #expect(
+            policy.decide(researcher: "ada", charge: pure(601), spending: spending)
+                == .refuse(.overBudget(scope: .allResearchers, limit: pure(1_000), spent: pure(400))))
+    }
+
+    @Test("Each scope refuses on its own: researcher, window, question")
+    func scopes() {
+        var policy = policy()
+        policy.perResearcher = pure(100)
+        policy.windows = [.init(seconds: 86_400, limit: pure(50))]
+        policy.perQuestion = pure(40)
+        var spending = Spending.nothing(policy)
+        #expect(
+            policy.decide(researcher: "ada", charge: pure(41), spending: spending)
+                == .refuse(.questionTooExpensive(limit: pure(40))))
+        spending.researcher = pure(80)
+        #expect(
+            policy.decide(researcher: "ada", charge: pure(30), spending: spending)
+                == .refuse(.overBudget(scope: .researcher("ada"), limit: pure(100), spent: pure(80))))
+        spending.researcher = pure(0)
+        spending.windows = [pure(30)]
+        #expect(
+            policy.decide(researcher: "ada", charge: pure(30), spending: spending)
+                == .refuse(.overBudget(scope: .window(seconds: 86_400), limit: pure(50), spent: pure(30))))
+    }
+
+    @Test("Both parts of a loss must fit: rho alone is not enough")
+    func deltaIsCounted() {
+        let limit = PrivacyLoss(kind: .zeroConcentrated, amount: 100, delta: 10)
+        let spent = PrivacyLoss(kind: .zeroConcentrated, amount: 0, delta: 8)
+        #expect(PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 2).fits(within: limit, after: spent))
+        #expect(!PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 3).fits(within: limit, after: spent))
+    }
+
+    @Test("Losses of another kind, and negative ones, never fit")
+    func kindsDoNotMix() {
+        let policy = policy()
+        let rho = PrivacyLoss(kind: .zeroConcentrated, amount: 1)
+        #expect(policy.refuses(researcher: "ada", charge: rho) == .otherKindOfLoss)
+        #expect(policy.refuses(researcher: "ada", charge: pure(-1)) == .otherKindOfLoss)
+        #expect(!pure(-1).fits(within: pure(10), after: pure(0)))
+    }
+
+    @Test("Only named researchers may ask, where a policy names them")
+    func researchersAreNamed() {
+        var policy = policy()
+        policy.researchers = ["ada"]
+        #expect(policy.refuses(researcher: "ada", charge: pure(1)) == nil)
+        #expect(policy.refuses(researcher: "eve", charge: pure(1)) == .researcherNotAllowed)
+    }
+
+    @Test("Approval is asked for after the budget: what is over budget is refused at once")
+    func approvalComesAfterBudget() {
+        var policy = policy()
+        policy.approval = .owners(2)
+        let spending = Spending.nothing(policy)
+        #expect(policy.decide(researcher: "ada", charge: pure(1), spending: spending) == .awaitApproval(owners: 2))
+        guard case .refuse = policy.decide(researcher: "ada", charge: pure(1_001), spending: spending) else {
+            Issue.record("an over-budget question was held for approval")
+            return
+        }
+    }
+
+    @Test("The comparison agrees with wide integers on any numbers, the largest included")
+    func fitsNeverOverflows() {
+        var state: UInt64 = 7
+        func next() -> Int64 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            let word = state >> 1
+            switch state % 3 {
+            case 0: return Int64(word % 10)
+            case 1: return Int64.max - Int64(word % 10)
+            default: return Int64(word >> 1)
+            }
+        }
+        for _ in 0..<20_000 {
+            let (limit, spent, charge) = (next(), next(), next())
+            let expected = Int128(spent) + Int128(charge) <= Int128(limit) || (charge == 0 && spent >= limit)
+            #expect(pure(charge).fits(within: pure(limit), after: pure(spent)) == expected)
+        }
+    }
+
+    @Test("There is no way back from a charge once rows may have been read")
+    func statesMoveForward() {
+        #expect(RequestState.reserved.successors == [.released])
+        for state in [RequestState.released, .denied, .lapsed] { #expect(state.successors.isEmpty) }
+        for state in RequestState.allCases where state.isCharged {
+            let givesBack = state.successors.contains { !$0.isCharged }
+            #expect(givesBack == (state == .pending))
+        }
+    }
+}
