@@ -54,10 +54,11 @@ struct LedgerTests {
                 let loss = PrivacyLoss(
                     kind: .zeroConcentrated, amount: below(UInt64(unit / 5)), delta: below(40_000_000_000))
                 let part = (Int64(3_600) + 127) / 128
-                let window = history.filter { $0.time / part >= (now - 3_600) / part }.reduce(0) { $0 + $1.amount }
-                let fits =
-                    total.amount + loss.amount <= unit && total.delta + loss.delta <= 500_000_000_000
-                    && own[who, default: 0] + loss.amount <= unit * 6 / 10 && window + loss.amount <= unit * 3 / 10
+                let recent = history.filter { $0.time / part >= (now - 3_600) / part }
+                let window = recent.reduce(Int64(0)) { $0 + $1.amount }
+                let inTotal = total.amount + loss.amount <= unit && total.delta + loss.delta <= 500_000_000_000
+                let inOwn = own[who, default: 0] + loss.amount <= unit * 6 / 10
+                let fits = inTotal && inOwn && window + loss.amount <= unit * 3 / 10
                 let charged = try test.site.write { context -> Bool in
                     do {
                         try context.db.inSavepoint {
@@ -118,9 +119,7 @@ struct LedgerTests {
             return await group.reduce(0) { $0 + ($1 ? 1 : 0) }
         }
         #expect(results == 360)
-        let stored = try test.site.store.pool.read {
-            try Int.fetchOne($0, sql: "SELECT count(*) FROM meta WHERE key LIKE 'test %'")
-        }
+        let stored = try test.integer("SELECT count(*) FROM meta WHERE key LIKE 'test %'")
         #expect(stored == 360)
         #expect(test.site.statistics().transactions - before < 400)
     }
@@ -128,7 +127,7 @@ struct LedgerTests {
     @Test("A full disk refuses clearly, loses nothing, and charges nothing that was not stored")
     func diskFull() async throws {
         let test = try TestSite()
-        let pages = try test.site.store.pool.read { try Int.fetchOne($0, sql: "PRAGMA page_count") ?? 0 }
+        let pages = try test.integer("PRAGMA page_count")
         var configuration = TestSite.configuration(test.clock)
         configuration.maximumPages = pages + 2
         let full = try Datasite(path: test.path, configuration: configuration)

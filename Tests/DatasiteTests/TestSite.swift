@@ -91,6 +91,10 @@ final class TestSite: Sendable {
         }
     }
 
+    func integer(_ sql: String) throws -> Int {
+        try site.store.pool.read { try Int.fetchOne($0, sql: sql) ?? -1 }
+    }
+
     /// Reserves and stops, as a crash right after the commit would.
     func reserveOnly(_ request: AskRequest, key: String?, _ site: Datasite? = nil) async throws -> String {
         let site = site ?? self.site
