@@ -2,7 +2,7 @@
 /// arithmetic, and mostly from one random word.
 ///
 /// The magnitudes 0, 1, 2, ... (0 with half its weight, since both signs give it) are covered by strips of neighbouring
-/// integers: strip j has `width_j` integers and `slots_j` of 256 equal slots. A random word picks a slot, a sign, and,
+/// integers: strip j has `width_j` integers and `slots_j` of 1024 equal slots. A random word picks a slot, a sign, and,
 /// by the product of its remaining bits with the width, an integer x in the strip and the first digits of a uniform
 /// v in [0, 1). The draw is x if `v < f(x) width_j / (slots_j W)`, and otherwise starts again. Each x is thus proposed
 /// with a probability in proportion to `slots_j W / width_j` and accepted with one that makes the product proportional to
@@ -10,7 +10,7 @@
 /// integers when the strips are laid. The tail beyond the last strip is one slot: blocks of `width` integers, each with half
 /// the probability of the one before.
 ///
-/// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 95 to 99 of 100 draws the
+/// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 92 to 99 of 100 draws the
 /// strip's own bound (`quick`) decides; next, 64-bit bounds; then (about once in 2^50) as many digits of both as it takes.
 /// Floating point serves to choose good strips, and nothing depends on it but speed.
 ///
@@ -38,9 +38,9 @@ struct EnvelopeSampler: Sendable {
     }
 
     @usableFromInline var slots: [Slot]
-    private var stripOfSlot: [UInt8]
-    private var strips: [Strip]
-    private let rate: ExponentRate
+    private(set) var stripOfSlot: [UInt16]
+    private(set) var strips: [Strip]
+    let rate: ExponentRate
     private let power: Power
     /// The weight of a slot is `weight * 2^-weightShift`.
     private var weight: UInt64
@@ -48,12 +48,12 @@ struct EnvelopeSampler: Sendable {
     /// Whether only the last of the three ways of deciding is used, and with few digits at first: for tests.
     private let isExactOnly: Bool
 
-    @usableFromInline static let slotCount = 256
+    @usableFromInline static let slotCount = 1024
     /// The low bits of a word that pick slot and sign; the others are the fraction.
-    @usableFromInline static let choiceMask: UInt64 = 0x1ff
-    static let fractionBits = 55
+    @usableFromInline static let choiceMask: UInt64 = 0x7ff
+    static let fractionBits = 53
     /// Strips are not wider, so that a strip's choice leaves digits for `v`.
-    static let largestWidth = 0x1p46
+    static let largestWidth = 0x1p44
     /// Draws beyond are moved here; their probability is below 2^-60000.
     static let largestMagnitude: UInt64 = 1 << 62
 
@@ -81,14 +81,14 @@ struct EnvelopeSampler: Sendable {
     func sample<R: RandomNumberGenerator>(using generator: inout R) -> Int64 {
         while true {
             let word = generator.next()
-            let slot = slots[Int(truncatingIfNeeded: word & 0xff)]
+            let slot = slots[Int(truncatingIfNeeded: word & 0x3ff)]
             let product = (word & ~Self.choiceMask).multipliedFullWidth(by: slot.width)
             var magnitude = slot.first &+ product.high
             if product.low >= slot.quick {
                 guard let decided = decide(word, using: &generator) else { continue }
                 magnitude = decided
             }
-            let sign = -Int64(truncatingIfNeeded: word >> 8 & 1)
+            let sign = -Int64(truncatingIfNeeded: word >> 10 & 1)
             return (Int64(bitPattern: magnitude) ^ sign) &- sign
         }
     }
@@ -110,10 +110,10 @@ extension EnvelopeSampler {
     /// The magnitude, or nil if the proposal is rejected.
     @usableFromInline @inline(never)
     func decide<R: RandomNumberGenerator>(_ word: UInt64, using generator: inout R) -> UInt64? {
-        let index = Int(stripOfSlot[Int(word & 0xff)])
+        let index = Int(stripOfSlot[Int(word & 0x3ff)])
         let strip = strips[index]
         if index == strips.count - 1 { return decideTail(strip, using: &generator) }
-        let spread = strip.width << 9
+        let spread = strip.width << 11
         let product = (word & ~Self.choiceMask).multipliedFullWidth(by: strip.width)
         if isExactOnly || product.low.addingReportingOverflow(spread).overflow {
             return decideExactly(word, strip, using: &generator)
@@ -123,7 +123,7 @@ extension EnvelopeSampler {
         if UInt128(product.low) + UInt128(spread) <= bounds.lower { return magnitude }
         if UInt128(product.low) >= bounds.upper { return nil }
         let uniform = LazyUniform(
-            numerator: Natural(product.low >> 9), spread: strip.width, bits: Self.fractionBits)
+            numerator: Natural(product.low >> 11), spread: strip.width, bits: Self.fractionBits)
         return accepts(magnitude, strip, doublings: magnitude == 0 ? -1 : 0, uniform, using: &generator)
             ? magnitude : nil
     }
@@ -132,7 +132,7 @@ extension EnvelopeSampler {
     private func decideExactly<R: RandomNumberGenerator>(
         _ word: UInt64, _ strip: Strip, using generator: inout R
     ) -> UInt64? {
-        var digits = LazyUniform(numerator: Natural(word >> 9), spread: 1, bits: Self.fractionBits)
+        var digits = LazyUniform(numerator: Natural(word >> 11), spread: 1, bits: Self.fractionBits)
         while true {
             let product = digits.numerator * strip.width
             let fraction = product.low(bits: digits.bits)
@@ -168,12 +168,12 @@ extension EnvelopeSampler {
         return accepts(magnitude, tail, doublings: doublings, uniform, using: &generator) ? magnitude : nil
     }
 
-    private func argument(_ magnitude: UInt64) -> UInt128 {
+    func argument(_ magnitude: UInt64) -> UInt128 {
         power == .square ? UInt128(magnitude) * UInt128(magnitude) : UInt128(magnitude)
     }
 
     /// Bounds on `f(magnitude) * width / (slots * W) * 2^doublings` in Q64; `upper` is above 2^64 if that may exceed 1.
-    private func acceptance(
+    func acceptance(
         _ magnitude: UInt64, _ strip: Strip, doublings: Int
     ) -> (lower: UInt128, upper: UInt128) {
         let value = ExponentialBounds.exponential(rate.exponent(argument(magnitude)))
@@ -225,9 +225,12 @@ extension EnvelopeSampler {
     }
 
     private func ratio(width: UInt64, slots: UInt64) -> Ratio {
-        let quotient = (Natural(width) << 192) / slots / weight
-        let excess = quotient.bitWidth - 63
-        return Ratio(mantissa: (quotient >> excess).word ?? 0, shift: 192 - excess - weightShift)
+        // A numerator of 127 bits over a denominator of at most 42: the quotient has more than 63.
+        let scaling = width.leadingZeroBitCount + 63
+        let quotient = UInt128(width) << UInt128(scaling) / UInt128(slots * weight)
+        let excess = 65 - quotient.leadingZeroBitCount
+        return Ratio(
+            mantissa: UInt64(truncatingIfNeeded: quotient >> UInt128(excess)), shift: scaling - excess - weightShift)
     }
 
     /// Fills the table; false if a strip's acceptance probability could exceed one.
@@ -245,7 +248,7 @@ extension EnvelopeSampler {
         let last = first + width - 1
         guard acceptance(first, strip, doublings: first == 0 ? -1 : 0).upper <= 1 << 64 else { return false }
         let least = acceptance(last, strip, doublings: last == 0 ? -1 : 0).lower
-        let spread = UInt128(width) << 9
+        let spread = UInt128(width) << 11
         let quick = isExactOnly || least < spread ? 0 : UInt64(clamping: least - spread)
         append(Slot(first: first, width: width, quick: quick), strip, count)
         return true
@@ -271,7 +274,7 @@ extension EnvelopeSampler {
 
     private mutating func append(_ slot: Slot, _ strip: Strip, _ count: Int) {
         slots.append(contentsOf: repeatElement(slot, count: count))
-        stripOfSlot.append(contentsOf: repeatElement(UInt8(strips.count), count: count))
+        stripOfSlot.append(contentsOf: repeatElement(UInt16(strips.count), count: count))
         strips.append(strip)
     }
 }

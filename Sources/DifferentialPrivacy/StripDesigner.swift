@@ -19,16 +19,17 @@ struct StripDesigner {
     /// Room for the rounding of this type's own arithmetic, so that the verification hardly ever fails.
     private static let margin = 1 + 1e-9
     /// A strip whose envelope wastes less than this is good enough.
-    private static let goodWaste = 0.01
+    private static let goodWaste = 0.02
+    private static let leastSlots = 8.0
 
     /// A weight of a slot at which the strips fit, close to the least.
     func leastWeight() -> Double {
         let total = max(0.5, power == .square ? scale * (Double.pi / 2).squareRoot() : scale)
         let least = total / Double(EnvelopeSampler.slotCount)
-        var fits = 1.25
+        var fits = 1.1
         while strips(weight: least * fits) == nil { fits *= 1.5 }
         var tooSmall = 1.0
-        for _ in 0..<7 {
+        for _ in 0..<4 {
             let middle = (tooSmall + fits) / 2
             if strips(weight: least * middle) == nil { tooSmall = middle } else { fits = middle }
         }
@@ -42,12 +43,15 @@ struct StripDesigner {
         var first = 0.0
         while true {
             let height = f(first) * Self.margin
-            let block = tailWidth(first)
-            if first > 0 && 2 * block * height <= weight {
-                design.tail = (UInt64(first), UInt64(block))
-                return design
+            if first > 0 && 2 * height <= weight {
+                let block = tailWidth(first)
+                if 2 * block * height <= weight {
+                    design.tail = (UInt64(first), UInt64(block))
+                    return design
+                }
             }
-            let (width, slots) = first == 0 ? (1, (height / 2 / weight).rounded(.up)) : shape(height / weight)
+            let (width, slots) =
+                first == 0 ? (1, (height / 2 / weight).rounded(.up)) : shape(first, height: height / weight)
             guard Int(slots) <= free else { return nil }
             free -= Int(slots)
             design.strips.append((UInt64(first), UInt64(width), Int(slots)))
@@ -55,17 +59,25 @@ struct StripDesigner {
         }
     }
 
-    /// A width and a number of slots with `slots >= width * height`, close to equality, both small.
-    private func shape(_ height: Double) -> (width: Double, slots: Double) {
+    /// A width and a number of slots for the strip that begins at `first`, such that its envelope covers f there and
+    /// wastes little. Strips of fewer than `leastSlots` slots are avoided: many small strips take long to lay.
+    private func shape(_ first: Double, height: Double) -> (width: Double, slots: Double) {
         var best = (width: 1.0, slots: height.rounded(.up))
         var leastWaste = Double.infinity
-        for small in 1...16 {
-            let width =
-                height >= 1 ? Double(small) : min((Double(small) / height).rounded(.down), EnvelopeSampler.largestWidth)
-            let slots = height >= 1 ? (Double(small) * height).rounded(.up) : Double(small)
-            let waste = slots / (width * height) - 1
+        for candidate in 1...16 {
+            let width: Double
+            let slots: Double
+            if height >= Self.leastSlots {
+                width = Double(candidate)
+                slots = (width * height).rounded(.up)
+            } else {
+                slots = Self.leastSlots - 1 + Double(candidate)
+                width = min((slots / height).rounded(.down), EnvelopeSampler.largestWidth)
+            }
+            let waste = slots / (width * height * (1 + f(first + width - 1) / f(first)) / 2) - 1
             if waste < leastWaste { (best, leastWaste) = ((width, slots), waste) }
-            if leastWaste < Self.goodWaste { break }
+            // Where widths are large, rounding them wastes nothing, and more slots only make the strip uneven.
+            if leastWaste < Self.goodWaste || width > 64 { break }
         }
         return best
     }
