@@ -95,6 +95,10 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "parley-bench",
+            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"],
+            path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"]),
