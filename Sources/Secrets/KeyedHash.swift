@@ -30,7 +30,7 @@ public struct KeyedHash: Sendable {
     }
 
     /// The hash of the word's eight bytes, little-endian.
-    @inlinable
+    @inlinable @inline(__always)
     public func hash(_ word: UInt64) -> Digest {
         var stream = Stream(self)
         stream.combine(word)
@@ -91,7 +91,7 @@ public struct KeyedHash: Sendable {
         }
 
         /// Takes the word's eight bytes, little-endian.
-        @inlinable
+        @inlinable @inline(__always)
         public mutating func combine(_ word: UInt64) {
             v3 ^= word
             round()
@@ -101,7 +101,7 @@ public struct KeyedHash: Sendable {
         }
 
         /// Takes fewer than eight last bytes (in the low bytes of `tail`) and gives the hash.
-        @inlinable
+        @inlinable @inline(__always)
         public mutating func finalize(tail: UInt64 = 0, tailBytes: Int = 0) -> Digest {
             let length = count &+ UInt64(truncatingIfNeeded: tailBytes)
             let last = length << 56 | tail
@@ -110,10 +110,16 @@ public struct KeyedHash: Sendable {
             round()
             v0 ^= last
             v2 ^= 0xee
-            for _ in 0..<4 { round() }
+            round()
+            round()
+            round()
+            round()
             let first = v0 ^ v1 ^ v2 ^ v3
             v1 ^= 0xdd
-            for _ in 0..<4 { round() }
+            round()
+            round()
+            round()
+            round()
             return Digest(first: first, second: v0 ^ v1 ^ v2 ^ v3)
         }
 
