@@ -79,7 +79,8 @@ public struct Measure: Sendable, Hashable {
     }
 
     public var kind: Kind
-    /// Keeps fewer rows of a unit in a group for this measure than the question's bound (1 for quantiles).
+    /// Keeps fewer rows of a unit in a group for this measure than the question's bound (1 for quantiles): the first of
+    /// those that were kept, whether the expression is null in them or not.
     public var rowsPerGroup: Int?
 
     public init(_ kind: Kind, rowsPerGroup: Int? = nil) {

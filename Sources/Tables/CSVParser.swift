@@ -15,7 +15,8 @@ struct CSVParser {
     }
 
     private let state: IngestState
-    private let fields: [Field]
+    private let fields: UnsafeMutablePointer<Field>
+    private let fieldCount: Int
     private let delimiter: UInt8
     private let quote: UInt8
     private let hasQuote: Bool
@@ -24,6 +25,15 @@ struct CSVParser {
     private var result = BlockResult()
     private var line = 0
     private var wrongCells: [Int] = []
+    private var isRowWrong = false
+    /// Where the batch's columns begin, and the row that is read into.
+    private let words: UnsafeMutablePointer<Int64>
+    private var row: Int
+    /// Where the unit's column begins in the batch, -1 without one, and its null.
+    private let unitOffset: Int
+    private let unitNull: Int64
+    private var rowsRead = 0
+    private var rowsWithoutUnit = 0
 
     init(_ layout: CSVLayout, state: IngestState) {
         self.state = state
@@ -31,21 +41,34 @@ struct CSVParser {
         quote = layout.format.quote ?? 0
         hasQuote = layout.format.quote != nil
         nulls = layout.format.nulls.filter { !$0.isEmpty }.map { Array($0.utf8) }
-        fields = layout.columns.map { column in
-            guard let column else { return Field(kind: .skipped, column: 0) }
-            let intake = state.intakes[column]
-            let kind: Kind =
-                intake.schema.type == .integer && intake.takesEveryInteger
-                ? .integer : intake.takesEveryReal ? .real : .other
-            return Field(kind: kind, column: column)
+        fieldCount = layout.columns.count
+        fields = .allocate(capacity: Swift.max(fieldCount, 1))
+        for (index, column) in layout.columns.enumerated() {
+            (fields + index).initialize(to: Self.field(column, state))
         }
         emptyIsNull = layout.format.nulls.contains("")
+        words = state.batch.words
+        row = state.batch.count
+        unitOffset = state.plan.unitColumn.map { $0 * RowBatch.capacity } ?? -1
+        unitNull =
+            state.plan.unitColumn.map { state.intakes[$0].schema.type == .real } == true
+            ? nullReal : ColumnEncoding.null
     }
 
     private let emptyIsNull: Bool
 
+    private static func field(_ column: Int?, _ state: IngestState) -> Field {
+        guard let column else { return Field(kind: .skipped, column: 0) }
+        let intake = state.intakes[column]
+        let kind: Kind =
+            intake.schema.type == .integer && intake.takesEveryInteger
+            ? .integer : intake.takesEveryReal ? .real : .other
+        return Field(kind: kind, column: column)
+    }
+
     /// Reads rows to the end of the block; the last need not end with a line feed.
     mutating func parse(_ block: UnsafeRawBufferPointer) -> BlockResult {
+        defer { fields.deallocate() }
         guard let base = block.baseAddress, !block.isEmpty else { return result }
         if block[block.count - 1] == 0x0a {
             parse(base.assumingMemoryBound(to: UInt8.self), block.count)
@@ -57,6 +80,9 @@ struct CSVParser {
                 if let base = copy.baseAddress { parse(UnsafePointer(base), block.count + 1) }
             }
         }
+        state.batch.count = row
+        state.report.rowsRead += rowsRead
+        state.report.rowsWithoutUnit += rowsWithoutUnit
         result.lines = line
         return result
     }
@@ -72,20 +98,19 @@ struct CSVParser {
                 place += 2
                 line += 1
             } else {
-                place = row(text, place, end)
+                place = parseRow(text, place, end)
             }
         }
     }
 
     /// Reads one row; returns where the next begins.
-    private mutating func row(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+    private mutating func parseRow(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
         var place = start
         let firstLine = line
-        let batchRow = state.batch.count
-        let words = state.batch.words + batchRow
-        let last = fields.count - 1
-        for index in 0...max(last, 0) {
-            guard index <= last else { break }
+        let words = words + row
+        let last = fieldCount - 1
+        var index = 0
+        while index <= last {
             let field = fields[index]
             var next = -1
             switch field.kind {
@@ -102,23 +127,40 @@ struct CSVParser {
                 return endWrongShape(text, next, end, firstLine)
             }
             place = next + 1
+            index += 1
         }
+        rowsRead += 1
         // `place` is behind the last field's end: a line feed, or a carriage return before one.
         if text[place - 1] == 0x0d { place += 1 }
         line += 1
-        if wrongCells.isEmpty {
-            state.commitRow()
-        } else {
+        if isRowWrong {
             endWrongRow(firstLine)
+        } else if unitOffset >= 0, words[unitOffset] == unitNull {
+            rowsWithoutUnit += 1
+        } else {
+            row += 1
+            if row == RowBatch.capacity { flush() }
         }
         return place
     }
 
+    private mutating func flush() {
+        state.batch.count = row
+        state.flush()
+        row = 0
+    }
+
     private mutating func endWrongRow(_ firstLine: Int) {
         let first = wrongCells[0]
-        state.endWrongRow(
-            line: firstLine, column: first, expected: state.intakes[first].expected, wrongCells: wrongCells, &result)
+        endWrongRow(line: firstLine, column: first, expected: state.intakes[first].expected)
+    }
+
+    private mutating func endWrongRow(line: Int, column: Int?, expected: String) {
+        state.batch.count = row
+        state.endWrongRow(line: line, column: column, expected: expected, wrongCells: wrongCells, &result)
+        row = state.batch.count
         wrongCells.removeAll(keepingCapacity: true)
+        isRowWrong = false
     }
 
     /// Too few or too many fields: skips the rest of the row.
@@ -131,8 +173,8 @@ struct CSVParser {
             place = skipped(text, place + 1, end)
             if place < 0 { return end }
         }
-        state.endWrongRow(
-            line: firstLine, column: nil, expected: "\(fields.count) fields", wrongCells: [], &result)
+        endWrongRow(line: firstLine, column: nil, expected: "\(fieldCount) fields")
+        rowsRead += 1
         line += 1
         return text[place] == 0x0d ? place + 2 : place + 1
     }
@@ -235,6 +277,7 @@ struct CSVParser {
             words[field.column * RowBatch.capacity] = word
         } else {
             wrongCells.append(field.column)
+            isRowWrong = true
         }
     }
 

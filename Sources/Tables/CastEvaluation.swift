@@ -69,7 +69,7 @@ extension ExpressionNode {
         mapWords(count) { word in
             guard word != ColumnEncoding.null else { return word }
             let days = isDate ? word : floorDivide(word, secondsPerDay)
-            let second = isDate ? 0 : word - days * secondsPerDay
+            let second = isDate ? 0 : secondOfDay(word, days)
             return part.value(days: days, second: second) ?? ColumnEncoding.null
         }
     }
@@ -79,7 +79,7 @@ extension ExpressionNode {
         mapWords(count) { word in
             guard word != ColumnEncoding.null else { return word }
             let days = isDate ? word : floorDivide(word, secondsPerDay)
-            let second = isDate ? 0 : word - days * secondsPerDay
+            let second = isDate ? 0 : secondOfDay(word, days)
             guard let start = part.start(days: days, second: second) else { return ColumnEncoding.null }
             return isDate ? start.days : start.days * secondsPerDay + start.second
         }

@@ -48,6 +48,10 @@ struct CivilDate: Hashable {
 /// Seconds of a day.
 let secondsPerDay: Int64 = 86_400
 
+/// What is left of a timestamp behind its days. The product may leave 64 bits at their end; the difference does not.
+@inline(__always)
+func secondOfDay(_ seconds: Int64, _ days: Int64) -> Int64 { seconds &- days &* secondsPerDay }
+
 @inline(__always)
 func floorDivide(_ a: Int64, _ b: Int64) -> Int64 {
     let quotient = a / b
@@ -63,7 +67,7 @@ private func pad(_ number: Int64, _ width: Int) -> String {
 func timestampText(_ seconds: Int64) -> String? {
     let days = floorDivide(seconds, secondsPerDay)
     guard let date = CivilDate(daysSince1970: days) else { return nil }
-    let second = seconds - days * secondsPerDay
+    let second = secondOfDay(seconds, days)
     return date.text + "T" + pad(second / 3600, 2) + ":" + pad(second / 60 % 60, 2) + ":" + pad(second % 60, 2) + "Z"
 }
 

@@ -13,54 +13,35 @@ public struct ClusteringKey: Sendable {
     public init(siteSecret: [UInt8], population: String) {
         var words = (UInt64(0), UInt64(0))
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: siteSecret.prefix(16)) }
-        let first = KeyedHash(key0: words.0, key1: words.1)
-        let root = Self.derive(first, "parley site \(siteSecret.count)", siteSecret)
+        let first = KeyedHash(key0: UInt64(littleEndian: words.0), key1: UInt64(littleEndian: words.1))
+        let root = Self.derive(first, "site", siteSecret)
         numbers = Self.derive(root, "unit number", [])
         texts = Self.derive(root, "unit text", [])
         orders = Self.derive(root, "row order", Array(population.utf8))
     }
 
     private static func derive(_ key: KeyedHash, _ purpose: String, _ bytes: [UInt8]) -> KeyedHash {
-        let hash = key.hash(Array(purpose.utf8) + [0] + bytes)
-        return KeyedHash(key0: hash.0, key1: hash.1)
+        let digest = key.hash(Array(purpose.utf8) + [0] + bytes)
+        return KeyedHash(key0: digest.first, key1: digest.second)
     }
 
     /// The name of a unit that is a number, boolean, date or timestamp, by its word.
     @inline(__always)
-    func unit(word: UInt64) -> UnitHash {
-        let hash = numbers.hash(word: word)
-        return UnitHash(high: hash.0, low: hash.1)
-    }
+    func unit(word: Int64) -> KeyedHash.Digest { numbers.hash(UInt64(bitPattern: word)) }
 
     /// The name of a unit that is a text.
-    func unit(text: UnsafeRawBufferPointer) -> UnitHash {
-        let hash = texts.hash(text)
-        return UnitHash(high: hash.0, low: hash.1)
-    }
+    func unit(text: UnsafeRawBufferPointer) -> KeyedHash.Digest { texts.hash(text) }
 
     /// A text's contents as one word of a row.
-    func content(text: UnsafeRawBufferPointer) -> UInt64 {
-        orders.hash(text).0
-    }
+    func content(text: UnsafeRawBufferPointer) -> UInt64 { orders.hash(text).first }
 
     /// The key of one unit's shuffle.
     @inline(__always)
-    func order(of unit: UnitHash) -> KeyedHash {
-        let hash = orders.hash(words: unit.high, unit.low)
-        return KeyedHash(key0: hash.0, key1: hash.1)
+    func order(of unit: KeyedHash.Digest) -> KeyedHash {
+        let digest = orders.hash(unit.first, unit.second)
+        return KeyedHash(key0: digest.first, key1: digest.second)
     }
 
     /// The key of the order of rows each of which is a unit.
     var wholeOrder: KeyedHash { orders }
-}
-
-/// A unit's name inside the site: 128 bits of a keyed hash.
-struct UnitHash: Hashable, Comparable {
-    var high: UInt64
-    var low: UInt64
-
-    @inline(__always)
-    static func < (left: UnitHash, right: UnitHash) -> Bool {
-        left.high != right.high ? left.high < right.high : left.low < right.low
-    }
 }

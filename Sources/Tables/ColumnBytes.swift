@@ -24,7 +24,12 @@ public final class ColumnBytes: Sendable {
 
     /// A copy of an array's bytes.
     public convenience init(_ bytes: [UInt8]) {
-        self.init(copying: bytes.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[...]) })
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
+        memory.copyBytes(from: bytes)
+        let place = UInt(bitPattern: memory.baseAddress)
+        self.init(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: bytes.count) {
+            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
+        }
     }
 
     deinit {

@@ -2,6 +2,8 @@
 ///
 /// Every operation is total: a failed cast, division by zero, overflow, NaN or infinity gives null, never an error
 /// (PRIVACY.md, rule 12), since an error would reveal that such a row exists. Booleans follow SQL's three-valued logic.
+/// Integers run from -(2^63 - 1) to 2^63 - 1; dates and timestamps have parts and text in the years 0 to 9999. Real
+/// results are finite and have no negative zero.
 public indirect enum Expression: Sendable, Hashable {
     /// A column of the source; in a join, the left table's columns come first, then the right table's.
     case column(Int, ValueType)
@@ -34,9 +36,9 @@ public indirect enum Expression: Sendable, Hashable {
     case extremum(ExtremumFunction, [Expression], ValueType)
     /// The value moved into [lower, upper]; null stays null.
     case clamp(Expression, lower: Double, upper: Double, ValueType)
-    /// A cast; what cannot be cast is null.
+    /// A cast; what cannot be cast is null. Reals become integers by cutting the fraction off (towards zero).
     case cast(Expression, ValueType)
-    /// A part of a date or timestamp (UTC); integer.
+    /// A part of a date or timestamp (UTC); integer, within `DatePart.range`.
     case datePart(DatePart, Expression)
     /// A date or timestamp cut to the start of its year, quarter, month, week, day or hour; of the operand's type.
     case dateTruncate(DatePart, Expression, ValueType)
@@ -71,6 +73,7 @@ public enum ComparisonOperator: String, Sendable, Hashable {
 
 public enum ExtremumFunction: String, Sendable, Hashable { case least, greatest }
 
+/// Weeks are those of ISO 8601: they start on Monday, which is day 1, and week 1 holds the year's first Thursday.
 public enum DatePart: String, Sendable, Hashable, CaseIterable {
     case year, quarter, month, week, day, dayOfWeek, dayOfYear, hour, minute, second
 }

@@ -193,8 +193,8 @@ extension ExpressionNode {
     }
 }
 
-/// NaN for what is not finite.
+/// NaN for what is not finite; zero without a sign, since a negative zero would be another key and another text.
 @inline(__always)
 func finiteOrNull(_ value: Double) -> Double {
-    value.isFinite ? value : .nan
+    value.isFinite ? value + 0.0 : .nan
 }

@@ -41,7 +41,7 @@ final class ExpressionNode {
 
     convenience init(constant real: Double) {
         self.init(.constant, .real, [])
-        reals.update(repeating: real.isFinite ? real : .nan, count: capacity)
+        reals.update(repeating: finiteOrNull(real), count: capacity)
     }
 }
 

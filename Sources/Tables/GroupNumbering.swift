@@ -128,7 +128,7 @@ extension ExpressionProgram {
 
 extension DatePart {
     /// The values that the part can have.
-    var range: ClosedRange<Int64> {
+    public var range: ClosedRange<Int64> {
         switch self {
         case .year: 0...9999
         case .quarter: 1...4

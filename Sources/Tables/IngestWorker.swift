@@ -1,3 +1,4 @@
+import Secrets
 import Synchronization
 
 /// What a reader found in one block of a file.
@@ -71,13 +72,7 @@ public final class IngestWorker: Sendable {
     func takeSpans() -> [[RecordSpan]] {
         state.withLock { state in
             state.flush()
-            return state.partitions.takeBlocks().map { blocks in
-                blocks.map { block in
-                    let bytes = UnsafeRawBufferPointer(rebasing: block.bytes[..<block.used])
-                    return RecordSpan(
-                        layout: block.layout, bytes: ColumnBytes(copying: bytes))
-                }
-            }
+            return state.partitions.takeSpans()
         }
     }
 
@@ -93,10 +88,10 @@ final class IngestState {
     let batch: RowBatch
     let partitions: RowPartitions
     var report = IngestReport()
-    var skippedUnits: Set<UnitHash> = []
+    var skippedUnits: Set<KeyedHash.Digest> = []
     private let hashes: UnsafeMutablePointer<UInt64>
     /// The unit's hash of each text of the unit's column, by its interner's number.
-    private var textUnits: [UnitHash] = []
+    private var textUnits: [KeyedHash.Digest] = []
     private var textContents: [[UInt64]]
 
     init(_ plan: IngestPlan) {
@@ -112,10 +107,8 @@ final class IngestState {
         hashes.deallocate()
     }
 
-    /// Ends a row whose cells are all in the batch and right.
-    @inline(__always)
+    /// Ends a row whose cells are all in the batch and right. The reader counts the rows that it reads.
     func commitRow() {
-        report.rowsRead += 1
         if let unit = plan.unitColumn, isNullUnit(unit) {
             report.rowsWithoutUnit += 1
             return
@@ -133,7 +126,6 @@ final class IngestState {
     /// Ends a row with something wrong in it. `column`: the position of the first wrong cell; nil where the row's shape
     /// is wrong and none of its cells can be trusted. Cells that the policy makes null are in the batch.
     func endWrongRow(line: Int, column: Int?, expected: String, wrongCells: [Int], _ result: inout BlockResult) {
-        report.rowsRead += 1
         report.rowsWrong += 1
         if result.wrong.count < IngestReport.exampleLimit {
             let name = column.map { plan.schema.columns[$0].name }
@@ -160,12 +152,12 @@ final class IngestState {
             batch.column(cell)[batch.count] = intakes[cell].null() ?? ColumnEncoding.null
             intakes[cell].report.wrongBecameNull += 1
         }
-        report.rowsRead -= 1
         commitRow()
     }
 
     /// Adds a row of values.
     func append(_ row: [Value], line: Int, _ result: inout BlockResult) {
+        report.rowsRead += 1
         guard row.count == intakes.count else {
             return endWrongRow(
                 line: line, column: nil, expected: "\(intakes.count) values", wrongCells: [], &result)
@@ -196,35 +188,39 @@ final class IngestState {
     }
 
     private func hashUnits(_ unit: Int) {
-        let source = batch.column(unit)
+        let (source, target, key) = (batch.column(unit), hashes, plan.key)
         if intakes[unit].interner == nil {
-            let key = plan.key
-            for i in 0..<batch.count { hashes[i] = key.unit(word: UInt64(bitPattern: source[i])).high }
+            for i in 0..<batch.count { target[i] = key.unit(word: source[i]).first }
         } else {
-            for i in 0..<batch.count { hashes[i] = textUnit(unit, Int(source[i])).high }
+            for i in 0..<batch.count { target[i] = textUnit(unit, Int(source[i])).first }
         }
     }
 
+    /// The first bits of the rows' own hashes, where each row is a unit.
     private func hashRows() {
-        let count = intakes.count
-        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { words in
-            for row in 0..<batch.count {
-                for column in 0..<count {
-                    let word = batch.column(column)[row]
-                    let isText = intakes[column].interner != nil && word != ColumnEncoding.null
-                    words[column] = isText ? textContent(column, Int(word)) : UInt64(bitPattern: word)
+        let key = plan.key.wholeOrder
+        var streams = [KeyedHash.Stream](repeating: KeyedHash.Stream(key), count: batch.count)
+        for column in intakes.indices {
+            let words = batch.column(column)
+            if intakes[column].interner == nil {
+                for row in streams.indices { streams[row].combine(UInt64(bitPattern: words[row])) }
+            } else {
+                for row in streams.indices {
+                    let word = words[row]
+                    let isNull = word == ColumnEncoding.null
+                    streams[row].combine(isNull ? UInt64(bitPattern: word) : textContent(column, Int(word)))
                 }
-                hashes[row] = plan.key.wholeOrder.hash(words: UnsafeBufferPointer(words)).0
             }
         }
+        for row in streams.indices { hashes[row] = streams[row].finalize().first }
     }
 
-    private func unitHash(_ unit: Int, row: Int) -> UnitHash {
+    private func unitHash(_ unit: Int, row: Int) -> KeyedHash.Digest {
         let word = batch.column(unit)[row]
-        return intakes[unit].interner == nil ? plan.key.unit(word: UInt64(bitPattern: word)) : textUnit(unit, Int(word))
+        return intakes[unit].interner == nil ? plan.key.unit(word: word) : textUnit(unit, Int(word))
     }
 
-    private func textUnit(_ column: Int, _ number: Int) -> UnitHash {
+    private func textUnit(_ column: Int, _ number: Int) -> KeyedHash.Digest {
         if let interner = intakes[column].interner {
             while textUnits.count <= number {
                 let entry = interner.entries[textUnits.count]

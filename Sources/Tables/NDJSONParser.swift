@@ -40,6 +40,7 @@ struct NDJSONParser {
     private mutating func parseLine(_ line: UnsafeRawBufferPointer) {
         var scanner = JSONScanner(line)
         if scanner.isAtEnd { return }
+        state.report.rowsRead += 1
         for column in seen.indices { seen[column] = false }
         wrongCells.removeAll(keepingCapacity: true)
         guard parseObject(&scanner) else {

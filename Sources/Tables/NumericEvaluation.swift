@@ -52,8 +52,8 @@ extension ExpressionNode {
         switch function {
         case .negate: mapReals(count) { 0 - $0 }
         case .absolute: mapReals(count) { abs($0) }
-        case .floor: mapReals(count) { $0.rounded(.down) + 0.0 }
-        case .ceiling: mapReals(count) { $0.rounded(.up) + 0.0 }
+        case .floor: mapReals(count) { $0.rounded(.down) }
+        case .ceiling: mapReals(count) { $0.rounded(.up) }
         case .squareRoot: mapReals(count) { $0.squareRoot() }
         case .exponential: mapReals(count) { exp($0) }
         case .naturalLogarithm: mapReals(count) { log($0) }
@@ -66,14 +66,14 @@ extension ExpressionNode {
 
     /// Half away from zero at that decimal digit, computed in doubles.
     static func round(_ value: Double, digits: Int) -> Double {
-        if digits == 0 { return value.rounded(.toNearestOrAwayFromZero) + 0.0 }
-        let scale = pow(10, Double(abs(digits)))
+        if digits == 0 { return value.rounded(.toNearestOrAwayFromZero) }
+        let scale = pow(10, Double(digits.magnitude))
         if digits > 0 {
             let scaled = value * scale
             // A value this large has no digit there.
-            return scaled.isFinite ? scaled.rounded(.toNearestOrAwayFromZero) / scale + 0.0 : value
+            return scaled.isFinite ? scaled.rounded(.toNearestOrAwayFromZero) / scale : value
         }
-        return scale.isFinite ? (value / scale).rounded(.toNearestOrAwayFromZero) * scale + 0.0 : value * 0 + 0.0
+        return scale.isFinite ? (value / scale).rounded(.toNearestOrAwayFromZero) * scale : value * 0
     }
 
     func evaluateBin(_ width: Int64, _ origin: Int64, _ count: Int) {
@@ -89,7 +89,7 @@ extension ExpressionNode {
 
     func evaluateBin(_ width: Double, _ origin: Double, _ count: Int) {
         let isPossible = width > 0
-        mapReals(count) { isPossible ? origin + width * (($0 - origin) / width).rounded(.down) + 0.0 : .nan }
+        mapReals(count) { isPossible ? origin + width * (($0 - origin) / width).rounded(.down) : .nan }
     }
 
     func evaluateClamp(_ lower: Int64, _ upper: Int64, _ count: Int) {
@@ -97,6 +97,6 @@ extension ExpressionNode {
     }
 
     func evaluateClamp(_ lower: Double, _ upper: Double, _ count: Int) {
-        mapReals(count) { $0.isNaN ? $0 : Swift.min(Swift.max($0, lower), upper) + 0.0 }
+        mapReals(count) { $0.isNaN ? $0 : Swift.min(Swift.max($0, lower), upper) }
     }
 }

@@ -16,20 +16,10 @@ struct RecordLayout: Sendable, Hashable {
     }
 }
 
-/// Records of one partition and layout.
-final class RecordBlock {
-    let layout: Int
-    let bytes: UnsafeMutableRawBufferPointer
-    var used = 0
-
-    init(layout: Int, capacity: Int) {
-        self.layout = layout
-        bytes = .allocate(byteCount: capacity, alignment: 16)
-    }
-
-    deinit {
-        bytes.deallocate()
-    }
+/// Records of one layout that lie one after the other.
+struct RecordSpan: Sendable {
+    var layout: Int
+    var bytes: ColumnBytes
 }
 
 /// Rows as records, scattered by the first bits of their unit's hash: each partition is later sorted by itself, in
@@ -40,10 +30,20 @@ final class RowPartitions {
     private static let smallestBlock = 1 << 10
     private static let largestBlock = 1 << 16
 
+    /// Memory of one partition and layout.
+    private struct Block {
+        var layout: Int
+        var start: UnsafeMutableRawPointer
+        var capacity: Int
+    }
+
     private(set) var layouts: [RecordLayout]
-    private(set) var blocks: [[RecordBlock]]
     private(set) var heldBytes = 0
     private let types: [ValueType]
+    private var blocks: [[Block]]
+    /// Of each partition: the next record's place in its last block, and that block's end.
+    private let cursors: UnsafeMutablePointer<UnsafeMutableRawPointer?>
+    private let limits: UnsafeMutablePointer<UnsafeMutableRawPointer?>
     private let targets: UnsafeMutablePointer<UnsafeMutableRawPointer>
     /// The least and largest word of each integer column, and whether each real column fits single precision.
     private(set) var ranges: [(least: Int64, largest: Int64)]
@@ -56,10 +56,17 @@ final class RowPartitions {
         ranges = Array(repeating: (Int64.max, Int64.min), count: types.count)
         isSingle = types.map { $0 == .real }
         targets = .allocate(capacity: RowBatch.capacity)
+        cursors = .allocate(capacity: Self.count)
+        limits = .allocate(capacity: Self.count)
+        cursors.initialize(repeating: nil, count: Self.count)
+        limits.initialize(repeating: nil, count: Self.count)
     }
 
     deinit {
+        for block in blocks.joined() { block.start.deallocate() }
         targets.deallocate()
+        cursors.deallocate()
+        limits.deallocate()
     }
 
     /// Adds the batch's rows, row i to the partition that `hashes[i]`'s first bits name.
@@ -84,10 +91,24 @@ final class RowPartitions {
         }
     }
 
-    /// Gives up the blocks of all partitions, to be written elsewhere.
-    func takeBlocks() -> [[RecordBlock]] {
-        let taken = blocks
+    /// Gives up the rows of all partitions, without copying them.
+    func takeSpans() -> [[RecordSpan]] {
+        let taken = (0..<Self.count).map { partition in
+            blocks[partition].enumerated().map { number, block in
+                // Blocks are full but for the last, and those that a change of layout ended.
+                let isLast = number == blocks[partition].count - 1
+                let used = (isLast ? cursors[partition] : nil).map { $0 - block.start } ?? block.capacity
+                let place = UInt(bitPattern: block.start)
+                return RecordSpan(
+                    layout: block.layout,
+                    bytes: ColumnBytes(address: UnsafeRawPointer(block.start), count: used) {
+                        UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
+                    })
+            }
+        }
         blocks = Array(repeating: [], count: Self.count)
+        cursors.update(repeating: nil, count: Self.count)
+        limits.update(repeating: nil, count: Self.count)
         heldBytes = 0
         return taken
     }
@@ -96,6 +117,7 @@ final class RowPartitions {
     private func store<Word>(
         _ source: UnsafePointer<Int64>, _ count: Int, _ offset: Int, _ narrow: (Int64) -> Word
     ) {
+        let targets = targets
         for i in 0..<count { (targets[i] + offset).storeBytes(of: narrow(source[i]), as: Word.self) }
     }
 
@@ -132,25 +154,38 @@ final class RowPartitions {
                 next.widths[column] = 8
             }
         }
-        if next != layouts[layouts.count - 1] { layouts.append(next) }
+        guard next != layouts[layouts.count - 1] else { return }
+        layouts.append(next)
+        for partition in 0..<Self.count { closeBlock(partition) }
     }
 
     /// Finds each row's place.
     private func claim(_ count: Int, stride: Int, _ hashes: UnsafePointer<UInt64>) {
-        let layout = layouts.count - 1
+        let (cursors, limits, targets) = (cursors, limits, targets)
         for i in 0..<count {
-            let partition = Int(hashes[i] >> UInt64(64 - Self.bits))
-            var block = blocks[partition].last
-            if block.map({ $0.layout != layout || $0.used + stride > $0.bytes.count }) ?? true {
-                let capacity = Swift.min(Self.largestBlock, Self.smallestBlock << blocks[partition].count)
-                let new = RecordBlock(layout: layout, capacity: Swift.max(capacity, stride))
-                heldBytes += new.bytes.count
-                blocks[partition].append(new)
-                block = new
-            }
-            guard let block, let base = block.bytes.baseAddress else { continue }
-            targets[i] = base + block.used
-            block.used += stride
+            let partition = Int(truncatingIfNeeded: hashes[i] >> UInt64(64 - Self.bits))
+            if cursors[partition] == limits[partition] { openBlock(partition, stride: stride) }
+            guard let place = cursors[partition] else { continue }
+            targets[i] = place
+            cursors[partition] = place + stride
         }
+    }
+
+    private func openBlock(_ partition: Int, stride: Int) {
+        let size = Swift.min(Self.largestBlock, Self.smallestBlock << blocks[partition].count)
+        let capacity = Swift.max(size / stride, 1) * stride
+        let start = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        heldBytes += capacity
+        blocks[partition].append(Block(layout: layouts.count - 1, start: start, capacity: capacity))
+        cursors[partition] = start
+        limits[partition] = start + capacity
+    }
+
+    /// Ends the partition's last block where it is, so that the next record opens another.
+    private func closeBlock(_ partition: Int) {
+        guard let last = blocks[partition].indices.last, let cursor = cursors[partition] else { return }
+        blocks[partition][last].capacity = cursor - blocks[partition][last].start
+        cursors[partition] = nil
+        limits[partition] = nil
     }
 }

@@ -1,7 +1,7 @@
 /// Makes one table of what workers read: merges their dictionaries, chooses encodings, sorts the partitions.
 ///
-/// Use: `partition(_:)` for each of `partitionCount`, in any order and on any thread; their results, in order, through
-/// `write(_:to:)`; then `finish(to:)`.
+/// Use: `partitions(_:)` for parts of `0 ..< partitionCount`, in any order and on any thread; their results, in order,
+/// through `write(_:to:)`; then `finish(to:)`.
 public struct TableAssembler: Sendable {
     public static var partitionCount: Int { RowPartitions.count }
 
@@ -29,6 +29,7 @@ public struct TableAssembler: Sendable {
         self.texts = texts
         context = Self.context(workers, plan, texts)
         report = IngestReport.merged(workers.map { $0.withState { $0.finalReport } })
+        report.unitsSkipped = context.skippedUnits.count
     }
 
     private static func context(
@@ -61,10 +62,13 @@ public struct TableAssembler: Sendable {
             skippedUnits: summaries.reduce(into: []) { $0.formUnion($1.skipped) })
     }
 
-    /// Sorts one partition.
-    public func partition(_ index: Int) -> AssembledPartition {
-        let rows = workers.map { (layouts: $0.layouts, records: $0.partitions[index]) }
-        return AssembledPartition(PartitionClustering(context, workers: rows).run())
+    /// Sorts some partitions, one after the other.
+    public func partitions(_ range: Range<Int>) -> [AssembledPartition] {
+        let clustering = PartitionClustering(context)
+        return range.map { index in
+            let rows = workers.map { (layouts: $0.layouts, records: $0.partitions[index]) }
+            return AssembledPartition(clustering.run(rows))
+        }
     }
 
     /// Writes the next partition.
@@ -93,7 +97,6 @@ public struct TableAssembler: Sendable {
         report.rowsKept += content.rowsKept
         report.rowsBeyondBound += content.rowsBeyondBound
         report.rowsSkipped += content.rowsSkipped
-        report.unitsSkipped += content.unitsSkipped
         report.units = unitCount
     }
 

@@ -11,8 +11,8 @@ extension Table {
         var assembler = TableAssembler(workers, plan: plan)
         var parts: [TablePart: [UInt8]] = [:]
         let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []].append(contentsOf: bytes) }
-        for partition in 0..<TableAssembler.partitionCount {
-            try assembler.write(assembler.partition(partition), to: sink)
+        for partition in assembler.partitions(0..<TableAssembler.partitionCount) {
+            try assembler.write(partition, to: sink)
         }
         let description = try assembler.finish(to: sink)
         try self.init(schema: plan.schema, description: description) { ColumnBytes(parts[$0] ?? []) }

@@ -1,79 +1,110 @@
 import Secrets
 
 /// Orders one unit's rows by the keyed hash of (contents, occurrence number among identical rows).
-struct UnitShuffle {
-    private struct Keyed {
+final class UnitShuffle {
+    private struct Keyed: BitwiseCopyable {
         var hash: UInt64
         var row: Int32
     }
 
-    private let columnCount: Int
-    private var keyed: [Keyed] = []
-    private var words: [UInt64]
-    private var others: [UInt64]
+    private let keyed = Scratch<Keyed>()
+    private let placed = Scratch<Keyed>()
+    private var ends: [Int32] = []
 
-    init(columnCount: Int) {
-        self.columnCount = columnCount
-        words = [UInt64](repeating: 0, count: columnCount + 1)
-        others = words
+    /// Writes the rows in their keyed order.
+    func order(
+        _ numbers: UnsafePointer<Int32>, count: Int, key: KeyedHash, _ rows: DecodedRows,
+        into target: UnsafeMutablePointer<Int32>
+    ) {
+        keyed.reserve(count)
+        placed.reserve(count)
+        let keys = keyed.start
+        rows.withContents { columns in
+            for i in 0..<count {
+                keys[i] = Keyed(hash: Self.hash(Int(numbers[i]), occurrence: 0, key, columns), row: numbers[i])
+            }
+        }
+        sort(count)
+        if separateIdenticalRows(count, key, rows) { sort(count) }
+        for i in 0..<count { target[i] = keys[i].row }
     }
 
-    /// The rows in their keyed order. `contents` writes a row's words.
-    mutating func order(
-        _ rows: ArraySlice<Int32>, key: KeyedHash, contents: (Int, UnsafeMutablePointer<UInt64>) -> Void
-    ) -> [Int32] {
-        keyed.removeAll(keepingCapacity: true)
-        for row in rows { keyed.append(Keyed(hash: hash(row, occurrence: 0, key, contents), row: row)) }
-        keyed.sort { $0.hash < $1.hash }
-        if separateIdenticalRows(key, contents) { keyed.sort { $0.hash < $1.hash } }
-        return keyed.map(\.row)
-    }
-
-    private mutating func hash(
-        _ row: Int32, occurrence: UInt64, _ key: KeyedHash, _ contents: (Int, UnsafeMutablePointer<UInt64>) -> Void
+    @inline(__always)
+    private static func hash(
+        _ row: Int, occurrence: UInt32, _ key: KeyedHash, _ columns: UnsafeBufferPointer<UnsafePointer<UInt64>>
     ) -> UInt64 {
-        words.withUnsafeMutableBufferPointer { words in
-            guard let base = words.baseAddress else { return 0 }
-            contents(Int(row), base)
-            base[columnCount] = occurrence
-            return key.hash(words: UnsafeBufferPointer(words)).0
+        var stream = KeyedHash.Stream(key)
+        for column in columns { stream.combine(column[row]) }
+        return stream.finalize(tail: UInt64(occurrence), tailBytes: 4).first
+    }
+
+    /// Sorts by hash. Hashes are uniform: a distribution by their first bits leaves little for the insertion sort.
+    private func sort(_ count: Int) {
+        let (keys, other) = (keyed.start, placed.start)
+        if count > 16 {
+            let bits = Int.bitWidth - (count - 1).leadingZeroBitCount
+            let shift = UInt64(64 - bits)
+            ends.removeAll(keepingCapacity: true)
+            ends.append(contentsOf: repeatElement(0, count: 1 << bits))
+            ends.withUnsafeMutableBufferPointer { ends in
+                for i in 0..<count { ends[Int(truncatingIfNeeded: keys[i].hash >> shift)] &+= 1 }
+                for place in 1..<ends.count { ends[place] &+= ends[place - 1] }
+                for i in stride(from: count - 1, through: 0, by: -1) {
+                    let place = Int(truncatingIfNeeded: keys[i].hash >> shift)
+                    ends[place] &-= 1
+                    other[Int(ends[place])] = keys[i]
+                }
+            }
+            keys.update(from: other, count: count)
+        }
+        for i in stride(from: 1, to: count, by: 1) {
+            let moved = keys[i]
+            var place = i
+            while place > 0, keys[place - 1].hash > moved.hash {
+                keys[place] = keys[place - 1]
+                place -= 1
+            }
+            keys[place] = moved
         }
     }
 
     /// Gives the second and later of identical rows hashes of their own. Rows with different contents and one hash
     /// (chance 2^-64 a pair) are put in the order of their contents.
-    private mutating func separateIdenticalRows(
-        _ key: KeyedHash, _ contents: (Int, UnsafeMutablePointer<UInt64>) -> Void
-    ) -> Bool {
+    private func separateIdenticalRows(_ count: Int, _ key: KeyedHash, _ rows: DecodedRows) -> Bool {
+        let keys = keyed.start
         var start = 0
         var found = false
-        while start < keyed.count {
+        while start < count {
             var end = start + 1
-            while end < keyed.count, keyed[end].hash == keyed[start].hash { end += 1 }
+            while end < count, keys[end].hash == keys[start].hash { end += 1 }
             if end - start > 1 {
                 found = true
-                separate(start..<end, key, contents)
+                rows.withContents { separate(start..<end, key, $0) }
             }
             start = end
         }
         return found
     }
 
-    private mutating func separate(
-        _ run: Range<Int>, _ key: KeyedHash, _ contents: (Int, UnsafeMutablePointer<UInt64>) -> Void
+    private func separate(
+        _ run: Range<Int>, _ key: KeyedHash, _ columns: UnsafeBufferPointer<UnsafePointer<UInt64>>
     ) {
-        var rows = run.map { place -> (row: Int32, words: [UInt64]) in
-            words.withUnsafeMutableBufferPointer {
-                if let base = $0.baseAddress { contents(Int(keyed[place].row), base) }
-            }
-            return (keyed[place].row, Array(words.prefix(columnCount)))
-        }
-        rows.sort { $0.words.lexicographicallyPrecedes($1.words) }
-        var occurrence: UInt64 = 0
-        for (place, entry) in zip(run, rows) {
-            let repeats = place > run.lowerBound && rows[place - run.lowerBound - 1].words == entry.words
+        let keys = keyed.start
+        var tied = run.map { keys[$0].row }
+        tied.sort { Self.precedes(Int($0), Int($1), columns) }
+        var occurrence: UInt32 = 0
+        for (place, row) in tied.enumerated() {
+            let repeats = place > 0 && !Self.precedes(Int(tied[place - 1]), Int(row), columns)
             occurrence = repeats ? occurrence + 1 : 0
-            keyed[place] = Keyed(hash: hash(entry.row, occurrence: occurrence, key, contents), row: entry.row)
+            keys[run.lowerBound + place] = Keyed(
+                hash: Self.hash(Int(row), occurrence: occurrence, key, columns), row: row)
         }
+    }
+
+    private static func precedes(
+        _ left: Int, _ right: Int, _ columns: UnsafeBufferPointer<UnsafePointer<UInt64>>
+    ) -> Bool {
+        for column in columns where column[left] != column[right] { return column[left] < column[right] }
+        return false
     }
 }

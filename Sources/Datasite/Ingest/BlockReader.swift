@@ -18,7 +18,7 @@ struct BlockReader {
     private let blockBytes: Int
     private let fileBytes: Int
     /// What was read behind the last whole row.
-    private var rest: [UInt8]
+    private var rest: [UInt8] = []
     private var isAtEnd = false
 
     init(file: String, schema: Schema, options: IngestOptions) throws {
@@ -26,8 +26,9 @@ struct BlockReader {
         fileBytes = max(reader.size, 1)
         blockBytes = max(options.blockBytes, 1 << 10)
         source = try reader.startsWith([0x1f, 0x8b]) ? .gzip(GzipReader(reader)) : .plain(reader)
-        rest = []
-        try Self.fill(&rest, to: Swift.min(blockBytes, 1 << 20), &source, &isAtEnd)
+        let buffer = BlockBuffer()
+        try Self.fill(buffer, to: Swift.min(blockBytes, 1 << 20), &source, &isAtEnd)
+        rest = buffer.contents(0..<buffer.count)
         guard !rest.isEmpty else { throw IngestError.emptyFile }
         switch Self.format(file, options.format) {
         case .ndjson:
@@ -72,21 +73,23 @@ struct BlockReader {
         }
     }
 
-    /// The next whole rows; nil at the end. `line`: where they start, for an error.
-    mutating func next(line: Int) throws -> ColumnBytes? {
+    /// Reads the next whole rows into the buffer; nil at the end. `line`: where they start, for an error.
+    mutating func next(into buffer: BlockBuffer, line: Int) throws -> Range<Int>? {
+        buffer.fill(with: rest)
         var wanted = blockBytes
         while true {
-            try Self.fill(&rest, to: wanted, &source, &isAtEnd)
-            guard !rest.isEmpty else { return nil }
-            if isAtEnd, rest.count < wanted {
-                let block = ColumnBytes(rest)
+            try Self.fill(buffer, to: wanted, &source, &isAtEnd)
+            guard buffer.count > 0 else { return nil }
+            if isAtEnd {
                 rest = []
-                return block
+                buffer.endLine()
+                return 0..<buffer.count
             }
-            if let end = rest.withUnsafeBytes({ RowBoundary.last(in: $0, quote: quote) }) {
-                let block = rest.withUnsafeBytes { ColumnBytes(copying: UnsafeRawBufferPointer(rebasing: $0[..<end])) }
-                rest.removeFirst(end)
-                return block
+            if let end = buffer.bytes.withBytes({ bytes in
+                RowBoundary.last(in: UnsafeRawBufferPointer(rebasing: bytes[..<buffer.count]), quote: quote)
+            }) {
+                rest = buffer.contents(end..<buffer.count)
+                return 0..<end
             }
             guard wanted < Self.longestRow else { throw IngestError.rowTooLong(line: line) }
             wanted *= 2
@@ -94,16 +97,71 @@ struct BlockReader {
     }
 
     private static func fill(
-        _ buffer: inout [UInt8], to count: Int, _ source: inout Source, _ isAtEnd: inout Bool
+        _ buffer: BlockBuffer, to count: Int, _ source: inout Source, _ isAtEnd: inout Bool
     ) throws {
         while buffer.count < count, !isAtEnd {
-            let missing = count - buffer.count
+            let got: Int
             switch source {
             case .plain(var reader):
-                isAtEnd = try reader.read(missing, into: &buffer) == 0
+                got = try buffer.append(count - buffer.count) { try reader.read(into: $0) }
                 source = .plain(reader)
-            case .gzip(let reader): isAtEnd = try reader.read(missing, into: &buffer) == 0
+            case .gzip(let reader): got = try buffer.append(count - buffer.count) { try reader.read(into: $0) }
             }
+            isAtEnd = got == 0
         }
     }
+}
+
+/// Memory for one block of a file, used again and again.
+final class BlockBuffer {
+    /// A view of the memory; what is behind `count` is garbage. Whoever reads it is done before the next change.
+    private(set) var bytes: ColumnBytes
+    private(set) var count = 0
+    private var memory: UnsafeMutableRawBufferPointer
+
+    init() {
+        (memory, bytes) = Self.allocate(1 << 16)
+    }
+
+    private static func allocate(_ count: Int) -> (UnsafeMutableRawBufferPointer, ColumnBytes) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+        let place = UInt(bitPattern: memory.baseAddress)
+        let bytes = ColumnBytes(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: count) {
+            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
+        }
+        return (memory, bytes)
+    }
+
+    private func reserve(_ wanted: Int) {
+        guard wanted > memory.count else { return }
+        let (larger, view) = Self.allocate(Swift.max(wanted, memory.count * 2))
+        larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: memory[..<count]))
+        // The old memory goes with the last who still looks at it.
+        (memory, bytes) = (larger, view)
+    }
+
+    func fill(with contents: [UInt8]) {
+        count = 0
+        reserve(contents.count)
+        memory.copyBytes(from: contents)
+        count = contents.count
+    }
+
+    /// Lets `body` write up to `room` bytes behind the contents; it says how many it wrote.
+    func append(_ room: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Int) rethrows -> Int {
+        reserve(count + room)
+        let got = try body(UnsafeMutableRawBufferPointer(rebasing: memory[count..<count + room]))
+        count += got
+        return got
+    }
+
+    /// Ends the last line, if it is not.
+    func endLine() {
+        guard count > 0, memory[count - 1] != 0x0a else { return }
+        reserve(count + 1)
+        memory[count] = 0x0a
+        count += 1
+    }
+
+    func contents(_ range: Range<Int>) -> [UInt8] { Array(memory[range]) }
 }

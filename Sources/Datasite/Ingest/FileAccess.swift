@@ -39,18 +39,11 @@ struct FileHandleReader {
         return count == bytes.count && first == bytes
     }
 
-    /// Appends at most that many bytes; returns how many, 0 at the end.
-    mutating func read(_ count: Int, into buffer: inout [UInt8]) throws -> Int {
-        let before = buffer.count
-        let descriptor = file.descriptor
+    /// Fills as much as it can; returns how many bytes, 0 at the end.
+    mutating func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
         var got = 0
-        buffer.reserveCapacity(before + count)
-        let chunk = [UInt8](unsafeUninitializedCapacity: count) { target, initialized in
-            repeat { got = systemRead(descriptor, target.baseAddress, count) } while got < 0 && errno == EINTR
-            initialized = max(got, 0)
-        }
+        repeat { got = systemRead(file.descriptor, target.baseAddress, target.count) } while got < 0 && errno == EINTR
         guard got >= 0 else { throw IngestError.unreadable(path: "the file", reason: systemError()) }
-        buffer.append(contentsOf: chunk)
         position += got
         return got
     }

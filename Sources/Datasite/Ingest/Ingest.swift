@@ -118,13 +118,17 @@ private struct IngestRun {
     /// Reads block after block, a round of one for each worker at a time.
     mutating func read(_ progress: (IngestProgress) -> Void) throws {
         var lines = input.headerLines
+        let buffers = workers.map { _ in BlockBuffer() }
         while true {
-            var blocks: [ColumnBytes] = []
-            while blocks.count < workers.count, let block = try input.next(line: lines + 1) { blocks.append(block) }
+            var blocks: [(bytes: ColumnBytes, range: Range<Int>)] = []
+            for buffer in buffers {
+                guard let range = try input.next(into: buffer, line: lines + 1) else { break }
+                blocks.append((buffer.bytes, range))
+            }
             if blocks.isEmpty { break }
             let (workers, rowFormat, round) = (workers, input.rowFormat, blocks)
             let results = concurrently(round.count) { index in
-                workers[index].read(0..<round[index].count, of: round[index], as: rowFormat)
+                workers[index].read(round[index].range, of: round[index].bytes, as: rowFormat)
             }
             for result in results {
                 if let error = result.refusal(plan.onError, linesBefore: lines) { throw IngestError.wrongRow(error) }
@@ -148,13 +152,16 @@ private struct IngestRun {
     mutating func assemble(_ writer: TableWriter, _ progress: (IngestProgress) -> Void) throws -> IngestReport {
         var assembler = TableAssembler(workers, plan: plan)
         let count = TableAssembler.partitionCount
-        let step = workers.count * 4
+        let share = 4
+        let step = workers.count * share
         for start in stride(from: 0, to: count, by: step) {
             let end = min(start + step, count)
             let snapshot = assembler
-            for partition in concurrently(end - start, { snapshot.partition(start + $0) }) {
-                try assembler.write(partition, to: writer.append)
+            let sorted = concurrently((end - start + share - 1) / share) { index in
+                let first = start + index * share
+                return snapshot.partitions(first..<min(first + share, end))
             }
+            for partition in sorted.joined() { try assembler.write(partition, to: writer.append) }
             progress(IngestProgress(stage: .sorting, fraction: Double(end) / Double(count)))
         }
         description = try assembler.finish(to: writer.append)
