@@ -25,7 +25,7 @@ struct BlockReader {
         let reader = try FileHandleReader(path: file)
         fileBytes = max(reader.size, 1)
         blockBytes = max(options.blockBytes, 1 << 10)
-        source = try reader.startsWith([0x1f, 0x8b]) ? .gzip(GzipReader(reader)) : .plain(reader)
+        source = try Self.open(reader)
         let buffer = BlockBuffer()
         try Self.fill(buffer, to: Swift.min(blockBytes, 1 << 20), &source, &isAtEnd)
         rest = buffer.contents(0..<buffer.count)
@@ -43,6 +43,19 @@ struct BlockReader {
             rest.removeFirst(found.headerBytes)
             quote = csv.quote
         }
+    }
+
+    /// The first bytes of a file, inflated where they are gzip.
+    static func beginning(of file: String, bytes: Int) throws -> [UInt8] {
+        var source = try open(FileHandleReader(path: file))
+        let buffer = BlockBuffer()
+        var isAtEnd = false
+        try fill(buffer, to: bytes, &source, &isAtEnd)
+        return buffer.contents(0..<buffer.count)
+    }
+
+    private static func open(_ reader: FileHandleReader) throws -> Source {
+        try reader.startsWith([0x1f, 0x8b]) ? .gzip(GzipReader(reader)) : .plain(reader)
     }
 
     private static func layout(

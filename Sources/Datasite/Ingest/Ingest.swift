@@ -74,10 +74,10 @@ func ingest(
     file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
     progress: (IngestProgress) -> Void = { _ in }
 ) throws -> IngestReport {
-    let unit = manifest.lookupKey == nil ? manifest.unit.column : nil
+    let isLookup = manifest.lookupKey != nil
     let plan = IngestPlan(
-        schema: manifest.schema, unitColumn: unit, rowsPerUnit: manifest.unit.rowsPerUnit, key: key,
-        onError: options.onError)
+        schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column,
+        rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
     var run = try IngestRun(file: file, plan: plan, options: options)
     try run.read(progress)
     let writer = try TableWriter(directory: directory)
@@ -86,7 +86,7 @@ func ingest(
         if report.rowsKept > manifest.capacityRows {
             throw IngestError.overCapacity(what: "rows", capacity: manifest.capacityRows)
         }
-        if manifest.lookupKey == nil, report.units > manifest.capacityUnits {
+        if !isLookup, report.units > manifest.capacityUnits {
             throw IngestError.overCapacity(what: "units", capacity: manifest.capacityUnits)
         }
         progress(IngestProgress(stage: .synchronizing, fraction: 0))

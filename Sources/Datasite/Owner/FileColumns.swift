@@ -35,14 +35,7 @@ enum FileColumns {
     /// The first bytes of a file, inflated if need be, without a byte order mark.
     static func beginning(of file: String, bytes: Int) throws -> [UInt8] {
         do {
-            var reader = try FileHandleReader(path: file)
-            var start: [UInt8] = []
-            if try reader.startsWith([0x1f, 0x8b]) {
-                let inflated = try GzipReader(reader)
-                while start.count < bytes, try inflated.read(bytes - start.count, into: &start) > 0 {}
-            } else {
-                while start.count < bytes, try reader.read(bytes - start.count, into: &start) > 0 {}
-            }
+            let start = try BlockReader.beginning(of: file, bytes: bytes)
             return start.starts(with: [0xef, 0xbb, 0xbf]) ? Array(start.dropFirst(3)) : start
         } catch let error as IngestError {
             throw Problem.invalidData("\(error)")
