@@ -27,8 +27,8 @@ public enum ErrorLaw: Sendable, Hashable {
     case gaussian
     case laplace
 
-    /// A number z for which a weighted sum of independent draws of the law is, with that confidence, within z of its standard
-    /// deviation: the normal quantile, and for Laplace noise the larger of it and one draw's own quantile
+    /// A number z for which a weighted sum of independent draws of the law is, with that confidence, within z of its
+    /// standard deviation: the normal quantile, and for Laplace noise the larger of it and one draw's own quantile
     /// `ln(1 / (1 - confidence)) / sqrt 2`, which a sum of several does not exceed by a test. For noise of a standard
     /// deviation well above one; a single draw's interval is its `halfWidth`.
     public func criticalValue(confidence: Double) -> Double {
@@ -52,11 +52,11 @@ public enum ErrorLaw: Sendable, Hashable {
 }
 
 extension ConfidenceInterval {
-    /// Fieller's interval for the ratio of two true values, from independent noisy ones (Fieller 1954): the ratios r for which
-    /// `numerator - r denominator` is within `z` of its standard deviation, `z` the law's critical value.
+    /// Fieller's interval for the ratio of two true values, from independent noisy ones (Fieller 1954): the ratios r
+    /// for which `numerator - r denominator` is within `z` of its standard deviation, `z` the law's critical value.
     ///
-    /// Its coverage does not depend on the denominator's size. Where the denominator is not clearly different from zero, no
-    /// bounded interval has that: the result is unbounded.
+    /// Its coverage does not depend on the denominator's size. Where the denominator is not clearly different from
+    /// zero, no bounded interval has that: the result is unbounded.
     public static func ratio(
         numerator: Double, numeratorVariance: Double, denominator: Double, denominatorVariance: Double,
         law: ErrorLaw = .gaussian, confidence: Double = 0.95

@@ -99,8 +99,8 @@ extension Conversion {
         return halve(low, high) { gaussianDelta(rho: rho, epsilon: $0) <= delta }.above
     }
 
-    /// The largest rho of a Gaussian mechanism that is (epsilon, delta)-differentially private, rounded down; 0 where there
-    /// is none.
+    /// The largest rho of a Gaussian mechanism that is (epsilon, delta)-differentially private, rounded down; 0 where
+    /// there is none.
     public static func gaussianRho(epsilon: Double, delta: Double) -> Double {
         guard epsilon >= 0 && delta > 0 && delta < 1 else { return 0 }
         // The curve rises with rho: `above` is where it is too high.

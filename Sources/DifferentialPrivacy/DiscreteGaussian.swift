@@ -2,9 +2,10 @@
 ///
 /// Privacy: a vector of integers that one unit changes by at most `Delta` in L2 norm, plus independent draws, is
 /// `Delta^2 / (2 sigma^2)`-zCDP (Canonne, Kamath and Steinke 2020, "The Discrete Gaussian for Differential Privacy",
-/// theorem 4, on integer shifts). The theorem is about the exact law, and draws follow the exact law: `sigma` is taken as
-/// the exact dyadic rational that a `Double` is, all arithmetic of a draw is on integers, and a comparison that known
-/// digits do not decide draws more (see `EnvelopeSampler`). Nothing finer than an integer comes out, whatever goes in.
+/// theorem 4 for each coordinate's integer shift; Rényi divergences of independent coordinates add up). The theorem is
+/// about the exact law, and draws follow the exact law: `sigma` is taken as the exact dyadic rational that a `Double`
+/// is, all arithmetic of a draw is on integers, and a comparison that known digits do not decide draws more (see
+/// `EnvelopeSampler`). Nothing finer than an integer comes out, whatever goes in.
 public struct DiscreteGaussian: Sendable {
     public let sigma: Double
     @usableFromInline let sampler: EnvelopeSampler
@@ -17,9 +18,12 @@ public struct DiscreteGaussian: Sendable {
     init(sigma: Double, isExactOnly: Bool) throws(MechanismError) {
         let exact = try NoiseScale.check(sigma, "sigma")
         self.sigma = sigma
-        let rate = ExponentRate(
-            numerator: 1, divisors: [exact.significand, exact.significand], shift: -2 * exact.exponent - 1)
-        sampler = EnvelopeSampler(rate: rate, power: .square, scale: sigma, isExactOnly: isExactOnly)
+        func make() -> EnvelopeSampler {
+            let rate = ExponentRate(
+                numerator: 1, divisors: [exact.significand, exact.significand], shift: -2 * exact.exponent - 1)
+            return EnvelopeSampler(rate: rate, power: .square, scale: sigma, isExactOnly: isExactOnly)
+        }
+        sampler = isExactOnly ? make() : SamplerTables.sampler(scale: sigma, power: .square, make: make)
     }
 
     /// The least noise for which a vector of that squared L2 sensitivity costs at most `loss`, exactly as

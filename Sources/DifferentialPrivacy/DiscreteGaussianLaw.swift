@@ -8,14 +8,14 @@
 
 /// Probabilities of the discrete Gaussian, rounded outwards: for public intervals and thresholds, never for draws.
 ///
-/// With f(x) = exp(-x^2 / (2 sigma^2)). Up to sigma = 256, sums are added up. Above, Euler and Maclaurin's formula
-/// gives `sum over k >= t of f = integral from t + f(t)/2 - f'(t)/12 + R`, `|R| <= 0.0081 * integral of |f'''|` (the third
+/// With f(x) = exp(-x^2 / (2 sigma^2)). Up to sigma = 64, sums are added up. Above, Euler and Maclaurin's formula gives
+/// `sum over k >= t of f = integral from t + f(t)/2 - f'(t)/12 + R`, `|R| <= 0.0081 * integral of |f'''|` (the third
 /// Bernoulli polynomial is at most sqrt(3)/36). That integral is the variation of f'' on [t, infinity): f''(t) from
 /// sqrt(3) sigma on, where f'' falls to zero; below 1.9 / sigma^2 from anywhere.
 struct DiscreteGaussianLaw {
     let sigma: Double
 
-    private static let largestSummed = 256.0
+    private static let largestSummed = 64.0
 
     func f(_ x: Double) -> Double {
         exp(-(x / sigma) * (x / sigma) / 2)
@@ -71,12 +71,29 @@ struct DiscreteGaussianLaw {
     func halfWidth(confidence: Double) -> Int64 {
         let outside = (1 - confidence) / 2
         guard outside > 0 else { return .max }
-        var (low, high): (Int64, Int64) = (0, 1)
-        // Invariant: h = high is enough; h = low - 1 is not.
-        while upperTail(high + 1) > outside { (low, high) = (high + 1, 2 * high) }
+        if sigma <= Self.largestSummed && outside > 1e-6 { return summedHalfWidth(confidence) }
+        return least(from: 0) { upperTail($0 + 1) <= outside }
+    }
+
+    private func summedHalfWidth(_ confidence: Double) -> Int64 {
+        let enough = confidence * OutwardRounding.up(normalizer * (1 + 0x1p-40))
+        var inside = 1.0
+        var h: Int64 = 0
+        while OutwardRounding.down(inside) < enough {
+            h += 1
+            inside += 2 * f(Double(h))
+        }
+        return h
+    }
+
+    /// The least integer from `start` on for which a condition holds that, once true, stays true.
+    func least(from start: Int64, where holds: (Int64) -> Bool) -> Int64 {
+        var step: Int64 = max(1, Int64(sigma))
+        var (low, high) = (start, start)
+        while !holds(high) { (low, high, step) = (high + 1, high + step, 2 * step) }
         while low < high {
             let middle = low + (high - low) / 2
-            if upperTail(middle + 1) <= outside { high = middle } else { low = middle + 1 }
+            if holds(middle) { high = middle } else { low = middle + 1 }
         }
         return high
     }

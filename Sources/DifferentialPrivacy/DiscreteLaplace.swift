@@ -24,8 +24,11 @@ public struct DiscreteLaplace: Sendable {
     init(scale: Double, isExactOnly: Bool) throws(MechanismError) {
         let exact = try NoiseScale.check(scale, "scale")
         self.scale = scale
-        let rate = ExponentRate(numerator: 1, divisors: [exact.significand], shift: -exact.exponent)
-        sampler = EnvelopeSampler(rate: rate, power: .linear, scale: scale, isExactOnly: isExactOnly)
+        func make() -> EnvelopeSampler {
+            let rate = ExponentRate(numerator: 1, divisors: [exact.significand], shift: -exact.exponent)
+            return EnvelopeSampler(rate: rate, power: .linear, scale: scale, isExactOnly: isExactOnly)
+        }
+        sampler = isExactOnly ? make() : SamplerTables.sampler(scale: scale, power: .linear, make: make)
     }
 
     /// The least noise for which a vector of that L1 sensitivity costs at most `loss`, exactly as `PrivacyEvent.loss`

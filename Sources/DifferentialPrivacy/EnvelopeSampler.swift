@@ -3,22 +3,22 @@
 ///
 /// The magnitudes 0, 1, 2, ... (0 with half its weight, since both signs give it) are covered by strips of neighbouring
 /// integers: strip j has `width_j` integers and `slots_j` of 1024 equal slots. A random word picks a slot, a sign, and,
-/// by the product of its remaining bits with the width, an integer x in the strip and the first digits of a uniform
-/// v in [0, 1). The draw is x if `v < f(x) width_j / (slots_j W)`, and otherwise starts again. Each x is thus proposed
-/// with a probability in proportion to `slots_j W / width_j` and accepted with one that makes the product proportional to
-/// f(x): the law is exact for any strips at all, as long as no acceptance probability exceeds one, which is verified in
-/// integers when the strips are laid. The tail beyond the last strip is one slot: blocks of `width` integers, each with half
-/// the probability of the one before.
+/// by the product of its remaining bits with the width, an integer x in the strip and the first digits of a uniform v
+/// in [0, 1). The draw is x if `v < f(x) width_j / (slots_j W)`, and otherwise starts again. Each x is thus proposed
+/// with a probability in proportion to `slots_j W / width_j` and accepted with one that makes the product proportional
+/// to f(x): the law is exact for any strips at all, as long as no acceptance probability exceeds one, which is verified
+/// in integers when the strips are laid. The tail beyond the last strip is one slot: blocks of `width` integers, each
+/// with half the probability of the one before.
 ///
-/// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 92 to 99 of 100 draws the
-/// strip's own bound (`quick`) decides; next, 64-bit bounds; then (about once in 2^50) as many digits of both as it takes.
-/// Floating point serves to choose good strips, and nothing depends on it but speed.
+/// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 92 to 99 of 100
+/// draws the strip's own bound (`quick`) decides; next, 64-bit bounds; then (about once in 2^50) as many digits of both
+/// as it takes. Floating point serves to choose good strips, and nothing depends on it but speed.
 ///
-/// Source: strips, Ahrens 1995 ("A one-table method for sampling from continuous and discrete distributions"); the laws,
-/// Canonne, Kamath and Steinke 2020.
+/// Source: strips, Ahrens 1995 ("A one-table method for sampling from continuous and discrete distributions"); the
+/// laws, Canonne, Kamath and Steinke 2020.
 @usableFromInline
 struct EnvelopeSampler: Sendable {
-    enum Power: Sendable { case linear, square }
+    enum Power: Sendable, Hashable { case linear, square }
 
     /// What a slot of the table says: enough for most draws.
     @usableFromInline
@@ -37,43 +37,29 @@ struct EnvelopeSampler: Sendable {
         var ratio: Ratio
     }
 
-    @usableFromInline var slots: [Slot]
-    private(set) var stripOfSlot: [UInt16]
-    private(set) var strips: [Strip]
+    @usableFromInline var slots: [Slot] = []
+    var stripOfSlot: [UInt16] = []
+    var strips: [Strip] = []
     let rate: ExponentRate
-    private let power: Power
+    let power: Power
     /// The weight of a slot is `weight * 2^-weightShift`.
-    private var weight: UInt64
-    private var weightShift: Int
+    var weight: UInt64 = 0
+    var weightShift = 0
     /// Whether only the last of the three ways of deciding is used, and with few digits at first: for tests.
-    private let isExactOnly: Bool
+    let isExactOnly: Bool
 
     @usableFromInline static let slotCount = 1024
     /// The low bits of a word that pick slot and sign; the others are the fraction.
     @usableFromInline static let choiceMask: UInt64 = 0x7ff
     static let fractionBits = 53
-    /// Strips are not wider, so that a strip's choice leaves digits for `v`.
-    static let largestWidth = 0x1p44
     /// Draws beyond are moved here; their probability is below 2^-60000.
     static let largestMagnitude: UInt64 = 1 << 62
 
-    /// `scale`: the rate as a floating-point scale, for choosing strips.
-    init(rate: ExponentRate, power: Power, scale: Double, isExactOnly: Bool = false) {
+    /// Nothing laid yet.
+    init(rate: ExponentRate, power: Power, isExactOnly: Bool) {
         self.rate = rate
         self.power = power
         self.isExactOnly = isExactOnly
-        let designer = StripDesigner(scale: scale, power: power)
-        var slotWeight = designer.leastWeight()
-        while true {
-            let exponent = Int(slotWeight.exponent) - 30
-            weight = UInt64((slotWeight / Double(sign: .plus, exponent: exponent, significand: 1)).rounded(.up))
-            weightShift = -exponent
-            slots = []
-            stripOfSlot = []
-            strips = []
-            if let design = designer.strips(weight: slotWeight), lay(design) { return }
-            slotWeight *= 1.0005
-        }
     }
 
     /// The draw.
@@ -107,6 +93,12 @@ struct EnvelopeSampler: Sendable {
 // MARK: - Decisions
 
 extension EnvelopeSampler {
+    /// `mantissa * 2^-shift <= width / (slots * W) < (mantissa + 1) * 2^-shift`, and `mantissa < 2^63`.
+    struct Ratio: Sendable {
+        var mantissa: UInt64
+        var shift: Int
+    }
+
     /// The magnitude, or nil if the proposal is rejected.
     @usableFromInline @inline(never)
     func decide<R: RandomNumberGenerator>(_ word: UInt64, using generator: inout R) -> UInt64? {
@@ -212,69 +204,5 @@ extension EnvelopeSampler {
             uniform.refine(using: &generator)
             bits += 64
         }
-    }
-}
-
-// MARK: - Laying the strips
-
-extension EnvelopeSampler {
-    /// `mantissa * 2^-shift <= width / (slots * W) < (mantissa + 1) * 2^-shift`, and `mantissa < 2^63`.
-    struct Ratio: Sendable {
-        var mantissa: UInt64
-        var shift: Int
-    }
-
-    private func ratio(width: UInt64, slots: UInt64) -> Ratio {
-        // A numerator of 127 bits over a denominator of at most 42: the quotient has more than 63.
-        let scaling = width.leadingZeroBitCount + 63
-        let quotient = UInt128(width) << UInt128(scaling) / UInt128(slots * weight)
-        let excess = 65 - quotient.leadingZeroBitCount
-        return Ratio(
-            mantissa: UInt64(truncatingIfNeeded: quotient >> UInt128(excess)), shift: scaling - excess - weightShift)
-    }
-
-    /// Fills the table; false if a strip's acceptance probability could exceed one.
-    private mutating func lay(_ design: StripDesigner.Design) -> Bool {
-        let free = Self.slotCount - design.strips.reduce(0) { $0 + $1.slots }
-        for strip in design.strips where !lay(first: strip.first, width: strip.width, slots: strip.slots) {
-            return false
-        }
-        return layTail(first: design.tail.first, width: design.tail.width, slots: free)
-    }
-
-    private mutating func lay(first: UInt64, width: UInt64, slots count: Int) -> Bool {
-        let strip = Strip(
-            first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
-        let last = first + width - 1
-        guard acceptance(first, strip, doublings: first == 0 ? -1 : 0).upper <= 1 << 64 else { return false }
-        let least = acceptance(last, strip, doublings: last == 0 ? -1 : 0).lower
-        let spread = UInt128(width) << 11
-        let quick = isExactOnly || least < spread ? 0 : UInt64(clamping: least - spread)
-        append(Slot(first: first, width: width, quick: quick), strip, count)
-        return true
-    }
-
-    /// The tail's block b has the envelope `slots * W / width * 2^-(b + 1)`: above f from the first block on, if f falls
-    /// by a half at least from the first integer of the first block to that of the second, since f falls ever faster
-    /// (or, for p = 1, as fast).
-    private mutating func layTail(first: UInt64, width: UInt64, slots count: Int) -> Bool {
-        guard count > 0 else { return false }
-        let tail = Strip(
-            first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
-        let fall =
-            rate.exponent(argument(first + width))
-            - min(
-                rate.exponent(argument(first)) + 2, rate.exponent(argument(first + width)))
-        guard acceptance(first, tail, doublings: 1).upper <= 1 << 64,
-            fall >= ExponentialBounds.logarithmOfTwoQ64
-        else { return false }
-        append(Slot(first: first, width: 0, quick: 0), tail, count)
-        return true
-    }
-
-    private mutating func append(_ slot: Slot, _ strip: Strip, _ count: Int) {
-        slots.append(contentsOf: repeatElement(slot, count: count))
-        stripOfSlot.append(contentsOf: repeatElement(UInt16(strips.count), count: count))
-        strips.append(strip)
     }
 }

@@ -1,5 +1,5 @@
-/// A positive rational `rate`, and bounds on `rate * t` and `exp(-rate * t)` for integers `t`: in 64 bits at first, in as
-/// many as wanted where 64 do not decide. Integer arithmetic only.
+/// A positive rational `rate`, and bounds on `rate * t` and `exp(-rate * t)` for integers `t`: in 64 bits at first, in
+/// as many as wanted where 64 do not decide. Integer arithmetic only.
 ///
 /// Fixed point: "Q64" counts in units of 2^-64.
 struct ExponentRate: Sendable {
@@ -19,7 +19,7 @@ struct ExponentRate: Sendable {
         let scaling = 128 + 64 * divisors.count
         let quotient = divisors.reduce(Natural(numerator) << scaling) { $0 / $1 }
         let excess = quotient.bitWidth - 128
-        mantissa = (quotient >> excess).lowDoubleWord
+        mantissa = (quotient >> excess).low128
         mantissaShift = scaling - excess - shift
     }
 
@@ -68,8 +68,8 @@ enum ExponentialBounds {
     /// `exp(-x) = (mantissa ± mantissaError) * 2^-64 * 2^-exponent` for any x with `g <= x * 2^64 < g + 2`.
     ///
     /// `exponent = floor(x / ln 2)` (or one less, where the product with the rounded-down reciprocal falls short by a
-    /// trifle), and `r = x - exponent * ln 2` lies in [0, ln 2 + 2^-50). The mantissa is the Taylor series of `exp(-r)` to
-    /// its 20th term in Horner's form `a_k = 1 - (r / k) a_(k+1)`: the rest is below `r^21 / 21! < 2^-76`. Each step
+    /// trifle), and `r = x - exponent * ln 2` lies in [0, ln 2 + 2^-50). The mantissa is the Taylor series of `exp(-r)`
+    /// to its 20th term in Horner's form `a_k = 1 - (r / k) a_(k+1)`: the rest is below `r^21 / 21! < 2^-76`. Each step
     /// rounds down three times, so `e_k <= 3 + (r / k) e_(k+1)`, whose sum stays below 3 / (1 - ln 2) < 10 units; the
     /// two units of `g` and two of `exponent * ln 2` make at most 14. A test compares with exact bounds.
     @inline(__always)
@@ -99,7 +99,7 @@ enum ExponentialBounds {
     /// The Taylor series is summed until a term vanishes; a term's error is at most 4 units (its predecessor's, times
     /// `r / k < 1`, and its own rounding), the rest less than one, and `r` is known to 4.
     static func refined(_ g: Natural, bits: Int) -> (lower: Natural, upper: Natural, exponent: Int) {
-        let coarse = (g >> (bits - 64)).bitWidth > 126 ? ExponentRate.largestExponent : (g >> (bits - 64)).lowDoubleWord
+        let coarse = (g >> (bits - 64)).bitWidth > 126 ? ExponentRate.largestExponent : (g >> (bits - 64)).low128
         let halvings = UInt64(truncatingIfNeeded: coarse.multipliedFullWidth(by: inverseLogarithmOfTwo).high >> 63)
         let r = g - ((logarithmOfTwo(bits: bits + 64) * halvings) >> 64)
         var positive = Natural.zero

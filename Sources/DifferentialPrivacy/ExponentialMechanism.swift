@@ -1,19 +1,20 @@
-/// An exact choice among items, each with a probability in proportion to `count * exp(-epsilon * shortfall / (2 sensitivity))`.
+/// An exact choice among items, each with a probability in proportion to `count * exp(-epsilon * shortfall / (2
+/// sensitivity))`.
 ///
-/// Privacy: epsilon-differentially private, with bounded range epsilon and so epsilon^2 / 8 zCDP, if one unit changes each
-/// utility by at most `sensitivity` (McSherry and Talwar 2007; Dong, Durfee and Rogers 2020; Cesar and Rogers 2021), for a
-/// choice by the exact law. This is the exact law: a uniform real number picks a place on the line of all weights; digits
-/// of the number are drawn, and weights bounded in integer arithmetic, until one item is certain (the first 64 digits do
-/// for all but about one choice in 2^40). No weight is ever rounded to a nearby one.
+/// Privacy: epsilon-differentially private, with bounded range epsilon and so epsilon^2 / 8 zCDP, if one unit changes
+/// each utility by at most `sensitivity` (McSherry and Talwar 2007; Dong, Durfee and Rogers 2020; Cesar and Rogers
+/// 2021), for a choice by the exact law. This is the exact law: a uniform real number picks a place on the line of all
+/// weights; digits of the number are drawn, and weights bounded in integer arithmetic, until one item is certain (the
+/// first 64 digits do for all but about one choice in 2^40). No weight is ever rounded to a nearby one.
 ///
-/// Rejection from uniform proposals (propose an item, keep it with probability exp(-x)) would be exact too and simpler, but
-/// needs as many proposals as there are grid points for each good one: unusable for quantiles on a fine grid.
+/// Rejection from uniform proposals (propose an item, keep it with probability exp(-x)) would be exact too and simpler,
+/// but needs as many proposals as there are grid points for each good one: unusable for quantiles on a fine grid.
 public struct ExponentialMechanism: Sendable {
     public let epsilon: Double
     private let rate: ExponentRate
 
-    /// For integer utilities that one unit changes by at most `sensitivity`. Throws unless epsilon is from 2^-40 to 2^20
-    /// and the sensitivity from 1 to 2^62.
+    /// For integer utilities that one unit changes by at most `sensitivity`. Throws unless epsilon is from 2^-40 to
+    /// 2^20 and the sensitivity from 1 to 2^62.
     public init(epsilon: Double, sensitivity: Int64 = 1) throws(MechanismError) {
         guard (0x1p-40...0x1p20).contains(epsilon), let exact = Dyadic(epsilon) else {
             throw .parameter("epsilon", expected: "a number from 2^-40 to 2^20")

@@ -1,14 +1,15 @@
 /// Private selection of group keys: the keys whose noisy number of units reaches a threshold (PRIVACY.md, rule 18).
 ///
-/// Each key that occurs gets its number of units plus a discrete Gaussian draw of parameter sigma; it is kept if the sum is
-/// at least `threshold`. Keys that do not occur are never considered, and that is what delta pays for.
+/// Each key that occurs gets its number of units plus a discrete Gaussian draw of parameter sigma; it is kept if the
+/// sum is at least `threshold`. Keys that do not occur are never considered, and that is what delta pays for.
 ///
-/// Privacy ((rho, delta): delta-approximate rho-zCDP, Bun and Steinke 2016, definition 8.1). Add one unit; it occurs in at most
-/// k groups. On keys that occur without it, the counts change by at most 1 in at most k places: sensitivity squared k,
-/// rho = k / (2 sigma^2), and thresholding is post-processing. A key that occurs only with it has one unit, and is kept with
-/// probability P(X >= threshold - 1); that none of at most k such keys is kept fails with probability at most
-/// k P(X >= threshold - 1) <= delta, by the exact law's tail rounded upwards. Given that none is kept, the output is
-/// distributed as without them. The noisy counts of kept keys may be output: they are part of the same vector.
+/// Privacy ((rho, delta): delta-approximate rho-zCDP, Bun and Steinke 2016, definition 8.1). Add one unit; it occurs in
+/// at most k groups. On keys that occur without it, the counts change by at most 1 in at most k places: sensitivity
+/// squared k, rho = k / (2 sigma^2), and thresholding is post-processing. A key that occurs only with it has one unit,
+/// and is kept with probability P(X >= threshold - 1); that none of at most k such keys is kept fails with probability
+/// at most k P(X >= threshold - 1) <= delta, by the exact law's tail rounded upwards. Given that none is kept, the
+/// output is distributed as without them. The noisy counts of kept keys may be output: they are part of the same
+/// vector.
 public struct GaussianThreshold: Sendable {
     public let groupsPerUnit: Int
     public let noise: DiscreteGaussian
@@ -24,23 +25,19 @@ public struct GaussianThreshold: Sendable {
     public init(groupsPerUnit: Int, rho: Double, delta: Double) throws(MechanismError) {
         guard groupsPerUnit > 0 else { throw .parameter("groups per unit", expected: "a positive number") }
         guard delta > 0 && delta < 1 else { throw .parameter("delta", expected: "a number between 0 and 1") }
-        let loss = try PrivacyLoss(roundingDownRho: rho)
-        let noise = try DiscreteGaussian(sensitivitySquared: Double(groupsPerUnit), loss: loss)
-        // P(X >= h + 1) <= delta / k is half the complement of the half-width's confidence.
-        var (low, high): (Int64, Int64) = (1, 2)
+        let noise = try DiscreteGaussian(
+            sensitivitySquared: Double(groupsPerUnit), loss: try PrivacyLoss(roundingDownRho: rho))
         let law = DiscreteGaussianLaw(sigma: noise.sigma)
-        func isEnough(_ threshold: Int64) -> Bool {
-            Self.delta(groupsPerUnit, law, threshold) <= delta
-        }
-        while !isEnough(high) { (low, high) = (high, 2 * high) }
-        while low + 1 < high {
-            let middle = low + (high - low) / 2
-            if isEnough(middle) { high = middle } else { low = middle }
-        }
+        threshold = law.least(from: 1) { Self.delta(groupsPerUnit, law, $0) <= delta }
         self.groupsPerUnit = groupsPerUnit
         self.noise = noise
-        threshold = high
-        self.delta = Self.delta(groupsPerUnit, law, high)
+        self.delta = Self.delta(groupsPerUnit, law, threshold)
+    }
+
+    /// As above, for a zCDP loss with a delta.
+    public init(groupsPerUnit: Int, loss: PrivacyLoss) throws(MechanismError) {
+        guard loss.kind == .zeroConcentrated else { throw .unsupported("key selection", kind: loss.kind) }
+        try self.init(groupsPerUnit: groupsPerUnit, rho: loss.value, delta: loss.deltaValue.nextDown)
     }
 
     /// Whether a key of that noisy number of units is kept.

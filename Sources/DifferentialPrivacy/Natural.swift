@@ -1,5 +1,5 @@
-/// A non-negative integer of any size: what exact decisions fall back to when 128 bits do not decide. Rarely used, and so
-/// kept simple.
+/// A non-negative integer of any size: what exact decisions fall back to when 128 bits do not decide. Rarely used, and
+/// so kept simple.
 struct Natural: Sendable, Hashable, Comparable {
     /// Little-endian; the last limb is not zero.
     private(set) var limbs: [UInt64]
@@ -36,7 +36,7 @@ struct Natural: Sendable, Hashable, Comparable {
     }
 
     /// The value modulo 2^128.
-    var lowDoubleWord: UInt128 {
+    var low128: UInt128 {
         let low = limbs.first ?? 0
         let high = limbs.count > 1 ? limbs[1] : 0
         return UInt128(high) << 64 | UInt128(low)
@@ -159,22 +159,5 @@ struct Natural: Sendable, Hashable, Comparable {
         if topA != topB { return topA < topB }
         let (x, y) = (a << max(0, shiftA - shiftB), b << max(0, shiftB - shiftA))
         return orEqual ? !(y < x) : x < y
-    }
-}
-
-/// A positive finite `Double`, exactly: `significand * 2^exponent`.
-struct Dyadic: Sendable, Hashable {
-    let significand: UInt64
-    let exponent: Int
-
-    /// nil unless the value is positive and finite.
-    init?(_ value: Double) {
-        guard value.isFinite && value > 0 else { return nil }
-        let bits = (1 << 52) | value.significandBitPattern
-        let isSubnormal = value < Double.leastNormalMagnitude
-        let significand = isSubnormal ? value.significandBitPattern : bits
-        let zeros = significand.trailingZeroBitCount
-        self.significand = significand >> UInt64(zeros)
-        exponent = (isSubnormal ? -1074 : Int(value.exponentBitPattern) - 1075) + zeros
     }
 }

@@ -1,8 +1,8 @@
 /// Admits losses as long as their sum stays within a limit fixed beforehand.
 ///
 /// Privacy: all that is admitted is together within the limit, also where each mechanism is chosen after seeing earlier
-/// outputs: pure epsilons (Rogers, Roth, Ullman and Vadhan 2016, theorem 3.6), zCDP's rhos (Feldman and Zrnic 2021; Whitehouse,
-/// Ramdas, Rogers and Wu 2023, theorem 1), and deltas of selections beside them (a union bound). What is refused costs
+/// outputs: pure epsilons (Rogers, Roth, Ullman and Vadhan 2016), zCDP's rhos (Feldman and Zrnic 2021; Whitehouse,
+/// Ramdas, Rogers and Wu 2023), and deltas of selections beside them (a union bound). What is refused costs
 /// nothing and does not end the filter.
 public struct PrivacyFilter: Sendable, Hashable {
     public let limit: PrivacyLoss

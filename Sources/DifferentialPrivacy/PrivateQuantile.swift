@@ -1,9 +1,9 @@
 /// A quantile on a public grid, chosen by the exponential mechanism.
 ///
 /// The utility of a grid point is minus the distance of `q n` from the interval [number of values below it, number of
-/// values at or below it], n the number of values: 0 for a point that is a q-quantile. (Where no value lies on the point,
-/// that is `-|#below - q n|`; where many do, as the zeros of a cost, the whole step counts, so that the point itself can be
-/// chosen.)
+/// values at or below it], n the number of values: 0 for a point that is a q-quantile. (Where no value lies on the
+/// point, that is `-|#below - q n|`; where many do, as the zeros of a cost, the whole step counts, so that the point
+/// itself can be chosen.)
 ///
 /// Privacy: adding a value changes each end of the interval minus `q n` by -q or 1 - q, so the distance by at most
 /// max(q, 1 - q), and a unit with m values in the group changes it by at most m times that. One choice is thus
@@ -18,8 +18,8 @@ public struct PrivateQuantile: Sendable {
     public let rowsPerUnitAndGroup: Int
     private let mechanism: ExponentialMechanism
 
-    /// The quantile numerator / denominator. Throws unless it is from 0 to 1 with a denominator of at most 10^9, epsilon is
-    /// from 2^-40 to 2^20, and the number of rows from 1 to 2^31.
+    /// The quantile numerator / denominator. Throws unless it is from 0 to 1 with a denominator of at most 10^9,
+    /// epsilon is from 2^-40 to 2^20, and the number of rows from 1 to 2^31.
     public init(
         numerator: Int64, denominator: Int64, epsilon: Double, rowsPerUnitAndGroup: Int = 1
     ) throws(MechanismError) {
@@ -53,9 +53,9 @@ public struct PrivateQuantile: Sendable {
         mechanism.event(times: groupsPerUnit)
     }
 
-    /// The chosen grid point, from 0 to `points - 1`. `indices` are the occupied grid points, rising, and `counts` their
-    /// numbers of values. Throws unless they match, lie on the grid, are positive and fewer than 2^62 in all, and unless
-    /// the grid has from 1 to 2^61 points.
+    /// The chosen grid point, from 0 to `points - 1`. `indices` are the occupied grid points, rising, and `counts`
+    /// their numbers of values. Throws unless they match, lie on the grid, are positive and fewer than 2^62 in all, and
+    /// unless the grid has from 1 to 2^61 points.
     public func select<R: RandomNumberGenerator>(
         indices: [Int32], counts: [Int64], points: Int, using generator: inout R
     ) throws(MechanismError) -> Int {
@@ -109,7 +109,8 @@ public struct PrivateQuantile: Sendable {
     }
 
     /// How far, in ranks, the chosen point may lie from the quantile with that confidence, whatever the data:
-    /// `2 sensitivity / epsilon * ln(points / (1 - confidence))` (McSherry and Talwar 2007, theorem 6), rounded up.
+    /// `2 sensitivity / epsilon * ln(points / (1 - confidence))` (Dwork and Roth 2014, corollary
+    /// 3.12; some grid point's utility is always 0), rounded up.
     public func rankError(points: Int, confidence: Double) -> Double {
         let q = Double(numerator) / Double(denominator)
         let sensitivity = max(q, 1 - q) * Double(rowsPerUnitAndGroup)

@@ -1,9 +1,9 @@
 /// The largest change that one unit makes to a vector of group totals: exact worst cases.
 ///
 /// A unit has at most R rows, in at most k groups, at most m in each; each row adds a magnitude of at most v to its
-/// group's total. So the change is a vector of at most k entries, each at most m v, that sum to at most R v. Its L1 norm
-/// is largest for min(R, k m) rows; its L2 norm, being convex, at a corner: as many groups filled with m rows as there are
-/// rows for, and the rest in one more.
+/// group's total. So the change is a vector of at most k entries, each at most m v, that sum to at most R v. Its L1
+/// norm is largest for min(R, k m) rows; its L2 norm, being convex, at a corner: as many groups filled with m rows as
+/// there are rows for, and the rest in one more.
 ///
 /// Also for histograms: a row counts in one bin of its group, and in the worst case a group's rows share a bin.
 public enum Sensitivity {

@@ -8,9 +8,9 @@
 
 /// Randomness of the operating system, buffered.
 ///
-/// Words come from `getentropy` (Linux: the kernel's generator, reseeded by it; Darwin: the same source), read 256 bytes
-/// a call: a system call for every word was measured ten times slower. A word is overwritten in the buffer when it is
-/// handed out, and the rest when the buffer goes.
+/// Words come from `getentropy` (Linux: the kernel's generator, reseeded by it; Darwin: the same source), read 256
+/// bytes a call: a system call for every word was measured ten times slower. A word is overwritten in the buffer when
+/// it is handed out, and the rest when the buffer goes.
 ///
 /// Copies share one buffer, so that no two of them ever hand out the same word. That makes the type not `Sendable`:
 /// each thread makes its own. A process that forks must not use one that was made before the fork.
@@ -47,7 +47,8 @@ extension SecureRandom: CustomStringConvertible, CustomReflectable {
 @usableFromInline
 final class Reservoir {
     /// Word 0 is the position of the next word, word 1 the end; words from `firstWord` on are random. Counters live
-    /// beside the words, and not in properties of the class, since those would be checked for exclusive access at every word.
+    /// beside the words, and not in properties of the class, since those would be checked for exclusive access at every
+    /// word.
     @usableFromInline let words: UnsafeMutablePointer<UInt64>
     @usableFromInline static let firstWord = 2
     static let smallestFill = 32

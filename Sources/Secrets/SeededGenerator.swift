@@ -1,4 +1,5 @@
-/// A deterministic generator, for tests and for protocols whose parties expand a shared seed. Never for noise that is released.
+/// A deterministic generator, for tests and for protocols whose parties expand a shared seed. Never for noise that is
+/// released.
 ///
 /// The words are the ChaCha20 key stream (RFC 8439, block function; 64-bit block counter and 64-bit nonce as in
 /// Bernstein 2008), each the next eight bytes, little-endian. One key and stream give the same words on every platform.

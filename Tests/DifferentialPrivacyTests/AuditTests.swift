@@ -4,14 +4,14 @@ import Testing
 
 @testable import DifferentialPrivacy
 
-/// A black-box audit: from the frequencies of one event under two neighbouring inputs, the privacy that a mechanism can at
-/// best have. The right mechanisms pass; the broken copies below, each with a mistake that has been made in practice, do
-/// not, which shows that the audit sees such mistakes.
+/// A black-box audit: from the frequencies of one event under two neighbouring inputs, the privacy that a mechanism can
+/// at best have. The right mechanisms pass; the broken copies below, each with a mistake that has been made in
+/// practice, do not, which shows that the audit sees such mistakes.
 ///
 /// An audit's alarm is false with a probability below 1e-9 (each frequency's bound is 6 standard deviations out, at
 /// hundreds of expected events), and draws are seeded.
 struct Audit {
-    var draws = 200_000
+    var draws = 300_000
 
     /// Whether P(event | present) > e^epsilon P(event | absent) + delta, or the other way round, beyond doubt.
     func alarms(
@@ -115,7 +115,7 @@ struct AuditTests {
         let broken = try PrivateQuantile(q: 0.5, epsilon: epsilon, rowsPerUnitAndGroup: 1)
         for (quantile, isBroken) in [(right, false), (broken, true)] {
             var generator = SeededGenerator(seed: 95)
-            let alarm = try audit.alarms(epsilon: epsilon, delta: 0) {
+            let alarm = try Audit(draws: 100_000).alarms(epsilon: epsilon, delta: 0) {
                 (61...98).contains(
                     try quantile.select(indices: [20, 60, 99], counts: [4, 4, 4], points: 100, using: &generator))
             } absent: {

@@ -1,3 +1,4 @@
+import Foundation
 import Secrets
 import Testing
 
@@ -90,6 +91,20 @@ struct EnvelopeSamplerTests {
         for scale in [0, -1, .nan, .infinity, 0x1p-21, 0x1.0000001p40] {
             #expect(throws: MechanismError.self) { try DiscreteGaussian(sigma: scale) }
             #expect(throws: MechanismError.self) { try DiscreteLaplace(scale: scale) }
+        }
+    }
+
+    @Test("There is no floating-point number where draws are made")
+    func integersOnly() throws {
+        let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("Sources/DifferentialPrivacy")
+        for name in ["EnvelopeSampler", "LazyUniform", "ExponentRate", "Natural"] {
+            let text = try String(contentsOf: sources.appendingPathComponent(name + ".swift"), encoding: .utf8)
+            let code = text.split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("//") }
+            #expect(code.count > 10)
+            for word in ["Double", "Float", "exp(", "log(", "squareRoot"] {
+                #expect(!code.contains { $0.contains(word) }, "\(word) in \(name).swift")
+            }
         }
     }
 }

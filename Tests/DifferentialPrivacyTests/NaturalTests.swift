@@ -70,11 +70,11 @@ struct NaturalTests {
 struct ExponentialBoundsTests {
     @Test("The constants are those of ln 2")
     func constants() {
-        #expect(ExponentialBounds.logarithmOfTwo(bits: 128).lowDoubleWord + 1 >= ExponentialBounds.logarithmOfTwo)
-        #expect(ExponentialBounds.logarithmOfTwo(bits: 128).lowDoubleWord <= ExponentialBounds.logarithmOfTwo)
+        #expect(ExponentialBounds.logarithmOfTwo(bits: 128).low128 + 1 >= ExponentialBounds.logarithmOfTwo)
+        #expect(ExponentialBounds.logarithmOfTwo(bits: 128).low128 <= ExponentialBounds.logarithmOfTwo)
         let product =
             (Natural(ExponentialBounds.inverseLogarithmOfTwo) * Natural(ExponentialBounds.logarithmOfTwo)) >> 127
-        #expect(product.bitWidth == 128 && product.lowDoubleWord > .max - 4)
+        #expect(product.bitWidth == 128 && product.low128 > .max - 4)
     }
 
     @Test("e^-1 to 150 digits' worth of bits")
@@ -129,7 +129,7 @@ struct ExponentialBoundsTests {
             let approximate = rate.exponent(t)
             let exact = rate.exactExponent(t, bits: 64)
             guard exact.bitWidth < 100 else { continue }
-            #expect(approximate <= exact.lowDoubleWord && exact.lowDoubleWord < approximate + 2)
+            #expect(approximate <= exact.low128 && exact.low128 < approximate + 2)
             let value = ExponentialBounds.exponential(approximate)
             let fine = ExponentialBounds.refined(rate.exactExponent(t, bits: 256), bits: 256)
             // Both exponents are floor(x / ln 2) or one less: bring them together.

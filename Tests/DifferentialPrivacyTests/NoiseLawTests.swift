@@ -7,7 +7,7 @@ import Testing
 /// Draws follow the exact law: chi-square at a false-alarm rate of 1e-6 each, seeded.
 @Suite("Law of the noise")
 struct NoiseLawTests {
-    static let draws = 1_000_000
+    static let draws = 500_000
 
     static func gaussianProbabilities(_ sigma: Double, _ xs: ClosedRange<Int>) -> [Double] {
         let weights = (-2000...2000).map { exp(-Double($0 * $0) / (2 * sigma * sigma)) }
@@ -113,7 +113,7 @@ struct NoiseLawTests {
 
     @Test("Far draws occur as often as they should: the tail's slot, beyond the last strip")
     func tail() throws {
-        let draws = 4_000_000
+        let draws = 2_000_000
         for (scale, seed) in [(1.0, 26), (50.0, 27), (1e5, 28)] as [(Double, UInt64)] {
             var generator = SeededGenerator(seed: seed)
             let gaussian = try DiscreteGaussian(sigma: scale)

@@ -40,7 +40,7 @@ struct ExponentialMechanismTests {
         "Selection probabilities, against exact values (chi-square, false alarm 1e-6 each, seeded)",
         .enabled(if: KnownAnswers.areAvailable, "the folder of known answers is not beside the package"))
     func knownAnswers() throws {
-        let draws = 300_000
+        let draws = 100_000
         let rows = try KnownAnswers.rows("e_selection_probs", as: Row.self)
         #expect(rows.count == 12)
         for row in rows {
@@ -54,7 +54,7 @@ struct ExponentialMechanismTests {
 
     @Test("Multiplicities, sensitivities and far items have their weight")
     func weights() throws {
-        let draws = 300_000
+        let draws = 100_000
         let utilities: [Int64] = [0, -3, 5, 5, -1000, .min + 10]
         let multiplicities: [Int64] = [7, 1, 2, 1, 1 << 40, 1 << 50]
         for (epsilon, sensitivity) in [(0.5, 1), (0.05, 3), (2, 2)] as [(Double, Int64)] {
@@ -132,7 +132,7 @@ struct PrivateQuantileTests {
 
     @Test("Every grid point has its exact probability (chi-square, false alarm 1e-6 each, seeded)")
     func exact() throws {
-        let draws = 200_000
+        let draws = 50_000
         var generator = SeededGenerator(seed: 71)
         for (numerator, denominator, epsilon, rows) in [
             (1, 2, 1.0, 1), (1, 10, 0.5, 1), (995, 1000, 3, 1), (0, 1, 0.3, 1), (1, 1, 0.3, 2), (3, 4, 0.8, 3),
@@ -262,6 +262,10 @@ struct GaussianThresholdTests {
                     #expect(tighter > delta)
                     let loss = try selection.event.loss(kind: .zeroConcentrated)
                     #expect(loss.fits(in: try PrivacyLoss(roundingDownRho: rho, delta: delta)))
+                    let units = try PrivacyLoss(roundingDownRho: rho, delta: delta)
+                    let fromUnits = try GaussianThreshold(groupsPerUnit: groups, loss: units)
+                    #expect(fromUnits.threshold == selection.threshold)
+                    #expect(try fromUnits.event.loss(kind: .zeroConcentrated).fits(in: units))
                     #expect(abs(selection.sigma / (Double(groups) / (2 * rho)).squareRoot() - 1) < 1e-9)
                 }
             }

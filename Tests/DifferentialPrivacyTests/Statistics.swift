@@ -1,8 +1,8 @@
 import Foundation
 import Secrets
 
-/// Chi-square tests with pooled cells. All draws are seeded, so a test passes or fails for good; the false-alarm rate says
-/// how likely a right implementation was to fail with a fresh seed.
+/// Chi-square tests with pooled cells. All draws are seeded, so a test passes or fails for good; the false-alarm rate
+/// says how likely a right implementation was to fail with a fresh seed.
 enum ChiSquare {
     /// z of a false-alarm rate of 1e-6, one-sided.
     static let criticalDeviation = 4.753424
