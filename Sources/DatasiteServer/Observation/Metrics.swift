@@ -5,13 +5,13 @@ import Synchronization
 /// Counters of the server, for its owner alone: they are served on a separate loopback port.
 final class Metrics: Sendable {
     private struct Key: Hashable {
-        var operation: Operation?
+        var operation: Endpoint?
         var status: Int
     }
 
     private struct Counts {
         var requests: [Key: Int] = [:]
-        var seconds: [Operation: Histogram] = [:]
+        var seconds: [Endpoint: Histogram] = [:]
         var breaches: [String: Int] = [:]
     }
 

@@ -4,7 +4,7 @@ import Logging
 struct RequestRecord: Sendable {
     var method: String
     var peer: String
-    var operation: Operation?
+    var operation: Endpoint?
     var user: String?
     var status = 0
     var duration = Duration.zero

@@ -58,7 +58,7 @@ struct DatasiteResponder: HTTPResponder {
         }
     }
 
-    private func identity(of request: Request, for operation: Operation) throws -> Identity? {
+    private func identity(of request: Request, for operation: Endpoint) throws -> Identity? {
         guard let roles = operation.roles else { return nil }
         guard let token = Self.bearerToken(request.headers[.authorization]),
             let identity = try routes.datasite.authenticate(token)

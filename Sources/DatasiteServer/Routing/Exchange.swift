@@ -17,7 +17,7 @@ struct Exchange: InitializableFromSource {
 
 /// A request on its way through the routes: who asks, what for, and the body once it is read.
 struct Call {
-    let operation: Operation
+    let operation: Endpoint
     let parameter: String
     let request: Request
     let identity: Identity?

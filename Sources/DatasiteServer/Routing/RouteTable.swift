@@ -3,24 +3,24 @@ import Foundation
 /// Finds the operation of a method and path.
 struct RouteTable: Sendable {
     enum Match: Equatable {
-        case operation(Operation, parameter: String?)
+        case operation(Endpoint, parameter: String?)
         /// The path exists; it takes these methods.
         case otherMethods([String])
         case none
     }
 
-    private let exact: [String: [Operation]]
-    private let templates: [(segments: [Substring], operation: Operation)]
+    private let exact: [String: [Endpoint]]
+    private let templates: [(segments: [Substring], operation: Endpoint)]
 
     init() {
-        exact = Dictionary(grouping: Operation.allCases.filter { !$0.template.contains("{") }, by: \.template)
-        templates = Operation.allCases.filter { $0.template.contains("{") }
+        exact = Dictionary(grouping: Endpoint.allCases.filter { !$0.template.contains("{") }, by: \.template)
+        templates = Endpoint.allCases.filter { $0.template.contains("{") }
             .map { (Self.segments($0.template), $0) }
     }
 
     /// HEAD is GET without the body (RFC 9110, section 9.3.2).
     func match(method: String, path: String) -> Match {
-        let candidates: [(operation: Operation, parameter: String?)]
+        let candidates: [(operation: Endpoint, parameter: String?)]
         if let operations = exact[path] {
             candidates = operations.map { ($0, nil) }
         } else {

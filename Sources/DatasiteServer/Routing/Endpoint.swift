@@ -1,7 +1,7 @@
 import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
-enum Operation: String, CaseIterable, Sendable {
+enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getAnswer,
         getReceipt, approve, deny, budget, audit
 

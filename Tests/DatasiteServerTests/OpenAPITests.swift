@@ -1,0 +1,165 @@
+import DatasiteProtocol
+import Foundation
+import Testing
+import Yams
+
+@testable import DatasiteServer
+
+@Suite("openapi.yaml describes this server, no more and no less")
+struct OpenAPITests {
+    let document: [String: Any]
+
+    init() throws {
+        let text = try String(
+            contentsOf: Fixture.repository.appending(path: "docs/openapi.yaml"), encoding: .utf8)
+        document = try #require(try Yams.load(yaml: text) as? [String: Any])
+    }
+
+    @Test("Every route is described, under its name, and nothing else is")
+    func routes() throws {
+        var described: [String: String] = [:]
+        for (path, item) in try object("paths") {
+            for (method, operation) in try #require(item as? [String: Any]) where method != "parameters" {
+                let name = try #require((operation as? [String: Any])?["operationId"] as? String)
+                described[name] = "\(method.uppercased()) \(path)"
+            }
+        }
+        let served = Dictionary(
+            uniqueKeysWithValues: Endpoint.allCases.map { ($0.rawValue, "\($0.method) \($0.template)") })
+        #expect(described == served)
+    }
+
+    @Test("Whether a route needs a token is described as it is served")
+    func security() throws {
+        for operation in Endpoint.allCases {
+            let described = try self.operation(operation)["security"] as? [Any]
+            #expect((described?.isEmpty ?? false) == (operation.roles == nil), "\(operation)")
+        }
+    }
+
+    @Test("The query of each route is described")
+    func query() throws {
+        for operation in Endpoint.allCases {
+            let parameters = try self.operation(operation)["parameters"] as? [[String: Any]] ?? []
+            let names = parameters.filter { $0["in"] as? String == "query" }.compactMap { $0["name"] as? String }
+            #expect(Set(names) == operation.queryKeys, "\(operation)")
+        }
+    }
+
+    @Test(
+        "Every example of a response is a whole message: read and written again, it is the same",
+        arguments: Endpoint.allCases)
+    func responses(_ operation: Endpoint) throws {
+        let responses = try #require(try self.operation(operation)["responses"] as? [String: Any])
+        var checked = 0
+        for (status, response) in responses where status != "default" {
+            let content = try #require((response as? [String: Any])?["content"] as? [String: Any])
+            for example in try examples(of: content) {
+                try check(example, operation, status)
+                checked += 1
+            }
+        }
+        #expect(checked >= 1)
+    }
+
+    @Test("The examples of requests and problems are read as the server reads them")
+    func requests() throws {
+        let question = try example("Question")
+        _ = try AskRequest(decoding: Array(try JSONSerialization.data(withJSONObject: question)))
+        let decision = try #require(
+            try value("components", "requestBodies", "Decision", "content", "application/json", "example"))
+        _ = try DecisionRequest(decoding: Array(try JSONSerialization.data(withJSONObject: decision)))
+        try same(Problem.self, try example("OverBudget"))
+    }
+
+    @Test("The example of a receipt is a true one")
+    func receipt() throws {
+        let data = try JSONSerialization.data(withJSONObject: try example("Receipt"))
+        try ReceiptVerifier(publicKey: ReceiptTests.key).verify(try Receipt(decoding: Array(data)))
+    }
+
+    @Test(
+        "The schemas name each key of the messages, as required where it always is",
+        arguments: [
+            ("Receipt", "body", "ReceiptBody"), ("Answer", nil, "Answer"), ("PendingRequest", nil, "RequestSummary"),
+        ])
+    func schemas(_ example: String, _ key: String?, _ schema: String) throws {
+        var message = try self.example(example)
+        if let key { message = try #require(message[key] as? [String: Any]) }
+        let properties = try #require(try value("components", "schemas", schema, "properties") as? [String: Any])
+        let required = try #require(try value("components", "schemas", schema, "required") as? [String])
+        #expect(Set(message.keys).isSubset(of: properties.keys))
+        #expect(Set(required).isSubset(of: message.keys))
+    }
+
+    @Test("The types of problems that the server raises are listed")
+    func problems() throws {
+        let text = try #require(try value("components", "responses", "Problem", "description") as? String)
+        let raised: [Problem] = [
+            .malformedRequest, .headersTooLarge, .targetTooLong, .bodyTooLarge, .tooManyConnections, .unauthenticated,
+            .notFound, .internalError, .unsupportedMediaType, .requestTimeout(""), .invalidRequest(""),
+            .forbidden(.auditor, allowed: []), .methodNotAllowed([]),
+        ]
+        for problem in raised {
+            let slug = problem.type.replacing("urn:parley:problem:", with: "")
+            #expect(text.contains("`\(slug)` ("), "\(slug)")
+            #expect(text.contains(String(problem.status)), "\(problem.status)")
+        }
+    }
+
+    // MARK: -
+
+    private func check(_ example: Any, _ operation: Endpoint, _ status: String) throws {
+        switch operation {
+        case .health: #expect(example as? [String: String] == ["status": "ok"])
+        case .site: try same(SiteDescription.self, example)
+        case .whoami: try same(Identity.self, example)
+        case .listDatasets: try same([DatasetSummary].self, example)
+        case .getDataset: try same(DatasetDetail.self, example)
+        case .preview: try same(Preview.self, example)
+        case .ask where status == "202": try same(RequestSummary.self, example)
+        case .ask, .mock, .getAnswer: try same(Answer.self, example)
+        case .listRequests: try same([RequestSummary].self, example)
+        case .getRequest, .approve, .deny: try same(RequestSummary.self, example)
+        case .getReceipt: try same(Receipt.self, example)
+        case .budget: try same([BudgetReport].self, example)
+        case .audit: try same([AuditEntry].self, example)
+        }
+    }
+
+    private func same<Message: Codable>(_ type: Message.Type, _ example: Any) throws {
+        let data = try JSONSerialization.data(withJSONObject: example)
+        let written = try JSONEncoder().encode(try JSONDecoder().decode(type, from: data))
+        let read = try JSONSerialization.jsonObject(with: data) as? NSObject
+        #expect(read == (try JSONSerialization.jsonObject(with: written) as? NSObject), "\(type)")
+    }
+
+    private func examples(of content: [String: Any]) throws -> [Any] {
+        let json = try #require(content["application/json"] as? [String: Any])
+        if let example = json["example"] { return [example] }
+        let references = try #require(json["examples"] as? [String: [String: String]])
+        return try references.values.map { reference in
+            let name = try #require(reference["$ref"]?.split(separator: "/").last)
+            return try example(String(name))
+        }
+    }
+
+    private func example(_ name: String) throws -> [String: Any] {
+        try #require(try value("components", "examples", name, "value") as? [String: Any])
+    }
+
+    private func operation(_ operation: Endpoint) throws -> [String: Any] {
+        let item = try #require(try object("paths")[operation.template] as? [String: Any])
+        return try #require(item[operation.method.lowercased()] as? [String: Any])
+    }
+
+    private func object(_ key: String) throws -> [String: Any] {
+        try #require(document[key] as? [String: Any])
+    }
+
+    private func value(_ path: String...) throws -> Any? {
+        var value: Any = document
+        for key in path { value = try #require((value as? [String: Any])?[key], "\(path)") }
+        return value
+    }
+}

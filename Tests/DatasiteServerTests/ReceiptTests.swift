@@ -1,0 +1,142 @@
+import Crypto
+import DatasiteProtocol
+import Foundation
+import Governance
+import Testing
+
+/// The golden files were made by `Fixtures/make-fixtures.py` with Python's json and OpenSSL, apart from this code.
+@Suite("Receipts can be verified by anyone, and changed by no one")
+struct ReceiptTests {
+    static let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+    let verifier: ReceiptVerifier
+    let receipt: Receipt
+    let answer: [UInt8]
+    let request: AskRequest
+
+    init() throws {
+        verifier = try ReceiptVerifier(publicKey: Self.key)
+        receipt = try Receipt(decoding: Fixture.bytes("receipt.json"))
+        answer = try Fixture.bytes("answer.json")
+        request = try AskRequest(decoding: Fixture.bytes("request.json"))
+    }
+
+    @Test("A receipt made by another implementation verifies, with its answer and its request")
+    func goldenVerifies() throws {
+        try verifier.verify(receipt, answer: answer, request: request)
+        #expect(request.digest(datasetVersion: "7QJ3vY0kq1s") == receipt.body.requestDigest)
+    }
+
+    @Test("A receipt is written in the same bytes as the other implementation's")
+    func goldenBytes() throws {
+        #expect(receipt.encoded == (try Fixture.bytes("receipt.json")))
+    }
+
+    @Test("The canonical body has every field that the message has")
+    func canonicalIsComplete() throws {
+        let message = try #require(
+            try JSONSerialization.jsonObject(with: try JSONEncoder().encode(receipt)) as? NSDictionary)
+        let canonical = try JSONSerialization.jsonObject(with: Data(receipt.encoded)) as? NSDictionary
+        #expect(message == canonical)
+    }
+
+    @Test("What this code signs, it verifies; the key named is the key that signed")
+    func signedVerifies() throws {
+        let key = Curve25519.Signing.PrivateKey()
+        let signed = try Receipt.signed(receipt.body, by: key)
+        let own = try ReceiptVerifier(publicKey: key.publicKey.rawRepresentation.base64EncodedString())
+        try own.verify(signed, answer: answer, request: request)
+        #expect(throws: ReceiptError.otherKey(expected: Self.key, found: own.publicKey)) {
+            try verifier.verify(signed)
+        }
+    }
+
+    @Test("Any changed field makes the signature wrong")
+    func everyFieldIsSigned() throws {
+        let bytes = try Fixture.bytes("receipt.json")
+        let body = try #require(
+            (try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])?["body"] as? [String: Any])
+        var changed = 0
+        for (path, value) in leaves(of: body) where path != ["publicKey"] && path != ["version"] {
+            var tampered = body
+            if path.count == 2 {
+                var inner = try #require(body[path[0]] as? [String: Any])
+                inner[path[1]] = other(value)
+                tampered[path[0]] = inner
+            } else {
+                tampered[path[0]] = other(value)
+            }
+            let data = try JSONSerialization.data(
+                withJSONObject: ["body": tampered, "signature": receipt.signature])
+            let read = try Receipt(decoding: Array(data))
+            #expect(throws: ReceiptError.wrongSignature, "\(path)") { try verifier.verify(read) }
+            changed += 1
+        }
+        #expect(changed == 18)
+    }
+
+    @Test("Another answer, another question, another version, a cut signature: each is named")
+    func mismatchesAreNamed() throws {
+        #expect(throws: ReceiptError.wrongAnswer) { try verifier.verify(receipt, answer: answer + [0x0A]) }
+        var other = request
+        other.epsilon = 0.5.nextUp
+        #expect(throws: ReceiptError.wrongRequest) { try verifier.verify(receipt, request: other) }
+        var later = receipt
+        later.body.version = 2
+        #expect(throws: ReceiptError.unsupportedVersion(2)) { try verifier.verify(later) }
+        var cut = receipt
+        cut.signature = String(receipt.signature.dropLast(4))
+        #expect(throws: ReceiptError.malformedSignature) { try verifier.verify(cut) }
+        #expect(throws: ReceiptError.malformedKey) { try ReceiptVerifier(publicKey: "AAAA") }
+    }
+
+    @Test("Whatever a request says changes its digest")
+    func digestDependsOnEverything() {
+        let variants = [
+            AskRequest(dataset: "a", sql: "s", epsilon: 1),
+            AskRequest(dataset: "b", sql: "s", epsilon: 1),
+            AskRequest(dataset: "a", sql: "t", epsilon: 1),
+            AskRequest(dataset: "a", sql: "s", epsilon: 2),
+            AskRequest(dataset: "a", sql: "s", rho: 1),
+            AskRequest(dataset: "a", sql: "s", error: .init(relative: 1, groupSize: 2)),
+            AskRequest(dataset: "a", sql: "s", error: .init(relative: 2, groupSize: 1)),
+            AskRequest(dataset: "a", sql: "s", epsilon: 1, selectionDelta: 1e-9),
+            AskRequest(dataset: "a", sql: "s", epsilon: 1, groupsPerUnit: 1),
+            AskRequest(dataset: "a", sql: "s", epsilon: 1, rowsPerGroup: 1),
+        ]
+        let digests = Set(variants.map { $0.digest(datasetVersion: "v") })
+        #expect(digests.count == variants.count)
+        #expect(!digests.contains(variants[0].digest(datasetVersion: "w")))
+    }
+
+    private func leaves(of object: [String: Any]) -> [([String], Any)] {
+        object.flatMap { key, value -> [([String], Any)] in
+            guard let inner = value as? [String: Any] else { return [([key], value)] }
+            return inner.map { ([key, $0.key], $0.value) }
+        }
+    }
+
+    private func other(_ value: Any) -> Any {
+        if let number = value as? Int { return number + 1 }
+        return "\(value)x"
+    }
+}
+
+@Suite("Base64url carries receipts through headers")
+struct Base64URLTests {
+    @Test("Vectors of RFC 4648, without padding")
+    func vectors() {
+        let vectors = ["": "", "f": "Zg", "fo": "Zm8", "foo": "Zm9v", "foob": "Zm9vYg", "fooba": "Zm9vYmE"]
+        for (text, encoded) in vectors {
+            #expect(Base64URL.encode(Array(text.utf8)) == encoded)
+            #expect(Base64URL.decode(encoded) == Array(text.utf8))
+        }
+        #expect(Base64URL.encode([0xFB, 0xFF]) == "-_8")
+        #expect(Base64URL.decode("-_8") == [0xFB, 0xFF])
+    }
+
+    @Test("Other alphabets and padding are refused", arguments: ["+/8", "Zg==", "Z g", "Zg\n", "A"])
+    func refused(_ text: String) {
+        #expect(Base64URL.decode(text) == nil)
+    }
+}
