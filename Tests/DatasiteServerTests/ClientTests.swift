@@ -1,0 +1,206 @@
+import DatasiteClient
+import DatasiteProtocol
+import Foundation
+import Hummingbird
+import Logging
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import DatasiteServer
+
+/// A server that says whatever a test wants: an impostor, or a proxy's error page.
+private struct Impostor {
+    static func run(
+        _ respond: @escaping @Sendable (Request) -> Response, _ body: @escaping @Sendable (String) async throws -> Void
+    ) async throws {
+        let (ports, port) = AsyncStream<Int>.makeStream()
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let application = Application(
+            responder: CallbackResponder<Exchange> { request, _ in respond(request) },
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { port.yield($0.localAddress?.port ?? 0) }, logger: logger)
+        let server = Task { try await application.run() }
+        defer { server.cancel() }
+        let listening = try #require(await ports.first { _ in true })
+        try await body("http://127.0.0.1:\(listening)")
+    }
+}
+
+@Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(1)))
+struct ClientTests {
+    @Sendable private static func golden(_ name: String) -> [UInt8] { (try? Fixture.bytes(name)) ?? [] }
+
+    private func ask(
+        key: String? = ReceiptTests.key, question: AskRequest? = nil,
+        _ respond: @escaping @Sendable (Request) -> Response
+    ) async throws -> (outcome: AskOutcome?, error: TransportError?) {
+        let result = Mutex<(AskOutcome?, TransportError?)>((nil, nil))
+        let request = try question ?? AskRequest(decoding: Fixture.bytes("request.json"))
+        try await Impostor.run(respond) { url in
+            let site = try DatasiteClient(url: url, token: "t", options: ClientOptions(pinnedKey: key))
+            do {
+                let outcome = try await site.ask(request)
+                result.withLock { $0 = (outcome, nil) }
+            } catch {
+                let error = try #require(error as? TransportError)
+                result.withLock { $0 = (nil, error) }
+            }
+        }
+        return result.withLock { $0 }
+    }
+
+    @Test("A true answer is returned, and its question's receipt with it")
+    func released() async throws {
+        let (outcome, _) = try await ask { _ in
+            Reply.released(answer: Self.golden("answer.json"), receipt: Self.golden("receipt.json"))
+        }
+        let answer = try #require(outcome?.answer)
+        #expect(answer.rows.count == 2)
+        #expect(answer.rows[1][1].upper == .text("Infinity"))
+    }
+
+    @Test("A changed answer, a changed receipt, a missing receipt, another question: nothing is returned")
+    func tampered() async throws {
+        let answers: [@Sendable (Request) -> Response] = [
+            { _ in Reply.released(answer: Self.golden("answer.json") + [0x20], receipt: Self.golden("receipt.json")) },
+            { _ in
+                let receipt = String(decoding: Self.golden("receipt.json"), as: UTF8.self)
+                    .replacing("\"journalIndex\":4", with: "\"journalIndex\":5")
+                return Reply.released(answer: Self.golden("answer.json"), receipt: Array(receipt.utf8))
+            },
+            { _ in
+                let receipt = String(decoding: Self.golden("receipt.json"), as: UTF8.self)
+                    .replacing("\"body\":{", with: "\"body\":{\"note\":\"unsigned\",")
+                return Reply.released(answer: Self.golden("answer.json"), receipt: Array(receipt.utf8))
+            },
+            { _ in Reply.bytes(Self.golden("answer.json")) },
+            { _ in
+                var response = Reply.bytes(Self.golden("answer.json"))
+                response.headers[.parleyReceipt] = "!"
+                return response
+            },
+        ]
+        for respond in answers {
+            let (outcome, error) = try await ask(respond)
+            #expect(outcome == nil)
+            #expect(error?.kind == .invalidReceipt)
+        }
+        let other = AskRequest(dataset: "randhie", sql: "SELECT COUNT(*) FROM randhie", epsilon: 0.5)
+        let (outcome, error) = try await ask(question: other) { _ in
+            Reply.released(answer: Self.golden("answer.json"), receipt: Self.golden("receipt.json"))
+        }
+        #expect(outcome == nil)
+        #expect(error?.kind == .invalidReceipt)
+    }
+
+    @Test("A site with another key than the pinned one is refused; without a pin, its first key is kept")
+    func pinning() async throws {
+        let other = SiteDescription(name: "x", publicKey: "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")
+        let (outcome, error) = try await ask(key: other.publicKey) { _ in
+            Reply.released(answer: Self.golden("answer.json"), receipt: Self.golden("receipt.json"))
+        }
+        #expect(outcome == nil)
+        #expect(error?.kind == .invalidReceipt)
+        let keys = Mutex([other.publicKey, ReceiptTests.key])
+        try await Impostor.run { _ in
+            let key = keys.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
+            return (try? Reply.json(SiteDescription(name: "x", publicKey: key))) ?? Response(status: .badGateway)
+        } _: { url in
+            let site = try DatasiteClient(url: url, token: nil)
+            #expect(try await site.description() == other)
+            #expect(await failure { _ = try await site.description() }.transport?.kind == .invalidReceipt)
+        }
+    }
+
+    @Test("What is no datasite is said to be none; redirects, which would carry the token, are not followed")
+    func notADatasite() async throws {
+        let visits = Mutex(0)
+        for status in [HTTPResponse.Status.ok, .movedPermanently, .temporaryRedirect, .badGateway, .forbidden] {
+            try await Impostor.run { request in
+                visits.withLock { $0 += 1 }
+                var response = Reply.buffer(ByteBuffer(string: "<html>"), status: status, type: "text/html")
+                response.headers[.location] = "/v1/elsewhere"
+                return response
+            } _: { url in
+                let site = try DatasiteClient(url: url, token: "t")
+                #expect(await failure { _ = try await site.datasets() }.transport?.kind == .notADatasite, "\(status)")
+            }
+        }
+        #expect(visits.withLock { $0 } == 5)
+    }
+
+    @Test("A problem document is thrown as it was sent")
+    func problem() async throws {
+        let sent = Problem(type: "urn:parley:problem:x", title: "X", status: 422, detail: "d", hint: "h", position: 3)
+        try await Impostor.run { _ in
+            Reply.problem(sent)
+        } _: { url in
+            let site = try DatasiteClient(url: url, token: "t")
+            #expect(await failure { _ = try await site.datasets() }.problem == sent)
+        }
+    }
+
+    @Test(
+        "A URL that cannot be one, or would send a token in the clear, is refused before anything is sent",
+        arguments: [
+            "", "data.example.org", "ftp://a", "http://", "http://data.example.org", "https://u:p@a", "https://a?b=c",
+        ])
+    func urls(_ url: String) {
+        #expect { try DatasiteClient(url: url, token: "t") } throws: {
+            ($0 as? TransportError)?.kind == .invalidURL
+        }
+    }
+
+    @Test("Where nobody listens, that is said")
+    func unreachable() async throws {
+        let site = try DatasiteClient(url: "http://127.0.0.1:1", token: "t")
+        #expect(await failure { _ = try await site.datasets() }.transport?.kind == .unreachable)
+    }
+}
+
+@Suite("TLS", .timeLimit(.minutes(1)))
+struct TLSTests {
+    static let certificate = DatasiteServerConfiguration.Certificate(
+        chainFile: Fixture.path("tls/server.pem"), keyFile: Fixture.path("tls/server-test-only.key"))
+
+    @Test("A private authority is trusted where it is named, and nowhere else; plain HTTP gets no answer")
+    func privateAuthority() async throws {
+        let served = try ServedSite()
+        try await served.serve(certificate: Self.certificate) { ports in
+            let url = "https://localhost:\(ports.http)"
+            let trusting = try DatasiteClient(
+                url: url, token: served.token("ada"),
+                options: ClientOptions(certificateAuthority: Fixture.path("tls/authority.pem")))
+            #expect(try await trusting.identity().name == "ada")
+            guard case .released = try await trusting.ask(ServedSite.question) else {
+                Issue.record("not released")
+                return
+            }
+            let strict = try DatasiteClient(url: url, token: served.token("ada"))
+            #expect(await failure { _ = try await strict.identity() }.transport?.kind == .untrusted)
+            let plain = try await served.raw("GET", "/v1/site", ports)
+            #expect(plain.status == 0)
+        }
+    }
+
+    @Test("A certificate that cannot be read is named")
+    func unreadable() async throws {
+        let served = try ServedSite()
+        for certificate in [
+            DatasiteServerConfiguration.Certificate(chainFile: "/nowhere.pem", keyFile: Self.certificate.keyFile),
+            .init(chainFile: Self.certificate.chainFile, keyFile: Self.certificate.chainFile),
+        ] {
+            let configuration = DatasiteServerConfiguration(
+                port: 0, certificate: certificate, handlesSignals: false)
+            await #expect { try await serve(configuration, datasite: served.site) } throws: {
+                guard case .certificate = $0 as? ServerError else { return false }
+                return true
+            }
+        }
+        #expect {
+            try DatasiteClient(url: "https://a", token: nil, options: .init(certificateAuthority: "/nowhere"))
+        } throws: { ($0 as? TransportError)?.kind == .untrusted }
+    }
+}

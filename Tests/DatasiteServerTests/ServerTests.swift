@@ -1,0 +1,273 @@
+import Crypto
+import DatasiteClient
+import DatasiteProtocol
+import Foundation
+import Testing
+
+@testable import DatasiteServer
+
+@Suite("A datasite over HTTP", .timeLimit(.minutes(2)))
+struct ServerTests {
+    static let json = ["Content-Type": "application/json"]
+    let served: ServedSite
+
+    init() throws { served = try ServedSite() }
+
+    private static func text(_ request: AskRequest) throws -> String {
+        String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
+    }
+
+    @Test("What is public needs no token; everything else does, and a wrong or revoked one is none")
+    func authentication() async throws {
+        try await served.serve { [served] ports in
+            #expect(try await served.raw("GET", "/health", ports).body == #"{"status":"ok"}"#)
+            #expect(try await served.raw("GET", "/v1/site", ports).status == 200)
+            for endpoint in Endpoint.allCases where endpoint.roles != nil {
+                let path = endpoint.template.replacing("{name}", with: "visits").replacing("{id}", with: "x")
+                for headers in [[:], ["Authorization": "Bearer parley_wrong"], ["Authorization": "Basic YTpi"]] {
+                    let reply = try await served.raw(endpoint.method, path, headers: headers, ports)
+                    #expect(try reply.problem().type == "urn:parley:problem:unauthenticated", "\(endpoint)")
+                    #expect(reply.status == 401)
+                    #expect(reply.headers["www-authenticate"] == "Bearer")
+                }
+            }
+            #expect(try await served.raw("GET", "/v1/whoami", as: "ada", ports).status == 200)
+            try served.site.revokeUser("ada")
+            #expect(try await served.raw("GET", "/v1/whoami", as: "ada", ports).status == 401)
+        }
+    }
+
+    @Test("Each role reaches its routes, and is told who may call the others")
+    func roles() async throws {
+        try await served.serve { [served] ports in
+            for (name, role) in [("ada", Role.researcher), ("olga", .owner), ("aud", .auditor)] {
+                for endpoint in Endpoint.allCases {
+                    guard let roles = endpoint.roles else { continue }
+                    let path = endpoint.template.replacing("{name}", with: "visits").replacing("{id}", with: "x")
+                    let reply = try await served.raw(endpoint.method, path, as: name, ports)
+                    if roles.contains(role) {
+                        #expect(reply.status != 401 && reply.status != 403, "\(name) \(endpoint)")
+                    } else {
+                        #expect(try reply.problem().type == "urn:parley:problem:forbidden", "\(name) \(endpoint)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("An auditor sees that an answer was released, its receipt and the journal, but not the answer")
+    func auditor() async throws {
+        try await served.serve { [served] ports in
+            guard case .released(let released) = try await served.client("ada", ports).ask(ServedSite.question) else {
+                Issue.record("not released")
+                return
+            }
+            let auditor = try served.client("aud", ports)
+            let id = released.answer.request
+            #expect(try await auditor.receipt(id) == released.receipt)
+            let trail = try await auditor.audit()
+            #expect(trail.contains { $0.actor == "ada" && $0.dataset == "visits" })
+            #expect(await failure { _ = try await auditor.answer(id) }.problem?.status == 403)
+            let path = "/v1/requests/\(id)"
+            for path in [path, "/v1/requests", path + "/receipt", "/v1/audit", "/v1/budget", path + "/answer"] {
+                let reply = try await served.raw("GET", path, as: "aud", ports)
+                #expect(!reply.body.contains("\"rows\""), "\(path)")
+            }
+        }
+    }
+
+    @Test("Every way to fail is a problem document")
+    func problems() async throws {
+        try await served.serve { [served] ports in
+            func expect(
+                _ slug: String, _ status: Int, _ method: String, _ path: String, as name: String? = "ada",
+                _ headers: [String: String] = Self.json, _ body: String? = nil
+            ) async throws {
+                let reply = try await served.raw(method, path, as: name, headers: headers, body: body, ports)
+                #expect(try reply.problem().type == "urn:parley:problem:\(slug)", "\(method) \(path): \(reply.body)")
+                #expect(reply.status == status, "\(method) \(path)")
+            }
+            let good = try Self.text(ServedSite.question)
+            try await expect("not-found", 404, "GET", "/nothing")
+            try await expect("not-found", 404, "GET", "/v1/datasets/nothing")
+            try await expect("not-found", 404, "GET", "/v1/requests/nothing")
+            try await expect("method-not-allowed", 405, "DELETE", "/v1/datasets/visits")
+            try await expect("too-large", 414, "GET", "/v1/" + String(repeating: "a", count: 3_000))
+            try await expect("invalid-request", 400, "GET", "/v1/audit?from=0", as: "aud")
+            try await expect("invalid-request", 400, "GET", "/v1/audit?limit=1001", as: "aud")
+            try await expect("invalid-request", 400, "GET", "/v1/audit?from=1&from=2", as: "aud")
+            try await expect("invalid-request", 400, "GET", "/v1/audit?form=1", as: "aud")
+            try await expect("unsupported-media-type", 415, "POST", "/v1/ask", [:], good)
+            try await expect("unsupported-media-type", 415, "POST", "/v1/ask", ["Content-Type": "text/plain"], good)
+            try await expect("invalid-request", 400, "POST", "/v1/ask", Self.json, "{")
+            try await expect("invalid-request", 400, "POST", "/v1/ask", Self.json, #"{"dataset":"visits","sqll":""}"#)
+            var headers = Self.json
+            headers["Idempotency-Key"] = "not visible"
+            try await expect("invalid-request", 400, "POST", "/v1/ask", headers, good)
+            headers["Idempotency-Key"] = String(repeating: "k", count: 129)
+            try await expect("invalid-request", 400, "POST", "/v1/ask", headers, good)
+            let wrong = try Self.text(AskRequest(dataset: "visits", sql: "SELECT nothing FROM visits", epsilon: 1))
+            try await expect("invalid-question", 422, "POST", "/v1/preview", Self.json, wrong)
+            let dear = try Self.text(AskRequest(dataset: "visits", sql: ServedSite.sql, epsilon: 11))
+            try await expect("over-budget", 403, "POST", "/v1/ask", Self.json, dear)
+            try await expect("invalid-request", 400, "POST", "/v1/requests/x/deny", as: "olga", Self.json, "{}")
+            let allowed = try await served.raw("PUT", "/v1/site", ports)
+            #expect(allowed.headers["allow"] == "GET, HEAD")
+        }
+    }
+
+    @Test("HEAD is GET without the body")
+    func head() async throws {
+        try await served.serve { [served] ports in
+            let get = try await served.raw("GET", "/v1/site", ports)
+            let head = try await served.raw("HEAD", "/v1/site", ports)
+            #expect(head.status == 200)
+            #expect(head.body.isEmpty)
+            #expect(head.headers["content-length"] == get.headers["content-length"])
+        }
+    }
+
+    @Test("The whole way: catalogue, preview, mock, ask, receipt, budget, audit")
+    func wholeWay() async throws {
+        try await served.serve { [served] ports in
+            let site = try served.client("ada", ports)
+            #expect(try await site.identity() == Identity(name: "ada", role: .researcher))
+            #expect(try await site.description() == served.site.description)
+            #expect(try await site.datasets().map(\.name) == ["visits"])
+            let visits = site.dataset("visits")
+            #expect(try await visits.detail().columns.map(\.name) == ["person", "kind", "amount"])
+            #expect(try await visits.preview(ServedSite.sql, spending: .epsilon(0.5)).charge.epsilon == 0.5)
+            let mock = try await visits.mock(ServedSite.sql, spending: .epsilon(0.5))
+            #expect(mock.mock)
+            let outcome = try await visits.ask(ServedSite.sql, spending: .epsilon(0.5))
+            guard case .released(let released) = outcome else {
+                Issue.record("not released")
+                return
+            }
+            #expect(released.answer.rows.count == 3)
+            #expect(!released.answer.mock)
+            let again = try await site.answer(released.answer.request)
+            #expect(again.bytes == released.bytes)
+            #expect(again.receiptBytes == released.receiptBytes)
+            #expect(try await site.requests().map(\.id) == [released.answer.request])
+            #expect(try await site.request(released.answer.request).state == "released")
+            let line = try #require(try await site.budget().first?.lines.first)
+            #expect(line.spent.epsilon == 0.5)
+            #expect(await failure { _ = try await site.audit() }.problem?.status == 403)
+            #expect(
+                try await served.client("olga", ports).audit().contains { $0.hash == released.receipt.body.journalHash }
+            )
+        }
+    }
+
+    @Test("One idempotency key: one charge and the same bytes; another question under it is a conflict")
+    func idempotency() async throws {
+        try await served.serve { [served] ports in
+            let site = try served.client("ada", ports)
+            let answers = try await withThrowingTaskGroup(of: AskOutcome.self) { group in
+                for _ in 0..<8 {
+                    group.addTask { try await site.ask(ServedSite.question, idempotencyKey: "k") }
+                }
+                return try await group.reduce(into: Set<AskOutcome>()) { $0.insert($1) }
+            }
+            #expect(answers.count == 1)
+            #expect(try await site.budget().first?.lines.first?.spent.epsilon == 0.5)
+            var other = ServedSite.question
+            other.epsilon = 0.25
+            let conflict = await failure { _ = try await site.ask(other, idempotencyKey: "k") }
+            #expect(conflict.problem?.type == "urn:parley:problem:conflict")
+            _ = try await site.ask(other)
+            #expect(try await site.budget().first?.lines.first?.spent.epsilon == 0.75)
+        }
+    }
+
+    @Test("The log and the metrics hold operations and numbers; no token, SQL, value or path")
+    func observation() async throws {
+        try await served.serve { [served] ports in
+            let site = try served.client("ada", ports)
+            guard case .released(let released) = try await site.ask(ServedSite.question, idempotencyKey: "secret-key")
+            else {
+                Issue.record("not released")
+                return
+            }
+            _ = try await served.raw("GET", "/v1/nothing?token=hidden", as: "ada", ports)
+            let metrics = try await RawConnection.open(port: ports.metrics) { connection in
+                try await connection.send("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                return await connection.readToEnd()
+            }
+            #expect(metrics.contains("parley_http_requests_total{operation=\"ask\",status=\"200\"} 1\n"))
+            #expect(metrics.contains("parley_http_requests_total{operation=\"none\",status=\"404\"} 1\n"))
+            #expect(metrics.contains("parley_http_request_seconds_count{operation=\"ask\"} 1\n"))
+            #expect(metrics.contains("parley_released_total 1\n"))
+            #expect(metrics.contains("# TYPE parley_connections_open gauge\n"))
+            let log = served.log.withLock { $0 }
+            #expect(log.contains { $0.contains("\"operation\":\"ask\"") && $0.contains("\"user\":\"ada\"") })
+            for line in log {
+                #expect(try JSONSerialization.jsonObject(with: Data(line.utf8)) is [String: String], "\(line)")
+            }
+            var secrets = ["SELECT", "GROUP", "secret-key", "hidden", "/v1/", released.receipt.signature]
+            secrets += ["ada", "olga", "aud"].compactMap { served.token($0) }
+            for secret in secrets {
+                #expect(!log.contains { $0.contains(secret) }, "\(secret)")
+                #expect(!metrics.contains(secret), "\(secret)")
+            }
+            #expect(try await served.raw("GET", "/metrics", ports).status == 404)
+        }
+    }
+
+    @Test("Behind a proxy the log names the address that the proxy saw, not what the client claims")
+    func proxy() async throws {
+        try await served.serve(isBehindProxy: true) { [served] ports in
+            let forwarded = ["X-Forwarded-For": "1.2.3.4, 5.6.7.8"]
+            _ = try await served.raw("GET", "/health", headers: forwarded, ports)
+            #expect(served.log.withLock { $0 }.contains { $0.contains("\"peer\":\"5.6.7.8\"") })
+        }
+    }
+
+    @Test("Other hosts than loopback need TLS or a proxy")
+    func plainHTTP() async throws {
+        let configuration = DatasiteServerConfiguration(host: "0.0.0.0", port: 0, handlesSignals: false)
+        await #expect(throws: ServerError.plainHTTP(host: "0.0.0.0")) {
+            try await serve(configuration, datasite: served.site)
+        }
+    }
+
+    @Test("A second server on one site is refused, and a port in use is named")
+    func secondServer() async throws {
+        let other = try ServedSite()
+        try await served.serve { [served] ports in
+            let second = await failure { try await served.serve { _ in } }
+            #expect(second.problem?.status == 409)
+            let configuration = DatasiteServerConfiguration(port: ports.http, handlesSignals: false)
+            await #expect { try await serve(configuration, datasite: other.site) } throws: {
+                guard case .cannotListen(_, ports.http, _) = $0 as? ServerError else { return false }
+                return true
+            }
+        }
+    }
+}
+
+@Suite("Approval over HTTP", .timeLimit(.minutes(2)))
+struct ApprovalOverHTTPTests {
+    @Test("A question waits for its owners, is answered after the last approval, and its denial has a reason")
+    func approval() async throws {
+        let served = try ServedSite(policy: "{loss: pure, total: {epsilon: 10}, approval: {owners: 2}}")
+        try await served.serve { ports in
+            let ada = try served.client("ada", ports)
+            guard case .pending(let pending) = try await ada.ask(ServedSite.question),
+                case .pending(let other) = try await ada.ask(ServedSite.question)
+            else {
+                Issue.record("not pending")
+                return
+            }
+            #expect(await failure { _ = try await ada.approve(pending.id) }.problem?.status == 403)
+            #expect(await failure { _ = try await ada.answer(pending.id) }.problem?.status == 409)
+            #expect(try await served.client("olga", ports).approve(pending.id).state == "pending")
+            #expect(try await served.client("otto", ports).approve(pending.id).state == "released")
+            #expect(try await ada.answer(pending.id).answer.rows.count == 3)
+            let denied = try await served.client("olga", ports).deny(other.id, reason: "enough")
+            #expect(denied.state == "denied")
+            #expect(try await ada.request(other.id).reason == "enough")
+        }
+    }
+}
