@@ -30,6 +30,10 @@ public final class DatasiteClient: Sendable {
     /// The URL without a trailing slash: what a pinned key is kept under.
     public var url: String { transport.base }
 
+    /// Closes the client's connections now; without it they are closed when the client goes. Nothing can be asked
+    /// afterwards.
+    public func close() async throws { try await transport.close() }
+
     // MARK: The site
 
     /// The site's name and key. A key that is not the pinned one is refused.

@@ -28,6 +28,8 @@ final class Transport: Sendable {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(10)
         configuration.httpVersion = .http1Only
+        // Trying again until the time-out would turn "nobody listens" into "did not answer in time".
+        configuration.connectionPool.retryConnectionEstablishment = false
         if let file = options.certificateAuthority {
             guard FileManager.default.isReadableFile(atPath: file) else {
                 throw TransportError(
@@ -43,6 +45,10 @@ final class Transport: Sendable {
 
     deinit {
         http.shutdown { _ in }
+    }
+
+    func close() async throws {
+        try await http.shutdown()
     }
 
     func get(_ path: String, timeout: Duration) async throws -> Reply {

@@ -164,7 +164,7 @@ struct LimitsTests {
     func slowReader() async throws {
         let large = ByteBuffer(repeating: UInt8(ascii: "a"), count: 64 << 20)
         try await server.run(Limits(responseDeadline: Self.short), answer: large) { [server] port in
-            try await RawConnection.open(port: port) { connection in
+            try await RawConnection.open(port: port, reads: false) { connection in
                 try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 try await server.until(.responseDeadline)
             }

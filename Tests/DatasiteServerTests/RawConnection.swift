@@ -3,16 +3,15 @@ import NIOPosix
 import Testing
 
 /// A TCP connection that says exactly what a test wants said.
-final class RawConnection: Sendable {
-    private let channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>
-
-    private init(channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>) {
-        self.channel = channel
-    }
+struct RawConnection: Sendable {
+    private let received: AsyncStream<String>
+    private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
 
     /// Connects, runs `body`, and closes.
+    ///
+    /// - Parameter reads: Whether what the peer sends is taken from the socket.
     static func open<Result: Sendable>(
-        port: Int, _ body: @Sendable (Exchange) async throws -> Result
+        port: Int, reads: Bool = true, _ body: @escaping @Sendable (RawConnection) async throws -> Result
     ) async throws -> Result {
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -23,49 +22,50 @@ final class RawConnection: Sendable {
                 }
             }
         return try await channel.executeThenClose { inbound, outbound in
-            try await body(Exchange(inbound: inbound, outbound: outbound))
+            let (received, continuation) = AsyncStream<String>.makeStream()
+            let pump = Task {
+                guard reads else { return }
+                do {
+                    for try await buffer in inbound { continuation.yield(String(buffer: buffer)) }
+                } catch {
+                    continuation.yield("<reset>")
+                }
+                continuation.finish()
+            }
+            defer { pump.cancel() }
+            return try await body(RawConnection(received: received, outbound: outbound))
         }
     }
 
-    struct Exchange: Sendable {
-        let inbound: NIOAsyncChannelInboundStream<ByteBuffer>
-        let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+    func send(_ text: String) async throws {
+        try await outbound.write(ByteBuffer(string: text))
+    }
 
-        func send(_ text: String) async throws {
-            try await outbound.write(ByteBuffer(string: text))
+    /// Sends and says whether the peer was still there.
+    func trySend(_ text: String) async -> Bool {
+        do {
+            try await send(text)
+            return true
+        } catch {
+            return false
         }
+    }
 
-        /// Sends and does not mind that the peer has gone.
-        func trySend(_ text: String) async -> Bool {
-            do {
-                try await send(text)
-                return true
-            } catch {
-                return false
-            }
+    /// Says that nothing more will be sent.
+    func finish() { outbound.finish() }
+
+    /// All that comes until the peer ends the connection.
+    func readToEnd() async -> String {
+        await received.reduce(into: "") { $0 += $1 }
+    }
+
+    /// What comes until it holds `needle` that many times.
+    func read(until needle: String, times: Int = 1) async throws -> String {
+        var text = ""
+        for await piece in received {
+            text += piece
+            if text.ranges(of: needle).count >= times { return text }
         }
-
-        func finish() { outbound.finish() }
-
-        /// All that comes until the peer ends the connection.
-        func readToEnd() async -> String {
-            var text = ""
-            do {
-                for try await buffer in inbound { text += String(buffer: buffer) }
-            } catch {
-                text += "<reset>"
-            }
-            return text
-        }
-
-        /// What comes until it holds `needle` that many times.
-        func read(until needle: String, times: Int = 1) async throws -> String {
-            var text = ""
-            for try await buffer in inbound {
-                text += String(buffer: buffer)
-                if text.ranges(of: needle).count >= times { return text }
-            }
-            return text
-        }
+        return text
     }
 }

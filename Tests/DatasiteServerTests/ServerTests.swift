@@ -1,7 +1,9 @@
 import Crypto
+import Datasite
 import DatasiteClient
 import DatasiteProtocol
 import Foundation
+import Synchronization
 import Testing
 
 @testable import DatasiteServer
