@@ -68,8 +68,8 @@ public final class IngestWorker: Sendable {
         }
     }
 
-    /// Gives up the rows read so far, by partition, to be kept elsewhere (`Spill`) until the table is assembled.
-    func takeSpans() -> [[RecordSpan]] {
+    /// Gives up the rows read so far, by partition, to be kept elsewhere until the table is assembled.
+    public func takeRows() -> [[RecordSpan]] {
         state.withLock { state in
             state.flush()
             return state.partitions.takeSpans()

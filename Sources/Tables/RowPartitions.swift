@@ -16,10 +16,17 @@ struct RecordLayout: Sendable, Hashable {
     }
 }
 
-/// Records of one layout that lie one after the other.
-struct RecordSpan: Sendable {
-    var layout: Int
-    var bytes: ColumnBytes
+/// Rows of one partition that a worker read, as records of one layout that lie one after the other: private, in a form
+/// that only `TableAssembler` reads.
+public struct RecordSpan: Sendable {
+    /// Which of the worker's layouts the records have.
+    public var layout: Int
+    public var bytes: ColumnBytes
+
+    public init(layout: Int, bytes: ColumnBytes) {
+        self.layout = layout
+        self.bytes = bytes
+    }
 }
 
 /// Rows as records, scattered by the first bits of their unit's hash: each partition is later sorted by itself, in

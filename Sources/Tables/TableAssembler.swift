@@ -10,15 +10,21 @@ public struct TableAssembler: Sendable {
 
     private let context: ClusteringContext
     private let workers: [(layouts: [RecordLayout], partitions: [[RecordSpan]])]
+    private let spilled: @Sendable (Int) throws -> [[RecordSpan]]
     private let texts: [Int: SortedTexts]
     private var rowCount = 0
     private var unitCount = 0
     public private(set) var report: IngestReport
 
-    /// Takes the workers' rows; all must have been made with one plan.
-    public init(_ workers: [IngestWorker], plan: IngestPlan) {
+    /// Takes the workers' rows; all must have been made with one plan. `spilled`: a partition's rows that were taken from
+    /// the workers before, of each worker; called from `partitions`, on its thread.
+    public init(
+        _ workers: [IngestWorker], plan: IngestPlan,
+        spilled: @escaping @Sendable (Int) throws -> [[RecordSpan]] = { _ in [] }
+    ) {
+        self.spilled = spilled
         let parts = workers.map { worker in
-            let partitions = worker.takeSpans()
+            let partitions = worker.takeRows()
             return (layouts: worker.withState { $0.partitions.layouts }, partitions: partitions)
         }
         self.workers = parts
@@ -63,10 +69,14 @@ public struct TableAssembler: Sendable {
     }
 
     /// Sorts some partitions, one after the other.
-    public func partitions(_ range: Range<Int>) -> [AssembledPartition] {
+    public func partitions(_ range: Range<Int>) throws -> [AssembledPartition] {
         let clustering = PartitionClustering(context)
-        return range.map { index in
-            let rows = workers.map { (layouts: $0.layouts, records: $0.partitions[index]) }
+        return try range.map { index in
+            let before = try spilled(index)
+            let rows = workers.enumerated().map { number, worker in
+                let earlier = number < before.count ? before[number] : []
+                return (layouts: worker.layouts, records: earlier + worker.partitions[index])
+            }
             return AssembledPartition(clustering.run(rows))
         }
     }

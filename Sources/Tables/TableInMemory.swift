@@ -11,7 +11,7 @@ extension Table {
         var assembler = TableAssembler(workers, plan: plan)
         var parts: [TablePart: [UInt8]] = [:]
         let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []].append(contentsOf: bytes) }
-        for partition in assembler.partitions(0..<TableAssembler.partitionCount) {
+        for partition in try assembler.partitions(0..<TableAssembler.partitionCount) {
             try assembler.write(partition, to: sink)
         }
         let description = try assembler.finish(to: sink)

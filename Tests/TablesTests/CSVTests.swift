@@ -46,7 +46,7 @@ struct CSVTests {
         }
         var assembler = TableAssembler(workers, plan: plan)
         var parts: [TablePart: [UInt8]] = [:]
-        for partition in assembler.partitions(0..<TableAssembler.partitionCount) {
+        for partition in try assembler.partitions(0..<TableAssembler.partitionCount) {
             try assembler.write(partition) { parts[$0, default: []].append(contentsOf: $1) }
         }
         let description = try assembler.finish { parts[$0, default: []].append(contentsOf: $1) }

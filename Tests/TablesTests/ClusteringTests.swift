@@ -58,7 +58,7 @@ struct ClusteringTests {
             for (number, row) in rows.enumerated() { try workers[number % count].append([row]) }
             var assembler = TableAssembler(workers, plan: plan())
             var parts: [TablePart: [UInt8]] = [:]
-            for partition in assembler.partitions(0..<TableAssembler.partitionCount) {
+            for partition in try assembler.partitions(0..<TableAssembler.partitionCount) {
                 try assembler.write(partition) { parts[$0, default: []].append(contentsOf: $1) }
             }
             _ = try assembler.finish { parts[$0, default: []].append(contentsOf: $1) }
@@ -76,7 +76,7 @@ struct ClusteringTests {
             let worker = IngestWorker(plan(bound))
             try worker.append(rows)
             var assembler = TableAssembler([worker], plan: plan(bound))
-            for partition in assembler.partitions(0..<TableAssembler.partitionCount) {
+            for partition in try assembler.partitions(0..<TableAssembler.partitionCount) {
                 try assembler.write(partition) { _, _ in }
             }
             let kept = try Table(rows: rows, plan: plan(bound)).rowsByUnit()

@@ -176,5 +176,14 @@ final class BlockBuffer {
         count += 1
     }
 
+    /// The contents alone, in the same memory: for a buffer that is not used again.
+    var exactBytes: ColumnBytes {
+        let (whole, count) = (bytes, count)
+        return whole.withBytes { all in
+            guard let base = all.baseAddress else { return ColumnBytes([]) }
+            return ColumnBytes(address: base, count: count) { withExtendedLifetime(whole) {} }
+        }
+    }
+
     func contents(_ range: Range<Int>) -> [UInt8] { Array(memory[range]) }
 }

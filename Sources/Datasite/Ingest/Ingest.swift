@@ -23,6 +23,8 @@ struct IngestOptions: Sendable {
     var blockBytes = 8 << 20
     /// Rows held in memory beyond this many bytes are spilled to the disk.
     var memoryBytes = 1 << 30
+    /// Distinct texts, which stay in memory, may take so many bytes.
+    var textBytes = 1 << 29
 }
 
 /// How far an ingest is: for the owner.
@@ -48,6 +50,8 @@ enum IngestError: Error, Hashable {
     /// The table cannot be written: the system's reason.
     case unwritable(path: String, reason: String)
     case emptyFile
+    /// Text columns have more distinct values than memory holds.
+    case tooManyTexts
 }
 
 extension IngestError: CustomStringConvertible {
@@ -61,6 +65,8 @@ extension IngestError: CustomStringConvertible {
             "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"
         case .unwritable(let path, let reason): "cannot write \(path): \(reason)"
         case .emptyFile: "the file is empty"
+        case .tooManyTexts:
+            "the text columns have too many different values to hold in memory; leave such columns out or name units by number"
         }
     }
 }
@@ -79,9 +85,9 @@ func ingest(
         schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column,
         rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
     var run = try IngestRun(file: file, plan: plan, options: options)
-    try run.read(progress)
     let writer = try TableWriter(directory: directory)
     do {
+        try run.read(spillingTo: writer.partial, progress)
         let report = try run.assemble(writer, progress)
         if report.rowsKept > manifest.capacityRows {
             throw IngestError.overCapacity(what: "rows", capacity: manifest.capacityRows)
@@ -105,6 +111,8 @@ private struct IngestRun {
     let options: IngestOptions
     let workers: [IngestWorker]
     var input: BlockReader
+    /// Rows that did not fit into memory.
+    private var spill: SpillFile?
     /// What was assembled.
     private(set) var description: TableDescription?
 
@@ -116,7 +124,7 @@ private struct IngestRun {
     }
 
     /// Reads block after block, a round of one for each worker at a time.
-    mutating func read(_ progress: (IngestProgress) -> Void) throws {
+    mutating func read(spillingTo folder: String, _ progress: (IngestProgress) -> Void) throws {
         var lines = input.headerLines
         let buffers = workers.map { _ in BlockBuffer() }
         while true {
@@ -135,8 +143,19 @@ private struct IngestRun {
                 report(result, after: lines)
                 lines += result.lines
             }
+            try relieve(folder)
             progress(IngestProgress(stage: .reading, fraction: input.fraction))
         }
+    }
+
+    /// Spills rows where they take too much memory. Dictionaries cannot be spilled.
+    private mutating func relieve(_ folder: String) throws {
+        let held = workers.map(\.heldBytes)
+        guard held.reduce(0, { $0 + $1.texts }) <= options.textBytes else { throw IngestError.tooManyTexts }
+        guard held.reduce(0, { $0 + $1.rows }) > options.memoryBytes else { return }
+        let file = try spill ?? SpillFile(directory: folder)
+        try file.take(from: workers)
+        spill = file
     }
 
     private var examples: [RowError] = []
@@ -150,7 +169,12 @@ private struct IngestRun {
 
     /// Sorts partition after partition, some at a time, and writes them in order.
     mutating func assemble(_ writer: TableWriter, _ progress: (IngestProgress) -> Void) throws -> IngestReport {
-        var assembler = TableAssembler(workers, plan: plan)
+        var assembler =
+            if let spill {
+                TableAssembler(workers, plan: plan, spilled: spill.reader(workers: workers.count))
+            } else {
+                TableAssembler(workers, plan: plan)
+            }
         let count = TableAssembler.partitionCount
         let share = 4
         let step = workers.count * share
@@ -159,9 +183,11 @@ private struct IngestRun {
             let snapshot = assembler
             let sorted = concurrently((end - start + share - 1) / share) { index in
                 let first = start + index * share
-                return snapshot.partitions(first..<min(first + share, end))
+                return Result { try snapshot.partitions(first..<min(first + share, end)) }
             }
-            for partition in sorted.joined() { try assembler.write(partition, to: writer.append) }
+            for part in sorted {
+                for partition in try part.get() { try assembler.write(partition, to: writer.append) }
+            }
             progress(IngestProgress(stage: .sorting, fraction: Double(end) / Double(count)))
         }
         description = try assembler.finish(to: writer.append)

@@ -78,7 +78,7 @@ func checksum(_ sum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
 /// Writes a table's parts into a folder beside its place and moves it there when all is on the disk.
 final class TableWriter {
     private let directory: String
-    private let partial: String
+    let partial: String
     private var files: [TablePart: PartWriter] = [:]
 
     init(directory: String) throws {
