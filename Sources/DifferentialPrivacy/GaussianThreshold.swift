@@ -21,10 +21,11 @@ public struct GaussianThreshold: Sendable {
     public var sigma: Double { noise.sigma }
 
     /// The least noise that costs at most rho, and then the least threshold that costs at most delta. Throws unless
-    /// `groupsPerUnit` is positive, rho is positive and delta is between 0 and 1, exclusive.
+    /// `groupsPerUnit` is positive, rho is positive and delta is from 2^-60 (just below the unit in which it is charged) to 1, exclusive.
     public init(groupsPerUnit: Int, rho: Double, delta: Double) throws(MechanismError) {
         guard groupsPerUnit > 0 else { throw .parameter("groups per unit", expected: "a positive number") }
-        guard delta > 0 && delta < 1 else { throw .parameter("delta", expected: "a number between 0 and 1") }
+        // Tails are rounded upwards, never to zero, so that a threshold for every smaller delta need not exist.
+        guard delta >= 0x1p-60 && delta < 1 else { throw .parameter("delta", expected: "a number from 2^-60 to 1") }
         let noise = try DiscreteGaussian(
             sensitivitySquared: Double(groupsPerUnit), loss: try PrivacyLoss(roundingDownRho: rho))
         let law = DiscreteGaussianLaw(sigma: noise.sigma)
