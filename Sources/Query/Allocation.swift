@@ -224,7 +224,7 @@ struct Allocation {
         if !(step > 0) || !step.isFinite { step = 1 }
         let least = width / Double(Limits.quantilePoints - 1)
         if step < least { step = declared == nil && type == .real ? least : (least / step).rounded(.up) * step }
-        return step
+        return step.isFinite ? step : least
     }
 
     // MARK: keys

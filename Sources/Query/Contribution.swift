@@ -13,7 +13,14 @@ struct Contribution: Sendable, Hashable {
         var declared = (groups: 1, rowsPerGroup: 1, rows: 1)
         for dataset in datasets {
             let rows = Self.rows(dataset)
-            declared.rows = Self.product(declared.rows, rows)
+            let (product, overflow) = declared.rows.multipliedReportingOverflow(by: rows)
+            // A bound that is cut here but not in the scan would claim less than one unit can change.
+            guard !overflow, product <= Limits.rowsPerUnit else {
+                throw QueryError(
+                    "one unit may have more than \(Limits.rowsPerUnit) rows here",
+                    hint: "Ask the owner for tighter bounds on the rows of one unit.")
+            }
+            declared.rows = product
             declared.groups = Self.product(declared.groups, Swift.max(1, dataset.unit.groupsPerUnit))
             declared.rowsPerGroup = Self.product(
                 declared.rowsPerGroup, Swift.min(rows, Swift.max(1, dataset.unit.rowsPerGroup ?? rows)))

@@ -77,10 +77,15 @@ struct PostProcessing {
         let value = grid.lower + grid.step * Double(pick)
         switch type {
         case .real: return .real(value)
-        case .date: return .date(Int64(value.rounded()))
-        case .timestamp: return .timestamp(Int64(value.rounded()))
-        default: return .integer(Int64(value.rounded()))
+        case .date: return .date(Self.integer(value))
+        case .timestamp: return .timestamp(Self.integer(value))
+        default: return .integer(Self.integer(value))
         }
+    }
+
+    /// The nearest integer that is a value: bounds, and so grids, may reach beyond 64 bits.
+    private static func integer(_ value: Double) -> Int64 {
+        Int64(exactly: value.rounded()) ?? (value > 0 ? .max : -.max)
     }
 
     // MARK: cells
