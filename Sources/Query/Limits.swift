@@ -19,6 +19,10 @@ public enum Limits {
     public static let histogramBins = 1_024
     /// Groups of the product of public domains; beyond it keys are selected privately.
     public static let groups = 1_000_000
+    /// Numbers in an answer: groups times aggregates and bins. Of keys that are selected, numbers that a scan may hold
+    /// before: a table of the declared capacity may have a key in each row.
+    public static let cells = 1 << 22
+    public static let selectedCells = 1 << 30
     /// Combinations of column values that are tried out to find the values that a grouping expression can take.
     public static let enumeratedCombinations = 16_384
     /// Points of the grid on which a quantile is searched.

@@ -18,6 +18,7 @@ public enum Planner {
                 "the question asks for no aggregate: its groups are public", at: 0,
                 hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
         }
+        try checkCells(keys, layout, bound.scope.datasets)
         let budget = Budget(regime: context.regime, question: question)
         let allocation = Allocation(
             quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
@@ -26,6 +27,22 @@ public enum Planner {
             selectionDelta: { (amount) throws(QueryError) in try budget.selectionDelta(amount) })
         let result = try budget.settle(allocation) { meets($0, layout, bound, $1, $2) }
         return assemble(question, bound, keys, contribution, layout, result)
+    }
+
+    /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would tell
+    /// them apart. Of keys that are selected, each row of the capacity may bring one.
+    private static func checkCells(
+        _ keys: Keys, _ layout: MeasurementLayout, _ datasets: [DatasetDescription]
+    ) throws(QueryError) {
+        let cells = layout.quantities.reduce(0) { total, quantity in
+            if case .histogram(_, let edges) = quantity { total + edges.count - 1 } else { total + 1 }
+        }
+        let groups = keys.groups ?? capacity(datasets)
+        guard Double(groups) * Double(cells) <= Double(keys.areSelected ? Limits.selectedCells : Limits.cells) else {
+            throw QueryError(
+                "\(keys.areSelected ? "up to " : "")\(groups) groups of \(cells) numbers each are too many for one answer",
+                hint: "Group by fewer values, or ask for fewer aggregates and bins at once.")
+        }
     }
 
     /// The declared resolution of a column, also where it is clamped.
