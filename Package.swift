@@ -103,6 +103,7 @@ let package = Package(
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"]),
         tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests("PrivacyAudits", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("GovernanceTests", ["Governance", "Query", "Tables", "DifferentialPrivacy"]),
         tests(
             "DatasiteTests",
