@@ -21,7 +21,7 @@ public struct GaussianThreshold: Sendable {
     public var sigma: Double { noise.sigma }
 
     /// The least noise that costs at most rho, and then the least threshold that costs at most delta. Throws unless
-    /// `groupsPerUnit` is positive, rho is positive and delta is from 2^-60 (just below the unit in which it is charged) to 1, exclusive.
+    /// `groupsPerUnit` is positive, rho is positive and delta is from 2^-60 (just below its unit of charge) to 1.
     public init(groupsPerUnit: Int, rho: Double, delta: Double) throws(MechanismError) {
         guard groupsPerUnit > 0 else { throw .parameter("groups per unit", expected: "a positive number") }
         // Tails are rounded upwards, never to zero, so that a threshold for every smaller delta need not exist.

@@ -66,7 +66,7 @@ struct RefusalTests {
         #expect(step.isFinite && step > 0)
     }
 
-    @Test("A delta that no tail can reach is refused", arguments: [Double.leastNonzeroMagnitude, 1e-200, 9e-19])
+    @Test("A delta that no tail can reach is refused", arguments: [Double.leastNonzeroMagnitude, 1e-200, 8e-19])
     func smallDelta(_ delta: Double) {
         let question = Question(
             sql: "SELECT c, COUNT(*) FROM left_table GROUP BY c", budget: .rho(1), selectionDelta: delta)
