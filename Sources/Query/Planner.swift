@@ -29,8 +29,8 @@ public enum Planner {
         return assemble(question, bound, keys, contribution, layout, result)
     }
 
-    /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would tell
-    /// them apart. Of keys that are selected, each row of the capacity may bring one.
+    /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would
+    /// tell them apart. Of keys that are selected, each row of the capacity may bring one.
     private static func checkCells(
         _ keys: Keys, _ layout: MeasurementLayout, _ datasets: [DatasetDescription]
     ) throws(QueryError) {

@@ -2,9 +2,9 @@ import Query
 import Secrets
 import Tables
 
-/// A manifest with a column of every kind, and random rows that keep none of its promises: values beyond their bounds and
-/// domains, nulls in columns that have none, both zeros, texts that differ only in normalisation, and the ends of every
-/// type.
+/// A manifest with a column of every kind, and random rows that keep none of its promises: values beyond their bounds
+/// and domains, nulls in columns that have none, both zeros, texts that differ only in normalisation, and the ends of
+/// every type.
 enum AuditedTable {
     static let columns = Schema(columns: [
         ColumnSchema(name: "u", type: .text, isNullable: false),

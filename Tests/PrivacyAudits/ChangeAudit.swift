@@ -94,7 +94,8 @@ struct ChangeAudit {
         }
     }
 
-    /// The charge is the sum of the events and not above what was named; each channel draws the noise that its event says.
+    /// The charge is the sum of the events and not above what was named; each channel draws the noise that its event
+    /// says.
     func checkCharge(asked: QuestionBudget, _ regime: LossRegime) throws {
         var total = PrivacyLoss.zero(regime.kind)
         for event in plan.events { total = try total + event.loss(kind: regime.kind) }

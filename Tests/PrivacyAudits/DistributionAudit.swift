@@ -7,7 +7,8 @@ struct DistributionAudit {
     /// The probability that one bound is wrong.
     var error = 1e-7
 
-    /// The least epsilon with `P(event | a) <= e^epsilon P(event | b) + delta` and the other way round, with confidence.
+    /// The least epsilon with `P(event | a) <= e^epsilon P(event | b) + delta` and the other way round, with
+    /// confidence.
     func leastEpsilon(_ a: Int, _ b: Int, delta: Double) -> Double {
         max(one(a, b, delta), one(b, a, delta))
     }

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Query
 
-/// From SQL and rows to what leaves, many times on two neighbours: the loss that the outputs show is within the claim. The
-/// same audit on tables that differ in several units, as if one person had several names, sees more than the claim: it
-/// would notice a bound that is not kept.
+/// From SQL and rows to what leaves, many times on two neighbours: the loss that the outputs show is within the claim.
+/// The same audit on tables that differ in several units, as if one person had several names, sees more than the claim:
+/// it would notice a bound that is not kept.
 @Suite("Audits from question to answer")
 struct EndToEndTests {
     private static let runs = 3_000

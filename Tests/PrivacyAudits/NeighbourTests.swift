@@ -5,8 +5,9 @@ import Testing
 
 @testable import Query
 
-/// Random tables that break every declaration, random questions of the whole grammar, and each unit removed in turn: what
-/// changes before noise stays within what the plan's events claim, and what other units contribute does not change.
+/// Random tables that break every declaration, random questions of the whole grammar, and each unit removed in turn:
+/// what changes before noise stays within what the plan's events claim, and what other units contribute does not
+/// change.
 @Suite("Neighbours of random tables")
 struct NeighbourTests {
     @Test("What one unit changes is within each event's claim, and the charge covers all events", arguments: 0..<8)
@@ -35,6 +36,24 @@ struct NeighbourTests {
         }
         #expect(planned >= 40, "too few questions are planned to test anything")
         #expect(changed >= 50)
+    }
+
+    @Test("The same in tables of many chunks, whose units lie across their ends", arguments: 0..<4)
+    func manyUnits(_ part: Int) throws {
+        var planned = 0
+        for seed in 0..<14 {
+            var trial = try Trial(seed: UInt64(5_000 + part * 100 + seed), units: 900)
+            guard let plan = try trial.plan() else { continue }
+            planned += 1
+            let audit = ChangeAudit(plan)
+            let all = try trial.exact(plan, without: nil)
+            for unit in [0, 450, 899] {
+                let without = try trial.exact(plan, without: unit)
+                #expect(audit.violations(all, without).isEmpty, "\(trial.question.sql)")
+                #expect(all == without.adding(try trial.exact(plan, only: unit)), "\(trial.question.sql)")
+            }
+        }
+        #expect(planned >= 3)
     }
 
     /// A copy that scans with wider bounds than the plan claims must be noticed.
@@ -69,13 +88,13 @@ private struct Trial {
     static let pure = LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 100)
     static let zCDP = LossRegime(kind: .zeroConcentrated, conversionDelta: 1e-6, selectionDelta: 1e-3, total: 100)
 
-    init(seed: UInt64) throws {
+    init(seed: UInt64, units count: Int? = nil) throws {
         random = SeededGenerator(seed: seed)
         regime = seed % 3 == 0 ? Self.pure : Self.zCDP
         bounds = .random(&random)
         var units: [[[Value]]] = []
         var others: [[[Value]]] = []
-        for unit in 0..<Int.random(in: 1...4, using: &random) {
+        for unit in 0..<(count ?? Int.random(in: 1...4, using: &random)) {
             units.append(AuditedTable.rows(unit, bounds, &random))
             others.append(AuditedTable.rows(unit, bounds, &random))
         }
