@@ -43,8 +43,8 @@ extension EnvelopeSampler {
         let strip = Strip(
             first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
         let last = first + width - 1
-        guard acceptance(first, strip, doublings: first == 0 ? -1 : 0).upper <= 1 << 64 else { return false }
-        let least = acceptance(last, strip, doublings: last == 0 ? -1 : 0).lower
+        guard acceptance(first, strip).upper <= 1 << 64 else { return false }
+        let least = acceptance(last, strip).lower
         let spread = UInt128(width) << 11
         let quick = isExactOnly || least < spread ? 0 : UInt64(clamping: least - spread)
         append(Slot(first: first, width: width, quick: quick), strip, count)
@@ -62,7 +62,7 @@ extension EnvelopeSampler {
             rate.exponent(argument(first + width))
             - min(
                 rate.exponent(argument(first)) + 2, rate.exponent(argument(first + width)))
-        guard acceptance(first, tail, doublings: 1).upper <= 1 << 64,
+        guard acceptance(first, tail, block: 0).upper <= 1 << 64,
             fall >= ExponentialBounds.logarithmOfTwoQ64
         else { return false }
         append(Slot(first: first, width: 0, quick: 0), tail, count)

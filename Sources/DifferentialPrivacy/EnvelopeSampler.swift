@@ -111,12 +111,12 @@ extension EnvelopeSampler {
             return decideExactly(word, strip, using: &generator)
         }
         let magnitude = strip.first + product.high
-        let bounds = acceptance(magnitude, strip, doublings: magnitude == 0 ? -1 : 0)
+        let bounds = acceptance(magnitude, strip)
         if UInt128(product.low) + UInt128(spread) <= bounds.lower { return magnitude }
         if UInt128(product.low) >= bounds.upper { return nil }
         let uniform = LazyUniform(
             numerator: Natural(product.low >> 11), spread: strip.width, bits: Self.fractionBits)
-        return accepts(magnitude, strip, doublings: magnitude == 0 ? -1 : 0, uniform, using: &generator)
+        return accepts(magnitude, strip, uniform, using: &generator)
             ? magnitude : nil
     }
 
@@ -132,7 +132,7 @@ extension EnvelopeSampler {
                 let magnitude = strip.first + ((product >> digits.bits).word ?? 0)
                 let uniform = LazyUniform(numerator: fraction, spread: strip.width, bits: digits.bits)
                 let isAccepted = accepts(
-                    magnitude, strip, doublings: magnitude == 0 ? -1 : 0, uniform, using: &generator)
+                    magnitude, strip, uniform, using: &generator)
                 return isAccepted ? magnitude : nil
             }
             digits.refine(using: &generator)
@@ -149,39 +149,46 @@ extension EnvelopeSampler {
         let (offset, overflows) = block.multipliedReportingOverflow(by: tail.width)
         let magnitude = tail.first &+ offset &+ generator.next(upperBound: tail.width)
         if overflows || magnitude > Self.largestMagnitude { return Self.largestMagnitude }
-        let doublings = Int(block) + 1
         let word = generator.next()
         if !isExactOnly {
-            let bounds = acceptance(magnitude, tail, doublings: doublings)
+            let bounds = acceptance(magnitude, tail, block: Int(block))
             if UInt128(word) < bounds.lower { return magnitude }
             if UInt128(word) >= bounds.upper { return nil }
         }
         let uniform = LazyUniform(numerator: Natural(word), spread: 1, bits: 64)
-        return accepts(magnitude, tail, doublings: doublings, uniform, using: &generator) ? magnitude : nil
+        return accepts(magnitude, tail, block: Int(block), uniform, using: &generator) ? magnitude : nil
     }
 
     func argument(_ magnitude: UInt64) -> UInt128 {
         power == .square ? UInt128(magnitude) * UInt128(magnitude) : UInt128(magnitude)
     }
 
-    /// Bounds on `f(magnitude) * width / (slots * W) * 2^doublings` in Q64; `upper` is above 2^64 if that may exceed 1.
+    /// The power of two by which an acceptance probability differs from `f(x) * width / (slots * W)`: zero has half its
+    /// weight, and block b of the tail is proposed 2^(b + 1) times less often than a strip.
+    private func doublings(_ magnitude: UInt64, block: Int?) -> Int {
+        if let block { return block + 1 }
+        return magnitude == 0 ? -1 : 0
+    }
+
+    /// Bounds on the probability with which a proposal is accepted, in Q64; `upper` is above 2^64 if it may exceed 1.
+    /// `block`: of the tail, if the integer is there.
     func acceptance(
-        _ magnitude: UInt64, _ strip: Strip, doublings: Int
+        _ magnitude: UInt64, _ strip: Strip, block: Int? = nil
     ) -> (lower: UInt128, upper: UInt128) {
         let value = ExponentialBounds.exponential(rate.exponent(argument(magnitude)))
         let error = UInt128(ExponentialBounds.mantissaError)
         let mantissa = UInt128(value.mantissa)
         let lower = (mantissa - min(mantissa, error)) * UInt128(strip.ratio.mantissa)
         let upper = (mantissa + error) * UInt128(strip.ratio.mantissa + 1)
-        let shift = value.exponent + strip.ratio.shift - doublings
+        let shift = value.exponent + strip.ratio.shift - doublings(magnitude, block: block)
         if shift >= 128 { return (0, 1) }
         if shift < 32 { return (0, .max) }
         return (lower >> UInt128(shift), (upper >> UInt128(shift)) + 1)
     }
 
-    /// Whether `v < f(magnitude) * width / (slots * W) * 2^doublings`, with as many digits of both as it takes.
+    /// Whether `v` is below the probability that `acceptance` bounds, with as many digits of both as it takes.
     private func accepts<R: RandomNumberGenerator>(
-        _ magnitude: UInt64, _ strip: Strip, doublings: Int, _ uniform: LazyUniform, using generator: inout R
+        _ magnitude: UInt64, _ strip: Strip, block: Int? = nil, _ uniform: LazyUniform, using generator: inout R
     ) -> Bool {
         var uniform = uniform
         var bits = isExactOnly ? 64 : 128
@@ -190,7 +197,7 @@ extension EnvelopeSampler {
                 rate.exactExponent(argument(magnitude), bits: bits), bits: bits)
             let scale = Natural(strip.slots) * weight
             let left = bits + exponential.exponent
-            let right = weightShift + uniform.bits + doublings
+            let right = weightShift + uniform.bits + doublings(magnitude, block: block)
             if Natural.isLess(
                 uniform.upper * scale, left, than: exponential.lower * strip.width, right, orEqual: true)
             {

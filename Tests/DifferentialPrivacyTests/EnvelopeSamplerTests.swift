@@ -30,8 +30,7 @@ struct EnvelopeSamplerTests {
             #expect(sampler.stripOfSlot.count { $0 == index } == Int(strip.slots))
             let isTail = index == sampler.strips.count - 1
             for x in Set([strip.first, strip.first + strip.width / 2, strip.first + strip.width - 1]) {
-                let doublings = isTail ? 1 : x == 0 ? -1 : 0
-                #expect(sampler.acceptance(x, strip, doublings: doublings).upper <= 1 << 64)
+                #expect(sampler.acceptance(x, strip, block: isTail ? 0 : nil).upper <= 1 << 64)
             }
             next += strip.width
         }
@@ -43,14 +42,44 @@ struct EnvelopeSamplerTests {
             } else {
                 // A draw that the slot takes at once is one that the exact comparison takes too.
                 let last = strip.first + strip.width - 1
-                let bounds = sampler.acceptance(last, strip, doublings: last == 0 ? -1 : 0)
+                let bounds = sampler.acceptance(last, strip)
                 #expect(slot.quick == 0 || UInt128(slot.quick) + UInt128(strip.width) << 11 <= bounds.lower)
             }
         }
         let tail = try #require(sampler.strips.last)
         for block in 0..<6 as Range<UInt64> {
             let first = tail.first + block * tail.width
-            #expect(sampler.acceptance(first, tail, doublings: Int(block) + 1).upper <= 1 << 64)
+            #expect(sampler.acceptance(first, tail, block: Int(block)).upper <= 1 << 64)
+        }
+    }
+
+    @Test("An integer is proposed and accepted in proportion to its weight, zero by halves", arguments: scales)
+    func proportion(scale: Double) throws {
+        try checkProportion(DiscreteGaussian(sigma: scale).sampler) { -($0 / scale) * ($0 / scale) / 2 }
+        try checkProportion(DiscreteLaplace(scale: scale).sampler) { -$0 / scale }
+    }
+
+    /// `logarithm`: of the weight of a magnitude, before zero's is halved.
+    private func checkProportion(_ sampler: EnvelopeSampler, _ logarithm: (Double) -> Double) throws {
+        let tail = sampler.strips.count - 1
+        for (index, strip) in sampler.strips.enumerated() {
+            let blocks = index == tail ? 0...3 : 0...0
+            for block in blocks {
+                for offset in Set([0, strip.width / 3, strip.width - 1]) {
+                    let x = strip.first + UInt64(block) * strip.width + offset
+                    let weight = logarithm(Double(x)) - (x == 0 ? log(2) : 0)
+                    // Bounds of 64 bits say nothing of much smaller probabilities.
+                    let bounds = sampler.acceptance(x, strip, block: index == tail ? block : nil)
+                    guard bounds.lower > 1 << 40 else { continue }
+                    let proposed =
+                        log(Double(strip.slots)) - log(Double(strip.width))
+                        - (index == tail ? Double(block + 1) * log(2) : 0)
+                    let accepted = log(Double(bounds.lower) * 0x1p-64)
+                    // Both sides divided by the weight W of a slot, which is the same for all.
+                    let slotWeight = log(Double(sampler.weight)) - Double(sampler.weightShift) * log(2)
+                    #expect(abs(proposed + accepted + slotWeight - weight) < 1e-6)
+                }
+            }
         }
     }
 

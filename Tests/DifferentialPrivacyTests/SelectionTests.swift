@@ -285,7 +285,9 @@ struct GaussianThresholdTests {
 
     @Test("Impossible parameters are refused")
     func refused() {
-        for (groups, rho, delta) in [(0, 1, 1e-6), (1, 0, 1e-6), (1, -1, 1e-6), (1, 1, 0), (1, 1, 1), (1, .nan, 1e-6)]
+        for (groups, rho, delta) in [
+            (0, 1, 1e-6), (1, 0, 1e-6), (1, -1, 1e-6), (1, 1, 0), (1, 1, 1e-200), (1, 1, 1), (1, .nan, 1e-6),
+        ]
             as [(Int, Double, Double)]
         {
             #expect(throws: MechanismError.self) {
