@@ -4,6 +4,8 @@ struct RecordLayout: Sendable, Hashable {
 
     var stride: Int { widths.reduce(0, +) }
 
+    func offset(of column: Int) -> Int { widths[..<column].reduce(0, +) }
+
     /// Texts, dates and booleans are narrow for good; integers start narrow and widen when a value needs it.
     init(schema: Schema) {
         widths = schema.columns.map { column in
