@@ -78,7 +78,7 @@ public final class Datasite: Sendable {
             try folder.check()
             let store = try SiteStore(path: folder.database, maximumPages: configuration.maximumPages)
             let generationFile = GenerationFile(path: folder.generation)
-            // The database first: commits of other processes in between make it older than the file, never newer.
+            // The file first: commits of other processes in between make the database newer than it, never older.
             let remembered = try generationFile.read()
             let record = try store.pool.read { try Restore.record($0) }
             isRestored = Mutex(Restore.isSuspected(record, file: remembered))

@@ -106,6 +106,29 @@ final class TestSite: Sendable {
         return id
     }
 
+    func execute(_ sql: String) throws {
+        try site.store.pool.writeWithoutTransaction { try $0.execute(sql: sql) }
+    }
+
+    /// The names of versions' folders.
+    func versionFolders() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: path + "/data").filter { !$0.hasSuffix(".lock") }.sorted()
+    }
+
+    /// A copy of the folder at one moment under load: the counter first, which is never ahead of the database.
+    func copyAtOnce() throws -> String {
+        let copy = path + "-copy-" + hexadecimal(SecureRandom.bytes(4))
+        try FileManager.default.createDirectory(
+            atPath: copy, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+        for name in ["generation", "site.key", "rows.secret", "data"] {
+            try FileManager.default.copyItem(atPath: path + "/" + name, toPath: copy + "/" + name)
+        }
+        let queue = try DatabaseQueue(path: copy + "/parley.sqlite")
+        try site.store.pool.backup(to: queue)
+        try queue.close()
+        return copy
+    }
+
     /// A copy of the folder's files as they are now: what a crash would leave.
     func copy() throws -> String {
         let copy = path + "-copy-" + hexadecimal(SecureRandom.bytes(4))

@@ -54,7 +54,7 @@ struct ManifestTests {
             Fault(path: "policy.total") { $0.policy?.total = PrivacyLoss(kind: .pure, amount: 1) },
             Fault(path: "policy.delta") { $0.policy?.regime.conversionDelta = 0 },
             Fault(path: "policy.per-question") { $0.policy?.perQuestion = PrivacyLoss(kind: .pure, amount: 1) },
-            Fault(path: "policy.windows") { $0.policy?.windows = [.init(seconds: 1, limit: $0.policy!.total)] },
+            Fault(path: "policy.windows") { $0.policy?.windows = [.init(seconds: 1, limit: policy.total)] },
             Fault(path: "policy.aggregates") { $0.policy?.allowedAggregates = [] },
             Fault(path: "policy.approval.owners") { $0.policy?.approval = .owners(0) },
         ])

@@ -13,8 +13,9 @@ struct TimeSlot: Sendable, Hashable {
     /// Ample for a scan of so many rows into so many cells: a scan takes about a fifth of it on a quiet machine.
     init(capacityRows: Int, aggregates: Int, groups: Int?) {
         let rows = min(capacityRows, 1 << 40)
-        let perRow = 60 + 30 * min(aggregates, 64)
-        let cells = min((groups ?? 0) * max(1, aggregates), 1 << 32)
+        let columns = min(max(1, aggregates), 64)
+        let perRow = 60 + 30 * columns
+        let cells = min(groups ?? 0, 1 << 32) * columns
         length = .nanoseconds(Int64(6_000_000 + rows * perRow + cells * 2_000))
     }
 

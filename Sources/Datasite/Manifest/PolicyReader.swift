@@ -36,7 +36,7 @@ enum PolicyReader {
         }
         guard let totalKey = keys["total"] else { throw value.problem("the key `total` is missing") }
         let deltas = try deltas(keys["delta"], kind, at: value)
-        let limits = LimitReader(kind: kind, conversionDelta: deltas.conversion, selectionDelta: deltas.selection)
+        let limits = LimitReader(kind: kind, conversionDelta: deltas.conversion, selectionDelta: deltas.selectionUnits)
         let total = try limits.limit(totalKey)
         var policy = Policy(
             regime: LossRegime(
@@ -54,16 +54,16 @@ enum PolicyReader {
     /// Half for conversion, half for selection (PRIVACY.md, rule 6).
     private static func deltas(
         _ value: YAMLValue?, _ kind: PrivacyLossKind, at policy: YAMLValue
-    ) throws -> (conversion: Double, selection: Double) {
+    ) throws -> (conversion: Double, selection: Double, selectionUnits: Int64) {
         switch (kind, value) {
-        case (.pure, nil): return (0, 0)
+        case (.pure, nil): return (0, 0, 0)
         case (.pure, .some(let value)): throw value.problem("a pure policy has no delta")
         case (.zeroConcentrated, nil):
             throw policy.problem("the key `delta` is missing", hint: "well below one over the number of units: 1e-6")
         case (.zeroConcentrated, .some(let value)):
             let delta = try value.number("a number between 0 and 1")
             guard delta > 0, delta < 1 else { throw value.problem("expected a number between 0 and 1") }
-            return (delta / 2, delta / 2)
+            return (delta / 2, delta / 2, try DecimalUnits.read(value, exponent: 18) / 2)
         }
     }
 
@@ -109,47 +109,52 @@ enum PolicyReader {
     }
 }
 
-/// Reads limits. What is no whole number of units is rounded down: a limit is never widened.
-struct LimitReader {
-    var kind: PrivacyLossKind
-    var conversionDelta: Double
-    var selectionDelta: Double
-
-    /// `{epsilon: E}`; under zCDP also `{rho: R}`, and E means the largest rho that converts to at most E.
-    func limit(_ value: YAMLValue) throws -> PrivacyLoss {
-        let keys = try value.mapping(kind == .pure ? ["epsilon"] : ["epsilon", "rho", "selection-delta"])
-        let delta = try keys["selection-delta"].map { given -> Double in
-            let delta = try given.number("a number between 0 and the policy's delta")
-            guard delta >= 0, delta <= selectionDelta else {
-                throw given.problem("must be at most half of the policy's delta")
-            }
-            return delta
-        }
-        let deltaUnits = Int64(((delta ?? selectionDelta) / PrivacyLoss.deltaUnit).rounded(.down))
-        switch (keys["epsilon"], keys["rho"]) {
-        case (.some(let epsilon), nil):
-            let units = try units(epsilon)
-            guard kind == .zeroConcentrated else { return PrivacyLoss(kind: .pure, amount: units) }
-            let rho = Conversion.rho(epsilon: Double(units) * PrivacyLoss.amountUnit, delta: conversionDelta)
-            return PrivacyLoss(
-                kind: kind, amount: Int64((rho / PrivacyLoss.amountUnit).rounded(.down)), delta: deltaUnits)
-        case (nil, .some(let rho)): return PrivacyLoss(kind: kind, amount: try units(rho), delta: deltaUnits)
-        default: throw value.problem(kind == .pure ? "expected {epsilon: E}" : "expected {epsilon: E} or {rho: R}")
-        }
-    }
-
-    /// A decimal number's units, exactly: 0.3 is 300,000,000,000 of them, which no binary fraction says.
-    private func units(_ value: YAMLValue) throws -> Int64 {
+/// Decimal numbers as whole units, exactly: 0.3 is 300,000,000,000 units of 1e-12, which no binary fraction says.
+enum DecimalUnits {
+    /// The number times 10 to the power `exponent`, rounded down.
+    static func read(_ value: YAMLValue, exponent: Int) throws -> Int64 {
         let text = try value.text("a number above 0").replacing("_", with: "")
         guard let number = YAMLValue.double(text), number > 0, number <= 1_000_000,
             var decimal = Decimal(string: text, locale: Locale(identifier: "en_US_POSIX"))
         else { throw value.problem("expected a number above 0 and at most 1000000") }
-        decimal *= Decimal(sign: .plus, exponent: 12, significand: 1)
+        decimal *= Decimal(sign: .plus, exponent: exponent, significand: 1)
+        guard decimal < Decimal(Int64.max) else { throw value.problem("is too large") }
         var rounded = Decimal()
         NSDecimalRound(&rounded, &decimal, 0, .down)
         let units = NSDecimalNumber(decimal: rounded).int64Value
         guard units > 0 else { throw value.problem("is too small") }
         return units
+    }
+}
+
+/// Reads limits. What is no whole number of units is rounded down: a limit is never widened.
+struct LimitReader {
+    var kind: PrivacyLossKind
+    var conversionDelta: Double
+    /// In units of `PrivacyLoss.deltaUnit`.
+    var selectionDelta: Int64
+
+    /// `{epsilon: E}`; under zCDP also `{rho: R}`, and E means the largest rho that converts to at most E.
+    func limit(_ value: YAMLValue) throws -> PrivacyLoss {
+        let keys = try value.mapping(kind == .pure ? ["epsilon"] : ["epsilon", "rho", "selection-delta"])
+        let delta = try keys["selection-delta"].map { given -> Int64 in
+            let delta = try DecimalUnits.read(given, exponent: 18)
+            guard delta <= selectionDelta else { throw given.problem("must be at most half of the policy's delta") }
+            return delta
+        }
+        switch (keys["epsilon"], keys["rho"]) {
+        case (.some(let epsilon), nil):
+            let units = try DecimalUnits.read(epsilon, exponent: 12)
+            guard kind == .zeroConcentrated else { return PrivacyLoss(kind: .pure, amount: units) }
+            let rho = Conversion.rho(epsilon: Double(units) * PrivacyLoss.amountUnit, delta: conversionDelta)
+            return PrivacyLoss(
+                kind: kind, amount: Int64((rho / PrivacyLoss.amountUnit).rounded(.down)),
+                delta: delta ?? selectionDelta)
+        case (nil, .some(let rho)):
+            return PrivacyLoss(
+                kind: kind, amount: try DecimalUnits.read(rho, exponent: 12), delta: delta ?? selectionDelta)
+        default: throw value.problem(kind == .pure ? "expected {epsilon: E}" : "expected {epsilon: E} or {rho: R}")
+        }
     }
 
     func window(_ value: YAMLValue) throws -> Policy.Window {

@@ -1,0 +1,123 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Testing
+
+@testable import Datasite
+
+@Suite("A restored backup is noticed, and charges what it lost")
+struct RestoreTests {
+    /// Puts an older database in place of the present one, as a restore does. The generation file stays.
+    private func restore(_ backup: String, into path: String) throws {
+        for suffix in ["", "-wal", "-shm"] {
+            try? FileManager.default.removeItem(atPath: path + "/parley.sqlite" + suffix)
+        }
+        try FileManager.default.copyItem(atPath: backup + "/parley.sqlite", toPath: path + "/parley.sqlite")
+    }
+
+    @Test("It serves nothing until the owner accepts, who is charged the difference; nothing reserved is completed")
+    func difference() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 5}, per-researcher: {epsilon: 3}}")
+        _ = try await test.site.ask(TestSite.count(0.5), as: .ada)
+        let held = try await test.reserveOnly(TestSite.count(0.5), key: "held")
+        let backup = try test.copyAtOnce()
+        _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "lost")
+        try restore(backup, into: test.path)
+
+        let after = try test.reopened()
+        let refusal = await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }
+        #expect(refusal?.type == "urn:parley:problem:site-unavailable")
+        #expect(await problem { _ = try await after.answer(held, as: .ada) }?.status == 503)
+        #expect(await problem { _ = try await after.preview(TestSite.count(0.1), as: .ada) }?.status == 503)
+        #expect(try !after.verify().isSound)
+        #expect(try !after.acceptRestore().isEmpty)
+        #expect(try test.spent(after) == 2 * unit)
+        let own = try after.budget(as: .ada)[0].lines[1]
+        #expect(own.spent.epsilon == 2)
+        #expect(await problem { _ = try await after.answer(held, as: .ada) }?.status == 409)
+        // Her lost answer's key is not known any more: it is a new request, charged again.
+        _ = try await after.ask(TestSite.count(1), as: .ada, idempotencyKey: "lost")
+        #expect(try test.spent(after) == 3 * unit)
+        #expect(try after.verify().problems == [])
+        #expect(try test.reopened().verify().problems == [])
+        #expect(await problem { _ = try after.acceptRestore() }?.status == 409)
+    }
+
+    @Test("Without the counter's file nothing is known, and everything is charged")
+    func everything() async throws {
+        let test = try TestSite()
+        _ = try await test.site.ask(TestSite.count(1), as: .ada)
+        try FileManager.default.removeItem(atPath: test.path + "/generation")
+        let after = try test.reopened()
+        #expect(await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }?.status == 503)
+        _ = try after.acceptRestore()
+        #expect(try test.spent(after) == 10 * unit)
+        #expect(await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }?.status == 403)
+    }
+
+    @Test("A population that the backup does not know is charged when it is added again")
+    func lostPopulation() async throws {
+        let test = try TestSite()
+        let backup = try test.copyAtOnce()
+        try test.add("others", policy: "{loss: pure, total: {epsilon: 2}}", population: "neighbours")
+        _ = try await test.site.ask(TestSite.count(1.5, "others"), as: .ada)
+        try restore(backup, into: test.path)
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        _ = try after.addDataset(
+            file: test.path + "/others.csv",
+            manifestText: TestSite.manifest(
+                "others", policy: "{loss: pure, total: {epsilon: 2}}", population: "neighbours"))
+        #expect(try test.spent(after, population: "neighbours") == 3 * unit / 2)
+        #expect(try after.verify().problems == [])
+    }
+
+    @Test("A database put back under a running server is noticed by its next commit")
+    func underARunningServer() async throws {
+        let test = try TestSite()
+        try test.execute("UPDATE meta SET value = 1 WHERE key = 'generation'")
+        #expect(await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada) }?.status == 503)
+        #expect(try test.spent() == 0)
+    }
+
+    @Test("A torn write of the counter leaves the record before it; noise is no record")
+    func tornWrite() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/generation-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let file = GenerationFile(path: path)
+        func record(_ generation: Int64) -> GenerationFile.Record {
+            .init(generation: generation, spent: [.init(population: -5, kind: .pure, amount: generation * 3, delta: 1)])
+        }
+        #expect(try file.read() == nil)
+        try file.reset(to: record(1))
+        for generation in 2...9 { try file.advance(to: record(Int64(generation))) }
+        try file.advance(to: record(4))
+        #expect(try file.read() == record(9))
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        for slot in 0..<2 {
+            var torn = bytes
+            torn[slot * GenerationFile.slotBytes + 40] ^= 1
+            try torn.write(to: URL(filePath: path))
+            let left = try #require(try file.read())
+            #expect(left == record(9) || left == record(8))
+        }
+        bytes = Data(repeating: 7, count: 8_192)
+        try bytes.write(to: URL(filePath: path))
+        #expect(try file.read() == nil)
+    }
+
+    @Test("More populations than the counter's slot holds are remembered as not known")
+    func manyPopulations() {
+        let spent = (0..<200).map {
+            GenerationFile.Record.Spent(population: Int64($0), kind: .pure, amount: 1, delta: 0)
+        }
+        let bytes = GenerationFile.encode(.init(generation: 7, spent: spent))
+        #expect(GenerationFile.decode(bytes) == .init(generation: 7, spent: nil))
+        let largest = GenerationFile.encode(.init(generation: 7, spent: Array(spent.prefix(120))))
+        #expect(largest.count <= GenerationFile.slotBytes)
+        #expect(GenerationFile.decode(largest)?.spent?.count == 120)
+        for cut in [0, 31, 40, largest.count - 1] { #expect(GenerationFile.decode(Array(largest.prefix(cut))) == nil) }
+    }
+}
