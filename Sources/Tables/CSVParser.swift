@@ -6,12 +6,15 @@ struct CSVParser {
         /// Integers and reals that need no more than to be numbers.
         case integer
         case real
+        /// Texts that were seen before.
+        case text
         case other
     }
 
     private struct Field {
         var kind: Kind
         var column: Int
+        var texts: UnsafeMutablePointer<TextInterner.Table>?
     }
 
     private let state: IngestState
@@ -47,6 +50,7 @@ struct CSVParser {
             (fields + index).initialize(to: Self.field(column, state))
         }
         emptyIsNull = layout.format.nulls.contains("")
+        hasNulls = !nulls.isEmpty
         words = state.batch.words
         row = state.batch.count
         unitOffset = state.plan.unitColumn.map { $0 * RowBatch.capacity } ?? -1
@@ -56,10 +60,12 @@ struct CSVParser {
     }
 
     private let emptyIsNull: Bool
+    private let hasNulls: Bool
 
     private static func field(_ column: Int?, _ state: IngestState) -> Field {
         guard let column else { return Field(kind: .skipped, column: 0) }
         let intake = state.intakes[column]
+        if let interner = intake.interner { return Field(kind: .text, column: column, texts: interner.table) }
         let kind: Kind =
             intake.schema.type == .integer && intake.takesEveryInteger
             ? .integer : intake.takesEveryReal ? .real : .other
@@ -116,6 +122,7 @@ struct CSVParser {
             switch field.kind {
             case .integer: next = integer(text, place, words + field.column * RowBatch.capacity)
             case .real: next = real(text, place, end, words + field.column * RowBatch.capacity)
+            case .text: next = known(text, place, field, words + field.column * RowBatch.capacity)
             default: break
             }
             if next < 0 {
@@ -210,6 +217,22 @@ struct CSVParser {
         return place
     }
 
+    /// A plain text that was seen before.
+    @inline(__always)
+    private func known(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ field: Field, _ target: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        guard let texts = field.texts, !hasQuote || text[start] != quote else { return -1 }
+        let end = plainEnd(text, start)
+        guard end > start else { return -1 }
+        let bytes = UnsafeRawBufferPointer(start: text + start, count: end - start)
+        guard let number = texts.pointee.find(bytes, TextInterner.hash(bytes)) else { return -1 }
+        let entry = texts.pointee.entries[number]
+        guard entry.isPlain, !hasNulls || !isNull(bytes) else { return -1 }
+        target.pointee = Int64(entry.resolved)
+        return end
+    }
+
     @inline(__always)
     private func isEnd(_ text: UnsafePointer<UInt8>, _ place: Int) -> Bool {
         let byte = text[place]
@@ -230,13 +253,21 @@ struct CSVParser {
         return next
     }
 
+    /// The end of an unquoted field; -1 where a quote is in it.
+    @inline(__always)
     private func plainEnd(_ text: UnsafePointer<UInt8>, _ start: Int) -> Int {
         var place = start
-        while !isEnd(text, place) {
-            if hasQuote, text[place] == quote { return -1 }
+        while true {
+            let byte = text[place]
+            // One comparison passes letters: what ends a field or is a quote is seldom above 0x3f but for delimiters.
+            if byte > 0x3f, byte != delimiter, byte != quote {
+                place += 1
+                continue
+            }
+            if isEnd(text, place) { return place }
+            if hasQuote, byte == quote { return -1 }
             place += 1
         }
-        return place
     }
 
     private mutating func quoted(

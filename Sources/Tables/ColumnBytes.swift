@@ -14,22 +14,22 @@ public final class ColumnBytes: Sendable {
 
     /// A copy, aligned to a cache line.
     public convenience init(copying bytes: UnsafeRawBufferPointer) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
-        memory.copyMemory(from: bytes)
-        let place = UInt(bitPattern: memory.baseAddress)
-        self.init(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: bytes.count) {
-            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
-        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
+        if let base = bytes.baseAddress { memory.copyMemory(from: base, byteCount: bytes.count) }
+        self.init(owning: memory, count: bytes.count)
     }
 
     /// A copy of an array's bytes.
     public convenience init(_ bytes: [UInt8]) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
-        memory.copyBytes(from: bytes)
-        let place = UInt(bitPattern: memory.baseAddress)
-        self.init(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: bytes.count) {
-            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
-        }
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(bytes.count, 1), alignment: 64)
+        bytes.withUnsafeBytes { if let base = $0.baseAddress { memory.copyMemory(from: base, byteCount: $0.count) } }
+        self.init(owning: memory, count: bytes.count)
+    }
+
+    /// Takes over memory that was allocated, and deallocates it at the end.
+    public convenience init(owning memory: UnsafeMutableRawPointer, count: Int) {
+        let place = UInt(bitPattern: memory)
+        self.init(address: memory, count: count) { UnsafeMutableRawPointer(bitPattern: place)?.deallocate() }
     }
 
     deinit {

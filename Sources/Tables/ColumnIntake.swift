@@ -81,8 +81,8 @@ final class ColumnIntake {
 
     /// The word of a text; nil where it is not UTF-8.
     func accept(text: UnsafeRawBufferPointer) -> Int64? {
-        guard let interner, let number = interner.entry(for: text) else { return nil }
-        let entry = interner.entries[number]
+        guard let interner, let number = interner.number(of: text) else { return nil }
+        let entry = interner.entry(number)
         if entry.isOutsideDomain { report.outsideDomain += 1 }
         if entry.isCut { report.textsCut += 1 }
         return entry.resolved == TextInterner.null ? null() : Int64(entry.resolved)

@@ -205,10 +205,12 @@ final class IngestState {
             if intakes[column].interner == nil {
                 for row in streams.indices { streams[row].combine(UInt64(bitPattern: words[row])) }
             } else {
-                for row in streams.indices {
-                    let word = words[row]
-                    let isNull = word == ColumnEncoding.null
-                    streams[row].combine(isNull ? UInt64(bitPattern: word) : textContent(column, Int(word)))
+                withTextContents(column) { texts in
+                    for row in streams.indices {
+                        let word = words[row]
+                        let isNull = word == ColumnEncoding.null
+                        streams[row].combine(isNull ? UInt64(bitPattern: word) : texts[Int(word)])
+                    }
                 }
             }
         }
@@ -223,20 +225,19 @@ final class IngestState {
     private func textUnit(_ column: Int, _ number: Int) -> KeyedHash.Digest {
         if let interner = intakes[column].interner {
             while textUnits.count <= number {
-                let entry = interner.entries[textUnits.count]
-                textUnits.append(plan.key.unit(text: interner.bytes(of: entry)))
+                textUnits.append(plan.key.unit(text: interner.bytes(of: textUnits.count)))
             }
         }
         return textUnits[number]
     }
 
-    private func textContent(_ column: Int, _ number: Int) -> UInt64 {
+    /// The contents of all texts of a column so far, by number.
+    private func withTextContents(_ column: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Void) {
         if let interner = intakes[column].interner {
-            while textContents[column].count <= number {
-                let entry = interner.entries[textContents[column].count]
-                textContents[column].append(plan.key.content(text: interner.bytes(of: entry)))
+            for number in textContents[column].count..<interner.count {
+                textContents[column].append(plan.key.content(text: interner.bytes(of: number)))
             }
         }
-        return textContents[column][number]
+        textContents[column].withUnsafeBufferPointer(body)
     }
 }

@@ -107,12 +107,7 @@ final class RowPartitions {
                 // Blocks are full but for the last, and those that a change of layout ended.
                 let isLast = number == blocks[partition].count - 1
                 let used = (isLast ? cursors[partition] : nil).map { $0 - block.start } ?? block.capacity
-                let place = UInt(bitPattern: block.start)
-                return RecordSpan(
-                    layout: block.layout,
-                    bytes: ColumnBytes(address: UnsafeRawPointer(block.start), count: used) {
-                        UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
-                    })
+                return RecordSpan(layout: block.layout, bytes: ColumnBytes(owning: block.start, count: used))
             }
         }
         blocks = Array(repeating: [], count: Self.count)

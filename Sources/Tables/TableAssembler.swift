@@ -184,8 +184,8 @@ extension IngestState {
     /// The texts of a column by number; nil for those that became another text or null.
     func texts(_ column: Int) -> [ArraySlice<UInt8>?] {
         guard let interner = intakes[column].interner else { return [] }
-        return interner.entries.enumerated().map { number, entry in
-            entry.resolved == Int32(number) ? Array(interner.bytes(of: entry))[...] : nil
+        return (0..<interner.count).map { number in
+            interner.entry(number).resolved == Int32(number) ? Array(interner.bytes(of: number))[...] : nil
         }
     }
 

@@ -3,7 +3,7 @@ import Foundation
 /// Gives each distinct text of a column a number, in the order of first sight, after normalising (NFC), cutting to the
 /// largest number of bytes and mapping to the public domain. One worker's own; merged and sorted at the end.
 final class TextInterner {
-    struct Entry {
+    struct Entry: BitwiseCopyable {
         var offset: Int
         var count: Int32
         /// The number of the text that this one becomes; itself if it stays; `null` if it becomes null.
@@ -11,14 +11,45 @@ final class TextInterner {
         var hash: UInt32
         var isOutsideDomain = false
         var isCut = false
+
+        /// Whether the text goes in as a text and nothing is to be counted.
+        var isPlain: Bool { resolved >= 0 && !isOutsideDomain && !isCut }
     }
 
     static let null: Int32 = -1
 
-    private(set) var entries: [Entry] = []
-    private var arena: UnsafeMutableRawBufferPointer
+    /// What finding a text needs, in one place of memory that stays: readers look there without a reference count.
+    struct Table {
+        fileprivate(set) var entries: UnsafeMutablePointer<Entry>
+        fileprivate var slots: UnsafeMutablePointer<Int32>
+        fileprivate var mask: Int
+        fileprivate var arena: UnsafeMutableRawPointer
+
+        /// The number of the entry for these bytes as they stand in the file, if they were seen before.
+        @inline(__always)
+        func find(_ text: UnsafeRawBufferPointer, _ hash: UInt32) -> Int? {
+            var place = Int(hash) & mask
+            while true {
+                let number = Int(slots[place])
+                if number < 0 { return nil }
+                let entry = entries[number]
+                if entry.hash == hash, Int(entry.count) == text.count, isEqual(entry, text) { return number }
+                place = (place + 1) & mask
+            }
+        }
+
+        @inline(__always)
+        private func isEqual(_ entry: Entry, _ text: UnsafeRawBufferPointer) -> Bool {
+            guard let theirs = text.baseAddress else { return true }
+            return memcmp(arena + entry.offset, theirs, text.count) == 0
+        }
+    }
+
+    let table: UnsafeMutablePointer<Table>
+    private(set) var count = 0
+    private var entryCapacity = 32
+    private var arenaCapacity = 1 << 12
     private var used = 0
-    private var slots: [Int32]
     private let maximumBytes: Int
     private let domain: Set<String>?
     private let other: String?
@@ -29,115 +60,119 @@ final class TextInterner {
             Set(values.compactMap { if case .text(let text) = $0 { text.normalizedForKeys } else { nil } })
         }
         if case .text(let text) = schema.other { other = text.normalizedForKeys } else { other = nil }
-        arena = .allocate(byteCount: 1 << 12, alignment: 16)
-        slots = [Int32](repeating: -1, count: 64)
+        table = .allocate(capacity: 1)
+        table.initialize(
+            to: Table(
+                entries: .allocate(capacity: entryCapacity), slots: .allocate(capacity: 64), mask: 63,
+                arena: .allocate(byteCount: arenaCapacity, alignment: 16)))
+        table.pointee.slots.initialize(repeating: -1, count: 64)
     }
 
     deinit {
-        arena.deallocate()
+        table.pointee.entries.deallocate()
+        table.pointee.slots.deallocate()
+        table.pointee.arena.deallocate()
+        table.deallocate()
     }
 
     /// The memory that the texts take.
-    var heldBytes: Int { arena.count + entries.capacity * MemoryLayout<Entry>.stride + slots.count * 4 }
+    var heldBytes: Int { arenaCapacity + entryCapacity * MemoryLayout<Entry>.stride + (table.pointee.mask + 1) * 4 }
 
-    func bytes(of entry: Entry) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: arena[entry.offset..<entry.offset + Int(entry.count)])
+    @inline(__always)
+    func entry(_ number: Int) -> Entry { table.pointee.entries[number] }
+
+    func bytes(of number: Int) -> UnsafeRawBufferPointer {
+        let entry = entry(number)
+        return UnsafeRawBufferPointer(start: table.pointee.arena + entry.offset, count: Int(entry.count))
     }
 
     /// The number of the entry for these bytes as they stand in the file; nil if they are not UTF-8.
-    @inline(__always)
-    func entry(for text: UnsafeRawBufferPointer) -> Int? {
+    func number(of text: UnsafeRawBufferPointer) -> Int? {
         let hash = Self.hash(text)
-        if let found = find(text, hash) { return found }
-        return add(text, hash)
-    }
-
-    private func find(_ text: UnsafeRawBufferPointer, _ hash: UInt32) -> Int? {
-        let mask = slots.count - 1
-        var place = Int(hash) & mask
-        return slots.withUnsafeBufferPointer { slots in
-            entries.withUnsafeBufferPointer { entries in
-                while slots[place] >= 0 {
-                    let number = Int(slots[place])
-                    let entry = entries[number]
-                    if entry.hash == hash, Int(entry.count) == text.count, isEqual(entry, text) { return number }
-                    place = (place + 1) & mask
-                }
-                return nil
-            }
-        }
-    }
-
-    @inline(__always)
-    private func isEqual(_ entry: Entry, _ text: UnsafeRawBufferPointer) -> Bool {
-        guard let mine = arena.baseAddress, let theirs = text.baseAddress else { return text.isEmpty }
-        return memcmp(mine + entry.offset, theirs, text.count) == 0
+        return table.pointee.find(text, hash) ?? add(text, hash)
     }
 
     private func add(_ text: UnsafeRawBufferPointer, _ hash: UInt32) -> Int? {
         let isASCII = text.allSatisfy { $0 < 0x80 }
         if isASCII, text.count <= maximumBytes, domain == nil {
             let number = insert(text, hash)
-            entries[number].resolved = Int32(number)
+            table.pointee.entries[number].resolved = Int32(number)
             return number
         }
         guard let decoded = String(validating: text, as: UTF8.self) else { return nil }
         let normal = isASCII ? decoded : decoded.precomposedStringWithCanonicalMapping
         let cut = normal.prefixOfBytes(maximumBytes)
         let number = insert(text, hash)
-        entries[number].isCut = cut.utf8.count < normal.utf8.count
-        var final: String? = cut
-        if let domain, !domain.contains(cut) {
-            entries[number].isOutsideDomain = true
-            final = other
-        }
-        entries[number].resolved = final.map { resolve($0, from: number) } ?? Self.null
+        let isOutside = domain.map { !$0.contains(cut) } ?? false
+        let final = isOutside ? other : cut
+        let resolved = final.map { resolve($0) } ?? Self.null
+        table.pointee.entries[number].isCut = cut.utf8.count < normal.utf8.count
+        table.pointee.entries[number].isOutsideDomain = isOutside
+        table.pointee.entries[number].resolved = resolved
         return number
     }
 
     /// The number of a final text: one that stays as it is.
-    private func resolve(_ text: String, from number: Int) -> Int32 {
+    private func resolve(_ text: String) -> Int32 {
         var text = text
         return text.withUTF8 { utf8 in
             let bytes = UnsafeRawBufferPointer(utf8)
             let hash = Self.hash(bytes)
-            let final = find(bytes, hash) ?? insert(bytes, hash)
-            entries[final].resolved = Int32(final)
+            let final = table.pointee.find(bytes, hash) ?? insert(bytes, hash)
+            table.pointee.entries[final].resolved = Int32(final)
             return Int32(final)
         }
     }
 
     private func insert(_ text: UnsafeRawBufferPointer, _ hash: UInt32) -> Int {
-        if used + text.count > arena.count {
-            let larger = UnsafeMutableRawBufferPointer.allocate(
-                byteCount: max(arena.count * 2, used + text.count), alignment: 16)
-            larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: arena[..<used]))
-            arena.deallocate()
-            arena = larger
-        }
-        UnsafeMutableRawBufferPointer(rebasing: arena[used...]).copyMemory(from: text)
-        let number = entries.count
-        entries.append(Entry(offset: used, count: Int32(text.count), resolved: Self.null, hash: hash))
+        reserve(bytes: text.count)
+        if let base = text.baseAddress { (table.pointee.arena + used).copyMemory(from: base, byteCount: text.count) }
+        let number = count
+        table.pointee.entries[number] = Entry(
+            offset: used, count: Int32(text.count), resolved: Self.null, hash: hash)
+        count += 1
         used += text.count
-        if entries.count * 2 > slots.count { grow() } else { place(number) }
+        if count * 2 > table.pointee.mask { growSlots() } else { place(number) }
         return number
     }
 
-    private func place(_ number: Int) {
-        let mask = slots.count - 1
-        var place = Int(entries[number].hash) & mask
-        while slots[place] >= 0 { place = (place + 1) & mask }
-        slots[place] = Int32(number)
+    /// Room for one more entry of that many bytes.
+    private func reserve(bytes: Int) {
+        if used + bytes > arenaCapacity {
+            arenaCapacity = max(arenaCapacity * 2, used + bytes)
+            let larger = UnsafeMutableRawPointer.allocate(byteCount: arenaCapacity, alignment: 16)
+            larger.copyMemory(from: table.pointee.arena, byteCount: used)
+            table.pointee.arena.deallocate()
+            table.pointee.arena = larger
+        }
+        if count == entryCapacity {
+            entryCapacity *= 2
+            let larger = UnsafeMutablePointer<Entry>.allocate(capacity: entryCapacity)
+            larger.update(from: table.pointee.entries, count: count)
+            table.pointee.entries.deallocate()
+            table.pointee.entries = larger
+        }
     }
 
-    private func grow() {
-        slots = [Int32](repeating: -1, count: slots.count * 4)
-        for number in entries.indices { place(number) }
+    private func place(_ number: Int) {
+        let table = table.pointee
+        var place = Int(table.entries[number].hash) & table.mask
+        while table.slots[place] >= 0 { place = (place + 1) & table.mask }
+        table.slots[place] = Int32(number)
+    }
+
+    private func growSlots() {
+        let size = (table.pointee.mask + 1) * 4
+        table.pointee.slots.deallocate()
+        table.pointee.slots = .allocate(capacity: size)
+        table.pointee.slots.initialize(repeating: -1, count: size)
+        table.pointee.mask = size - 1
+        for number in 0..<count { place(number) }
     }
 
     /// Not keyed: it only finds places in a table of the owner's own texts.
     @inline(__always)
-    private static func hash(_ text: UnsafeRawBufferPointer) -> UInt32 {
+    static func hash(_ text: UnsafeRawBufferPointer) -> UInt32 {
         var state = UInt64(truncatingIfNeeded: text.count) &* 0x9e37_79b9_7f4a_7c15
         var i = 0
         while i + 8 <= text.count {

@@ -137,12 +137,8 @@ final class BlockBuffer {
     }
 
     private static func allocate(_ count: Int) -> (UnsafeMutableRawBufferPointer, ColumnBytes) {
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
-        let place = UInt(bitPattern: memory.baseAddress)
-        let bytes = ColumnBytes(address: UnsafeRawPointer(memory.baseAddress.unsafelyUnwrapped), count: count) {
-            UnsafeMutableRawPointer(bitPattern: place)?.deallocate()
-        }
-        return (memory, bytes)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
+        return (UnsafeMutableRawBufferPointer(start: memory, count: count), ColumnBytes(owning: memory, count: count))
     }
 
     private func reserve(_ wanted: Int) {
