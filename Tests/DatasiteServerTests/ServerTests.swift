@@ -118,6 +118,21 @@ struct ServerTests {
         }
     }
 
+    @Test("What was cached of the catalogue does not outlive a change of it")
+    func catalogueChanges() async throws {
+        try await served.serve { [served] ports in
+            let site = try served.client("ada", ports)
+            let before = try await site.dataset("visits").detail()
+            #expect(try await site.dataset("visits").detail() == before)
+            #expect(before.total?.epsilon == 10)
+            try served.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 12}}")
+            #expect(try await site.dataset("visits").detail().total?.epsilon == 12)
+            try served.site.removeDataset("visits")
+            #expect(try await site.datasets().isEmpty)
+            #expect(await failure { _ = try await site.dataset("visits").detail() }.problem?.status == 404)
+        }
+    }
+
     @Test("HEAD is GET without the body")
     func head() async throws {
         try await served.serve { [served] ports in

@@ -6,6 +6,10 @@ import Query
 import Tables
 
 extension Datasite {
+    /// Changes whenever users, datasets or policies do, by this process or another: what was made from the catalogue
+    /// holds for as long as this stays the same.
+    public func catalogueVersion() throws -> Int64 { try catalogue().version }
+
     /// The catalogue: public.
     public func datasets() throws -> [DatasetSummary] {
         try catalogue().datasets.values.map(\.summary).sorted { $0.name < $1.name }

@@ -8,14 +8,21 @@ import NIOCore
 struct Routes: Sendable {
     let datasite: Datasite
     let limits: Limits
+    private let cache = ResponseCache()
+
+    init(datasite: Datasite, limits: Limits) {
+        self.datasite = datasite
+        self.limits = limits
+    }
 
     func respond(to call: Call) async throws -> Response {
         switch call.operation {
         case .health: return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
         case .site: return try Reply.json(datasite.description)
         case .whoami: return try Reply.json(call.requireIdentity())
-        case .listDatasets: return try Reply.json(datasite.datasets())
-        case .getDataset: return try Reply.json(datasite.dataset(call.parameter))
+        case .listDatasets: return try catalogue("") { try JSONEncoding.bytes(datasite.datasets()) }
+        case .getDataset:
+            return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .preview, .ask, .mock: return try await question(call)
         case .listRequests: return try Reply.json(datasite.requests(as: call.requireIdentity()))
         case .getRequest: return try Reply.json(datasite.request(call.parameter, as: call.requireIdentity()))
@@ -25,6 +32,12 @@ struct Routes: Sendable {
         case .budget: return try Reply.json(datasite.budget(as: call.requireIdentity()))
         case .audit: return try audit(call)
         }
+    }
+
+    /// What follows from the catalogue alone, the same for everyone: encoded once a version. No dataset's name is empty.
+    private func catalogue(_ name: String, make: () throws -> [UInt8]) throws -> Response {
+        let body = try cache.body(name, version: datasite.catalogueVersion(), make: make)
+        return Reply.buffer(body, status: .ok, type: "application/json")
     }
 
     private func question(_ call: Call) async throws -> Response {
