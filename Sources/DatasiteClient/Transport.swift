@@ -115,15 +115,21 @@ final class Transport: Sendable {
                 hint: "ask again: a repeated question with the same idempotency key is not charged twice")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             untrusted(base)
-        case let error as NIOConnectionError:
-            TransportError(
-                .unreachable, "cannot connect to \(error.host):\(error.port)",
-                hint: "check the URL, and that the datasite is running (its owner runs 'parley serve')")
+        case is NIOConnectionError: unreachable(base)
+        // An address in numbers is connected to without a name's look-up, and fails with the system's own error.
+        case let error as IOError where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH].contains(error.errnoCode):
+            unreachable(base)
         default:
             TransportError(
                 .interrupted, "the connection to \(base) broke before the response was whole",
                 hint: "ask again: a repeated question with the same idempotency key is not charged twice")
         }
+    }
+
+    private static func unreachable(_ base: String) -> TransportError {
+        TransportError(
+            .unreachable, "cannot connect to \(base)",
+            hint: "check the URL, and that the datasite is running (its owner runs 'parley serve')")
     }
 
     private static func untrusted(_ base: String) -> TransportError {

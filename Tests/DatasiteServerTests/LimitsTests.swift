@@ -13,12 +13,15 @@ private final class LimitedServer: Sendable {
     let metrics = Metrics()
     let connections = ConnectionCount()
     let wholeRequests = Mutex(0)
+    /// Yields when a request's head has reached the responder.
+    let heads = AsyncStream<Void>.makeStream()
 
     func run(
-        _ limits: Limits, answer: ByteBuffer = ByteBuffer(string: "fine"),
+        _ limits: Limits, answer: ByteBuffer = ByteBuffer(string: "fine"), onShutdown: @Sendable () -> Void = {},
         _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
         let responder = CallbackResponder<Exchange> { request, _ in
+            self.heads.continuation.yield()
             for try await _ in request.body {}
             self.wholeRequests.withLock { $0 += 1 }
             return Reply.buffer(answer, status: .ok, type: "text/plain")
@@ -40,6 +43,7 @@ private final class LimitedServer: Sendable {
             let listening = await ports.first { _ in true }
             try await body(try #require(listening))
             await group.triggerGracefulShutdown()
+            onShutdown()
             try await tasks.waitForAll()
         }
     }
@@ -275,5 +279,26 @@ struct LimitsTests {
         }
         #expect(try await client.withLock { $0 }?.value == "")
         #expect(server.metrics.breaches(.idleDeadline) == 0)
+    }
+
+    @Test("A request that is under way when the shutdown begins is answered")
+    func shutdownUnderWay() async throws {
+        let client = Mutex<Task<String, any Error>?>(nil)
+        let (shuttingDown, signal) = AsyncStream<Void>.makeStream()
+        try await server.run(Limits(), onShutdown: { signal.yield() }) { [server] port in
+            let task = Task {
+                try await RawConnection.open(port: port) { connection in
+                    try await connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
+                    _ = await shuttingDown.first { true }
+                    try await connection.send("cd")
+                    return await connection.readToEnd()
+                }
+            }
+            client.withLock { $0 = task }
+            _ = await server.heads.stream.first { true }
+        }
+        let reply = try await client.withLock { $0 }?.value
+        #expect(reply?.hasPrefix("HTTP/1.1 200 ") == true)
+        #expect(server.wholeRequests.withLock { $0 } == 1)
     }
 }
