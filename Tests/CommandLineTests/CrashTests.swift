@@ -46,7 +46,6 @@ struct CrashTests {
         #expect(released.count == answers.count)
         let spent = try #require(try await client.budget().first?.lines.first?.spent.epsilon)
         #expect(abs(spent - Double(answers.count) * Self.epsilon) < 1e-6)
-        try await client.close()
         #expect(try place.parley("verify").status == 0)
     }
 
@@ -65,7 +64,6 @@ struct CrashTests {
                         outcomes.append((key, bytes))
                         if bytes == nil { break }
                     }
-                    try? await client.close()
                     return outcomes
                 }
             }

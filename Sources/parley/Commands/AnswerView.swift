@@ -51,7 +51,7 @@ struct PreviewView {
     func show(on terminal: Terminal) {
         let rows = [
             ["would cost", preview.charge.text], ["you have left", preview.available.text],
-            ["would be", preview.decision],
+            ["decision", preview.decision],
         ]
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
         if let groups = preview.groups {
@@ -64,7 +64,7 @@ struct PreviewView {
         for column in preview.columns {
             table.append([
                 column.name, column.type,
-                column.expectedError.map { "± " + NumberText.significant($0, digits: 3) } ?? "",
+                halfWidth(column),
                 column.isKey ? "none: a key" : column.mechanism ?? "",
             ])
         }
@@ -76,5 +76,11 @@ struct PreviewView {
             }
         }
         terminal.line(terminal.styled("Nothing was spent.", .dim))
+    }
+
+    /// The half-width of a mean depends on how many rows its group has, which nobody may know beforehand.
+    private func halfWidth(_ column: Preview.Column) -> String {
+        if let error = column.expectedError { return "± " + NumberText.significant(error, digits: 3) }
+        return column.isKey ? "" : "by group size"
     }
 }

@@ -34,11 +34,16 @@ enum BudgetView {
             ], indent: 2)
         for line in report.lines {
             table.append([
-                line.scope, line.limit.text, line.spent.shortText, line.remaining.shortText,
+                line.scope, line.limit.shortText, line.spent.shortText, line.remaining.shortText,
                 gauge(line, unicode: terminal.usesUnicode),
             ])
         }
         terminal.write(table.render(on: terminal))
+        if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta {
+            terminal.line(
+                "  (ρ \(NumberText.significant(total.amount)) converts to ε \(NumberText.significant(epsilon, digits: 3))"
+                    + " at δ \(NumberText.significant(delta, digits: 3)); rhos add up, epsilons do not)")
+        }
     }
 
     /// How much is spent, as a bar of 20.

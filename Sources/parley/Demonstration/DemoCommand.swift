@@ -34,22 +34,27 @@ struct DemoCommand: AsyncParsableCommand {
     }
 
     private func makeTemporaryFolder() throws -> String {
-        var template = Array((NSTemporaryDirectory() + "/parley-demo-XXXXXX").utf8CString)
+        var template = Array((Self.temporaryFolder + "/parley-demo-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure("Cannot make a temporary folder.") }
         return String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
+    private static var temporaryFolder: String {
+        let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+        return folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
     }
 
     /// Beside the working folder, or above the program in the folder that it was built in.
     private static func findExample() throws -> String {
         let relative = "Examples/randhie"
         let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        var folders = [FileManager.default.currentDirectoryPath]
+        var folders: [String] = []
         var folder = program.deletingLastPathComponent()
         for _ in 0..<5 {
             folders.append(folder.path)
             folder.deleteLastPathComponent()
         }
-        let found = folders.map { $0 + "/" + relative }.first {
+        let found = ([relative] + folders.map { $0 + "/" + relative }).first {
             FileManager.default.fileExists(atPath: $0 + "/manifest.yaml")
         }
         guard let found else {

@@ -84,8 +84,8 @@ final class Workplace: Sendable {
     func run(_ command: [String], input: String = "", environment extra: [String: String] = [:]) throws -> Finished {
         let name = UUID().uuidString
         try write(input, to: name + ".in")
-        FileManager.default.createFile(atPath: path(name + ".out"), contents: nil)
-        FileManager.default.createFile(atPath: path(name + ".err"), contents: nil)
+        try write("", to: name + ".out")
+        try write("", to: name + ".err")
         let process = process(command, extra)
         process.standardInput = FileHandle(forReadingAtPath: path(name + ".in"))
         process.standardOutput = FileHandle(forWritingAtPath: path(name + ".out"))
