@@ -107,7 +107,8 @@ struct Allocation {
         case .sum(let expression, let isCentred):
             let choice = choice(expression)
             let half = choice.bounds.upper / 2 - choice.bounds.lower / 2
-            return half > 0 ? choice.largest(isCentred: isCentred) / half : 1
+            // A sum of nearly constant values must not leave nothing for the others.
+            return half > 0 ? Swift.min(choice.largest(isCentred: isCentred) / half, 1_000) : 1
         default: return 1
         }
     }

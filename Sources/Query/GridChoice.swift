@@ -49,6 +49,10 @@ struct GridChoice {
         isCentred: Bool, noise: Double, magnitude: Double, least: Double
     ) throws(QueryError) -> FixedPointGrid {
         let largest = largest(isCentred: isCentred)
+        // Noise so large that a grid on which it can be drawn has no room for the values.
+        guard least < (isCentred ? width : largest) / 0x1p12 || (type == .integer && least <= 1) else {
+            throw Channel.tooMuchNoise
+        }
         // Rounding each row by half a step, all the same way, moves a full table's sum by half the noise at most.
         let rows = Swift.min(Swift.max(Double(capacityRows), 0x1p12), 0x1p26)
         let fine = Self.powerOfTwo(atMost: Swift.min(noise / rows, width / 0x1p12))

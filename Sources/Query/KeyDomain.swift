@@ -44,8 +44,9 @@ struct KeyDomain {
             return structural(operand)?.map { ScalarEvaluator.cast($0, to: .real) }
         case .bin(let operand, let width, let origin, let type): return bins(operand, width, origin, type)
         case .dateTruncate(let part, let operand, let type): return starts(part, operand, type)
-        case .function(.floor, _, .real), .function(.ceiling, _, .real), .round(_, digits: 0):
-            return range(expression)
+        case .function(.floor, _, .real), .function(.ceiling, _, .real): return wholeReals(expression, step: 1)
+        case .round(_, let digits) where digits <= 0:
+            return wholeReals(expression, step: ScalarFunctions.round(ScalarFunctions.power(10, -digits), digits: 0))
         default:
             if expression.type == .boolean { return [.boolean(false), .boolean(true)] }
             return range(expression) ?? enumerated(expression)?.filter { $0 != .null }
@@ -72,18 +73,12 @@ struct KeyDomain {
 
     /// Whole numbers between the bounds.
     private func range(_ expression: Expression) -> [Value]? {
-        guard [.integer, .real, .date, .timestamp].contains(expression.type) else { return nil }
-        if expression.type == .real, case .column = expression { return nil }
+        guard [.integer, .date, .timestamp].contains(expression.type) else { return nil }
         let bounds = scope.bounds.bounds(expression)
         if bounds.isEmpty { return [] }
         let (lower, upper) = (bounds.lower.rounded(.up), bounds.upper.rounded(.down))
         guard bounds.isFinite, abs(lower) < 0x1p53, abs(upper) < 0x1p53, upper - lower < Double(Limits.groups) else {
             return nil
-        }
-        switch expression {
-        case .function(.floor, _, .real), .function(.ceiling, _, .real), .round:
-            return stride(from: lower, through: upper, by: 1).map(Value.real)
-        default: break
         }
         guard lower <= upper else { return [] }
         let integers = Int64(lower)...Int64(upper)
@@ -93,6 +88,17 @@ struct KeyDomain {
         case .timestamp: return integers.map(Value.timestamp)
         default: return nil
         }
+    }
+
+    /// Multiples of `step` between the bounds, as reals.
+    private func wholeReals(_ expression: Expression, step: Double) -> [Value]? {
+        let bounds = scope.bounds.bounds(expression)
+        if bounds.isEmpty { return [] }
+        let (first, last) = ((bounds.lower / step).rounded(.up), (bounds.upper / step).rounded(.down))
+        guard bounds.isFinite, abs(first) < 0x1p53, abs(last) < 0x1p53, last - first < Double(Limits.groups) else {
+            return nil
+        }
+        return stride(from: first, through: last, by: 1).map { .real($0 * step) }
     }
 
     private func bins(_ operand: Expression, _ width: Double, _ origin: Double, _ type: ValueType) -> [Value]? {
@@ -155,7 +161,7 @@ struct KeyDomain {
             guard combinations > 0, combinations <= Limits.enumeratedCombinations else { return nil }
             domains.append(values)
         }
-        guard expression.size(upTo: 200) < 200 else { return nil }
+        guard expression.size(upTo: Limits.enumeratedNodes) < Limits.enumeratedNodes else { return nil }
         return evaluateAll(expression, columns, domains, combinations)
     }
 

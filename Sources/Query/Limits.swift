@@ -24,7 +24,9 @@ public enum Limits {
     public static let cells = 1 << 22
     public static let selectedCells = 1 << 30
     /// Combinations of column values that are tried out to find the values that a grouping expression can take.
-    public static let enumeratedCombinations = 16_384
+    public static let enumeratedCombinations = 4_096
+    /// Nodes of an expression that is tried out.
+    public static let enumeratedNodes = 100
     /// Points of the grid on which a quantile is searched.
     public static let quantilePoints = 1_000_000
     /// Magnitude of a bound, above which an expression counts as unbounded.

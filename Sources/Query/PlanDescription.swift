@@ -96,6 +96,7 @@ struct PlanDescription {
                 "The values of \(keys.selected.joined(separator: ", ")) are selected privately: a group is left out "
                     + "unless its noisy number of units reaches \(threshold.threshold).")
         }
+        notes += meanNotes
         notes += aggregateNotes
         return notes
     }
@@ -110,6 +111,19 @@ struct PlanDescription {
             "Of each unit, at most \(groups) group\(groups == 1 ? "" : "s") count, and \(rows) "
                 + "row\(rows == 1 ? "" : "s") in each; groups in which a unit has more rows are favoured."
         ]
+    }
+
+    /// The interval of a mean depends on the group's size, which is not known beforehand.
+    private var meanNotes: [String] {
+        bound.columns.compactMap { column in
+            guard groupSize == nil, case .scalar(let expression) = column.item,
+                case .ratio(let numerator, let denominator, let lower, let upper) = CellForm(
+                    expression, keys: bound.keys.count, forms), lower.isFinite, upper.isFinite
+            else { return nil }
+            let worst = [lower, upper].map { model.halfWidth(numerator - denominator.scaled($0)) }.max() ?? 0
+            return "The 95 % interval of \(column.name) is at most about \(Channel.digits(worst)) / n either way in a "
+                + "group of n values, once n is well above its own noise."
+        }
     }
 
     private var aggregateNotes: [String] {

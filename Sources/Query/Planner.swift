@@ -147,8 +147,11 @@ struct Keys {
 
     init(_ question: BoundQuestion, _ regime: LossRegime) throws(QueryError) {
         let domain = KeyDomain(scope: question.scope)
-        var values = question.keys.map(domain.values)
-        Self.limit(&values)
+        var values: [[Value]?] = []
+        for key in question.keys {
+            values.append(domain.values(of: key))
+            Self.limit(&values)
+        }
         for (index, key) in question.keys.enumerated() {
             if let known = values[index] {
                 specifications.append(KeySpecification(expression: key, coding: .domain(known)))

@@ -14,6 +14,8 @@ enum ScalarFunctions {
 
     static func logarithm(_ x: Double) -> Double { log(x) }
 
+    static func power(_ base: Double, _ exponent: Int) -> Double { pow(base, Double(exponent)) }
+
     /// `origin + width * floor((x - origin) / width)`.
     static func bin(_ x: Double, width: Double, origin: Double) -> Double {
         origin + width * ((x - origin) / width).rounded(.down)

@@ -55,7 +55,7 @@ struct ParserTests {
             ("SELECT ^* FROM visits", "COUNT(*)"),
             ("SELECT ^v.* FROM visits v", "COUNT(*)"),
             ("SELECT ^age FROM visits", "only aggregates"),
-            ("SELECT ^1 FROM visits LIMIT 1", "no aggregate"),
+            ("^SELECT 1 FROM visits LIMIT 1", "no aggregate"),
             ("SELECT ^DISTINCT plan FROM visits", "GROUP BY"),
             ("SELECT COUNT(*) ^", "FROM"),
             ("SELECT COUNT(*) FROM ^vists", "Did you mean visits?"),
@@ -111,7 +111,8 @@ struct ParserTests {
             ("SELECT COUNT(*) FROM visits v JOIN clinics c ON ^v.age = c.score", "v.person = c.patient"),
             ("SELECT COUNT(*) FROM visits v ^LEFT JOIN clinics c ON v.person = c.patient", "is private"),
             ("SELECT COUNT(*) FROM visits v JOIN ^others o ON v.person = o.id", "different populations"),
-            ("SELECT COUNT(^) FROM visits", "expression"),
+            ("SELECT ^COUNT() FROM visits", "COUNT(*)"),
+            ("SELECT SUM(cost, ^) FROM visits", "expression"),
             ("SELECT plan FROM visits WHERE^", "expression"),
         ])
     func refuses(_ marked: String, _ words: String) throws {

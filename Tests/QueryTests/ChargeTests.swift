@@ -1,0 +1,205 @@
+import DifferentialPrivacy
+import Tables
+import Testing
+
+@testable import Query
+
+@Suite("What a question costs")
+struct ChargeTests {
+    static let questions = SensitivityTests.questions + SensitivityTests.selecting
+
+    @Test("The charge is the sum of the events' losses, and never above what was asked", arguments: questions)
+    func sums(_ sql: String) throws {
+        for rho in [1e-6, 0.01, 0.3, 7.0] {
+            let plan = try Fixtures.plan(sql, .rho(rho))
+            let total = try plan.events.reduce(PrivacyLoss.zero(.zeroConcentrated)) { (sum, event) in
+                try sum + event.loss(kind: .zeroConcentrated)
+            }
+            #expect(plan.charge == total)
+            #expect(plan.charge.fits(in: try PrivacyLoss(roundingDownRho: rho, delta: 1e-6)))
+            #expect(plan.charge.value > rho * 0.999)
+        }
+    }
+
+    @Test("Under pure differential privacy, likewise", arguments: SensitivityTests.questions)
+    func pureSums(_ sql: String) throws {
+        for epsilon in [1e-3, 0.5, 9.0] {
+            let plan = try Fixtures.plan(sql, .epsilon(epsilon), regime: Fixtures.pure)
+            let total = try plan.events.reduce(PrivacyLoss.zero(.pure)) { try $0 + $1.loss(kind: .pure) }
+            #expect(plan.charge == total)
+            #expect(plan.charge.fits(in: try PrivacyLoss(roundingDownEpsilon: epsilon)))
+            #expect(plan.charge.value > epsilon * 0.999)
+        }
+    }
+
+    @Test("An epsilon under zCDP is the largest rho that converts to it")
+    func conversion() throws {
+        let plan = try Fixtures.plan("SELECT COUNT(*) FROM visits", .epsilon(1))
+        let epsilon = Conversion.epsilon(rho: plan.charge.value, delta: 1e-6)
+        #expect(epsilon <= 1)
+        #expect(epsilon > 0.9999)
+    }
+
+    @Test("A budget that is none is refused")
+    func refusals() throws {
+        let sql = "SELECT COUNT(*) FROM visits"
+        for budget in [
+            QuestionBudget.epsilon(0), .epsilon(-1), .epsilon(.nan), .epsilon(.infinity), .epsilon(1e5), .rho(0),
+            .rho(.nan), .error(relative: 0, groupSize: 1), .error(relative: 0.1, groupSize: .nan),
+        ] {
+            #expect(Fixtures.error(sql, budget) != nil, "\(budget)")
+        }
+        #expect(try #require(Fixtures.error(sql, .rho(1), regime: Fixtures.pure)).message.contains("pure"))
+        #expect(Fixtures.error(sql, .epsilon(1e-13), regime: Fixtures.pure) == Channel.tooMuchNoise)
+        // Wider bounds than the manifest's are refused, tighter ones accepted.
+        var question = Question(sql: sql, budget: .rho(1), rowsPerGroup: 6)
+        #expect(throws: QueryError.self) { try Planner.plan(question, in: Fixtures.context()) }
+        question.rowsPerGroup = 1
+        #expect(try Planner.plan(question, in: Fixtures.context()).specification.bounds.rowsPerGroup == 1)
+    }
+
+    @Test("Unknown keys are refused under a pure policy, with the reason")
+    func pureKeys() throws {
+        let error = try #require(
+            Fixtures.error("SELECT city, COUNT(*) FROM visits GROUP BY city", .epsilon(1), regime: Fixtures.pure))
+        #expect(error.message.contains("pure differential privacy"))
+        #expect(error.position == 43)
+    }
+
+    @Test("A quarter of rho selects keys; the noisy unit counts answer COUNT(DISTINCT unit) for nothing")
+    func selection() throws {
+        let plan = try Fixtures.plan("SELECT city, COUNT(*) FROM visits GROUP BY city", .rho(0.4))
+        let losses = try plan.events.map { try $0.loss(kind: .zeroConcentrated).value }
+        #expect(losses.count == 2)
+        #expect(abs(losses[0] - 0.1) < 1e-9)
+        #expect(abs(losses[1] - 0.3) < 1e-9)
+        #expect(plan.charge.delta > 0)
+        #expect(plan.charge.deltaValue <= 1e-6 * 0.4 / 10 * 1.000001)
+        let free = try Fixtures.plan("SELECT city, COUNT(DISTINCT person) FROM visits GROUP BY city", .rho(0.4))
+        #expect(free.events.count == 1)
+        #expect(try free.events[0].loss(kind: .zeroConcentrated).value > 0.3999)
+        let both = try Fixtures.plan(
+            "SELECT city, COUNT(*), COUNT(DISTINCT person) FROM visits GROUP BY city", .rho(0.4))
+        #expect(both.events == plan.events)
+    }
+
+    @Test("Equal aggregates are measured once, wherever they stand; those in HAVING and ORDER BY are charged")
+    func once() throws {
+        let plain = try Fixtures.plan("SELECT plan, COUNT(*), AVG(cost) FROM visits GROUP BY plan")
+        let repeated = try Fixtures.plan(
+            """
+            SELECT plan, COUNT(*), AVG(cost), AVG(COST) + 1, SUM(cost), COUNT(*) * 2, COUNT(age) FROM visits
+            GROUP BY plan HAVING COUNT(*) > 3 AND SUM(cost) > 0 ORDER BY COUNT(cost) DESC, AVG(cost)
+            """)
+        #expect(plain.events == repeated.events)
+        #expect(plain.events.count == 3)
+        let more = try Fixtures.plan("SELECT plan, COUNT(*) FROM visits GROUP BY plan HAVING SUM(visits) > 3")
+        #expect(more.events.count == 2)
+    }
+
+    @Test("An average shares its count, and its sum is centred; a sum alone is not")
+    func centring() throws {
+        let average = try Fixtures.plan("SELECT AVG(visits) FROM visits")
+        #expect(average.specification.measures.count == 2)
+        guard case .sum(_, let centred) = average.specification.measures[1].kind else {
+            Issue.record("no sum")
+            return
+        }
+        #expect(centred.center == 25)
+        #expect(centred.largest == 25)
+        let alone = try Fixtures.plan("SELECT SUM(visits) FROM visits")
+        guard case .sum(_, let grid) = alone.specification.measures[0].kind else {
+            Issue.record("no sum")
+            return
+        }
+        #expect(grid.center == 0)
+        #expect(grid.largest == 50)
+        // A count of something else does not centre it.
+        let other = try Fixtures.plan("SELECT SUM(cost), COUNT(*) FROM visits")
+        guard case .sum(_, let uncentred) = other.specification.measures[1].kind else {
+            Issue.record("no sum")
+            return
+        }
+        #expect(uncentred.center == 0)
+    }
+
+    @Test("Noise is the same multiple of (group size x half-width), whatever the bounds")
+    func split() throws {
+        let plan = try Fixtures.plan("SELECT plan, COUNT(*), AVG(visits), AVG(age) FROM visits GROUP BY plan")
+        let relative = plan.output.channels.map { channel -> Double in
+            let noise = channel.variance.squareRoot() * channel.unit
+            guard let grid = channel.grid else { return noise }
+            return noise / ((grid.upper - grid.lower) / 2)
+        }
+        #expect(relative.count == 3)
+        for ratio in relative { #expect(abs(ratio / relative[0] - 1) < 0.03) }
+    }
+
+    @Test("--error buys the least budget that reaches the error", arguments: [Fixtures.zCDP, Fixtures.pure])
+    func errorTarget(_ regime: LossRegime) throws {
+        let sql = "SELECT plan, COUNT(*), SUM(visits), AVG(cost) FROM visits GROUP BY plan"
+        let plan = try Fixtures.plan(sql, .error(relative: 0.02, groupSize: 1_000), regime: regime)
+        let columns = plan.columns
+        #expect(try #require(columns[1].expectedError) <= 20)
+        #expect(try #require(columns[2].expectedError) <= 20 * 25)
+        #expect(try #require(columns[3].expectedError) <= 0.02 * 500 * 1.000001)
+        // A little less budget misses the target somewhere.
+        let budget = QuestionBudget.epsilon(plan.charge.value * 0.97)
+        let less = try Fixtures.plan(
+            sql, regime.kind == .pure ? budget : .rho(plan.charge.value * 0.97), regime: regime)
+        let model = ErrorModel(channels: less.output.channels)
+        guard case .linear(let count) = less.output.forms[0], case .linear(let sum) = less.output.forms[1],
+            case .mean(let total, let number, _, let upper) = less.output.forms[2]
+        else {
+            Issue.record("other forms")
+            return
+        }
+        #expect(
+            model.halfWidth(count) > 20 || model.halfWidth(sum) > 500
+                || model.halfWidth(total - number.scaled(upper)) > 10_000)
+        // A tighter error costs more.
+        let tighter = try Fixtures.plan(sql, .error(relative: 0.01, groupSize: 1_000), regime: regime)
+        #expect(tighter.charge.amount > plan.charge.amount)
+    }
+
+    @Test("The same question gives the same plan, to the bit")
+    func deterministic() throws {
+        for sql in Self.questions {
+            let first = try Fixtures.plan(sql)
+            let second = try Fixtures.plan(sql)
+            #expect(first == second)
+            #expect(first.hashValue == second.hashValue)
+        }
+    }
+
+    @Test("A join's bounds are the products of both tables' bounds")
+    func joinBounds() throws {
+        let plan = try Fixtures.plan(
+            "SELECT plan, COUNT(*) FROM visits v JOIN clinics c ON c.patient = v.person GROUP BY plan")
+        #expect(plan.datasets == ["visits", "clinics"])
+        #expect(plan.rowsPerUnit == [5, 2])
+        // Groups 3 x 2, but the domain has 4; rows 5 x 2.
+        #expect(plan.specification.bounds == ContributionBounds(groupsPerUnit: 4, rowsPerGroup: 10))
+        let total = try Fixtures.plan("SELECT COUNT(*) FROM visits JOIN clinics ON visits.person = clinics.patient")
+        #expect(total.specification.bounds == ContributionBounds(groupsPerUnit: 1, rowsPerGroup: 10))
+    }
+
+    @Test("A quantile charges each group that a unit can be in")
+    func quantiles() throws {
+        let plan = try Fixtures.plan("SELECT plan, MEDIAN(cost) FROM visits GROUP BY plan", .rho(0.3))
+        guard case .exponentialMechanism(let epsilon, let times) = plan.events[0] else {
+            Issue.record("another event")
+            return
+        }
+        #expect(times == 3)
+        #expect(abs(3 * epsilon * epsilon / 8 - 0.3) < 1e-9)
+        #expect(plan.specification.measures[0].rowsPerGroup == 1)
+        let pure = try Fixtures.plan(
+            "SELECT plan, MEDIAN(cost) FROM visits GROUP BY plan", .epsilon(0.3), regime: Fixtures.pure)
+        guard case .exponentialMechanism(let each, _) = pure.events[0] else {
+            Issue.record("another event")
+            return
+        }
+        #expect(abs(each - 0.1) < 1e-9)
+    }
+}
