@@ -6,7 +6,7 @@ public struct TableAssembler: Sendable {
     public static var partitionCount: Int { RowPartitions.count }
 
     /// A part's next bytes. Called in order for each part.
-    public typealias Sink = (TablePart, UnsafeRawBufferPointer) throws -> Void
+    public typealias Sink = (TablePart, [UInt8]) throws -> Void
 
     private let context: ClusteringContext
     private let workers: [(layouts: [RecordLayout], partitions: [[RecordSpan]])]
@@ -85,7 +85,7 @@ public struct TableAssembler: Sendable {
     public mutating func write(_ partition: AssembledPartition, to sink: Sink) throws {
         let content = partition.content
         for (column, bytes) in content.columns.enumerated() where !bytes.isEmpty {
-            try bytes.withUnsafeBytes { try sink(.column(column), $0) }
+            try sink(.column(column), bytes)
         }
         if context.plan.unitColumn != nil {
             var starts: [Int64] = []
@@ -96,8 +96,8 @@ public struct TableAssembler: Sendable {
                 next += Int64(rows)
             }
             if !starts.isEmpty {
-                try starts.withUnsafeBytes { try sink(.unitStarts, $0) }
-                try content.unitHashes.withUnsafeBytes { try sink(.unitHashes, $0) }
+                try sink(.unitStarts, starts.withUnsafeBytes(Array.init))
+                try sink(.unitHashes, content.unitHashes.withUnsafeBytes(Array.init))
             }
             unitCount += content.unitRows.count
         } else {
@@ -113,11 +113,11 @@ public struct TableAssembler: Sendable {
     /// Writes what follows the rows.
     public func finish(to sink: Sink) throws -> TableDescription {
         if context.plan.unitColumn != nil {
-            try withUnsafeBytes(of: Int64(rowCount)) { try sink(.unitStarts, $0) }
+            try sink(.unitStarts, withUnsafeBytes(of: Int64(rowCount), Array.init))
         }
         for (column, sorted) in texts {
-            try sorted.offsets.withUnsafeBytes { try sink(.textOffsets(column), $0) }
-            try sorted.bytes.withUnsafeBytes { if !$0.isEmpty { try sink(.textBytes(column), $0) } }
+            try sink(.textOffsets(column), sorted.offsets.withUnsafeBytes(Array.init))
+            if !sorted.bytes.isEmpty { try sink(.textBytes(column), sorted.bytes) }
         }
         let columns = context.encodings.enumerated().map { column, encoding in
             TableDescription.Column(encoding: encoding, texts: texts[column]?.count)

@@ -76,10 +76,10 @@ func checksum(_ sum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
 }
 
 /// Writes a table's parts into a folder beside its place and moves it there when all is on the disk.
-final class TableWriter {
+final class TableWriter: Sendable {
     private let directory: String
     let partial: String
-    private var files: [TablePart: PartWriter] = [:]
+    private let files = Mutex<[TablePart: PartWriter]>([:])
 
     init(directory: String) throws {
         self.directory = directory
@@ -89,30 +89,35 @@ final class TableWriter {
     }
 
     /// Adds bytes to a part.
-    func append(_ part: TablePart, _ bytes: UnsafeRawBufferPointer) throws {
-        try file(part).append(bytes)
+    func append(_ part: TablePart, _ bytes: [UInt8]) throws {
+        try withFile(part) { try $0.append(bytes) }
     }
 
-    private func file(_ part: TablePart) throws -> PartWriter {
-        if let file = files[part] { return file }
-        let file = try PartWriter(path: partial + "/" + part.name)
-        files[part] = file
-        return file
+    private func withFile<Result: Sendable>(
+        _ part: TablePart, _ body: (PartWriter) throws -> Result
+    ) throws -> Result {
+        try files.withLock { files in
+            if let file = files[part] { return try body(file) }
+            let file = try PartWriter(path: partial + "/" + part.name)
+            files[part] = file
+            return try body(file)
+        }
     }
 
     /// Makes the table durable and visible, in this order.
     func commit(_ description: TableDescription) throws {
         var checksums: [String: UInt32] = [:]
         for part in description.parts {
-            let file = try file(part)
-            try file.finish()
-            checksums[part.name] = file.sum
+            checksums[part.name] = try withFile(part) { file in
+                try file.finish()
+                return file.sum
+            }
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let contents = try encoder.encode(TableFiles.Contents(table: description, checksums: checksums))
         let file = try PartWriter(path: partial + "/" + TableFiles.descriptionName)
-        try contents.withUnsafeBytes(file.append)
+        try file.append(Array(contents))
         try file.finish()
         try synchronize(partial)
         guard rename(partial, directory) == 0 else {
@@ -123,7 +128,7 @@ final class TableWriter {
 
     /// Removes what was written.
     func abandon() {
-        files = [:]
+        files.withLock { $0 = [:] }
         try? FileManager.default.removeItem(atPath: partial)
     }
 }
@@ -162,8 +167,8 @@ private final class PartWriter {
         file = OwnedDescriptor(descriptor)
     }
 
-    func append(_ bytes: UnsafeRawBufferPointer) throws {
-        sum = checksum(sum, bytes)
+    func append(_ bytes: [UInt8]) throws {
+        sum = bytes.withUnsafeBytes { checksum(sum, $0) }
         buffer.append(contentsOf: bytes)
         if buffer.count >= Self.bufferBytes { try drain() }
     }
