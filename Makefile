@@ -9,7 +9,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo test build format install prerequisites
+.PHONY: demo test bench build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -20,8 +20,13 @@ build: prerequisites
 test: prerequisites
 	$(SWIFT) test $(FLAGS)
 
+# Our own figures, one JSON object a line; some minutes, 1 GB of temporary files.
+bench: prerequisites
+	$(SWIFT) build $(FLAGS) --product parley-bench
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley-bench"
+
 format:
-	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests
+	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks
 
 install: build
 	install -d "$(DESTDIR)$(PREFIX)/bin"

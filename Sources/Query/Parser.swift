@@ -70,7 +70,10 @@ struct Parser {
             hint: "Use IN instead of long chains of comparisons.")
     }
 
-    func node(_ kind: Syntax.Kind, _ position: Int) throws(QueryError) -> Syntax {
+    /// A node that ends where the text was read to.
+    ///
+    /// Mutating, so that an argument that parses on is evaluated first, and the end is behind it.
+    mutating func node(_ kind: Syntax.Kind, _ position: Int) throws(QueryError) -> Syntax {
         let depth = 1 + (Syntax.children(of: kind).map(\.depth).max() ?? 0)
         guard depth <= Limits.depth else { throw Self.tooDeep(position) }
         return Syntax(kind: kind, position: position, end: previousEnd, depth: depth)

@@ -93,7 +93,7 @@ extension Parser {
         throw unexpected("NULL, TRUE or FALSE after IS")
     }
 
-    private func negate(_ isNegated: Bool, _ syntax: Syntax, _ position: Int) throws(QueryError) -> Syntax {
+    private mutating func negate(_ isNegated: Bool, _ syntax: Syntax, _ position: Int) throws(QueryError) -> Syntax {
         isNegated ? try node(.not(syntax), position) : syntax
     }
 

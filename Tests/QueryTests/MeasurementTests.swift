@@ -52,6 +52,20 @@ struct MeasurementTests {
             insured: person % 2 == 0 ? .boolean(true) : .null, weight: person % 2 == 0 ? 1 : 3)
     }
 
+    @Test(
+        "A column without a name of its own is titled by the whole text of its expression",
+        arguments: [
+            ("SELECT COUNT(*) FROM visits", ["COUNT(*)"]),
+            ("SELECT SUM(cost) + SUM(visits) / 2 FROM visits", ["SUM(cost) + SUM(visits) / 2"]),
+            (
+                "SELECT visits.plan, AVG(visits.age) FROM visits GROUP BY visits.plan",
+                ["visits.plan", "AVG(visits.age)"]
+            ),
+        ])
+    func titles(sql: String, names: [String]) throws {
+        #expect(try Fixtures.plan(sql, .rho(1)).columns.map(\.name) == names)
+    }
+
     @Test("With a very large budget every aggregate is close to the truth")
     func truth() throws {
         let answer = try Self.ask(
