@@ -15,7 +15,12 @@ public final class Datasite: Sendable {
     let store: SiteStore
     let commit: GroupCommit
     let cache: CatalogueCache
+    /// Where private rows are read.
     let engines: EngineThreads
+    /// Where questions are planned, answers encoded and mock rows scanned: apart, so that none of these waits for a scan
+    /// of private rows and tells how long it took.
+    let planners: EngineThreads
+    let scans: ScanSchedule
     let clock: SiteClock
     let tables = OpenTables()
     let mockTables = OpenTables()
@@ -92,6 +97,8 @@ public final class Datasite: Sendable {
         self.folder = folder
         clock = configuration.clock
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+        planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+        scans = ScanSchedule(threads: configuration.threads)
     }
 
     /// The site's name and the key that signs its receipts: public.

@@ -34,6 +34,20 @@ struct TimeSlotTests {
         }
     }
 
+    @Test("A scan that waits for another counts as begun after that one's public time, whatever it really took")
+    func waitingRevealsNothing() {
+        let slot = TimeSlot(length: .milliseconds(10))
+        let schedule = ScanSchedule(threads: 2)
+        let arrivals = [0, 0, 0, 1, 9].map { Duration.milliseconds($0) }
+        let starts = arrivals.map { schedule.begin(at: $0, slot) }
+        #expect(starts == [0, 0, 2, 2, 9].map { .milliseconds($0) })
+        // A scan that was done before it counts as begun leaves no earlier than one that was not.
+        for end in [-5, 0, 3, 10] {
+            #expect(
+                slot.departure(start: .milliseconds(20), end: .milliseconds(20 + end)) == .milliseconds(30))
+        }
+    }
+
     @Test("A repeated key does not wait: its answer is stored already")
     func replay() async throws {
         let test = try TestSite()

@@ -27,7 +27,7 @@ extension Datasite {
         try requireSound()
         let catalogue = try catalogue()
         return try await engines.admitting {
-            try await engines.run {
+            try await planners.run {
                 try reportingProblems { try self.preview(PlannedRequest(request, in: catalogue), as: identity) }
             }
         }
@@ -112,10 +112,10 @@ extension Datasite {
             }
             let catalogue = try catalogue()
             let result = try await engines.admitting { () -> AskResult? in
-                let planned = try await engines.run { try PlannedRequest(request, in: catalogue) }
+                let planned = try await planners.run { try PlannedRequest(request, in: catalogue) }
                 let attempt = try ReserveAttempt(planned, researcher: researcher, key: key)
                 switch try await commit.perform({ try attempt.run(in: &$0) }) {
-                case .reserved(let id): return try await self.answer(id, planned, waitsForSlot: true).result
+                case .reserved(let id): return try await self.answer(id, planned).result
                 case .pending(let row): return .pending(row.summary(conversionDelta: planned.regime.conversionDelta))
                 case .refused(let problem):
                     refusals.add(1, ordering: .relaxed)
@@ -154,14 +154,14 @@ extension Datasite {
         }
         let catalogue = try catalogue()
         return try await engines.admitting {
-            let planned = try await engines.run { try PlannedRequest(row.body, in: catalogue) }
+            let planned = try await planners.run { try PlannedRequest(row.body, in: catalogue) }
             let second = planned.entries.first { $0.version != planned.asked.version }?.version
             guard planned.asked.version == row.version, second == row.secondVersion, planned.charge == row.loss else {
                 throw Problem.conflict(
                     "the dataset changed since the request was charged; its charge is kept",
                     hint: "ask again with a new idempotency key")
             }
-            return try await self.answer(row.id, planned, waitsForSlot: true)
+            return try await self.answer(row.id, planned)
         }
     }
 

@@ -2,8 +2,8 @@ import DatasiteProtocol
 import Dispatch
 import Synchronization
 
-/// The datasite's own threads for scans: a scan a core, and a bounded number of requests in all. Nothing that reads
-/// private rows runs on the threads that serve requests, so the catalogue never waits for a scan.
+/// Threads of the datasite's own, for scans or for planning: one job a core, and a bounded number of requests in all.
+/// Nothing that reads private rows runs on the threads that serve requests, so the catalogue never waits for a scan.
 final class EngineThreads: Sendable {
     private struct State {
         var admitted = 0

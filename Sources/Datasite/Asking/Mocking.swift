@@ -12,7 +12,7 @@ extension Datasite {
     public func mock(_ request: AskRequest, as identity: Identity) async throws -> [UInt8] {
         let catalogue = try catalogue()
         return try await engines.admitting {
-            try await engines.run {
+            try await planners.run {
                 try reportingProblems { try self.mockAnswer(PlannedRequest(request, in: catalogue)) }
             }
         }

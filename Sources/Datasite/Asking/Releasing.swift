@@ -11,23 +11,25 @@ import Tables
 extension Datasite {
     /// From a durable reservation to a stored answer: grant, scan, gate, time slot, store. Of several calls for one
     /// request in this process one runs; of several processes one stores, and the others give what it stored.
-    func answer(_ id: String, _ planned: PlannedRequest, waitsForSlot: Bool) async throws -> StoredAnswer {
+    func answer(_ id: String, _ planned: PlannedRequest) async throws -> StoredAnswer {
         try await completing.joining(id, binding: id) {
-            let (release, departure) = try await self.engines.run { try self.compute(id, planned) }
-            if waitsForSlot { await self.clock.sleepUntil(departure) }
+            let slot = TimeSlot(planned)
+            let start = self.scans.begin(at: self.clock.instant(), slot)
+            let (release, end) = try await self.engines.run { try self.compute(id, planned) }
             guard let release else { return try self.storedAnswer(id) }
+            if slot.count(end - start) > 1 { self.missedSlots.add(1, ordering: .relaxed) }
+            await self.clock.sleepUntil(slot.departure(start: start, end: end))
             return try await self.store(release, planned)
         }
     }
 
     /// On an engine thread. nil: the request is answered already.
-    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release?, departure: Duration) {
-        let start = clock.instant()
+    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release?, end: Duration) {
         let source = try rowSource(planned)
         let lookups = try planned.lookups.map(lookupTable)
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
-        guard let reservation else { return (nil, start) }
+        guard let reservation else { return (nil, .zero) }
         let grant = try grant(reservation, plan: planned.plan, source: source, lookups: lookups)
         let outcome = QueryEngine.run(grant)
         let release: Release
@@ -36,12 +38,7 @@ extension Datasite {
             throw Problem.unavailable(
                 "the answer was withheld: its events are not covered by its charge", hint: "tell the owner")
         }
-        let slot = TimeSlot(
-            capacityRows: planned.entries.reduce(0) { $0 + $1.manifest.capacityRows },
-            aggregates: planned.plan.specification.measures.count, groups: planned.plan.groups)
-        let end = clock.instant()
-        if slot.count(end - start) > 1 { missedSlots.add(1, ordering: .relaxed) }
-        return (release, slot.departure(start: start, end: end))
+        return (release, clock.instant())
     }
 
     /// The private rows of a plan; for a join, each side bounded as the plan says.
@@ -75,7 +72,7 @@ extension Datasite {
             charge: LossWords.wire(release.loss, conversionDelta: planned.regime.conversionDelta),
             columns: AnswerEncoding.columns(release.answer), rows: AnswerEncoding.rows(release.answer),
             notes: release.answer.notes, guarantees: guarantees, mock: false)
-        let bytes = try await engines.run { try AnswerEncoding.bytes(answer) }
+        let bytes = try await planners.run { try AnswerEncoding.bytes(answer) }
         let entry = ReleaseEntry(
             release: release, planned: planned, guarantees: guarantees, answer: bytes, key: signingKey, site: name)
         guard let stored = try await commit.perform({ try entry.store(in: &$0) }) else {
@@ -84,6 +81,14 @@ extension Datasite {
         }
         releases.add(1, ordering: .relaxed)
         return stored
+    }
+}
+
+extension TimeSlot {
+    fileprivate init(_ planned: PlannedRequest) {
+        self.init(
+            capacityRows: planned.entries.reduce(0) { $0 + $1.manifest.capacityRows },
+            aggregates: planned.plan.specification.measures.count, groups: planned.plan.groups)
     }
 }
 

@@ -1,4 +1,4 @@
-import Query
+import Synchronization
 
 /// The grid of times at which answers leave (PRIVACY.md, rule 2).
 ///
@@ -25,6 +25,31 @@ struct TimeSlot: Sendable, Hashable {
         return Int((elapsed / length).rounded(.up))
     }
 
-    /// When the answer leaves whose scan began at `start` and was done at `end`.
+    /// How long a scan occupies an engine thread as far as others can tell: about what it really takes at most.
+    var occupation: Duration { length / 5 }
+
+    /// When the answer leaves whose scan counts as begun at `start` and was done at `end`.
     func departure(start: Duration, end: Duration) -> Duration { start + length * count(end - start) }
+}
+
+/// When scans count as begun: at their arrival, or when a thread would be free if every scan took its public
+/// `occupation`. So an answer that waited for another's scan leaves at a time that follows from arrivals and plans, not
+/// from how long that scan really took. Where real scans fall behind their occupation, the next slot is taken.
+final class ScanSchedule: Sendable {
+    /// For each engine thread, when its last scan counts as done.
+    private let free: Mutex<[Duration]>
+
+    init(threads: Int) {
+        free = Mutex(Array(repeating: .zero, count: max(1, threads)))
+    }
+
+    /// The beginning of a scan that arrives now; its thread is taken until it counts as done.
+    func begin(at arrival: Duration, _ slot: TimeSlot) -> Duration {
+        free.withLock { free in
+            let thread = free.indices.min { free[$0] < free[$1] } ?? 0
+            let start = max(arrival, free[thread])
+            free[thread] = start + slot.occupation
+            return start
+        }
+    }
 }

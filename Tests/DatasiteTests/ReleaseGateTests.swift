@@ -1,0 +1,41 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import GRDB
+import Query
+import Testing
+
+@testable import Datasite
+
+@Suite("The gate lets out what its reservation covers, and nothing else")
+struct ReleaseGateTests {
+    /// An outcome of a reserved question whose events happened so many times.
+    private func made(_ test: TestSite, times: Int) async throws -> Outcome {
+        let id = try await test.reserveOnly(TestSite.count(1), key: nil)
+        let planned = try PlannedRequest(TestSite.count(1), in: try test.site.catalogue())
+        var reservation: Reservation?
+        try test.site.read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
+        guard let reservation else { throw Problem.unavailable("not reserved") }
+        let events = [[PrivacyEvent]](repeating: planned.plan.events, count: times).flatMap(\.self)
+        let answer = NoisyAnswer(columns: [], rows: [], notes: [])
+        return Outcome(reservation, answer: answer, events: events)
+    }
+
+    @Test("The events that were planned are covered")
+    func covered() async throws {
+        let outcome = try await made(TestSite(), times: 1)
+        let loss = outcome.reservation.loss
+        let release = try ReleaseGate.open(outcome)
+        #expect(release.loss == loss)
+    }
+
+    @Test("The same events twice are not")
+    func notCovered() async throws {
+        let outcome = try await made(TestSite(), times: 2)
+        var isOpen = false
+        do {
+            _ = try ReleaseGate.open(outcome)
+            isOpen = true
+        } catch {}
+        #expect(!isOpen)
+    }
+}
