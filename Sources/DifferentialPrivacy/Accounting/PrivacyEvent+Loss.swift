@@ -25,6 +25,26 @@ extension PrivacyEvent {
             let noise = try gaussianLoss(Double(groupsPerUnit), sigma: sigma, kind: kind)
             let units = try ExactUnits.roundedUp(numerators: [delta], denominators: [], digits: 18, names: "delta")
             return PrivacyLoss(kind: kind, amount: noise.amount, delta: units)
+        case .gaussian(let multiplier):
+            return try gaussianLoss(1, sigma: multiplier, kind: kind)
+        case .laplace(let multiplier):
+            return try laplaceLoss(1, scale: multiplier, kind: kind)
+        case .pure(let epsilon):
+            return try laplaceLoss(epsilon, scale: 1, kind: kind)
+        case .zeroConcentrated(let rho):
+            guard kind == .zeroConcentrated else { throw .unsupported("zCDP", kind: kind) }
+            return try PrivacyLoss(roundingUpRho: rho)
+        case .approximate: throw .unsupported("(epsilon, delta)", kind: kind)
+        case .skellam: throw .unsupported("Skellam noise", kind: kind)
+        case .poissonSampled, .fixedSizeSampled, .shuffled: throw .unsupported("sampling or shuffling", kind: kind)
+        case .treeAggregation: throw .unsupported("tree aggregation", kind: kind)
+        case .repeated(let event, let times):
+            guard times >= 0 else { throw .parameter("times", expected: "a number that is not negative") }
+            let once = try event.loss(kind: kind)
+            let (amount, overflow1) = once.amount.multipliedReportingOverflow(by: Int64(times))
+            let (delta, overflow2) = once.delta.multipliedReportingOverflow(by: Int64(times))
+            guard !overflow1 && !overflow2 else { throw .overflow }
+            return PrivacyLoss(kind: kind, amount: amount, delta: delta)
         case .composition(let events):
             var total = PrivacyLoss.zero(kind)
             for event in events { total = try total + event.loss(kind: kind) }
