@@ -38,6 +38,24 @@ public enum Conversion {
         return max(0, OutwardRounding.down((epsilon - terms.sum - slack) / (order + 1)))
     }
 
+    /// The delta that rho-zCDP gives at epsilon, rounded up: the least over alpha > 1 of
+    /// `exp((alpha - 1)(rho alpha - epsilon)) (1 - 1 / alpha)^alpha / (alpha - 1)` (Canonne, Kamath and Steinke 2020,
+    /// corollary 13).
+    public static func delta(rho: Double, epsilon: Double) -> Double {
+        guard rho > 0 else { return rho == 0 && epsilon >= 0 ? 0 : 1 }
+        guard epsilon >= 0, rho < .infinity else { return 1 }
+        func terms(_ order: Double) -> (sum: Double, size: Double) {
+            let divergence = order * (rho * (order + 1) - epsilon)
+            let ratio = log(order) - log1p(order)
+            return (
+                divergence + order * ratio - log1p(order), order * (rho * (order + 1) + epsilon - ratio) + log1p(order)
+            )
+        }
+        let best = terms(exp(leastOver { terms($0).sum }))
+        guard best.sum.isFinite else { return 1 }
+        return min(1, OutwardRounding.up(exp(min(0, best.sum + best.size * 0x1p-46))))
+    }
+
     /// The terms beside `rho alpha`, for `order = alpha - 1`, and the sum of their magnitudes.
     private static func conversionTerms(order: Double, delta: Double) -> (sum: Double, size: Double) {
         let first = -(log1p(order) + log(delta)) / order
@@ -73,7 +91,15 @@ extension Conversion {
     /// The least delta at epsilon of a Gaussian mechanism of that rho (sensitivity / sigma = mu = sqrt(2 rho)), rounded
     /// up: `Phi(mu/2 - epsilon/mu) - exp(epsilon) Phi(-mu/2 - epsilon/mu)`.
     public static func gaussianDelta(rho: Double, epsilon: Double) -> Double {
-        guard rho > 0 else { return rho == 0 && epsilon >= 0 ? 0 : 1 }
+        gaussianDeltaBounds(rho: rho, epsilon: epsilon).upper
+    }
+
+    /// The same, rounded down and up.
+    static func gaussianDeltaBounds(rho: Double, epsilon: Double) -> (lower: Double, upper: Double) {
+        guard rho > 0, rho < .infinity else {
+            let exact: Double = rho == 0 && epsilon >= 0 ? 0 : 1
+            return (rho == 0 ? exact : 0, exact)
+        }
         let mu = (2 * rho).squareRoot()
         let a = mu / 2 - epsilon / mu
         let b = -mu / 2 - epsilon / mu
@@ -81,12 +107,15 @@ extension Conversion {
         let factor = exp(-a * a / 2) / 2
         let second = OutwardRounding.scaledComplementaryErrorFunction(-b / 2.0.squareRoot())
         if a > 0 {
-            let first = erfc(-a / 2.0.squareRoot()) / 2
-            return min(1, first - factor * second + 0x1p-44)
+            let delta = erfc(-a / 2.0.squareRoot()) / 2 - factor * second
+            return (max(0, delta - 0x1p-44), min(1, delta + 0x1p-44))
         }
         let first = OutwardRounding.scaledComplementaryErrorFunction(-a / 2.0.squareRoot())
         let slack = first * 0x1p-44 + (first - second) * a * a * 0x1p-48
-        return min(1, OutwardRounding.up(factor * (first - second + slack)))
+        return (
+            max(0, OutwardRounding.down(factor * (first - second - slack))),
+            min(1, OutwardRounding.up(factor * (first - second + slack)))
+        )
     }
 
     /// The least epsilon at delta of a Gaussian mechanism of that rho, rounded up.
@@ -97,6 +126,15 @@ extension Conversion {
         var (low, high) = (0.0, 1.0)
         while gaussianDelta(rho: rho, epsilon: high) > delta { (low, high) = (high, 2 * high) }
         return halve(low, high) { gaussianDelta(rho: rho, epsilon: $0) <= delta }.above
+    }
+
+    /// The same, rounded down: the least delta exceeds the one given at every smaller epsilon.
+    static func gaussianEpsilonRoundedDown(rho: Double, delta: Double) -> Double {
+        func holds(_ epsilon: Double) -> Bool { gaussianDeltaBounds(rho: rho, epsilon: epsilon).lower <= delta }
+        guard rho > 0, delta > 0, !holds(0) else { return 0 }
+        var (low, high) = (0.0, 1.0)
+        while !holds(high) { (low, high) = (high, 2 * high) }
+        return halve(low, high, holds).below
     }
 
     /// The largest rho of a Gaussian mechanism that is (epsilon, delta)-differentially private, rounded down; 0 where

@@ -1,0 +1,112 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// An upper bound on one mechanism's Rényi divergence between neighbours, as a function of the order alpha > 1 (Mironov
+/// 2017), rounded up.
+enum RenyiCurve: Hashable, Sendable {
+    /// rho-zCDP: rho alpha. Gaussian noise, exactly; discrete Gaussian noise; trees of either.
+    case linear(rho: Double)
+    /// The worst of all epsilon-differentially private mechanisms, randomised response.
+    case pure(epsilon: Double)
+    /// Laplace noise of scale 1 / epsilon times the sensitivity, exactly.
+    case laplace(epsilon: Double)
+    /// The worst of bounded range epsilon: exponential mechanisms.
+    case boundedRange(epsilon: Double)
+    case skellam(l1Sensitivity: Double, sensitivitySquared: Double, variance: Double)
+
+    /// The divergence of that order, which must exceed 1; infinite where it is no `Double`.
+    func divergence(order: Double) -> Double {
+        let value: Double
+        switch self {
+        case .linear(let rho): return OutwardRounding.up(rho * order)
+        case .pure(let epsilon): value = Self.pure(epsilon, order)
+        case .laplace(let epsilon): value = Self.laplace(epsilon, order)
+        case .boundedRange(let epsilon): value = Self.boundedRange(epsilon, order)
+        case .skellam(let l1, let l2Squared, let variance):
+            value = Self.interpolated(order) { Self.skellam(l1, l2Squared, variance, $0) }
+        }
+        return value.isNaN ? .infinity : OutwardRounding.up(value)
+    }
+
+    /// What is known at whole orders only, at others: (alpha - 1) times the divergence is convex in alpha (van Erven and
+    /// Harremoës 2014, corollary 2) and 0 at 1, so it lies below its chords.
+    static func interpolated(_ order: Double, _ atWhole: (Double) -> Double) -> Double {
+        let below = order.rounded(.down)
+        if below == order { return atWhole(order) }
+        let above = atWhole(below + 1)
+        guard below > 1 else { return above }
+        let weight = order - below
+        return ((1 - weight) * (below - 1) * atWhole(below) + weight * below * above) / (order - 1)
+    }
+}
+
+extension RenyiCurve {
+    /// Losses +epsilon and -epsilon, of odds e^epsilon: ln(p e^y + (1 - p) e^-y) / (alpha - 1) for y = (alpha - 1) epsilon,
+    /// which is at most epsilon. The argument is 1 + 2 sinh(y/2)^2 + tanh(epsilon/2) sinh(y), without cancellation.
+    static func pure(_ epsilon: Double, _ order: Double) -> Double {
+        let y = (order - 1) * epsilon
+        guard y < 300 else { return epsilon }
+        let half = sinh(y / 2)
+        let excess = 2 * half * half + tanh(epsilon / 2) * sinh(y)
+        return min(epsilon, log1p(excess) / (order - 1))
+    }
+
+    /// Mironov 2017, proposition 6; its terms of first order cancel, and are left out.
+    static func laplace(_ epsilon: Double, _ order: Double) -> Double {
+        let y = (order - 1) * epsilon
+        guard y < 300 else { return epsilon }
+        let weight = order / (2 * order - 1)
+        let excess = weight * Expansion.exponential(y) + (1 - weight) * Expansion.exponential(-order * epsilon)
+        return min(epsilon, log1p(excess) / (order - 1))
+    }
+
+    /// Losses lie in an interval [t - epsilon, t] (Dong, Durfee and Rogers 2020). Given the interval, the worst law has
+    /// both ends only, because x^alpha is convex; the worst t has
+    /// e^t = (alpha - 1)(1 - e^(-alpha epsilon)) / (alpha (e^-epsilon - e^(-alpha epsilon))). At most alpha epsilon^2 / 8
+    /// (Cesar and Rogers 2021), which small epsilons come near.
+    static func boundedRange(_ epsilon: Double, _ order: Double) -> Double {
+        let concentrated = order * epsilon * epsilon / 8
+        let y = (order - 1) * epsilon
+        guard epsilon > 1e-3, y > 1e-3, order * epsilon < 300 else { return min(concentrated, pure(epsilon, order)) }
+        let whole = -expm1(-order * epsilon)
+        let rest = exp(-epsilon) * -expm1(-y)
+        let best = (order - 1) * whole / (order * rest)
+        let w = min(max(best, 1), exp(epsilon))
+        // ((w^(alpha-1)) whole - w^alpha rest) / (1 - e^-epsilon)
+        let top = log(w)
+        let logarithm = (order - 1) * top + log((whole - w * rest) / -expm1(-epsilon))
+        let bound = (logarithm + 0x1p-46 * (1 + order * epsilon)) / (order - 1)
+        return min(concentrated, bound)
+    }
+
+    /// Agarwal, Kairouz and Liu 2021, theorem 3.5: for whole orders and integer vectors.
+    static func skellam(_ l1: Double, _ l2Squared: Double, _ variance: Double, _ order: Double) -> Double {
+        let gaussian = order * l2Squared / (2 * variance)
+        let first = ((2 * order - 1) * l2Squared + 6 * l1) / (4 * variance * variance)
+        let second = 3 * l1 / (2 * variance)
+        return gaussian + min(first, second)
+    }
+}
+
+/// Functions less their first terms, so that small arguments lose no digits.
+enum Expansion {
+    /// e^y - 1 - y.
+    static func exponential(_ y: Double) -> Double {
+        guard abs(y) < 0.02 else { return expm1(y) - y }
+        let tail = 1.0 / 24 + y * (1.0 / 120 + y * (1.0 / 720 + y / 5040))
+        return y * y * (0.5 + y * (1.0 / 6 + y * tail))
+    }
+
+    /// (1 + u) ln(1 + u) - u, for u > -1; `logarithm`: ln(1 + u).
+    static func entropy(_ u: Double, logarithm: Double) -> Double {
+        guard abs(u) < 0.02 else { return (1 + u) * logarithm - u }
+        // The sum of (-u)^k / (k (k - 1)) from 2.
+        let tail = 1.0 / 20 - u * (1.0 / 30 - u * (1.0 / 42 - u * (1.0 / 56 - u / 72)))
+        return u * u * (0.5 - u * (1.0 / 6 - u * (1.0 / 12 - u * tail)))
+    }
+}
