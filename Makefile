@@ -2,6 +2,8 @@
 SWIFT ?= swift
 # One configuration for all: other flags would rebuild every dependency, and debug numerics are too slow.
 FLAGS := -c release -Xswiftc -enable-testing
+# `swift test` would add its own -enable-testing to the one above, and so compile every package once more.
+TEST_FLAGS := $(FLAGS) --disable-testable-imports
 PREFIX ?= /usr/local
 
 # Warnings are errors here, but not for those who depend on the package with a newer toolchain.
@@ -18,7 +20,7 @@ build: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley
 
 test: prerequisites
-	$(SWIFT) test $(FLAGS)
+	$(SWIFT) test $(TEST_FLAGS)
 
 # Our own figures, one JSON object a line; some minutes, 1 GB of temporary files.
 bench: prerequisites

@@ -127,7 +127,7 @@ struct EnvelopeSamplerTests {
     func integersOnly() throws {
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Sources/DifferentialPrivacy")
-        for name in ["EnvelopeSampler", "LazyUniform", "ExponentRate", "Natural"] {
+        for name in ["Noise/EnvelopeSampler", "Selection/LazyUniform", "Noise/ExponentRate", "Arithmetic/Natural"] {
             let text = try String(contentsOf: sources.appendingPathComponent(name + ".swift"), encoding: .utf8)
             let code = text.split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("//") }
             #expect(code.count > 10)
