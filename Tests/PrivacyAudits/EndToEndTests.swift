@@ -10,7 +10,7 @@ import Testing
 /// it would notice a bound that is not kept.
 @Suite("Audits from question to answer")
 struct EndToEndTests {
-    private static let runs = 3_000
+    private static let runs = 2_500
     private static let bounds = AuditedTable.Bounds(rows: 3, groups: 2)
 
     /// Units whose rows weigh as much as they can.
@@ -27,27 +27,28 @@ struct EndToEndTests {
         }
     }
 
-    /// The values of the first row's last column, or -1 where there is no row.
-    private static func outputs(
-        _ plan: Plan, units: Range<Int>, _ random: inout SeededGenerator
-    ) throws -> [Double] {
-        let table = try AuditedTable.table(units.map(rows), bounds, &random)
-        return (0..<runs).map { _ in
-            let answer = plan.measure(.table(table), lookups: [], using: &random).answer
-            return answer.rows.first?.last?.value.number ?? -1
-        }
-    }
-
-    private static func shown(
-        _ sql: String, _ regime: LossRegime, _ budget: QuestionBudget, units: ClosedRange<Int>, delta: Double
-    ) throws -> Double {
+    /// Outputs: the value of the first row's last column, or -1 where there is no row. The first neighbour has the units
+    /// up to `units.upperBound`, the second those up to `units.lowerBound`.
+    private static func expect(
+        _ sql: String, _ regime: LossRegime, _ budget: QuestionBudget, units: ClosedRange<Int>, _ claim: PrivacyClaim,
+        holds: Bool
+    ) throws {
         let context = PlanningContext(
             datasets: [AuditedTable.description("left_table", bounds)], regime: regime)
         let plan = try Planner.plan(Question(sql: sql, budget: budget), in: context)
-        var random = SeededGenerator(seed: UInt64(sql.utf8.count))
-        let present = try outputs(plan, units: 0..<units.upperBound, &random)
-        let absent = try outputs(plan, units: 0..<units.lowerBound, &random)
-        return DistributionAudit(runs: runs).leastEpsilon(present, absent, delta: delta)
+        var shuffling = SeededGenerator(seed: UInt64(sql.utf8.count))
+        let present = try AuditedTable.table((0..<units.upperBound).map(rows), bounds, &shuffling)
+        let absent = try AuditedTable.table((0..<units.lowerBound).map(rows), bounds, &shuffling)
+        func output(_ table: Table, _ random: inout AuditRandom) -> Double {
+            let answer = plan.measure(.table(table), lookups: [], using: &random).answer
+            return answer.rows.first?.last?.value.number ?? -1
+        }
+        let audit = Audit("\(sql), units \(units)", claim, runs: runs)
+        if holds {
+            try audit.holds({ output(present, &$0) }, { output(absent, &$0) })
+        } else {
+            try audit.catches({ output(present, &$0) }, { output(absent, &$0) })
+        }
     }
 
     private static let pure = LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 100)
@@ -63,31 +64,30 @@ struct EndToEndTests {
             "SELECT k, COUNT(*) FROM left_table GROUP BY k",
         ])
     func pureEpsilon(_ sql: String) throws {
-        #expect(try Self.shown(sql, Self.pure, .epsilon(1), units: 2...3, delta: 0) <= 1)
-        #expect(try Self.shown(sql, Self.pure, .epsilon(1), units: 2...8, delta: 0) > 1)
+        try Self.expect(sql, Self.pure, .epsilon(1), units: 2...3, .pure(epsilon: 1), holds: true)
+        try Self.expect(sql, Self.pure, .epsilon(1), units: 2...8, .pure(epsilon: 1), holds: false)
     }
 
     @Test(
-        "zCDP, converted at a delta",
+        "zCDP, converted at several deltas",
         arguments: [
             "SELECT COUNT(*) FROM left_table", "SELECT SUM(x) FROM left_table", "SELECT MEDIAN(i) FROM left_table",
             "SELECT k, SUM(i) FROM left_table GROUP BY k",
         ])
     func concentrated(_ sql: String) throws {
-        let delta = 1e-3
-        let epsilon = Conversion.epsilon(rho: 0.2, delta: delta)
-        #expect(try Self.shown(sql, Self.zCDP, .rho(0.2), units: 2...3, delta: delta) <= epsilon)
-        #expect(try Self.shown(sql, Self.zCDP, .rho(0.2), units: 2...14, delta: delta) > epsilon)
+        let claim = PrivacyClaim.zeroConcentrated(rho: 0.2)
+        try Self.expect(sql, Self.zCDP, .rho(0.2), units: 2...3, claim, holds: true)
+        try Self.expect(sql, Self.zCDP, .rho(0.2), units: 2...14, claim, holds: false)
     }
 
     @Test("Keys that only one unit has are shown with a probability of delta at most")
     func selection() throws {
-        let delta = 0.05
         let sql = "SELECT c, COUNT(DISTINCT u) FROM left_table GROUP BY c"
-        let epsilon = Conversion.epsilon(rho: 1, delta: 1e-3)
         // The event "a key is shown" is impossible without the unit: delta alone must cover it.
-        #expect(try Self.shown(sql, Self.zCDP, .rho(1), units: 0...1, delta: delta) == 0)
-        #expect(try Self.shown(sql, Self.zCDP, .rho(1), units: 0...3, delta: delta) > 0)
-        #expect(try Self.shown(sql, Self.zCDP, .rho(1), units: 5...6, delta: delta + 1e-3) <= epsilon)
+        let shown = PrivacyClaim.approximate(epsilon: 0, delta: 0.05)
+        try Self.expect(sql, Self.zCDP, .rho(1), units: 0...1, shown, holds: true)
+        try Self.expect(sql, Self.zCDP, .rho(1), units: 0...3, shown, holds: false)
+        let claim = PrivacyClaim.zeroConcentrated(rho: 1, delta: 0.05)
+        try Self.expect(sql, Self.zCDP, .rho(1), units: 5...6, claim, holds: true)
     }
 }
