@@ -1,0 +1,139 @@
+/// The variance of clipped values, with their number and mean, from three noisy sums.
+///
+/// With u the distance of a value from the lower bound in steps and W the width of the bounds, the sums of the
+/// Bernstein polynomials (W - u)^2, 2 u (W - u) and u^2 are released. They are not negative and add up to W^2 for every
+/// row, so that a row's L1 norm is W^2 exactly and its squared L2 norm at most W^4. Count, first and second moment are
+/// linear in them: with x = (2 u - W) / W in [-1, 1], `1 = (a + b + c) / W^2`, `x = (c - a) / W^2`,
+/// `x^2 = (a - b + c) / W^2`. Under pure epsilon their variances are a third and less of those when the budget is split
+/// in three.
+///
+/// Privacy: exact noise on those three integers (`IntegerNoise`); the rest is post-processing.
+public struct PrivateVariance: Sendable {
+    /// The grid in use: the one given, coarsened until the bounds are at most 2^16 steps apart, further where the noise
+    /// for so small a loss would exceed 2^40 steps.
+    public let grid: ValueGrid
+    public let rowsPerUnit: Int
+    public let noise: IntegerNoise
+
+    /// Throws unless `rowsPerUnit` is from 1 to 2^31 and noise for that loss exists.
+    public init(grid: ValueGrid, rowsPerUnit: Int = 1, loss: PrivacyLoss) throws(MechanismError) {
+        var bits = 16
+        var (finest, noise) = try Self.noise(grid, bits: bits, rowsPerUnit, loss)
+        while noise == nil && bits > 6 {
+            bits -= 1
+            (finest, noise) = try Self.noise(grid, bits: bits, rowsPerUnit, loss)
+        }
+        guard let noise else {
+            throw .parameter("loss", expected: "a loss that noise of scale 2^40 can give")
+        }
+        self.grid = finest
+        self.rowsPerUnit = rowsPerUnit
+        self.noise = noise
+    }
+
+    /// The grid of at most 2^bits steps, and its noise, where that exists.
+    private static func noise(
+        _ grid: ValueGrid, bits: Int, _ rowsPerUnit: Int, _ loss: PrivacyLoss
+    ) throws(MechanismError) -> (ValueGrid, IntegerNoise?) {
+        _ = try IntegerNoise.check(rowsPerUnit: rowsPerUnit)
+        let grid = try grid.coarsened(bits: bits, of: \.width)
+        let square = UInt128(grid.width.magnitude) * UInt128(grid.width.magnitude)
+        let noise = try? IntegerNoise(
+            rowsPerUnit: rowsPerUnit, rowL1: square, rowL2Squared: square * square, loss: loss)
+        return (grid, noise)
+    }
+
+    public var event: PrivacyEvent { noise.event }
+
+    /// Count, mean and variance of the values, clipped and rounded; NaN and infinities left out.
+    public func release<R: RandomNumberGenerator>(
+        _ values: some Sequence<Double>, using generator: inout R
+    ) -> NoisyVariance {
+        var sums = (ExactSum(), ExactSum(), ExactSum())
+        for value in values {
+            guard let index = grid.index(value) else { continue }
+            let u = index - grid.lowest
+            let rest = grid.highest - index
+            sums.0.add(rest * rest)
+            sums.1.add(2 * u * rest)
+            sums.2.add(u * u)
+        }
+        var totals = [sums.0.clamped, sums.1.clamped, sums.2.clamped]
+        noise.add(to: &totals, using: &generator)
+        let square = Double(grid.width) * Double(grid.width)
+        return NoisyVariance(
+            bernstein: totals.map { Double($0) / square }, deviation: noise.variance.squareRoot() / square,
+            lower: Double(grid.lowest) * grid.step, halfWidth: Double(grid.width) * grid.step / 2, law: noise.law)
+    }
+}
+
+/// Count, mean and variance from noisy sums of Bernstein polynomials.
+public struct NoisyVariance: Sendable, Hashable {
+    /// The sums of the polynomials (1 - s)^2, 2 s (1 - s) and s^2, s in [0, 1], with independent noise.
+    private let bernstein: [Double]
+    /// Of the noise of each.
+    private let deviation: Double
+    private let lower: Double
+    private let halfWidth: Double
+    private let law: ErrorLaw
+
+    init(bernstein: [Double], deviation: Double, lower: Double, halfWidth: Double, law: ErrorLaw) {
+        self.bernstein = bernstein
+        self.deviation = deviation
+        self.lower = lower
+        self.halfWidth = halfWidth
+        self.law = law
+    }
+
+    /// The noisy number of values that took part.
+    public var count: Double { bernstein[0] + bernstein[1] + bernstein[2] }
+
+    private var first: Double { bernstein[2] - bernstein[0] }
+    private var second: Double { bernstein[0] - bernstein[1] + bernstein[2] }
+
+    /// The mean, within the bounds; their middle where the noisy count is not positive.
+    public var mean: Double {
+        let scaled = count > 0 ? min(max(first / count, -1), 1) : 0
+        return lower + halfWidth * (1 + scaled)
+    }
+
+    /// The variance, `E[x^2] - E[x]^2` (of the values as they are: divided by their number), from 0 to the square of half
+    /// the bounds' distance; 0 where the noisy count is not positive.
+    public var variance: Double {
+        guard count > 0 else { return 0 }
+        let mean = min(max(first / count, -1), 1)
+        return halfWidth * halfWidth * min(max(second / count - mean * mean, 0), 1)
+    }
+
+    /// The true variance of the clipped and rounded values lies within it with that confidence.
+    ///
+    /// Sound at every size, and so wide where the count is small: intervals of both moments by Fieller's method, each
+    /// with half the error, and the extremes of `E[x^2] - E[x]^2` over them and over what a variance can be.
+    public func interval(confidence: Double) -> ConfidenceInterval {
+        let each = 1 - (1 - confidence) / 2
+        let one = moment(signs: (-1, 0, 1), confidence: each)
+        let two = moment(signs: (1, -1, 1), confidence: each)
+        let closest = one.lower > 0 ? one.lower : (one.upper < 0 ? -one.upper : 0)
+        let furthest = max(abs(one.lower), abs(one.upper))
+        let square = halfWidth * halfWidth
+        return ConfidenceInterval(
+            lower: square * max(0, two.lower - furthest * furthest),
+            upper: square * min(1, max(0, two.upper - closest * closest)))
+    }
+
+    /// All ratios r for which `sum of signs * b - r * sum of b` is within its critical value, within [-1, 1].
+    private func moment(signs: (Double, Double, Double), confidence: Double) -> (lower: Double, upper: Double) {
+        let numerator = signs.0 * bernstein[0] + signs.1 * bernstein[1] + signs.2 * bernstein[2]
+        let z = law.criticalValue(confidence: confidence) * deviation
+        let weights = [signs.0, signs.1, signs.2]
+        // (n - r d)^2 <= z^2 sum (w - r)^2, a quadratic inequality in r.
+        let spread = weights.reduce(0) { $0 + $1 * $1 }
+        let joint = weights.reduce(0, +)
+        let a = count * count - 3 * z * z
+        let b = numerator * count - joint * z * z
+        let c = numerator * numerator - spread * z * z
+        guard a > 0, count > 0 else { return (-1, 1) }
+        let root = max(0, b * b - a * c).squareRoot()
+        return (max(-1, (b - root) / a), min(1, (b + root) / a))
+    }
+}
