@@ -65,8 +65,13 @@ enum KnownAnswers {
     static let areAvailable = FileManager.default.fileExists(atPath: folder.path)
 
     static func rows<Row: Decodable>(_ name: String, as: Row.Type) throws -> [Row] {
-        let data = try Data(contentsOf: folder.appendingPathComponent(name + ".json"))
-        return try JSONDecoder().decode(File<Row>.self, from: data).data
+        // Python writes infinity as a bare word, which JSON does not have.
+        let text = try String(contentsOf: folder.appendingPathComponent(name + ".json"), encoding: .utf8)
+            .replacing("Infinity", with: "\"Infinity\"")
+        let decoder = JSONDecoder()
+        decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return try decoder.decode(File<Row>.self, from: Data(text.utf8)).data
     }
 
     private struct File<Row: Decodable>: Decodable { var data: [Row] }

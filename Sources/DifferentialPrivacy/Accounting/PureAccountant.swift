@@ -108,7 +108,7 @@ extension PrivacyEvent {
     }
 
     /// The sum over a composition: one sample is shared by all its parts.
-    private var wholePureCost: PureCost? {
+    var wholePureCost: PureCost? {
         switch self {
         case .repeated(let event, let times):
             guard times > 0 else { return PureCost(epsilon: 0) }
@@ -133,7 +133,7 @@ extension PrivacyEvent {
 
     /// On a sample that a unit is in with that probability at most: ln(1 + rate (e^epsilon - 1)) and rate delta (Balle,
     /// Barthe and Gaboardi 2018, theorems 8 and 9).
-    private func samplePureCost(rate: Double) -> PureCost? {
+    func samplePureCost(rate: Double) -> PureCost? {
         guard let whole = wholePureCost else { return nil }
         let epsilon = Amplification.sampledEpsilon(whole.epsilon, rate: rate)
         return PureCost(epsilon: epsilon, delta: whole.delta == 0 ? 0 : OutwardRounding.up(rate * whole.delta))

@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Adds rhos of zero-concentrated differential privacy, and deltas beside them (Bun and Steinke 2016, lemma 1.7 and section
 /// 8); converts by Canonne, Kamath and Steinke 2020, corollary 13.
 ///
@@ -47,7 +55,8 @@ extension PrivacyEvent {
     ///
     /// - Gaussian noise: sensitivity^2 / (2 sigma^2) (Bun and Steinke 2016, proposition 1.6; discrete: Canonne, Kamath and
     ///   Steinke 2020, theorem 4). A tree: that, once for each node that holds a step.
-    /// - Pure: epsilon^2 / 2 (Bun and Steinke 2016, proposition 1.4).
+    /// - Pure: epsilon tanh(epsilon / 2), Laplace: e^-epsilon - 1 + epsilon, both exact (Harrison and Manurangsi 2026);
+    ///   below the epsilon^2 / 2 that a ledger charges.
     /// - Exponential mechanism: epsilon^2 / 8 (Cesar and Rogers 2021, bounded range).
     var zeroConcentratedCost: (rho: Double, delta: Double)? {
         switch self {
@@ -64,8 +73,10 @@ extension PrivacyEvent {
             return (OutwardRounding.up(epsilon * epsilon / 8 * Double(times)), 0)
         default:
             guard let cost = pureCost else { return nil }
-            let rho = cost.epsilon > 0 ? OutwardRounding.up(cost.epsilon * cost.epsilon / 2 * Double(cost.times)) : 0
-            return (rho, cost.delta)
+            guard cost.epsilon > 0 else { return (0, cost.delta) }
+            var rho = min(cost.epsilon * cost.epsilon / 2, cost.epsilon * tanh(cost.epsilon / 2))
+            if case .laplace = self { rho = min(rho, Expansion.exponential(-cost.epsilon)) }
+            return (OutwardRounding.up(rho * Double(cost.times)), cost.delta)
         }
     }
 

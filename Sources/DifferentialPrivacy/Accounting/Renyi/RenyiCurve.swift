@@ -8,7 +8,7 @@
 
 /// An upper bound on one mechanism's Rényi divergence between neighbours, as a function of the order alpha > 1 (Mironov
 /// 2017), rounded up.
-enum RenyiCurve: Hashable, Sendable {
+indirect enum RenyiCurve: Hashable, Sendable {
     /// rho-zCDP: rho alpha. Gaussian noise, exactly; discrete Gaussian noise; trees of either.
     case linear(rho: Double)
     /// The worst of all epsilon-differentially private mechanisms, randomised response.
@@ -18,6 +18,11 @@ enum RenyiCurve: Hashable, Sendable {
     /// The worst of bounded range epsilon: exponential mechanisms.
     case boundedRange(epsilon: Double)
     case skellam(l1Sensitivity: Double, sensitivitySquared: Double, variance: Double)
+    /// Gaussian noise on a Poisson sample, exactly.
+    case poissonGaussian(rate: Double, sigma: Double)
+    case poisson(rate: Double, RenyiBase)
+    case fixedSizeGaussian(rate: Double, sigma: Double)
+    case fixedSize(rate: Double, RenyiBase)
 
     /// The divergence of that order, which must exceed 1; infinite where it is no `Double`.
     func divergence(order: Double) -> Double {
@@ -29,6 +34,12 @@ enum RenyiCurve: Hashable, Sendable {
         case .boundedRange(let epsilon): value = Self.boundedRange(epsilon, order)
         case .skellam(let l1, let l2Squared, let variance):
             value = Self.interpolated(order) { Self.skellam(l1, l2Squared, variance, $0) }
+        case .poissonGaussian(let rate, let sigma):
+            value = SampledGaussian(rate: rate, sigma: sigma).divergence(order: order)
+        case .poisson(let rate, let base): value = SampledCurve.poisson(rate: rate, base: base, order: order)
+        case .fixedSizeGaussian(let rate, let sigma):
+            value = SampledCurve.fixedSizeGaussian(rate: rate, sigma: sigma, order: order)
+        case .fixedSize(let rate, let base): value = SampledCurve.fixedSize(rate: rate, base: base, order: order)
         }
         return value.isNaN ? .infinity : OutwardRounding.up(value)
     }
@@ -50,7 +61,8 @@ extension RenyiCurve {
     /// which is at most epsilon. The argument is 1 + 2 sinh(y/2)^2 + tanh(epsilon/2) sinh(y), without cancellation.
     static func pure(_ epsilon: Double, _ order: Double) -> Double {
         let y = (order - 1) * epsilon
-        guard y < 300 else { return epsilon }
+        // The second term is less than the error then.
+        guard y < 300 else { return epsilon - log1p(exp(-epsilon)) / (order - 1) }
         let half = sinh(y / 2)
         let excess = 2 * half * half + tanh(epsilon / 2) * sinh(y)
         return min(epsilon, log1p(excess) / (order - 1))
@@ -59,8 +71,8 @@ extension RenyiCurve {
     /// Mironov 2017, proposition 6; its terms of first order cancel, and are left out.
     static func laplace(_ epsilon: Double, _ order: Double) -> Double {
         let y = (order - 1) * epsilon
-        guard y < 300 else { return epsilon }
         let weight = order / (2 * order - 1)
+        guard y < 300 else { return epsilon + log(weight) / (order - 1) }
         let excess = weight * Expansion.exponential(y) + (1 - weight) * Expansion.exponential(-order * epsilon)
         return min(epsilon, log1p(excess) / (order - 1))
     }
