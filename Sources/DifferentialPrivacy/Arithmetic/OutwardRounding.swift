@@ -36,4 +36,11 @@ enum OutwardRounding {
 extension OutwardRounding {
     /// The natural logarithm, as the system computes it.
     static func logarithm(_ x: Double) -> Double { log(x) }
+
+    /// `exp(x)` and `1 - exp(-x)`, as the system computes them.
+    static func exponential(_ x: Double) -> Double { exp(x) }
+    static func complementOfExponential(_ x: Double) -> Double { -expm1(-x) }
+
+    /// A power, as the system computes it.
+    static func power(_ x: Double, _ exponent: Double) -> Double { pow(x, exponent) }
 }

@@ -69,8 +69,12 @@ public struct DiscreteLaplace: Sendable {
 
     /// The least h with P(|X| <= h) >= confidence by the exact law, rounding the probability outwards.
     public func halfWidth(confidence: Double) -> Int64 {
-        let outside = 1 - confidence
-        guard outside > 0 else { return .max }
+        halfWidth(outside: 1 - confidence)
+    }
+
+    /// The least h with P(|X| > h) <= outside.
+    func halfWidth(outside: Double) -> Int64 {
+        guard outside >= 0x1p-900 else { return .max }
         let estimate = scale * log(2 / (outside * (1 + exp(-1 / scale)))) - 1
         var h = max(0, Int64(estimate.rounded(.down)) - 1)
         while 2 * upperTail(h + 1) > outside { h += 1 }

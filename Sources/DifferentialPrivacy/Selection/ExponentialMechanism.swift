@@ -3,7 +3,9 @@
 ///
 /// Privacy: epsilon-differentially private, with bounded range epsilon and so epsilon^2 / 8 zCDP, if one unit changes
 /// each utility by at most `sensitivity` (McSherry and Talwar 2007; Dong, Durfee and Rogers 2020; Cesar and Rogers
-/// 2021), for a choice by the exact law. This is the exact law: a uniform real number picks a place on the line of all
+/// 2021), for a choice by the exact law. Where all utilities change in one direction the factor 2 goes: the logarithms
+/// of the weights then all move within one interval of length epsilon, and bounded range is about nothing else. This is
+/// the exact law: a uniform real number picks a place on the line of all
 /// weights; digits of the number are drawn, and weights bounded in integer arithmetic, until one item is certain (the
 /// first 64 digits do for all but about one choice in 2^40). No weight is ever rounded to a nearby one.
 ///
@@ -11,20 +13,27 @@
 /// but needs as many proposals as there are grid points for each good one: unusable for quantiles on a fine grid.
 public struct ExponentialMechanism: Sendable {
     public let epsilon: Double
+    public let sensitivity: Int64
+    public let change: UtilityChange
     private let rate: ExponentRate
 
     /// For integer utilities that one unit changes by at most `sensitivity`. Throws unless epsilon is from 2^-40 to
     /// 2^20 and the sensitivity from 1 to 2^62.
-    public init(epsilon: Double, sensitivity: Int64 = 1) throws(MechanismError) {
-        guard (0x1p-40...0x1p20).contains(epsilon), let exact = Dyadic(epsilon) else {
-            throw .parameter("epsilon", expected: "a number from 2^-40 to 2^20")
-        }
-        guard (1...(1 << 62)).contains(sensitivity) else {
-            throw .parameter("sensitivity", expected: "a number from 1 to 2^62")
-        }
+    public init(
+        epsilon: Double, sensitivity: Int64 = 1, change: UtilityChange = .anyDirection
+    ) throws(MechanismError) {
+        rate = try .selection(epsilon: epsilon, sensitivity: sensitivity, change: change)
         self.epsilon = epsilon
-        rate = ExponentRate(
-            numerator: exact.significand, divisors: [sensitivity.magnitude], shift: exact.exponent - 1)
+        self.sensitivity = sensitivity
+        self.change = change
+    }
+
+    /// How far the chosen utility falls short of the best at most, with that confidence, whatever the utilities:
+    /// `spread sensitivity / epsilon * ln(candidates / (1 - confidence))` (Dwork and Roth 2014, corollary 3.12), rounded
+    /// up. `candidates`: their number, with multiplicities.
+    public func shortfall(candidates: Int, confidence: Double) -> Double {
+        let scale = Double(change.spread) * Double(sensitivity) / epsilon
+        return OutwardRounding.up(scale * OutwardRounding.logarithm(Double(candidates) / (1 - confidence)))
     }
 
     /// What happens when it chooses `times` times, with one unit affecting each.
@@ -61,13 +70,20 @@ public struct ExponentialMechanism: Sendable {
         var count: UInt64
     }
 
-    /// At least one item; one at least with shortfall 0; counts below 2^62 in all.
+    /// Bounds on an item's weight in Q64, up to a factor that all items share.
+    typealias Weight = (lower: UInt128, upper: UInt128)
+
+    /// At least one item; one at least with shortfall 0; counts below 2^62 in all, and positive in all but those that
+    /// weigh nothing. `weights`: their bounds, if they are known already, maybe for a best item that is gone.
     func select<R: RandomNumberGenerator>(
-        _ items: [Item], firstBits: Int = 64, using generator: inout R
+        _ items: [Item], weights: [Weight]? = nil, firstBits: Int = 64, using generator: inout R
     ) -> Int {
         var uniform = LazyUniform()
         uniform.refine(using: &generator)
-        if firstBits == 64, let chosen = selectInWords(items, digits: uniform.numerator.word ?? 0) { return chosen }
+        if firstBits == 64 {
+            let digits = uniform.numerator.word ?? 0
+            if let chosen = selectInWords(weights ?? items.map(weight), digits: digits) { return chosen }
+        }
         var bits = firstBits
         while true {
             bits += 64
@@ -78,12 +94,11 @@ public struct ExponentialMechanism: Sendable {
 
     /// The item at the place `u * total` for all u in `[digits, digits + 1) / 2^64`, if it is the same one for weights
     /// bounded in 64 bits.
-    private func selectInWords(_ items: [Item], digits: UInt64) -> Int? {
-        var totals: (lower: UInt128, upper: UInt128) = (0, 0)
-        var ends: [(lower: UInt128, upper: UInt128)] = []
-        ends.reserveCapacity(items.count)
-        for item in items {
-            let weight = weight(item)
+    private func selectInWords(_ weights: [Weight], digits: UInt64) -> Int? {
+        var totals: Weight = (0, 0)
+        var ends: [Weight] = []
+        ends.reserveCapacity(weights.count)
+        for weight in weights {
             totals.lower += weight.lower
             totals.upper += weight.upper
             ends.append(totals)
@@ -91,7 +106,7 @@ public struct ExponentialMechanism: Sendable {
         let lowest = Self.scaled(totals.lower, by: digits)
         let highest = Self.scaled(totals.upper, by: digits) + (totals.upper >> 64) + 2
         // Ends rise, so the first that may lie beyond the place is found by halving.
-        var (low, high) = (0, items.count - 1)
+        var (low, high) = (0, weights.count - 1)
         while low < high {
             let middle = (low + high) / 2
             if ends[middle].upper > lowest { high = middle } else { low = middle + 1 }
@@ -100,7 +115,7 @@ public struct ExponentialMechanism: Sendable {
     }
 
     /// Bounds on `count * exp(-rate * shortfall)` in Q64.
-    private func weight(_ item: Item) -> (lower: UInt128, upper: UInt128) {
+    func weight(_ item: Item) -> Weight {
         let count = UInt128(item.count)
         if item.shortfall == 0 { return (count << 64, count << 64) }
         let value = ExponentialBounds.exponential(rate.exponent(item.shortfall))
