@@ -27,7 +27,7 @@ extension PrivacyEvent {
                 try event.collect(times: times, neighbours: neighbours, depth: depth + 1, into: &leaves)
             }
         case .repeated(let event, let inner):
-            guard inner >= 0 else { throw .parameter("times", expected: "a number that is not negative") }
+            try checkOwnParameters()
             let (product, overflow) = times.multipliedReportingOverflow(by: inner)
             guard !overflow else { throw .overflow }
             try event.collect(times: product, neighbours: neighbours, depth: depth + 1, into: &leaves)
@@ -40,28 +40,19 @@ extension PrivacyEvent {
     /// Throws unless every parameter is in range, and every sampling's neighbour relation is the one given.
     private func check(neighbours: NeighbourRelation, depth: Int) throws(MechanismError) {
         guard depth < Self.depthLimit else { throw .parameter("event", expected: "at most 64 levels of nesting") }
+        try checkOwnParameters()
         switch self {
-        case .poissonSampled(let rate, let event):
-            guard rate >= 0 && rate <= 1 else { throw .parameter("rate", expected: "a probability, from 0 to 1") }
+        case .poissonSampled(_, let event):
             try require(.addOrRemove, neighbours)
             try event.check(neighbours: neighbours, depth: depth + 1)
-        case .fixedSizeSampled(let sampleSize, let populationSize, let event):
-            guard sampleSize >= 1 else { throw .parameter("sample size", expected: "a positive number") }
-            guard populationSize >= sampleSize else {
-                throw .parameter("population size", expected: "at least the sample size")
-            }
+        case .fixedSizeSampled(_, _, let event):
             try require(.replaceOne, neighbours)
             try event.check(neighbours: neighbours, depth: depth + 1)
-        case .repeated(let event, let times):
-            guard times >= 0 else { throw .parameter("times", expected: "a number that is not negative") }
-            try event.check(neighbours: neighbours, depth: depth + 1)
+        case .shuffled: try require(.replaceOne, neighbours)
+        case .repeated(let event, _): try event.check(neighbours: neighbours, depth: depth + 1)
         case .composition(let events):
             for event in events { try event.check(neighbours: neighbours, depth: depth + 1) }
-        case .shuffled:
-            try checkParameters()
-            try require(.replaceOne, neighbours)
-        default:
-            try checkParameters()
+        default: break
         }
     }
 
@@ -71,8 +62,8 @@ extension PrivacyEvent {
         }
     }
 
-    /// Parameters of events that hold no other.
-    private func checkParameters() throws(MechanismError) {
+    /// Throws unless the parameters are in range, those of events within this one aside.
+    func checkOwnParameters() throws(MechanismError) {
         switch self {
         case .discreteGaussian(let sensitivitySquared, let sigma):
             try Self.check(sensitivitySquared, "squared sensitivity")
@@ -105,7 +96,16 @@ extension PrivacyEvent {
         case .treeAggregation(let multiplier, let steps):
             try Self.check(positive: multiplier, "noise multiplier")
             guard steps >= 1 else { throw .parameter("steps", expected: "a positive number") }
-        case .poissonSampled, .fixedSizeSampled, .repeated, .composition: break
+        case .poissonSampled(let rate, _):
+            guard rate >= 0 && rate <= 1 else { throw .parameter("rate", expected: "a probability, from 0 to 1") }
+        case .fixedSizeSampled(let sampleSize, let populationSize, _):
+            guard sampleSize >= 1 else { throw .parameter("sample size", expected: "a positive number") }
+            guard populationSize >= sampleSize else {
+                throw .parameter("population size", expected: "at least the sample size")
+            }
+        case .repeated(_, let times):
+            guard times >= 0 else { throw .parameter("times", expected: "a number that is not negative") }
+        case .composition: break
         }
     }
 

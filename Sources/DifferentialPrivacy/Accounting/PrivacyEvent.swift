@@ -3,7 +3,7 @@
 ///
 /// Sensitivities and multipliers are about the accountant's neighbour relation. On a datasite that is add/remove:
 /// datasets that differ in one privacy unit with all its rows. The two samplings state theirs.
-public indirect enum PrivacyEvent: Sendable, Hashable, Codable {
+public indirect enum PrivacyEvent: Sendable, Hashable {
     // MARK: Noise
 
     /// Exact discrete Gaussian noise on an integer vector (Canonne, Kamath and Steinke 2020).

@@ -16,44 +16,22 @@
 struct PureComposition {
     let epsilon: Double
     let count: Int
-    /// P_i divided by their sum, for i from `first`: all but those that are no `Double` beside the largest.
-    private let terms: [Double]
-    private let first: Int
-    /// A relative error that covers three roundings for each term on the way from the largest.
-    private let slack: Double
+    /// The number of true answers where the truth is always "true".
+    private let law: BinomialLaw
 
     /// Beyond a billion, or where e^epsilon is no `Double`, the plain sum of epsilons has to do.
     static func isFeasible(epsilon: Double, count: Int) -> Bool {
-        count <= 1_000_000_000 && epsilon <= 300
+        count <= BinomialLaw.countLimit && epsilon <= 300
     }
 
     /// Needs `isFeasible`.
     init(epsilon: Double, count: Int) {
         self.epsilon = epsilon
         self.count = count
-        let k = Double(count)
-        let odds = exp(epsilon)
-        let mode = min(count, Int((k + 1) * (odds / (1 + odds))))
-        var above: [Double] = []
-        var term = 1.0
-        for i in mode..<max(count, mode) where term > 0 {
-            term *= (k - Double(i)) / Double(i + 1) * odds
-            if term < 0x1p-1020 { break }
-            above.append(term)
-        }
-        var below: [Double] = []
-        term = 1
-        for i in stride(from: mode, to: 0, by: -1) where term > 0 {
-            term *= Double(i) / (k - Double(i) + 1) / odds
-            if term < 0x1p-1020 { break }
-            below.append(term)
-        }
-        let all = below.reversed() + [1] + above
-        let sum = all.reduce(0, +)
-        first = mode - below.count
-        terms = all.map { $0 / sum }
-        slack = 0x1p-50 * Double(16 + all.count)
+        law = BinomialLaw(count: count, odds: exp(epsilon))
     }
+
+    private var slack: Double { law.slack }
 
     func epsilon(delta: Double) -> PrivacyBounds {
         guard count > 0 && epsilon > 0 else { return PrivacyBounds(lower: 0, upper: 0) }
@@ -99,11 +77,11 @@ struct PureComposition {
     private func walk(_ body: (_ loss: Double, _ a: Double, _ b: Double) -> Bool) {
         let decay = exp(-2 * epsilon)
         // What was left out above the largest term weighs less than this.
-        var (a, b) = (first + terms.count <= count ? 0x1p-990 : 0, 0.0)
-        for offset in terms.indices.reversed() {
-            a += terms[offset]
-            b = (b + terms[offset]) * decay
-            let i = first + offset - 1
+        var (a, b) = (law.first + law.terms.count <= count ? 0x1p-990 : 0, 0.0)
+        for offset in law.terms.indices.reversed() {
+            a += law.terms[offset]
+            b = (b + law.terms[offset]) * decay
+            let i = law.first + offset - 1
             guard body(Double(2 * i - count) * epsilon, a, b) else { return }
         }
     }
