@@ -35,6 +35,7 @@ struct Parley: AsyncParsableCommand {
             CommandGroup(
                 name: "Owner, researcher and auditor",
                 subcommands: [RequestsCommand.self, AuditCommand.self, BudgetCommand.self]),
+            CommandGroup(name: "Planning", subcommands: [PrivacyCommand.self]),
         ])
 
     static func main() async {

@@ -1,0 +1,64 @@
+import ArgumentParser
+import DifferentialPrivacy
+
+/// An accountant by the name that people give it, in commands and in batches.
+enum AccountantChoice: String, CaseIterable, ExpressibleByArgument, Decodable {
+    case renyi, zcdp, gaussian, pure
+
+    func make(conversion: RenyiConversion, neighbours: NeighbourRelation) throws(MechanismError) -> any Accountant {
+        switch self {
+        case .renyi: try RenyiAccountant(conversion: conversion, neighbours: neighbours)
+        case .zcdp: ZeroConcentratedAccountant(neighbours: neighbours)
+        case .gaussian: GaussianAccountant(neighbours: neighbours)
+        case .pure: PureAccountant(neighbours: neighbours)
+        }
+    }
+
+    /// For people.
+    var title: String {
+        switch self {
+        case .renyi: "Rényi"
+        case .zcdp: "zCDP"
+        case .gaussian: "exact Gaussian"
+        case .pure: "pure composition"
+        }
+    }
+}
+
+/// One of a library's cases by its name.
+private func named<Case: RawRepresentable & CaseIterable>(_ text: String) throws -> Case
+where Case.RawValue == String {
+    if let result = Case(rawValue: text) { return result }
+    throw ValidationError("'\(text)' is not one of \(Case.allCases.map(\.rawValue).joined(separator: ", ")).")
+}
+
+/// How an event is accounted for.
+struct AccountantOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            """
+            renyi: sampled Gaussian noise and nearly everything else; zcdp: simple and loose; gaussian: exact, Gaussian \
+            noise on whole datasets; pure: events with an epsilon of their own, exact where they are equal.
+            """))
+    var accountant: AccountantChoice = .renyi
+
+    @Option(
+        help: "How Rényi divergence becomes epsilon: improved, or classic as in older publications.",
+        transform: named)
+    var conversion: RenyiConversion = .improved
+
+    @Option(
+        help: """
+            add-or-remove one person, as on a datasite; or replace-one, which samples of fixed size and shuffling need.
+            """,
+        transform: named)
+    var neighbours: NeighbourRelation = .addOrRemove
+
+    func make() throws -> any Accountant {
+        try accountant.make(conversion: conversion, neighbours: neighbours)
+    }
+
+    var title: String {
+        accountant == .renyi ? "\(accountant.title), \(conversion.rawValue) conversion" : accountant.title
+    }
+}

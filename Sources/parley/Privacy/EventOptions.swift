@@ -1,0 +1,92 @@
+import ArgumentParser
+import DifferentialPrivacy
+import Foundation
+
+/// On which people a mechanism runs, and how often.
+struct SamplingOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Everyone is in each step's sample with this probability (Poisson).", valueName: "rate"))
+    var samplingRate: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Each step runs on so many people, without replacement; with --population and --neighbours replace-one.",
+            valueName: "people"))
+    var sampleSize: Int?
+
+    @Option(help: ArgumentHelp("The number of people, which must be public.", valueName: "people"))
+    var population: Int?
+
+    @Option(help: "How often the mechanism runs.")
+    var steps: Int = 1
+
+    func validate() throws {
+        guard samplingRate == nil || sampleSize == nil else {
+            throw ValidationError("Give either --sampling-rate or --sample-size.")
+        }
+        guard (sampleSize == nil) == (population == nil) else {
+            throw ValidationError("--sample-size and --population come together.")
+        }
+        guard steps >= 1 else { throw ValidationError("--steps must be positive.") }
+    }
+
+    /// All that happens, for a mechanism that runs on each sample.
+    func event(_ mechanism: PrivacyEvent) -> PrivacyEvent {
+        var event = mechanism
+        if let samplingRate { event = .poissonSampled(rate: samplingRate, event) }
+        if let sampleSize, let population {
+            event = .fixedSizeSampled(sampleSize: sampleSize, populationSize: population, event)
+        }
+        return steps == 1 ? event : .repeated(event, times: steps)
+    }
+}
+
+/// One mechanism, in a word, or any event as JSON.
+struct MechanismOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp("Gaussian noise: its standard deviation over the L2 sensitivity.", valueName: "multiplier"))
+    var gaussian: Double?
+
+    @Option(help: ArgumentHelp("Laplace noise: its scale over the L1 sensitivity.", valueName: "multiplier"))
+    var laplace: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Discrete Gaussian noise of that sigma, where one person changes a count by 1.", valueName: "sigma"))
+    var discreteGaussian: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "Discrete Laplace noise of that scale, where one person changes a count by 1.", valueName: "scale"))
+    var discreteLaplace: Double?
+
+    @Option(help: ArgumentHelp("Any mechanism of that epsilon.", valueName: "epsilon"))
+    var pure: Double?
+
+    @Option(help: ArgumentHelp("An exponential mechanism of that epsilon.", valueName: "epsilon"))
+    var exponential: Double?
+
+    @Option(name: .customLong("zcdp"), help: ArgumentHelp("Any mechanism of that rho.", valueName: "rho"))
+    var zeroConcentrated: Double?
+
+    @Option(help: ArgumentHelp("Any event, as JSON; docs/accounting.md has the form.", valueName: "json"))
+    var event: String?
+
+    func mechanism() throws -> PrivacyEvent {
+        var events: [PrivacyEvent] = []
+        if let gaussian { events.append(.gaussian(noiseMultiplier: gaussian)) }
+        if let laplace { events.append(.laplace(noiseMultiplier: laplace)) }
+        if let discreteGaussian { events.append(.discreteGaussian(sensitivitySquared: 1, sigma: discreteGaussian)) }
+        if let discreteLaplace { events.append(.discreteLaplace(sensitivity: 1, scale: discreteLaplace)) }
+        if let pure { events.append(.pure(epsilon: pure)) }
+        if let exponential { events.append(.exponentialMechanism(epsilon: exponential, times: 1)) }
+        if let zeroConcentrated { events.append(.zeroConcentrated(rho: zeroConcentrated)) }
+        if let event { events.append(try EventText.decode(PrivacyEvent.self, from: Data(event.utf8))) }
+        guard events.count == 1, let mechanism = events.first else {
+            throw ValidationError(
+                events.isEmpty
+                    ? "Say what happens: --gaussian, --laplace, --pure, ... or --event with JSON."
+                    : "Give one mechanism; several go into --event as a composition.")
+        }
+        return mechanism
+    }
+}

@@ -1,0 +1,75 @@
+import DifferentialPrivacy
+import Foundation
+
+/// Lines of JSON in, lines of JSON out; a line that is refused says why, and the rest goes on.
+struct PrivacyBatch {
+    let defaults: AccountantOptions
+
+    /// What a line asks.
+    private struct Question: Decodable {
+        var event: PrivacyEvent
+        var delta: Double
+        var accountant: AccountantChoice?
+        var conversion: RenyiConversion?
+        var neighbours: NeighbourRelation?
+
+        private struct Member: CodingKey {
+            let stringValue: String
+            var intValue: Int? { nil }
+            init(stringValue: String) { self.stringValue = stringValue }
+            init?(intValue: Int) { nil }
+        }
+
+        init(from decoder: any Decoder) throws {
+            let members = try decoder.container(keyedBy: Member.self)
+            let known = ["event", "delta", "accountant", "conversion", "neighbours"]
+            for key in members.allKeys.map(\.stringValue).sorted() where !known.contains(key) {
+                let names = known.map { "\"\($0)\"" }.joined(separator: ", ")
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: [], debugDescription: "unknown member \"\(key)\": expected \(names)"))
+            }
+            event = try members.decode(PrivacyEvent.self, forKey: Member(stringValue: "event"))
+            delta = try members.decode(Double.self, forKey: Member(stringValue: "delta"))
+            accountant = try members.decodeIfPresent(AccountantChoice.self, forKey: Member(stringValue: "accountant"))
+            conversion = try members.decodeIfPresent(RenyiConversion.self, forKey: Member(stringValue: "conversion"))
+            neighbours = try members.decodeIfPresent(NeighbourRelation.self, forKey: Member(stringValue: "neighbours"))
+        }
+    }
+
+    private struct Refusal: Encodable {
+        var line: Int
+        var error: String
+    }
+
+    /// Whether every line was answered. Empty lines are skipped, but counted.
+    func run() throws -> Bool {
+        var number = 0
+        var refused = 0
+        while let line = readLine(strippingNewline: true) {
+            number += 1
+            if line.allSatisfy(\.isWhitespace) { continue }
+            do {
+                Terminal.output.line(try PrivacyAnswer.line(try answer(line)))
+            } catch {
+                refused += 1
+                let text = (error as? Failure)?.what ?? "\(error)"
+                Terminal.output.line(try PrivacyAnswer.line(Refusal(line: number, error: text)))
+            }
+        }
+        guard refused == 0 else {
+            Terminal.diagnostics.line("\(refused) of \(number) lines were refused.")
+            return false
+        }
+        return true
+    }
+
+    private func answer(_ line: String) throws -> PrivacyAnswer {
+        let question = try EventText.decode(Question.self, from: Data(line.utf8))
+        let choice = question.accountant ?? defaults.accountant
+        var accountant = try choice.make(
+            conversion: question.conversion ?? defaults.conversion,
+            neighbours: question.neighbours ?? defaults.neighbours)
+        try accountant.compose(question.event, times: 1)
+        return PrivacyAnswer(bounds: try accountant.epsilon(delta: question.delta), accountant: choice)
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import DifferentialPrivacy
+
+struct PrivacyNoiseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "noise",
+        abstract: "How much noise a privacy needs: the least that an accountant proves.",
+        discussion: """
+            The noise of DP-SGD for epsilon 3:
+              parley privacy noise --epsilon 3 --sampling-rate 0.004 --steps 10000 --delta 1e-5
+
+            One Gaussian mechanism, exactly (the analytic Gaussian mechanism):
+              parley privacy noise --epsilon 1 --delta 1e-6 --accountant gaussian
+            """)
+
+    enum Mechanism: String, CaseIterable, ExpressibleByArgument {
+        case gaussian, laplace
+    }
+
+    @Option(help: "The epsilon that all steps together may cost.") var epsilon: Double
+    @Option(help: "The delta beside it.") var delta: Double
+    @Option(help: "gaussian or laplace.") var mechanism: Mechanism = .gaussian
+    @OptionGroup(title: "Sampling") var sampling: SamplingOptions
+    @OptionGroup(title: "Accounting") var accounting: AccountantOptions
+    @Option(help: "How close to the least, relatively.") var tolerance = 1e-5
+    @Flag(help: "Print the number alone.") var bare = false
+
+    func run() async throws {
+        let noise = try least(try accounting.make())
+        let terminal = Terminal.output
+        if bare {
+            terminal.line("\(noise)")
+            return
+        }
+        let text = NumberText.bound(noise, roundingUp: true)
+        let unit =
+            mechanism == .gaussian ? "standard deviation over the L2 sensitivity" : "scale over the L1 sensitivity"
+        terminal.line("noise    \(terminal.styled(text, .bold)) (\(unit))")
+        let cost = "epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(delta))"
+        terminal.line("for      \(cost), \(NumberText.integer(sampling.steps)) step\(sampling.steps == 1 ? "" : "s")")
+        terminal.line("by       \(accounting.title); neighbours: \(accounting.neighbours.rawValue)")
+    }
+
+    private func least<Counting: Accountant>(_ accountant: Counting) throws -> Double {
+        try Calibration.leastNoise(epsilon: epsilon, delta: delta, tolerance: tolerance, by: accountant) { noise in
+            let event: PrivacyEvent =
+                mechanism == .gaussian ? .gaussian(noiseMultiplier: noise) : .laplace(noiseMultiplier: noise)
+            return sampling.event(event)
+        }
+    }
+}
