@@ -58,7 +58,7 @@ extension PrivacyEvent {
 
     private func require(_ needed: NeighbourRelation, _ given: NeighbourRelation) throws(MechanismError) {
         guard needed == given else {
-            throw .unsupportedEvent(name, accountant: given.rawValue, expected: "neighbours of kind \(needed.rawValue)")
+            throw .parameter("neighbours", expected: "\(needed.rawValue), for \(name) events")
         }
     }
 

@@ -40,7 +40,8 @@ public struct PureAccountant: Accountant {
     /// The sum of all epsilons, rounded up.
     private var sum: Double {
         var sum = 0.0
-        for (epsilon, count) in counts { sum = OutwardRounding.up(sum + epsilon * Double(count)) }
+        // In a fixed order: a dictionary's differs from run to run, and so would the last digit.
+        for (epsilon, count) in counts.sorted(by: { $0.key < $1.key }) { sum = OutwardRounding.up(sum + epsilon * Double(count)) }
         return sum
     }
 

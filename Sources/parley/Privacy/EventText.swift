@@ -15,8 +15,11 @@ enum EventText {
     private static func describe(_ error: DecodingError) -> String {
         switch error {
         case .dataCorrupted(let context):
+            guard context.debugDescription.contains("not valid JSON") else {
+                return place(context) + context.debugDescription
+            }
             let syntax = (context.underlyingError as NSError?)?.userInfo[NSDebugDescriptionErrorKey] as? String
-            return place(context) + (syntax.map { "not valid JSON: \($0)" } ?? context.debugDescription)
+            return "not valid JSON" + (syntax.map { ": \($0)" } ?? "")
         case .keyNotFound(let key, let context): return place(context) + "\"\(key.stringValue)\" is missing"
         case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
             return place(context) + "expected \(name(of: type))"

@@ -30,9 +30,21 @@ struct PrivacyBatch {
             }
             event = try members.decode(PrivacyEvent.self, forKey: Member(stringValue: "event"))
             delta = try members.decode(Double.self, forKey: Member(stringValue: "delta"))
-            accountant = try members.decodeIfPresent(AccountantChoice.self, forKey: Member(stringValue: "accountant"))
-            conversion = try members.decodeIfPresent(RenyiConversion.self, forKey: Member(stringValue: "conversion"))
-            neighbours = try members.decodeIfPresent(NeighbourRelation.self, forKey: Member(stringValue: "neighbours"))
+            accountant = try Self.named("accountant", members)
+            conversion = try Self.named("conversion", members)
+            neighbours = try Self.named("neighbours", members)
+        }
+
+        private static func named<Case: RawRepresentable & CaseIterable>(
+            _ name: String, _ members: KeyedDecodingContainer<Member>
+        ) throws -> Case? where Case.RawValue == String {
+            guard let text = try members.decodeIfPresent(String.self, forKey: Member(stringValue: name)) else {
+                return nil
+            }
+            if let result = Case(rawValue: text) { return result }
+            let names = Case.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: [], debugDescription: "\(name): unknown \"\(text)\": expected one of \(names)"))
         }
     }
 

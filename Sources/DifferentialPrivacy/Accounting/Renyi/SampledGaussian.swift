@@ -28,6 +28,8 @@ struct SampledGaussian {
         let unsampled = order / (2 * sigma * sigma)
         guard rate < 1 else { return unsampled }
         guard rate > 0 else { return 0 }
+        // Squares of smaller rates are no Doubles; a larger rate is never better.
+        guard rate >= 1e-100 else { return SampledGaussian(rate: 1e-100, sigma: sigma).divergence(order: order) }
         let step = step
         let nodes = (order / sigma + 20) / step
         let value: Double
