@@ -127,7 +127,10 @@ struct EnvelopeSamplerTests {
     func integersOnly() throws {
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Sources/DifferentialPrivacy")
-        for name in ["Noise/EnvelopeSampler", "Selection/LazyUniform", "Noise/ExponentRate", "Arithmetic/Natural"] {
+        for name in [
+            "Noise/EnvelopeSampler", "Noise/ExponentialBernoulli", "Noise/PoissonSampler", "Selection/LazyUniform",
+            "Selection/WeightedChoice", "Noise/ExponentRate", "Arithmetic/Natural",
+        ] {
             let text = try String(contentsOf: sources.appendingPathComponent(name + ".swift"), encoding: .utf8)
             let code = text.split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("//") }
             #expect(code.count > 10)

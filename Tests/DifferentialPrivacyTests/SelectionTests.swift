@@ -72,11 +72,12 @@ struct ExponentialMechanismTests {
     func refined() throws {
         let mechanism = try ExponentialMechanism(epsilon: 0.7, sensitivity: 3)
         let items = (0..<50).map { index in
-            ExponentialMechanism.Item(shortfall: UInt128(index * index % 37), count: UInt64(index + 1))
+            WeightedChoice.Item(shortfall: UInt128(index * index % 37), count: UInt64(index + 1))
         }
         for seed in 0..<500 as Range<UInt64> {
             var (a, b) = (SeededGenerator(seed: seed), SeededGenerator(seed: seed))
-            #expect(mechanism.select(items, using: &a) == mechanism.select(items, firstBits: 0, using: &b))
+            #expect(
+                mechanism.choice.select(items, using: &a) == mechanism.choice.select(items, firstBits: 0, using: &b))
         }
     }
 

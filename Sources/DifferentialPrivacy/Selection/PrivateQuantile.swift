@@ -65,7 +65,7 @@ public struct PrivateQuantile: Sendable {
         let least = runs.items.reduce(runs.items[0].shortfall) { min($0, $1.shortfall) }
         var items = runs.items
         for index in items.indices { items[index].shortfall -= least }
-        let chosen = mechanism.select(items, using: &generator)
+        let chosen = mechanism.choice.select(items, using: &generator)
         let count = items[chosen].count
         return Int(runs.starts[chosen]) + (count == 1 ? 0 : Int(generator.next(upperBound: count)))
     }
@@ -73,7 +73,7 @@ public struct PrivateQuantile: Sendable {
     /// Runs of grid points with one utility: each occupied point, and each gap.
     private func runs(
         indices: [Int32], counts: [Int64], points: Int
-    ) throws(MechanismError) -> (items: [ExponentialMechanism.Item], starts: [UInt64]) {
+    ) throws(MechanismError) -> (items: [WeightedChoice.Item], starts: [UInt64]) {
         var total: Int64 = 0
         for count in counts {
             guard count > 0, count < 1 << 62 - total else {
@@ -82,7 +82,7 @@ public struct PrivateQuantile: Sendable {
             total += count
         }
         let target = Int128(numerator) * Int128(total)
-        var items: [ExponentialMechanism.Item] = []
+        var items: [WeightedChoice.Item] = []
         var starts: [UInt64] = []
         items.reserveCapacity(2 * indices.count + 1)
         starts.reserveCapacity(2 * indices.count + 1)

@@ -36,20 +36,20 @@ public struct TopK: Sendable {
         guard (count..<(1 << 32)).contains(utilities.count) else {
             throw .parameter("utilities", expected: "at least as many as are to be chosen, fewer than 2^32")
         }
-        var peeling = Peeling(mechanism, utilities)
+        var peeling = Peeling(mechanism.choice, utilities)
         return (0..<count).map { _ in peeling.next(using: &generator) }
     }
 }
 
 /// Candidates that remain. Weights are computed once, and again only when all that weighed much are gone.
 private struct Peeling {
-    private let mechanism: ExponentialMechanism
+    private let choice: WeightedChoice
     private let utilities: [Int64]
     private var isChosen: [Bool]
-    private var weights: [ExponentialMechanism.Weight] = []
+    private var weights: [WeightedChoice.Weight] = []
 
-    init(_ mechanism: ExponentialMechanism, _ utilities: [Int64]) {
-        self.mechanism = mechanism
+    init(_ choice: WeightedChoice, _ utilities: [Int64]) {
+        self.choice = choice
         self.utilities = utilities
         isChosen = utilities.map { _ in false }
         weigh()
@@ -58,18 +58,18 @@ private struct Peeling {
     mutating func next<R: RandomNumberGenerator>(using generator: inout R) -> Int {
         // The place among weights is sure to 64 digits only where they are not all tiny.
         if weights.reduce(0, { $0 + $1.lower }) < 1 << 63 { weigh() }
-        let chosen = mechanism.select(items(), weights: weights, using: &generator)
+        let chosen = choice.select(items(), weights: weights, using: &generator)
         isChosen[chosen] = true
         weights[chosen] = (0, 0)
         return chosen
     }
 
     private mutating func weigh() {
-        weights = items().map { $0.count == 0 ? (0, 0) : mechanism.weight($0) }
+        weights = items().map { $0.count == 0 ? (0, 0) : choice.weight($0) }
     }
 
     /// All candidates; those that were chosen stand for none.
-    private func items() -> [ExponentialMechanism.Item] {
+    private func items() -> [WeightedChoice.Item] {
         let best = zip(utilities, isChosen).lazy.filter { !$0.1 }.map(\.0).max() ?? 0
         return zip(utilities, isChosen).map { utility, isChosen in
             .init(

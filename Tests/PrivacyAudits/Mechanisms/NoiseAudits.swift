@@ -79,4 +79,62 @@ struct NoiseAudits {
             digits(Double(noise.sample(using: &random)) * 0x1p-20)
         }
     }
+
+    @Test("Staircase noise holds its epsilon at the full sensitivity; a step made for less is caught")
+    func staircase() throws {
+        let claim = PrivacyClaim.pure(epsilon: 2)
+        let right = try StaircaseNoise(epsilon: 2, sensitivity: 10)
+        let half = try StaircaseNoise(epsilon: 2, sensitivity: 5)
+        for shift in [1, right.step, 10] {
+            try Audit("staircase, \(shift)", claim).holds(
+                { shift + right.sample(using: &$0) }, { right.sample(using: &$0) })
+        }
+        try Audit("staircase for half", claim).catches({ 10 + half.sample(using: &$0) }, { half.sample(using: &$0) })
+    }
+
+    @Test("Geometric noise hides which is largest, and gives itself away when a value is told")
+    func geometric() throws {
+        let noise = try GeometricNoise(scale: 2)
+        func best(_ utilities: [Int64]) -> Audit.Draw<Int> {
+            { random in
+                let noisy = utilities.map { $0 + noise.sample(using: &random) }
+                let largest = noisy.max() ?? 0
+                let tied = utilities.indices.filter { noisy[$0] == largest }
+                return tied[Int(random.next(upperBound: UInt64(tied.count)))]
+            }
+        }
+        try Audit("geometric, winner", .pure(epsilon: 1)).holds(best([1, 1, 1, 1, 1, 1]), best([2, 0, 0, 0, 0, 0]))
+        try Audit("geometric, told", .pure(epsilon: 1)).catches(
+            { 1 + noise.sample(using: &$0) }, { noise.sample(using: &$0) })
+    }
+
+    @Test("Skellam noise holds what the Rényi accountant says; a quarter of the variance is caught")
+    func skellam() throws {
+        let right = try Skellam(variance: 100)
+        let quarter = try Skellam(variance: 25)
+        var accountant = try RenyiAccountant()
+        try accountant.compose(right.event(l1Sensitivity: 10, sensitivitySquared: 100))
+        let points = try [0.1, 1e-2, 1e-3].map {
+            PrivacyClaim.Point(epsilon: try accountant.epsilon(delta: $0).upper, delta: $0)
+        }
+        let claim = PrivacyClaim(points: points)
+        try Audit("Skellam", claim).holds({ 10 + right.sample(using: &$0) }, { right.sample(using: &$0) })
+        try Audit("Skellam, a quarter", claim).catches(
+            { 10 + quarter.sample(using: &$0) }, { quarter.sample(using: &$0) })
+    }
+
+    @Test("Noise on a grid holds its loss where rounding works against it; without the enlargement it does not")
+    func grid() throws {
+        // Far more noise than steps: what rounding adds shows only at a coarse step, so the broken copy has one.
+        let loss = try PrivacyLoss(roundingDownEpsilon: 1)
+        let right = try GridNoise(sensitivity: 0.3, loss: loss)
+        func release(_ value: Double) -> Audit.Draw<Double> {
+            { try right.release([value], using: &$0)[0] }
+        }
+        try Audit("grid", .pure(epsilon: 1)).holds(release(0.5), release(0.8))
+        // Steps of 1: 0.4 and 0.7 round to 0 and 1, a change of 1 and not of 0.3.
+        let noise = try DiscreteLaplace(scale: 0.3)
+        try Audit("grid without enlargement", .pure(epsilon: 1)).catches(
+            { Int64(0.4.rounded()) + noise.sample(using: &$0) }, { Int64(0.7.rounded()) + noise.sample(using: &$0) })
+    }
 }
