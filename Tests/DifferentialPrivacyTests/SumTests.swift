@@ -98,6 +98,18 @@ struct SumTests {
         #expect(exact.clamped == -(1 << 62))
     }
 
+    @Test("Bounds far from zero: a sum coarsens its grid as far as it can, a centred one need not")
+    func farBounds() throws {
+        let grid = try ValueGrid(lower: 1e6, upper: 1e6 + 1)
+        let loss = try PrivacyLoss(roundingDownEpsilon: 1)
+        let sum = try PrivateSum(grid: grid, loss: loss)
+        #expect(sum.grid.step > grid.step && sum.grid.step <= 0.5 && sum.grid.lower == 1e6)
+        #expect(try PrivateSum(grid: grid, isCentred: true, loss: loss).grid == grid)
+        let far = try ValueGrid(lower: 1e13, upper: 1e13 + 1, step: 0x1p-8)
+        #expect(throws: MechanismError.self) { try PrivateSum(grid: far, loss: loss) }
+        #expect(try PrivateMean(grid: far, loss: loss).grid == far)
+    }
+
     @Test("Released counts and sums are the truth plus the exact law of the noise (chi-square, false alarm 1e-6)")
     func laws() throws {
         var generator = SeededGenerator(seed: 3)

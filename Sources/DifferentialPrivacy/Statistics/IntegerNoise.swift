@@ -115,7 +115,15 @@ public struct IntegerNoise: Sendable {
         }
     }
 
-    /// For intervals of combinations of several draws.
+    /// A number z for which a weighted sum of independent draws is, with that confidence, within z of its standard
+    /// deviation: the law's own, and half a unit of the draw of the largest weight, which is at most the root of the sum
+    /// of squares. Without it, noise of a few units would be covered too rarely, being whole numbers.
+    public func criticalValue(confidence: Double) -> Double {
+        let variance = variance
+        return law.criticalValue(confidence: confidence) + (variance > 0 ? 1 / (2 * variance.squareRoot()) : 0)
+    }
+
+    /// The law, for intervals of combinations of several draws.
     public var law: ErrorLaw {
         switch draws {
         case .laplace: return .laplace

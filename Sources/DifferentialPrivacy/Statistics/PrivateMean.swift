@@ -42,7 +42,7 @@ public struct PrivateMean: Sendable {
         return NoisyMean(
             centredSum: grid.step * (left - right) / 2, sumVariance: grid.step * grid.step * noise.variance / 2,
             count: (left + right) / width, countVariance: 2 * noise.variance / (width * width), middle: middle,
-            grid: grid, law: noise.law)
+            grid: grid, noises: [noise])
     }
 
     /// About the mean's variance for that many rows: the noise of the centred sum, and at a distance from the middle
@@ -56,7 +56,7 @@ public struct PrivateMean: Sendable {
 }
 
 /// A mean from a noisy centred sum and a noisy count with uncorrelated errors.
-public struct NoisyMean: Sendable, Hashable {
+public struct NoisyMean: Sendable {
     /// The noisy number of values that took part.
     public let count: Double
     /// The noisy sum of the values.
@@ -67,18 +67,18 @@ public struct NoisyMean: Sendable, Hashable {
     private let middle: Double
     private let sumVariance: Double
     private let countVariance: Double
-    private let law: ErrorLaw
+    private let noises: [IntegerNoise]
 
     init(
         centredSum: Double, sumVariance: Double, count: Double, countVariance: Double, middle: Double, grid: ValueGrid,
-        law: ErrorLaw
+        noises: [IntegerNoise]
     ) {
         self.centredSum = centredSum
         self.sumVariance = sumVariance
         self.count = count
         self.countVariance = countVariance
         self.middle = middle
-        self.law = law
+        self.noises = noises
         sum = centredSum + middle * count
         mean = count > 0 ? min(max(middle + centredSum / count, grid.lower), grid.upper) : middle
     }
@@ -92,7 +92,8 @@ public struct NoisyMean: Sendable, Hashable {
         guard sum.noise.law == counted.noise.law else { throw .mixedKinds }
         self.init(
             centredSum: centredSum, sumVariance: sum.variance, count: Double(count),
-            countVariance: counted.variance, middle: sum.middle, grid: sum.grid, law: sum.noise.law)
+            countVariance: counted.variance, middle: sum.middle, grid: sum.grid,
+            noises: [sum.noise, counted.noise])
     }
 
     /// The variance of the sum's noise, from both released numbers.
@@ -101,9 +102,12 @@ public struct NoisyMean: Sendable, Hashable {
     /// The true mean of the clipped and rounded values lies within it with that confidence: Fieller's interval, which
     /// is unbounded where the count may be zero.
     public func interval(confidence: Double) -> ConfidenceInterval {
+        let law = noises[0].law
+        let z = noises.reduce(0.0) { max($0, $1.criticalValue(confidence: confidence)) }
+        let scale = z / law.criticalValue(confidence: confidence)
         let ratio = ConfidenceInterval.ratio(
-            numerator: centredSum, numeratorVariance: sumVariance, denominator: count,
-            denominatorVariance: countVariance, law: law, confidence: confidence)
+            numerator: centredSum, numeratorVariance: sumVariance * scale * scale, denominator: count,
+            denominatorVariance: countVariance * scale * scale, law: law, confidence: confidence)
         return ConfidenceInterval(lower: middle + ratio.lower, upper: middle + ratio.upper)
     }
 }

@@ -137,7 +137,7 @@ public struct PrivateRangeTree: Sendable {
     public func interval(
         of range: Range<Int>, in released: NoisyRanges, confidence: Double
     ) throws(MechanismError) -> ConfidenceInterval {
-        let half = noise.law.criticalValue(confidence: confidence) * (try variance(of: range)).squareRoot()
+        let half = noise.criticalValue(confidence: confidence) * (try variance(of: range)).squareRoot()
         let count = try released.count(in: range)
         return ConfidenceInterval(lower: count - half, upper: count + half)
     }

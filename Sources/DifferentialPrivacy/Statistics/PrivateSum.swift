@@ -4,7 +4,7 @@
 /// half the bounds' distance, to a sum of integers; see `IntegerNoise`. Centring pays where the number of rows is
 /// released too, `sum = centred + middle * count` (PRIVACY.md, rule 21): without it the middle's share is unknown.
 public struct PrivateSum: Sendable {
-    /// The grid in use: the one given, coarsened until the sensitivity of a row is at most 2^24 steps.
+    /// The grid in use: the one given, coarsened where that helps the sensitivity of a row to stay within 2^24 steps.
     public let grid: ValueGrid
     public let rowsPerUnit: Int
     /// Whether distances from `middle` are added up.

@@ -63,26 +63,26 @@ public struct PrivateVariance: Sendable {
         let square = Double(grid.width) * Double(grid.width)
         return NoisyVariance(
             bernstein: totals.map { Double($0) / square }, deviation: noise.variance.squareRoot() / square,
-            lower: Double(grid.lowest) * grid.step, halfWidth: Double(grid.width) * grid.step / 2, law: noise.law)
+            lower: Double(grid.lowest) * grid.step, halfWidth: Double(grid.width) * grid.step / 2, noise: noise)
     }
 }
 
 /// Count, mean and variance from noisy sums of Bernstein polynomials.
-public struct NoisyVariance: Sendable, Hashable {
+public struct NoisyVariance: Sendable {
     /// The sums of the polynomials (1 - s)^2, 2 s (1 - s) and s^2, s in [0, 1], with independent noise.
-    private let bernstein: [Double]
+    let bernstein: [Double]
     /// Of the noise of each.
     private let deviation: Double
     private let lower: Double
     private let halfWidth: Double
-    private let law: ErrorLaw
+    private let noise: IntegerNoise
 
-    init(bernstein: [Double], deviation: Double, lower: Double, halfWidth: Double, law: ErrorLaw) {
+    init(bernstein: [Double], deviation: Double, lower: Double, halfWidth: Double, noise: IntegerNoise) {
         self.bernstein = bernstein
         self.deviation = deviation
         self.lower = lower
         self.halfWidth = halfWidth
-        self.law = law
+        self.noise = noise
     }
 
     /// The noisy number of values that took part.
@@ -124,7 +124,7 @@ public struct NoisyVariance: Sendable, Hashable {
     /// All ratios r for which `sum of signs * b - r * sum of b` is within its critical value, within [-1, 1].
     private func moment(signs: (Double, Double, Double), confidence: Double) -> (lower: Double, upper: Double) {
         let numerator = signs.0 * bernstein[0] + signs.1 * bernstein[1] + signs.2 * bernstein[2]
-        let z = law.criticalValue(confidence: confidence) * deviation
+        let z = noise.criticalValue(confidence: confidence) * deviation
         let weights = [signs.0, signs.1, signs.2]
         // (n - r d)^2 <= z^2 sum (w - r)^2, a quadratic inequality in r.
         let spread = weights.reduce(0) { $0 + $1 * $1 }

@@ -65,10 +65,11 @@ public struct ValueGrid: Sendable, Hashable {
     /// The largest magnitude of a grid point, in steps.
     var magnitude: Int64 { max(abs(lowest), abs(highest)) }
 
-    /// The same bounds, with the step doubled until the magnitude that matters is below `2^bits`, if need be.
+    /// The same bounds, with the step doubled until the magnitude that matters is at most `2^bits`, or the step half the
+    /// distance of the bounds.
     func coarsened(bits: Int, of magnitude: KeyPath<ValueGrid, Int64>) throws(MechanismError) -> ValueGrid {
         var grid = self
-        while grid[keyPath: magnitude] > 1 << bits {
+        while grid[keyPath: magnitude] > 1 << bits && grid.step * 4 <= upper - lower {
             grid = try ValueGrid(lower: lower, upper: upper, step: grid.step * 2)
         }
         return grid
