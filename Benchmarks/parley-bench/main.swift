@@ -10,6 +10,10 @@ let table = GroupedTable(units: 100_000, rows: 10_000_000)
 
 if arguments.first == "groupby-ask", arguments.count == 2 {
     try await GroupByBenchmark(table: table, site: arguments[1]).ask()
+} else if arguments.first == "errors", arguments.count == 4, let epsilon = Double(arguments[2]),
+    let runs = Int(arguments[3])
+{
+    try ErrorBenchmark(file: arguments[1], epsilon: epsilon, runs: runs).run()
 } else {
     let names = arguments.isEmpty ? ["noise", "groupby"] : arguments
     for name in names {

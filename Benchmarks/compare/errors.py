@@ -1,0 +1,243 @@
+"""Errors at equal epsilon, side by side with OpenDP, diffprivlib and Google's library (PyDP): mean, median, five
+quantiles, a histogram of 100 bins, ranges of width 1 to 1000 of 4096 bins; 1e6 values between 0 and 100 (Gamma(2, 15),
+capped). Each peer runs in an environment of its own (environment.py).
+
+Usage: errors.py PARLEY_BENCH [RUNS]; prints one JSON object a line, then a table. Each error is the median over the
+runs of: |mean - truth|; the mean distance in ranks of the quantiles from their targets; the mean over bins, or over all
+ranges of the width, of |count - truth|. Every statistic has the whole epsilon. Neighbours are add/remove (epsilon for one
+row more or less) unless a line says that the number of rows is public: then neighbours replace one row.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from importlib.metadata import version
+
+EPSILON = 1.0
+BOUNDS = (0.0, 100.0)
+QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9]
+BINS = 100
+RANGE_BINS = 4096
+WIDTHS = [1, 10, 100, 1000]
+CANDIDATES = 1_000_001
+ADDED_UP = "bins of a histogram added up"
+PEERS = ["opendp", "diffprivlib", "pydp"]
+
+
+def main():
+    bench = sys.argv[1]
+    runs = sys.argv[2] if len(sys.argv) > 2 else "25"
+    from environment import Environments
+
+    with tempfile.NamedTemporaryFile(suffix=".f64") as file, Environments() as environments:
+        subprocess.run([environments.python("diffprivlib"), __file__, "data", file.name], check=True)
+        output = subprocess.run(
+            [bench, "errors", file.name, str(EPSILON), runs], check=True, capture_output=True, text=True).stdout
+        lines = [our_line(json.loads(line)) for line in output.splitlines() if line.startswith("{")]
+        for peer in PEERS:
+            output = subprocess.run(
+                [environments.python(peer), __file__, peer, file.name, runs], check=True, stdout=subprocess.PIPE,
+                text=True).stdout
+            lines += [json.loads(line) for line in output.splitlines()]
+    for line in lines:
+        print(json.dumps(line), flush=True)
+    print(table(lines))
+
+
+def in_environment(command, file, runs=0):
+    """What runs in a peer's environment: made data, or its lines."""
+    global np
+    import numpy as np
+
+    if command == "data":
+        values = np.minimum(np.random.default_rng(1).gamma(2, 15, 1_000_000), BOUNDS[1])
+        values.astype("<f8").tofile(file)
+        return
+    values = np.fromfile(file, dtype="<f8")
+    of_peer = {"opendp": opendp_lines, "diffprivlib": diffprivlib_lines, "pydp": pydp_lines}[command]
+    for line in of_peer(values, Truth(values), int(runs)):
+        print(json.dumps(line), flush=True)
+
+
+def our_line(line):
+    statistic = line["bench"].removeprefix("errors_")
+    notes = {"mean": "two sums, number of rows private", "quantiles": "chosen jointly"}
+    note = notes.get(statistic, "")
+    if statistic.startswith("ranges"):
+        note = f"tree of fanout {line['fanout']:.0f}, consistent" if "fanout" in line else ADDED_UP
+    return {"statistic": statistic.removesuffix("_histogram"), "library": "Parley", "error": line["error"],
+            "cpu_s": line["cpu_s"]} | ({"note": note} if note else {})
+
+
+class Truth:
+    def __init__(self, values):
+        self.values = values
+        self.sorted = np.sort(values)
+        self.mean = values.mean()
+        self.histogram = histogram(values, BINS)
+        self.fine = histogram(values, RANGE_BINS)
+
+    def mean_error(self, mean):
+        return abs(mean - self.mean)
+
+    def rank_error(self, found, quantiles):
+        ranks = np.searchsorted(self.sorted, found)
+        return float(np.mean(np.abs(ranks - np.array(quantiles) * len(self.sorted))))
+
+    def histogram_error(self, counts):
+        return float(np.mean(np.abs(np.asarray(counts) - self.histogram)))
+
+    def range_error(self, counts, width):
+        noise = np.concatenate([[0], np.cumsum(np.asarray(counts) - self.fine)])
+        return float(np.mean(np.abs(noise[width:] - noise[:-width])))
+
+
+def histogram(values, bins):
+    return np.bincount(bin_of(values, bins), minlength=bins)
+
+
+def bin_of(values, bins):
+    return np.minimum((values / BOUNDS[1] * bins).astype(np.int64), bins - 1)
+
+
+def line(statistic, library, runs, release, error, note=""):
+    start = time.process_time()
+    released = [release() for _ in range(runs)]
+    seconds = (time.process_time() - start) / runs
+    errors = [error(value) for value in released]
+    result = {"statistic": statistic, "library": library, "error": statistics.median(errors), "cpu_s": seconds}
+    return result | ({"note": note} if note else {})
+
+
+def ranges(library, runs, release, truth, note=""):
+    """One release serves all widths."""
+    return [
+        line(f"ranges_{width}", library, runs, release, lambda counts: truth.range_error(counts, width), note)
+        for width in WIDTHS]
+
+
+def opendp_lines(values, truth, runs):
+    import opendp.prelude as dp
+
+    dp.enable_features("contrib", "floating-point")
+    name = "OpenDP " + version("opendp")
+    lines = []
+
+    def calibrated(make, d_in=1):
+        return dp.binary_search_chain(make, d_in=d_in, d_out=EPSILON)
+
+    domain = dp.vector_domain(dp.atom_domain(bounds=BOUNDS, nan=False))
+    space = domain, dp.symmetric_distance()
+
+    total = dp.binary_search_chain(
+        lambda s: space >> dp.t.then_sum() >> dp.m.then_laplace(s), d_in=1, d_out=EPSILON / 2)
+    count = dp.binary_search_chain(
+        lambda s: space >> dp.t.then_count() >> dp.m.then_laplace(s), d_in=1, d_out=EPSILON / 2)
+    lines.append(
+        line("mean", name, runs, lambda: total(values) / max(1, count(values)), truth.mean_error,
+             "sum and count, half the epsilon each"))
+
+    sized = dp.vector_domain(dp.atom_domain(bounds=BOUNDS, nan=False), size=len(values)), dp.symmetric_distance()
+    mean = calibrated(lambda s: sized >> dp.t.then_mean() >> dp.m.then_laplace(s), d_in=2)
+    lines.append(line("mean", name, runs, lambda: mean(values), truth.mean_error, "number of rows public"))
+
+    candidates = np.linspace(*BOUNDS, CANDIDATES)
+
+    def quantile(alpha, epsilon):
+        return dp.binary_search_chain(
+            lambda s: space >> dp.m.then_private_quantile(dp.max_divergence(), candidates, alpha, s),
+            d_in=1, d_out=epsilon, T=float)
+
+    median = quantile(0.5, EPSILON)
+    lines.append(
+        line("median", name, runs, lambda: [median(values)], lambda found: truth.rank_error(found, [0.5]),
+             "1,000,001 candidates"))
+    several = [quantile(alpha, EPSILON / len(QUANTILES)) for alpha in QUANTILES]
+    lines.append(
+        line("quantiles", name, runs, lambda: [one(values) for one in several],
+             lambda found: truth.rank_error(found, QUANTILES), "1,000,001 candidates, a fifth of the epsilon each"))
+
+    def counts_of(bins):
+        binned = bin_of(values, bins)
+        integers = dp.vector_domain(dp.atom_domain(T=dp.i32)), dp.symmetric_distance()
+        mechanism = calibrated(
+            lambda s: integers
+            >> dp.t.then_count_by_categories(list(range(bins)), null_category=False, TOA=dp.i64)
+            >> dp.m.then_laplace(s))
+        return lambda: mechanism(binned.astype(np.int32))
+
+    lines.append(line("histogram", name, runs, counts_of(BINS), truth.histogram_error))
+
+    binned = bin_of(values, RANGE_BINS).astype(np.int32)
+    branching = dp.t.choose_branching_factor(RANGE_BINS)
+    integers = dp.vector_domain(dp.atom_domain(T=dp.i32)), dp.symmetric_distance()
+    tree = calibrated(
+        lambda s: integers
+        >> dp.t.then_count_by_categories(list(range(RANGE_BINS)), null_category=False, TOA=dp.i64)
+        >> dp.t.then_b_ary_tree(leaf_count=RANGE_BINS, branching_factor=branching)
+        >> dp.m.then_laplace(s))
+    consistent = dp.t.make_consistent_b_ary_tree(branching)
+    lines += ranges(
+        name, runs, lambda: consistent(tree(binned))[:RANGE_BINS], truth, f"tree of fanout {branching}, consistent")
+    return lines
+
+
+def diffprivlib_lines(values, truth, runs):
+    from diffprivlib import tools
+
+    warnings.filterwarnings("ignore")
+    name = "diffprivlib " + version("diffprivlib")
+    public = "number of rows public"
+    lines = [
+        line("mean", name, runs, lambda: tools.mean(values, epsilon=EPSILON, bounds=BOUNDS), truth.mean_error, public),
+        line("median", name, runs, lambda: [tools.median(values, epsilon=EPSILON, bounds=BOUNDS)],
+             lambda found: truth.rank_error(found, [0.5])),
+        line("quantiles", name, runs, lambda: tools.quantile(values, QUANTILES, epsilon=EPSILON, bounds=BOUNDS),
+             lambda found: truth.rank_error(found, QUANTILES), "a fifth of the epsilon each"),
+        line("histogram", name, runs,
+             lambda: tools.histogram(values, epsilon=EPSILON, bins=BINS, range=BOUNDS)[0], truth.histogram_error),
+    ]
+    fine = lambda: tools.histogram(values, epsilon=EPSILON, bins=RANGE_BINS, range=BOUNDS)[0]
+    return lines + ranges(name, runs, fine, truth, ADDED_UP)
+
+
+def pydp_lines(values, truth, runs):
+    from pydp.algorithms.laplacian import BoundedMean, Median, Percentile
+
+    name = "Google (PyDP " + version("python-dp") + ")"
+    lower, upper = BOUNDS
+    listed = values.tolist()
+    several = lambda: [
+        Percentile(epsilon=EPSILON / len(QUANTILES), lower_bound=lower, upper_bound=upper, percentile=q, dtype="float")
+        .quick_result(listed) for q in QUANTILES]
+    return [
+        line("mean", name, runs,
+             lambda: BoundedMean(epsilon=EPSILON, lower_bound=lower, upper_bound=upper, dtype="float")
+             .quick_result(listed), truth.mean_error, "number of rows private"),
+        line("median", name, runs,
+             lambda: [Median(epsilon=EPSILON, lower_bound=lower, upper_bound=upper, dtype="float")
+                      .quick_result(listed)], lambda found: truth.rank_error(found, [0.5])),
+        line("quantiles", name, runs, several, lambda found: truth.rank_error(found, QUANTILES),
+             "a fifth of the epsilon each"),
+    ]
+
+
+def table(lines):
+    rows = ["| statistic | library | median error | CPU s a run | |", "|---|---|---|---|---|"]
+    order = {name: place for place, name in enumerate(dict.fromkeys(line["statistic"] for line in lines))}
+    for one in sorted(lines, key=lambda one: order[one["statistic"]]):
+        rows.append(
+            f"| {one['statistic']} | {one['library']} | {one['error']:.4g} | {one['cpu_s']:.3g} "
+            f"| {one.get('note', '')} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "data" or sys.argv[1] in PEERS:
+        in_environment(*sys.argv[1:])
+    else:
+        main()
