@@ -51,13 +51,15 @@ let package = Package(
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         module("Tables", ["Secrets"]),
+        module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["Tables", "DifferentialPrivacy"]),
         module("Governance", ["Query", "Tables", "DifferentialPrivacy"]),
         module("DatasiteProtocol", ["Governance", crypto]),
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets", "CZlib", crypto,
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets",
+                "CZlib", crypto,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Yams", package: "Yams"),
             ]),
@@ -102,8 +104,9 @@ let package = Package(
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"]),
+        tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("PrivacyAudits", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests("PrivacyAudits", ["Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("GovernanceTests", ["Governance", "Query", "Tables", "DifferentialPrivacy"]),
         tests(
             "DatasiteTests",
