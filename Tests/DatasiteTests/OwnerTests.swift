@@ -183,9 +183,15 @@ struct OwnerTests {
         for path in [abandoned, abandoned + ".partial"] {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         }
-        try Data().write(to: URL(filePath: abandoned + ".lock"))
+        // A kill between the installation of a version and its end leaves its lock behind.
+        let installed = try test.path + "/data/" + test.site.datasets()[0].version + ".lock"
+        for path in [abandoned + ".lock", installed] { try Data().write(to: URL(filePath: path)) }
         let lock = try test.site.acquireServerLock()
         lock.release()
+        let locks = try FileManager.default.contentsOfDirectory(atPath: test.path + "/data").filter {
+            $0.hasSuffix(".lock")
+        }
+        #expect(locks == [living.version + ".lock"])
         let present = try Set([living.version, test.site.datasets()[0].version])
         #expect(try Set(test.versionFolders()) == present)
     }

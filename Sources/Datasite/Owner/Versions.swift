@@ -22,14 +22,19 @@ final class VersionLock: Sendable {
     var descriptionPath: String { directory + "/" + TableFiles.descriptionName }
 
     init(folder: SiteFolder) throws {
-        version = hexadecimal(SecureRandom.bytes(16))
-        directory = folder.directory(ofVersion: version)
-        path = directory + ".lock"
-        descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw Problem.unavailable("\(path) cannot be made: \(SiteFolder.reason())") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw Problem.unavailable("\(path) cannot be locked")
+        while true {
+            let version = hexadecimal(SecureRandom.bytes(16))
+            let path = folder.directory(ofVersion: version) + ".lock"
+            let file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+            guard file >= 0 else { throw Problem.unavailable("\(path) cannot be made: \(SiteFolder.reason())") }
+            // Between making and locking it another process may have taken it for an abandoned one and removed it: then
+            // nothing would protect this addition.
+            if flock(file, LOCK_EX) == 0, access(path, F_OK) == 0 {
+                (self.version, self.path, descriptor) = (version, path, file)
+                directory = folder.directory(ofVersion: version)
+                return
+            }
+            close(file)
         }
     }
 
@@ -38,12 +43,13 @@ final class VersionLock: Sendable {
         close(descriptor)
     }
 
-    /// Whether a living process adds this version.
-    static func isHeld(_ path: String) -> Bool {
+    /// Runs `body` unless a living process adds this version, and lets none begin meanwhile.
+    static func unlessHeld(_ path: String, _ body: () throws -> Void) rethrows {
         let file = open(path, O_RDWR | O_CLOEXEC)
-        guard file >= 0 else { return false }
+        // Without a lock's file its addition has ended.
+        guard file >= 0 else { return try body() }
         defer { close(file) }
-        return flock(file, LOCK_EX | LOCK_NB) != 0
+        if flock(file, LOCK_EX | LOCK_NB) == 0 { try body() }
     }
 }
 
@@ -77,17 +83,22 @@ extension Datasite {
         }
     }
 
-    /// Deletes the files of versions that are not in the catalogue, unless a living process is adding them.
+    /// Deletes the files of versions that are not in the catalogue, and locks that nobody holds, unless a living process
+    /// is adding them.
     func removeAbandonedVersions() throws {
-        // Files first, catalogue after: what is installed in between is in the catalogue by then.
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.data)) ?? []
-        let held = Set(names.filter { $0.hasSuffix(".lock") && VersionLock.isHeld(folder.data + "/" + $0) })
-        let present = Set(
-            try read { db in try String.fetchAll(db, sql: "SELECT version FROM datasets") })
-        for name in names {
-            let version = String(name.prefix { $0 != "." })
-            guard !present.contains(version), !held.contains(version + ".lock") else { continue }
-            try? FileManager.default.removeItem(atPath: folder.data + "/" + name)
+        for version in Set(names.map { String($0.prefix { $0 != "." }) }) {
+            let directory = folder.directory(ofVersion: version)
+            try VersionLock.unlessHeld(directory + ".lock") {
+                // The catalogue after the lock: whoever let go of it has installed the version, or never will.
+                let isPresent = try read { db in
+                    try Bool.fetchOne(db, sql: "SELECT 1 FROM datasets WHERE version = ?", arguments: [version])
+                        ?? false
+                }
+                for suffix in isPresent ? [".lock"] : ["", ".partial", ".lock"] {
+                    try? FileManager.default.removeItem(atPath: directory + suffix)
+                }
+            }
         }
     }
 }
