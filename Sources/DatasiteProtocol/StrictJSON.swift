@@ -126,6 +126,10 @@ public struct StrictObject {
     }
 
     private func mismatch(_ key: String, _ expected: String, _ found: StrictJSON) -> JSONError {
-        JSONError("'\(name(key))' must be \(expected), not \(found.kind)")
+        // A number of the wrong kind or size is shown as it was written: "not a number" would say nothing.
+        guard case .number(let literal) = found else {
+            return JSONError("'\(name(key))' must be \(expected), not \(found.kind)")
+        }
+        return JSONError("'\(name(key))' must be \(expected), not \(literal.prefix(40))")
     }
 }

@@ -104,7 +104,7 @@ struct Binder {
         }
         throw QueryError(
             "\(name) is neither a grouping key nor inside an aggregate", at: position,
-            hint: "Add it to GROUP BY, or aggregate it: AVG(\(name)).")
+            hint: "Add it to GROUP BY, or put it into an aggregate, such as COUNT(\(name)).")
     }
 
     static func number(_ digits: String, _ position: Int) throws(QueryError) -> Expression {

@@ -64,8 +64,11 @@ extension Binder {
             try arity(call, 1...1, "LENGTH(x)", position)
             return .textLength(try text(arguments[0]))
         case "DATE_TRUNC": return try dateTruncate(call, position)
-        case "NOW", "GETDATE", "RANDOM", "RAND", "UUID":
-            throw Parser.noClock("\(call.name)()", position)
+        case "NOW", "GETDATE": throw Parser.noClock("\(call.name)()", position)
+        case "RANDOM", "RAND", "UUID":
+            throw QueryError(
+                "\(call.name)() is refused: nothing but the noise of an answer may be random", at: position,
+                hint: "Leave it out: a sample of the rows costs as much as all of them.")
         default:
             if TypeName.datePart(call.name) != nil, arguments.count == 1 {
                 return try datePart(call.name, arguments[0], position)
@@ -82,10 +85,12 @@ extension Binder {
     ) throws(QueryError) {
         guard range.contains(call.arguments.count), !call.isStar else {
             throw QueryError(
-                "\(call.name) has \(call.isStar ? "*" : "\(call.arguments.count)") for arguments", at: position,
+                "\(call.name) does not take \(call.isStar ? "*" : Self.arguments(call.arguments.count))", at: position,
                 hint: "Write \(usage).")
         }
     }
+
+    private static func arguments(_ count: Int) -> String { "\(count) argument\(count == 1 ? "" : "s")" }
 
     /// A finite number that the text states.
     mutating func constant(_ syntax: Syntax, _ what: String) throws(QueryError) -> Double {

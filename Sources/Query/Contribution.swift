@@ -33,7 +33,7 @@ struct Contribution: Sendable, Hashable {
             try Self.check(hint, rowsPerGroup, "rows of one unit in a group")
             rowsPerGroup = hint
         }
-        if let hint = question.groupsPerUnit, isGrouped {
+        if let hint = question.groupsPerUnit {
             try Self.check(hint, declared.groups, "groups of one unit")
             groups = Swift.min(groups, hint)
         }

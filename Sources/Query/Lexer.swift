@@ -74,7 +74,9 @@ struct Lexer {
         guard index < bytes.count else { return Token(kind: .end, position: start, end: start) }
         let kind: Token.Kind
         switch byte() {
-        case let first where Self.startsWord(first): kind = word()
+        case let first where Self.startsWord(first):
+            try refuseCurvedQuote()
+            kind = word()
         case let first where Self.isDigit(first): kind = number()
         case UInt8(ascii: ".") where Self.isDigit(byte(1)): kind = number()
         case UInt8(ascii: "'"): kind = .text(try quoted(UInt8(ascii: "'"), "text literal"))
@@ -116,6 +118,20 @@ struct Lexer {
             index += 1
         }
         index += 2
+    }
+
+    /// What word processors make of quotes would be read as a name.
+    private func refuseCurvedQuote() throws(QueryError) {
+        for quote in ["\u{2018}", "\u{2019}", "\u{201C}", "\u{201D}"] where slice(from: quote) == quote {
+            throw QueryError(
+                "the curved quote \(quote) has no meaning here", at: index,
+                hint: "Text stands between straight quotes: 'a'.")
+        }
+    }
+
+    /// As many bytes from here as a text has.
+    private func slice(from text: String) -> String {
+        slice(index, Swift.min(index + text.utf8.count, bytes.count))
     }
 
     private mutating func word() -> Token.Kind {
@@ -169,8 +185,11 @@ struct Lexer {
         }
         let single = slice(index, index + 1)
         guard "()[],.*+-/%<>=;".contains(single) else {
+            let shown =
+                byte() < 0x20 || byte() == 0x7F
+                ? "U+00\(String(UInt16(byte()) | 0x100, radix: 16).dropFirst())" : single
             throw QueryError(
-                "the character '\(single)' has no meaning here", at: index,
+                "the character '\(shown)' has no meaning here", at: index,
                 hint: "Operators are + - * / % = <> < <= > >= AND OR NOT IN BETWEEN LIKE IS NULL.")
         }
         index += 1

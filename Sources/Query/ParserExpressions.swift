@@ -225,7 +225,7 @@ extension Parser {
         advance()
         advance()
         var call = Syntax.Call(name: name, arguments: [])
-        if current.kind == .symbol("*"), following.kind == .symbol(")") {
+        if current.kind == .symbol("*") {
             advance()
             call.isStar = true
         } else if current.kind != .symbol(")") {

@@ -56,6 +56,9 @@ public struct CSVLayout: Sendable, Hashable {
             guard let place, columns[place] == nil else {
                 throw RowError(line: 1, column: column.name, expected: "a header that names this column")
             }
+            guard header.names[(place + 1)...].allSatisfy({ $0 != header.names[place] }) else {
+                throw RowError(line: 1, column: column.name, expected: "a header that names this column once")
+            }
             columns[place] = index
         }
         return (CSVLayout(format: format, columns: columns), mark + header.bytes, header.lines)

@@ -52,10 +52,10 @@ struct StrictJSONTests {
         )
         #expect(
             error(#"{"dataset":"d","sql":"s","epsilon":1e999}"#)?.message
-                == "'epsilon' must be a finite number, not a number")
+                == "'epsilon' must be a finite number, not 1e999")
         #expect(
             error(#"{"dataset":"d","sql":"s","epsilon":1,"groupsPerUnit":1.5}"#)?.message
-                == "'groupsPerUnit' must be an integer, not a number")
+                == "'groupsPerUnit' must be an integer, not 1.5")
         #expect(
             error(#"{"dataset":"d","sql":"s","epsilon":1,"rho":1}"#)?.message
                 == "exactly one of 'epsilon', 'rho' and 'error' must be given, not 2")

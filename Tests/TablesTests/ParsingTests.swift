@@ -126,13 +126,13 @@ struct ParsingTests {
             (#"{"u":1,"x":"5"}"#, "x", "a number or nothing"), (#"{"u":1,"t":5}"#, "t", "UTF-8 text or nothing"),
             (#"{"u":1,"b":"true"}"#, "b", "true or false or nothing"),
             (#"{"u":1,"t":["secret"]}"#, "t", "UTF-8 text or nothing"),
-            (#"{"u":"1"}"#, "u", "an integer or nothing"), (#"{"u":1"#, nil, "one JSON object"),
-            ("[1]", nil, "one JSON object"),
-            (#"{"u":1,"u":2}"#, nil, "one JSON object"), (#"{"u":1} x"#, nil, "one JSON object"),
-            (#"{"u":1,"t":"\ud800"}"#, nil, "one JSON object"),
-            (#"{"u":1,"z":"# + String(repeating: "[", count: 100), nil, "one JSON object"),
-            (#"{"u":1,}"#, nil, "one JSON object"), (#"{"u":nul}"#, nil, "one JSON object"),
-            (#"{"u":1,"t":"a"#, nil, "one JSON object"),
+            (#"{"u":"1"}"#, "u", "an integer or nothing"), (#"{"u":1"#, nil, "one JSON object on one line, each name in it once"),
+            ("[1]", nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,"u":2}"#, nil, "one JSON object on one line, each name in it once"), (#"{"u":1} x"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,"t":"\ud800"}"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,"z":"# + String(repeating: "[", count: 100), nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,}"#, nil, "one JSON object on one line, each name in it once"), (#"{"u":nul}"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,"t":"a"#, nil, "one JSON object on one line, each name in it once"),
         ] as [(String, String?, String)])
     func wrongJSON(line: String, column: String?, expected: String) throws {
         let (_, result) = try json("{\"u\":7}\n" + line + "\n{\"u\":8}\n")

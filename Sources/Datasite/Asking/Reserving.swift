@@ -129,15 +129,15 @@ enum RefusalWords {
                 hint: "ask for less precision")
         case .overBudget(let scope, let limit, let spent):
             return .overBudget(
-                "the question costs \(LossWords.text(charge)), and \(scope.words) has "
-                    + "\(LossWords.text(limit.left(after: spent))) left",
+                "the question costs \(LossWords.text(charge)), and \(LossWords.text(limit.left(after: spent))) is left "
+                    + "to \(scope.words)",
                 hint: "ask for less precision, or ask the owner")
         }
     }
 
     static func overBudget(_ exceeded: Ledger.Exceeded, charge: PrivacyLoss) -> Problem {
         .overBudget(
-            "the question costs \(LossWords.text(charge)), more than \(exceeded.scope.words) has left of the budget of "
+            "the question costs \(LossWords.text(charge)), more than is left to \(exceeded.scope.words) of the budget of "
                 + exceeded.population,
             hint: "`parley budget` says what is left; ask for less precision, or ask the owner")
     }

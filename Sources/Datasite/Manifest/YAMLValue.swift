@@ -30,7 +30,8 @@ struct YAMLValue {
             guard let node else { throw ManifestError.problem("the document is empty") }
             return YAMLValue(node: node, path: "")
         } catch let error as YamlError {
-            throw ManifestError.problem(describe(error))
+            throw ManifestError.problem(
+                describe(error), hint: "look at the indentation (blanks, no tabs), brackets and quotes up to here")
         }
     }
 

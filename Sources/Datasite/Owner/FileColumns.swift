@@ -7,14 +7,34 @@ import Tables
 /// that a misspelt name is noticed.
 enum FileColumns {
     static func check(_ file: String, against document: ManifestDocument) throws {
-        guard case .named(let ignored) = document.ignored, let names = try header(file) else { return }
+        guard let names = try header(file) else { return }
         let declared = Set(document.manifest.schema.columns.map { $0.name.lowercased() })
+        try refuseOtherFormats(names, declared)
+        guard case .named(let ignored) = document.ignored else { return }
         let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
         guard extra.isEmpty else {
             throw Problem.invalidManifest(
                 "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",
                 hint: "declare them, or list them under `ignore` (or say `ignore: rest`)")
         }
+    }
+
+    /// A first line that is no header in our sense may hold a row's values: it is not shown.
+    private static func refuseOtherFormats(_ names: [String], _ declared: Set<String>) throws {
+        let line = names.joined()
+        if line.contains("\0") {
+            throw Problem.invalidData("the file is not UTF-8 text", hint: "save it as UTF-8 (it looks like UTF-16)")
+        }
+        if line.contains("\r") {
+            throw Problem.invalidData(
+                "the file's lines end with carriage returns alone", hint: "save it with line feeds (Unix or Windows)")
+        }
+        guard !names.contains(where: { declared.contains($0.lowercased()) }) else { return }
+        let other = [";": "semicolons", "\t": "tabulators", "|": "bars"].first { line.contains($0.key) }?.value
+        throw Problem.invalidData(
+            "line 1 names none of the manifest's columns",
+            hint: other.map { "values are separated by commas (tabulators in .tsv), and these seem to be by \($0)" }
+                ?? "the first line must hold the columns' names, separated by commas (tabulators in .tsv)")
     }
 
     /// The column names of a file's header; nil for a file of JSON lines.
