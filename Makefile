@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo test audit bench build format install prerequisites
+.PHONY: demo test audit faults fuzz bench build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -24,7 +24,16 @@ test: prerequisites
 
 # What the mechanisms and questions claim, attacked with the system's randomness and fifty times as many draws.
 audit: prerequisites
-	PARLEY_AUDIT=deep $(SWIFT) test $(FLAGS) --filter PrivacyAudits
+	PARLEY_AUDIT=deep $(SWIFT) test $(TEST_FLAGS) --filter PrivacyAudits
+
+# Kills the server under load a thousand times (KILLS) and checks after each restart that nothing is lost: 15 minutes.
+KILLS ?= 1000
+faults: prerequisites
+	PARLEY_FAULTS=$(KILLS) $(SWIFT) test $(TEST_FLAGS) --filter FaultTests
+
+# Fuzzes each reader of outside input for a while (SECONDS_EACH), beginning with the corpus that `make test` replays.
+fuzz: prerequisites
+	scripts/fuzz
 
 # Our own figures, one JSON object a line; some minutes, 1 GB of temporary files.
 bench: prerequisites

@@ -127,7 +127,13 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Governance"]),
+        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Governance", "Secrets"]),
+        .testTarget(
+            name: "HostileInputTests",
+            dependencies: [
+                "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets",
+            ],
+            exclude: ["Corpus", "Wrong"], swiftSettings: swiftSettings),
         tests("ArchitectureTests", []),
     ]
 )

@@ -41,6 +41,10 @@ struct RawConnection: Sendable {
         try await outbound.write(ByteBuffer(string: text))
     }
 
+    func send(_ bytes: [UInt8]) async throws {
+        try await outbound.write(ByteBuffer(bytes: bytes))
+    }
+
     /// Sends and says whether the peer was still there.
     func trySend(_ text: String) async -> Bool {
         do {

@@ -1,0 +1,48 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The fuzzers (`make fuzz`): a package of its own, so that instrumented objects never meet the ordinary build. Its modules
+// are links to the real sources, cut down to those that need neither HTTP nor a database.
+
+let instrumented: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .unsafeFlags(["-sanitize=fuzzer,address", "-enable-testing"]),
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: instrumented)
+}
+
+let package = Package(
+    name: "Fuzz",
+    platforms: [.macOS(.v15)],
+    dependencies: [.package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2"))],
+    targets: [
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+        .systemLibrary(name: "CLibFuzzer"),
+        module("Secrets"),
+        module("DifferentialPrivacy", ["Secrets"]),
+        module("Tables", ["Secrets"]),
+        module("Query", ["Tables", "DifferentialPrivacy"]),
+        module("Governance", ["Query", "Tables", "DifferentialPrivacy"]),
+        module("DatasiteProtocol", ["Governance"]),
+        module(
+            "Datasite",
+            [
+                "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "CZlib",
+                .product(name: "Yams", package: "Yams"),
+            ]),
+        module(
+            "HostileInput",
+            ["Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets"]),
+        .executableTarget(
+            name: "parley-fuzz", dependencies: ["HostileInput", "CLibFuzzer"], swiftSettings: instrumented,
+            // gold fails on instrumented objects.
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]
+                + [.unsafeFlags(["-use-ld=lld"], .when(platforms: [.linux]))]),
+    ]
+)

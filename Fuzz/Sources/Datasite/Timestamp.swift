@@ -1,0 +1,1 @@
+../../../Sources/Datasite/Site/Timestamp.swift

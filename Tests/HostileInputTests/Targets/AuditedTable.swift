@@ -1,0 +1,1 @@
+../../PrivacyAudits/AuditedTable.swift

@@ -1,0 +1,21 @@
+/// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
+/// with the corpus that libFuzzer and people made.
+public enum FuzzTarget: String, CaseIterable, Sendable {
+    case sql, csv, ndjson, file, request, manifest
+
+    /// The target that this process fuzzes; set once, before the first input.
+    nonisolated(unsafe) public static var chosen = FuzzTarget.sql
+
+    /// Reads the input. What it says about it (accepted, refused with which error) is up to the reader; what it breaks
+    /// is returned. Reading out of bounds, traps and endless loops are the sanitizer's and libFuzzer's to notice.
+    public func violations(_ input: [UInt8]) -> [String] {
+        switch self {
+        case .sql: SQLTarget.violations(input)
+        case .csv: RowsTarget.violations(input, isCSV: true)
+        case .ndjson: RowsTarget.violations(input, isCSV: false)
+        case .file: FileTarget.violations(input)
+        case .request: RequestTarget.violations(input)
+        case .manifest: ManifestTarget.violations(input)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+SELECT SUM(CLAMP(CAST(insured AS DATE), 0, 1)) FROM visits

@@ -1,0 +1,1 @@
+SELECT AVG(day) FROM visits

@@ -1,0 +1,1 @@
+SELECT person % 2, COUNT(*) FROM visits GROUP BY 1

@@ -1,0 +1,1 @@
+SELECT HISTOGRAM(cost, 10, 0) FROM visits

@@ -1,0 +1,1 @@
+SELECT SUM(CLAMP(free, 0, 1e999)) FROM visits

@@ -1,0 +1,1 @@
+SELECT kind, COUNT(*) FROM visits

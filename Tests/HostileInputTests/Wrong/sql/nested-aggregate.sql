@@ -1,0 +1,1 @@
+SELECT SUM(SUM(amount)) FROM visits

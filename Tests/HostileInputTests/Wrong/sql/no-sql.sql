@@ -1,0 +1,1 @@
+how many are there?

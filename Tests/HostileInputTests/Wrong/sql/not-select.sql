@@ -1,0 +1,1 @@
+UPDATE visits SET amount = 0

@@ -1,0 +1,1 @@
+SELECT QUANTILE(cost) FROM visits

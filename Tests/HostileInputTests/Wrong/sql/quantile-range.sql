@@ -1,0 +1,1 @@
+SELECT QUANTILE(cost, 1.5) FROM visits

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM visits WHERE RANDOM() < 0.5

@@ -1,0 +1,1 @@
+SELECT SUM(CLAMP(free, 10, 0)) FROM visits

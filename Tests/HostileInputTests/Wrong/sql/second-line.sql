@@ -1,0 +1,3 @@
+SELECT COUNT(*)
+FROM visits
+WHERE amuont > 3

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM visits WHERE kind = ‘a’

@@ -1,0 +1,1 @@
+SELECT city, COUNT(*) FROM visits GROUP BY city

@@ -1,0 +1,1 @@
+SELECT SUM(city) FROM visits

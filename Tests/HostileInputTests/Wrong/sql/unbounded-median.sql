@@ -1,0 +1,1 @@
+SELECT MEDIAN(free) FROM visits

@@ -1,0 +1,1 @@
+SELECT SUM(free) FROM visits

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM visits UNION SELECT COUNT(*) FROM visits

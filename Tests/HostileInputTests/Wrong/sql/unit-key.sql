@@ -1,0 +1,1 @@
+SELECT person, COUNT(*) FROM visits GROUP BY person

@@ -1,0 +1,1 @@
+SELECT SUM(v.amount) FROM visits

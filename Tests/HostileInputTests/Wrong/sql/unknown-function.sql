@@ -1,0 +1,1 @@
+SELECT MAEN(amount) FROM visits

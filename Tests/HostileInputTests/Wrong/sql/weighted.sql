@@ -1,0 +1,1 @@
+SELECT SUM(amount) WEIGHTED FROM visits

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM visits WHERE day = '2024-02-30'
