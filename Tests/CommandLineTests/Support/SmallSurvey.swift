@@ -1,19 +1,23 @@
 /// A small table with a manifest, for tests that need no real data: 60 people, two rows each.
 enum SmallSurvey {
-    static let csv: String = {
+    static let csv = csv(people: 60)
+
+    static func csv(people: Int) -> String {
         var text = "person,arm,visits\n"
-        for person in 1...60 {
+        for person in 1...people {
             for visit in 0..<2 { text += "p\(person),\(person % 2 == 0 ? "even" : "odd"),\(person % 7 + visit)\n" }
         }
         return text
-    }()
+    }
 
-    static func manifest(epsilon: Double = 100, approval: String = "automatic") -> String {
+    static func manifest(
+        _ name: String = "survey", population: String = "people", epsilon: Double = 100, approval: String = "automatic"
+    ) -> String {
         """
-        name: survey
+        name: \(name)
         title: A small survey
         description: People and their visits.
-        population: people
+        population: \(population)
         unit:
           column: person
           rows: 2

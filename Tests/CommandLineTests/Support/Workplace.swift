@@ -103,14 +103,7 @@ final class Workplace: Sendable {
         let process: Process
         let url: String
 
-        func kill() {
-            #if canImport(Glibc)
-                Glibc.kill(process.processIdentifier, SIGKILL)
-            #else
-                Darwin.kill(process.processIdentifier, SIGKILL)
-            #endif
-            process.waitUntilExit()
-        }
+        func kill() { process.killAndWait() }
 
         /// As Ctrl-C does.
         func interrupt() -> Int32 {
@@ -120,15 +113,21 @@ final class Workplace: Sendable {
         }
     }
 
-    /// Starts `parley serve` on a free port and waits for the line that says where it listens.
-    func serve(_ arguments: String...) throws -> Server {
-        let pipe = Pipe()
-        let process = process([Self.executable, "serve", "--port", "0"] + arguments, [:])
+    /// Starts `parley` and does not wait for it.
+    func start(_ arguments: [String], output: Any = FileHandle.nullDevice) throws -> Process {
+        let process = process([Self.executable] + arguments, [:])
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = pipe
-        process.standardError = FileHandle(forWritingAtPath: "/dev/null")
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
         try process.run()
         children.withLock { $0.append(process.processIdentifier) }
+        return process
+    }
+
+    /// Starts `parley serve` on a free port and waits for the line that says where it listens.
+    func serve() throws -> Server {
+        let pipe = Pipe()
+        let process = try start(["serve", "--port", "0"], output: pipe)
         var text = ""
         while true {
             let data = pipe.fileHandleForReading.availableData
@@ -155,5 +154,13 @@ final class Workplace: Sendable {
         process.currentDirectoryURL = URL(fileURLWithPath: folder)
         process.environment = environment.merging(extra) { $1 }
         return process
+    }
+}
+
+extension Process {
+    /// As a crash or the kernel does: no handler runs.
+    func killAndWait() {
+        kill(processIdentifier, SIGKILL)
+        waitUntilExit()
     }
 }
