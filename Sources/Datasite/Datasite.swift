@@ -24,6 +24,7 @@ public final class Datasite: Sendable {
     let clock: SiteClock
     let tables = OpenTables()
     let mockTables = OpenTables()
+    let storage: StorageAllowance
     let asking = InFlight<AskResult>()
     let completing = InFlight<StoredAnswer>()
     let signingKey: Curve25519.Signing.PrivateKey
@@ -39,6 +40,8 @@ public final class Datasite: Sendable {
         /// The most requests that wait for an engine.
         var queueLimit = 512
         var clock = SiteClock.system
+        /// What one researcher's questions may write in a day.
+        var storageBytesPerDay = StorageAllowance.bytesPerDay
         /// The largest number of database pages: tests of a full disk.
         var maximumPages: Int?
     }
@@ -98,6 +101,7 @@ public final class Datasite: Sendable {
         clock = configuration.clock
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+        storage = StorageAllowance(bytesPerDay: configuration.storageBytesPerDay)
         scans = ScanSchedule(threads: configuration.threads)
     }
 

@@ -17,7 +17,8 @@ extension Problem {
         hint: "a question is at most 64 KiB of JSON unless the owner set another limit")
     static let tooManyConnections = Problem(
         type: "urn:parley:problem:busy", title: "Too many connections", status: 503,
-        detail: "the datasite has as many connections as it accepts", hint: "try again in a moment")
+        detail: "the datasite has as many connections as it accepts, in all or from your address",
+        hint: "close those that are not needed, and try again in a moment")
     static let unauthenticated = Problem(
         type: "urn:parley:problem:unauthenticated", title: "Not authenticated", status: 401,
         detail: "a valid bearer token is required",

@@ -103,10 +103,12 @@ struct DatasiteHTTP {
     }
 
     private func listener(tls: TLSConfiguration?, connections: ConnectionCount) -> HTTPServerBuilder {
-        let (limits, metrics) = (configuration.limits, metrics)
+        var limits = configuration.limits
+        if configuration.isBehindProxy { limits.connectionsPerAddress = limits.connections }
+        let (bounds, metrics) = (limits, metrics)
         return HTTPServerBuilder { responder in
             let channel = LimitedChannel(
-                responder: responder, limits: limits, metrics: metrics, connections: connections)
+                responder: responder, limits: bounds, metrics: metrics, connections: connections)
             guard let tls else { return channel }
             return try TLSChannel(channel, tlsConfiguration: tls)
         }

@@ -201,6 +201,37 @@ struct LimitsTests {
         }
     }
 
+    @Test("One address cannot take all connections: its next is refused while there is room for others")
+    func connectionsOfOneAddress() async throws {
+        try await server.run(Limits(connections: 10, connectionsPerAddress: 1)) { [server] port in
+            try await RawConnection.open(port: port) { first in
+                try await first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                _ = try await first.read(until: "fine")
+                let refused = try await RawConnection.open(port: port) { await $0.readToEnd() }
+                #expect(refused.hasPrefix("HTTP/1.1 503 "))
+            }
+            #expect(server.metrics.breaches(.tooManyConnections) == 1)
+            while server.connections.value > 0 { try await Task.sleep(for: .milliseconds(2)) }
+            let served = try await RawConnection.open(port: port) { connection in
+                try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                return try await connection.read(until: "fine")
+            }
+            #expect(served.hasPrefix("HTTP/1.1 200 "))
+        }
+    }
+
+    @Test("Addresses are counted by who can hold them: IPv4 each, IPv6 by network, IPv4 within IPv6 as IPv4")
+    func origins() throws {
+        func origin(_ text: String) throws -> [UInt8] {
+            ConnectionCount.origin(try SocketAddress(ipAddress: text, port: 1))
+        }
+        #expect(try origin("192.0.2.1") == [192, 0, 2, 1])
+        #expect(try origin("::ffff:192.0.2.1") == origin("192.0.2.1"))
+        #expect(try origin("::ffff:192.0.2.1") != origin("::ffff:192.0.2.2"))
+        #expect(try origin("2001:db8:0:1::1") == origin("2001:db8:0:1:ffff::2"))
+        #expect(try origin("2001:db8:0:1::1") != origin("2001:db8:0:2::1"))
+    }
+
     @Test(
         "What is not HTTP, or has too much of a head, gets a problem document and the end of the connection",
         arguments: [

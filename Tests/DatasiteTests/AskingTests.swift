@@ -158,12 +158,56 @@ struct AskingTests {
         let test = try TestSite()
         let engines = EngineThreads(threads: 1, queueLimit: 0)
         let refusal = await problem {
-            try await engines.admitting {
-                try await engines.admitting { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
+            try await engines.admitting("bea") {
+                try await engines.admitting("ada") { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
             }
         }
         #expect(refusal?.type == "urn:parley:problem:busy" && refusal?.status == 503)
         #expect(engines.refusals == 1 && engines.admitted == 0)
         #expect(try test.spent() == 0)
+    }
+
+    @Test("One researcher cannot take every place: the queue keeps half of them for others")
+    func placesAreShared() async throws {
+        let engines = EngineThreads(threads: 2, queueLimit: 2)
+        let refusal = await problem {
+            try await engines.admitting("ada") {
+                try await engines.admitting("ada") {
+                    // Two of four are ada's: her third is refused, and bea's first is not.
+                    try await engines.admitting("bea") {}
+                    try await engines.admitting("ada") {}
+                }
+            }
+        }
+        #expect(refusal?.type == "urn:parley:problem:busy")
+        #expect(engines.refusals == 1 && engines.admitted == 0)
+        try await engines.admitting("ada") {}
+    }
+
+    @Test("One researcher's questions cannot fill the disk: beyond the day's allowance nothing more is written of them")
+    func storageAllowance() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}}", researchers: ["ada", "bea"])
+        var configuration = TestSite.configuration(test.clock)
+        configuration.storageBytesPerDay = 20_000
+        let site = try Datasite(path: test.path, configuration: configuration)
+        _ = try await site.ask(TestSite.count(0.1), as: .ada, idempotencyKey: "k")
+        var statuses: [Int] = []
+        var entries: [Int] = []
+        for _ in 0..<12 {
+            // Over budget: refused, and journaled with its text.
+            let refusal = await problem { _ = try await site.ask(TestSite.count(2), as: .ada) }
+            statuses.append(refusal?.status ?? 0)
+            entries.append(try site.audit(as: .auditor).count)
+        }
+        #expect(statuses.first == 403 && statuses.last == 429)
+        let journaled = try #require(statuses.firstIndex(of: 429))
+        #expect(statuses[journaled...].allSatisfy { $0 == 429 } && entries[journaled] == entries[journaled - 1])
+        #expect(entries.last == entries[journaled])
+        // What is stored is given again, others are not concerned, and tomorrow is another day.
+        _ = try await site.ask(TestSite.count(0.1), as: .ada, idempotencyKey: "k")
+        _ = try await site.ask(TestSite.count(0.1), as: Identity(name: "bea", role: .researcher))
+        test.clock.advance(86_400)
+        _ = try await site.ask(TestSite.count(0.1), as: .ada)
+        #expect(try site.verify().problems == [])
     }
 }

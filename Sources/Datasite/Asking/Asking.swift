@@ -26,7 +26,7 @@ extension Datasite {
     public func preview(_ request: AskRequest, as identity: Identity) async throws -> Preview {
         try requireSound()
         let catalogue = try catalogue()
-        return try await engines.admitting {
+        return try await engines.admitting(identity.name) {
             try await planners.run {
                 try reportingProblems { try self.preview(PlannedRequest(request, in: catalogue), as: identity) }
             }
@@ -111,11 +111,15 @@ extension Datasite {
                 return try await resume(row, request)
             }
             let catalogue = try catalogue()
-            let result = try await engines.admitting { () -> AskResult? in
+            let result = try await engines.admitting(researcher) { () -> AskResult? in
                 let planned = try await planners.run { try PlannedRequest(request, in: catalogue) }
+                try storage.take(request, researcher: researcher, now: clock.now())
                 let attempt = try ReserveAttempt(planned, researcher: researcher, key: key)
                 switch try await commit.perform({ try attempt.run(in: &$0) }) {
-                case .reserved(let id): return try await self.answer(id, planned).result
+                case .reserved(let id):
+                    let stored = try await self.answer(id, planned)
+                    storage.add(stored.answer.count, researcher: researcher)
+                    return stored.result
                 case .pending(let row): return .pending(row.summary(conversionDelta: planned.regime.conversionDelta))
                 case .refused(let problem):
                     refusals.add(1, ordering: .relaxed)
@@ -153,7 +157,7 @@ extension Datasite {
                 hint: "ask again with a new idempotency key")
         }
         let catalogue = try catalogue()
-        return try await engines.admitting {
+        return try await engines.admitting(row.researcher) {
             let planned = try await planners.run { try PlannedRequest(row.body, in: catalogue) }
             let second = planned.entries.first { $0.version != planned.asked.version }?.version
             guard planned.asked.version == row.version, second == row.secondVersion, planned.charge == row.loss else {

@@ -7,6 +7,7 @@ import Synchronization
 final class EngineThreads: Sendable {
     private struct State {
         var admitted = 0
+        var admittedByName: [String: Int] = [:]
         var running = 0
         var waiting: [@Sendable () -> Void] = []
         var next = 0
@@ -38,20 +39,29 @@ final class EngineThreads: Sendable {
     var running: Int { state.withLock { $0.running } }
     var refusals: Int64 { refused.load(ordering: .relaxed) }
 
-    /// Runs `body` while it counts as one of the requests at work. It is asked for before anything is charged.
+    /// Runs `body` while it counts as one of the requests at work, in all and of `name`, who may have half of the places:
+    /// nobody alone keeps the others out. It is asked for before anything is charged.
     ///
-    /// - Throws: the problem `busy` where the queue is full, and what `body` throws.
-    func admitting<Result>(_ body: () async throws -> Result) async throws -> Result {
+    /// - Throws: the problem `busy` where no place is left, and what `body` throws.
+    func admitting<Result>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
         let isAdmitted = state.withLock { state in
-            guard state.admitted < capacity else { return false }
+            let own = state.admittedByName[name, default: 0]
+            guard state.admitted < capacity, own < (capacity + 1) / 2 else { return false }
             state.admitted += 1
+            state.admittedByName[name] = own + 1
             return true
         }
         guard isAdmitted else {
             refused.add(1, ordering: .relaxed)
             throw Problem.busy()
         }
-        defer { state.withLock { $0.admitted -= 1 } }
+        defer {
+            state.withLock { state in
+                state.admitted -= 1
+                let own = state.admittedByName[name, default: 1] - 1
+                state.admittedByName[name] = own > 0 ? own : nil
+            }
+        }
         return try await body()
     }
 

@@ -11,7 +11,7 @@ extension Datasite {
     /// a receipt. Every question that can be planned can be asked so.
     public func mock(_ request: AskRequest, as identity: Identity) async throws -> [UInt8] {
         let catalogue = try catalogue()
-        return try await engines.admitting {
+        return try await engines.admitting(identity.name) {
             try await planners.run {
                 try reportingProblems { try self.mockAnswer(PlannedRequest(request, in: catalogue)) }
             }

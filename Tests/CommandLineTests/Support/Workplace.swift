@@ -125,9 +125,9 @@ final class Workplace: Sendable {
     }
 
     /// Starts `parley serve` on a free port and waits for the line that says where it listens.
-    func serve() throws -> Server {
+    func serve(site: String? = nil) throws -> Server {
         let pipe = Pipe()
-        let process = try start(["serve", "--port", "0"], output: pipe)
+        let process = try start(["serve", "--port", "0"] + (site.map { ["--site", $0] } ?? []), output: pipe)
         var text = ""
         while true {
             let data = pipe.fileHandleForReading.availableData
