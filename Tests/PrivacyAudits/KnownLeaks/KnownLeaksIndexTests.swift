@@ -65,8 +65,8 @@ struct KnownLeaksIndexTests {
             "Two datasets of one manifest answer after the same wait"
         ),
         (
-            "floating-point noise gives its input away", "DifferentialPrivacyTests/AuditTests.swift",
-            "Floating-point noise scaled afterwards gives its input away; ours are integers only"
+            "floating-point noise gives its input away", "PrivacyAudits/Mechanisms/NoiseAudits.swift",
+            "Floating-point noise gives its input away in the last digits; on a grid nothing is left in them"
         ),
         ("outputs have bits finer than the grid", here, "Floating-point noise"),
         (
@@ -99,8 +99,8 @@ struct KnownLeaksIndexTests {
         ),
         ("noise is drawn twice within one question", here, "Noise drawn twice for one result"),
         (
-            "a quantile's sensitivity ignores a unit's other rows", "DifferentialPrivacyTests/AuditTests.swift",
-            "Quantiles keep their promise; a sensitivity of one row where a unit has four is found out"
+            "a quantile's sensitivity ignores a unit's other rows", "PrivacyAudits/Mechanisms/SelectionAudits.swift",
+            "Quantiles hold their epsilon; a sensitivity of one row where a unit has four is caught"
         ),
     ]
 
