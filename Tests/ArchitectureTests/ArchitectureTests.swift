@@ -76,7 +76,7 @@ struct ArchitectureTests {
 
     @Test("Randomness has one source, and the seeded one is where no release is made")
     func randomnessIsSystems() throws {
-        try forbid(/SystemRandomNumberGenerator|\.random\(|\.shuffled\(|\.randomElement\(|drand48|srand/) { _ in true }
+        try forbid(/SystemRandomNumberGenerator|\.random\(|\.shuffled\((using|\))|\.randomElement\(|drand48|srand/) { _ in true }
         try forbid(/SeededGenerator/) {
             !["Secrets"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
         }
