@@ -45,14 +45,16 @@ public enum Calibration {
         return exp(bracket.high.x)
     }
 
-    /// A place where there is too little noise and one where there is enough, found in growing steps.
+    /// A place where there is too little noise and one where there is enough.
     private static func bracket(
         around start: Double, _ excess: (Double) throws(MechanismError) -> Double
     ) throws(MechanismError) -> Bracket {
         var here = (x: start, y: try excess(start))
         let direction: Double = here.y > 0 ? 1 : -1
-        var step = 0.05
+        var reach = 1.1
         while true {
+            // Where epsilon falls like 1 / noise or faster, as it mostly does, this is just beyond the root.
+            let step = here.y.isFinite ? min(max(abs(here.y) * reach, 1e-3 * reach), 1.5) : 0.5
             let x = here.x + direction * step
             guard x > log(1e-7), x < log(1e10) else {
                 throw .parameter("epsilon", expected: "a value that noise from 1e-6 to 1e9 reaches and misses")
@@ -62,7 +64,7 @@ public enum Calibration {
                 return direction > 0 ? Bracket(low: here, high: there) : Bracket(low: there, high: here)
             }
             here = there
-            step *= 2.5
+            reach *= 1.6
         }
     }
 }

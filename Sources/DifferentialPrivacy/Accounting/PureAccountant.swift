@@ -33,7 +33,10 @@ public struct PureAccountant: Accountant {
         let (count, overflow2) = counts[cost.epsilon, default: 0].addingReportingOverflow(more)
         guard !overflow && !overflow2 else { throw .overflow }
         if more > 0 { counts[cost.epsilon] = count }
-        if cost.delta > 0 { deltas = OutwardRounding.up(deltas + Double(more) * cost.delta) }
+        if cost.delta > 0 {
+            let all = OutwardRounding.productRoundedUp(cost.delta, OutwardRounding.upward(more))
+            deltas = OutwardRounding.sumRoundedUp(deltas, all)
+        }
         if !cost.isWorstCase || cost.delta > 0 { isWorstCase = false }
     }
 
@@ -41,7 +44,10 @@ public struct PureAccountant: Accountant {
     private var sum: Double {
         var sum = 0.0
         // In a fixed order: a dictionary's differs from run to run, and so would the last digit.
-        for (epsilon, count) in counts.sorted(by: { $0.key < $1.key }) { sum = OutwardRounding.up(sum + epsilon * Double(count)) }
+        for (epsilon, count) in counts.sorted(by: { $0.key < $1.key }) {
+            let all = OutwardRounding.productRoundedUp(epsilon, OutwardRounding.upward(count))
+            sum = OutwardRounding.sumRoundedUp(sum, all)
+        }
         return sum
     }
 

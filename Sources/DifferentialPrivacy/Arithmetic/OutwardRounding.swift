@@ -14,6 +14,27 @@ enum OutwardRounding {
         value + abs(value) * 0x1p-45 + .leastNonzeroMagnitude
     }
 
+    /// The least `Double` that is not below the sum: exact sums stay what they are.
+    static func sumRoundedUp(_ a: Double, _ b: Double) -> Double {
+        let sum = a + b
+        // What the rounding lost, exactly (Knuth's two-sum).
+        let virtual = sum - a
+        let lost = (a - (sum - virtual)) + (b - virtual)
+        return lost > 0 ? sum.nextUp : sum
+    }
+
+    /// The same for a product, where it is not subnormal.
+    static func productRoundedUp(_ a: Double, _ b: Double) -> Double {
+        let product = a * b
+        return (-product).addingProduct(a, b) > 0 ? product.nextUp : product
+    }
+
+    /// The least `Double` that is not below the number.
+    static func upward(_ count: Int) -> Double {
+        let value = Double(count)
+        return value < 0x1p63 && Int(value) < count ? value.nextUp : value
+    }
+
     /// A little below.
     static func down(_ value: Double) -> Double {
         value - abs(value) * 0x1p-45 - .leastNonzeroMagnitude

@@ -71,22 +71,27 @@ struct MechanismOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Any event, as JSON; docs/accounting.md has the form.", valueName: "json"))
     var event: String?
 
-    func mechanism() throws -> PrivacyEvent {
-        var events: [PrivacyEvent] = []
-        if let gaussian { events.append(.gaussian(noiseMultiplier: gaussian)) }
-        if let laplace { events.append(.laplace(noiseMultiplier: laplace)) }
-        if let discreteGaussian { events.append(.discreteGaussian(sensitivitySquared: 1, sigma: discreteGaussian)) }
-        if let discreteLaplace { events.append(.discreteLaplace(sensitivity: 1, scale: discreteLaplace)) }
-        if let pure { events.append(.pure(epsilon: pure)) }
-        if let exponential { events.append(.exponentialMechanism(epsilon: exponential, times: 1)) }
-        if let zeroConcentrated { events.append(.zeroConcentrated(rho: zeroConcentrated)) }
-        if let event { events.append(try EventText.decode(PrivacyEvent.self, from: Data(event.utf8))) }
-        guard events.count == 1, let mechanism = events.first else {
-            throw ValidationError(
-                events.isEmpty
-                    ? "Say what happens: --gaussian, --laplace, --pure, ... or --event with JSON."
-                    : "Give one mechanism; several go into --event as a composition.")
+    /// Throws unless exactly one was given.
+    func checkCount() throws {
+        let numbers = [gaussian, laplace, discreteGaussian, discreteLaplace, pure, exponential, zeroConcentrated]
+        let count = numbers.count { $0 != nil } + (event == nil ? 0 : 1)
+        guard count > 0 else {
+            throw ValidationError("Say what happens: --gaussian, --laplace, --pure, ... or --event with JSON.")
         }
-        return mechanism
+        guard count == 1 else {
+            throw ValidationError("Give one mechanism; several go into --event as a composition.")
+        }
+    }
+
+    /// The one that was given.
+    func mechanism() throws -> PrivacyEvent {
+        if let gaussian { return .gaussian(noiseMultiplier: gaussian) }
+        if let laplace { return .laplace(noiseMultiplier: laplace) }
+        if let discreteGaussian { return .discreteGaussian(sensitivitySquared: 1, sigma: discreteGaussian) }
+        if let discreteLaplace { return .discreteLaplace(sensitivity: 1, scale: discreteLaplace) }
+        if let pure { return .pure(epsilon: pure) }
+        if let exponential { return .exponentialMechanism(epsilon: exponential, times: 1) }
+        if let zeroConcentrated { return .zeroConcentrated(rho: zeroConcentrated) }
+        return try EventText.decode(PrivacyEvent.self, from: Data((event ?? "").utf8))
     }
 }

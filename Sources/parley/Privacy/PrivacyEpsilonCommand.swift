@@ -36,7 +36,7 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
         if batch { return }
         guard let delta else { throw ValidationError("--delta is missing; for example --delta 1e-6.") }
         guard delta >= 0 && delta <= 1 else { throw ValidationError("--delta must be from 0 to 1.") }
-        _ = try mechanism.mechanism()
+        try mechanism.checkCount()
     }
 
     func run() async throws {

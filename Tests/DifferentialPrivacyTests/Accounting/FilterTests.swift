@@ -168,21 +168,29 @@ struct AmplificationTests {
 
     /// The hockey-stick divergence of the dominating pair, term by term from its definition.
     private func enumerated(_ localEpsilon: Double, _ n: Int, _ epsilon: Double) -> Double {
+        total(localEpsilon, n) { max(0, $0 - exp(epsilon) * $1) }
+    }
+
+    private func enumeratedMoment(_ localEpsilon: Double, _ n: Int, _ order: Double) -> Double {
+        log(total(localEpsilon, n) { pow($0, order) * pow($1, 1 - order) }) / (order - 1)
+    }
+
+    private func total(_ localEpsilon: Double, _ n: Int, _ term: (_ p: Double, _ q: Double) -> Double) -> Double {
         func binomial(_ k: Int, _ n: Int, _ p: Double) -> Double {
             guard k >= 0 && k <= n else { return 0 }
             let choose = lgamma(Double(n) + 1) - lgamma(Double(k) + 1) - lgamma(Double(n - k) + 1)
             return exp(choose) * pow(p, Double(k)) * pow(1 - p, Double(n - k))
         }
         let p = 1 / (1 + exp(-localEpsilon))
-        var delta = 0.0
+        var sum = 0.0
         for c in 0..<n {
             let weight = binomial(c, n - 1, exp(-localEpsilon))
             for a in 0...(c + 1) {
                 let (one, zero) = (binomial(a - 1, c, 0.5), binomial(a, c, 0.5))
-                delta += weight * max(0, p * one + (1 - p) * zero - exp(epsilon) * ((1 - p) * one + p * zero))
+                sum += weight * term(p * one + (1 - p) * zero, (1 - p) * one + p * zero)
             }
         }
-        return delta
+        return sum
     }
 
     @Test("Shuffling by clones: the definition, enumerated")
@@ -194,6 +202,25 @@ struct AmplificationTests {
                 #expect(ours >= exact * (1 - 1e-11) && ours <= exact * (1 + 1e-9) + 1e-30, "\(localEpsilon) \(count)")
             }
         }
+    }
+
+    @Test(
+        "The Rényi divergence of shuffled reports: the definition, enumerated; and between pure and the numerical epsilon"
+    )
+    func shuffledDivergence() throws {
+        for (localEpsilon, count) in [(0.5, 2), (1, 10), (2, 60)] as [(Double, Int)] {
+            let clones = try #require(try ShuffledClones(localEpsilon: localEpsilon, count: count))
+            for order in [1.1, 2, 3.7, 20] {
+                let exact = enumeratedMoment(localEpsilon, count, order)
+                let ours = clones.divergence(order: order)
+                #expect(ours >= exact * (1 - 1e-9) && ours <= exact * (1 + 1e-8), "\(localEpsilon) \(count) \(order)")
+            }
+        }
+        var accountant = try RenyiAccountant(neighbours: .replaceOne)
+        try accountant.compose(.shuffled(localEpsilon: 2, count: 100_000))
+        let byRenyi = try accountant.epsilon(delta: 1e-6).upper
+        let direct = try Amplification.shuffledEpsilon(localEpsilon: 2, count: 100_000, delta: 1e-6)
+        #expect(byRenyi >= direct && byRenyi < 2 * direct)
     }
 
     @Test("Shuffling: the numerical bound is below the closed form, which is below the local epsilon; both fall with n")

@@ -43,7 +43,8 @@ struct RenyiBoundTests {
                 for order in Self.orders where order <= 4.2 {
                     let truth = divergence(kept.map { p[$0] }, kept.map { q[$0] }, order)
                     let bound = try curve(event, order)
-                    #expect(bound >= truth && (order < 2 || bound <= 3 * truth), "\(variance) \(shift) \(order) \(truth)")
+                    #expect(
+                        bound >= truth && (order < 2 || bound <= 3 * truth), "\(variance) \(shift) \(order) \(truth)")
                 }
             }
         }

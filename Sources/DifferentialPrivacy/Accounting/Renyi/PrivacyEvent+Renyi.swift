@@ -19,6 +19,8 @@ extension PrivacyEvent {
         case .gaussian, .discreteGaussian, .treeAggregation, .thresholdSelection, .zeroConcentrated:
             guard let cost = zeroConcentratedCost else { break }
             return RenyiCost(curve: .linear(rho: cost.rho), delta: cost.delta)
+        case .shuffled(let localEpsilon, let count):
+            return RenyiCost(curve: .shuffled(localEpsilon: localEpsilon, count: count))
         case .poissonSampled(let rate, let event): return try event.sampledCost(rate: rate, isPoisson: true)
         case .fixedSizeSampled(let sampleSize, let populationSize, let event):
             let rate = Self.ratioRoundedUp(Double(sampleSize), Double(populationSize))

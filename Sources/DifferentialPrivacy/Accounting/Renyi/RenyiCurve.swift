@@ -23,6 +23,7 @@ indirect enum RenyiCurve: Hashable, Sendable {
     case poisson(rate: Double, RenyiBase)
     case fixedSizeGaussian(rate: Double, sigma: Double)
     case fixedSize(rate: Double, RenyiBase)
+    case shuffled(localEpsilon: Double, count: Int)
 
     /// The divergence of that order, which must exceed 1; infinite where it is no `Double`.
     func divergence(order: Double) -> Double {
@@ -39,6 +40,9 @@ indirect enum RenyiCurve: Hashable, Sendable {
         case .poisson(let rate, let base): value = SampledCurve.poisson(rate: rate, base: base, order: order)
         case .fixedSizeGaussian(let rate, let sigma):
             value = SampledCurve.fixedSizeGaussian(rate: rate, sigma: sigma, order: order)
+        case .shuffled(let localEpsilon, let count):
+            let clones = try? ShuffledClones(localEpsilon: localEpsilon, count: count)
+            value = clones?.divergence(order: order) ?? Self.pure(localEpsilon, order)
         case .fixedSize(let rate, let base): value = SampledCurve.fixedSize(rate: rate, base: base, order: order)
         }
         return value.isNaN ? .infinity : OutwardRounding.up(value)
@@ -112,6 +116,13 @@ enum Expansion {
         guard abs(y) < 0.02 else { return expm1(y) - y }
         let tail = 1.0 / 24 + y * (1.0 / 120 + y * (1.0 / 720 + y / 5040))
         return y * y * (0.5 + y * (1.0 / 6 + y * tail))
+    }
+
+    /// (1 + u)^order - 1 - order u, for u > -1 and an order above 1: never negative.
+    static func power(_ u: Double, order: Double) -> Double {
+        let logarithm = log1p(u)
+        let t = order - 1
+        return t * entropy(u, logarithm: logarithm) + (1 + u) * exponential(t * logarithm)
     }
 
     /// (1 + u) ln(1 + u) - u, for u > -1; `logarithm`: ln(1 + u).
