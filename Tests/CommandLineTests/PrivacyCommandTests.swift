@@ -99,7 +99,7 @@ struct PrivacyCommandTests {
             #expect(values.count == 500 && Set(values).count > 5)
             let histogram = try place.parley(
                 "privacy", "sample", law, "--scale", "1e9", "--count", "20000", "--histogram")
-            let shares = histogram.output.matches(of: /  ([\d.e-]+) %/).compactMap { Double($0.1) }
+            let shares = histogram.output.matches(of: #/  ([\d.e-]+) %/#).compactMap { Double($0.1) }
             #expect(shares.count > 10 && shares.count <= 43 && abs(shares.reduce(0, +) - 100) < 1)
         }
         let refused = try place.parley("privacy", "sample", "discrete-gaussian", "--scale", "0")

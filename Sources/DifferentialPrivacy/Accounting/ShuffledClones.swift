@@ -33,7 +33,7 @@ struct ShuffledClones {
         self.localEpsilon = localEpsilon
         p = 1 / (1 + exp(-localEpsilon))
         let rate = exp(-localEpsilon)
-        clones = BinomialLaw(count: count - 1, odds: localEpsilon == 0 ? 0x1p60 : rate / -expm1(-localEpsilon))
+        clones = BinomialLaw(count: count - 1, odds: min(0x1p60, rate / -expm1(-localEpsilon)))
         expected = Double(count) * rate
     }
 
@@ -79,13 +79,16 @@ struct ShuffledClones {
         return sum * (1 + 0x1p-40)
     }
 
+    /// Beyond, terms that were left out of the laws could matter: the curve is the local mechanism's.
+    static func orderLimit(_ localEpsilon: Double) -> Double { 600 / localEpsilon }
+
     /// The Rényi divergence, rounded up: E[r^alpha] - 1 for the ratio r of the laws, in positive terms.
     func divergence(order: Double) -> Double {
-        // Beyond, terms that were left out of the laws could matter.
-        guard order * localEpsilon < 300 else { return RenyiCurve.pure(localEpsilon, order) }
+        guard order <= Self.orderLimit(localEpsilon) else { return RenyiCurve.pure(localEpsilon, order) }
         let width = max(1, Int(expected.squareRoot() / 4))
         let moment = sum(blockWidth: width) { m, weight in weight * momentExcess(m, order: order) }
-        let left = 0x1p-900 * exp(order * localEpsilon)
+        // The law leaves out less than e^-700, and ratios reach e^e0 at most.
+        let left = exp(order * localEpsilon - 700)
         return min(RenyiCurve.pure(localEpsilon, order), log1p(moment * (1 + 0x1p-36) + left) / (order - 1))
     }
 

@@ -14,10 +14,16 @@ struct PrivacySampleCommand: AsyncParsableCommand {
     enum Law: String, CaseIterable, ExpressibleByArgument {
         case discreteGaussian = "discrete-gaussian"
         case discreteLaplace = "discrete-laplace"
+        case skellam, staircase
     }
 
     @Argument(help: "The law of the noise.") var law: Law
-    @Option(help: "Its parameter, in units of the grid: sigma of a Gaussian, the scale of a Laplace law.") var scale:
+    @Option(
+        help: """
+            Its size, in units of the grid: sigma of a discrete Gaussian, the scale of a discrete Laplace law, the \
+            standard deviation of a Skellam law, 1 / epsilon of a staircase for sensitivity 1.
+            """)
+    var scale:
         Double
     @Option(help: "How many draws.") var count = 10
     @Flag(help: "Count the draws, and show the counts as bars.") var histogram = false
@@ -34,6 +40,12 @@ struct PrivacySampleCommand: AsyncParsableCommand {
             show { noise.sample(using: &random) }
         case .discreteLaplace:
             let noise = try DiscreteLaplace(scale: scale)
+            show { noise.sample(using: &random) }
+        case .skellam:
+            let noise = try Skellam(variance: scale * scale)
+            show { noise.sample(using: &random) }
+        case .staircase:
+            let noise = try StaircaseNoise(epsilon: 1 / scale, sensitivity: 1)
             show { noise.sample(using: &random) }
         }
     }

@@ -172,7 +172,7 @@ struct AmplificationTests {
     }
 
     private func enumeratedMoment(_ localEpsilon: Double, _ n: Int, _ order: Double) -> Double {
-        log(total(localEpsilon, n) { pow($0, order) * pow($1, 1 - order) }) / (order - 1)
+        log(total(localEpsilon, n) { $1 * pow($0 / max($1, 1e-300), order) }) / (order - 1)
     }
 
     private func total(_ localEpsilon: Double, _ n: Int, _ term: (_ p: Double, _ q: Double) -> Double) -> Double {

@@ -101,7 +101,8 @@ public struct RenyiAccountant: Accountant {
         guard let orders else {
             // About where a Gaussian mechanism of the same divergence at 2 has its best order.
             let slope = max(divergence(order: 2) / 2, 1e-300)
-            return OrderSearch.least(from: (max(size, 1e-3) / slope).squareRoot(), value)
+            let limit = curves.reduce(Double.infinity) { min($0, $1.curve.orderLimit) }
+            return OrderSearch.least(from: min((max(size, 1e-3) / slope).squareRoot(), 0.99 * limit - 1), value)
         }
         var best = (order: orders[0], value: Double.infinity)
         for order in orders {

@@ -48,6 +48,15 @@ indirect enum RenyiCurve: Hashable, Sendable {
         return value.isNaN ? .infinity : OutwardRounding.up(value)
     }
 
+    /// Up to where the curve is more than a crude bound: a search for the best order begins below.
+    var orderLimit: Double {
+        switch self {
+        case .poisson, .fixedSize, .fixedSizeGaussian: SampledCurve.orderLimit
+        case .shuffled(let localEpsilon, _): ShuffledClones.orderLimit(localEpsilon)
+        case .linear, .pure, .laplace, .boundedRange, .skellam, .poissonGaussian: .infinity
+        }
+    }
+
     /// What is known at whole orders only, at others: (alpha - 1) times the divergence is convex in alpha (van Erven and
     /// Harremoës 2014, corollary 2) and 0 at 1, so it lies below its chords.
     static func interpolated(_ order: Double, _ atWhole: (Double) -> Double) -> Double {
