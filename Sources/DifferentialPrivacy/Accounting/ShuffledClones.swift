@@ -33,7 +33,9 @@ struct ShuffledClones {
         self.localEpsilon = localEpsilon
         p = 1 / (1 + exp(-localEpsilon))
         let rate = exp(-localEpsilon)
-        clones = BinomialLaw(count: count - 1, odds: min(0x1p60, rate / -expm1(-localEpsilon)))
+        // Odds of 2^60 stand for certainty; fewer clones are on the safe side.
+        let odds = localEpsilon > 0 ? min(0x1p60, rate / -expm1(-localEpsilon)) : 0x1p60
+        clones = BinomialLaw(count: count - 1, odds: odds)
         expected = Double(count) * rate
     }
 

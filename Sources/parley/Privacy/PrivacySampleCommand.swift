@@ -23,8 +23,7 @@ struct PrivacySampleCommand: AsyncParsableCommand {
             Its size, in units of the grid: sigma of a discrete Gaussian, the scale of a discrete Laplace law, the \
             standard deviation of a Skellam law, 1 / epsilon of a staircase for sensitivity 1.
             """)
-    var scale:
-        Double
+    var scale: Double
     @Option(help: "How many draws.") var count = 10
     @Flag(help: "Count the draws, and show the counts as bars.") var histogram = false
 
