@@ -1,6 +1,19 @@
 public import DifferentialPrivacy
 public import Tables
 
+/// What a plan measured: private already. The type says where the noise came from, and only `Plan.measure` makes one, so
+/// that whoever takes a `Measured<SecureRandom>` gets no noise that somebody with a seed could take off again.
+public struct Measured<Generator: RandomNumberGenerator>: Sendable {
+    public let answer: NoisyAnswer
+    /// The events that happened: those of the plan.
+    public let events: [PrivacyEvent]
+
+    init(answer: NoisyAnswer, events: [PrivacyEvent]) {
+        self.answer = answer
+        self.events = events
+    }
+}
+
 extension Plan {
     /// Runs the question: aggregates exactly within the bounds, draws the noise, and computes the answer from what is
     /// noisy alone. What it returns is private already; the exact aggregates do not leave this call.
@@ -9,10 +22,10 @@ extension Plan {
     ///   - source: the tables of `datasets`, bounded by `rowsPerUnit`.
     ///   - lookups: the tables of `lookups`, in that order.
     ///   - generator: where the noise comes from; the system's randomness outside tests.
-    /// - Returns: the answer, and the events that happened: those of the plan.
+    /// - Returns: the answer, and the events that happened.
     public func measure<Generator: RandomNumberGenerator>(
         _ source: RowSource, lookups: [LookupTable], using generator: inout Generator
-    ) -> (answer: NoisyAnswer, events: [PrivacyEvent]) {
+    ) -> Measured<Generator> {
         let exact = BoundedAggregation(specification, source: source, lookups: lookups).run()
         var noisy = NoisyGroups(keys: [], counts: [], picks: [])
         let selected = select(exact, &noisy, using: &generator)
@@ -20,7 +33,7 @@ extension Plan {
             add(channel, index, exact, selected, &noisy, using: &generator)
         }
         let post = PostProcessing(output: output, columns: columns, notes: notes)
-        return (post.answer(noisy), events)
+        return Measured(answer: post.answer(noisy), events: events)
     }
 
     /// The groups to output, in the order of their keys; sets the noisy unit counts where they select.

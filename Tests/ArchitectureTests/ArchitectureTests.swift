@@ -82,6 +82,25 @@ struct ArchitectureTests {
         }
     }
 
+    @Test(
+        "A seeded generator cannot reach a release: an outcome is made of what SecureRandom measured, and of nothing else"
+    )
+    func seedsStayOut() throws {
+        let sources = try repository.sources()
+        let grant = try #require(sources.first { $0.path == "Sources/Datasite/Asking/Grant.swift" }).code
+        let outcome = grant.drop { !$0.contains("struct Outcome") }.prefix { $0 != "}" }
+        let initializers = outcome.filter { $0.contains("init(") }
+        #expect(
+            initializers.count == 1 && initializers.allSatisfy { $0.contains("_ measured: Measured<SecureRandom>") })
+        // Where a Measured is made: in Query's measurement, by an initialiser that is not public.
+        let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<\w+>)?\(/) } }.map(\.path)
+        #expect(makers == ["Sources/Query/Measurement.swift"])
+        let measurement = try #require(sources.first { $0.path == makers.first }).code
+        #expect(!measurement.contains { $0.contains("public init") })
+        // Nobody makes a generator of randomness for mechanisms but Secrets.
+        try forbid(/(struct|class|enum|actor|extension)\s+\w+\s*:[^{]*RandomNumberGenerator/) { $0.module != "Secrets" }
+    }
+
     @Test("No module or type has a name that says nothing")
     func namesSaySomething() throws {
         let empty = /\b(struct|class|enum|actor|protocol)\s+(\w*(Util|Utils|Helper|Helpers|Manager)|Core|Common|Base)\b/

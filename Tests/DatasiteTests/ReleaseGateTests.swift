@@ -1,10 +1,11 @@
 import DatasiteProtocol
 import DifferentialPrivacy
 import GRDB
-import Query
+import Secrets
 import Testing
 
 @testable import Datasite
+@testable import Query
 
 @Suite("The gate lets out what its reservation covers, and nothing else")
 struct ReleaseGateTests {
@@ -17,7 +18,7 @@ struct ReleaseGateTests {
         guard let reservation else { throw Problem.unavailable("not reserved") }
         let events = [[PrivacyEvent]](repeating: planned.plan.events, count: times).flatMap(\.self)
         let answer = NoisyAnswer(columns: [], rows: [], notes: [])
-        return Outcome(reservation, answer: answer, events: events)
+        return Outcome(reservation, Measured<SecureRandom>(answer: answer, events: events))
     }
 
     @Test("The events that were planned are covered")

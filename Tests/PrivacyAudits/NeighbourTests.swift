@@ -30,8 +30,9 @@ struct NeighbourTests {
             }
             var random = SeededGenerator(seed: UInt64(seed))
             let source = try trial.source(plan, trial.left, trial.right)
-            let (answer, events) = plan.measure(source, lookups: try trial.lookups(plan), using: &random)
-            #expect(events == plan.events)
+            let measured = plan.measure(source, lookups: try trial.lookups(plan), using: &random)
+            let answer = measured.answer
+            #expect(measured.events == plan.events)
             if let groups = plan.groups, !trial.question.sql.contains("HAVING") { #expect(answer.rows.count == groups) }
         }
         #expect(planned >= 40, "too few questions are planned to test anything")

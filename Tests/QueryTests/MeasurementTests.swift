@@ -33,9 +33,9 @@ struct MeasurementTests {
                 rightRows: plan.rowsPerUnit[1])
         var random = SeededGenerator(seed: seed)
         let lookups = try plan.lookups.map { _ in try SampleRows.lookup() }
-        let (answer, events) = plan.measure(source, lookups: lookups, using: &random)
-        #expect(events == plan.events)
-        return answer
+        let measured = plan.measure(source, lookups: lookups, using: &random)
+        #expect(measured.events == plan.events)
+        return measured.answer
     }
 
     private static func numbers(_ answer: NoisyAnswer, _ column: Int) -> [Double] {

@@ -39,21 +39,21 @@ struct Outcome: ~Copyable {
     let answer: NoisyAnswer
     let events: [PrivacyEvent]
 
-    init(_ reservation: consuming Reservation, answer: NoisyAnswer, events: [PrivacyEvent]) {
+    /// Only of what was measured with the operating system's randomness.
+    init(_ reservation: consuming Reservation, _ measured: Measured<SecureRandom>) {
         self.reservation = reservation
-        self.answer = answer
-        self.events = events
+        answer = measured.answer
+        events = measured.events
     }
 }
 
 /// Runs a granted plan on the private rows. Exact aggregates live and end inside `Plan.measure`; what comes back is noisy.
 enum QueryEngine {
     static func run(_ grant: consuming Grant) -> Outcome {
-        // The operating system's randomness, concrete: no seed can come in here.
         var randomness = SecureRandom()
         let plan = grant.plan
-        let (answer, events) = plan.measure(grant.source, lookups: grant.lookups, using: &randomness)
-        return Outcome(grant.reservation, answer: answer, events: events)
+        let measured = plan.measure(grant.source, lookups: grant.lookups, using: &randomness)
+        return Outcome(grant.reservation, measured)
     }
 }
 

@@ -69,9 +69,10 @@ enum SQLTarget {
             ? .table(tables[0])
             : .join(tables[0], tables[1], leftRows: plan.rowsPerUnit[0], rightRows: plan.rowsPerUnit[1])
         var random = SeededGenerator(seed: 1)
-        let (answer, events) = plan.measure(source, lookups: plan.lookups.compactMap { _ in lookup }, using: &random)
+        let measured = plan.measure(source, lookups: plan.lookups.compactMap { _ in lookup }, using: &random)
+        let answer = measured.answer
         var found: [String] = []
-        if events != plan.events { found.append("other events than planned") }
+        if measured.events != plan.events { found.append("other events than planned") }
         if answer.rows.contains(where: { $0.count != answer.columns.count }) { found.append("a row of another width") }
         for cell in answer.rows.flatMap(\.self) {
             if case .real(let value) = cell.value, !value.isFinite { found.append("a value that is no number") }

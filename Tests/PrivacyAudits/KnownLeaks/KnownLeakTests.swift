@@ -82,8 +82,8 @@ struct KnownLeakTests {
             let rows = (0..<units).flatMap { AuditedTable.rows($0, Self.pipeline.bounds, &random) }
             var noise = SeededGenerator(seed: 4)
             let table = try Self.pipeline.table(rows)
-            let (answer, events) = plan.measure(.table(table), lookups: [], using: &noise)
-            #expect(answer.rows.count == 1 && events == plan.events)
+            let measured = plan.measure(.table(table), lookups: [], using: &noise)
+            #expect(measured.answer.rows.count == 1 && measured.events == plan.events)
         }
     }
 
