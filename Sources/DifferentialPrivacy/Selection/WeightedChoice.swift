@@ -21,14 +21,15 @@ struct WeightedChoice: Sendable {
     /// At least one item; one at least with shortfall 0; counts below 2^62 in all, and positive in all but those that
     /// weigh nothing. `weights`: their bounds, if they are known already, maybe for a best item that is gone.
     func select<R: RandomNumberGenerator>(
-        _ items: [Item], weights: [Weight]? = nil, firstBits: Int = 64, using generator: inout R
+        _ items: @autoclosure () -> [Item], weights: [Weight]? = nil, firstBits: Int = 64, using generator: inout R
     ) -> Int {
         var uniform = LazyUniform()
         uniform.refine(using: &generator)
         if firstBits == 64 {
             let digits = uniform.numerator.word ?? 0
-            if let chosen = selectInWords(weights ?? items.map(weight), digits: digits) { return chosen }
+            if let chosen = selectInWords(weights ?? items().map(weight), digits: digits) { return chosen }
         }
+        let items = items()
         var bits = firstBits
         while true {
             bits += 64
