@@ -23,6 +23,10 @@ struct CSVParser {
     private let delimiter: UInt8
     private let quote: UInt8
     private let hasQuote: Bool
+    /// In each byte of a word.
+    private let delimiters: UInt64
+    private let lineFeeds: UInt64
+    private let quotes: UInt64
     private let nulls: [[UInt8]]
     private var unquoted: [UInt8] = []
     private var result = BlockResult()
@@ -43,6 +47,9 @@ struct CSVParser {
         delimiter = layout.format.delimiter
         quote = layout.format.quote ?? 0
         hasQuote = layout.format.quote != nil
+        delimiters = Self.repeated(delimiter)
+        lineFeeds = Self.repeated(0x0a)
+        quotes = Self.repeated(hasQuote ? quote : delimiter)
         nulls = layout.format.nulls.filter { !$0.isEmpty }.map { Array($0.utf8) }
         fieldCount = layout.columns.count
         fields = .allocate(capacity: Swift.max(fieldCount, 1))
@@ -62,6 +69,8 @@ struct CSVParser {
     private let emptyIsNull: Bool
     private let hasNulls: Bool
 
+    private static func repeated(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+
     private static func field(_ column: Int?, _ state: IngestState) -> Field {
         guard let column else { return Field(kind: .skipped, column: 0) }
         let intake = state.intakes[column]
@@ -72,17 +81,21 @@ struct CSVParser {
         return Field(kind: kind, column: column)
     }
 
-    /// Reads rows to the end of the block; the last need not end with a line feed.
-    mutating func parse(_ block: UnsafeRawBufferPointer) -> BlockResult {
+    /// So many bytes behind a block are read, whatever they are, where its memory has them.
+    static let slack = 16
+
+    /// Reads rows to the end of the block; the last need not end with a line feed. `readable`: how many bytes of memory
+    /// are behind the block.
+    mutating func parse(_ block: UnsafeRawBufferPointer, readable: Int) -> BlockResult {
         defer { fields.deallocate() }
         guard let base = block.baseAddress, !block.isEmpty else { return result }
-        if block[block.count - 1] == 0x0a {
+        if block[block.count - 1] == 0x0a, readable >= Self.slack {
             parse(base.assumingMemoryBound(to: UInt8.self), block.count)
         } else {
             // Every loop below ends at a line feed at the latest.
-            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block.count + 1) { copy in
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block.count + 1 + Self.slack) { copy in
                 _ = copy.update(fromContentsOf: block)
-                copy[block.count] = 0x0a
+                copy[block.count...].update(repeating: 0x0a)
                 if let base = copy.baseAddress { parse(UnsafePointer(base), block.count + 1) }
             }
         }
@@ -121,11 +134,11 @@ struct CSVParser {
             var next = -1
             switch field.kind {
             case .integer: next = integer(text, place, words + field.column * RowBatch.capacity)
-            case .real: next = real(text, place, end, words + field.column * RowBatch.capacity)
+            case .real: next = real(text, place, words + field.column * RowBatch.capacity)
             case .text: next = known(text, place, field, words + field.column * RowBatch.capacity)
             default: break
             }
-            if next < 0 {
+            if next < 0 || !isEnd(text, next) {
                 next = other(text, place, end, field, words)
                 if next < 0 { return end }
             }
@@ -188,33 +201,58 @@ struct CSVParser {
 
     // MARK: Fields. Each returns the place of the delimiter or end of row behind it, or -1.
 
-    /// A plain integer of at most 18 digits.
+    /// A plain integer.
     @inline(__always)
     private func integer(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
-        var place = start
-        let isNegative = text[place] == 0x2d
-        if isNegative { place += 1 }
-        let first = place
-        var value: Int64 = 0
-        while text[place] &- 0x30 <= 9 {
-            value = value &* 10 &+ Int64(text[place] &- 0x30)
-            place += 1
-        }
-        guard place > first, place - first <= 18, isEnd(text, place) else { return -1 }
+        let word = DigitWord(text + start)
+        guard !word.isAllDigits, word.digitBits > 0 else { return longInteger(text, start, target) }
+        let bits = word.digitBits
+        target.pointee = Int64(truncatingIfNeeded: word.value(bits))
+        return start + Int(truncatingIfNeeded: bits &>> 3)
+    }
+
+    /// An integer with a sign or of 8 to 15 digits.
+    private func longInteger(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        let isNegative = text[start] == 0x2d
+        let place = isNegative ? start + 1 : start
+        guard let (magnitude, digits) = PlainNumber.digits(text + place) else { return -1 }
+        let value = Int64(truncatingIfNeeded: magnitude)
         target.pointee = isNegative ? 0 &- value : value
-        return place
+        return place + digits
     }
 
     /// A plain decimal number.
     @inline(__always)
-    private func real(
-        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ target: UnsafeMutablePointer<Int64>
-    ) -> Int {
+    private func real(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
+        let word = DigitWord(text + start)
+        guard !word.isAllDigits, word.digitBits > 0, let number = word.fraction(word.digitBits) else {
+            return longReal(text, start, target)
+        }
+        let divisor = powersOfTen[Int(truncatingIfNeeded: number.fractionBits &>> 3)]
+        let value = Double(Int64(truncatingIfNeeded: number.mantissa)) / divisor
+        target.pointee = Int64(bitPattern: value.bitPattern)
+        return start + Int(truncatingIfNeeded: number.lengthBits &>> 3)
+    }
+
+    /// A number with a sign, without a point, or of more than seven characters.
+    private func longReal(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
+        let isNegative = text[start] == 0x2d
+        let place = isNegative ? start + 1 : start
+        guard let number = PlainNumber(text + place) else { return scannedReal(text, start, target) }
+        let value = (isNegative ? -number.value : number.value) + 0.0
+        target.pointee = Int64(bitPattern: value.bitPattern)
+        return place + number.length
+    }
+
+    private func scannedReal(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
         var scanner = DecimalScanner()
-        let place = start + scanner.scan(text + start, end: end - start)
-        guard scanner.digits > 0, isEnd(text, place), let value = scanner.value else { return -1 }
+        // A line feed ends every number.
+        let length = scanner.scan(text + start, end: Int.max)
+        guard scanner.digits > 0, let value = scanner.value else { return -1 }
         target.pointee = Int64(bitPattern: (value + 0.0).bitPattern)
-        return place
+        return start + length
     }
 
     /// A plain text that was seen before.
@@ -258,16 +296,22 @@ struct CSVParser {
     private func plainEnd(_ text: UnsafePointer<UInt8>, _ start: Int) -> Int {
         var place = start
         while true {
-            let byte = text[place]
-            // One comparison passes letters: what ends a field or is a quote is seldom above 0x3f but for delimiters.
-            if byte > 0x3f, byte != delimiter, byte != quote {
-                place += 1
-                continue
+            let word = UInt64(littleEndian: UnsafeRawPointer(text + place).loadUnaligned(as: UInt64.self))
+            let found = Self.zeros(word ^ delimiters) | Self.zeros(word ^ lineFeeds) | Self.zeros(word ^ quotes)
+            if found != 0 {
+                place += found.trailingZeroBitCount &>> 3
+                break
             }
-            if isEnd(text, place) { return place }
-            if hasQuote, byte == quote { return -1 }
-            place += 1
+            place += 8
         }
+        if hasQuote, text[place] == quote { return -1 }
+        return text[place] == 0x0a && place > start && text[place - 1] == 0x0d ? place - 1 : place
+    }
+
+    /// The highest bit of each byte that is zero; the lowest bit of the result is right, those above it may not be.
+    @inline(__always)
+    private static func zeros(_ word: UInt64) -> UInt64 {
+        (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
     }
 
     private mutating func quoted(

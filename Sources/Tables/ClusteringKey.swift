@@ -5,43 +5,69 @@ import Secrets
 /// A unit's 128-bit name depends on the site's secret and the unit's value alone, so that overlapping populations can be
 /// noticed; the order of a unit's rows depends on (site secret, population, unit), PRIVACY.md, rule 11.
 public struct ClusteringKey: Sendable {
-    private let numbers: KeyedHash
+    /// A key of `KeyedHash`, in words for many messages at once.
+    struct Key: Sendable {
+        var first: UInt64
+        var second: UInt64
+
+        @inline(__always)
+        var hash: KeyedHash { KeyedHash(key0: first, key1: second) }
+    }
+
+    private let numbers: Key
     private let texts: KeyedHash
-    private let orders: KeyedHash
+    private let orders: Key
 
     /// `siteSecret`: at least 16 secret bytes, the same for all tables of a site.
     public init(siteSecret: [UInt8], population: String) {
         var words = (UInt64(0), UInt64(0))
         withUnsafeMutableBytes(of: &words) { $0.copyBytes(from: siteSecret.prefix(16)) }
         let first = KeyedHash(key0: UInt64(littleEndian: words.0), key1: UInt64(littleEndian: words.1))
-        let root = Self.derive(first, "site", siteSecret)
+        let root = Self.derive(first, "site", siteSecret).hash
         numbers = Self.derive(root, "unit number", [])
-        texts = Self.derive(root, "unit text", [])
+        texts = Self.derive(root, "unit text", []).hash
         orders = Self.derive(root, "row order", Array(population.utf8))
     }
 
-    private static func derive(_ key: KeyedHash, _ purpose: String, _ bytes: [UInt8]) -> KeyedHash {
+    private static func derive(_ key: KeyedHash, _ purpose: String, _ bytes: [UInt8]) -> Key {
         let digest = key.hash(Array(purpose.utf8) + [0] + bytes)
-        return KeyedHash(key0: digest.first, key1: digest.second)
+        return Key(first: digest.first, second: digest.second)
     }
 
     /// The name of a unit that is a number, boolean, date or timestamp, by its word.
     @inline(__always)
-    func unit(word: Int64) -> KeyedHash.Digest { numbers.hash(UInt64(bitPattern: word)) }
+    func unit(word: Int64) -> KeyedHash.Digest { numbers.hash.hash(UInt64(bitPattern: word)) }
+
+    /// The first halves of the names of units that are no texts. `words` and `target` have room for
+    /// `MessageHashing.slack` more.
+    func units(words: UnsafePointer<Int64>, count: Int, into target: UnsafeMutablePointer<UInt64>) {
+        let words = UnsafeRawPointer(words).assumingMemoryBound(to: UInt64.self)
+        withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2) { key in
+            key[0] = numbers.first
+            key[1] = numbers.second
+            withUnsafePointer(to: words) { columns in
+                withUnsafePointer(to: Int64(count)) { end in
+                    MessageHashing.best.hash(
+                        UnsafeBufferPointer(start: columns, count: 1), keys: UnsafeBufferPointer(key),
+                        ends: UnsafeBufferPointer(start: end, count: 1), into: target)
+                }
+            }
+        }
+    }
 
     /// The name of a unit that is a text.
     func unit(text: UnsafeRawBufferPointer) -> KeyedHash.Digest { texts.hash(text) }
 
     /// A text's contents as one word of a row.
-    func content(text: UnsafeRawBufferPointer) -> UInt64 { orders.hash(text).first }
+    func content(text: UnsafeRawBufferPointer) -> UInt64 { orders.hash.hash(text).first }
 
     /// The key of one unit's shuffle.
     @inline(__always)
-    func order(of unit: KeyedHash.Digest) -> KeyedHash {
-        let digest = orders.hash(unit.first, unit.second)
-        return KeyedHash(key0: digest.first, key1: digest.second)
+    func order(of unit: KeyedHash.Digest) -> Key {
+        let digest = orders.hash.hash(unit.first, unit.second)
+        return Key(first: digest.first, second: digest.second)
     }
 
     /// The key of the order of rows each of which is a unit.
-    var wholeOrder: KeyedHash { orders }
+    var wholeOrder: Key { orders }
 }

@@ -22,8 +22,9 @@ final class DecodedRows {
             for span in worker.records { count += span.bytes.count / Swift.max(worker.layouts[span.layout].stride, 1) }
         }
         for column in isText.indices {
-            valueScratch[column].reserve(count)
-            if isText[column] { contentScratch[column].reserve(count) }
+            // Hashing reads whole vectors.
+            valueScratch[column].reserve(count + MessageHashing.slack)
+            if isText[column] { contentScratch[column].reserve(count + MessageHashing.slack) }
         }
     }
 

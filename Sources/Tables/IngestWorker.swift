@@ -33,11 +33,12 @@ public final class IngestWorker: Sendable {
     public func read(_ range: Range<Int>, of bytes: ColumnBytes, as format: RowFormat) -> BlockResult {
         state.withLock { state in
             bytes.withBytes { bytes in
-                let block = UnsafeRawBufferPointer(rebasing: bytes[range.clamped(to: 0..<bytes.count)])
+                let range = range.clamped(to: 0..<bytes.count)
+                let block = UnsafeRawBufferPointer(rebasing: bytes[range])
                 switch format {
                 case .csv(let layout):
                     var parser = CSVParser(layout, state: state)
-                    return parser.parse(block)
+                    return parser.parse(block, readable: bytes.count - range.upperBound)
                 case .ndjson(let layout):
                     var parser = NDJSONParser(layout, state: state)
                     return parser.parse(block)
@@ -92,7 +93,9 @@ final class IngestState {
     private let hashes: UnsafeMutablePointer<UInt64>
     /// The unit's hash of each text of the unit's column, by its interner's number.
     private var textUnits: [KeyedHash.Digest] = []
-    private var textContents: [[UInt64]]
+    /// Where each row is a unit: of each text column, the contents of its texts by number, and of the batch's rows.
+    private var contentsOfTexts: [[UInt64]]
+    private let rowContents: [Scratch<UInt64>]
 
     init(_ plan: IngestPlan) {
         self.plan = plan
@@ -100,7 +103,8 @@ final class IngestState {
         batch = RowBatch(columnCount: plan.schema.columns.count)
         partitions = RowPartitions(schema: plan.schema)
         hashes = .allocate(capacity: RowBatch.capacity)
-        textContents = Array(repeating: [], count: plan.schema.columns.count)
+        contentsOfTexts = Array(repeating: [], count: plan.schema.columns.count)
+        rowContents = plan.schema.columns.map { _ in Scratch() }
     }
 
     deinit {
@@ -190,7 +194,7 @@ final class IngestState {
     private func hashUnits(_ unit: Int) {
         let (source, target, key) = (batch.column(unit), hashes, plan.key)
         if intakes[unit].interner == nil {
-            for i in 0..<batch.count { target[i] = key.unit(word: source[i]).first }
+            key.units(words: source, count: batch.count, into: target)
         } else {
             for i in 0..<batch.count { target[i] = textUnit(unit, Int(source[i])).first }
         }
@@ -198,23 +202,18 @@ final class IngestState {
 
     /// The first bits of the rows' own hashes, where each row is a unit.
     private func hashRows() {
+        let columns = intakes.indices.map { column in
+            let words = UnsafeRawPointer(batch.column(column)).assumingMemoryBound(to: UInt64.self)
+            return intakes[column].interner == nil ? words : textContents(column)
+        }
         let key = plan.key.wholeOrder
-        var streams = [KeyedHash.Stream](repeating: KeyedHash.Stream(key), count: batch.count)
-        for column in intakes.indices {
-            let words = batch.column(column)
-            if intakes[column].interner == nil {
-                for row in streams.indices { streams[row].combine(UInt64(bitPattern: words[row])) }
-            } else {
-                withTextContents(column) { texts in
-                    for row in streams.indices {
-                        let word = words[row]
-                        let isNull = word == ColumnEncoding.null
-                        streams[row].combine(isNull ? UInt64(bitPattern: word) : texts[Int(word)])
-                    }
+        columns.withUnsafeBufferPointer { columns in
+            [key.first, key.second].withUnsafeBufferPointer { key in
+                [Int64(batch.count)].withUnsafeBufferPointer { ends in
+                    MessageHashing.best.hash(columns, keys: key, ends: ends, into: hashes)
                 }
             }
         }
-        for row in streams.indices { hashes[row] = streams[row].finalize().first }
     }
 
     private func unitHash(_ unit: Int, row: Int) -> KeyedHash.Digest {
@@ -231,13 +230,20 @@ final class IngestState {
         return textUnits[number]
     }
 
-    /// The contents of all texts of a column so far, by number.
-    private func withTextContents(_ column: Int, _ body: (UnsafeBufferPointer<UInt64>) -> Void) {
+    /// The contents of the batch's texts in that column, by row.
+    private func textContents(_ column: Int) -> UnsafePointer<UInt64> {
         if let interner = intakes[column].interner {
-            for number in textContents[column].count..<interner.count {
-                textContents[column].append(plan.key.content(text: interner.bytes(of: number)))
+            for number in contentsOfTexts[column].count..<interner.count {
+                contentsOfTexts[column].append(plan.key.content(text: interner.bytes(of: number)))
             }
         }
-        textContents[column].withUnsafeBufferPointer(body)
+        let (words, target) = (batch.column(column), rowContents[column])
+        target.reserve(RowBatch.capacity)
+        for row in 0..<batch.count {
+            let word = words[row]
+            target.start[row] =
+                word == ColumnEncoding.null ? UInt64(bitPattern: word) : contentsOfTexts[column][Int(word)]
+        }
+        return UnsafePointer(target.start)
     }
 }

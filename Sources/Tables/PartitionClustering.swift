@@ -57,8 +57,10 @@ final class PartitionClustering {
         } else if context.plan.rowsPerUnit > 0 {
             for row in 0..<rows.count { places.start[row] = Int32(truncatingIfNeeded: row) }
             rows.decode(at: places.start)
-            rows.withContents {
-                shuffle.order(0..<rows.count, key: context.plan.key.wholeOrder, $0, into: kept.start)
+            let key = context.plan.key.wholeOrder
+            rows.withContents { columns in
+                shuffle.hash([Int64(rows.count)], keys: [key.first, key.second], columns)
+                shuffle.order(0..<rows.count, key: key.hash, columns, into: kept.start)
             }
             result.rowsKept = rows.count
         }
@@ -90,17 +92,19 @@ final class PartitionClustering {
     /// Orders each unit's rows and keeps the first of them.
     private func keepRows(_ result: inout ClusteredPartition) {
         let bound = Swift.max(context.plan.rowsPerUnit, 0)
+        let keys = grouping.names.map(context.plan.key.order(of:))
+        let keyWords = keys.flatMap { [$0.first, $0.second] }
         rows.withContents { columns in
+            shuffle.hash(grouping.ends, keys: keyWords, columns)
             var start = 0
-            for (name, end) in zip(grouping.names, grouping.ends) {
-                let unitRows = start..<end
-                start = end
+            for (unit, (name, end)) in zip(grouping.names, grouping.ends).enumerated() {
+                let unitRows = start..<Int(end)
+                start = Int(end)
                 if context.skippedUnits.contains(name) {
                     result.rowsSkipped += unitRows.count
                 } else if bound > 0 {
                     // What is beyond the bound is overwritten by the next unit.
-                    shuffle.order(
-                        unitRows, key: context.plan.key.order(of: name), columns, into: kept.start + result.rowsKept)
+                    shuffle.order(unitRows, key: keys[unit].hash, columns, into: kept.start + result.rowsKept)
                     let taken = Swift.min(unitRows.count, bound)
                     result.rowsKept += taken
                     result.rowsBeyondBound += unitRows.count - taken

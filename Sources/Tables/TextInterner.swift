@@ -173,16 +173,23 @@ final class TextInterner {
     /// Not keyed: it only finds places in a table of the owner's own texts.
     @inline(__always)
     static func hash(_ text: UnsafeRawBufferPointer) -> UInt32 {
-        var state = UInt64(truncatingIfNeeded: text.count) &* 0x9e37_79b9_7f4a_7c15
-        var i = 0
-        while i + 8 <= text.count {
-            state = mix(state ^ text.loadUnaligned(fromByteOffset: i, as: UInt64.self))
-            i += 8
-        }
-        var last: UInt64 = 0
-        while i < text.count {
-            last = last << 8 | UInt64(text[i])
-            i += 1
+        guard let start = text.baseAddress, text.count > 0 else { return 0 }
+        let count = text.count
+        var state = UInt64(truncatingIfNeeded: count) &* 0x9e37_79b9_7f4a_7c15
+        var last: UInt64
+        if count >= 8 {
+            var i = 0
+            while i < count - 8 {
+                state = mix(state ^ start.loadUnaligned(fromByteOffset: i, as: UInt64.self))
+                i += 8
+            }
+            // The last word overlaps the one before it.
+            last = start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+        } else if count >= 4 {
+            last = UInt64(start.loadUnaligned(as: UInt32.self))
+            last |= UInt64(start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)) << 32
+        } else {
+            last = UInt64(text[0]) | UInt64(text[count / 2]) << 8 | UInt64(text[count - 1]) << 16
         }
         return UInt32(truncatingIfNeeded: mix(state ^ last) >> 32)
     }

@@ -13,7 +13,7 @@ final class UnitGrouping {
     private var digests: [KeyedHash.Digest] = []
     /// Of each unit in order: its name and the end of its rows.
     private(set) var names: [KeyedHash.Digest] = []
-    private(set) var ends: [Int] = []
+    private(set) var ends: [Int64] = []
 
     /// Groups rows whose units are `units`; writes each row's place.
     func group(
@@ -104,7 +104,7 @@ final class UnitGrouping {
             next[unit] = Int32(truncatingIfNeeded: end)
             end += Int(counts.start[unit])
             names.append(digests[unit])
-            ends.append(end)
+            ends.append(Int64(end))
         }
     }
 }

@@ -1,21 +1,32 @@
 import Secrets
 
-/// Orders one unit's rows by the keyed hash of (contents, occurrence number among identical rows).
+/// Orders each unit's rows by the keyed hash of (contents, occurrence number among identical rows).
 final class UnitShuffle {
     private let sorter = HashSorter()
+    private let hashes = Scratch<UInt64>()
 
-    /// Writes the numbers of the rows `range` in their keyed order.
+    /// Hashes all rows as the first of their contents: unit u's rows end at `ends[u]`, where the next unit's begin, and
+    /// are hashed under the key `keys[2 * u], keys[2 * u + 1]`. `columns` have room for `MessageHashing.slack` words more.
+    func hash(_ ends: [Int64], keys: [UInt64], _ columns: UnsafeBufferPointer<UnsafePointer<UInt64>>) {
+        hashes.reserve(Int(ends.last ?? 0) + MessageHashing.slack)
+        keys.withUnsafeBufferPointer { keys in
+            ends.withUnsafeBufferPointer { ends in
+                MessageHashing.best.hash(columns, keys: keys, ends: ends, tailBytes: 4, into: hashes.start)
+            }
+        }
+    }
+
+    /// Writes the numbers of one unit's rows, which were hashed, in their keyed order.
     func order(
         _ range: Range<Int>, key: KeyedHash, _ columns: UnsafeBufferPointer<UnsafePointer<UInt64>>,
         into target: UnsafeMutablePointer<Int32>
     ) {
         let count = range.count
         sorter.reserve(count)
-        let entries = sorter.entries
+        let (entries, hashes) = (sorter.entries, hashes.start)
         for i in 0..<count {
             let row = range.lowerBound + i
-            entries[i] = HashSorter.Entry(
-                hash: Self.hash(row, occurrence: 0, key, columns), number: Int32(truncatingIfNeeded: row))
+            entries[i] = HashSorter.Entry(hash: hashes[row], number: Int32(truncatingIfNeeded: row))
         }
         sorter.sort(count)
         var hasTies = false
