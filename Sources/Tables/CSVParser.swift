@@ -89,14 +89,15 @@ struct CSVParser {
     mutating func parse(_ block: UnsafeRawBufferPointer, readable: Int) -> BlockResult {
         defer { fields.deallocate() }
         guard let base = block.baseAddress, !block.isEmpty else { return result }
-        if block[block.count - 1] == 0x0a, readable >= Self.slack {
+        let isEnded = block[block.count - 1] == 0x0a
+        if isEnded, readable >= Self.slack {
             parse(base.assumingMemoryBound(to: UInt8.self), block.count)
         } else {
             // Every loop below ends at a line feed at the latest.
             withUnsafeTemporaryAllocation(of: UInt8.self, capacity: block.count + 1 + Self.slack) { copy in
                 _ = copy.update(fromContentsOf: block)
                 copy[block.count...].update(repeating: 0x0a)
-                if let base = copy.baseAddress { parse(UnsafePointer(base), block.count + 1) }
+                if let base = copy.baseAddress { parse(UnsafePointer(base), block.count + (isEnded ? 0 : 1)) }
             }
         }
         state.batch.count = row

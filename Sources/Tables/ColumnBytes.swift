@@ -1,3 +1,11 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Read-only bytes that live as long as this object: a copy in memory, or another's memory (a mapped file) with its
 /// owner's release. The one place in this module where memory outside Swift's ownership is held.
 public final class ColumnBytes: Sendable {
@@ -30,6 +38,22 @@ public final class ColumnBytes: Sendable {
     public convenience init(owning memory: UnsafeMutableRawPointer, count: Int) {
         let place = UInt(bitPattern: memory)
         self.init(address: memory, count: count) { UnsafeMutableRawPointer(bitPattern: place)?.deallocate() }
+    }
+
+    /// Fresh memory of zeros in pages of its own, which go back to the system at the end; allocated as any other memory
+    /// where the system has none to map.
+    public convenience init(pages count: Int) {
+        let pages = mmap(nil, Swift.max(count, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+        guard let pages, pages != MAP_FAILED else {
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(count, 1), alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+            self.init(owning: memory, count: count)
+            return
+        }
+        let place = UInt(bitPattern: pages)
+        self.init(address: pages, count: count) {
+            if let pages = UnsafeMutableRawPointer(bitPattern: place) { munmap(pages, Swift.max(count, 1)) }
+        }
     }
 
     deinit {

@@ -28,6 +28,11 @@ final class DecodedRows {
         }
     }
 
+    /// Gives the records' memory back: all is decoded.
+    func letGo() {
+        workers = []
+    }
+
     /// A column's words; texts by their place in the sorted dictionary.
     func values(_ column: Int) -> UnsafeMutablePointer<Int64> { valueScratch[column].start }
 

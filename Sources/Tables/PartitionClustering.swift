@@ -53,6 +53,7 @@ final class PartitionClustering {
         if let unit = context.plan.unitColumn {
             group(unit)
             rows.decode(at: places.start)
+            rows.letGo()
             keepRows(&result)
         } else if context.plan.rowsPerUnit > 0 {
             for row in 0..<rows.count { places.start[row] = Int32(truncatingIfNeeded: row) }

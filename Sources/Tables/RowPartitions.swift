@@ -37,13 +37,20 @@ final class RowPartitions {
     static let bits = 8
     static let count = 1 << bits
     private static let smallestBlock = 1 << 10
-    private static let largestBlock = 1 << 16
+    private static let largestBlock = 1 << 17
+    /// From here on a block is mapped by itself, so that its memory goes back to the system when its rows are sorted, and
+    /// holds the table's files as they are written.
+    private static let mappedBlock = 1 << 16
 
     /// Memory of one partition and layout.
     private struct Block {
         var layout: Int
-        var start: UnsafeMutableRawPointer
+        var memory: ColumnBytes
         var capacity: Int
+        /// What it holds, once it is closed.
+        var used: Int?
+
+        var start: UnsafeMutableRawPointer { UnsafeMutableRawPointer(mutating: memory.start) }
     }
 
     private(set) var layouts: [RecordLayout]
@@ -72,7 +79,6 @@ final class RowPartitions {
     }
 
     deinit {
-        for block in blocks.joined() { block.start.deallocate() }
         targets.deallocate()
         cursors.deallocate()
         limits.deallocate()
@@ -106,8 +112,12 @@ final class RowPartitions {
             blocks[partition].enumerated().map { number, block in
                 // Blocks are full but for the last, and those that a change of layout ended.
                 let isLast = number == blocks[partition].count - 1
-                let used = (isLast ? cursors[partition] : nil).map { $0 - block.start } ?? block.capacity
-                return RecordSpan(layout: block.layout, bytes: ColumnBytes(owning: block.start, count: used))
+                let open = (isLast ? cursors[partition] : nil).map { $0 - block.start }
+                let memory = block.memory
+                let bytes = ColumnBytes(address: memory.start, count: block.used ?? open ?? block.capacity) {
+                    withExtendedLifetime(memory) {}
+                }
+                return RecordSpan(layout: block.layout, bytes: bytes)
             }
         }
         blocks = Array(repeating: [], count: Self.count)
@@ -178,17 +188,21 @@ final class RowPartitions {
     private func openBlock(_ partition: Int, stride: Int) {
         let size = Swift.min(Self.largestBlock, Self.smallestBlock << blocks[partition].count)
         let capacity = Swift.max(size / stride, 1) * stride
-        let start = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)
+        let memory =
+            size >= Self.mappedBlock
+            ? ColumnBytes(pages: capacity)
+            : ColumnBytes(owning: .allocate(byteCount: capacity, alignment: 16), count: capacity)
+        let block = Block(layout: layouts.count - 1, memory: memory, capacity: capacity)
         heldBytes += capacity
-        blocks[partition].append(Block(layout: layouts.count - 1, start: start, capacity: capacity))
-        cursors[partition] = start
-        limits[partition] = start + capacity
+        blocks[partition].append(block)
+        cursors[partition] = block.start
+        limits[partition] = block.start + capacity
     }
 
     /// Ends the partition's last block where it is, so that the next record opens another.
     private func closeBlock(_ partition: Int) {
         guard let last = blocks[partition].indices.last, let cursor = cursors[partition] else { return }
-        blocks[partition][last].capacity = cursor - blocks[partition][last].start
+        blocks[partition][last].used = cursor - blocks[partition][last].start
         cursors[partition] = nil
         limits[partition] = nil
     }

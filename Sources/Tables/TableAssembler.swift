@@ -1,3 +1,5 @@
+import Synchronization
+
 /// Makes one table of what workers read: merges their dictionaries, chooses encodings, sorts the partitions.
 ///
 /// Use: `partitions(_:)` for parts of `0 ..< partitionCount`, in any order and on any thread; their results, in order,
@@ -9,7 +11,7 @@ public struct TableAssembler: Sendable {
     public typealias Sink = (TablePart, [UInt8]) throws -> Void
 
     private let context: ClusteringContext
-    private let workers: [(layouts: [RecordLayout], partitions: [[RecordSpan]])]
+    private let workers: [WorkerRows]
     private let spilled: @Sendable (Int) throws -> [[RecordSpan]]
     private let texts: [Int: SortedTexts]
     private var rowCount = 0
@@ -25,7 +27,7 @@ public struct TableAssembler: Sendable {
         self.spilled = spilled
         let parts = workers.map { worker in
             let partitions = worker.takeRows()
-            return (layouts: worker.withState { $0.partitions.layouts }, partitions: partitions)
+            return WorkerRows(layouts: worker.withState { $0.partitions.layouts }, partitions)
         }
         self.workers = parts
         var texts: [Int: SortedTexts] = [:]
@@ -68,17 +70,15 @@ public struct TableAssembler: Sendable {
             skippedUnits: summaries.reduce(into: []) { $0.formUnion($1.skipped) })
     }
 
-    /// Sorts some partitions, one after the other.
+    /// Sorts some partitions, one after the other; each once.
     public func partitions(_ range: Range<Int>) throws -> [AssembledPartition] {
-        let clustering = PartitionClustering(context)
-        return try range.map { index in
-            let before = try spilled(index)
-            let rows = workers.enumerated().map { number, worker in
-                let earlier = number < before.count ? before[number] : []
-                return (layouts: worker.layouts, records: earlier + worker.partitions[index])
-            }
-            return AssembledPartition(clustering.run(rows))
-        }
+        let sorter = sorter()
+        return try range.map { try sorter.partition($0) }
+    }
+
+    /// What sorts partitions, for one thread: its memory is used again for the next.
+    public func sorter() -> PartitionSorter {
+        PartitionSorter(PartitionClustering(context), workers, spilled)
     }
 
     /// Writes the next partition.
@@ -124,6 +124,50 @@ public struct TableAssembler: Sendable {
         }
         return TableDescription(
             rowCount: rowCount, unitCount: unitCount, unitColumn: context.plan.unitColumn, columns: columns)
+    }
+}
+
+/// Sorts partitions, one at a time. One thread's own.
+public final class PartitionSorter {
+    private let clustering: PartitionClustering
+    private let workers: [WorkerRows]
+    private let spilled: (Int) throws -> [[RecordSpan]]
+
+    init(
+        _ clustering: PartitionClustering, _ workers: [WorkerRows],
+        _ spilled: @escaping (Int) throws -> [[RecordSpan]]
+    ) {
+        self.clustering = clustering
+        self.workers = workers
+        self.spilled = spilled
+    }
+
+    /// Sorts a partition and gives its rows' memory back: once for each.
+    public func partition(_ index: Int) throws -> AssembledPartition {
+        let before = try spilled(index)
+        let rows = workers.enumerated().map { number, worker in
+            let earlier = number < before.count ? before[number] : []
+            return (layouts: worker.layouts, records: earlier + worker.take(index))
+        }
+        return AssembledPartition(clustering.run(rows))
+    }
+}
+
+/// What one worker read, by partition, until it is sorted.
+final class WorkerRows: Sendable {
+    let layouts: [RecordLayout]
+    private let partitions: Mutex<[[RecordSpan]]>
+
+    init(layouts: [RecordLayout], _ partitions: [[RecordSpan]]) {
+        self.layouts = layouts
+        self.partitions = Mutex(partitions)
+    }
+
+    func take(_ partition: Int) -> [RecordSpan] {
+        partitions.withLock { partitions in
+            defer { partitions[partition] = [] }
+            return partitions[partition]
+        }
     }
 }
 

@@ -11,9 +11,13 @@ final class BlockBuffer {
         (memory, bytes) = Self.allocate(1 << 16)
     }
 
+    /// With some bytes behind what may be used, which a parser may read.
     private static func allocate(_ count: Int) -> (UnsafeMutableRawBufferPointer, ColumnBytes) {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 64)
-        return (UnsafeMutableRawBufferPointer(start: memory, count: count), ColumnBytes(owning: memory, count: count))
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: count + 64, alignment: 64)
+        (memory + count).initializeMemory(as: UInt8.self, repeating: 0, count: 64)
+        return (
+            UnsafeMutableRawBufferPointer(start: memory, count: count), ColumnBytes(owning: memory, count: count + 64)
+        )
     }
 
     private func reserve(_ wanted: Int) {

@@ -20,7 +20,7 @@ struct IngestOptions: Sendable {
     /// Threads that parse and sort.
     var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
     /// Bytes of a file that one thread parses at a time.
-    var blockBytes = 8 << 20
+    var blockBytes = 1 << 20
     /// Rows held in memory beyond this many bytes are spilled to the disk.
     var memoryBytes = 1 << 30
     /// Distinct texts, which stay in memory, may take so many bytes.
@@ -78,16 +78,16 @@ extension IngestError: CustomStringConvertible {
 @discardableResult
 func ingest(
     file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
-    progress: (IngestProgress) -> Void = { _ in }
+    progress: @Sendable (IngestProgress) -> Void = { _ in }
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
     let plan = IngestPlan(
         schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column,
         rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
-    var run = try IngestRun(file: file, plan: plan, options: options)
     let writer = try TableWriter(directory: directory)
     do {
-        try run.read(spillingTo: writer.partial, progress)
+        var run = try IngestRun(file: file, plan: plan, options: options, spillingTo: writer.partial)
+        try run.read(progress)
         let report = try run.assemble(writer, progress)
         if report.rowsKept > manifest.capacityRows {
             throw IngestError.overCapacity(what: "rows", capacity: manifest.capacityRows)

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Tables
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import Tables
 #endif
 
 /// Rows that did not fit into memory, by partition, in a file without a name: it vanishes with this process.
-final class SpillFile {
+final class SpillFile: Sendable {
     /// Where some records of one worker and layout are.
     private struct Piece: Sendable {
         var worker: Int
@@ -19,57 +20,70 @@ final class SpillFile {
         var count: Int
     }
 
-    private let file: OwnedDescriptor
-    private let path: String
-    private var pieces: [[Piece]]
-    private var end = 0
-
-    init(directory: String) throws {
-        path = directory + "/spill"
-        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
-        file = OwnedDescriptor(descriptor)
-        unlink(path)
-        pieces = Array(repeating: [], count: TableAssembler.partitionCount)
+    private struct State {
+        var file: OwnedDescriptor?
+        var pieces = [[Piece]](repeating: [], count: TableAssembler.partitionCount)
+        var end = 0
     }
 
-    var isEmpty: Bool { end == 0 }
+    private let path: String
+    private let state = Mutex(State())
 
-    /// Moves the rows that the workers hold to the disk, a partition after the other.
-    func take(from workers: [IngestWorker]) throws {
-        let held = workers.map { $0.takeRows() }
-        for partition in pieces.indices {
-            for (worker, rows) in held.enumerated() {
-                for span in rows[partition] { try write(span, worker, partition) }
+    /// The file is made when it is needed.
+    init(directory: String) {
+        path = directory + "/spill"
+    }
+
+    /// Moves rows of a worker to the disk, a partition after the other. Several workers may do so at the same time.
+    func take(_ rows: [[RecordSpan]], of worker: Int) throws {
+        let total = rows.joined().reduce(0) { $0 + $1.bytes.count }
+        let (file, start) = try state.withLock { state throws in
+            let file = try state.file ?? Self.create(path)
+            state.file = file
+            defer { state.end += total }
+            return (file, state.end)
+        }
+        var offset = start
+        for (partition, spans) in rows.enumerated() {
+            var pieces: [Piece] = []
+            for span in spans where span.bytes.count > 0 {
+                try Self.write(span.bytes, to: file.descriptor, at: offset, path)
+                if let last = pieces.last, last.layout == span.layout {
+                    pieces[pieces.count - 1].count += span.bytes.count
+                } else {
+                    pieces.append(Piece(worker: worker, layout: span.layout, offset: offset, count: span.bytes.count))
+                }
+                offset += span.bytes.count
             }
+            state.withLock { $0.pieces[partition] += pieces }
         }
     }
 
-    private func write(_ span: RecordSpan, _ worker: Int, _ partition: Int) throws {
-        try span.bytes.withBytes { bytes in
+    private static func create(_ path: String) throws -> OwnedDescriptor {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
+        unlink(path)
+        return OwnedDescriptor(descriptor)
+    }
+
+    private static func write(_ bytes: ColumnBytes, to descriptor: Int32, at offset: Int, _ path: String) throws {
+        try bytes.withBytes { bytes in
             var done = 0
             while done < bytes.count {
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-                let count = pwrite(file.descriptor, rest.baseAddress, rest.count, off_t(end + done))
+                let count = pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done))
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
                 done += count
             }
         }
-        let count = span.bytes.count
-        if let last = pieces[partition].last, last.worker == worker, last.layout == span.layout,
-            last.offset + last.count == end
-        {
-            pieces[partition][pieces[partition].count - 1].count += count
-        } else {
-            pieces[partition].append(Piece(worker: worker, layout: span.layout, offset: end, count: count))
-        }
-        end += count
     }
 
     /// What reads a partition's rows back, of each worker, from any thread.
     func reader(workers: Int) -> @Sendable (Int) throws -> [[RecordSpan]] {
-        let (file, pieces, path) = (file, pieces, path)
+        let (file, pieces) = state.withLock { ($0.file, $0.pieces) }
+        guard let file else { return { _ in [] } }
+        let path = path
         return { partition in
             var rows = [[RecordSpan]](repeating: [], count: workers)
             for piece in pieces[partition] {

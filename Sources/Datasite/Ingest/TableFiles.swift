@@ -104,21 +104,27 @@ final class TableWriter: Sendable {
         }
     }
 
-    /// Makes the table durable and visible, in this order.
+    /// Makes the table durable and visible, in this order. The parts are synchronised at the same time: the system then
+    /// needs one round for all.
     func commit(_ description: TableDescription) throws {
+        var files: [Durability] = []
         var checksums: [String: UInt32] = [:]
         for part in description.parts {
-            checksums[part.name] = try withFile(part) { file in
-                try file.finish()
-                return file.sum
+            let (file, sum) = try withFile(part) { file in
+                try file.drain()
+                return (file.durability, file.sum)
             }
+            files.append(file)
+            checksums[part.name] = sum
         }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         let contents = try encoder.encode(TableFiles.Contents(table: description, checksums: checksums))
         let file = try PartWriter(path: partial + "/" + TableFiles.descriptionName)
         try file.append(Array(contents))
-        try file.finish()
+        try file.drain()
+        let all = files + [file.durability]
+        for result in concurrently(all.count, { index in Result { try all[index].finish() } }) { try result.get() }
         try synchronize(partial)
         guard rename(partial, directory) == 0 else {
             throw IngestError.unwritable(path: directory, reason: systemError())
@@ -139,72 +145,91 @@ extension String {
 
 /// One growing file.
 private final class PartWriter {
+    let durability: Durability
     private let path: String
-    private let file: OwnedDescriptor
+    private let descriptor: OwnedDescriptor
+    private(set) var sum: UInt32 = 0
     private var buffer: [UInt8] = []
     private var written = 0
-    private(set) var sum: UInt32 = 0
-    private static let bufferBytes = 1 << 20
+    private var begun = 0
+    private static let bufferBytes = 1 << 17
     /// Writing to the disk begins after so many bytes, so that the last synchronisation has little left to do.
-    private static let flushBytes = 16 << 20
-    private var flushed = 0
-    private static let queue = DispatchQueue(label: "parley.synchronize", attributes: .concurrent)
-    private let pending = DispatchGroup()
-    private let failure = Failure()
-
-    private final class Failure: Sendable {
-        private let reason = Mutex<String?>(nil)
-
-        func withLock<Result: Sendable>(_ body: (inout String?) -> Result) -> Result {
-            reason.withLock { body(&$0) }
-        }
-    }
+    private static let beginBytes = 8 << 20
 
     init(path: String) throws {
         self.path = path
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
-        file = OwnedDescriptor(descriptor)
+        self.descriptor = OwnedDescriptor(descriptor)
+        durability = Durability(path: path, self.descriptor)
     }
 
     func append(_ bytes: [UInt8]) throws {
         sum = bytes.withUnsafeBytes { checksum(sum, $0) }
-        buffer.append(contentsOf: bytes)
-        if buffer.count >= Self.bufferBytes { try drain() }
+        if buffer.count + bytes.count >= Self.bufferBytes {
+            try drain()
+            try write(bytes)
+        } else {
+            buffer.append(contentsOf: bytes)
+        }
     }
 
-    private func drain() throws {
-        try buffer.withUnsafeBytes { bytes in
+    /// Gives the system what is held back.
+    func drain() throws {
+        try write(buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func write(_ bytes: [UInt8]) throws {
+        try bytes.withUnsafeBytes { bytes in
             var done = 0
             while done < bytes.count {
-                let count = write(file.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                let count = systemWrite(descriptor.descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { throw IngestError.unwritable(path: path, reason: systemError()) }
                 done += count
             }
         }
-        written += buffer.count
-        buffer.removeAll(keepingCapacity: true)
-        if written - flushed >= Self.flushBytes {
-            flushed = written
-            synchronizeSoon()
+        written += bytes.count
+        if written - begun >= Self.beginBytes {
+            begun = written
+            durability.begin()
         }
     }
+}
 
-    private func synchronizeSoon() {
-        Self.queue.async(group: pending) { [file, failure] in
-            if fsync(file.descriptor) != 0 {
-                let reason = systemError()
-                failure.withLock { $0 = $0 ?? reason }
-            }
-        }
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}
+
+/// Makes one file's contents durable, a part of them early.
+private final class Durability: Sendable {
+    private let path: String
+    private let file: OwnedDescriptor
+    private let pending = DispatchGroup()
+    private let failure = Mutex<String?>(nil)
+    private static let queue = DispatchQueue(label: "parley.synchronize", attributes: .concurrent)
+
+    init(path: String, _ file: OwnedDescriptor) {
+        self.path = path
+        self.file = file
     }
 
-    /// Makes the file durable. A failure that the system told once, to an earlier synchronisation, counts too.
+    /// Synchronises what was written so far, on a thread of its own.
+    func begin() {
+        Self.queue.async(group: pending) { self.synchronize() }
+    }
+
+    /// Synchronises the rest. A failure that the system told once, to an earlier synchronisation, counts too.
     func finish() throws {
-        try drain()
-        synchronizeSoon()
+        synchronize()
         pending.wait()
         if let reason = failure.withLock({ $0 }) { throw IngestError.unwritable(path: path, reason: reason) }
+    }
+
+    private func synchronize() {
+        guard fsync(file.descriptor) != 0 else { return }
+        let reason = systemError()
+        failure.withLock { $0 = $0 ?? reason }
     }
 }
