@@ -8,10 +8,29 @@ struct GroupedTable {
     let units: Int
     let rows: Int
 
+    static let benchmark = GroupedTable(units: 100_000, rows: 10_000_000)
+
     /// Exact answers, over all rows.
     struct Truth {
         var counts = [Int](repeating: 0, count: GroupedTable.groups)
         var sums = [Double](repeating: 0, count: GroupedTable.groups)
+    }
+
+    /// What the owner declares of so many rows and units.
+    static func manifest(rows: Int, units: Int) -> String {
+        """
+        name: grouped
+        title: Benchmark table
+        description: Units in 1000 groups
+        population: benchmark
+        unit: {column: unit, rows: 200, groups: 10, rows-per-group: 20}
+        capacity: {rows: \(rows), units: \(units)}
+        policy: {loss: zcdp, delta: 2e-6, total: {rho: 0.44}, aggregates: all, approval: automatic}
+        columns:
+          - {name: unit, type: integer, nullable: false, description: the unit}
+          - {name: g, type: integer, nullable: false, description: the group}
+          - {name: v, type: real, bounds: [0, 100], nullable: false, description: the value}
+        """
     }
 
     /// Calls `body` with unit, group and value, row by row, the same rows whenever it is called.
@@ -35,36 +54,51 @@ struct GroupedTable {
         return truth
     }
 
-    /// Writes the table as CSV; returns its bytes.
-    func write(to path: String) throws -> Int {
+    /// Writes the table as CSV, `copies` times with other units in each; returns its bytes.
+    func write(to path: String, copies: Int = 1) throws -> Int {
         guard FileManager.default.createFile(atPath: path, contents: nil),
             let file = FileHandle(forWritingAtPath: path)
         else { throw CocoaError(.fileWriteUnknown) }
         defer { try? file.close() }
+        // What follows the unit, row after row: drawn once, since drawing takes longer than writing.
+        var rest: [UInt8] = []
+        var ends: [Int] = []
+        var owners: [Int] = []
+        forEachRow { unit, group, value in
+            append(group, value, to: &rest)
+            ends.append(rest.count)
+            owners.append(unit)
+        }
         var buffer = Array("unit,g,v\n".utf8)
         var written = 0
-        var failure: (any Error)?
-        forEachRow { unit, group, value in
-            append(unit, to: &buffer)
-            buffer.append(UInt8(ascii: ","))
-            append(group, to: &buffer)
-            buffer.append(UInt8(ascii: ","))
-            // Four decimals.
-            let scaled = Int((value * 10_000).rounded())
-            append(scaled / 10_000, to: &buffer)
-            buffer.append(UInt8(ascii: "."))
-            let fraction = scaled % 10_000
-            for divisor in [1000, 100, 10, 1] { buffer.append(UInt8(ascii: "0") + UInt8(fraction / divisor % 10)) }
-            buffer.append(UInt8(ascii: "\n"))
-            if buffer.count > 1 << 20 {
-                do { try file.write(contentsOf: buffer) } catch { failure = error }
-                written += buffer.count
-                buffer.removeAll(keepingCapacity: true)
+        for copy in 0..<copies {
+            var start = 0
+            for (end, owner) in zip(ends, owners) {
+                append(owner + copy * units, to: &buffer)
+                buffer.append(contentsOf: rest[start..<end])
+                start = end
+                if buffer.count > 1 << 20 {
+                    try file.write(contentsOf: buffer)
+                    written += buffer.count
+                    buffer.removeAll(keepingCapacity: true)
+                }
             }
         }
         try file.write(contentsOf: buffer)
-        if let failure { throw failure }
         return written + buffer.count
+    }
+
+    /// Group and value with four decimals, to the end of the row.
+    private func append(_ group: Int, _ value: Double, to buffer: inout [UInt8]) {
+        buffer.append(UInt8(ascii: ","))
+        append(group, to: &buffer)
+        buffer.append(UInt8(ascii: ","))
+        let scaled = Int((value * 10_000).rounded())
+        append(scaled / 10_000, to: &buffer)
+        buffer.append(UInt8(ascii: "."))
+        let fraction = scaled % 10_000
+        for divisor in [1000, 100, 10, 1] { buffer.append(UInt8(ascii: "0") + UInt8(fraction / divisor % 10)) }
+        buffer.append(UInt8(ascii: "\n"))
     }
 
     private func unitGroups(_ generator: inout SeededGenerator) -> [UInt16] {

@@ -43,5 +43,12 @@ func median(_ values: [Double]) -> Double {
 /// Prints one JSON object on a line.
 func report(_ name: String, _ figures: [(String, Double)]) {
     let fields = figures.map { "\"\($0.0)\": \($0.1.isFinite ? String(format: "%.6g", $0.1) : "null")" }
-    FileHandle.standardOutput.write(Data("{\"bench\": \"\(name)\", \(fields.joined(separator: ", "))}\n".utf8))
+    printLine("{\"bench\": \"\(name)\", \(fields.joined(separator: ", "))}")
 }
+
+/// Says why a benchmark was not run.
+func reportSkipped(_ name: String, _ reason: String) {
+    printLine("{\"bench\": \"\(name)\", \"skipped\": \"\(reason)\"}")
+}
+
+private func printLine(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }

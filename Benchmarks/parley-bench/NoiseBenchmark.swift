@@ -1,9 +1,10 @@
 import DifferentialPrivacy
 import Secrets
 
-/// Exact draws a second, one thread, from the system's randomness.
-func benchmarkNoise() throws {
+/// Exact draws a second, one thread, from the system's randomness; beside them, as many words from `getrandom` in C.
+func benchmarkNoise(_ workplace: Workplace) throws {
     let count = 2_000_000
+    let loop = try workplace.loop("fill", String(count * 8))?.cpu ?? .nan
     for scale in [1.0, 10, 1_000, 1_000_000] {
         let gaussian = try DiscreteGaussian(sigma: scale)
         let laplace = try DiscreteLaplace(scale: scale)
@@ -11,11 +12,18 @@ func benchmarkNoise() throws {
         var values = [Int64](repeating: 0, count: count)
         let seconds = time { gaussian.add(to: &values, using: &generator) }
         report(
-            "noise_discrete_gaussian", [("scale", scale), ("cpu_s", seconds), ("draws_per_s", Double(count) / seconds)])
+            "noise_discrete_gaussian",
+            [
+                ("scale", scale), ("cpu_s", seconds), ("draws_per_s", Double(count) / seconds),
+                ("times_c_loop", seconds / loop),
+            ])
         let laplaceSeconds = time { laplace.add(to: &values, using: &generator) }
         report(
             "noise_discrete_laplace",
-            [("scale", scale), ("cpu_s", laplaceSeconds), ("draws_per_s", Double(count) / laplaceSeconds)])
+            [
+                ("scale", scale), ("cpu_s", laplaceSeconds), ("draws_per_s", Double(count) / laplaceSeconds),
+                ("times_c_loop", laplaceSeconds / loop),
+            ])
     }
 }
 

@@ -1,28 +1,46 @@
-import Datasite
-import DatasiteProtocol
-import DifferentialPrivacy
 import Foundation
-import Secrets
 
-/// Our own figures, one JSON object a line. `make bench` runs all; a name as argument runs one: noise, groupby.
+/// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let table = GroupedTable(units: 100_000, rows: 10_000_000)
+let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server"]
 
-if arguments.first == "groupby-ask", arguments.count == 2 {
-    try await GroupByBenchmark(table: table, site: arguments[1]).ask()
+if arguments.first == "child", arguments.count > 1 {
+    try await runChild(Array(arguments.dropFirst()))
 } else if arguments.first == "errors", arguments.count == 4, let epsilon = Double(arguments[2]),
     let runs = Int(arguments[3])
 {
+    // Benchmarks/compare/errors.py calls this.
     try ErrorBenchmark(file: arguments[1], epsilon: epsilon, runs: runs).run()
 } else {
-    let names = arguments.isEmpty ? ["noise", "groupby"] : arguments
-    for name in names {
+    for name in arguments where !benchmarks.contains(name) {
+        complain("parley-bench: no benchmark \(name); there are \(benchmarks.joined(separator: ", "))")
+        exit(2)
+    }
+    let workplace = try Workplace()
+    defer { workplace.remove() }
+    for name in arguments.isEmpty ? benchmarks : arguments {
         switch name {
-        case "noise": try benchmarkNoise()
-        case "groupby": try GroupByBenchmark.run(table)
-        default:
-            FileHandle.standardError.write(Data("parley-bench: no benchmark \(name); there are noise, groupby\n".utf8))
-            exit(2)
+        case "disk": try benchmarkDisk(workplace)
+        case "noise": try benchmarkNoise(workplace)
+        case "ingest": try IngestBenchmark(workplace).run()
+        case "spill": try IngestBenchmark(workplace).runSpill()
+        case "groupby": try GroupByBenchmark(workplace).run()
+        case "ask": try await AskBenchmark(workplace).run()
+        default: try ServerBenchmark(workplace).run()
         }
+    }
+}
+
+/// What runs in a process of its own, so that its memory is its own.
+func runChild(_ arguments: [String]) async throws {
+    switch (arguments[0], arguments.count) {
+    case ("ingest", 5):
+        try IngestBenchmark.child(
+            site: arguments[1], file: arguments[2], rows: Int(arguments[3]) ?? 0, units: Int(arguments[4]) ?? 0)
+    // Benchmarks/compare/tables.py calls this: the table and our answers to it.
+    case ("table", 3):
+        _ = try GroupedTable(units: 100_000, rows: Int(arguments[2]) ?? 0).write(to: arguments[1])
+    case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)
+    default: exit(2)
     }
 }

@@ -31,6 +31,8 @@ public final class Datasite: Sendable {
     let name: String
     let isRestored: Mutex<Bool>
     let missedSlots = Atomic<Int64>(0)
+    /// Nanoseconds that finished answers waited for their time slots to end.
+    let slotWaits = Atomic<Int64>(0)
     let releases = Atomic<Int64>(0)
     let refusals = Atomic<Int64>(0)
 
@@ -125,6 +127,7 @@ public final class Datasite: Sendable {
         return Statistics(
             released: releases.load(ordering: .relaxed), refused: refusals.load(ordering: .relaxed),
             busy: engines.refusals, missedSlots: missedSlots.load(ordering: .relaxed),
+            slotWaits: .nanoseconds(slotWaits.load(ordering: .relaxed)),
             queued: max(0, admitted - running), running: running, transactions: commit.transactions)
     }
 
@@ -154,6 +157,9 @@ public struct Statistics: Sendable {
     public var busy: Int64
     /// Answers whose computation outlived its first time slot.
     public var missedSlots: Int64
+    /// How long finished answers waited, together, for their time slots to end: what a request took beside that is the
+    /// datasite's own work.
+    public var slotWaits: Duration
     /// Requests that wait: for an engine, a commit or their time slot.
     public var queued: Int
     /// Scans that run.

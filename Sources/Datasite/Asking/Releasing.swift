@@ -18,7 +18,9 @@ extension Datasite {
             let (release, end) = try await self.engines.run { try self.compute(id, planned) }
             guard let release else { return try self.storedAnswer(id) }
             if slot.count(end - start) > 1 { self.missedSlots.add(1, ordering: .relaxed) }
+            let waiting = self.clock.instant()
             await self.clock.sleepUntil(slot.departure(start: start, end: end))
+            self.slotWaits.add((self.clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
             return try await self.store(release, planned)
         }
     }
@@ -81,6 +83,13 @@ extension Datasite {
         }
         releases.add(1, ordering: .relaxed)
         return stored
+    }
+}
+
+extension Duration {
+    fileprivate var wholeNanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000
     }
 }
 

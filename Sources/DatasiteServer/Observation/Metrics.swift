@@ -74,6 +74,9 @@ final class Metrics: Sendable {
         page.single("parley_busy_total", "counter", "Requests turned away from a full queue.", statistics.busy)
         page.single(
             "parley_missed_slots_total", "counter", "Answers that outlived their time slot.", statistics.missedSlots)
+        page.single(
+            "parley_slot_wait_seconds_total", "counter", "Time that finished answers waited for their time slots.",
+            statistics.slotWaits / .seconds(1))
         page.single("parley_scans_queued", "gauge", "Scans that wait for a thread.", statistics.queued)
         page.single("parley_scans_running", "gauge", "Scans that run.", statistics.running)
         if let bytes = Self.residentBytes() {

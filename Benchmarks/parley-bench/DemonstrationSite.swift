@@ -1,0 +1,32 @@
+import Datasite
+import DatasiteProtocol
+import Foundation
+
+/// The demonstration's table on a site of its own, with a budget that no benchmark exhausts.
+struct DemonstrationSite {
+    static let researcher = "benchmark"
+    static let question = "SELECT coins, COUNT(*), AVG(mdvis) FROM randhie GROUP BY coins"
+    /// What a question may cost.
+    static let rho = 1e-4
+
+    let path: String
+    let token: String
+
+    init(_ workplace: Workplace, name: String) throws {
+        path = workplace.path(name)
+        let examples = Workplace.repository.appending(path: "Examples/randhie")
+        var manifest = try String(contentsOf: examples.appending(path: "manifest.yaml"), encoding: .utf8)
+        for (declared, larger) in [
+            ("total: {epsilon: 8}", "total: {rho: 100000}"),
+            ("per-researcher: {epsilon: 3}", "per-researcher: {rho: 100000}"),
+        ] {
+            guard manifest.contains(declared) else { throw BenchmarkError(reason: "the manifest has no \(declared)") }
+            manifest = manifest.replacing(declared, with: larger)
+        }
+        try Datasite.create(at: path)
+        let datasite = try Datasite(path: path)
+        token = try datasite.addUser(Self.researcher, role: .researcher)
+        _ = try datasite.addDataset(
+            file: examples.appending(path: "randhie.csv.gz").path, manifestText: manifest)
+    }
+}
