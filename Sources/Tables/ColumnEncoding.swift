@@ -28,6 +28,15 @@ public struct ColumnEncoding: Sendable, Hashable, Codable {
         return ColumnEncoding(kind: .integer, width: 8, base: 0, largest: largest)
     }
 
+    /// Whether the values fit their width, as a stored description says: checked once when a table is opened.
+    var isSound: Bool {
+        guard kind == .integer else { return width == 4 || width == 8 }
+        guard [1, 2, 4].contains(width) else { return width == 8 && base == 0 }
+        // The number of values; none where the largest is just below the base.
+        let (span, overflow) = largest.subtractingReportingOverflow(base)
+        return !overflow && span >= -1 && span < Int64(1) << Int64(8 * width) - 1
+    }
+
     /// Real numbers, in 4 bytes where that loses nothing.
     static func reals(single: Bool) -> ColumnEncoding {
         ColumnEncoding(kind: .real, width: single ? 4 : 8, base: 0, largest: 0)

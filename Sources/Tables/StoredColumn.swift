@@ -1,4 +1,5 @@
-/// One column's bytes with what they mean. Loads give 64-bit integers (null: `ColumnEncoding.null`) or doubles (null:
+/// One column's bytes with what they mean. A code beyond the largest value, which only damaged bytes have, is null: so no
+/// load gives a number that stands for nothing, and no text is looked for behind its dictionary. Loads give 64-bit integers (null: `ColumnEncoding.null`) or doubles (null:
 /// NaN), a chunk at a time.
 struct StoredColumn: Sendable {
     let encoding: ColumnEncoding
@@ -53,10 +54,10 @@ struct StoredColumn: Sendable {
     private func widen<Code: FixedWidthInteger & UnsignedInteger>(
         _ source: UnsafePointer<Code>, _ count: Int, _ target: UnsafeMutablePointer<Int64>
     ) {
-        let base = encoding.base
+        let (base, values) = (encoding.base, Code(truncatingIfNeeded: encoding.largest &- encoding.base &+ 1))
         for i in 0..<count {
             let code = source[i]
-            target[i] = code == Code.max ? ColumnEncoding.null : base &+ Int64(truncatingIfNeeded: code)
+            target[i] = code >= values ? ColumnEncoding.null : base &+ Int64(truncatingIfNeeded: code)
         }
     }
 
@@ -65,10 +66,10 @@ struct StoredColumn: Sendable {
         _ source: UnsafePointer<Code>, _ indices: UnsafePointer<Int>, _ count: Int,
         _ target: UnsafeMutablePointer<Int64>
     ) {
-        let base = encoding.base
+        let (base, values) = (encoding.base, Code(truncatingIfNeeded: encoding.largest &- encoding.base &+ 1))
         for i in 0..<count {
             let code = source[indices[i]]
-            target[i] = code == Code.max ? ColumnEncoding.null : base &+ Int64(truncatingIfNeeded: code)
+            target[i] = code >= values ? ColumnEncoding.null : base &+ Int64(truncatingIfNeeded: code)
         }
     }
 }
@@ -91,7 +92,7 @@ struct TextDictionary: Sendable {
 
     /// Whether the offsets ascend and stay inside the bytes: checked once when a stored table is opened.
     var isSound: Bool {
-        guard count >= 0, offsets.count == (count + 1) * 8 else { return false }
+        guard (0...Int(Int32.max)).contains(count), offsets.count == (count + 1) * 8 else { return false }
         let places = offsets.start.assumingMemoryBound(to: UInt64.self)
         guard places[0] == 0, places[count] == UInt64(bytes.count) else { return false }
         for code in 0..<count where places[code] > places[code + 1] { return false }

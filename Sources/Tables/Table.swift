@@ -22,7 +22,12 @@ public final class Table: Sendable {
     public init(
         schema: Schema, description: TableDescription, part: (TablePart) throws -> ColumnBytes
     ) throws {
-        guard description.columns.count == schema.columns.count else { throw StoredTableError.schemaDiffers }
+        guard description.columns.count == schema.columns.count,
+            description.unitColumn.map(schema.columns.indices.contains) ?? true
+        else { throw StoredTableError.schemaDiffers }
+        guard Self.counts.contains(description.rowCount), Self.counts.contains(description.unitCount) else {
+            throw StoredTableError.damaged(.unitStarts)
+        }
         self.schema = schema
         rowCount = description.rowCount
         unitCount = description.unitCount
@@ -37,12 +42,25 @@ public final class Table: Sendable {
         }
         let starts = try part(.unitStarts)
         let hashes = try part(.unitHashes)
-        guard starts.count == (unitCount + 1) * 8, hashes.count == unitCount * 16 else {
-            throw StoredTableError.damaged(.unitStarts)
-        }
+        guard starts.count == (unitCount + 1) * 8, hashes.count == unitCount * 16,
+            Self.divide(rows: rowCount, starts)
+        else { throw StoredTableError.damaged(.unitStarts) }
         let encoding = ColumnEncoding(kind: .integer, width: 8, base: 0, largest: Int64(rowCount))
         unitStarts = StoredColumn(encoding: encoding, bytes: starts, dictionary: nil)
         unitHashes = hashes
+    }
+
+    /// Numbers of rows and units whose bytes can be counted.
+    private static let counts = 0...(1 << 48)
+
+    /// Whether the units' starts ascend from the first row to the end of the last.
+    private static func divide(rows: Int, _ starts: ColumnBytes) -> Bool {
+        starts.withBytes { bytes in
+            let starts = bytes.bindMemory(to: Int64.self)
+            var isAscending = starts[0] == 0 && starts[starts.count - 1] == Int64(rows)
+            for unit in 1..<max(starts.count, 1) { isAscending = isAscending && starts[unit - 1] <= starts[unit] }
+            return isAscending
+        }
     }
 
     private static func column(
@@ -51,15 +69,15 @@ public final class Table: Sendable {
     ) throws -> StoredColumn {
         let encoding = description.encoding
         let bytes = try part(.column(index))
-        let widths = encoding.kind == .real ? [4, 8] : [1, 2, 4, 8]
-        guard widths.contains(encoding.width), bytes.count == rows * encoding.width else {
+        guard encoding.isSound, bytes.count == rows * encoding.width else {
             throw StoredTableError.damaged(.column(index))
         }
         guard (schema.type == .real) == (encoding.kind == .real) else { throw StoredTableError.schemaDiffers }
         guard schema.type == .text else { return StoredColumn(encoding: encoding, bytes: bytes, dictionary: nil) }
         let dictionary = TextDictionary(
             count: description.texts ?? 0, offsets: try part(.textOffsets(index)), bytes: try part(.textBytes(index)))
-        guard dictionary.isSound, encoding.largest < Int64(dictionary.count) else {
+        guard dictionary.isSound, encoding.width < 8, encoding.base == 0, encoding.largest < Int64(dictionary.count)
+        else {
             throw StoredTableError.damaged(.textOffsets(index))
         }
         return StoredColumn(encoding: encoding, bytes: bytes, dictionary: dictionary)
