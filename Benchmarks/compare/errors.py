@@ -23,7 +23,7 @@ QUANTILES = [0.1, 0.25, 0.5, 0.75, 0.9]
 BINS = 100
 RANGE_BINS = 4096
 WIDTHS = [1, 10, 100, 1000]
-CANDIDATES = 1_000_001
+CANDIDATES = 200_001
 ADDED_UP = "bins of a histogram added up"
 PEERS = ["opendp", "diffprivlib", "pydp"]
 
@@ -49,7 +49,7 @@ def main():
 
 
 def in_environment(command, file, runs=0):
-    """What runs in a peer's environment: made data, or its lines."""
+    """What runs in a peer's environment: makes the data, or prints its lines."""
     global np
     import numpy as np
 
@@ -58,9 +58,7 @@ def in_environment(command, file, runs=0):
         values.astype("<f8").tofile(file)
         return
     values = np.fromfile(file, dtype="<f8")
-    of_peer = {"opendp": opendp_lines, "diffprivlib": diffprivlib_lines, "pydp": pydp_lines}[command]
-    for line in of_peer(values, Truth(values), int(runs)):
-        print(json.dumps(line), flush=True)
+    {"opendp": opendp, "diffprivlib": diffprivlib, "pydp": pydp}[command](values, Truth(values), int(runs))
 
 
 def our_line(line):
@@ -104,28 +102,27 @@ def bin_of(values, bins):
     return np.minimum((values / BOUNDS[1] * bins).astype(np.int64), bins - 1)
 
 
-def line(statistic, library, runs, release, error, note=""):
+def measure(statistic, library, runs, release, error, note=""):
+    """Prints a line."""
     start = time.process_time()
     released = [release() for _ in range(runs)]
     seconds = (time.process_time() - start) / runs
     errors = [error(value) for value in released]
     result = {"statistic": statistic, "library": library, "error": statistics.median(errors), "cpu_s": seconds}
-    return result | ({"note": note} if note else {})
+    print(json.dumps(result | ({"note": note} if note else {})), flush=True)
 
 
 def ranges(library, runs, release, truth, note=""):
-    """One release serves all widths."""
-    return [
-        line(f"ranges_{width}", library, runs, release, lambda counts: truth.range_error(counts, width), note)
-        for width in WIDTHS]
+    """A release for each width, its error averaged over all ranges of the width."""
+    for width in WIDTHS:
+        measure(f"ranges_{width}", library, runs, release, lambda counts: truth.range_error(counts, width), note)
 
 
-def opendp_lines(values, truth, runs):
+def opendp(values, truth, runs):
     import opendp.prelude as dp
 
-    dp.enable_features("contrib", "floating-point")
+    dp.enable_features("contrib", "idealized-numerics")
     name = "OpenDP " + version("opendp")
-    lines = []
 
     def calibrated(make, d_in=1):
         return dp.binary_search_chain(make, d_in=d_in, d_out=EPSILON)
@@ -137,13 +134,13 @@ def opendp_lines(values, truth, runs):
         lambda s: space >> dp.t.then_sum() >> dp.m.then_laplace(s), d_in=1, d_out=EPSILON / 2)
     count = dp.binary_search_chain(
         lambda s: space >> dp.t.then_count() >> dp.m.then_laplace(s), d_in=1, d_out=EPSILON / 2)
-    lines.append(
-        line("mean", name, runs, lambda: total(values) / max(1, count(values)), truth.mean_error,
-             "sum and count, half the epsilon each"))
+    measure(
+        "mean", name, runs, lambda: total(values) / max(1, count(values)), truth.mean_error,
+        "sum and count, half the epsilon each")
 
     sized = dp.vector_domain(dp.atom_domain(bounds=BOUNDS, nan=False), size=len(values)), dp.symmetric_distance()
     mean = calibrated(lambda s: sized >> dp.t.then_mean() >> dp.m.then_laplace(s), d_in=2)
-    lines.append(line("mean", name, runs, lambda: mean(values), truth.mean_error, "number of rows public"))
+    measure("mean", name, runs, lambda: mean(values), truth.mean_error, "number of rows public")
 
     candidates = np.linspace(*BOUNDS, CANDIDATES)
 
@@ -153,13 +150,13 @@ def opendp_lines(values, truth, runs):
             d_in=1, d_out=epsilon, T=float)
 
     median = quantile(0.5, EPSILON)
-    lines.append(
-        line("median", name, runs, lambda: [median(values)], lambda found: truth.rank_error(found, [0.5]),
-             "1,000,001 candidates"))
+    measure(
+        "median", name, runs, lambda: [median(values)], lambda found: truth.rank_error(found, [0.5]),
+        "200,001 candidates")
     several = [quantile(alpha, EPSILON / len(QUANTILES)) for alpha in QUANTILES]
-    lines.append(
-        line("quantiles", name, runs, lambda: [one(values) for one in several],
-             lambda found: truth.rank_error(found, QUANTILES), "1,000,001 candidates, a fifth of the epsilon each"))
+    measure(
+        "quantiles", name, runs, lambda: [one(values) for one in several],
+        lambda found: truth.rank_error(found, QUANTILES), "200,001 candidates, a fifth of the epsilon each")
 
     def counts_of(bins):
         binned = bin_of(values, bins)
@@ -170,7 +167,7 @@ def opendp_lines(values, truth, runs):
             >> dp.m.then_laplace(s))
         return lambda: mechanism(binned.astype(np.int32))
 
-    lines.append(line("histogram", name, runs, counts_of(BINS), truth.histogram_error))
+    measure("histogram", name, runs, counts_of(BINS), truth.histogram_error)
 
     binned = bin_of(values, RANGE_BINS).astype(np.int32)
     branching = dp.t.choose_branching_factor(RANGE_BINS)
@@ -181,49 +178,53 @@ def opendp_lines(values, truth, runs):
         >> dp.t.then_b_ary_tree(leaf_count=RANGE_BINS, branching_factor=branching)
         >> dp.m.then_laplace(s))
     consistent = dp.t.make_consistent_b_ary_tree(branching)
-    lines += ranges(
-        name, runs, lambda: consistent(tree(binned))[:RANGE_BINS], truth, f"tree of fanout {branching}, consistent")
-    return lines
+    ranges(name, runs, lambda: consistent(tree(binned))[:RANGE_BINS], truth, f"tree of fanout {branching}, consistent")
 
 
-def diffprivlib_lines(values, truth, runs):
+def diffprivlib(values, truth, runs):
     from diffprivlib import tools
 
     warnings.filterwarnings("ignore")
     name = "diffprivlib " + version("diffprivlib")
-    public = "number of rows public"
-    lines = [
-        line("mean", name, runs, lambda: tools.mean(values, epsilon=EPSILON, bounds=BOUNDS), truth.mean_error, public),
-        line("median", name, runs, lambda: [tools.median(values, epsilon=EPSILON, bounds=BOUNDS)],
-             lambda found: truth.rank_error(found, [0.5])),
-        line("quantiles", name, runs, lambda: tools.quantile(values, QUANTILES, epsilon=EPSILON, bounds=BOUNDS),
-             lambda found: truth.rank_error(found, QUANTILES), "a fifth of the epsilon each"),
-        line("histogram", name, runs,
-             lambda: tools.histogram(values, epsilon=EPSILON, bins=BINS, range=BOUNDS)[0], truth.histogram_error),
-    ]
-    fine = lambda: tools.histogram(values, epsilon=EPSILON, bins=RANGE_BINS, range=BOUNDS)[0]
-    return lines + ranges(name, runs, fine, truth, ADDED_UP)
+    measure(
+        "mean", name, runs, lambda: tools.mean(values, epsilon=EPSILON, bounds=BOUNDS), truth.mean_error,
+        "number of rows public")
+    measure(
+        "median", name, runs, lambda: [tools.median(values, epsilon=EPSILON, bounds=BOUNDS)],
+        lambda found: truth.rank_error(found, [0.5]))
+
+    def counts_of(bins):
+        return lambda: tools.histogram(values, epsilon=EPSILON, bins=bins, range=BOUNDS)[0]
+
+    measure("histogram", name, runs, counts_of(BINS), truth.histogram_error)
+    ranges(name, runs, counts_of(RANGE_BINS), truth, ADDED_UP)
+    measure(
+        "quantiles", name, runs, lambda: tools.quantile(values, QUANTILES, epsilon=EPSILON, bounds=BOUNDS),
+        lambda found: truth.rank_error(found, QUANTILES), "a fifth of the epsilon each")
 
 
-def pydp_lines(values, truth, runs):
+def pydp(values, truth, runs):
     from pydp.algorithms.laplacian import BoundedMean, Median, Percentile
 
     name = "Google (PyDP " + version("python-dp") + ")"
     lower, upper = BOUNDS
     listed = values.tolist()
-    several = lambda: [
-        Percentile(epsilon=EPSILON / len(QUANTILES), lower_bound=lower, upper_bound=upper, percentile=q, dtype="float")
-        .quick_result(listed) for q in QUANTILES]
-    return [
-        line("mean", name, runs,
-             lambda: BoundedMean(epsilon=EPSILON, lower_bound=lower, upper_bound=upper, dtype="float")
-             .quick_result(listed), truth.mean_error, "number of rows private"),
-        line("median", name, runs,
-             lambda: [Median(epsilon=EPSILON, lower_bound=lower, upper_bound=upper, dtype="float")
-                      .quick_result(listed)], lambda found: truth.rank_error(found, [0.5])),
-        line("quantiles", name, runs, several, lambda found: truth.rank_error(found, QUANTILES),
-             "a fifth of the epsilon each"),
-    ]
+
+    def percentile(quantile):
+        return Percentile(
+            epsilon=EPSILON / len(QUANTILES), lower_bound=lower, upper_bound=upper, percentile=quantile,
+            dtype="float").quick_result(listed)
+
+    bounds = {"epsilon": EPSILON, "lower_bound": lower, "upper_bound": upper, "dtype": "float"}
+    measure(
+        "mean", name, runs, lambda: BoundedMean(**bounds).quick_result(listed), truth.mean_error,
+        "number of rows private")
+    measure(
+        "median", name, runs, lambda: [Median(**bounds).quick_result(listed)],
+        lambda found: truth.rank_error(found, [0.5]))
+    measure(
+        "quantiles", name, runs, lambda: [percentile(quantile) for quantile in QUANTILES],
+        lambda found: truth.rank_error(found, QUANTILES), "a fifth of the epsilon each")
 
 
 def table(lines):

@@ -56,6 +56,30 @@ struct JointQuantileTests {
         }
     }
 
+    @Test(
+        "The law itself: a value more changes no probability by more than e^epsilon, nor any two by more between them",
+        arguments: [[0.5], [0.25, 0.75], [0.4, 0.6], [0, 1], [0.1, 0.2]])
+    func privacy(quantiles: [Double]) {
+        var largest = 0.0
+        for counts in [[0, 0, 0, 0], [1, 0, 0, 2], [0, 5, 0, 0], [2, 1, 3, 0]] {
+            for added in 0..<4 {
+                func places(_ counts: [Int]) -> [UInt64] {
+                    counts.enumerated().flatMap { point, count in
+                        (0..<count).map { UInt64(point) * 4 + Self.order[$0 % 4] }
+                    }
+                }
+                var more = counts
+                more[added] += 1
+                let first = law(places(counts), places: 16, quantiles: quantiles, epsilon: 1)
+                let second = law(places(more), places: 16, quantiles: quantiles, epsilon: 1)
+                let ratios = first.map { log((second[$0.key] ?? 0) / $0.value) }
+                // Bounded range: the spread of the log ratios, and so each of them, is at most epsilon.
+                largest = max(largest, (ratios.max() ?? 0) - (ratios.min() ?? 0))
+            }
+        }
+        #expect(largest <= 1 + 1e-12 && largest > 0.5)
+    }
+
     @Test("Bounds in floating point and in integers enclose the same weights, tightly")
     func enclosure() throws {
         let counts = (0..<400).map { Int64($0 * $0 % 13) + 1 }

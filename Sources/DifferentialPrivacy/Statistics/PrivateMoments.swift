@@ -163,7 +163,7 @@ public struct NoisyMoments: Sendable {
     public var covariance: [[Double]] {
         let nearest = scaledCovariance.mapEigenvalues { max(0, $0) }
         return grids.indices.map { i in
-            grids.indices.map { radius(i) * radius(Int($0)) * nearest[i, $0] }
+            grids.indices.map { radius(i) * radius($0) * nearest[i, $0] }
         }
     }
 

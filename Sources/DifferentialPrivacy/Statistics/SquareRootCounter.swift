@@ -13,24 +13,18 @@
 /// `s^2 sum of R(k)^2`, exactly, in integers. Steps may be chosen after seeing earlier releases: entry t of R x + z is a
 /// Gaussian mechanism of its own with independent noise, whose share of the sum of squares is known when the changed
 /// step is, and shares add up to at most the whole (Denisov, McMahan, Rush, Smith and Thakurta 2022, theorem 2.1, for
-/// the continuous case; zCDP composes adaptively). `event` is the whole, to be reserved before the first step.
+/// the continuous case; zCDP composes adaptively). `event` is what a whole run costs, to be reserved before its first step;
+/// a run cannot be copied, since the same step released twice is two.
 public struct SquareRootCounter: Sendable {
     /// The largest number of steps.
     public let steps: Int
     /// The largest change of a step's value by one unit.
     public let sensitivity: Int64
     public let noise: IntegerNoise
-    /// The steps taken so far.
-    public private(set) var taken = 0
-
     /// R's coefficients, in units of 2^-bits.
     private let right: [Int64]
     /// L's coefficients.
     private let left: [Double]
-    /// The steps' values: private.
-    private var values: [Int64] = []
-    /// R x + z so far.
-    private var noisy: [Int64] = []
 
     private static let bits = 20
     static let mostSteps = 1 << 16
@@ -84,23 +78,44 @@ public struct SquareRootCounter: Sendable {
         return left
     }
 
-    /// What happens over all steps.
+    /// What happens over all steps of a run.
     public var event: PrivacyEvent { noise.event }
 
-    /// Takes the next step's value and gives the noisy sum of all so far, in time linear in their number. A value beyond
-    /// ±2^26 counts as that bound. Throws after the last step.
-    public mutating func add<R: RandomNumberGenerator>(
-        _ value: Int64, using generator: inout R
-    ) throws(MechanismError) -> Double {
-        guard taken < steps else { throw .parameter("steps", expected: "at most as many as were reserved") }
-        values.append(min(max(value, -Self.largestStep), Self.largestStep))
-        var entry: Int64 = 0
-        for step in 0...taken { entry += right[taken - step] * values[step] }
-        noisy.append(noise.add(to: entry, using: &generator))
-        taken += 1
-        var sum = 0.0
-        for step in 0..<taken { sum += left[taken - 1 - step] * Double(noisy[step]) }
-        return sum
+    /// Begins a run.
+    public func begin() -> Run { Run(self) }
+
+    /// A run: takes steps and gives noisy sums.
+    public struct Run: ~Copyable, Sendable {
+        private let counter: SquareRootCounter
+        /// The steps' values: private.
+        private var values: [Int64] = []
+        /// R x + z so far.
+        private var noisy: [Int64] = []
+
+        fileprivate init(_ counter: SquareRootCounter) {
+            self.counter = counter
+        }
+
+        /// The steps taken so far.
+        public var taken: Int { noisy.count }
+
+        /// Takes the next step's value and gives the noisy sum of all so far, in time linear in their number. A value
+        /// beyond ±2^26 counts as that bound. Throws after the last step.
+        public mutating func add<R: RandomNumberGenerator>(
+            _ value: Int64, using generator: inout R
+        ) throws(MechanismError) -> Double {
+            guard taken < counter.steps else {
+                throw .parameter("steps", expected: "at most as many as were reserved")
+            }
+            let last = taken
+            values.append(min(max(value, -SquareRootCounter.largestStep), SquareRootCounter.largestStep))
+            var entry: Int64 = 0
+            for step in 0...last { entry += counter.right[last - step] * values[step] }
+            noisy.append(counter.noise.add(to: entry, using: &generator))
+            var sum = 0.0
+            for step in 0...last { sum += counter.left[last - step] * Double(noisy[step]) }
+            return sum
+        }
     }
 
     /// The variance of the sum that is released after that many steps: the noise's, times the squared norm of L's row.
@@ -113,10 +128,4 @@ public struct SquareRootCounter: Sendable {
         let half = noise.criticalValue(confidence: confidence) * variance(after: step).squareRoot()
         return ConfidenceInterval(lower: released - half, upper: released + half)
     }
-}
-
-extension SquareRootCounter: CustomStringConvertible, CustomReflectable {
-    /// Without the values that it holds.
-    public var description: String { "SquareRootCounter(\(taken) of \(steps) steps)" }
-    public var customMirror: Mirror { Mirror(self, children: ["steps": steps, "taken": taken]) }
 }

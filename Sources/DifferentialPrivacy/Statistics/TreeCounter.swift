@@ -9,28 +9,14 @@
 /// Privacy: what one unit changes lies in one step, by at most `sensitivity`, and that step is in one node of each of
 /// h = floor(log2 steps) + 1 levels: L1 sensitivity h times it, squared L2 sensitivity h times its square
 /// (`IntegerNoise`). Steps may be chosen after seeing earlier releases: each node is a mechanism of its own, whose loss is
-/// known beforehand, and the h that a unit is in compose adaptively. `event` is the whole, to be reserved before the
-/// first step (PRIVACY.md, rule 7).
+/// known beforehand, and the h that a unit is in compose adaptively. `event` is what a whole run costs, to be reserved
+/// before its first step (PRIVACY.md, rule 7); a run cannot be copied, since the same step released twice is two.
 public struct TreeCounter: Sendable {
     /// The largest number of steps.
     public let steps: Int
     /// The largest change of a step's value by one unit.
     public let sensitivity: Int64
     public let noise: IntegerNoise
-    /// The steps taken so far.
-    public private(set) var taken = 0
-    /// The latest complete nodes that are in no larger one, the largest first.
-    private var nodes: [Node] = []
-
-    private struct Node: Sendable {
-        var level: Int
-        /// The exact sum: private.
-        var sum: Int64
-        var estimate: Double
-        /// In variances of a draw.
-        var variance: Double
-    }
-
     static let largestStep: Int64 = 1 << 40
 
     /// Throws unless there are from 1 to 2^20 steps, the sensitivity is from 1 to 2^40, and noise for that loss exists.
@@ -50,25 +36,53 @@ public struct TreeCounter: Sendable {
         Int.bitWidth - steps.leadingZeroBitCount
     }
 
-    /// What happens over all steps.
+    /// What happens over all steps of a run.
     public var event: PrivacyEvent { noise.event }
 
-    /// Takes the next step's value and gives the noisy sum of all so far. A value beyond ±2^40 counts as that bound.
-    /// Throws after the last step.
-    public mutating func add<R: RandomNumberGenerator>(
-        _ value: Int64, using generator: inout R
-    ) throws(MechanismError) -> Double {
-        guard taken < steps else { throw .parameter("steps", expected: "at most as many as were reserved") }
-        taken += 1
-        let value = min(max(value, -Self.largestStep), Self.largestStep)
-        var node = observed(level: 0, sum: value, below: nil, using: &generator)
-        while let left = nodes.last, left.level == node.level {
-            nodes.removeLast()
-            let below = (estimate: left.estimate + node.estimate, variance: left.variance + node.variance)
-            node = observed(level: node.level + 1, sum: left.sum + node.sum, below: below, using: &generator)
+    /// Begins a run.
+    public func begin() -> Run { Run(self) }
+
+    /// A run: takes steps and gives noisy sums.
+    public struct Run: ~Copyable, Sendable {
+        private let counter: TreeCounter
+        /// The steps taken so far.
+        public private(set) var taken = 0
+        /// The latest complete nodes that are in no larger one, the largest first.
+        private var nodes: [Node] = []
+
+        fileprivate init(_ counter: TreeCounter) {
+            self.counter = counter
         }
-        nodes.append(node)
-        return nodes.reduce(0) { $0 + $1.estimate }
+
+        /// Takes the next step's value and gives the noisy sum of all so far. A value beyond ±2^40 counts as that bound.
+        /// Throws after the last step.
+        public mutating func add<R: RandomNumberGenerator>(
+            _ value: Int64, using generator: inout R
+        ) throws(MechanismError) -> Double {
+            guard taken < counter.steps else {
+                throw .parameter("steps", expected: "at most as many as were reserved")
+            }
+            taken += 1
+            let value = min(max(value, -TreeCounter.largestStep), TreeCounter.largestStep)
+            var node = counter.observed(level: 0, sum: value, below: nil, using: &generator)
+            while let left = nodes.last, left.level == node.level {
+                nodes.removeLast()
+                let below = (estimate: left.estimate + node.estimate, variance: left.variance + node.variance)
+                node = counter.observed(
+                    level: node.level + 1, sum: left.sum + node.sum, below: below, using: &generator)
+            }
+            nodes.append(node)
+            return nodes.reduce(0) { $0 + $1.estimate }
+        }
+    }
+
+    private struct Node: Sendable {
+        var level: Int
+        /// The exact sum: private.
+        var sum: Int64
+        var estimate: Double
+        /// In variances of a draw.
+        var variance: Double
     }
 
     private func observed<R: RandomNumberGenerator>(
@@ -97,10 +111,4 @@ public struct TreeCounter: Sendable {
         let half = noise.criticalValue(confidence: confidence) * variance(after: step).squareRoot()
         return ConfidenceInterval(lower: released - half, upper: released + half)
     }
-}
-
-extension TreeCounter: CustomStringConvertible, CustomReflectable {
-    /// Without the sums that it holds.
-    public var description: String { "TreeCounter(\(taken) of \(steps) steps)" }
-    public var customMirror: Mirror { Mirror(self, children: ["steps": steps, "taken": taken]) }
 }

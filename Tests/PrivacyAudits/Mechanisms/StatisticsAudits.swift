@@ -160,19 +160,18 @@ struct StatisticsAudits {
 
     @Test("Continual counting; fresh noise of one release for every step; a change of two where one is counted on")
     func counters() throws {
-        func releases<C>(_ make: () throws -> C, _ first: Int64, _ step: (inout C, Int64) throws -> Double) throws
-            -> Double
-        {
-            var counter = try make()
-            var total = 0.0
-            for index in 0..<8 { total += try step(&counter, index == 0 ? first : 0) }
-            return total.rounded()
-        }
         for (loss, claim) in claims {
-            try Audit("tree counter \(loss.kind)", claim, runs: 20_000).holds { random in
-                try releases({ try TreeCounter(steps: 8, loss: loss) }, 1) { try $0.add($1, using: &random) }
-            } _: { random in
-                try releases({ try TreeCounter(steps: 8, loss: loss) }, 0) { try $0.add($1, using: &random) }
+            let counter = try TreeCounter(steps: 8, loss: loss)
+            func releases(_ first: Int64, _ random: inout AuditRandom) throws -> Double {
+                var run = counter.begin()
+                var total = 0.0
+                for step in 0..<8 { total += try run.add(step == 0 ? first : 0, using: &random) }
+                return total.rounded()
+            }
+            try Audit("tree counter \(loss.kind)", claim, runs: 20_000).holds {
+                try releases(1, &$0)
+            } _: {
+                try releases(0, &$0)
             }
             let single = try PrivateCount(loss: loss)
             try Audit("running counts, each with one's noise \(loss.kind)", claim).catches { random in
@@ -185,7 +184,7 @@ struct StatisticsAudits {
             let audit = Audit("square-root counter \(isRight)", concentrated, runs: 20_000)
             // The changed step's own column is what shows it best: L (R x + z) turned back by differences of releases.
             func column(_ first: Int64, _ random: inout AuditRandom) throws -> Double {
-                var counter = try SquareRootCounter(steps: 8, loss: rho)
+                var counter = try SquareRootCounter(steps: 8, loss: rho).begin()
                 var (sums, weights): ([Double], [Double]) = ([], [1])
                 for index in 0..<8 { sums.append(try counter.add(index == 0 ? first : 0, using: &random)) }
                 // R = (1 - X)^(-1/2) and the releases are (1 - X)^(-1/2) (R x + z): the inverse root gives R x + z.
