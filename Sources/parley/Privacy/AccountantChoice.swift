@@ -3,10 +3,13 @@ import DifferentialPrivacy
 
 /// An accountant by the name that people give it, in commands and in batches.
 enum AccountantChoice: String, CaseIterable, ExpressibleByArgument, Decodable {
-    case renyi, zcdp, gaussian, pure
+    case renyi, pld, zcdp, gaussian, pure
 
-    func make(conversion: RenyiConversion, neighbours: NeighbourRelation) throws(MechanismError) -> any Accountant {
+    func make(
+        conversion: RenyiConversion, neighbours: NeighbourRelation, gridStep: Double
+    ) throws(MechanismError) -> any Accountant {
         switch self {
+        case .pld: try PrivacyLossAccountant(gridStep: gridStep, neighbours: neighbours)
         case .renyi: try RenyiAccountant(conversion: conversion, neighbours: neighbours)
         case .zcdp: ZeroConcentratedAccountant(neighbours: neighbours)
         case .gaussian: GaussianAccountant(neighbours: neighbours)
@@ -18,6 +21,7 @@ enum AccountantChoice: String, CaseIterable, ExpressibleByArgument, Decodable {
     var title: String {
         switch self {
         case .renyi: "Rényi"
+        case .pld: "privacy loss distribution"
         case .zcdp: "zCDP"
         case .gaussian: "exact Gaussian"
         case .pure: "pure composition"
@@ -37,7 +41,7 @@ struct AccountantOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            renyi: sampled Gaussian noise and nearly everything else; zcdp: simple and loose; gaussian: exact, Gaussian \
+            renyi: sampled Gaussian noise and nearly everything else; pld: the tightest, bounds from both sides; zcdp: simple and loose; gaussian: exact, Gaussian \
             noise on whole datasets; pure: events with an epsilon of their own, exact where they are equal.
             """))
     var accountant: AccountantChoice = .renyi
@@ -47,6 +51,9 @@ struct AccountantOptions: ParsableArguments {
         transform: named)
     var conversion: RenyiConversion = .improved
 
+    @Option(help: "The grid of privacy losses for pld: finer is tighter, and takes longer.")
+    var gridStep = 1e-4
+
     @Option(
         help: """
             add-or-remove one person, as on a datasite; or replace-one, which samples of fixed size and shuffling need.
@@ -55,7 +62,7 @@ struct AccountantOptions: ParsableArguments {
     var neighbours: NeighbourRelation = .addOrRemove
 
     func make() throws -> any Accountant {
-        try accountant.make(conversion: conversion, neighbours: neighbours)
+        try accountant.make(conversion: conversion, neighbours: neighbours, gridStep: gridStep)
     }
 
     var title: String {

@@ -12,6 +12,7 @@ struct PrivacyBatch {
         var accountant: AccountantChoice?
         var conversion: RenyiConversion?
         var neighbours: NeighbourRelation?
+        var gridStep: Double?
 
         private struct Member: CodingKey {
             let stringValue: String
@@ -22,7 +23,7 @@ struct PrivacyBatch {
 
         init(from decoder: any Decoder) throws {
             let members = try decoder.container(keyedBy: Member.self)
-            let known = ["event", "delta", "accountant", "conversion", "neighbours"]
+            let known = ["event", "delta", "accountant", "conversion", "neighbours", "grid-step"]
             for key in members.allKeys.map(\.stringValue).sorted() where !known.contains(key) {
                 let names = known.map { "\"\($0)\"" }.joined(separator: ", ")
                 throw DecodingError.dataCorrupted(
@@ -33,6 +34,7 @@ struct PrivacyBatch {
             accountant = try Self.named("accountant", members)
             conversion = try Self.named("conversion", members)
             neighbours = try Self.named("neighbours", members)
+            gridStep = try members.decodeIfPresent(Double.self, forKey: Member(stringValue: "grid-step"))
         }
 
         private static func named<Case: RawRepresentable & CaseIterable>(
@@ -80,7 +82,7 @@ struct PrivacyBatch {
         let choice = question.accountant ?? defaults.accountant
         var accountant = try choice.make(
             conversion: question.conversion ?? defaults.conversion,
-            neighbours: question.neighbours ?? defaults.neighbours)
+            neighbours: question.neighbours ?? defaults.neighbours, gridStep: question.gridStep ?? defaults.gridStep)
         try accountant.compose(question.event, times: 1)
         return PrivacyAnswer(bounds: try accountant.epsilon(delta: question.delta), accountant: choice)
     }

@@ -14,7 +14,8 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
               parley privacy epsilon --delta 1e-6 --event '{"type": "composition", "events": [
                 {"type": "gaussian", "noise-multiplier": 5}, {"type": "pure", "epsilon": 0.1}]}'
 
-            In bulk, a line of JSON in for a line of JSON out; also "accountant", "conversion" and "neighbours":
+            In bulk, a line of JSON in for a line of JSON out; also "accountant", "conversion", "neighbours"
+            and "grid-step":
               echo '{"delta": 1e-5, "event": {"type": "gaussian", "noise-multiplier": 2}}' |
                 parley privacy epsilon --batch
             """)

@@ -42,7 +42,22 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
     }
 
     private func least<Counting: Accountant>(_ accountant: Counting) throws -> Double {
-        try Calibration.leastNoise(epsilon: epsilon, delta: delta, tolerance: tolerance, by: accountant) { noise in
+        var start = 1.0
+        if accounting.accountant == .pld {
+            // Found on a coarse grid, settled on the fine one.
+            let coarse = try PrivacyLossAccountant(
+                gridStep: min(1, accounting.gridStep * 16), neighbours: accounting.neighbours)
+            start = try least(coarse, tolerance: max(tolerance, 1e-3), startingAt: start)
+        }
+        return try least(accountant, tolerance: tolerance, startingAt: start)
+    }
+
+    private func least<Counting: Accountant>(
+        _ accountant: Counting, tolerance: Double, startingAt start: Double
+    ) throws -> Double {
+        try Calibration.leastNoise(
+            epsilon: epsilon, delta: delta, tolerance: tolerance, startingAt: start, by: accountant
+        ) { noise in
             let event: PrivacyEvent =
                 mechanism == .gaussian ? .gaussian(noiseMultiplier: noise) : .laplace(noiseMultiplier: noise)
             return sampling.event(event)

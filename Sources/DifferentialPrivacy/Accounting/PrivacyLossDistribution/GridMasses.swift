@@ -53,7 +53,9 @@ extension LossCells {
     func optimistic() -> GridMasses {
         let count = p.count
         let growth = expm1(step)
-        func excess(_ i: Int) -> Double { max(0, p[i] - r[i]) }
+        // No more than the cell's width allows, also where r is too small for a number.
+        let most = -expm1(-step)
+        func excess(_ i: Int) -> Double { min(p[i] * most, max(0, p[i] - r[i])) }
         func lack(_ i: Int) -> Double { max(0, r[i] * growth - (p[i] - r[i])) }
         let up = fractions(excess: excess, lack: lack)
         var masses = [Double](repeating: 0, count: count + 1)

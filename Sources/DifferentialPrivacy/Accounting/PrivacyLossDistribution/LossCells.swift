@@ -39,7 +39,9 @@ struct SampledLaw: Hashable {
     func reach(cut: Double) -> (low: Double, high: Double) {
         let reach = law.reach(cut: cut)
         guard rate < 1 else { return (-reach, reach) }
-        return (Self.sampled(loss: -reach, rate: rate), Self.sampled(loss: reach, rate: rate))
+        // Where only Q had mass, the loss is now ln(1 - rate), below all others.
+        let low = law.infinite > 0 ? log1p(-rate) : Self.sampled(loss: -reach, rate: rate)
+        return (low, Self.sampled(loss: reach, rate: rate))
     }
 
     /// ln(1 - rate + rate exp(loss)).

@@ -1,0 +1,253 @@
+"""Accounting beside dp_accounting, prv_accountant, Opacus and autodp: epsilon, and CPU time on one thread.
+
+    accounting.py --parley PATH [--folder FOLDER]    all cases; one JSON object a line, then a table in Markdown
+
+Peers come from PyPI into throw-away environments (environment.py). Opacus is installed without its dependencies, since
+torch alone is 2 GB: only `opacus/accountants/analysis` is loaded, which is all that its accountants compute with, and stubs
+stand for what would import torch. What its RDPAccountant and PRVAccountant add to it (the
+default orders; eps_error 0.01 and delta_error delta / 1000, the upper end reported) is written out here.
+
+CPU time is a process's own, the best of three (one for what takes over 2 s), without starting up and importing. For
+Parley, whose command line includes both, it is the difference between eleven and one lines of a batch, over ten.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import time
+import types
+
+sys.dont_write_bytecode = True
+from environment import Environments, one_thread
+
+CASES = [
+    {"name": "DP-SGD, q 0.004, sigma 1, 10,000 steps", "q": 0.004, "sigma": 1.0, "steps": 10000, "delta": 1e-5},
+    {"name": "DP-SGD, q 0.01, sigma 0.8, 1,000 steps", "q": 0.01, "sigma": 0.8, "steps": 1000, "delta": 1e-6},
+    {"name": "DP-SGD, q 0.001, sigma 2, 10,000 steps", "q": 0.001, "sigma": 2.0, "steps": 10000, "delta": 1e-5},
+    {"name": "Opacus's MNIST, sigma 1.1, 60 epochs", "q": 0.004, "sigma": 1.1, "steps": 15000, "delta": 1e-5},
+    {"name": "Gaussian, sigma 16, 1,000 times", "q": 1.0, "sigma": 16.0, "steps": 1000, "delta": 1e-9},
+    {"name": "Laplace, scale 2, 100 times", "laplace": 2.0, "steps": 100, "delta": 1e-6},
+]
+
+
+def measured(run):
+    """The result of a call and its best CPU time in seconds."""
+    best = math.inf
+    for _ in range(3):
+        start = time.process_time()
+        result = run()
+        best = min(best, time.process_time() - start)
+        if best > 2:
+            break
+    return result, best
+
+
+# Peers, each run inside its own environment: generators of (method, lower, upper, seconds).
+
+
+def dp_accounting(case):
+    import dp_accounting
+    from dp_accounting import dp_event
+    from dp_accounting.pld import PLDAccountant
+    from dp_accounting.rdp import RdpAccountant
+
+    if "laplace" in case:
+        event = dp_event.LaplaceDpEvent(case["laplace"])
+    elif case["q"] == 1:
+        event = dp_event.GaussianDpEvent(case["sigma"])
+    else:
+        event = dp_event.PoissonSampledDpEvent(case["q"], dp_event.GaussianDpEvent(case["sigma"]))
+
+    def by(make):
+        return lambda: make().compose(event, case["steps"]).get_epsilon(case["delta"])
+
+    for step in [1e-4, 1e-5]:
+        try:
+            yield (f"PLD, grid {step:g}", 0, *measured(by(lambda: PLDAccountant(value_discretization_interval=step))))
+        except Exception as error:
+            print(f"dp_accounting at {step}: {error}", file=sys.stderr)
+    yield ("Rényi", 0, *measured(by(RdpAccountant)))
+
+
+def prv_accountant(case):
+    if "laplace" in case:
+        from prv_accountant import LaplaceMechanism
+
+        mechanism = LaplaceMechanism(mu=1 / case["laplace"])
+    else:
+        from prv_accountant import PoissonSubsampledGaussianMechanism
+
+        mechanism = PoissonSubsampledGaussianMechanism(
+            sampling_probability=case["q"], noise_multiplier=case["sigma"])
+    from prv_accountant import PRVAccountant
+
+    def run():
+        accountant = PRVAccountant(
+            prvs=[mechanism], max_self_compositions=[case["steps"]], eps_error=0.01, delta_error=case["delta"] / 1000)
+        return accountant.compute_epsilon(delta=case["delta"], num_self_compositions=[case["steps"]])
+
+    (lower, _, upper), seconds = measured(run)
+    yield ("PRV, error 0.01", float(lower), float(upper), seconds)
+
+
+def opacus(case):
+    if "laplace" in case:
+        return
+    import sysconfig
+
+    folder = pathlib.Path(sysconfig.get_path("purelib")) / "opacus"
+    for name, path in [("opacus", folder), ("opacus.accountants", folder / "accountants")]:
+        if name not in sys.modules:
+            sys.modules[name] = types.ModuleType(name)
+            sys.modules[name].__path__ = [str(path)]
+    if "opacus.optimizers" not in sys.modules:
+        # Named in a type annotation alone.
+        sys.modules["opacus.optimizers"] = types.ModuleType("opacus.optimizers")
+        sys.modules["opacus.optimizers"].DPOptimizer = object
+    from opacus.accountants.analysis import prv, rdp
+
+    q, sigma, steps, delta = (case[name] for name in ["q", "sigma", "steps", "delta"])
+
+    def renyi():
+        orders = [1 + x / 10.0 for x in range(1, 100)] + list(range(12, 64))
+        curve = rdp.compute_rdp(q=q, noise_multiplier=sigma, steps=steps, orders=orders)
+        return float(rdp.get_privacy_spent(orders=orders, rdp=curve, delta=delta)[0])
+
+    def by_prv():
+        one = prv.PoissonSubsampledGaussianPRV(q, sigma)
+        size = prv.compute_safe_domain_size(
+            prvs=[one], max_self_compositions=[steps], eps_error=0.01, delta_error=delta / 1000)
+        mesh = 0.01 / math.sqrt(steps / 2 * math.log(12 / (delta / 1000)))
+        domain = prv.Domain.create_aligned(-size, size, mesh)
+        law = prv.discretize(prv.TruncatedPrivacyRandomVariable(one, domain.t_min, domain.t_max), domain)
+        composed = prv.compose_heterogeneous(dprvs=[law], num_self_compositions=[steps])
+        return composed.compute_epsilon(delta, delta / 1000, 0.01)
+
+    yield ("Rényi", 0, *measured(renyi))
+    if q < 1:
+        (lower, _, upper), seconds = measured(by_prv)
+        yield ("PRV, error 0.01", float(lower), float(upper), seconds)
+
+
+def autodp(case):
+    import warnings
+
+    warnings.filterwarnings("ignore")
+    from autodp import mechanism_zoo, transformer_zoo
+
+    def run():
+        if "laplace" in case:
+            one = mechanism_zoo.LaplaceMechanism(b=case["laplace"])
+        else:
+            one = mechanism_zoo.GaussianMechanism(sigma=case["sigma"])
+            if case["q"] < 1:
+                one.replace_one = False
+                one = transformer_zoo.AmplificationBySampling(PoissonSampling=True)(one, case["q"], improved_bound_flag=True)
+        composed = transformer_zoo.Composition()([one], [case["steps"]])
+        return float(composed.get_approxDP(case["delta"]))
+
+    yield ("Rényi", 0, *measured(run))
+
+
+def parley(command, case, accountant, step):
+    if "laplace" in case:
+        event = {"type": "laplace", "noise-multiplier": case["laplace"]}
+    else:
+        event = {"type": "gaussian", "noise-multiplier": case["sigma"]}
+        if case["q"] < 1:
+            event = {"type": "poisson-sampled", "rate": case["q"], "event": event}
+    question = {
+        "event": {"type": "repeated", "times": case["steps"], "event": event}, "delta": case["delta"],
+        "accountant": accountant,
+    }
+    if step:
+        question["grid-step"] = step
+    line = json.dumps(question) + "\n"
+
+    def run(lines):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        output = subprocess.run(
+            [command, "privacy", "epsilon", "--batch"], input=line * lines, capture_output=True, text=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        if output.returncode != 0:
+            raise RuntimeError(output.stdout + output.stderr)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return json.loads(output.stdout.splitlines()[0]), seconds
+
+    one = min(run(1)[1] for _ in range(3))
+    answer, eleven = min((run(11) for _ in range(2)), key=lambda result: result[1])
+    return answer["epsilon_lower"], answer["epsilon_upper"], max(0, eleven - one) / 10
+
+
+PEERS = {"dp_accounting": dp_accounting, "prv_accountant": prv_accountant, "opacus": opacus, "autodp": autodp}
+
+
+def run_peer(name):
+    for case in CASES:
+        try:
+            for method, lower, upper, seconds in PEERS[name](case):
+                report(case["name"], name, method, lower, upper, seconds)
+        except Exception as error:
+            print(f"{name}, {case['name']}: {error!r}", file=sys.stderr)
+
+
+def report(case, peer, method, lower, upper, seconds):
+    print(json.dumps({
+        "benchmark": "accounting", "case": case, "peer": peer, "method": method, "epsilon_lower": lower,
+        "epsilon_upper": upper, "cpu_ms": round(seconds * 1000, 3),
+    }), flush=True)
+
+
+def table(rows):
+    print("\n| case | library | method | epsilon | CPU time |\n|---|---|---|---|---|")
+    for row in rows:
+        lower = f"{row['epsilon_lower']:.5f} to " if row["epsilon_lower"] > 0 else "at most "
+        print(f"| {row['case']} | {row['peer']} | {row['method']} | {lower}{row['epsilon_upper']:.5f} "
+              f"| {row['cpu_ms']:.3g} ms |")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description="Accounting, beside other libraries.")
+    arguments.add_argument("--parley", help="the parley executable, built for release")
+    arguments.add_argument("--folder", help="where environments are kept; a temporary folder otherwise")
+    arguments.add_argument("--peer", help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.peer:
+        return run_peer(chosen.peer)
+    rows = []
+
+    def take(line):
+        print(line, flush=True)
+        rows.append(json.loads(line))
+
+    if chosen.parley:
+        for case in CASES:
+            for method, accountant, step in [
+                ("PLD, grid 0.0001", "pld", 1e-4), ("PLD, grid 1e-05", "pld", 1e-5), ("Rényi", "renyi", None),
+            ]:
+                lower, upper, seconds = parley(chosen.parley, case, accountant, step)
+                take(json.dumps({
+                    "benchmark": "accounting", "case": case["name"], "peer": "Parley", "method": method,
+                    "epsilon_lower": lower, "epsilon_upper": upper, "cpu_ms": round(seconds * 1000, 3)}))
+    with Environments(chosen.folder) as environments:
+        for peer in PEERS:
+            try:
+                python = environments.python(peer)
+            except subprocess.CalledProcessError as error:
+                print(f"{peer} cannot be installed: {error}", file=sys.stderr)
+                continue
+            output = subprocess.run(
+                [python, os.path.abspath(__file__), "--peer", peer], env=one_thread(), stdout=subprocess.PIPE, text=True)
+            for line in output.stdout.splitlines():
+                take(line)
+    order = {case["name"]: place for place, case in enumerate(CASES)}
+    table(sorted(rows, key=lambda row: (order[row["case"]], row["peer"] != "Parley")))
+
+
+if __name__ == "__main__":
+    main()
