@@ -126,13 +126,17 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var windows: [String]
     public var allowedAggregates: [String]
     public var approval: String
-    /// A few mock rows, made from the manifest alone, in the order of `columns`.
+    /// A few mock rows, in the order of `columns`.
     public var mockRows: [[Scalar]]
+    /// Where mock rows come from, if they are of a synthetic table (a release, with its cost); nil: they are made up from
+    /// the manifest alone.
+    public var mockSource: String?
 
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, perResearcher: Loss?, perQuestion: Loss?,
-        windows: [String], allowedAggregates: [String], approval: String, mockRows: [[Scalar]]
+        windows: [String], allowedAggregates: [String], approval: String, mockRows: [[Scalar]],
+        mockSource: String? = nil
     ) {
         self.summary = summary
         self.description = description
@@ -148,6 +152,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.allowedAggregates = allowedAggregates
         self.approval = approval
         self.mockRows = mockRows
+        self.mockSource = mockSource
     }
 }
 

@@ -1,19 +1,6 @@
 public import DifferentialPrivacy
 public import Tables
 
-/// What a plan measured: private already. The type says where the noise came from, and only `Plan.measure` makes one, so
-/// that whoever takes a `Measured<SecureRandom>` gets no noise that somebody with a seed could take off again.
-public struct Measured<Generator: RandomNumberGenerator>: Sendable {
-    public let answer: NoisyAnswer
-    /// The events that happened: those of the plan.
-    public let events: [PrivacyEvent]
-
-    init(answer: NoisyAnswer, events: [PrivacyEvent]) {
-        self.answer = answer
-        self.events = events
-    }
-}
-
 extension Plan {
     /// Runs the question: aggregates exactly within the bounds, draws the noise, and computes the answer from what is
     /// noisy alone. What it returns is private already; the exact aggregates do not leave this call.
@@ -25,7 +12,7 @@ extension Plan {
     /// - Returns: the answer, and the events that happened.
     public func measure<Generator: RandomNumberGenerator>(
         _ source: RowSource, lookups: [LookupTable], using generator: inout Generator
-    ) -> Measured<Generator> {
+    ) -> Measured<NoisyAnswer, Generator> {
         let exact = BoundedAggregation(specification, source: source, lookups: lookups).run()
         var noisy = NoisyGroups(keys: [], counts: [], picks: [])
         let selected = select(exact, &noisy, using: &generator)

@@ -116,10 +116,18 @@ public struct SyntheticData: Sendable {
     public func generate<R: RandomNumberGenerator>(
         from table: Table, budget: PrivacyLoss, using generator: inout R
     ) throws(SyntheticDataError) -> SyntheticTable {
+        try measure(from: table, budget: budget, using: &generator).answer
+    }
+
+    /// As `generate`, in a type that says whose randomness the noise is.
+    public func measure<R: RandomNumberGenerator>(
+        from table: Table, budget: PrivacyLoss, using generator: inout R
+    ) throws(SyntheticDataError) -> Measured<SyntheticTable, R> {
         let mechanisms = try Mechanisms(self, budget: budget)
         do {
             let measured = try NoisyMarginals(self, mechanisms, table: table, using: &generator)
-            return SyntheticTable(self, measured, using: &generator)
+            let made = SyntheticTable(self, measured, using: &generator)
+            return Measured(answer: made, events: made.events)
         } catch let error as MechanismError {
             throw .budget(error)
         } catch {

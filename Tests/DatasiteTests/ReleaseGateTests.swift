@@ -10,7 +10,7 @@ import Testing
 @Suite("The gate lets out what its reservation covers, and nothing else")
 struct ReleaseGateTests {
     /// An outcome of a reserved question whose events happened so many times.
-    private func made(_ test: TestSite, times: Int) async throws -> Outcome {
+    private func made(_ test: TestSite, times: Int) async throws -> Outcome<NoisyAnswer> {
         let id = try await test.reserveOnly(TestSite.count(1), key: nil)
         let planned = try PlannedRequest(TestSite.count(1), in: try test.site.catalogue())
         var reservation: Reservation?
@@ -18,7 +18,7 @@ struct ReleaseGateTests {
         guard let reservation else { throw Problem.unavailable("not reserved") }
         let events = [[PrivacyEvent]](repeating: planned.plan.events, count: times).flatMap(\.self)
         let answer = NoisyAnswer(columns: [], rows: [], notes: [])
-        return Outcome(reservation, Measured<SecureRandom>(answer: answer, events: events))
+        return Outcome(reservation, Measured<NoisyAnswer, SecureRandom>(answer: answer, events: events))
     }
 
     @Test("The events that were planned are covered")

@@ -34,13 +34,13 @@ extension Datasite {
 }
 
 /// What an engine computed: already private, with the events that really happened.
-struct Outcome: ~Copyable {
+struct Outcome<Product: Sendable>: ~Copyable {
     let reservation: Reservation
-    let answer: NoisyAnswer
+    let answer: Product
     let events: [PrivacyEvent]
 
     /// Only of what was measured with the operating system's randomness.
-    init(_ reservation: consuming Reservation, _ measured: Measured<SecureRandom>) {
+    init(_ reservation: consuming Reservation, _ measured: Measured<Product, SecureRandom>) {
         self.reservation = reservation
         answer = measured.answer
         events = measured.events
@@ -49,7 +49,7 @@ struct Outcome: ~Copyable {
 
 /// Runs a granted plan on the private rows. Exact aggregates live and end inside `Plan.measure`; what comes back is noisy.
 enum QueryEngine {
-    static func run(_ grant: consuming Grant) -> Outcome {
+    static func run(_ grant: consuming Grant) -> Outcome<NoisyAnswer> {
         var randomness = SecureRandom()
         let plan = grant.plan
         let measured = plan.measure(grant.source, lookups: grant.lookups, using: &randomness)
@@ -58,12 +58,12 @@ enum QueryEngine {
 }
 
 /// What may leave: the only value that is encoded into an answer.
-struct Release: Sendable {
+struct Release<Product: Sendable>: Sendable {
     let request: String
     let loss: PrivacyLoss
-    let answer: NoisyAnswer
+    let answer: Product
 
-    fileprivate init(request: String, loss: PrivacyLoss, answer: NoisyAnswer) {
+    fileprivate init(request: String, loss: PrivacyLoss, answer: Product) {
         self.request = request
         self.loss = loss
         self.answer = answer
@@ -75,7 +75,7 @@ enum ReleaseGate {
     /// The events cost more than was reserved, or one of them is not known: a defect, never the asker's fault.
     struct NotCovered: Error {}
 
-    static func open(_ outcome: consuming Outcome) throws(NotCovered) -> Release {
+    static func open<Product>(_ outcome: consuming Outcome<Product>) throws(NotCovered) -> Release<Product> {
         let reserved = outcome.reservation.loss
         guard let spent = try? PrivacyEvent.composition(outcome.events).loss(kind: reserved.kind),
             spent.kind == reserved.kind, spent.amount <= reserved.amount, spent.delta <= reserved.delta

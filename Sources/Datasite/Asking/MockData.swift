@@ -35,20 +35,32 @@ struct MockData {
         return rows
     }
 
-    /// The rows as a table, clustered like a real one.
-    func table() throws -> Table {
+    /// The given rows, or these, as a table, clustered like a real one.
+    func table(rows given: [[Value]]? = nil) throws -> Table {
         let plan = IngestPlan(
             schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
             key: ClusteringKey(siteSecret: Array("mock data are not secret".utf8), population: "mock"), onError: .null)
-        return try Table(rows: rows(), plan: plan)
+        return try Table(rows: given ?? rows(), plan: plan)
+    }
+
+    /// Fills columns that a synthetic table has no values for, as in rows that are made up altogether.
+    func fill(_ columns: [Int], of rows: inout [[Value]]) {
+        var generator = SeededGenerator(seed: seed)
+        for row in rows.indices {
+            for index in columns { rows[row][index] = value(manifest.schema.columns[index], &generator) }
+        }
     }
 
     private func row(_ unit: Int64, _ generator: inout SeededGenerator) -> [Value] {
         manifest.schema.columns.enumerated().map { index, column in
             if index == manifest.unit.column { return Self.unit(unit, column.type) }
-            if column.isNullable, generator.next() % 20 == 0 { return .null }
-            return Self.value(column, &generator)
+            return value(column, &generator)
         }
+    }
+
+    private func value(_ column: ColumnSchema, _ generator: inout SeededGenerator) -> Value {
+        if column.isNullable, generator.next() % 20 == 0 { return .null }
+        return Self.value(column, &generator)
     }
 
     private static func unit(_ number: Int64, _ type: ValueType) -> Value {

@@ -31,16 +31,32 @@ extension Datasite {
             request: "mock", dataset: planned.request.dataset, version: planned.asked.version, sql: planned.request.sql,
             charge: LossWords.wire(planned.charge, conversionDelta: planned.regime.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: AnswerEncoding.rows(noisy),
-            notes: ["Made-up rows: these numbers say nothing of the data."] + noisy.notes,
+            notes: planned.entries.map(Self.mockNote) + noisy.notes,
             guarantees: Guarantees(
-                inputPrivacy: "no private row was read", outputPrivacy: "the rows are made up from the manifest",
+                inputPrivacy: "no private row was read",
+                outputPrivacy: planned.entries.allSatisfy { $0.synthetic == nil }
+                    ? "the rows are made up from the manifest"
+                    : "the rows are of a synthetic table, whose release was charged to the ledger",
                 inputVerification: "none", outputVerification: "none", flowGovernance: "open to all"),
             mock: true)
         return try AnswerEncoding.bytes(answer)
     }
 
+    /// Says of each dataset what its mock rows are.
+    private static func mockNote(_ entry: Catalogue.Entry) -> String {
+        guard let synthetic = entry.synthetic else {
+            return "Made-up rows of \(entry.manifest.name): these numbers say nothing of the data."
+        }
+        let source = synthetic.source(conversionDelta: entry.policy?.regime.conversionDelta ?? 0)
+        return
+            "Rows of \(entry.manifest.name) are of \(source): they resemble the data as far as its noise allows, and "
+            + "this answer adds noise of its own."
+    }
+
     private func mockTable(_ entry: Catalogue.Entry) throws -> Tables.Table {
-        let opened = try mockTables.opened(entry.version) { .table(try MockData(entry.manifest).table()) }
+        let opened = try mockTables.opened(entry.synthetic?.request ?? entry.version) {
+            .table(try MockData(entry.manifest).table(rows: try entry.synthetic.map { try syntheticRows($0, entry) }))
+        }
         guard case .table(let table) = opened else { throw Problem.unavailable("there are no mock rows") }
         return table
     }

@@ -26,7 +26,7 @@ extension Datasite {
     }
 
     /// On an engine thread. nil: the request is answered already.
-    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release?, end: Duration) {
+    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release<NoisyAnswer>?, end: Duration) {
         let source = try rowSource(planned)
         let lookups = try planned.lookups.map(lookupTable)
         var reservation: Reservation?
@@ -34,9 +34,9 @@ extension Datasite {
         guard let reservation else { return (nil, .zero) }
         let grant = try grant(reservation, plan: planned.plan, source: source, lookups: lookups)
         let outcome = QueryEngine.run(grant)
-        let release: Release
+        let release: Release<NoisyAnswer>
         do { release = try ReleaseGate.open(outcome) } catch {
-            try withhold(id, planned)
+            try withhold(id, of: planned.request.dataset)
             throw Problem.unavailable(
                 "the answer was withheld: its events are not covered by its charge", hint: "tell the owner")
         }
@@ -51,18 +51,17 @@ extension Datasite {
         return .join(tables[0], tables[1], leftRows: rows[0], rightRows: rows[1])
     }
 
-    private func withhold(_ id: String, _ planned: PlannedRequest) throws {
-        let entry = planned.request.dataset
+    func withhold(_ id: String, of dataset: String) throws {
         try write { context in
             try context.journal(
                 JournalEntry(
-                    action: .withheld, actor: "datasite", time: context.now, dataset: entry, request: id,
+                    action: .withheld, actor: "datasite", time: context.now, dataset: dataset, request: id,
                     detail: "events are not covered by the charge"))
         }
     }
 
     /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).
-    private func store(_ release: Release, _ planned: PlannedRequest) async throws -> StoredAnswer {
+    private func store(_ release: Release<NoisyAnswer>, _ planned: PlannedRequest) async throws -> StoredAnswer {
         let approvals =
             planned.approvalsNeeded == 0
             ? [] : try read { try RequestRow.find(release.request, $0)?.approvals } ?? []
@@ -76,7 +75,9 @@ extension Datasite {
             notes: release.answer.notes, guarantees: guarantees, mock: false)
         let bytes = try await planners.run { try AnswerEncoding.bytes(answer) }
         let entry = ReleaseEntry(
-            release: release, planned: planned, guarantees: guarantees, answer: bytes, key: signingKey, site: name)
+            request: release.request, loss: release.loss, digest: planned.digest, dataset: planned.request.dataset,
+            version: planned.asked.version, populations: planned.populations, guarantees: guarantees, answer: bytes,
+            key: signingKey, site: name)
         guard let stored = try await commit.perform({ try entry.store(in: &$0) }) else {
             // Another process was faster: what it stored is the one answer.
             return try storedAnswer(release.request)
@@ -110,9 +111,13 @@ extension Catalogue.Entry {
 }
 
 /// The transaction of a release.
-private struct ReleaseEntry: Sendable {
-    let release: Release
-    let planned: PlannedRequest
+struct ReleaseEntry: Sendable {
+    let request: String
+    let loss: PrivacyLoss
+    let digest: String
+    let dataset: String
+    let version: String
+    let populations: [Int64]
     let guarantees: Guarantees
     let answer: [UInt8]
     let key: Curve25519.Signing.PrivateKey
@@ -121,25 +126,25 @@ private struct ReleaseEntry: Sendable {
     /// nil if the request is not reserved any more: answered by another process, or lost by a restore.
     func store(in context: inout WriteContext) throws -> StoredAnswer? {
         let db = context.db
-        guard try RequestRow.move(release.request, from: .reserved, to: .released, db) else { return nil }
+        guard try RequestRow.move(request, from: .reserved, to: .released, db) else { return nil }
         let previous = context.head.hash
-        let digest = sha256Hex(answer)
+        let answerDigest = sha256Hex(answer)
         try context.journal(
             JournalEntry(
-                action: .released, actor: "datasite", time: context.now, dataset: planned.request.dataset,
-                request: release.request, detail: "answer \(digest)"))
+                action: .released, actor: "datasite", time: context.now, dataset: dataset, request: request,
+                detail: "answer \(answerDigest)"))
         let body = Receipt.Body(
-            site: site, publicKey: "", request: release.request, requestDigest: planned.digest,
-            dataset: planned.request.dataset, datasetVersion: planned.asked.version,
-            chargeKind: release.loss.kind.rawValue, chargeAmount: release.loss.amount, chargeDelta: release.loss.delta,
-            guarantees: guarantees, answerDigest: digest, journalIndex: context.head.number,
+            site: site, publicKey: "", request: request, requestDigest: digest, dataset: dataset,
+            datasetVersion: version,
+            chargeKind: loss.kind.rawValue, chargeAmount: loss.amount, chargeDelta: loss.delta,
+            guarantees: guarantees, answerDigest: answerDigest, journalIndex: context.head.number,
             previousJournalHash: hexadecimal(previous), journalHash: hexadecimal(context.head.hash),
             time: Timestamp.text(context.now))
         let receipt = try Receipt.signed(body, by: key).encoded
         try db.cachedStatement(sql: "INSERT INTO answers VALUES (?, ?, ?)")
-            .execute(arguments: [release.request, Data(answer), Data(receipt)])
+            .execute(arguments: [request, Data(answer), Data(receipt)])
         let mark = try db.cachedStatement(sql: "UPDATE populations SET released = 1 WHERE id = ? AND released = 0")
-        for population in planned.populations { try mark.execute(arguments: [population]) }
+        for population in populations { try mark.execute(arguments: [population]) }
         return StoredAnswer(answer: answer, receipt: receipt)
     }
 }

@@ -33,9 +33,10 @@ enum Ledger {
     static let partsPerWindow: Int64 = 128
 
     /// Charges a population by conditional updates: inside an immediate transaction nothing can come between, and a
-    /// charge that does not fit changes nothing.
+    /// charge that does not fit changes nothing. Without a researcher (an owner's release) only the limits for all
+    /// researchers together count.
     static func charge(
-        _ loss: PrivacyLoss, population: Int64, researcher: String, in context: WriteContext
+        _ loss: PrivacyLoss, population: Int64, researcher: String?, in context: WriteContext
     ) throws {
         let db = context.db
         let total = try db.cachedStatement(
@@ -48,7 +49,7 @@ enum Ledger {
             "amount": loss.amount, "delta": loss.delta, "population": population, "kind": loss.kind.rawValue,
         ])
         guard db.changesCount == 1 else { throw try exceeded(.allResearchers, population, db) }
-        try chargeResearcher(loss, population, researcher, db)
+        if let researcher { try chargeResearcher(loss, population, researcher, db) }
         try chargeWindows(loss, population, context)
     }
 

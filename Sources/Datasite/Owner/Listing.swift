@@ -34,7 +34,6 @@ extension Catalogue.Entry {
     var detail: DatasetDetail {
         let conversion = policy?.regime.conversionDelta ?? 0
         func wire(_ loss: PrivacyLoss?) -> Loss? { loss.map { LossWords.wire($0, conversionDelta: conversion) } }
-        let mock = MockData(manifest).rows(atMost: 5)
         return DatasetDetail(
             summary: summary, description: manifest.description,
             columns: manifest.schema.columns.enumerated().map { column($1, role: role($0)) },
@@ -46,7 +45,9 @@ extension Catalogue.Entry {
                 "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit))"
             },
             allowedAggregates: (policy?.allowedAggregates ?? []).map(\.rawValue).sorted(), approval: approvalWords,
-            mockRows: mock.map { $0.map(AnswerEncoding.scalar) })
+            mockRows: synthetic?.preview
+                ?? MockData(manifest).rows(atMost: SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) },
+            mockSource: synthetic.map { $0.source(conversionDelta: conversion) })
     }
 
     private func role(_ index: Int) -> String? {

@@ -22,6 +22,8 @@ struct Catalogue: Sendable {
         var policy: Policy?
         var version: String
         var population: Int64?
+        /// The synthetic table that mock answers come from; nil: they are made up from the manifest.
+        var synthetic: SyntheticMock?
 
         var isLookup: Bool { manifest.lookupKey != nil }
 
@@ -58,7 +60,8 @@ struct Catalogue: Sendable {
                 try policy?.takeLimits(of: population, db)
             }
             catalogue.datasets[row["name"]] = Entry(
-                manifest: document.manifest, policy: policy, version: row["version"], population: row["population"])
+                manifest: document.manifest, policy: policy, version: row["version"], population: row["population"],
+                synthetic: try SyntheticMock.find(version: row["version"], db))
         }
         return catalogue
     }

@@ -3,7 +3,7 @@ import GRDB
 
 /// The datasite's database: one SQLite file in WAL mode with full synchronisation.
 struct SiteStore: Sendable {
-    static let schemaVersion = 1
+    static let schemaVersion = 2
 
     let pool: DatabasePool
 
@@ -35,10 +35,9 @@ struct SiteStore: Sendable {
         guard version < schemaVersion else { return }
         try db.inTransaction(.immediate) {
             // Another process may have migrated while this one waited for the lock.
-            if try Int.fetchOne(db, sql: "PRAGMA user_version") == 0 {
-                try db.execute(sql: firstSchema)
-                try db.execute(sql: "PRAGMA user_version = 1")
-            }
+            let present = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            for schema in [firstSchema, secondSchema].dropFirst(present) { try db.execute(sql: schema) }
+            try db.execute(sql: "PRAGMA user_version = \(max(present, schemaVersion))")
             return .commit
         }
     }
@@ -96,6 +95,14 @@ struct SiteStore: Sendable {
             request TEXT PRIMARY KEY REFERENCES requests (id), answer BLOB NOT NULL, receipt BLOB NOT NULL);
         CREATE TABLE journal (number INTEGER PRIMARY KEY, entry TEXT NOT NULL, hash BLOB NOT NULL);
         INSERT INTO meta VALUES ('generation', 0), ('catalogue', 1);
+        """
+}
+
+extension SiteStore {
+    // A version's synthetic table: the request whose stored answer it is, and its first rows, for the catalogue.
+    private static let secondSchema = """
+        CREATE TABLE synthetic (
+            version TEXT PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id), preview TEXT NOT NULL) WITHOUT ROWID;
         """
 }
 

@@ -17,7 +17,7 @@ struct AnswerView {
             terminal.write(table.commaSeparated())
         case .table:
             if answer.mock {
-                terminal.line(terminal.styled("Mock answer: made up from the manifest, not from the data.", .yellow))
+                terminal.line(terminal.styled("Mock answer: not from the data; see the notes for its rows.", .yellow))
             }
             if !output.plot || answer.columns.allSatisfy(\.isKey) { terminal.write(table.render(on: terminal)) }
         }

@@ -25,7 +25,9 @@ struct CatalogueView {
         terminal.line()
         terminal.write(dictionary().render(on: terminal))
         guard !detail.mockRows.isEmpty else { return }
-        terminal.line("\nMock rows (made up from what is declared above, not from the data):")
+        let source =
+            detail.mockSource.map(PrintableText.escape) ?? "made up from what is declared above, not from the data"
+        terminal.line("\nMock rows (\(source)):")
         showMockRows(on: terminal)
     }
 

@@ -5,6 +5,6 @@ struct DataCommand: AsyncParsableCommand {
         commandName: "data", abstract: "Describe, add and look at datasets.",
         subcommands: [
             DataDescribe.self, DataAdd.self, DataList.self, DataShow.self, DataVersion.self, DataPolicy.self,
-            DataRemove.self,
+            DataSynthesize.self, DataRemove.self,
         ])
 }

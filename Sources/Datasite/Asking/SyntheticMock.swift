@@ -1,0 +1,66 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Tables
+
+/// The synthetic table of a dataset's version: a stored release, the same for all who look (PRIVACY.md, rule 24).
+struct SyntheticMock: Sendable {
+    /// The request whose stored answer it is.
+    var request: String
+    var loss: PrivacyLoss
+    /// Its first rows, as the catalogue shows them.
+    var preview: [[Scalar]]
+
+    static let previewRows = 5
+
+    static func find(version: String, _ db: Database) throws -> SyntheticMock? {
+        let row = try Row.fetchOne(
+            db,
+            sql: """
+                SELECT s.request, s.preview, r.kind, r.amount, r.delta FROM synthetic s JOIN requests r ON r.id = s.request
+                WHERE s.version = ?
+                """, arguments: [version])
+        guard let row, let kind = PrivacyLossKind(rawValue: row["kind"]) else { return nil }
+        let preview = try JSONDecoder().decode([[Scalar]].self, from: Data((row["preview"] as String).utf8))
+        return SyntheticMock(
+            request: row["request"], loss: PrivacyLoss(kind: kind, amount: row["amount"], delta: row["delta"]),
+            preview: preview)
+    }
+
+    /// What it is and what it cost, in words.
+    func source(conversionDelta: Double) -> String {
+        let wire = LossWords.wire(loss, conversionDelta: conversionDelta)
+        let converted = wire.epsilonAtDelta.map { epsilon in
+            " (epsilon \(LossWords.number(epsilon)) at delta \(LossWords.number(conversionDelta)))"
+        }
+        return "a synthetic table, released at \(LossWords.text(loss))\(converted ?? "")"
+    }
+}
+
+extension Datasite {
+    /// The rows of a synthetic table, from the stored release.
+    func syntheticRows(_ synthetic: SyntheticMock, _ entry: Catalogue.Entry) throws -> [[Value]] {
+        let bytes = try storedAnswer(synthetic.request).answer
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        let types = entry.manifest.schema.columns.map(\.type)
+        guard answer.rows.allSatisfy({ $0.count == types.count }) else {
+            throw Problem.unavailable("the synthetic table of \(entry.manifest.name) does not fit its columns")
+        }
+        return answer.rows.map { row in zip(row, types).map { Self.value($0.value, $1) } }
+    }
+
+    private static func value(_ scalar: Scalar, _ type: ValueType) -> Value {
+        switch (scalar, type) {
+        case (.integer(let number), .real): .real(Double(number))
+        case (.integer(let number), _): .integer(number)
+        case (.real(let number), _): .real(number)
+        case (.boolean(let flag), _): .boolean(flag)
+        case (.text(let text), .date): Timestamp.days(text[...]).map(Value.date) ?? .null
+        case (.text(let text), .timestamp): Timestamp.seconds(text[...]).map(Value.timestamp) ?? .null
+        case (.text(let text), _): .text(text)
+        case (.null, _): .null
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Datasite
+import DatasiteProtocol
+
+struct DataSynthesize: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "synthesize",
+        abstract: "Release a synthetic table, from which mock answers come instead of made-up rows.",
+        discussion: """
+            The table is drawn from noisy counts of columns and pairs of columns. It is a release: charged for good to the \
+            budget of the dataset's population, before the first row is read, signed, journaled, and the same for all. \
+            Columns without a declared domain or bounds stay made up. A new version of the dataset goes back to made-up rows.
+
+            parley data synthesize randhie --epsilon 1
+            """)
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "The dataset.") var dataset: String
+    @Option(help: "What it costs; under zcdp, the largest rho that converts to at most this epsilon.")
+    var epsilon: Double?
+    @Option(help: "What it costs, under zcdp.") var rho: Double?
+    @Option(help: "The number of rows (default: the noisy number of the dataset's).") var rows: Int?
+    @Option(help: "Count only so many rows of a unit: less noise (default: the manifest's bound).")
+    var rowsPerUnit: Int?
+    @Option(help: ArgumentHelp("Only these columns, separated by commas.", valueName: "names")) var columns: String?
+
+    func validate() throws {
+        guard (epsilon == nil) != (rho == nil) else {
+            throw ValidationError("Say what the table may cost: --epsilon 1, or --rho 0.02.")
+        }
+    }
+
+    func run() async throws {
+        let names = columns.map { $0.split(separator: ",").map { String($0).trimmingPrefix(" ").description } }
+        let report = try await site.open().synthesize(
+            SynthesisRequest(
+                dataset: dataset, epsilon: epsilon, rho: rho, rows: rows, rowsPerUnit: rowsPerUnit, columns: names))
+        let terminal = Terminal.output
+        terminal.line(
+            "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.text); request \(report.request)."
+        )
+        terminal.line("Mock answers on \(PrintableText.escape(dataset)) come from it now.")
+        let pairs = report.pairs.map { $0.joined(separator: " with ") }.joined(separator: ", ")
+        terminal.line(
+            pairs.isEmpty
+                ? "Its columns are independent: no pair was worth its noise."
+                : "Pairs of columns that were measured: \(PrintableText.escape(pairs)).")
+        for column in report.madeUp {
+            terminal.line(terminal.styled("made up: ", .yellow) + PrintableText.escape(column))
+        }
+    }
+}
