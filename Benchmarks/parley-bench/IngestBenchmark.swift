@@ -40,7 +40,8 @@ struct IngestBenchmark {
     private func measure(_ site: String, _ file: String, rows: Int, units: Int) throws -> [Double] {
         let site = workplace.path(site)
         defer { try? FileManager.default.removeItem(atPath: site) }
-        return try workplace.child("ingest", site, file, String(rows), String(units)).split(separator: " ")
+        return try workplace.child("ingest", site, file, String(rows), String(units))
+            .split(whereSeparator: \.isWhitespace)
             .compactMap { Double($0) }
     }
 

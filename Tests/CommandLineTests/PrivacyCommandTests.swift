@@ -34,7 +34,7 @@ struct PrivacyCommandTests {
                 commands += 1
             }
         }
-        #expect(commands == 6)
+        #expect(commands == 7)
     }
 
     @Test("Wrong usage is 64 and says what would be right; what is refused is 1")

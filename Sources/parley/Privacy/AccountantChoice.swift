@@ -41,10 +41,11 @@ struct AccountantOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            renyi: sampled Gaussian noise and nearly everything else; pld: the tightest, bounds from both sides; zcdp: simple and loose; gaussian: exact, Gaussian \
-            noise on whole datasets; pure: events with an epsilon of their own, exact where they are equal.
+            pld: the tightest, bounds from both sides; renyi: nearly every event; zcdp: simple and loose; gaussian: exact, \
+            Gaussian noise on whole datasets; pure: events with an epsilon of their own, exact where they are equal. \
+            (default: pld where it supports the events, else renyi)
             """))
-    var accountant: AccountantChoice = .renyi
+    var accountant: AccountantChoice?
 
     @Option(
         help: "How Rényi divergence becomes epsilon: improved, or classic as in older publications.",
@@ -61,11 +62,24 @@ struct AccountantOptions: ParsableArguments {
         transform: named)
     var neighbours: NeighbourRelation = .addOrRemove
 
-    func make() throws -> any Accountant {
-        try accountant.make(conversion: conversion, neighbours: neighbours, gridStep: gridStep)
+    /// The accountant that was asked for; else the tightest that supports the event.
+    func choice(for event: PrivacyEvent) throws -> AccountantChoice {
+        if let accountant { return accountant }
+        do {
+            var tightest = try make(.pld)
+            try tightest.compose(event, times: 1)
+            return .pld
+        } catch is MechanismError {
+            // Whatever is wrong with the event itself, that accountant says too.
+            return .renyi
+        }
     }
 
-    var title: String {
-        accountant == .renyi ? "\(accountant.title), \(conversion.rawValue) conversion" : accountant.title
+    func make(_ choice: AccountantChoice) throws -> any Accountant {
+        try choice.make(conversion: conversion, neighbours: neighbours, gridStep: gridStep)
+    }
+
+    func title(_ choice: AccountantChoice) -> String {
+        choice == .renyi ? "\(choice.title), \(conversion.rawValue) conversion" : choice.title
     }
 }

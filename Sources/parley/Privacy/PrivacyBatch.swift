@@ -79,10 +79,13 @@ struct PrivacyBatch {
 
     private func answer(_ line: String) throws -> PrivacyAnswer {
         let question = try EventText.decode(Question.self, from: Data(line.utf8))
-        let choice = question.accountant ?? defaults.accountant
-        var accountant = try choice.make(
-            conversion: question.conversion ?? defaults.conversion,
-            neighbours: question.neighbours ?? defaults.neighbours, gridStep: question.gridStep ?? defaults.gridStep)
+        var options = defaults
+        options.accountant = question.accountant ?? defaults.accountant
+        options.conversion = question.conversion ?? defaults.conversion
+        options.neighbours = question.neighbours ?? defaults.neighbours
+        options.gridStep = question.gridStep ?? defaults.gridStep
+        let choice = try options.choice(for: question.event)
+        var accountant = try options.make(choice)
         try accountant.compose(question.event, times: 1)
         return PrivacyAnswer(bounds: try accountant.epsilon(delta: question.delta), accountant: choice)
     }

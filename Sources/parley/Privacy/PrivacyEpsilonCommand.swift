@@ -46,12 +46,14 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
             return
         }
         let delta = delta ?? 0
-        var accountant = try accounting.make()
-        try accountant.compose(sampling.event(try mechanism.mechanism()), times: 1)
+        let event = sampling.event(try mechanism.mechanism())
+        let choice = try accounting.choice(for: event)
+        var accountant = try accounting.make(choice)
+        try accountant.compose(event, times: 1)
         let bounds = try accountant.epsilon(delta: delta)
         let terminal = Terminal.output
         if json {
-            terminal.line(try PrivacyAnswer.line(PrivacyAnswer(bounds: bounds, accountant: accounting.accountant)))
+            terminal.line(try PrivacyAnswer.line(PrivacyAnswer(bounds: bounds, accountant: choice)))
             return
         }
         let upper = NumberText.bound(bounds.upper, roundingUp: true)
@@ -59,7 +61,7 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
         let text = bounds.lower > 0 ? "between \(lower) and \(upper)" : "at most \(upper)"
         terminal.line("epsilon  \(terminal.styled(text, .bold)) at delta \(NumberText.significant(delta))")
         let order = bounds.order.map { ", order \(NumberText.significant($0))" } ?? ""
-        terminal.line("by       \(accounting.title)\(order); neighbours: \(accounting.neighbours.rawValue)")
+        terminal.line("by       \(accounting.title(choice))\(order); neighbours: \(accounting.neighbours.rawValue)")
         if !bounds.upper.isFinite { throw Failure("No finite epsilon is proved at this delta.", next: hint(delta)) }
     }
 

@@ -26,7 +26,8 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
     @Flag(help: "Print the number alone.") var bare = false
 
     func run() async throws {
-        let noise = try least(try accounting.make())
+        let choice = try accounting.choice(for: event(1))
+        let noise = try least(try accounting.make(choice), choice)
         let terminal = Terminal.output
         if bare {
             terminal.line("\(noise)")
@@ -38,12 +39,16 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
         terminal.line("noise    \(terminal.styled(text, .bold)) (\(unit))")
         let cost = "epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(delta))"
         terminal.line("for      \(cost), \(NumberText.integer(sampling.steps)) step\(sampling.steps == 1 ? "" : "s")")
-        terminal.line("by       \(accounting.title); neighbours: \(accounting.neighbours.rawValue)")
+        terminal.line("by       \(accounting.title(choice)); neighbours: \(accounting.neighbours.rawValue)")
     }
 
-    private func least<Counting: Accountant>(_ accountant: Counting) throws -> Double {
+    private func event(_ noise: Double) -> PrivacyEvent {
+        sampling.event(mechanism == .gaussian ? .gaussian(noiseMultiplier: noise) : .laplace(noiseMultiplier: noise))
+    }
+
+    private func least<Counting: Accountant>(_ accountant: Counting, _ choice: AccountantChoice) throws -> Double {
         var start = 1.0
-        if accounting.accountant == .pld {
+        if choice == .pld {
             // Found on a coarse grid, settled on the fine one.
             let coarse = try PrivacyLossAccountant(
                 gridStep: min(1, accounting.gridStep * 16), neighbours: accounting.neighbours)
@@ -56,11 +61,6 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
         _ accountant: Counting, tolerance: Double, startingAt start: Double
     ) throws -> Double {
         try Calibration.leastNoise(
-            epsilon: epsilon, delta: delta, tolerance: tolerance, startingAt: start, by: accountant
-        ) { noise in
-            let event: PrivacyEvent =
-                mechanism == .gaussian ? .gaussian(noiseMultiplier: noise) : .laplace(noiseMultiplier: noise)
-            return sampling.event(event)
-        }
+            epsilon: epsilon, delta: delta, tolerance: tolerance, startingAt: start, by: accountant, event: event(_:))
     }
 }
