@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo test audit faults fuzz bench build format install prerequisites
+.PHONY: demo test audit faults fuzz bench compare build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -41,6 +41,14 @@ bench: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley
 	$(SWIFT) build $(FLAGS) --product parley-bench
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley-bench" $(BENCH)
+
+# The same beside other libraries, which come from PyPI into throw-away environments (needs Python 3.11); half an hour.
+# Parts alone: make compare ONLY="noise errors".
+compare: prerequisites
+	$(SWIFT) build $(FLAGS) --product parley
+	$(SWIFT) build $(FLAGS) --product parley-bench
+	@folder="$$($(SWIFT) build $(FLAGS) --show-bin-path)" && \
+		Benchmarks/compare/run --parley "$$folder/parley" --parley-bench "$$folder/parley-bench" $(if $(ONLY),--only $(ONLY))
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks

@@ -1,6 +1,6 @@
 """Accounting beside dp_accounting, prv_accountant, Opacus and autodp: epsilon, and CPU time on one thread.
 
-    accounting.py --parley PATH [--folder FOLDER]    all cases; one JSON object a line, then a table in Markdown
+    accounting.py --parley PATH [--folder FOLDER]    one JSON object a line, then a table in Markdown
 
 Peers come from PyPI into throw-away environments (environment.py). Opacus is installed without its dependencies, since
 torch alone is 2 GB: only `opacus/accountants/analysis` is loaded, which is all that its accountants compute with, and stubs
@@ -8,14 +8,15 @@ stand for what would import torch. What its RDPAccountant and PRVAccountant add 
 default orders; eps_error 0.01 and delta_error delta / 1000, the upper end reported) is written out here.
 
 CPU time is a process's own, the best of three (one for what takes over 2 s), without starting up and importing. For
-Parley, whose command line includes both, it is the difference between eleven and one lines of a batch, over ten.
+Parley, whose command line includes both, it is the difference between eleven and one lines of a batch, over ten (three
+and one, over two, for what takes over 0.2 s). Calibration is one call of the command line, starting up included.
 """
 
 import argparse
 import json
 import math
-import os
 import pathlib
+import re
 import resource
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import time
 import types
 
 sys.dont_write_bytecode = True
-from environment import Environments, one_thread
+from environment import Environments, peer_lines, tell
 
 CASES = [
     {"name": "DP-SGD, q 0.004, sigma 1, 10,000 steps", "q": 0.004, "sigma": 1.0, "steps": 10000, "delta": 1e-5},
@@ -33,6 +34,10 @@ CASES = [
     {"name": "Gaussian, sigma 16, 1,000 times", "q": 1.0, "sigma": 16.0, "steps": 1000, "delta": 1e-9},
     {"name": "Laplace, scale 2, 100 times", "laplace": 2.0, "steps": 100, "delta": 1e-6},
 ]
+
+
+# The least sigma of DP-SGD with q 0.004 and 10,000 steps that has this privacy, by privacy loss distributions.
+CALIBRATION = {"q": 0.004, "steps": 10000, "epsilon": 3.0, "delta": 1e-5}
 
 
 def measured(run):
@@ -72,6 +77,20 @@ def dp_accounting(case):
         except Exception as error:
             print(f"dp_accounting at {step}: {error}", file=sys.stderr)
     yield ("Rényi", 0, *measured(by(RdpAccountant)))
+
+
+def calibrated_by_dp_accounting():
+    import dp_accounting
+    from dp_accounting import dp_event
+    from dp_accounting.pld import PLDAccountant
+
+    def event(sigma):
+        one = dp_event.PoissonSampledDpEvent(CALIBRATION["q"], dp_event.GaussianDpEvent(sigma))
+        return dp_event.SelfComposedDpEvent(one, CALIBRATION["steps"])
+
+    sigma, seconds = measured(lambda: dp_accounting.calibrate_dp_mechanism(
+        PLDAccountant, event, CALIBRATION["epsilon"], CALIBRATION["delta"]))
+    return calibration_line("dp_accounting", float(sigma), seconds)
 
 
 def prv_accountant(case):
@@ -170,84 +189,112 @@ def parley(command, case, accountant, step):
     line = json.dumps(question) + "\n"
 
     def run(lines):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        output = subprocess.run(
-            [command, "privacy", "epsilon", "--batch"], input=line * lines, capture_output=True, text=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        if output.returncode != 0:
-            raise RuntimeError(output.stdout + output.stderr)
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return json.loads(output.stdout.splitlines()[0]), seconds
+        output, seconds = command_line([command, "privacy", "epsilon", "--batch"], line * lines)
+        return json.loads(output.splitlines()[0]), seconds
 
-    one = min(run(1)[1] for _ in range(3))
-    answer, eleven = min((run(11) for _ in range(2)), key=lambda result: result[1])
-    return answer["epsilon_lower"], answer["epsilon_upper"], max(0, eleven - one) / 10
+    answer, one = min((run(1) for _ in range(3)), key=lambda result: result[1])
+    more = 10 if one < 0.2 else 2
+    many = min(run(1 + more)[1] for _ in range(2))
+    return answer["epsilon_lower"], answer["epsilon_upper"], max(0, many - one) / more
+
+
+def calibrated_by_parley(command):
+    arguments = {
+        "--epsilon": CALIBRATION["epsilon"], "--delta": CALIBRATION["delta"], "--sampling-rate": CALIBRATION["q"],
+        "--steps": CALIBRATION["steps"], "--accountant": "pld",
+    }
+    words = [str(word) for pair in arguments.items() for word in pair]
+    output, seconds = min(
+        (command_line([command, "privacy", "noise"] + words) for _ in range(3)), key=lambda result: result[1])
+    return calibration_line("Parley", float(re.search(r"[0-9.]+", output).group()), seconds)
+
+
+def command_line(words, text=None):
+    """What a command prints, and the CPU time that it takes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(words, input=text, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise RuntimeError(done.stdout + done.stderr)
+    return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 PEERS = {"dp_accounting": dp_accounting, "prv_accountant": prv_accountant, "opacus": opacus, "autodp": autodp}
 
 
 def run_peer(name):
+    if name == "dp_accounting":
+        tell(calibrated_by_dp_accounting())
     for case in CASES:
         try:
             for method, lower, upper, seconds in PEERS[name](case):
-                report(case["name"], name, method, lower, upper, seconds)
+                tell(accounting_line(case["name"], name, method, lower, upper, seconds))
         except Exception as error:
             print(f"{name}, {case['name']}: {error!r}", file=sys.stderr)
 
 
-def report(case, peer, method, lower, upper, seconds):
-    print(json.dumps({
-        "benchmark": "accounting", "case": case, "peer": peer, "method": method, "epsilon_lower": lower,
+def our_lines(command):
+    yield calibrated_by_parley(command)
+    for case in CASES:
+        for method, accountant, step in [
+            ("PLD, grid 0.0001", "pld", 1e-4), ("PLD, grid 1e-05", "pld", 1e-5), ("Rényi", "renyi", None),
+        ]:
+            yield accounting_line(case["name"], "Parley", method, *parley(command, case, accountant, step))
+
+
+def accounting_line(case, library, method, lower, upper, seconds):
+    return {
+        "benchmark": "accounting", "case": case, "library": library, "method": method, "epsilon_lower": lower,
         "epsilon_upper": upper, "cpu_ms": round(seconds * 1000, 3),
-    }), flush=True)
+    }
+
+
+def calibration_line(library, sigma, seconds):
+    return {
+        "benchmark": "calibration", "case": CALIBRATION, "library": library, "method": "PLD, grid 0.0001", "sigma": sigma,
+        "cpu_ms": round(seconds * 1000, 3),
+    }
 
 
 def table(rows):
-    print("\n| case | library | method | epsilon | CPU time |\n|---|---|---|---|---|")
+    text = ["| case | library | method | epsilon | CPU time |", "|---|---|---|---|---|"]
+    order = {case["name"]: place for place, case in enumerate(CASES)}
+    cases = [row for row in rows if row.get("benchmark") == "accounting"]
+    for row in sorted(cases, key=lambda row: (order[row["case"]], row["library"] != "Parley")):
+        lower = f"{row['epsilon_lower']:.6f} to " if row["epsilon_lower"] > 0 else "at most "
+        text.append(f"| {row['case']} | {row['library']} | {row['method']} | {lower}{row['epsilon_upper']:.6f} "
+                    f"| {row['cpu_ms']:.3g} ms |")
     for row in rows:
-        lower = f"{row['epsilon_lower']:.5f} to " if row["epsilon_lower"] > 0 else "at most "
-        print(f"| {row['case']} | {row['peer']} | {row['method']} | {lower}{row['epsilon_upper']:.5f} "
-              f"| {row['cpu_ms']:.3g} ms |")
+        if row.get("benchmark") == "calibration":
+            text.append(f"| calibration to epsilon 3, q 0.004, 10,000 steps | {row['library']} | {row['method']} "
+                        f"| sigma {row['sigma']:.5f} | {row['cpu_ms']:.3g} ms |")
+        elif "skipped" in row:
+            text.append(f"| all | {row['library']} | {row['skipped']} | | |")
+    return "\n".join(text)
 
 
 def main():
     arguments = argparse.ArgumentParser(description="Accounting, beside other libraries.")
-    arguments.add_argument("--parley", help="the parley executable, built for release")
+    arguments.add_argument("--parley", required=True, help="the parley executable, built for release")
     arguments.add_argument("--folder", help="where environments are kept; a temporary folder otherwise")
-    arguments.add_argument("--peer", help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
-    if chosen.peer:
-        return run_peer(chosen.peer)
     rows = []
 
     def take(line):
-        print(line, flush=True)
-        rows.append(json.loads(line))
+        rows.append(line)
+        tell(line)
 
-    if chosen.parley:
-        for case in CASES:
-            for method, accountant, step in [
-                ("PLD, grid 0.0001", "pld", 1e-4), ("PLD, grid 1e-05", "pld", 1e-5), ("Rényi", "renyi", None),
-            ]:
-                lower, upper, seconds = parley(chosen.parley, case, accountant, step)
-                take(json.dumps({
-                    "benchmark": "accounting", "case": case["name"], "peer": "Parley", "method": method,
-                    "epsilon_lower": lower, "epsilon_upper": upper, "cpu_ms": round(seconds * 1000, 3)}))
+    for line in our_lines(chosen.parley):
+        take(line)
     with Environments(chosen.folder) as environments:
         for peer in PEERS:
-            try:
-                python = environments.python(peer)
-            except subprocess.CalledProcessError as error:
-                print(f"{peer} cannot be installed: {error}", file=sys.stderr)
-                continue
-            output = subprocess.run(
-                [python, os.path.abspath(__file__), "--peer", peer], env=one_thread(), stdout=subprocess.PIPE, text=True)
-            for line in output.stdout.splitlines():
+            for line in peer_lines(environments, peer, __file__, []):
                 take(line)
-    order = {case["name"]: place for place, case in enumerate(CASES)}
-    table(sorted(rows, key=lambda row: (order[row["case"]], row["peer"] != "Parley")))
+    print("\n" + table(rows))
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 2 and sys.argv[1] in PEERS:
+        run_peer(sys.argv[1])
+    else:
+        main()

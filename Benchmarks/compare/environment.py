@@ -6,6 +6,7 @@ PARLEY_COMPARE_FOLDER, or a temporary one that is removed at the end), with pinn
     environment.py dp_accounting            prints the path of that environment's python, creating it where needed
 """
 
+import json
 import os
 import pathlib
 import shutil
@@ -20,8 +21,14 @@ PEERS = {
     "prv_accountant": (["numpy==1.26.4", "scipy==1.11.4"], ["prv-accountant==0.2.0"]),
     # Only its accountants' analysis, which needs no torch: see accounting.py.
     "opacus": (["numpy==1.26.4", "scipy==1.11.4"], ["opacus==1.5.4"]),
-    "opendp": (["opendp==0.14.1"], []),
-    "diffprivlib": (["diffprivlib==0.6.6"], []),
+    # With the Polars that it pins (1.36.1).
+    "opendp": (["opendp[polars]==0.16.0"], []),
+    # It imports what scikit-learn 1.6 has removed.
+    "diffprivlib": (["diffprivlib==0.6.6", "scikit-learn<1.6"], []),
+    # Its Python wheels of Google's C++ library.
+    "pydp": (["python-dp==1.1.5", "numpy"], []),
+    "pipeline_dp": (["pipeline-dp==0.3.1"], []),
+    "smartnoise": (["smartnoise-sql==1.0.10"], []),
 }
 
 
@@ -59,10 +66,34 @@ class Environments:
         return str(python)
 
 
+def peer_lines(environments, peer, script, arguments):
+    """Runs `script peer arguments...` with the peer's interpreter, on one thread: yields the objects that it prints, a line
+    each. Where the peer cannot be installed, or fails, says so: an object with its name and `skipped`, the reason."""
+    try:
+        python = environments.python(peer)
+    except (subprocess.CalledProcessError, OSError) as error:
+        yield {"library": peer, "skipped": f"cannot be installed: {error}"}
+        return
+    command = [python, str(pathlib.Path(script).resolve()), peer] + [str(argument) for argument in arguments]
+    with subprocess.Popen(command, env=one_thread(), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("{"):
+                yield json.loads(line)
+    if process.returncode != 0:
+        yield {"library": peer, "skipped": f"failed with status {process.returncode}, what it says above"}
+
+
+def tell(line):
+    """Prints an object as a line of JSON, and what was skipped to standard error too."""
+    print(json.dumps(line), flush=True)
+    if "skipped" in line:
+        print(f"skipped {line['library']}: {line['skipped']}", file=sys.stderr)
+
+
 def one_thread(environment=None):
     """The environment variables with which numeric libraries use one thread."""
     result = dict(environment or os.environ)
-    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"]:
+    for name in ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS"]:
         result[name] = "1"
     return result
 

@@ -2,12 +2,14 @@
 quantiles, a histogram of 100 bins, ranges of width 1 to 1000 of 4096 bins; 1e6 values between 0 and 100 (Gamma(2, 15),
 capped). Each peer runs in an environment of its own (environment.py).
 
-Usage: errors.py PARLEY_BENCH [RUNS]; prints one JSON object a line, then a table. Each error is the median over the
-runs of: |mean - truth|; the mean distance in ranks of the quantiles from their targets; the mean over bins, or over all
+    errors.py --parley-bench PATH [--folder FOLDER] [--runs N]    one JSON object a line, then a table in Markdown
+
+Each error is the median over the runs of: |mean - truth|; the mean distance in ranks of the quantiles from their targets; the mean over bins, or over all
 ranges of the width, of |count - truth|. Every statistic has the whole epsilon. Neighbours are add/remove (epsilon for one
 row more or less) unless a line says that the number of rows is public: then neighbours replace one row.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -16,6 +18,9 @@ import tempfile
 import time
 import warnings
 from importlib.metadata import version
+
+sys.dont_write_bytecode = True
+from environment import Environments, peer_lines, tell
 
 EPSILON = 1.0
 BOUNDS = (0.0, 100.0)
@@ -29,36 +34,44 @@ PEERS = ["opendp", "diffprivlib", "pydp"]
 
 
 def main():
-    bench = sys.argv[1]
-    runs = sys.argv[2] if len(sys.argv) > 2 else "25"
-    from environment import Environments
+    arguments = argparse.ArgumentParser(description="Errors at equal epsilon, beside other libraries.")
+    arguments.add_argument("--parley-bench", required=True, help="the parley-bench executable, built for release")
+    arguments.add_argument("--folder", help="where environments are kept; a temporary folder otherwise")
+    arguments.add_argument("--runs", type=int, default=25)
+    chosen = arguments.parse_args()
+    lines = []
 
-    with tempfile.NamedTemporaryFile(suffix=".f64") as file, Environments() as environments:
-        subprocess.run([environments.python("diffprivlib"), __file__, "data", file.name], check=True)
+    def take(line):
+        lines.append({"benchmark": "errors"} | line)
+        tell(lines[-1])
+
+    with tempfile.NamedTemporaryFile(suffix=".f64") as file, Environments(chosen.folder) as environments:
+        # Any environment with NumPy makes the data.
+        for skipped in peer_lines(environments, "pydp", __file__, ["data", file.name]):
+            return take(skipped)
         output = subprocess.run(
-            [bench, "errors", file.name, str(EPSILON), runs], check=True, capture_output=True, text=True).stdout
-        lines = [our_line(json.loads(line)) for line in output.splitlines() if line.startswith("{")]
+            [chosen.parley_bench, "errors", file.name, str(EPSILON), str(chosen.runs)], check=True,
+            stdout=subprocess.PIPE, text=True).stdout
+        for line in output.splitlines():
+            if line.startswith("{"):
+                take(our_line(json.loads(line)))
         for peer in PEERS:
-            output = subprocess.run(
-                [environments.python(peer), __file__, peer, file.name, runs], check=True, stdout=subprocess.PIPE,
-                text=True).stdout
-            lines += [json.loads(line) for line in output.splitlines()]
-    for line in lines:
-        print(json.dumps(line), flush=True)
-    print(table(lines))
+            for line in peer_lines(environments, peer, __file__, [file.name, chosen.runs]):
+                take(line)
+    print("\n" + table(lines))
 
 
-def in_environment(command, file, runs=0):
-    """What runs in a peer's environment: makes the data, or prints its lines."""
+def in_environment(peer, file, runs):
+    """What runs in a peer's environment: makes the data (where file is "data"), or prints its lines."""
     global np
     import numpy as np
 
-    if command == "data":
+    if file == "data":
         values = np.minimum(np.random.default_rng(1).gamma(2, 15, 1_000_000), BOUNDS[1])
-        values.astype("<f8").tofile(file)
+        values.astype("<f8").tofile(runs)
         return
     values = np.fromfile(file, dtype="<f8")
-    {"opendp": opendp, "diffprivlib": diffprivlib, "pydp": pydp}[command](values, Truth(values), int(runs))
+    globals()[peer](values, Truth(values), int(runs))
 
 
 def our_line(line):
@@ -229,16 +242,18 @@ def pydp(values, truth, runs):
 
 def table(lines):
     rows = ["| statistic | library | median error | CPU s a run | |", "|---|---|---|---|---|"]
-    order = {name: place for place, name in enumerate(dict.fromkeys(line["statistic"] for line in lines))}
-    for one in sorted(lines, key=lambda one: order[one["statistic"]]):
+    found = [line for line in lines if "statistic" in line]
+    order = {name: place for place, name in enumerate(dict.fromkeys(line["statistic"] for line in found))}
+    for one in sorted(found, key=lambda one: (order[one["statistic"]], one["error"])):
         rows.append(
-            f"| {one['statistic']} | {one['library']} | {one['error']:.4g} | {one['cpu_s']:.3g} "
-            f"| {one.get('note', '')} |")
+            f"| {one['statistic'].replace('ranges_', 'ranges of width ')} | {one['library']} | {one['error']:.3g} "
+            f"| {one['cpu_s']:.2g} | {one.get('note', '')} |")
+    rows += [f"| all | {line['library']} | | | {line['skipped']} |" for line in lines if "skipped" in line]
     return "\n".join(rows)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "data" or sys.argv[1] in PEERS:
+    if len(sys.argv) == 4 and sys.argv[1] in PEERS:
         in_environment(*sys.argv[1:])
     else:
         main()
