@@ -8,8 +8,8 @@ stand for what would import torch. What its RDPAccountant and PRVAccountant add 
 default orders; eps_error 0.01 and delta_error delta / 1000, the upper end reported) is written out here.
 
 CPU time is a process's own, the best of three (one for what takes over 2 s), without starting up and importing. For
-Parley, whose command line includes both, it is the difference between eleven and one lines of a batch, over ten (three
-and one, over two, for what takes over 0.2 s). Calibration is one call of the command line, starting up included.
+Parley, whose command line includes both, it is the difference between one line of a batch and many, over their number less
+one. Calibration is one call of the command line, starting up included.
 """
 
 import argparse
@@ -193,7 +193,8 @@ def parley(command, case, accountant, step):
         return json.loads(output.splitlines()[0]), seconds
 
     answer, one = min((run(1) for _ in range(3)), key=lambda result: result[1])
-    more = 10 if one < 0.2 else 2
+    # Starting up takes some 20 ms, give or take one.
+    more = 1000 if one < 0.04 else 10 if one < 0.2 else 2
     many = min(run(1 + more)[1] for _ in range(2))
     return answer["epsilon_lower"], answer["epsilon_upper"], max(0, many - one) / more
 

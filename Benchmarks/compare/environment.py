@@ -6,6 +6,7 @@ PARLEY_COMPARE_FOLDER, or a temporary one that is removed at the end), with pinn
     environment.py dp_accounting            prints the path of that environment's python, creating it where needed
 """
 
+import fcntl
 import json
 import os
 import pathlib
@@ -49,6 +50,13 @@ class Environments:
 
     def python(self, peer):
         """The interpreter that has the peer installed; raises CalledProcessError if it cannot be."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Two comparisons at once may share a folder.
+        with open(self.folder / f"{peer}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return self.installed(peer)
+
+    def installed(self, peer):
         with_dependencies, alone = PEERS[peer]
         home = self.folder / peer
         python = home / "bin" / "python"
