@@ -103,6 +103,38 @@ struct JointQuantileTests {
         }
     }
 
+    /// What lies beyond the tabled ranks may weigh as much as the tabled ones, where these have narrow gaps, and lies on
+    /// both sides of them.
+    @Test(
+        "A rank that a coarse table draws is the one that finer ones draw, with equal values on a fine grid too",
+        arguments: [Int64(1) << 8, 1 << 10])
+    func decisionsAgree(count: Int64) throws {
+        let ranks = try RefinedRanks(indices: [1 << 39], counts: [count], points: 1 << 40)
+        let targets = QuantileTargets(
+            count: ranks.count, numerators: [1, 2, 3, 4], denominator: 5,
+            rate: ExponentRate(numerator: 1, divisors: [16], shift: 0), rateOfStep: 5.0 / 16)
+        let fine = JointQuantileTable<NaturalBounds>(targets, ranks: ranks, bits: 400)
+        var generator = SeededGenerator(seed: 37)
+        var decided = 0
+        for bits in [8, 64, 192, 300] {
+            let coarse = JointQuantileTable<DoubleBounds>(targets, ranks: ranks, bits: bits)
+            for draw in 0..<12 as Range<UInt64> {
+                // Both ends of the unit interval too, where the first digits are all equal.
+                let digits = draw < 6 ? generator.next() : draw < 9 ? draw << 30 : .max - draw << 30
+                let uniform = LazyUniform(numerator: Natural(digits), spread: 1, bits: 64)
+                guard let first = coarse.rank(of: 3, next: nil, at: uniform) else { continue }
+                decided += 1
+                var exact = uniform
+                for _ in 0..<8 { exact.refine(using: &generator) }
+                let second = try #require(fine.rank(of: 3, next: nil, at: exact))
+                #expect(first == second)
+                guard let length = coarse.runLength(of: 3, rank: first, at: uniform) else { continue }
+                #expect(fine.runLength(of: 3, rank: first, at: exact) == length)
+            }
+        }
+        #expect(decided > 0)
+    }
+
     @Test("Places of equal values: a value more adds one place and moves none")
     func places() throws {
         for bits in [0, 2, 5] {

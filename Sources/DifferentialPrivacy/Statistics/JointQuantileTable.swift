@@ -8,14 +8,15 @@
 /// ranks are drawn from the last to the first.
 ///
 /// Only ranks within `reach` of a quantile's target are tabled. Whatever places a quantile further away weighs at most
-/// `exp(-rate D reach)` of all volume, since the deviations up to it add up to at least its own: `outside` bounds that,
-/// and a draw that may fall there is not decided.
+/// `exp(-rate D reach)` of all volume, since the deviations up to it add up to at least its own: `outside` is from
+/// nothing to that much. It belongs to unknown ranks, some below all tabled ones, so it comes first in each line of
+/// items: then all their ends are as uncertain as it is, and a rank is drawn only if every finer table draws the same.
 struct JointQuantileTable<Bounds: PositiveBounds> {
     let targets: QuantileTargets
     let bits: Int
     let windows: [ClosedRange<Int>]
     private let volumes: [[Bounds]]
-    /// The weights of all that is not tabled, together.
+    /// The weights of all that is not tabled, together: from zero.
     private let outside: Bounds
     /// f_j(r), from j = 1.
     private(set) var placed: [[Bounds]] = []
@@ -32,7 +33,9 @@ struct JointQuantileTable<Bounds: PositiveBounds> {
         self.windows = windows
         let isWhole = windows.allSatisfy { $0 == 0...targets.count }
         outside =
-            isWhole ? .zero : .exponential(targets.rate, UInt128(reach) * UInt128(targets.denominator), bits: bits)
+            isWhole
+            ? .zero
+            : Bounds.exponential(targets.rate, UInt128(reach) * UInt128(targets.denominator), bits: bits).orLess
         let shift = Int.bitWidth - Int(ranks.places - 1).leadingZeroBitCount
         volumes = windows.map { window in
             ranks.gaps(window).map { .fraction($0.width, shift: shift, bits: bits) }
@@ -144,23 +147,21 @@ struct JointQuantileTable<Bounds: PositiveBounds> {
     /// The rank of quantile j (from 0), whose next one has a later rank, or is the end; nil if not decided.
     func rank(of j: Int, next: Int?, at uniform: LazyUniform) -> Int? {
         let window = windows[j]
-        var items: [Bounds] = []
+        var items = [outside]
         items.reserveCapacity(window.count + 1)
         for rank in window {
             guard rank < next ?? (targets.count + 1) else { break }
             items.append(
                 placed[j][rank - window.lowerBound] * kernel(step: j + 1, distance: (next ?? targets.count) - rank))
         }
-        items.append(outside)
-        guard let chosen = Bounds.item(of: items, at: uniform), chosen < items.count - 1 else { return nil }
-        return window.lowerBound + chosen
+        guard let chosen = Bounds.item(of: items, at: uniform), chosen > 0 else { return nil }
+        return window.lowerBound + chosen - 1
     }
 
     /// How many quantiles, the j-th and those just before it, share its rank; nil if not decided.
     func runLength(of j: Int, rank: Int, at uniform: LazyUniform) -> Int? {
-        let items = runs(j, rank) + [outside]
-        guard let chosen = Bounds.item(of: items, at: uniform), chosen < items.count - 1 else { return nil }
-        return chosen + 1
+        guard let chosen = Bounds.item(of: [outside] + runs(j, rank), at: uniform), chosen > 0 else { return nil }
+        return chosen
     }
 }
 

@@ -5,6 +5,8 @@ protocol PositiveBounds: Sendable {
     static func + (a: Self, b: Self) -> Self
     static func * (a: Self, b: Self) -> Self
     func divided(by divisor: UInt64) -> Self
+    /// From zero to the same upper bound.
+    var orLess: Self { get }
     /// exp(-rate * t), to that many bits where the type has a choice.
     static func exponential(_ rate: ExponentRate, _ t: UInt128, bits: Int) -> Self
     /// numerator / 2^shift, at most 1.
@@ -53,6 +55,8 @@ struct DoubleBounds: PositiveBounds {
         guard divisor != 1 && upper > 0 else { return self }
         return DoubleBounds(lower: Self.down(lower / Double(divisor)), upper: Self.up(upper / Double(divisor)))
     }
+
+    var orLess: DoubleBounds { DoubleBounds(lower: 0, upper: upper) }
 
     static func exponential(_ rate: ExponentRate, _ t: UInt128, bits: Int) -> DoubleBounds {
         if t == 0 { return DoubleBounds(lower: 1, upper: 1) }
@@ -114,6 +118,8 @@ struct NaturalBounds: PositiveBounds {
     func divided(by divisor: UInt64) -> NaturalBounds {
         NaturalBounds(lower: lower / divisor, upper: upper.dividedRoundingUp(by: divisor), bits: bits)
     }
+
+    var orLess: NaturalBounds { NaturalBounds(lower: .zero, upper: upper, bits: bits) }
 
     static func exponential(_ rate: ExponentRate, _ t: UInt128, bits: Int) -> NaturalBounds {
         let one = Natural.powerOfTwo(bits)
