@@ -10,6 +10,8 @@
 /// An additive mechanism costs a unit what its own clipped contribution costs; any other costs every unit with a row in
 /// scope the mechanism's whole cost, and costs others nothing.
 public struct IndividualFilter: Sendable {
+    /// What all amounts are losses of: of the other kind nothing is admitted.
+    public let kind: PrivacyLossKind
     /// What each unit may spend, in the ledger's units of 1e-12.
     public let limit: Int64
     /// What the worst case of all mechanisms may sum to.
@@ -25,13 +27,14 @@ public struct IndividualFilter: Sendable {
         guard limit.amount >= 0, cap.amount >= limit.amount else {
             throw .parameter("cap", expected: "at least the limit of a unit, which is not negative")
         }
+        kind = limit.kind
         self.limit = limit.amount
         self.cap = cap.amount
         spent = [Int64](repeating: 0, count: units)
     }
 
     /// Which units take part in a mechanism: those whose cost fits into what they have left, and who are charged for it.
-    /// Nil, and nothing is charged, where the mechanism's worst case does not fit under the cap.
+    /// Nil, and nothing is charged, where the mechanism's worst case does not fit under the cap or is of another kind.
     ///
     /// - Parameters:
     ///   - mechanism: the mechanism's data-independent worst case.
@@ -39,7 +42,9 @@ public struct IndividualFilter: Sendable {
     ///     taken as at least 0 and at most the worst case.
     public mutating func admit(mechanism: PrivacyLoss, cost: (_ unit: Int) -> Int64) -> [Bool]? {
         let (sum, overflow) = worstCase.addingReportingOverflow(mechanism.amount)
-        guard !overflow, mechanism.amount >= 0, mechanism.delta == 0, sum <= cap else { return nil }
+        guard mechanism.kind == kind, !overflow, mechanism.amount >= 0, mechanism.delta == 0, sum <= cap else {
+            return nil
+        }
         worstCase = sum
         var takesPart = [Bool](repeating: false, count: spent.count)
         for unit in spent.indices {

@@ -135,6 +135,10 @@ struct FilterTests {
         var hostile = try IndividualFilter(units: 2, limit: unit, cap: unit)
         let result = hostile.admit(mechanism: mechanism) { $0 == 0 ? .max : .min }
         #expect(result == [true, true])
+        // An epsilon is no rho.
+        let pure = try PrivacyLoss(roundingUpEpsilon: 0.01)
+        var mixed = try IndividualFilter(units: 1, limit: unit, cap: unit)
+        #expect(mixed.admit(mechanism: pure) { _ in 1 } == nil && mixed.worstCase == 0)
         #expect(try IndividualFilter.gaussianCost(normSquared: 9, sigma: 3) == 500_000_000_000)
         #expect(throws: MechanismError.self) { try IndividualFilter(units: -1, limit: unit, cap: unit) }
         #expect(throws: MechanismError.self) {
