@@ -207,7 +207,7 @@ private struct PlannedSynthesis: Sendable {
         do { try Ledger.charge(charge, population: population, researcher: nil, in: context) } catch {
             guard let exceeded = error as? Ledger.Exceeded else { throw error }
             throw Problem.overBudget(
-                "the synthetic table costs \(LossWords.text(charge)), more than \(exceeded.scope.words) has left of the "
+                "the synthetic table costs \(LossWords.text(charge)), more than is left to \(exceeded.scope.words) of the "
                     + "budget of \(exceeded.population)",
                 hint: "`parley budget` says what is left; ask for a smaller epsilon, or raise the total")
         }
