@@ -8,8 +8,9 @@ excluded from the CPU time; one thread. `peak_mb` is the largest resident memory
 Parley's line holds medians over 20 runs, a peer's one run. Errors are medians, over the released ones of the largest
 groups (184 and 290 of them), of |answer - truth| / truth.
 
-Truncation bias apart: `bias` is the median of |truth after truncation - truth| / truth over these groups, and `error_truncated`
-is measured against the truth after truncation, noise alone. A unit's rows in a group are cut at random: the truth after it is an expectation.
+Truncation bias apart: `bias` is the median of |truth after truncation - truth| / truth over these groups, and
+`error_truncated` is measured against the truth after truncation: noise alone. A unit's rows in a group are cut at random,
+the truth after it is an expectation.
 
 OpenDP's own random choice of groups (`truncate_num_groups`, keep="sample") fails on the Polars that it pins ("multiple
 fields with name 'g'") and its filters accept no other; keep="first" works, and keeps the 9 lowest keys of 10 (`rank < k`).
@@ -219,7 +220,7 @@ def table(lines):
 
     def percents(line, prefix, size):
         found = [line.get(f"{prefix}_{name}_{size}") for name in STATISTICS]
-        return ", ".join("–" if one is None else f"{100 * one:.2g} %" for one in found) if any(found) else ""
+        return ", ".join("–" if one is None else f"{100 * one:.2g} %" for one in found) if found != [None] * 3 else ""
 
     for line in lines:
         if "skipped" in line:
