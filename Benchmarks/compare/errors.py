@@ -4,9 +4,10 @@ capped). Each peer runs in an environment of its own (environment.py).
 
     errors.py --parley-bench PATH [--folder FOLDER] [--runs N]    one JSON object a line, then a table in Markdown
 
-Each error is the median over the runs of: |mean - truth|; the mean distance in ranks of the quantiles from their targets; the mean over bins, or over all
-ranges of the width, of |count - truth|. Every statistic has the whole epsilon. Neighbours are add/remove (epsilon for one
-row more or less) unless a line says that the number of rows is public: then neighbours replace one row.
+Each error is the median over the runs of: |mean - truth|; the mean distance in ranks of the quantiles from their targets;
+the mean over bins, or over all ranges of the width, of |count - truth|. Every statistic has the whole epsilon. Neighbours are
+add/remove (epsilon for one row more or less) unless a line says that the number of rows is public: then neighbours replace
+one row.
 """
 
 import argparse
