@@ -80,7 +80,8 @@ def peer_lines(environments, peer, script, arguments):
     try:
         python = environments.python(peer)
     except (subprocess.CalledProcessError, OSError) as error:
-        yield {"library": peer, "skipped": f"cannot be installed: {error}"}
+        print(f"{peer}: {error}", file=sys.stderr)
+        yield {"library": peer, "skipped": "cannot be installed, for the reason above"}
         return
     command = [python, str(pathlib.Path(script).resolve()), peer] + [str(argument) for argument in arguments]
     with subprocess.Popen(command, env=one_thread(), stdout=subprocess.PIPE, text=True) as process:
