@@ -14,7 +14,9 @@
 /// that the bounds do not decide is continued, with the same random digits, on bounds of more digits and wider reach,
 /// until it is decided. So nothing depends on how the weights are rounded, but time.
 ///
-/// Cost: about 1000 m / epsilon ranks a quantile, however many values there are, after the values are sorted.
+/// Cost: about 1000 m / epsilon ranks a quantile, however many values there are, after the values are sorted; more where
+/// thousands of values are equal, so that the time taken tells a little of the data: whoever shows it to others rounds it up
+/// to a public one, as a datasite does.
 public struct JointQuantiles: Sendable {
     /// The quantiles, rising.
     public let quantiles: [Double]
@@ -133,8 +135,11 @@ public struct JointQuantiles: Sendable {
         let bits = 96 + 24 * numerators.count
         var doubling = firstDoubling
         if doubling == 0 {
-            let table = JointQuantileTable<DoubleBounds>(targets, ranks: ranks, bits: bits)
-            if draw.advance(table, using: &generator) { return placesInGaps(draw.runs, ranks, using: &generator) }
+            // The wider reach is for many equal values, among which the best ranks have narrow gaps.
+            for reach in [bits, 96 + 64 * numerators.count] {
+                let table = JointQuantileTable<DoubleBounds>(targets, ranks: ranks, bits: reach)
+                if draw.advance(table, using: &generator) { return placesInGaps(draw.runs, ranks, using: &generator) }
+            }
             doubling = 1
         }
         while true {
