@@ -217,6 +217,21 @@ struct IngestTests {
             try ingest(file: file, manifest: manifest(), key: key, into: folder.path("t"))
         }
     }
+
+    @Test("A header longer than a block is read whole; one that never ends is refused")
+    func longHeader() throws {
+        let wide = (0..<400).map { "column_\($0)" }.joined(separator: ",")
+        let row = "1,1,1" + String(repeating: ",", count: 400)
+        let file = try folder.write("wide.csv", "person,plan,cost,\(wide)\n\(row)\n")
+        var options = IngestOptions()
+        options.blockBytes = 1 << 10
+        let report = try ingest(file: file, manifest: manifest(), key: key, into: folder.path("t"), options: options)
+        #expect(report.rowsKept == 1)
+        let endless = try folder.write("endless.csv", "person,plan,\"" + String(repeating: "x", count: 2 << 20))
+        #expect(throws: IngestError.rowTooLong(line: 1)) {
+            try ingest(file: endless, manifest: manifest(), key: key, into: folder.path("u"))
+        }
+    }
 }
 
 /// A folder that goes with the test.

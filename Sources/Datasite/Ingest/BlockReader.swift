@@ -10,6 +10,8 @@ struct BlockReader {
 
     /// A row longer than this is refused: it is an open quote.
     static let longestRow = 64 << 20
+    /// A header longer than this is refused: it is an open quote, or no header.
+    static let longestHeader = 1 << 20
 
     let rowFormat: RowFormat
     let headerLines: Int
@@ -27,10 +29,19 @@ struct BlockReader {
         blockBytes = max(options.blockBytes, 1 << 10)
         source = try Self.open(reader)
         let buffer = BlockBuffer()
-        try Self.fill(buffer, to: Swift.min(blockBytes, 1 << 20), &source, &isAtEnd)
+        var wanted = Swift.min(blockBytes, Self.longestHeader)
+        try Self.fill(buffer, to: wanted, &source, &isAtEnd)
+        guard buffer.count > 0 else { throw IngestError.emptyFile }
+        let format = Self.format(file, options.format)
+        if case .csv(let csv) = format {
+            while !isAtEnd, Self.rowEnd(in: buffer, quote: csv.quote) == nil {
+                guard wanted < Self.longestHeader else { throw IngestError.rowTooLong(line: 1) }
+                wanted *= 2
+                try Self.fill(buffer, to: wanted, &source, &isAtEnd)
+            }
+        }
         rest = buffer.contents(0..<buffer.count)
-        guard !rest.isEmpty else { throw IngestError.emptyFile }
-        switch Self.format(file, options.format) {
+        switch format {
         case .ndjson:
             rowFormat = .ndjson(NDJSONLayout(schema: schema))
             headerLines = 0
@@ -98,14 +109,19 @@ struct BlockReader {
                 buffer.endLine()
                 return 0..<buffer.count
             }
-            if let end = buffer.bytes.withBytes({ bytes in
-                RowBoundary.last(in: UnsafeRawBufferPointer(rebasing: bytes[..<buffer.count]), quote: quote)
-            }) {
+            if let end = Self.rowEnd(in: buffer, quote: quote) {
                 rest = buffer.contents(end..<buffer.count)
                 return 0..<end
             }
             guard wanted < Self.longestRow else { throw IngestError.rowTooLong(line: 0) }
             wanted *= 2
+        }
+    }
+
+    /// Where the last whole row ends; nil if none does.
+    private static func rowEnd(in buffer: BlockBuffer, quote: UInt8?) -> Int? {
+        buffer.bytes.withBytes { bytes in
+            RowBoundary.last(in: UnsafeRawBufferPointer(rebasing: bytes[..<buffer.count]), quote: quote)
         }
     }
 
