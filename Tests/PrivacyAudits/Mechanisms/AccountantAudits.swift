@@ -137,7 +137,8 @@ struct AccountantAudits {
     private static func accountants() throws -> [(name: String, accountant: any Accountant)] {
         [
             ("pure", PureAccountant()), ("zCDP", ZeroConcentratedAccountant()), ("Rényi", try RenyiAccountant()),
-            ("Gaussian", GaussianAccountant()),
+            ("Gaussian", GaussianAccountant()), ("privacy loss distribution", try PrivacyLossAccountant()),
+            ("the same on a coarse grid", try PrivacyLossAccountant(gridStep: 0.05)),
         ]
     }
 
