@@ -28,7 +28,7 @@ struct DocumentationTests {
 
         let server = try place.serve()
         let blocks = try Self.blocks("researcher")
-        #expect(blocks.count == 3)
+        #expect(blocks.count == 4)
         for block in blocks {
             // A free port instead of the usual one, and the URL named, since this folder is the owner's too.
             let script =
