@@ -16,11 +16,10 @@ public enum Conversion {
         guard rho > 0 else { return rho == 0 ? 0 : .infinity }
         guard delta > 0 else { return .infinity }
         guard delta < 1 else { return 0 }
-        let best = leastOver { order in
+        let order = leastOver { order in
             let terms = conversionTerms(order: order, delta: delta)
             return rho * (order + 1) + terms.sum
         }
-        let order = exp(best)
         let terms = conversionTerms(order: order, delta: delta)
         let size = rho * (order + 1) + terms.size
         return max(0, OutwardRounding.up(rho * (order + 1) + terms.sum + size * 0x1p-46))
@@ -29,10 +28,9 @@ public enum Conversion {
     /// The largest rho that `epsilon(rho:delta:)` converts to at most epsilon, rounded down; 0 where there is none.
     public static func rho(epsilon: Double, delta: Double) -> Double {
         guard epsilon > 0 && delta > 0 && delta < 1 else { return 0 }
-        let best = leastOver { order in
+        let order = leastOver { order in
             (conversionTerms(order: order, delta: delta).sum - epsilon) / (order + 1)
         }
-        let order = exp(best)
         let terms = conversionTerms(order: order, delta: delta)
         let slack = (epsilon + terms.size) * 0x1p-45
         return max(0, OutwardRounding.down((epsilon - terms.sum - slack) / (order + 1)))
@@ -51,7 +49,7 @@ public enum Conversion {
                 divergence + order * ratio - log1p(order), order * (rho * (order + 1) + epsilon - ratio) + log1p(order)
             )
         }
-        let best = terms(exp(leastOver { terms($0).sum }))
+        let best = terms(leastOver { terms($0).sum })
         guard best.sum.isFinite else { return 1 }
         return min(1, OutwardRounding.up(exp(min(0, best.sum + best.size * 0x1p-46))))
     }
@@ -63,24 +61,9 @@ public enum Conversion {
         return (first + second, (abs(log1p(order)) + abs(log(delta))) / order + abs(log(order)) + log1p(order))
     }
 
-    /// The logarithm of the order at which the function is least, by golden section.
+    /// The order, less 1, at which the function is least.
     private static func leastOver(_ value: (Double) -> Double) -> Double {
-        let ratio = (5.0.squareRoot() - 1) / 2
-        var (low, high) = (-45.0, 60.0)
-        var (left, right) = (high - ratio * (high - low), low + ratio * (high - low))
-        var (atLeft, atRight) = (value(exp(left)), value(exp(right)))
-        for _ in 0..<100 {
-            if atLeft <= atRight {
-                (high, right, atRight) = (right, left, atLeft)
-                left = high - ratio * (high - low)
-                atLeft = value(exp(left))
-            } else {
-                (low, left, atLeft) = (left, right, atRight)
-                right = low + ratio * (high - low)
-                atRight = value(exp(right))
-            }
-        }
-        return atLeft <= atRight ? left : right
+        exp(leastPlace(from: -45, to: 60, steps: 100) { value(exp($0)) })
     }
 }
 

@@ -24,22 +24,7 @@ struct LossMoments {
 
     /// The place, between two logarithms, where a function with one valley is least.
     static func leastPlace(_ low: Double, _ high: Double, steps: Int, _ value: (Double) -> Double) -> Double {
-        let ratio = (5.0.squareRoot() - 1) / 2
-        var (low, high) = (low, high)
-        var (left, right) = (high - ratio * (high - low), low + ratio * (high - low))
-        var (atLeft, atRight) = (value(exp(left)), value(exp(right)))
-        for _ in 0..<steps {
-            if atLeft <= atRight {
-                (high, right, atRight) = (right, left, atLeft)
-                left = high - ratio * (high - low)
-                atLeft = value(exp(left))
-            } else {
-                (low, left, atLeft) = (left, right, atRight)
-                right = low + ratio * (high - low)
-                atRight = value(exp(right))
-            }
-        }
-        return exp(atLeft <= atRight ? left : right)
+        exp(DifferentialPrivacy.leastPlace(from: low, to: high, steps: steps) { value(exp($0)) })
     }
 }
 

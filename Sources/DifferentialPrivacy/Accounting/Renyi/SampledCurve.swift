@@ -105,21 +105,15 @@ enum SampledCurve {
 
     /// ln of the sum over j from 2 to the order of e^term(j, ln C(order, j)).
     private static func logSum(order: Double, _ term: (_ j: Double, _ logChoose: Double) -> Double) -> Double {
-        var (sum, largest) = (0.0, -Double.infinity)
+        var sum = ExponentialSum()
         var logChoose = log(order)
         var j = 2.0
         while j <= order {
             logChoose += log((order - j + 1) / j)
-            let exponent = term(j, logChoose)
-            if exponent > largest {
-                sum = sum * exp(largest - exponent) + 1
-                largest = exponent
-            } else if exponent > -.infinity {
-                sum += exp(exponent - largest)
-            }
+            sum.add(exponent: term(j, logChoose))
             j += 1
         }
-        return sum > 0 ? log(sum) + largest : -.infinity
+        return sum.logarithm
     }
 
     /// ln(e^x - 1), also where the exponential is no Double.
@@ -136,21 +130,15 @@ enum SampledCurve {
         // The strip's half width d = 2 pi / step costs e^(d^2 / 2) and, where |e^z - 1| is small, at most a factor
         // that grows with l d / sigma: finer steps for higher moments.
         let step = min(0.5, 2 * sigma / l.squareRoot(), 3 * sigma)
-        var (sum, largest) = (0.0, -Double.infinity)
+        var sum = ExponentialSum()
         var x = -10.0 - l.squareRoot()
         let last = l * inverse + 10 + l.squareRoot()
         while x <= last {
             let z = x * inverse - shift
-            let exponent = l * logMagnitude(z) - x * x / 2
-            if exponent > largest {
-                sum = sum * exp(largest - exponent) + 1
-                largest = exponent
-            } else {
-                sum += exp(exponent - largest)
-            }
+            sum.add(exponent: l * logMagnitude(z) - x * x / 2)
             x += step
         }
-        return log(sum * step / (2 * Double.pi).squareRoot()) + largest + 0x1p-40
+        return sum.logarithm + log(step / (2 * Double.pi).squareRoot()) + 0x1p-40
     }
 
     /// ln |e^z - 1|.

@@ -34,7 +34,7 @@ struct SampledGaussian {
         let nodes = (order / sigma + 20) / step
         let value: Double
         if nodes < Self.workLimit {
-            value = excess(order: order, step: step).logOfSum / (order - 1)
+            value = excess(order: order, step: step).logOnePlus / (order - 1)
         } else if order < Self.workLimit {
             value = RenyiCurve.interpolated(order) { binomial(order: Int($0)) }
         } else {
@@ -52,7 +52,7 @@ struct SampledGaussian {
     }
 
     /// ln(1 + E[g]), for a step of the rule.
-    private func excess(order: Double, step: Double) -> Excess {
+    private func excess(order: Double, step: Double) -> ExponentialSum {
         let inverse = 1 / sigma
         let shift = inverse * inverse / 2
         // Beyond, what g gains is less than what the normal density loses.
@@ -65,15 +65,15 @@ struct SampledGaussian {
             sum += Expansion.power(rate * expm1(x * inverse - shift), order: order) * exp(-x * x / 2)
             x += step
         }
-        return Excess(scaled: sum * step / (2 * Double.pi).squareRoot(), logScale: 0)
+        return ExponentialSum(scaled: sum * step / (2 * Double.pi).squareRoot(), logScale: 0)
     }
 
-    private func scaledExcess(order: Double, step: Double) -> Excess {
+    private func scaledExcess(order: Double, step: Double) -> ExponentialSum {
         let t = order - 1
         let inverse = 1 / sigma
         let shift = inverse * inverse / 2
         let last = order * inverse + 10
-        var (sum, largest) = (0.0, -Double.infinity)
+        var sum = ExponentialSum()
         var x = -10.0
         while x <= last {
             let z = x * inverse - shift
@@ -85,15 +85,11 @@ struct SampledGaussian {
             // g <= (1 + u)^alpha, and that is all of it where the power is large.
             let logG = y < 200 && part < .infinity ? log(part) : order * logarithm
             let exponent = logG - x * x / 2
-            if exponent > largest {
-                sum = sum * exp(largest - exponent) + 1
-                largest = exponent
-            } else {
-                sum += exp(exponent - largest)
-            }
+            sum.add(exponent: exponent)
             x += step
         }
-        return Excess(scaled: sum * step / (2 * Double.pi).squareRoot(), logScale: largest)
+        sum.scaled *= step / (2 * Double.pi).squareRoot()
+        return sum
     }
 
     /// The same at a whole order, by Mironov, Talwar and Zhang's finite sum: the terms 0 and 1 less their exponentials
@@ -104,31 +100,22 @@ struct SampledGaussian {
         let shift = 1 / (2 * sigma * sigma)
         let (logRate, logRest) = (log(rate), log1p(-rate))
         var logChoose = log(n)
-        var (sum, largest) = (0.0, -Double.infinity)
+        var sum = ExponentialSum()
         for k in 2...order {
             let k = Double(k)
             logChoose += log((n - k + 1) / k)
             let exponent = k * (k - 1) * shift
             let logExcess = exponent < 1 ? log(expm1(exponent)) : exponent + log1p(-exp(-exponent))
             let term = logChoose + k * logRate + (n - k) * logRest + logExcess
-            if term > largest {
-                sum = sum * exp(largest - term) + 1
-                largest = term
-            } else {
-                sum += exp(term - largest)
-            }
+            sum.add(exponent: term)
         }
-        return Excess(scaled: sum, logScale: largest).logOfSum / (n - 1)
+        return sum.logOnePlus / (n - 1)
     }
 }
 
-/// How much a moment exceeds 1: `scaled * e^logScale`.
-private struct Excess {
-    var scaled: Double
-    var logScale: Double
-
-    /// ln(1 + excess), with the relative error of the sum added.
-    var logOfSum: Double {
+extension ExponentialSum {
+    /// ln(1 + sum), with the relative error of the sum added.
+    fileprivate var logOnePlus: Double {
         if logScale == 0 { return log1p(scaled * (1 + 0x1p-38)) }
         let slack = 0x1p-38 + abs(logScale) * 0x1p-45
         let logarithm = log(scaled) + logScale + slack
