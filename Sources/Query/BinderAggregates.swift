@@ -90,7 +90,9 @@ extension Binder {
                 case .variance, .populationVariance: .variance
                 default: .standardDeviation
                 }
-            return Aggregate(function: function, argument: argument, weight: weight)
+            let isWide = function == .sum && weight == nil && mayLeaveIntegers(argument)
+            return Aggregate(
+                function: function, argument: isWide ? Coercion.real(argument) : argument, weight: weight)
         case .median, .quantile, .minimum, .maximum: return try quantile(name, call, syntax)
         case .histogram: return try histogram(call, syntax)
         }
@@ -156,6 +158,14 @@ extension Binder {
                 hint: bound.type == .text
                     ? "Count text: COUNT(x), AVG(x = 'a')." : "Use MEDIAN or QUANTILE for dates, or YEAR(x).")
         }
+    }
+
+    /// Whether a sum over all rows that the bounds allow, and its noise, may need more than 64 bits.
+    private func mayLeaveIntegers(_ argument: Expression) -> Bool {
+        let bounds = scope.bounds.bounds(argument)
+        guard argument.type == .integer, bounds.isFinite else { return false }
+        let largest = Swift.max(abs(bounds.lower), abs(bounds.upper))
+        return largest * Double(Planner.capacity(scope.datasets)) >= 0x1p61
     }
 
     private mutating func quantile(

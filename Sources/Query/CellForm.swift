@@ -122,9 +122,7 @@ indirect enum CellForm: Sendable, Hashable {
         case .ratio(let numerator, let denominator, let lower, let upper):
             let interval = model.ratio(numerator, numerator.value(noisy), denominator, denominator.value(noisy))
             guard interval.lower.isFinite, interval.upper.isFinite else { return interval }
-            return Interval(
-                lower: Swift.min(Swift.max(interval.lower, lower), upper),
-                upper: Swift.max(Swift.min(interval.upper, upper), lower))
+            return interval.within(lower, upper)
         case .spread(let sum, let squares, let count, let largest, let isRoot):
             let interval = model.variance(
                 sum: (sum, sum.value(noisy)), squares: (squares, squares.value(noisy)),

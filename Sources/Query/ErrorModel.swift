@@ -12,6 +12,13 @@ struct Interval: Sendable, Hashable {
     var upper: Double
 
     static let unbounded = Interval(lower: -.infinity, upper: .infinity)
+
+    /// Its part between bounds within which the truth lies. An interval that misses them altogether, as one in twenty
+    /// may, has shown nothing but its own error: then all that is known are the bounds, not a single point of them.
+    func within(_ least: Double, _ largest: Double) -> Interval {
+        guard lower < largest, upper > least else { return Interval(lower: least, upper: largest) }
+        return Interval(lower: Swift.max(lower, least), upper: Swift.min(upper, largest))
+    }
 }
 
 /// Intervals that hold privacy noise only (PRIVACY.md, rule 22), for sums of noisy integers, ratios of such sums and
@@ -158,9 +165,7 @@ struct ErrorModel: Sendable, Hashable {
         let greatest = Swift.max(mean.lower * mean.lower, mean.upper * mean.upper)
         let crossesZero = mean.lower <= 0 && mean.upper >= 0
         let least = crossesZero ? 0 : Swift.min(mean.lower * mean.lower, mean.upper * mean.upper)
-        return Interval(
-            lower: Swift.min(Swift.max(second.lower - greatest, 0), largest),
-            upper: Swift.max(0, Swift.min(second.upper - least, largest)))
+        return Interval(lower: second.lower - greatest, upper: second.upper - least).within(0, largest)
     }
 
     // MARK: sums of Laplace noise

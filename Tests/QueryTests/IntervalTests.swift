@@ -59,6 +59,45 @@ struct IntervalTests {
         }
     }
 
+    @Test("Means and variances at an end of their bounds: no interval is a single point")
+    func endsOfBounds() throws {
+        let plan = try Fixtures.plan("SELECT AVG(visits), VARIANCE(visits) FROM visits", .rho(0.1))
+        let post = PostProcessing(output: plan.output, columns: plan.columns, notes: [])
+        let channels = plan.output.channels
+        var random = SeededGenerator(seed: 11)
+        var beyond = 0
+        for _ in 0..<500 {
+            // 1,000 rows, all of them 50: the mean's upper bound; their squares about the centre are 625.
+            let counts = zip(channels, [1_000, 25_000, 625_000] as [Int64]).map { channel, exact -> [Int64] in
+                var values = [exact]
+                if case .gaussian(let sigma) = channel.noise {
+                    (try? DiscreteGaussian(sigma: sigma))?.add(to: &values, using: &random)
+                }
+                return values
+            }
+            let noisy = NoisyGroups(keys: [[]], counts: counts, picks: channels.map { _ in [] })
+            let row = post.answer(noisy).rows[0]
+            for cell in row { #expect(try #require(cell.lower) < #require(cell.upper)) }
+            if row[0].value == .real(50) { beyond += 1 }
+        }
+        #expect(beyond > 100)
+    }
+
+    @Test("A sum that integers of 64 bits may not hold is a real number, and not cut off")
+    func wideSums() throws {
+        let wide = try Fixtures.plan(
+            "SELECT SUM(\(Array(repeating: "visits", count: 9).joined(separator: " * "))) FROM visits")
+        #expect(wide.columns[0].type == .real)
+        let post = PostProcessing(output: wide.output, columns: wide.columns, notes: [])
+        let step = try #require(wide.output.channels[0].grid?.step)
+        let steps = Int64(0x1p66 / step)
+        let noisy = NoisyGroups(keys: [[]], counts: wide.output.channels.map { _ in [steps] }, picks: [[]])
+        let cell = post.answer(noisy).rows[0][0]
+        #expect(try #require(cell.lower) < #require(cell.value.number))
+        #expect(try #require(cell.value.number) < #require(cell.upper))
+        #expect(try Fixtures.plan("SELECT SUM(visits) FROM visits").columns[0].type == .integer)
+    }
+
     @Test("Means, also where the count is near zero: unbounded intervals keep the coverage")
     func means() throws {
         for (index, (budget, regime)) in Self.budgets.enumerated() {
