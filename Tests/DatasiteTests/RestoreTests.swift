@@ -74,6 +74,101 @@ struct RestoreTests {
         #expect(try after.verify().problems == [])
     }
 
+    @Test("What waited for approval is neither answered twice for one charge nor given back")
+    func pending() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, approval: owner}")
+        let id = try #require(try await test.site.ask(TestSite.count(0.9), as: .ada).pendingID)
+        let backup = try test.copyAtOnce()
+        #expect(try await test.site.approve(id, by: .folder).state == "released")
+        try restore(backup, into: test.path)
+
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        #expect(try test.spent(after) == 9 * unit / 10)
+        #expect(await problem { _ = try await after.approve(id, by: .folder) }?.status == 409)
+        #expect(await problem { _ = try after.deny(id, by: .folder, reason: "no") }?.status == 409)
+        #expect(await problem { _ = try await after.answer(id, as: .ada) }?.status == 403)
+        #expect(await problem { _ = try await after.ask(TestSite.count(0.2), as: .ada) }?.status == 403)
+        #expect(try test.spent(after) == 9 * unit / 10)
+        #expect(try after.verify().problems == [])
+    }
+
+    @Test("A hold that was denied in the time that was lost does not hide what was released there")
+    func deniedMeanwhile() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, approval: owner}")
+        let held = try #require(try await test.site.ask(TestSite.count(0.5), as: .ada).pendingID)
+        let backup = try test.copyAtOnce()
+        _ = try test.site.deny(held, by: .folder, reason: "no")
+        let other = try #require(try await test.site.ask(TestSite.count(0.4), as: .ada).pendingID)
+        #expect(try await test.site.approve(other, by: .folder).state == "released")
+        try restore(backup, into: test.path)
+
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        #expect(await problem { _ = try after.deny(held, by: .folder, reason: "no") }?.status == 409)
+        #expect(try test.spent(after) == 4 * unit / 10)
+        #expect(try after.verify().problems == [])
+    }
+
+    @Test("Where nothing is known, a hold cannot reopen the budget")
+    func pendingUnknown() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, approval: owner}")
+        let held = try #require(try await test.site.ask(TestSite.count(0.5), as: .ada).pendingID)
+        try FileManager.default.removeItem(atPath: test.path + "/generation")
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        #expect(await problem { _ = try after.deny(held, by: .folder, reason: "no") }?.status == 409)
+        #expect(try test.spent(after) == unit)
+        #expect(try after.verify().problems == [])
+    }
+
+    @Test("What was lost by another measure of loss has no rate of exchange: everything is charged")
+    func otherKind() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}}")
+        let backup = try test.copyAtOnce()
+        try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 1e-6, total: {rho: 5}}")
+        var question = TestSite.count(1)
+        (question.epsilon, question.rho) = (nil, 0.5)
+        _ = try await test.site.ask(question, as: .ada)
+        try restore(backup, into: test.path)
+
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        #expect(try test.spent(after) == unit)
+        #expect(await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }?.status == 403)
+    }
+
+    @Test("What a restore lost counts for each researcher and in every window, new windows too")
+    func everyScope() async throws {
+        let policy =
+            "{loss: pure, total: {epsilon: 5}, per-researcher: {epsilon: 1}, windows: [{every: 7 days, epsilon: 1}]}"
+        let test = try TestSite()
+        let backup = try test.copyAtOnce()
+        try test.add("others", policy: policy, population: "neighbours")
+        _ = try await test.site.ask(TestSite.count(1, "others"), as: .ada)
+        try restore(backup, into: test.path)
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        _ = try after.addDataset(
+            file: test.path + "/others.csv",
+            manifestText: TestSite.manifest("others", policy: policy, population: "neighbours"))
+        let refused = await problem { _ = try await after.ask(TestSite.count(0.1, "others"), as: .ada) }
+        #expect(refused?.status == 403)
+        func report() throws -> [String: Double?] {
+            let report = try after.budget(as: .folder).first { $0.population == "neighbours" }
+            return Dictionary(uniqueKeysWithValues: (report?.lines ?? []).map { ($0.scope, $0.spent.epsilon) })
+        }
+        #expect(try report().values.allSatisfy { $0 == 1 }, "\(try report())")
+        #expect(try report().count == 3)
+        try after.setPolicy(
+            of: "others",
+            policyText:
+                "{loss: pure, total: {epsilon: 5}, per-researcher: {epsilon: 1}, windows: [{every: 14 days, epsilon: 1}]}"
+        )
+        #expect(try report().values.allSatisfy { $0 == 1 }, "\(try report())")
+        #expect(try after.verify().problems == [])
+    }
+
     @Test("A database put back under a running server is noticed by its next commit")
     func underARunningServer() async throws {
         let test = try TestSite()

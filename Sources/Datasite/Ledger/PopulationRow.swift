@@ -132,9 +132,8 @@ extension PopulationRow {
         let sameKind = row["kind"] == policy.regime.kind.rawValue
         let lost =
             sameKind ? PrivacyLoss(kind: policy.regime.kind, amount: row["amount"], delta: row["delta"]) : policy.total
-        try db.execute(
-            sql: "UPDATE populations SET spent_amount = ?, spent_delta = ?, released = 1 WHERE id = ?",
-            arguments: [lost.amount, lost.delta, population])
+        try Restore.charge(lost, population: population, in: context)
+        try db.execute(sql: "UPDATE populations SET released = 1 WHERE id = ?", arguments: [population])
         try db.execute(sql: "DELETE FROM lost_spending WHERE tag = ?", arguments: [tag])
         try context.journal(
             JournalEntry(
@@ -176,6 +175,16 @@ extension PopulationRow {
         while let row = try rows.next() {
             let loss = PrivacyLoss(kind: policy.regime.kind, amount: row[1], delta: row[2])
             try Ledger.addWindowSpending(db, population, loss, time: row[0])
+        }
+        // What a restore charged belongs to no request.
+        let entries = try Row.fetchCursor(
+            db, sql: "SELECT entry FROM journal WHERE instr(entry, ?)",
+            arguments: [JournalAction.restoreAccepted.rawValue])
+        while let row = try entries.next() {
+            guard let entry = JournalEntry.decode(row[0])?.entry, entry.action == .restoreAccepted,
+                entry.populations.contains(population), let loss = entry.loss, loss.kind == policy.regime.kind
+            else { continue }
+            try Ledger.addWindowSpending(db, population, loss, time: entry.time)
         }
     }
 }

@@ -62,16 +62,21 @@ struct RequestRow: Sendable {
         ).flatMap { try RequestRow($0, db) }
     }
 
-    /// The newest requests first; of one researcher, or of all.
-    static func list(researcher: String?, limit: Int, _ db: Database) throws -> [RequestRow] {
-        let rows =
-            if let researcher {
-                try Row.fetchAll(
-                    db, sql: "SELECT * FROM requests WHERE researcher = ? ORDER BY number DESC LIMIT ?",
-                    arguments: [researcher, limit])
-            } else {
-                try Row.fetchAll(db, sql: "SELECT * FROM requests ORDER BY number DESC LIMIT ?", arguments: [limit])
-            }
+    /// The newest requests first: of one researcher or of all, in one state or in any, older than one or from now on.
+    static func list(
+        researcher: String?, state: RequestState?, before: String?, limit: Int, _ db: Database
+    ) throws -> [RequestRow] {
+        let conditions = [
+            researcher.map { _ in "researcher = :researcher" }, state.map { _ in "state = :state" },
+            before.map { _ in "number < (SELECT number FROM requests WHERE id = :before)" },
+        ].compactMap(\.self)
+        let filter = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        let values: [String: (any DatabaseValueConvertible)?] = [
+            "researcher": researcher, "state": state?.rawValue, "before": before, "limit": limit,
+        ]
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT * FROM requests \(filter) ORDER BY number DESC LIMIT :limit",
+            arguments: StatementArguments(values.compactMapValues(\.self)))
         return try rows.compactMap { try RequestRow($0, db) }
     }
 
@@ -84,7 +89,7 @@ struct RequestRow: Sendable {
 
     // MARK: - Changes of state
 
-    /// Moves a request from one state to another, if it is still there.
+    /// Moves a request from one state to another, if it is still there and a restore did not lose what became of it.
     ///
     /// - Returns: whether it was.
     static func move(
@@ -92,7 +97,7 @@ struct RequestRow: Sendable {
     ) throws -> Bool {
         guard from.successors.contains(to) else { return false }
         try db.cachedStatement(
-            sql: "UPDATE requests SET state = ?, reason = coalesce(?, reason) WHERE id = ? AND state = ?"
+            sql: "UPDATE requests SET state = ?, reason = coalesce(?, reason) WHERE id = ? AND state = ? AND lost = 0"
         ).execute(arguments: [to.rawValue, reason, id, from.rawValue])
         return db.changesCount == 1
     }
@@ -120,6 +125,13 @@ struct RequestRow: Sendable {
         for id in old {
             _ = try find(id, context.db)?.giveBack(
                 as: .lapsed, by: "datasite", reason: "nobody decided within 30 days", in: &context)
+        }
+    }
+
+    /// Lapses everything that waits.
+    static func lapseAll(reason: String, in context: inout WriteContext) throws {
+        for id in try String.fetchAll(context.db, sql: "SELECT id FROM requests WHERE state = 'pending'") {
+            _ = try find(id, context.db)?.giveBack(as: .lapsed, by: "datasite", reason: reason, in: &context)
         }
     }
 

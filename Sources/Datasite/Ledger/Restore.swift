@@ -32,21 +32,30 @@ enum Restore {
     /// Where the file knows a population's spending, the difference is charged to all researchers together, to each
     /// researcher who may have spent it, and to every window; where it does not, everything is. Reserved requests
     /// without an answer can no longer be completed, since a draw may have left before the restore.
+    ///
+    /// What waited for approval lapses first. In the time that was lost it may have been approved and answered, and then
+    /// its charge is among what the file knows and this database does not; decided now, it would give a second answer for
+    /// that charge, or give back what was spent. With holds gone, what this database has spent is what it has released
+    /// or reserved, all of which the file's spending covers, as it covers every answer of the time that was lost: the
+    /// larger of the two bounds what was ever released.
     static func accept(_ file: GenerationFile.Record?, in context: inout WriteContext) throws -> [String] {
         let db = context.db
         var remarks: [String] = []
+        try RequestRow.lapseAll(reason: "the datasite was restored from a backup: ask again", in: &context)
         var known = Dictionary(
             (file?.spent ?? []).map { ($0.population, $0) }, uniquingKeysWith: { first, _ in first })
         for row in try Row.fetchAll(db, sql: "SELECT * FROM populations ORDER BY id") {
             let population = try PopulationRow(row)
             let lost: PrivacyLoss
-            if file?.spent != nil {
-                let spent = known.removeValue(forKey: GenerationFile.Record.Spent.tag(population.name))
+            let tag = GenerationFile.Record.Spent.tag(population.name)
+            let spent = known.removeValue(forKey: tag) ?? .init(population: tag, kind: population.kind, amount: 0, delta: 0)
+            if file?.spent != nil, spent.kind == population.kind || spent.isNothing {
                 lost = PrivacyLoss(
-                    kind: population.kind, amount: max(0, (spent?.amount ?? 0) - population.spent.amount),
-                    delta: max(0, (spent?.delta ?? 0) - population.spent.delta))
+                    kind: population.kind, amount: max(0, spent.amount - population.spent.amount),
+                    delta: max(0, spent.delta - population.spent.delta))
                 remarks.append("population \(population.name): charged what was lost")
             } else {
+                // Nothing is known, or it was spent by another measure of loss, for which there is no rate of exchange.
                 lost = population.limit.left(after: population.spent)
                 remarks.append("population \(population.name): what was lost is not known; its whole budget is charged")
             }
@@ -56,7 +65,7 @@ enum Restore {
                     action: .restoreAccepted, actor: "local owner", time: context.now, populations: [population.id],
                     loss: lost, detail: remarks.last ?? ""))
         }
-        for spent in known.values where spent.amount > 0 || spent.delta > 0 {
+        for spent in known.values where !spent.isNothing {
             try db.execute(
                 sql: "INSERT OR REPLACE INTO lost_spending VALUES (?, ?, ?, ?)",
                 arguments: [spent.population, spent.kind.rawValue, spent.amount, spent.delta])
@@ -68,7 +77,8 @@ enum Restore {
         return remarks
     }
 
-    private static func charge(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
+    /// Charges a loss of which nobody knows who spent it, and when: to all, to each and to every window from now on.
+    static func charge(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db
         try db.execute(
             sql: "UPDATE populations SET spent_amount = spent_amount + ?, spent_delta = spent_delta + ? WHERE id = ?",

@@ -30,6 +30,8 @@ struct GenerationFile: Sendable {
             var amount: Int64
             var delta: Int64
 
+            var isNothing: Bool { amount == 0 && delta == 0 }
+
             static func tag(_ name: String) -> Int64 {
                 SHA256.hash(data: Array(name.utf8)).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
             }
