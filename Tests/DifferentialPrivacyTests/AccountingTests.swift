@@ -155,6 +155,18 @@ struct ConversionTests {
         #expect(Conversion.rho(epsilon: 0, delta: 1e-6) == 0 && Conversion.rho(epsilon: 1, delta: 0) == 0)
     }
 
+    @Test("Where the curve is the small difference of large numbers, the bounds still hold it")
+    func largeRho() {
+        // From an implementation with 60 digits.
+        for (rho, epsilon, exact) in [
+            (1e8, 100120402.02473395, 8.4177002543289e-18), (1e12, 1000009900000.0, 1.27654785836267705e-12),
+        ] {
+            let bounds = Conversion.gaussianDeltaBounds(rho: rho, epsilon: epsilon)
+            #expect(bounds.lower <= exact && exact <= bounds.upper, "\(rho): \(bounds)")
+            #expect(bounds.upper < exact * 1.01)
+        }
+    }
+
     @Test("Round trips stay on the safe side, and close")
     func roundTrips() {
         for epsilon in [0.01, 0.1, 0.5, 1, 3, 10, 50] {

@@ -86,18 +86,29 @@ extension Conversion {
         let mu = (2 * rho).squareRoot()
         let a = mu / 2 - epsilon / mu
         let b = -mu / 2 - epsilon / mu
-        // exp(epsilon) phi(b) = phi(a), so both terms share a factor and only scaled functions are subtracted.
+        // How far rounding has moved a and b: much, for large mu, where a is the small difference of large numbers. What
+        // is computed from them rises in a and falls in b.
+        let moved = (mu / 2 + epsilon / mu) * 0x1p-50
+        return (
+            max(0, gaussianTerms(a - moved, b + moved).lower), min(1, gaussianTerms(a + moved, b - moved).upper)
+        )
+    }
+
+    /// `Phi(a) - exp(b^2 / 2 - a^2 / 2) Phi(b)` for b <= a, rounded down and up. Both terms share a factor, so that only
+    /// scaled functions are subtracted. The derivative by a is exp(-a^2 / 2) (1 / sqrt(2 pi) + a M / 2), where M is the
+    /// scaled complementary error function at -b / sqrt 2: at most sqrt(2 / pi) / |b|, so it is not negative.
+    private static func gaussianTerms(_ a: Double, _ b: Double) -> (lower: Double, upper: Double) {
         let factor = exp(-a * a / 2) / 2
         let second = OutwardRounding.scaledComplementaryErrorFunction(-b / 2.0.squareRoot())
         if a > 0 {
             let delta = erfc(-a / 2.0.squareRoot()) / 2 - factor * second
-            return (max(0, delta - 0x1p-44), min(1, delta + 0x1p-44))
+            return (delta - 0x1p-44, delta + 0x1p-44)
         }
         let first = OutwardRounding.scaledComplementaryErrorFunction(-a / 2.0.squareRoot())
         let slack = first * 0x1p-44 + (first - second) * a * a * 0x1p-48
         return (
-            max(0, OutwardRounding.down(factor * (first - second - slack))),
-            min(1, OutwardRounding.up(factor * (first - second + slack)))
+            OutwardRounding.down(factor * (first - second - slack)),
+            OutwardRounding.up(factor * (first - second + slack))
         )
     }
 

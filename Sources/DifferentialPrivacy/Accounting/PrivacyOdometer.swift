@@ -36,8 +36,8 @@ public struct PrivacyOdometer: Sendable {
         guard rho > 1e-12 && rho < 1e12 else { throw .parameter("rho", expected: "a number from 1e-12 to 1e12") }
         self.delta = delta
         accountant = try RenyiAccountant(neighbours: neighbours)
-        // The best order for a rho is 1 + sqrt(ln(1 / delta) / rho); the shares are 1 / (3 (1 + k^2)), which sum to
-        // pi coth(pi) / 3 = 1.05 over all whole k, and to less than 1 over these.
+        // The best order for a rho is 1 + sqrt(ln(1 / delta) / rho); the shares are 1 / (3.2 (1 + k^2)), which sum
+        // to pi coth(pi) / 3.2 = 0.985 over all whole k.
         let middle = (-log(delta) / rho).squareRoot()
         orders = (-12...12).map { k in
             let t = middle * exp2(Double(k) / 2)

@@ -51,6 +51,25 @@ public struct RenyiLoss: Sendable, Hashable, Codable {
         self.init(orders: none.orders, amounts: amounts, delta: try Self.units(delta / 2, 1e18, rounding: .down))
     }
 
+    private enum CodingKeys: String, CodingKey {
+        case orders, amounts, delta
+    }
+
+    /// Throws for what no other initialiser makes: a negative loss would give back what was spent.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        let none = try RenyiLoss(orders: container.decode([Double].self, forKey: .orders))
+        let amounts = try container.decode([Int64].self, forKey: .amounts)
+        let delta = try container.decode(Int64.self, forKey: .delta)
+        guard amounts.count == none.orders.count, amounts.allSatisfy({ $0 >= 0 }), delta >= 0 else {
+            throw DecodingError.dataCorrupted(
+                DecodingError.Context(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "a Rényi loss has an amount for each order, and none below 0"))
+        }
+        self.init(orders: none.orders, amounts: amounts, delta: delta)
+    }
+
     private init(orders: [Double], amounts: [Int64], delta: Int64) {
         self.orders = orders
         self.amounts = amounts

@@ -9,6 +9,23 @@ struct FilterTests {
     static let orders: [Double] = [6, 7, 8]
     static let step = PrivacyEvent.poissonSampled(rate: 0.004, .gaussian(noiseMultiplier: 1))
 
+    @Test("A stored loss that would give something back, or that lacks orders, cannot be read")
+    func hostileLosses() throws {
+        let loss = try RenyiLoss(Self.step, orders: Self.orders)
+        let text = String(decoding: try JSONEncoder().encode(loss), as: UTF8.self)
+        #expect(try JSONDecoder().decode(RenyiLoss.self, from: Data(text.utf8)) == loss)
+        for wrong in [
+            #"{"orders":[6,7,8],"amounts":[-1,1,1],"delta":0}"#, #"{"orders":[6,7,8],"amounts":[1,1,1],"delta":-5}"#,
+            #"{"orders":[6,7,8],"amounts":[],"delta":0}"#, #"{"orders":[6,7,8],"amounts":[1,1],"delta":0}"#,
+            #"{"orders":[],"amounts":[],"delta":0}"#, #"{"orders":[7,6,8],"amounts":[1,1,1],"delta":0}"#,
+            #"{"orders":[0.5,7,8],"amounts":[1,1,1],"delta":0}"#,
+        ] {
+            #expect(throws: (any Error).self, "\(wrong)") {
+                try JSONDecoder().decode(RenyiLoss.self, from: Data(wrong.utf8))
+            }
+        }
+    }
+
     @Test("A Rényi filter admits up to its limit at every order, and what it admitted is within (epsilon, delta)")
     func renyi() throws {
         let limit = try RenyiLoss(limitForEpsilon: 3, delta: 1e-5, orders: Self.orders)

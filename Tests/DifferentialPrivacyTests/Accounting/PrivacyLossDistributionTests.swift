@@ -27,6 +27,49 @@ struct PrivacyLossDistributionTests {
         return joint.reduce(0) { $0 + max(0, $1.p - exp(epsilon) * $1.q) }
     }
 
+    @Test("What is proved from below is never above what another accountant proves from above")
+    func accountantsAgree() throws {
+        var random = SeededGenerator(seed: 5)
+        func uniform(_ low: Double, _ high: Double) -> Double {
+            low * Foundation.exp(Foundation.log(high / low) * Double(random.next() >> 11) * 0x1p-53)
+        }
+        var cases: [(events: [(PrivacyEvent, Int)], delta: Double)] = [
+            ([(.exponentialMechanism(epsilon: 3.5, times: 1), 2000)], 1e-6),
+            ([(.discreteGaussian(sensitivitySquared: 5, sigma: 2.4003), 1917)], 3.334e-4),
+        ]
+        // Laws whose upper and lower bounds differ, many times, alone and beside others.
+        for _ in 0..<40 {
+            let some: [PrivacyEvent] = [
+                .exponentialMechanism(epsilon: uniform(0.05, 4), times: 1),
+                .discreteGaussian(sensitivitySquared: uniform(1, 40).rounded(), sigma: uniform(0.8, 20)),
+                .skellam(l1Sensitivity: 3, sensitivitySquared: 3, variance: uniform(20, 400)),
+                .discreteLaplace(sensitivity: uniform(1, 6).rounded(), scale: uniform(0.5, 20)),
+                .gaussian(noiseMultiplier: uniform(0.5, 20)),
+            ].filter { _ in random.next() % 3 == 0 }
+            cases.append((some.map { ($0, Int(uniform(1, 3000))) }, uniform(1e-10, 0.5)))
+        }
+        var informative = 0
+        for (events, delta) in cases {
+            var below = try PrivacyLossAccountant(gridStep: 1e-3)
+            var above = try RenyiAccountant()
+            do {
+                for (event, times) in events {
+                    try below.compose(event, times: times)
+                    try above.compose(event, times: times)
+                }
+                let bounds = try below.epsilon(delta: delta)
+                #expect(try bounds.lower <= above.epsilon(delta: delta).upper, "\(events) \(delta)")
+                if bounds.lower > 0, bounds.lower > 0.5 * bounds.upper { informative += 1 }
+                let epsilon = 0.7 * bounds.upper
+                #expect(try below.delta(epsilon: epsilon).lower <= above.delta(epsilon: epsilon).upper, "\(events)")
+            } catch let error as MechanismError {
+                // An event that is not supported, or losses too large for a grid.
+                _ = error
+            }
+        }
+        #expect(informative >= 15)
+    }
+
     @Test("Random laws, also sampled: the exact delta lies between the bounds on grids of every width")
     func randomLaws() throws {
         var random = SeededGenerator(seed: 5)

@@ -93,8 +93,9 @@ struct LossTail {
         var low = max(least, loss(kept.place - 1))
         if kept.place == 0 || loss(kept.place) <= least { low = least }
         if bound(low, kept) <= delta {
-            // Only where the window's lowest point was reached, or zero.
-            return low <= least || kept.place == 0 ? max(0, isUpper ? low + 3 * blur : 0) : low + 3 * blur
+            // Only where the window's lowest point was reached, or zero. Below it a lower bound shows nothing: all that
+            // it fails to exceed delta at may be missing from the window.
+            return isUpper ? max(0, low + 3 * blur) : 0
         }
         var high = max(low, loss(kept.place))
         for _ in 0..<64 where high > low {

@@ -184,7 +184,9 @@ extension PrivacyLossDistribution {
         let tilt = LossTilt(above, step: step, query: query)
         guard tilt.count <= mostPoints else { return nil }
         let transform = RealFourierTransform(count: RealFourierTransform.count(atLeast: tilt.count))
-        func bound(_ moments: LossMoments, _ laws: [OneLaw], isUpper: Bool) -> Double {
+        func bound(
+            _ moments: LossMoments, _ laws: [OneLaw], _ tilt: LossTilt, _ transform: RealFourierTransform, isUpper: Bool
+        ) -> Double {
             let composition = LossComposition(moments, tilt: tilt, transform: transform)
             let blur = laws.reduce(0) { $0 + $1.times * $1.blur }
             let result = LossTail(composition: composition, blur: blur, isUpper: isUpper)
@@ -193,10 +195,19 @@ extension PrivacyLossDistribution {
             case .epsilon(let delta): return result.epsilon(delta: delta)
             }
         }
-        let high = bound(above, upper, isUpper: true)
+        let high = bound(above, upper, tilt, transform, isUpper: true)
         guard !lower.isEmpty else { return PrivacyBounds(lower: 0, upper: high) }
         let below = LossMoments(laws: lower.map { ($0.cells.optimistic(), $0.times) })
-        return PrivacyBounds(lower: bound(below, lower, isUpper: false), upper: high)
+        var low = bound(below, lower, tilt, transform, isUpper: false)
+        if low == 0 {
+            // Many repetitions of laws that differ: where the upper one's answer lies, the lower one has no mass.
+            let own = LossTilt(below, step: step, query: query)
+            if own.count <= mostPoints {
+                let transform = RealFourierTransform(count: RealFourierTransform.count(atLeast: own.count))
+                low = bound(below, lower, own, transform, isUpper: false)
+            }
+        }
+        return PrivacyBounds(lower: low, upper: high)
     }
 
     /// A step at most as large on whose multiples the atoms of the most frequent event with atoms lie, so that moving onto
