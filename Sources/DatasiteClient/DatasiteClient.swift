@@ -60,9 +60,9 @@ public final class DatasiteClient: Sendable {
 
     public func budget() async throws -> [BudgetReport] { try await get("/v1/budget") }
 
-    /// Entries of the journal from `index` (1 is the first), at most `limit`.
-    public func audit(from index: Int64 = 1, limit: Int = 1_000) async throws -> [AuditEntry] {
-        try await get("/v1/audit?from=\(index)&limit=\(limit)")
+    /// Entries of the journal from `index` (1 is the first), or the newest ones; at most `limit`, up to 1,000.
+    public func audit(from index: Int64? = nil, limit: Int = 1_000) async throws -> [AuditEntry] {
+        try await get("/v1/audit?" + (index.map { "from=\($0)&" } ?? "") + "limit=\(limit)")
     }
 
     // MARK: Questions
@@ -88,7 +88,12 @@ public final class DatasiteClient: Sendable {
         do {
             reply = try await send(request, key: key)
         } catch let error as TransportError where error.kind == .interrupted {
-            reply = try await send(request, key: key)
+            do {
+                reply = try await send(request, key: key)
+            } catch let again as TransportError where again.kind == .unreachable {
+                // That nobody listens any more must not hide that the question had been sent.
+                throw error
+            }
         }
         if reply.status == 202 { return .pending(try Self.decode(reply.body)) }
         guard let header = reply.headers.first(name: "Parley-Receipt"), let receipt = Base64URL.decode(header) else {
@@ -105,7 +110,13 @@ public final class DatasiteClient: Sendable {
 
     // MARK: Requests
 
-    public func requests() async throws -> [RequestSummary] { try await get("/v1/requests") }
+    /// Requests, newest first: at most `limit`, up to 1,000; those older than `before`; those in that state.
+    public func requests(
+        state: String? = nil, before: String? = nil, limit: Int = 1_000
+    ) async throws -> [RequestSummary] {
+        let filters = [state.map { "state=\(Self.escaped($0))&" }, before.map { "before=\(Self.escaped($0))&" }]
+        return try await get("/v1/requests?" + filters.compactMap(\.self).joined() + "limit=\(limit)")
+    }
 
     public func request(_ id: String) async throws -> RequestSummary {
         try await get("/v1/requests/\(Self.escaped(id))")

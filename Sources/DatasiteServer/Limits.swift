@@ -30,8 +30,8 @@ public struct Limits: Sendable, Hashable {
     /// The most connections from one IPv4 address or IPv6 network of 64 bits, so that nobody alone keeps others out.
     /// Behind a proxy all come from its address, and the proxy must see to it.
     public var connectionsPerAddress: Int
-    /// The most entries in one page of the audit trail.
-    public var auditPage: Int
+    /// The most entries in one page of a list.
+    public var page: Int
     /// How long a shutdown waits for exchanges in progress.
     public var shutdownGrace: TimeAmount
 
@@ -41,7 +41,7 @@ public struct Limits: Sendable, Hashable {
         lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, headerBytes: Int = 16 << 10,
         headerFieldBytes: Int = 8 << 10, headerFields: Int = 64, targetBytes: Int = 2 << 10,
         idempotencyKeyBytes: Int = 128, connections: Int = 512, connectionsPerAddress: Int = 128,
-        auditPage: Int = 1_000, shutdownGrace: TimeAmount = .seconds(30)
+        page: Int = 1_000, shutdownGrace: TimeAmount = .seconds(30)
     ) {
         self.headDeadline = headDeadline
         self.idleDeadline = idleDeadline
@@ -56,7 +56,7 @@ public struct Limits: Sendable, Hashable {
         self.idempotencyKeyBytes = idempotencyKeyBytes
         self.connections = connections
         self.connectionsPerAddress = connectionsPerAddress
-        self.auditPage = auditPage
+        self.page = page
         self.shutdownGrace = shutdownGrace
     }
 }

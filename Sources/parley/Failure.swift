@@ -26,6 +26,8 @@ extension Problem {
     func lines(sql: String?) -> [String] {
         var lines = PrintableText.escapeLines(detail.isEmpty ? title : detail)
         if let position, let sql { lines += SourceMark(sql, offset: position).lines }
+        // The site speaks of HTTP here, which is not what she did.
+        let hint = status == 401 ? "Log in again with the token that the owner gave you: parley login URL" : hint
         if let hint { lines += PrintableText.escapeLines(hint).map { "  " + $0 } }
         return lines
     }

@@ -46,6 +46,7 @@ struct Parley: AsyncParsableCommand {
             } else {
                 try command.run()
             }
+            try Terminal.checkOutput()
         } catch let error where isOurs(error) {
             report(error)
             exit(withError: ExitStatus.failed)

@@ -3,6 +3,8 @@ import DatasiteProtocol
 import Foundation
 import Hummingbird
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import Testing
@@ -112,6 +114,34 @@ struct ClientTests {
             #expect(try await site.description() == other)
             #expect(await failure { _ = try await site.description() }.transport?.kind == .invalidReceipt)
         }
+    }
+
+    @Test(
+        "A server that dies with the question in hand: it is said that the question was sent, not that nobody is there")
+    func deadServer() async throws {
+        let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+            .bind(host: "127.0.0.1", port: 0) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
+                }
+            }
+        let port = try #require(listener.channel.localAddress?.port)
+        let request = try AskRequest(decoding: Fixture.bytes("request.json"))
+        let site = try DatasiteClient(
+            url: "http://127.0.0.1:\(port)", token: "t", options: ClientOptions(pinnedKey: ReceiptTests.key))
+        async let asked = failure { _ = try await site.ask(request) }
+        try? await listener.executeThenClose { connections in
+            for try await connection in connections {
+                try await connection.executeThenClose { inbound, _ in
+                    for try await _ in inbound { break }
+                    try await listener.channel.close()
+                }
+                break
+            }
+        }
+        let error = try #require(await asked.transport)
+        #expect(error.kind == .interrupted, "\(error)")
+        #expect(error.hint.contains("idempotency key"))
     }
 
     @Test("What is no datasite is said to be none; redirects, which would carry the token, are not followed")

@@ -54,17 +54,22 @@ extension Datasite {
         return lines
     }
 
-    /// The audit trail from an index on: who asked what, when, for how much; what was refused and why. For owners and
-    /// auditors.
-    public func audit(as identity: Identity, from index: Int64 = 1, limit: Int = 1_000) throws -> [AuditEntry] {
+    /// The audit trail: who asked what, when, for how much; what was refused and why. For owners and auditors.
+    ///
+    /// - Parameters:
+    ///   - index: The first entry; without one, the newest `limit` entries.
+    ///   - limit: At most that many, from 1 to 10,000.
+    public func audit(as identity: Identity, from index: Int64? = nil, limit: Int = 1_000) throws -> [AuditEntry] {
         guard identity.role != .researcher else {
             throw Problem.forbidden(
                 "owners and auditors read the audit trail", hint: "`parley requests` shows your own")
         }
+        let limit = max(1, min(limit, 10_000))
         return try read { db in
-            try Row.fetchAll(
+            let newest = try Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0
+            return try Row.fetchAll(
                 db, sql: "SELECT number, entry, hash FROM journal WHERE number >= ? ORDER BY number LIMIT ?",
-                arguments: [index, max(1, min(limit, 10_000))]
+                arguments: [index ?? newest - Int64(limit) + 1, limit]
             ).compactMap { row in
                 guard let entry = JournalEntry.decode(row[1])?.entry else { return nil }
                 return AuditEntry(

@@ -6,11 +6,27 @@ import Query
 
 extension Datasite {
     /// The newest requests: her own for a researcher, all for owners and auditors.
-    public func requests(as identity: Identity, limit: Int = 1_000) throws -> [RequestSummary] {
+    ///
+    /// - Parameters:
+    ///   - state: Only those in that state (a `RequestSummary.state`).
+    ///   - before: Only those older than this request: the last of one page begins the next.
+    ///   - limit: At most that many, from 1 to 10,000.
+    public func requests(
+        as identity: Identity, state: String? = nil, before: String? = nil, limit: Int = 1_000
+    ) throws -> [RequestSummary] {
         let catalogue = try catalogue()
+        let state = try state.map { name in
+            guard let state = RequestState(rawValue: name) else {
+                let states = RequestState.allCases.map(\.rawValue).joined(separator: ", ")
+                throw Problem.invalidRequest("there is no state \(DisplayedName.of(name)); there are \(states)")
+            }
+            return state
+        }
+        if let before { _ = try row(before, as: identity) }
         return try read { db in
             try RequestRow.list(
-                researcher: identity.role == .researcher ? identity.name : nil, limit: max(1, min(limit, 10_000)), db)
+                researcher: identity.role == .researcher ? identity.name : nil, state: state, before: before,
+                limit: max(1, min(limit, 10_000)), db)
         }.map { summary($0, catalogue) }
     }
 

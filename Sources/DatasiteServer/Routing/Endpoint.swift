@@ -47,5 +47,11 @@ enum Endpoint: String, CaseIterable, Sendable {
         }
     }
 
-    var queryKeys: Set<String> { self == .audit ? ["from", "limit"] : [] }
+    var queryKeys: Set<String> {
+        switch self {
+        case .audit: ["from", "limit"]
+        case .listRequests: ["before", "limit", "state"]
+        default: []
+        }
+    }
 }

@@ -24,7 +24,7 @@ struct Routes: Sendable {
         case .getDataset:
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .preview, .ask, .mock: return try await question(call)
-        case .listRequests: return try Reply.json(datasite.requests(as: call.requireIdentity()))
+        case .listRequests: return try requests(call)
         case .getRequest: return try Reply.json(datasite.request(call.parameter, as: call.requireIdentity()))
         case .getAnswer: return Reply.bytes(try await datasite.answer(call.parameter, as: call.requireIdentity()))
         case .getReceipt: return Reply.bytes(try datasite.receipt(call.parameter, as: call.requireIdentity()))
@@ -69,9 +69,20 @@ struct Routes: Sendable {
 
     private func audit(_ call: Call) throws -> Response {
         let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
-        let from = try query.integer("from", in: 1...Int64.max) ?? 1
-        let limit = try query.integer("limit", in: 1...Int64(limits.auditPage)) ?? Int64(limits.auditPage)
-        return try Reply.json(datasite.audit(as: call.requireIdentity(), from: from, limit: Int(limit)))
+        let from = try query.integer("from", in: 1...Int64.max)
+        return try Reply.json(datasite.audit(as: call.requireIdentity(), from: from, limit: pageSize(query)))
+    }
+
+    private func requests(_ call: Call) throws -> Response {
+        let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
+        return try Reply.json(
+            datasite.requests(
+                as: call.requireIdentity(), state: query.text("state"), before: query.text("before"),
+                limit: pageSize(query)))
+    }
+
+    private func pageSize(_ query: Query) throws -> Int {
+        Int(try query.integer("limit", in: 1...Int64(limits.page)) ?? Int64(limits.page))
     }
 
     // MARK: Reading
@@ -130,6 +141,8 @@ private struct Query {
             }
         }
     }
+
+    func text(_ key: String) -> String? { values[key] }
 
     func integer(_ key: String, in range: ClosedRange<Int64>) throws -> Int64? {
         guard let text = values[key] else { return nil }

@@ -28,7 +28,7 @@ struct AnswerView {
                 canvas.write(plot.render(on: canvas))
             }
         }
-        if output.format == .table { showRemarks(on: terminal) }
+        if output.format == .table, !output.quiet { showRemarks(on: terminal) }
     }
 
     private func showRemarks(on terminal: Terminal) {

@@ -32,6 +32,13 @@ struct AskCommand: AsyncParsableCommand {
 
     func validate() throws {
         if dryRun, mock { throw ValidationError("Give either --dry-run or --mock, not both.") }
+        if dryRun, output.answer != nil || output.receipt != nil || output.format == .csv || output.plot {
+            throw ValidationError(
+                "--dry-run has no answer to save or to draw: leave out --answer, --receipt, --plot and --format csv.")
+        }
+        if mock, output.receipt != nil {
+            throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
+        }
         if !spending.isGiven, !mock {
             throw ValidationError(
                 "Say what the question may cost: --epsilon 0.5, --rho 0.01, or --error 2% --group-size N.")
@@ -59,7 +66,8 @@ struct AskCommand: AsyncParsableCommand {
         } catch let error as TransportError where !dryRun && !mock && error.mayHaveBeenCharged {
             report(error)
             Terminal.diagnostics.line(
-                "  It may have been answered and charged. Ask again with --idempotency-key \(key): it is charged once.")
+                "  It may have been answered and charged. Ask again with --idempotency-key \(key): it is charged once;")
+            Terminal.diagnostics.line("  or look for it in: parley history")
             throw ExitStatus.failed
         }
     }
@@ -96,7 +104,10 @@ struct Asking {
         AnswerView(answer: answer, bytes: bytes, output: output).show(on: .output)
     }
 
+    /// Whatever could keep an answer from being saved is found before anything is charged.
     func ask(_ request: AskRequest, idempotencyKey: String) async throws {
+        try KeptReceipts().prepare()
+        try output.checkDestinations()
         switch try await connection.client.ask(request, idempotencyKey: idempotencyKey) {
         case .released(let released):
             try show(released)
@@ -109,17 +120,24 @@ struct Asking {
         }
     }
 
+    /// The answer is shown first: it is paid for, whatever becomes of its files.
     func show(_ released: ReleasedAnswer) throws {
-        try KeptReceipts().keep(
-            .init(url: connection.url, receipt: released.receipt, answer: released.bytes))
-        try output.save(answerBytes: released.bytes, receiptBytes: released.receiptBytes)
         AnswerView(answer: released.answer, bytes: released.bytes, output: output).show(on: .output)
+        do {
+            try KeptReceipts().keep(
+                .init(url: connection.url, receipt: released.receipt, answer: released.bytes))
+            try output.save(answerBytes: released.bytes, receiptBytes: released.receiptBytes)
+        } catch {
+            let id = PrintableText.escape(released.receipt.body.request)
+            throw Failure(
+                error.what, next: "The answer was released and charged; save it, at no cost, with: parley history \(id)")
+        }
     }
 }
 
 extension TransportError {
     /// Whether the question may have reached the datasite.
-    fileprivate var mayHaveBeenCharged: Bool {
+    var mayHaveBeenCharged: Bool {
         switch kind {
         case .timedOut, .interrupted, .notADatasite, .invalidReceipt: true
         case .invalidURL, .unreachable, .untrusted: false

@@ -6,12 +6,14 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit", abstract: "Who asked what, when and for how much; what was refused, and why.")
 
     @OptionGroup var options: PlaceOptions
-    @Option(help: "Begin at this entry of the journal.") var from: Int64 = 1
-    @Option(help: "Show at most that many entries.") var limit = 1000
+    @Option(help: "Begin at this entry of the journal (default: so that the newest are shown).") var from: Int64?
+    @Option(help: "Show at most that many entries (up to 1000).") var limit = 1000
     @Flag(help: "Show the journal's hash at each entry.") var hashes = false
 
     func validate() throws {
-        guard from >= 0, limit > 0 else { throw ValidationError("--from and --limit must be positive.") }
+        guard from ?? 1 >= 1, (1...1000).contains(limit) else {
+            throw ValidationError("--from is at least 1, --limit from 1 to 1000.")
+        }
     }
 
     func run() async throws {
@@ -19,7 +21,7 @@ struct AuditCommand: AsyncParsableCommand {
         let (from, limit) = (from, limit)
         let entries = try await place.audit(from: from, limit: limit)
         guard !entries.isEmpty else {
-            Terminal.output.line("The journal has no entry from \(from) on.")
+            Terminal.output.line("The journal has no entry from \(from ?? 1) on.")
             return
         }
         var titles: [TextTable.Column] = [
@@ -37,5 +39,11 @@ struct AuditCommand: AsyncParsableCommand {
             return row + [RequestView.oneLine(entry.detail)]
         }
         Terminal.output.write(TextTable(titles, rows: rows).render(on: .output))
+        if let first = entries.first, first.index > 1, from == nil {
+            Terminal.diagnostics.line(
+                "The newest entries are shown; for earlier ones: --from \(max(1, first.index - Int64(limit)))")
+        } else if let last = entries.last, entries.count == limit, from != nil {
+            Terminal.diagnostics.line("There may be more: --from \(last.index + 1)")
+        }
     }
 }

@@ -39,7 +39,8 @@ enum BudgetView {
             ])
         }
         terminal.write(table.render(on: terminal))
-        if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta {
+        if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta
+        {
             terminal.line(
                 "  (ρ \(NumberText.significant(total.amount)) converts to ε \(NumberText.significant(epsilon, digits: 3))"
                     + " at δ \(NumberText.significant(delta, digits: 3)); rhos add up, epsilons do not)")

@@ -8,6 +8,7 @@ struct HistoryCommand: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var output: OutputOptions
+    @OptionGroup var page: PageOptions
     @Argument(help: "A request's id.") var id: String?
 
     func run() async throws {
@@ -17,18 +18,15 @@ struct HistoryCommand: AsyncParsableCommand {
     }
 
     private func list(_ connection: Connection) async throws {
-        let requests = try await connection.client.requests()
-        guard !requests.isEmpty else {
-            Terminal.output.line("You have not asked anything yet.")
-            return
-        }
-        Terminal.output.write(RequestView.table(requests).render(on: .output))
+        let requests = try await connection.client.requests(before: page.before, limit: page.limit)
+        page.show(requests, none: "You have not asked anything yet.")
     }
 
     private func show(_ id: String, _ connection: Connection, _ output: OutputOptions) async throws {
         let request = try await connection.client.request(id)
         switch request.state {
-        case "released":
+        // What was charged and cut short is computed now, under the same charge.
+        case "released", "reserved":
             try Asking(connection: connection, output: output).show(try await connection.client.answer(id))
         case "pending":
             RequestView.show(request)

@@ -61,13 +61,15 @@ struct LogoutCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logout", abstract: "Forget your token for a datasite, and its pinned key.")
 
-    @Argument(help: "The datasite's URL (default: the one that you logged in to last).") var url: String?
+    @Argument(help: "The datasite's URL (default: $PARLEY_URL, else the one that you logged in to last).")
+    var url: String?
 
     func run() async throws {
         var logins = try Logins.load()
-        guard let address = try url.map({ try SiteURL.normalised($0) }) ?? logins.current,
+        let named = url ?? ConnectionOptions.environmentURL
+        guard let address = try named.map({ try SiteURL.normalised($0) }) ?? logins.current,
             logins.sites.removeValue(forKey: address) != nil
-        else { throw Failure("You are not logged in\(url.map { " to \($0)" } ?? "").") }
+        else { throw Failure("You are not logged in\(named.map { " to \($0)" } ?? "").") }
         if logins.current == address { logins.current = logins.sites.keys.sorted().first }
         try logins.save()
         Terminal.output.line("Forgot the token for \(address).")

@@ -6,17 +6,14 @@ struct RequestsCommand: AsyncParsableCommand {
         commandName: "requests", abstract: "List what was asked, and what waits for approval.")
 
     @OptionGroup var options: PlaceOptions
+    @OptionGroup var page: PageOptions
     @Flag(help: "Only those that wait for an owner's approval.") var pending = false
 
     func run() async throws {
         let place = try options.place()
-        var requests = try await place.requests()
-        if pending { requests.removeAll { $0.state != "pending" } }
-        guard !requests.isEmpty else {
-            Terminal.output.line(pending ? "Nothing waits for approval." : "Nothing has been asked yet.")
-            return
-        }
-        Terminal.output.write(RequestView.table(requests).render(on: .output))
+        let (page, pending) = (page, pending)
+        let requests = try await place.requests(state: pending ? "pending" : nil, page: page)
+        page.show(requests, none: pending ? "Nothing waits for approval." : "Nothing has been asked yet.")
     }
 }
 
@@ -49,6 +46,30 @@ struct DenyCommand: AsyncParsableCommand {
         let (id, reason) = (id, reason)
         let request = try await place.deny(id, reason: reason)
         RequestView.show(request)
+    }
+}
+
+/// Which part of a long list.
+struct PageOptions: ParsableArguments {
+    @Option(help: "Show at most that many, the newest first (up to 1000).") var limit = 1000
+    @Option(help: ArgumentHelp("Show those older than this request.", valueName: "id")) var before: String?
+
+    func validate() throws {
+        guard (1...1000).contains(limit) else { throw ValidationError("--limit is a number from 1 to 1000.") }
+    }
+
+    /// The table, and how to go on where it may not be all.
+    func show(_ requests: [RequestSummary], none: String) {
+        guard let last = requests.last else {
+            Terminal.output.line(before == nil ? none : "There are no older ones.")
+            return
+        }
+        Terminal.output.write(RequestView.table(requests).render(on: .output))
+        if requests.count == limit {
+            Terminal.diagnostics.line(
+                "Only \(NumberText.integer(limit)) are shown; for older ones: --before \(PrintableText.escape(last.id))"
+            )
+        }
     }
 }
 

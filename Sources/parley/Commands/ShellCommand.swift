@@ -17,6 +17,7 @@ struct ShellCommand: AsyncParsableCommand {
         let detail = try await connection.client.dataset(dataset).detail()
         var shell = try Shell(connection: connection, detail: detail, spending: spending)
         try await shell.run()
+        if shell.hasFailed, !shell.isInteractive { throw ExitStatus.failed }
     }
 }
 
@@ -26,8 +27,12 @@ private struct Shell {
     let detail: DatasetDetail
     var spending: SpendingOptions
     var output: OutputOptions
+    /// Whether anything was refused or failed: what a script that feeds us needs to know.
+    private(set) var hasFailed = false
     private let editor: LineEditor
     private let terminal = Terminal.output
+
+    var isInteractive: Bool { editor.isInteractive }
 
     init(connection: Connection, detail: DatasetDetail, spending: SpendingOptions) throws {
         self.connection = connection
@@ -60,18 +65,29 @@ private struct Shell {
             await ask(withoutSemicolon(question), .answer)
             question = ""
         }
-        terminal.line()
+        if !question.isEmpty {
+            // It may be cut short, and a question costs.
+            fail(Failure("The last question was not asked: it does not end with a semicolon.", next: question))
+        }
+        if isInteractive { terminal.line() }
+    }
+
+    private mutating func fail(_ error: any Error, sql: String? = nil) {
+        hasFailed = true
+        report(error, sql: sql)
     }
 
     private enum Way { case answer, preview, mock }
 
     /// Errors are printed and the prompt stays.
-    private func ask(_ sql: String, _ way: Way) async {
+    private mutating func ask(_ sql: String, _ way: Way) async {
         var request = spending.request(dataset: detail.summary.name, sql: sql)
         if way == .mock, !spending.isGiven { request.epsilon = 1 }
         guard way == .mock || spending.isGiven else {
-            Terminal.diagnostics.line(
-                "Say first what a question may cost: \\epsilon 0.5   or \\rho 0.01   or \\error 2% 1000")
+            fail(
+                Failure(
+                    "The question was not asked.",
+                    next: "Say first what a question may cost: \\epsilon 0.5   or \\rho 0.01   or \\error 2% 1000"))
             return
         }
         let asking = Asking(connection: connection, output: output)
@@ -84,7 +100,9 @@ private struct Shell {
         } catch is ExitCode {
             return
         } catch {
-            report(error, sql: sql)
+            fail(error, sql: sql)
+            guard way == .answer, let error = error as? TransportError, error.mayHaveBeenCharged else { return }
+            Terminal.diagnostics.line("  It may have been answered and charged: look for it in parley history.")
         }
     }
 
@@ -107,7 +125,7 @@ private struct Shell {
             default: throw Failure("There is no command \(parts[0]).", next: "See \\help.")
             }
         } catch {
-            report(error)
+            fail(error)
         }
         return true
     }

@@ -1,6 +1,14 @@
 import DatasiteProtocol
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// The receipts that this user holds, with the answers that they vouch for: what proves later what a datasite said,
 /// and, since a restored backup has forgotten it, that it went back in time.
 ///
@@ -26,6 +34,16 @@ struct KeptReceipts {
             folder = base + "/parley/receipts"
         } else {
             folder = (environment["HOME"] ?? NSHomeDirectory()) + "/.local/share/parley/receipts"
+        }
+    }
+
+    /// Makes the folder, if it can be written to.
+    func prepare() throws(Failure) {
+        try PrivateFile.makeFolder(folder)
+        guard access(folder, W_OK | X_OK) == 0 else {
+            throw Failure(
+                "Cannot write to \(folder), where receipts are kept: \(String(cString: strerror(errno))).",
+                next: "Nothing was asked. Change its permissions, or set $XDG_DATA_HOME to a folder of yours.")
         }
     }
 

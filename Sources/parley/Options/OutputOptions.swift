@@ -22,18 +22,22 @@ struct OutputOptions: ParsableArguments {
         completion: .file())
     var answer: String?
 
-    func save(answerBytes: [UInt8], receiptBytes: [UInt8]?) throws {
-        if let answer { try write(answerBytes, to: answer) }
-        guard let receipt else { return }
-        guard let receiptBytes else { throw Failure("A mock answer has no receipt: nothing was released.") }
-        try write(receiptBytes, to: receipt)
+    @Flag(help: "Only the answer: no notes, no cost.") var quiet = false
+
+    func validate() throws {
+        guard receipt != "-", answer != "-" else {
+            throw ValidationError(
+                "--receipt and --answer name files; for the answer on standard output: --format json.")
+        }
     }
 
-    private func write(_ bytes: [UInt8], to path: String) throws {
-        do {
-            try Data(bytes).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw Failure("Cannot write \(path): \(error.localizedDescription)")
-        }
+    /// Finds out before anything is asked whether the files can be written.
+    func checkDestinations() throws(Failure) {
+        for path in [answer, receipt].compactMap(\.self) { try SavedFile.check(path) }
+    }
+
+    func save(answerBytes: [UInt8], receiptBytes: [UInt8]?) throws(Failure) {
+        if let answer { try SavedFile.write(answerBytes, to: answer) }
+        if let receipt, let receiptBytes { try SavedFile.write(receiptBytes, to: receipt) }
     }
 }

@@ -43,10 +43,12 @@ enum Place {
         }
     }
 
-    func requests() async throws -> [RequestSummary] {
+    func requests(state: String?, page: PageOptions) async throws -> [RequestSummary] {
         switch self {
-        case .folder(let site): try site.requests(as: .localOwner)
-        case .server(let connection): try await connection.client.requests()
+        case .folder(let site):
+            try site.requests(as: .localOwner, state: state, before: page.before, limit: page.limit)
+        case .server(let connection):
+            try await connection.client.requests(state: state, before: page.before, limit: page.limit)
         }
     }
 
@@ -71,7 +73,7 @@ enum Place {
         }
     }
 
-    func audit(from index: Int64, limit: Int) async throws -> [AuditEntry] {
+    func audit(from index: Int64?, limit: Int) async throws -> [AuditEntry] {
         switch self {
         case .folder(let site): try site.audit(as: .localOwner, from: index, limit: limit)
         case .server(let connection): try await connection.client.audit(from: index, limit: limit)

@@ -52,12 +52,13 @@ struct AnswerTable {
         return keys.isEmpty ? "all" : keys.joined(separator: ", ")
     }
 
-    /// CSV with the ends of each interval in columns of their own, in full precision.
+    /// CSV with the ends of each interval in columns of their own, in full precision. Which columns there are follows
+    /// from the question alone: a program that reads them must not depend on what was answered.
     func commaSeparated() -> String {
         var header: [String] = []
         for index in answer.columns.indices {
             let name = CommaSeparated.text(answer.columns[index].name)
-            header += estimates[index]?.hasIntervals == true ? [name, name + "_lower", name + "_upper"] : [name]
+            header += estimates[index] == nil ? [name] : [name, name + "_lower", name + "_upper"]
         }
         var result = CommaSeparated.line(header)
         for row in answer.rows {
@@ -65,7 +66,7 @@ struct AnswerTable {
             for index in row.indices {
                 let cell = row[index]
                 fields.append(cell.value.commaSeparated)
-                if estimates[index]?.hasIntervals == true {
+                if estimates[index] != nil {
                     fields += [cell.lower?.commaSeparated ?? "", cell.upper?.commaSeparated ?? ""]
                 }
             }

@@ -19,7 +19,7 @@ final class LineEditor {
     private let addHistory: WithPath?
     private let writeHistory: WithPath?
     private let historyPath: String?
-    private let isInteractive: Bool
+    let isInteractive: Bool
 
     /// - Parameter historyPath: Where lines are remembered between runs (mode 0600); nil: nowhere.
     init(historyPath: String?) {

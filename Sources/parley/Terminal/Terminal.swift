@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -19,6 +20,20 @@ struct Terminal: Sendable {
     let usesUnicode: Bool
     /// Columns of the terminal; 100 where there is none to ask.
     let width: Int
+
+    /// The system's error number after which results did not reach standard output; 0 where all did.
+    private static let failed = Atomic<Int32>(0)
+
+    /// Throws if anything that was written to standard output is lost.
+    static func checkOutput() throws(Failure) {
+        let error = failed.load(ordering: .relaxed)
+        guard error != 0 else { return }
+        throw Failure(
+            "Standard output could not be written: \(String(cString: strerror(error))). The command itself was carried out.",
+            next:
+                "An answer is read again, at no cost, by: parley history; a lost token is replaced by: parley user rotate NAME."
+        )
+    }
 
     /// Results: what a script would read.
     static let output = Terminal(descriptor: STDOUT_FILENO)
@@ -64,6 +79,8 @@ struct Terminal: Sendable {
                 let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
                 if count < 0 {
                     if errno == EINTR || errno == EAGAIN { continue }
+                    // A reader that has seen enough (`| head`) is no failure.
+                    if errno != EPIPE, descriptor == STDOUT_FILENO { Self.failed.store(errno, ordering: .relaxed) }
                     return
                 }
                 rest = rest.dropFirst(count)

@@ -62,9 +62,9 @@ struct PrivacyLossDistributionTests {
                 if bounds.lower > 0, bounds.lower > 0.5 * bounds.upper { informative += 1 }
                 let epsilon = 0.7 * bounds.upper
                 #expect(try below.delta(epsilon: epsilon).lower <= above.delta(epsilon: epsilon).upper, "\(events)")
-            } catch let error as MechanismError {
+            } catch {
                 // An event that is not supported, or losses too large for a grid.
-                _ = error
+                continue
             }
         }
         #expect(informative >= 15)
