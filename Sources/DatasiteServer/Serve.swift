@@ -4,6 +4,7 @@ import HummingbirdCore
 import HummingbirdTLS
 import Logging
 import NIOCore
+import NIOPosix
 import NIOSSL
 import ServiceLifecycle
 import UnixSignals
@@ -24,6 +25,9 @@ public func serve(
     try configuration.check()
     let lock = try datasite.acquireServerLock()
     defer { lock.release() }
+    // Before anything is said to listen: the services of a group start side by side.
+    try await requireFree("127.0.0.1", configuration.metricsPort)
+    try await requireFree(configuration.host, configuration.port)
     let server = try DatasiteHTTP(configuration: configuration, datasite: datasite)
     var services: [any Service] = []
     if let port = configuration.metricsPort {
@@ -38,9 +42,27 @@ public func serve(
         try await ServiceGroup(configuration: group).run()
     } catch let error as IOError {
         throw ServerError.cannotListen(
-            host: configuration.host, port: configuration.port, reason: String(describing: error))
+            host: configuration.host, port: configuration.port, reason: reason(error))
     }
     configuration.logger.info("stopped")
+}
+
+/// Refuses a port on which something listens already.
+private func requireFree(_ host: String, _ port: Int?) async throws {
+    guard let port, port != 0 else { return }
+    do {
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: host, port: port).get()
+        try await listener.close()
+    } catch let error as IOError {
+        throw ServerError.cannotListen(host: host, port: port, reason: reason(error))
+    }
+}
+
+/// The system's words, without the call that failed.
+private func reason(_ error: IOError) -> String {
+    error.errnoCode == EADDRINUSE ? "another program listens there" : String(cString: strerror(error.errnoCode))
 }
 
 /// The parts of one server: what it counts is shared by both of its listeners.
