@@ -355,11 +355,14 @@ public struct BudgetReport: Sendable, Hashable, Codable {
     public var population: String
     public var datasets: [String]
     public var lines: [Line]
+    /// When the total was raised last, and from what to what; nil if it never was.
+    public var raised: String?
 
-    public init(population: String, datasets: [String], lines: [Line]) {
+    public init(population: String, datasets: [String], lines: [Line], raised: String? = nil) {
         self.population = population
         self.datasets = datasets
         self.lines = lines
+        self.raised = raised
     }
 }
 

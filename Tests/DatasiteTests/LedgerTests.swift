@@ -153,6 +153,11 @@ struct LedgerTests {
         _ = try await test.site.ask(TestSite.count(1), as: .ada)
         try test.site.setPolicy(of: "visits", policyText: "policy: {loss: pure, total: {epsilon: 2}}")
         #expect(try test.site.audit(as: .folder).contains { $0.action == "budget raised" })
+        let shown = try test.site.budget(as: .ada)[0].raised
+        #expect(shown == "2027-01-15T08:00:00Z: total epsilon 1 became epsilon 2")
+        try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 1.5}}")
+        #expect(try test.site.budget(as: .ada)[0].raised == shown)
+        try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 2}}")
         let other = await problem {
             try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 1e-6, total: {rho: 5}}")
         }

@@ -17,6 +17,8 @@ struct PopulationRow: Sendable {
     var spent: PrivacyLoss
     /// Whether an answer was released: from then on kind and delta are fixed.
     var released: Bool
+    /// When the limit was raised last, in words for researchers; nil if it never was.
+    var raised: String?
 
     init(_ row: Row) throws {
         id = row["id"]
@@ -31,6 +33,7 @@ struct PopulationRow: Sendable {
         }
         spent = PrivacyLoss(kind: kind, amount: row["spent_amount"], delta: row["spent_delta"])
         released = row["released"]
+        raised = row["raised"]
     }
 
     static func named(_ name: String, _ db: Database) throws -> PopulationRow? {
@@ -91,12 +94,16 @@ extension PopulationRow {
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
+        let change = "total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
+        if raised {
+            try db.execute(
+                sql: "UPDATE populations SET raised = ? WHERE id = ?",
+                arguments: ["\(Timestamp.text(context.now)): \(change)", present.id])
+        }
         try context.journal(
             JournalEntry(
                 action: raised ? .budgetRaised : .policyChanged, actor: actor, time: context.now,
-                detail:
-                    "population \(name): total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
-            ))
+                detail: "population \(name): \(change)"))
         return present.id
     }
 

@@ -16,7 +16,7 @@ extension Datasite {
                     population: population.name,
                     datasets: catalogue.datasets.values.filter { $0.population == population.id }.map(\.manifest.name)
                         .sorted(),
-                    lines: try Self.lines(population, identity, now, db))
+                    lines: try Self.lines(population, identity, now, db), raised: population.raised)
             }
         }
     }

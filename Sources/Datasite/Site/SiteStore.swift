@@ -3,7 +3,7 @@ import GRDB
 
 /// The datasite's database: one SQLite file in WAL mode with full synchronisation.
 struct SiteStore: Sendable {
-    static let schemaVersion = 2
+    static let schemaVersion = 3
 
     let pool: DatabasePool
 
@@ -36,7 +36,7 @@ struct SiteStore: Sendable {
         try db.inTransaction(.immediate) {
             // Another process may have migrated while this one waited for the lock.
             let present = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-            for schema in [firstSchema, secondSchema].dropFirst(present) { try db.execute(sql: schema) }
+            for schema in [firstSchema, secondSchema, thirdSchema].dropFirst(present) { try db.execute(sql: schema) }
             try db.execute(sql: "PRAGMA user_version = \(max(present, schemaVersion))")
             return .commit
         }
@@ -104,6 +104,11 @@ extension SiteStore {
         CREATE TABLE synthetic (
             version TEXT PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id), preview TEXT NOT NULL) WITHOUT ROWID;
         """
+}
+
+extension SiteStore {
+    // When a population's total was raised last, in words for researchers.
+    private static let thirdSchema = "ALTER TABLE populations ADD COLUMN raised TEXT;"
 }
 
 /// Values of the table `meta`.

@@ -39,6 +39,7 @@ enum BudgetView {
             ])
         }
         terminal.write(table.render(on: terminal))
+        if let raised = report.raised { terminal.line("  Raised \(PrintableText.escape(raised)).") }
         if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta
         {
             terminal.line(
