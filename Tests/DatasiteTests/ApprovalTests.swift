@@ -14,25 +14,35 @@ struct ApprovalTests {
         try #require(try await test.site.ask(TestSite.count(epsilon), as: .ada, idempotencyKey: key).pendingID)
     }
 
-    @Test("A pending request holds its charge; two different owners release it; approving twice counts once")
+    @Test("A pending request holds its charge; two owners by name release it; approving twice counts once")
     func twoOfTwo() async throws {
         let test = try TestSite(policy: Self.policy)
-        _ = try test.site.addUser("owen", role: .owner)
-        let owen = Identity(name: "owen", role: .owner)
+        for name in ["owen", "olga"] { _ = try test.site.addUser(name, role: .owner) }
+        let (owen, olga) = (Identity(name: "owen", role: .owner), Identity(name: "olga", role: .owner))
         let id = try await held(test)
         #expect(try test.spent() == unit)
-        #expect(try await test.site.approve(id, by: .folder).state == "pending")
-        #expect(try await test.site.approve(id, by: .folder).state == "pending")
+        // Whoever has the folder may be either of them: that is no second owner.
+        let nameless = await problem { _ = try await test.site.approve(id, by: .folder) }
+        #expect(nameless?.status == 403 && nameless?.hint?.contains("parley user add") == true)
+        #expect(try await test.site.approve(id, by: olga).state == "pending")
+        #expect(try await test.site.approve(id, by: olga).state == "pending")
         let waiting = await problem { _ = try await test.site.answer(id, as: .ada) }
         #expect(waiting?.type == "urn:parley:problem:conflict")
         let summary = try await test.site.approve(id, by: owen)
-        #expect(summary.state == "released" && Set(summary.approvals) == ["local owner", "owen"])
+        #expect(summary.state == "released" && Set(summary.approvals) == ["olga", "owen"])
         let answer = try await test.site.answer(id, as: .ada)
         let receipt = try Receipt(decoding: try test.site.receipt(id, as: .ada))
         #expect(receipt.body.answerDigest == sha256Hex(answer))
         #expect(receipt.body.guarantees.flowGovernance.contains("owen"))
         #expect(try test.spent() == unit)
         #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("Where one owner suffices, whoever has the folder is one")
+    func oneOfOne() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 3}, approval: owner}")
+        let id = try await held(test)
+        #expect(try await test.site.approve(id, by: .folder).state == "released")
     }
 
     @Test("A denied request gives its charge back, once, and stays denied")

@@ -71,6 +71,8 @@ extension Datasite {
     /// Records an owner's approval; the last that is needed charges the request for good and answers it.
     ///
     /// Whoever decides has seen the request and its plan, and no answer (PRIVACY.md, rule 3). Approving twice counts once.
+    /// Where several must approve, each does so by a name: whoever has the folder may be any of them, so that the folder
+    /// alone counts as none.
     public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {
         try requireSound()
         try Self.requireOwner(identity)
@@ -78,6 +80,7 @@ extension Datasite {
             try await commit.perform { context -> RequestRow in
                 try Self.checkOwner(identity, context.db)
                 let row = try Self.pending(id, &context)
+                guard identity != Self.localOwner || row.approvalsNeeded == 1 else { throw Self.namelessApproval }
                 try context.db.execute(
                     sql: "INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)",
                     arguments: [id, identity.name, context.now])
@@ -118,6 +121,11 @@ extension Datasite {
         }
         return try request(id, as: identity)
     }
+
+    private static let namelessApproval = Problem.forbidden(
+        "several owners must approve this request, each by name: access to the folder is nobody's name",
+        hint: "approve as an owner with an account: `parley approve ID --url URL --token-file FILE`; "
+            + "`parley user add NAME --role owner` makes one")
 
     private static func pending(_ id: String, _ context: inout WriteContext) throws -> RequestRow {
         guard let row = try RequestRow.find(id, context.db) else {

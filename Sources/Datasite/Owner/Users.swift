@@ -18,8 +18,8 @@ extension Datasite {
     /// The name under which acts of whoever has the folder are journaled: access to it is ownership.
     public static let localOwner = Identity(name: "local owner", role: .owner)
 
-    /// Adds a user and returns her token, once: 256 random bits, of which only the SHA-256 is stored. A revoked user
-    /// can be added again with the role she had; what she spent stays spent.
+    /// Adds a user and returns her token, once: 256 random bits, of which only the SHA-256 is stored. A name is one
+    /// person's for ever, since requests, spending and journal go by it: a revoked user's is not given away.
     public func addUser(_ name: String, role: Role) throws -> String {
         guard Manifest.isName(name) else {
             throw Problem.invalidRequest(
@@ -30,31 +30,31 @@ extension Datasite {
         let hash = Self.hash(token)
         try write { context in
             let db = context.db
-            let present = try Row.fetchOne(db, sql: "SELECT role, revoked FROM users WHERE name = ?", arguments: [name])
-            if let present {
-                guard present["revoked"] as Int64? != nil else {
-                    throw Problem.conflict("there is a user \(name)", hint: "`parley user rotate` gives a new token")
-                }
-                guard present["role"] == role.rawValue else {
-                    throw Problem.conflict("\(name) had another role", hint: "choose another name")
-                }
+            if let isRevoked = try Self.isRevoked(name, db) {
+                throw isRevoked
+                    ? Problem.conflict(
+                        "\(name) is the name of a revoked user, whose requests and spending it keeps",
+                        hint: "the same person: \(Self.reinstating(name)); another person: choose another name")
+                    : Problem.conflict(
+                        "there is a user \(name)", hint: "`parley user rotate \(name)` gives a new token")
             }
             try db.execute(
-                sql: """
-                    INSERT INTO users VALUES (?, ?, ?, ?, NULL)
-                    ON CONFLICT (name) DO UPDATE SET token = excluded.token, revoked = NULL
-                    """, arguments: [name, role.rawValue, hash, context.now])
+                sql: "INSERT INTO users VALUES (?, ?, ?, ?, NULL)",
+                arguments: [name, role.rawValue, hash, context.now])
             try Self.changedUser(name, .userAdded, detail: role.rawValue, in: &context)
         }
         return token
     }
 
-    /// Makes a user's token worthless from the next request on.
+    /// Makes a user's token worthless from the next request on. Her name, requests, answers and spending stay.
     public func revokeUser(_ name: String) throws {
         try write { context in
             try context.db.execute(
                 sql: "UPDATE users SET revoked = ? WHERE name = ? AND revoked IS NULL", arguments: [context.now, name])
             guard context.db.changesCount == 1 else {
+                guard try Self.isRevoked(name, context.db) == nil else {
+                    throw Problem.conflict("\(name) is revoked already")
+                }
                 throw Problem.absent("there is no user \(DisplayedName.of(name))")
             }
             try Self.changedUser(name, .userRevoked, detail: "", in: &context)
@@ -62,20 +62,34 @@ extension Datasite {
     }
 
     /// Gives a user a new token in place of the old.
-    public func rotateUser(_ name: String) throws -> String {
+    ///
+    /// - Parameter reinstating: Whether a revoked user gets access again, with the role and the spending that she had:
+    ///   said in words, so that rotating everybody's token lets nobody in again.
+    public func rotateUser(_ name: String, reinstating: Bool = false) throws -> String {
         let token = Self.newToken()
         let hash = Self.hash(token)
         try write { context in
-            try context.db.execute(
-                sql: "UPDATE users SET token = ? WHERE name = ? AND revoked IS NULL", arguments: [hash, name])
-            guard context.db.changesCount == 1 else {
+            guard let isRevoked = try Self.isRevoked(name, context.db) else {
                 throw Problem.absent("there is no user \(DisplayedName.of(name))")
             }
-            try Self.changedUser(name, .tokenRotated, detail: "", in: &context)
+            guard reinstating || !isRevoked else {
+                throw Problem.conflict("\(name) is revoked", hint: "to give access again: \(Self.reinstating(name))")
+            }
+            try context.db.execute(
+                sql: "UPDATE users SET token = ?, revoked = NULL WHERE name = ?", arguments: [hash, name])
+            try Self.changedUser(name, .tokenRotated, detail: isRevoked ? "access given again" : "", in: &context)
         }
         return token
     }
 
+    private static func reinstating(_ name: String) -> String { "`parley user rotate \(name) --reinstate`" }
+
+    /// nil if there never was a user of this name.
+    private static func isRevoked(_ name: String, _ db: Database) throws -> Bool? {
+        try Bool.fetchOne(db, sql: "SELECT revoked IS NOT NULL FROM users WHERE name = ?", arguments: [name])
+    }
+
+    /// All users, revoked ones too.
     public func users() throws -> [UserSummary] {
         try read { db in
             try Row.fetchAll(db, sql: "SELECT name, role, created, revoked FROM users ORDER BY name").compactMap {

@@ -42,7 +42,8 @@ struct UserCommand: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Revoke a user's token: it counts from her next request on.")
+            abstract: "Revoke a user's token: it counts from her next request on.",
+            discussion: "Her name, requests, answers and spending stay, and the name is given to nobody else.")
 
         @OptionGroup var site: SiteOptions
         @Argument(help: "The user's name.") var name: String
@@ -59,9 +60,11 @@ struct UserCommand: AsyncParsableCommand {
 
         @OptionGroup var site: SiteOptions
         @Argument(help: "The user's name.") var name: String
+        @Flag(help: "Give a revoked user access again, with the role, history and spending that the name has.")
+        var reinstate = false
 
         func run() async throws {
-            let token = try site.open().rotateUser(name)
+            let token = try site.open().rotateUser(name, reinstating: reinstate)
             printToken(token, for: name)
         }
     }
