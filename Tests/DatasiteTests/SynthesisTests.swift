@@ -3,6 +3,7 @@ import DifferentialPrivacy
 import Foundation
 import GRDB
 import Governance
+import Synchronization
 import Tables
 import Testing
 
@@ -81,12 +82,20 @@ struct SynthesisTests {
         let site = try test.reopened()
         #expect(try site.dataset("visits").mockSource == nil)
         #expect(try test.spent(site) == 2_000_000_000_000)
-        _ = try await site.synthesize(request)
+        let told = Mutex<[String]>([])
+        let tell: @Sendable (Loss, Bool) -> Void = { charge, isResumed in
+            let released = (try? site.dataset("visits").mockSource) != nil
+            told.withLock { $0.append("\(charge.epsilon ?? 0) \(isResumed) \(released)") }
+        }
+        _ = try await site.synthesize(request, onCharge: tell)
+        #expect(told.withLock { $0 } == ["2.0 true false"])
         #expect(try test.spent(site) == 2_000_000_000_000)
         #expect(try test.integer("SELECT count(*) FROM requests") == 1)
         #expect(try site.verify().isSound)
-        _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
-        #expect(try test.spent(site) == 3_000_000_000_000)
+        // What has ended is not completed again: the same command releases, and charges, another table.
+        _ = try await site.synthesize(request, onCharge: tell)
+        #expect(told.withLock { $0.last } == "2.0 false true")
+        #expect(try test.spent(site) == 4_000_000_000_000)
     }
 
     @Test("Where the budget does not suffice it is refused, and nothing is charged, stored or changed")
@@ -150,7 +159,7 @@ struct SynthesisTests {
     @Test("A datasite of the first schema is taken over, and can then release synthetic tables")
     func migration() async throws {
         let test = try TestSite()
-        try test.execute("DROP TABLE synthetic; PRAGMA user_version = 1")
+        try test.execute("DROP TABLE synthetic; ALTER TABLE populations DROP COLUMN raised; PRAGMA user_version = 1")
         let site = try test.reopened()
         _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
         #expect(try site.verify().isSound)

@@ -60,12 +60,18 @@ extension Datasite {
     /// and 8). After a crash the same request completes under the charge that it has: nothing of it had left. A new
     /// version of the dataset goes back to made-up rows.
     ///
+    /// - Parameter onCharge: Told, before the first row is read, what is charged for good from here on, and whether an
+    ///   earlier run that was cut short had already charged it.
     /// - Throws: a `Problem`: `over-budget` if the population's budget does not suffice.
-    public func synthesize(_ request: SynthesisRequest) async throws -> SynthesisReport {
+    public func synthesize(
+        _ request: SynthesisRequest, onCharge: @Sendable (_ charge: Loss, _ isResumed: Bool) -> Void = { _, _ in }
+    ) async throws -> SynthesisReport {
         try requireSound()
         do {
             let planned = try PlannedSynthesis(request, in: try catalogue())
-            let id = try await commit.perform { try planned.reserve(in: &$0) }
+            let (id, isResumed) = try await commit.perform { try planned.reserve(in: &$0) }
+            onCharge(
+                LossWords.wire(planned.charge, conversionDelta: planned.policy.regime.conversionDelta), isResumed)
             // The journal tells when it was charged and when it was released: between them lies a public time.
             let start = scans.begin(at: clock.instant(), planned.slot)
             let (release, end) = try await engines.run { try self.compute(id, planned) }
@@ -190,7 +196,7 @@ private struct PlannedSynthesis: Sendable {
     }
 
     /// The request that a crash cut short, or a new one with its charge: inside the transaction.
-    func reserve(in context: inout WriteContext) throws -> String {
+    func reserve(in context: inout WriteContext) throws -> (id: String, isResumed: Bool) {
         let db = context.db
         guard try Meta.integer(db, "catalogue") == catalogueVersion else {
             throw Problem.conflict("the datasite is being changed", hint: "try again in a moment")
@@ -202,7 +208,7 @@ private struct PlannedSynthesis: Sendable {
                     AND lost = 0 ORDER BY number LIMIT 1
                 """, arguments: [Datasite.localOwner.name, digest, entry.version])
         {
-            return id
+            return (id, true)
         }
         do { try Ledger.charge(charge, population: population, researcher: nil, in: context) } catch {
             guard let exceeded = error as? Ledger.Exceeded else { throw error }
@@ -211,7 +217,7 @@ private struct PlannedSynthesis: Sendable {
                     + "budget of \(exceeded.population)",
                 hint: "`parley budget` says what is left; ask for a smaller epsilon, or raise the total")
         }
-        return try store(in: &context)
+        return (try store(in: &context), false)
     }
 
     private func store(in context: inout WriteContext) throws -> String {

@@ -8,7 +8,8 @@ struct DataSynthesize: AsyncParsableCommand {
         abstract: "Release a synthetic table, from which mock answers come instead of made-up rows.",
         discussion: """
             The table is drawn from noisy counts of columns and pairs of columns. It is a release: charged for good to the \
-            budget of the dataset's population, before the first row is read, signed, journaled, and the same for all. \
+            budget of the dataset's population, before the first row is read, signed, journaled, and the same for all. Each \
+            run that ends is a new table with a new charge; the same command completes one that was cut short. \
             Columns without a declared domain or bounds stay made up. A new version of the dataset goes back to made-up rows.
 
             parley data synthesize randhie --epsilon 1
@@ -34,7 +35,15 @@ struct DataSynthesize: AsyncParsableCommand {
         let names = columns.map { $0.split(separator: ",").map { String($0).trimmingPrefix(" ").description } }
         let report = try await site.open().synthesize(
             SynthesisRequest(
-                dataset: dataset, epsilon: epsilon, rho: rho, rows: rows, rowsPerUnit: rowsPerUnit, columns: names))
+                dataset: dataset, epsilon: epsilon, rho: rho, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
+        ) { charge, isResumed in
+            let terminal = Terminal.diagnostics
+            terminal.line(
+                isResumed
+                    ? "An earlier run was cut short: it is completed under its charge, \(charge.text)."
+                    : "Charged \(charge.text), for good. Were this cut short, the same command would complete it under this charge."
+            )
+        }
         let terminal = Terminal.output
         terminal.line(
             "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.text); request \(report.request)."
