@@ -131,9 +131,13 @@ public final class Datasite: Sendable {
             queued: max(0, admitted - running), running: running, transactions: commit.transactions)
     }
 
+    /// Why no question is answered, previewed or decided on, and no table added, until the owner acts: a restore is
+    /// suspected. nil while all is well. The catalogue, mock answers and what was released stay to be read.
+    public var suspension: Problem? { isRestored.withLock { $0 } ? Restore.problem : nil }
+
     /// Refuses everything that could spend or release while a restore is suspected.
     func requireSound() throws {
-        if isRestored.withLock({ $0 }) { throw Restore.problem }
+        if let suspension { throw suspension }
     }
 
     func catalogue() throws -> Catalogue {

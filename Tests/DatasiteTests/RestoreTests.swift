@@ -17,7 +17,7 @@ struct RestoreTests {
         try FileManager.default.copyItem(atPath: backup + "/parley.sqlite", toPath: path + "/parley.sqlite")
     }
 
-    @Test("It serves nothing until the owner accepts, who is charged the difference; nothing reserved is completed")
+    @Test("It answers nothing until the owner accepts, who is charged the difference; nothing reserved is completed")
     func difference() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 5}, per-researcher: {epsilon: 3}}")
         _ = try await test.site.ask(TestSite.count(0.5), as: .ada)
@@ -31,7 +31,14 @@ struct RestoreTests {
         #expect(refusal?.type == "urn:parley:problem:site-unavailable")
         #expect(await problem { _ = try await after.answer(held, as: .ada) }?.status == 503)
         #expect(await problem { _ = try await after.preview(TestSite.count(0.1), as: .ada) }?.status == 503)
-        #expect(try !after.verify().isSound)
+        #expect(refusal?.hint?.contains("`parley verify --accept-restore`") == true)
+        #expect(after.suspension == refusal && test.site.suspension == nil)
+        let found = try after.verify()
+        #expect(found.checks.filter { !$0.problems.isEmpty }.map(\.name) == ["generation counter"])
+        #expect(found.checks.count == 7 && !found.isSound)
+        // What is public, or was released, is still to be read.
+        #expect(try after.dataset("visits").mockRows.count == 5)
+        #expect(try await !after.mock(TestSite.count(1), as: .ada).isEmpty)
         #expect(try !after.acceptRestore().isEmpty)
         #expect(try test.spent(after) == 2 * unit)
         let own = try after.budget(as: .ada)[0].lines[1]
@@ -43,6 +50,36 @@ struct RestoreTests {
         #expect(try after.verify().problems == [])
         #expect(try test.reopened().verify().problems == [])
         #expect(await problem { _ = try after.acceptRestore() }?.status == 409)
+    }
+
+    @Test("A whole folder put back, its counter too, is not noticed by the site: two receipts then name one place")
+    func wholeFolder() async throws {
+        let test = try TestSite()
+        let backup = try test.copyAtOnce()
+        defer { try? FileManager.default.removeItem(atPath: backup) }
+        func receipt(_ site: Datasite) async throws -> Receipt.Body {
+            try Receipt(decoding: try #require(try await site.ask(TestSite.count(1), as: .ada).receipt)).body
+        }
+        let before = try await receipt(test.site)
+        let restored = try test.reopened(backup)
+        #expect(try restored.verify().isSound)
+        let after = try await receipt(restored)
+        #expect(before.publicKey == after.publicKey && before.journalIndex == after.journalIndex)
+        #expect(before.journalHash != after.journalHash)
+    }
+
+    @Test("A damaged table is what its check found, and no check is both well and wrong")
+    func damagedTable() throws {
+        let test = try TestSite()
+        let folder = try test.path + "/data/" + test.site.datasets()[0].version
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0 != "table.json" }.sorted()
+        let part = try #require(try names.first { try !Data(contentsOf: URL(filePath: folder + "/" + $0)).isEmpty })
+        var bytes = try Data(contentsOf: URL(filePath: folder + "/" + part))
+        bytes[0] ^= 1
+        try bytes.write(to: URL(filePath: folder + "/" + part))
+        let report = try test.site.verify()
+        #expect(report.checks.filter { !$0.problems.isEmpty }.map(\.name) == ["tables' files"])
+        #expect(report.problems == ["files: visits is damaged in \(part)"])
     }
 
     @Test("Without the counter's file nothing is known, and everything is charged")

@@ -7,7 +7,7 @@ import Governance
 enum Restore {
     static let problem = Problem.unavailable(
         "the database is older than what this datasite had promised: it seems restored from a backup",
-        hint: "`parley site accept-restore` goes on, charging what was lost")
+        hint: "the owner goes on with `parley verify --accept-restore`, which charges what was lost")
 
     /// The database's own generation and spending.
     static func record(_ db: Database) throws -> GenerationFile.Record {

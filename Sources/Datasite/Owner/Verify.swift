@@ -8,11 +8,23 @@ import Synchronization
 
 /// What `verify` found.
 public struct VerifyReport: Sendable, Hashable {
-    /// What was checked, in words.
-    public var checks: [String]
+    /// One check, in words, and what it found wrong.
+    public struct Check: Sendable, Hashable {
+        public var name: String
+        public var problems: [String]
+    }
+
+    public var checks: [Check] = []
+    /// What is not wrong, but the owner's to know.
+    public var remarks: [String] = []
     /// What is wrong; empty if all is well.
-    public var problems: [String]
+    public var problems: [String] { checks.flatMap(\.problems) }
     public var isSound: Bool { problems.isEmpty }
+
+    mutating func begin(_ check: String) { checks.append(Check(name: check, problems: [])) }
+
+    /// Adds to what the check that was begun last has found.
+    mutating func found(_ problem: String) { checks[checks.count - 1].problems.append(problem) }
 }
 
 extension Datasite {
@@ -20,7 +32,7 @@ extension Datasite {
     /// requests, every receipt's signature and answer digest, the column files' checksums, the generation counter.
     /// Changes nothing.
     public func verify() throws -> VerifyReport {
-        var report = VerifyReport(checks: [], problems: [])
+        var report = VerifyReport()
         try read { db in
             try Self.checkDatabase(db, &report)
             let replay = try Self.checkJournal(db, &report)
@@ -29,19 +41,25 @@ extension Datasite {
             try checkReceipts(db, replay, &report)
             try checkFiles(db, &report)
         }
-        if isRestored.withLock({ $0 }) { report.problems.append(Restore.problem.detail) }
-        report.checks.append("generation counter")
+        report.begin("generation counter")
+        if let suspension { report.found("\(suspension.detail); \(suspension.hint ?? "")") }
+        try forEachAbandonedPath { path in
+            guard !path.hasSuffix(".lock") else { return }
+            report.remarks.append(
+                "an addition that was cut short left private rows in \(path): the next `parley data add` or "
+                    + "`parley serve` removes them")
+        }
         return report
     }
 
     private static func checkDatabase(_ db: Database, _ report: inout VerifyReport) throws {
-        report.checks.append("database structure")
+        report.begin("database structure")
         let findings = try String.fetchAll(db, sql: "PRAGMA integrity_check(5)")
-        if findings != ["ok"] { report.problems += findings.map { "database: \($0)" } }
+        if findings != ["ok"] { for finding in findings { report.found("database: \(finding)") } }
         let foreign = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check")
-        if !foreign.isEmpty { report.problems.append("database: \(foreign.count) rows refer to nothing") }
+        if !foreign.isEmpty { report.found("database: \(foreign.count) rows refer to nothing") }
         let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if version != SiteStore.schemaVersion { report.problems.append("database: schema version \(version)") }
+        if version != SiteStore.schemaVersion { report.found("database: schema version \(version)") }
     }
 
     /// What the journal says when it is played again.
@@ -101,7 +119,7 @@ extension Datasite {
     }
 
     private static func checkJournal(_ db: Database, _ report: inout VerifyReport) throws -> Replay {
-        report.checks.append("journal hash chain")
+        report.begin("journal hash chain")
         var replay = Replay()
         var previous = [UInt8](repeating: 0, count: 32)
         var expected: Int64 = 1
@@ -113,7 +131,7 @@ extension Datasite {
             let stored = Array(row[2] as Data)
             guard number == expected, hash == stored, let decoded = JournalEntry.decode(text), decoded.number == number
             else {
-                report.problems.append("journal: the chain breaks at entry \(expected)")
+                report.found("journal: the chain breaks at entry \(expected)")
                 return replay
             }
             replay.hashes[number] = hexadecimal(hash)
@@ -121,16 +139,16 @@ extension Datasite {
             previous = hash
             expected += 1
         }
-        if expected == 1 { report.problems.append("journal: it is empty") }
+        if expected == 1 { report.found("journal: it is empty") }
         return replay
     }
 
     private static func checkLedger(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
-        report.checks.append("ledger against journal")
+        report.begin("ledger against journal")
         for population in try PopulationRow.all(db) {
             let journaled = replay.populations[population.id] ?? Replay.Spent()
             if journaled != Replay.Spent(amount: population.spent.amount, delta: population.spent.delta) {
-                report.problems.append("ledger: the population \(population.name) differs from the journal")
+                report.found("ledger: the population \(population.name) differs from the journal")
             }
             for row in try Row.fetchAll(
                 db, sql: "SELECT researcher, amount, delta FROM researcher_spending WHERE population = ?",
@@ -142,7 +160,7 @@ extension Datasite {
                     replay.restored.contains(population.id)
                     ? stored.amount >= own.amount && stored.delta >= own.delta : stored == own
                 if !agrees {
-                    report.problems.append(
+                    report.found(
                         "ledger: \(row[0] as String) in the population \(population.name) differs from the journal")
                 }
             }
@@ -150,21 +168,21 @@ extension Datasite {
     }
 
     private static func checkRequests(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
-        report.checks.append("requests against journal")
+        report.begin("requests against journal")
         var seen = 0
         let rows = try Row.fetchCursor(db, sql: "SELECT id, state FROM requests")
         while let row = try rows.next() {
             let id: String = row[0]
             seen += 1
             if replay.states[id]?.rawValue != row[1] as String {
-                report.problems.append("requests: \(id) is not in the state that the journal says")
+                report.found("requests: \(id) is not in the state that the journal says")
             }
         }
-        if seen != replay.states.count { report.problems.append("requests: the journal knows others") }
+        if seen != replay.states.count { report.found("requests: the journal knows others") }
     }
 
     private func checkReceipts(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
-        report.checks.append("receipts' signatures and answers' digests")
+        report.begin("receipts' signatures and answers' digests")
         let publicKey = description.publicKey
         var count = 0
         let rows = try Row.fetchCursor(db, sql: "SELECT request, answer, receipt FROM answers")
@@ -176,21 +194,21 @@ extension Datasite {
                 let signature = Data(base64Encoded: receipt.signature),
                 signingKey.publicKey.isValidSignature(signature, for: receipt.body.signedBytes)
             else {
-                report.problems.append("receipts: that of \(id) is not signed by this datasite")
+                report.found("receipts: that of \(id) is not signed by this datasite")
                 continue
             }
             if receipt.body.answerDigest != digest || replay.answers[id] != digest || receipt.body.request != id {
-                report.problems.append("receipts: the answer of \(id) is not the one that was released")
+                report.found("receipts: the answer of \(id) is not the one that was released")
             }
             if replay.hashes[receipt.body.journalIndex] != receipt.body.journalHash {
-                report.problems.append("receipts: that of \(id) names another journal entry")
+                report.found("receipts: that of \(id) names another journal entry")
             }
         }
-        if count != replay.answers.count { report.problems.append("receipts: released answers are missing") }
+        if count != replay.answers.count { report.found("receipts: released answers are missing") }
     }
 
     private func checkFiles(_ db: Database, _ report: inout VerifyReport) throws {
-        report.checks.append("tables' files")
+        report.begin("tables' files")
         let rows = try Row.fetchAll(
             db,
             sql: "SELECT d.name, d.version, v.description FROM datasets d LEFT JOIN versions v ON v.id = d.version")
@@ -201,11 +219,11 @@ extension Datasite {
             guard let description = try? Data(contentsOf: URL(filePath: path)), let stored = row[2] as Data?,
                 Data(SHA256.hash(data: description)) == stored
             else {
-                report.problems.append("files: the description of \(name) is missing or changed")
+                report.found("files: the description of \(name) is missing or changed")
                 continue
             }
             for part in (try? files.damagedParts()) ?? ["(unreadable)"] {
-                report.problems.append("files: \(name) is damaged in \(part)")
+                report.found("files: \(name) is damaged in \(part)")
             }
         }
     }

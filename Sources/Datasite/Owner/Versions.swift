@@ -83,9 +83,14 @@ extension Datasite {
         }
     }
 
-    /// Deletes the files of versions that are not in the catalogue, and locks that nobody holds, unless a living process
-    /// is adding them.
+    /// Deletes what additions that were cut short left behind.
     func removeAbandonedVersions() throws {
+        try forEachAbandonedPath { try? FileManager.default.removeItem(atPath: $0) }
+    }
+
+    /// Goes through the files of versions that are not in the catalogue, and locks that nobody holds, unless a living
+    /// process is adding them. None begins to meanwhile.
+    func forEachAbandonedPath(_ body: (String) throws -> Void) throws {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.data)) ?? []
         for version in Set(names.map { String($0.prefix { $0 != "." }) }) {
             let directory = folder.directory(ofVersion: version)
@@ -96,7 +101,8 @@ extension Datasite {
                         ?? false
                 }
                 for suffix in isPresent ? [".lock"] : ["", ".partial", ".lock"] {
-                    try? FileManager.default.removeItem(atPath: directory + suffix)
+                    let path = directory + suffix
+                    if FileManager.default.fileExists(atPath: path) { try body(path) }
                 }
             }
         }

@@ -33,6 +33,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     func run() async throws {
         let site = try site.open()
+        if let suspension = site.suspension { warn(suspension) }
         let configuration = configuration
         let (host, scheme) = (configuration.host, configuration.certificate == nil ? "http" : "https")
         let name = PrintableText.escape(site.description.name)
@@ -43,6 +44,15 @@ struct ServeCommand: AsyncParsableCommand {
                 let shown = host.contains(":") ? "[\(host)]" : host
                 Terminal.output.line("Datasite “\(name)” listening on \(scheme)://\(shown):\(port)")
             })
+    }
+
+    private func warn(_ suspension: Problem) {
+        let terminal = Terminal.diagnostics
+        let lines = suspension.lines(sql: nil)
+        terminal.line(terminal.styled("warning: ", .bold, .yellow) + lines.joined(separator: "\n"))
+        terminal.line(
+            "  Until then no question is answered or previewed and no request decided on; the catalogue, mock answers and "
+                + "what was released before are served.")
     }
 
     private var configuration: DatasiteServerConfiguration {

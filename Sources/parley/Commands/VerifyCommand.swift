@@ -9,7 +9,7 @@ struct VerifyCommand: AsyncParsableCommand {
     @Flag(
         help: """
             Accept that this site was restored from a backup: charges the difference where it is known, everything \
-            where it is not. Until then it serves nothing.
+            where it is not. Until then it answers no question and adds no table.
             """)
     var acceptRestore = false
 
@@ -20,9 +20,16 @@ struct VerifyCommand: AsyncParsableCommand {
             for line in try site.acceptRestore() { terminal.line(PrintableText.escape(line)) }
         }
         let report = try site.verify()
-        for check in report.checks { terminal.line(terminal.styled("ok  ", .green) + PrintableText.escape(check)) }
-        for problem in report.problems {
-            terminal.line(terminal.styled("WRONG  ", .bold, .red) + PrintableText.escape(problem))
+        for check in report.checks {
+            if check.problems.isEmpty {
+                terminal.line(terminal.styled("ok  ", .green) + PrintableText.escape(check.name))
+            }
+            for problem in check.problems {
+                terminal.line(terminal.styled("WRONG  ", .bold, .red) + PrintableText.escape(problem))
+            }
+        }
+        for remark in report.remarks {
+            terminal.line(terminal.styled("note  ", .yellow) + PrintableText.escape(remark))
         }
         guard report.isSound else { throw ExitStatus.failed }
         terminal.line("The site's files are sound.")
