@@ -136,6 +136,132 @@ struct ManifestReadingTests {
         #expect(throws: Problem.self) { try ManifestDocument(text) }
     }
 
+    @Test(
+        "A first line that is a person's record is refused, by a draft and by an addition, and none of it is told",
+        arguments: [
+            ("39, State-gov, 77516, Bachelors\n50, Private, 83311, Masters\n", "cell 1 is a number"),
+            ("Private,2024-02-29\nPublic,2024-03-01\n", "cell 2 is a number or a date"),
+            ("Private,29/02/2024,x\n", "cell 2 is a number or a date"),
+            ("Private,1.5e3\n", "cell 2 is a number"),
+            ("Private,2024-02-29T12:00:00Z\n", "cell 2 is a number or a date"),
+            ("Private,,Bachelors\n", "cell 2 is empty"),
+            ("Private,Male,Male\n", "cell 3 occurs twice"),
+            ("Private,Male,x\nState-gov,Male,y\nPrivate,Female,z\n", "most of its cells occur"),
+            ("Private;Male;Bachelors\n", "single column"),
+            ("Private,Male\rState-gov,Female\r", "carriage returns"),
+        ])
+    func noHeader(_ text: String, _ words: String) throws {
+        let path = FileManager.default.temporaryDirectory.path + "/parley-record-\(UUID().uuidString).csv"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data(text.utf8).write(to: URL(filePath: path))
+        func refusal(_ body: () throws -> Void) throws -> Problem {
+            try #require(#expect(throws: Problem.self) { try body() })
+        }
+        let drafted = try refusal { _ = try Datasite.describe(path) }
+        #expect(drafted.detail.contains(words) && drafted.hint != nil, "\(drafted)")
+        // A manifest of which the record happens to name a column.
+        let manifest = Self.sound.replacing("name: kind", with: "name: Private")
+        let document = try ManifestDocument(manifest)
+        let added = try refusal { try FileColumns.check(path, against: document) }
+        for problem in [drafted, added] {
+            #expect(problem.type == "urn:parley:problem:invalid-data")
+            for cell in text.split(whereSeparator: { ",;\n\r ".contains($0) }) where cell.count > 1 {
+                #expect(!"\(problem)".contains(cell), "\(problem)")
+            }
+        }
+    }
+
+    @Test(
+        "Names with digits, underscores and accents are names; a header that names all columns may hold anything else")
+    func headers() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/parley-header-\(UUID().uuidString).csv"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data("_1,q2,2nd,1e,höhe,inf,nan,Δ1\n1,2,3,4,5,6,7,8\n".utf8).write(to: URL(filePath: path))
+        let draft = try Datasite.describe(path)
+        for name in ["_1", "q2", "2nd", "1e", "höhe", "inf", "nan", "Δ1"] {
+            #expect(draft.contains("name: \(name)") || draft.contains("name: \"\(name)\""))
+        }
+        try Data(",person,2020,kind,amount\n".utf8).write(to: URL(filePath: path))
+        try FileColumns.check(path, against: ManifestDocument(Self.sound + "\nignore: rest\n"))
+    }
+
+    @Test(
+        "What is no text is refused: an archive, numbers in binary, another encoding; a character cut at the end is not"
+    )
+    func notText() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/parley-binary-\(UUID().uuidString)"
+        defer { for name in ["", ".csv", ".ndjson"] { try? FileManager.default.removeItem(atPath: path + name) } }
+        let contents: [[UInt8]] = [
+            [0x50, 0x4b, 3, 4, 0x14, 0, 0, 0, 0x0a, 1, 2], [0, 0, 8, 3, 0, 0, 0xea, 0x60],
+            Array("name,city\nx,".utf8) + [0xfc, 0x0a],
+        ]
+        for bytes in contents {
+            for name in ["", ".csv", ".ndjson"] {
+                try Data(bytes).write(to: URL(filePath: path + name))
+                let problem = #expect(throws: Problem.self) { try Datasite.describe(path + name) }
+                #expect(problem?.detail == "the file is not UTF-8 text")
+            }
+        }
+        let text = Array("aéz€𝄞".utf8)
+        for end in 1...text.count { try FileColumns.requireText(Array(text[..<end]), isCut: true) }
+        #expect(throws: Problem.self) { try FileColumns.requireText(Array(text.dropLast())) }
+        #expect(throws: Problem.self) { try FileColumns.requireText([0x61, 0x80, 0x80, 0x80, 0x80], isCut: true) }
+    }
+
+    @Test("All values of a draft that are not set are named at once, and shortened after some")
+    func unset() throws {
+        let path = FileManager.default.temporaryDirectory.path + "/parley-unset-\(UUID().uuidString).csv"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data("id,word\n1,x\n".utf8).write(to: URL(filePath: path))
+        let draft = try Datasite.describe(path)
+        let problem = try #require(#expect(throws: Problem.self) { try ManifestDocument(draft) })
+        let lines = problem.detail.split(separator: "\n")
+        #expect(lines.first == "15 values are not set yet:")
+        #expect(lines.dropFirst().first == "  line 5, `title`")
+        #expect(lines.contains("  line 12, `unit.column`") && lines.last == "  and 3 more")
+        #expect(problem.hint == "replace each SET")
+        let policy = #expect(throws: Problem.self) {
+            try PolicyReader.document("{loss: pure, total: {epsilon: SET}, per-researcher: {epsilon: SET}}")
+        }
+        #expect(policy?.detail.contains("2 values are not set yet") == true)
+    }
+
+    @Test("Problems in parts that do not depend on each other are told at once")
+    func several() throws {
+        let text = Self.sound.replacing("title: Visits", with: "title: [Visits]")
+            .replacing("rows: 10000", with: "rows: many").replacing("loss: pure", with: "loss: none")
+            .replacing("type: integer, bounds", with: "type: number, bounds").replacing("[a, b, c]", with: "a")
+            .replacing("column: person", with: "column: nobody")
+        let problem = try #require(#expect(throws: Problem.self) { try ManifestDocument(text) })
+        let lines = problem.detail.split(separator: "\n")
+        #expect(lines.first == "5 things are wrong:")
+        for words in ["`title`", "`capacity.rows`", "`policy.loss`", "`columns[1].domain`", "no type `number`"] {
+            #expect(lines.count { $0.hasPrefix("  line ") && $0.contains(words) } == 1, "\(words): \(problem.detail)")
+        }
+        // Whether a column is missing is not known while columns cannot be read.
+        #expect(!problem.detail.contains("nobody"))
+    }
+
+    @Test("A domain of numbers does not fit a column of texts, unless they are quoted")
+    func domainOfNumbers() throws {
+        func read(_ column: String) throws {
+            _ = try ManifestDocument(
+                Self.sound.replacing("{name: kind, type: category, domain: [a, b, c], nullable: false}", with: column))
+        }
+        for domain in ["[1, 2]", "[a, 2.5]", "[007]"] {
+            let problem = #expect(throws: Problem.self) { try read("{name: kind, type: text, domain: \(domain)}") }
+            #expect(problem?.detail.contains("is a number, and the column's type is text") == true)
+            #expect(problem?.hint?.contains("quote") == true)
+        }
+        #expect(throws: Problem.self) { try read(#"{name: kind, type: text, domain: ["1"], other: 1}"#) }
+        try read(#"{name: kind, type: text, domain: ["1", "2"], other: "1"}"#)
+        try read("{name: kind, type: text, domain: [yes, no, on, ~]}")
+        try read("{name: kind, type: category, domain: [1, 2]}")
+        // A site that has one already goes on: its questions' domains do not change under it.
+        _ = try ManifestDocument(
+            Self.sound.replacing("type: category, domain: [a", with: "type: text, domain: [1"), isStored: true)
+    }
+
     @Test("Times are RFC 3339 in both directions, from before 1900 to after 9000")
     func times() {
         #expect(Timestamp.text(0) == "1970-01-01T00:00:00Z")

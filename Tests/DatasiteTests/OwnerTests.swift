@@ -55,10 +55,7 @@ struct OwnerTests {
         #expect(try server.authenticate(next)?.name == "bea")
         try test.site.revokeUser("bea")
         #expect(try server.authenticate(next) == nil)
-        #expect(throws: Problem.self) { try test.site.rotateUser("bea") }
-        #expect(throws: Problem.self) { try test.site.addUser("bea", role: .owner) }
-        _ = try test.site.addUser("bea", role: .auditor)
-        #expect(throws: Problem.self) { try test.site.addUser("bea", role: .auditor) }
+        #expect(throws: Problem.self) { try test.site.addUser("local owner", role: .owner) }
         for wrong in ["", "parley_", "x" + next, String(next.dropLast())] {
             #expect(try server.authenticate(wrong) == nil)
         }
@@ -67,6 +64,35 @@ struct OwnerTests {
         }
         let stored = try test.integer("SELECT count(*) FROM users WHERE instr(CAST(token AS TEXT), 'parley_') > 0")
         #expect(stored == 0)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test(
+        "A name is one person's for ever: a revoked user's is given to nobody else, and she has access again on request"
+    )
+    func names() async throws {
+        let test = try TestSite()
+        let token = try test.site.addUser("bob", role: .researcher)
+        _ = try await test.site.ask(TestSite.count(1), as: Identity(name: "bob", role: .researcher))
+        try test.site.revokeUser("bob")
+        #expect(try test.site.users().map { "\($0.name) \($0.isRevoked)" } == ["ada false", "bob true"])
+        for role in [Role.researcher, .auditor] {
+            let refusal = await problem { _ = try test.site.addUser("bob", role: role) }
+            #expect(refusal?.status == 409 && refusal?.hint?.contains("parley user rotate bob --reinstate") == true)
+        }
+        let rotation = await problem { _ = try test.site.rotateUser("bob") }
+        #expect(rotation?.status == 409 && rotation?.hint?.contains("--reinstate") == true)
+        #expect(await problem { try test.site.revokeUser("bob") }?.status == 409)
+        #expect(await problem { _ = try test.site.rotateUser("eve", reinstating: true) }?.status == 404)
+        #expect(try test.site.authenticate(token) == nil)
+
+        let again = try test.site.rotateUser("bob", reinstating: true)
+        let bob = try #require(try test.reopened().authenticate(again))
+        #expect(bob == Identity(name: "bob", role: .researcher))
+        #expect(try test.site.requests(as: bob).count == 1)
+        #expect(try test.site.budget(as: bob)[0].lines[1].spent.epsilon == 1)
+        #expect(try test.site.audit(as: .folder).contains { $0.detail == "bob, access given again" })
+        #expect(await problem { _ = try test.site.addUser("bob", role: .researcher) }?.status == 409)
         #expect(try test.site.verify().problems == [])
     }
 
@@ -196,6 +222,42 @@ struct OwnerTests {
         #expect(try Set(test.versionFolders()) == present)
     }
 
+    @Test("What an interrupted addition left is named by a verification, and removed by the next addition")
+    func leftovers() throws {
+        let test = try TestSite()
+        let abandoned = test.path + "/data/0123.partial"
+        try FileManager.default.createDirectory(atPath: abandoned, withIntermediateDirectories: false)
+        try Data("private".utf8).write(to: URL(filePath: abandoned + "/0.column"))
+        let living = try VersionLock(folder: test.site.folder)
+        try FileManager.default.createDirectory(
+            atPath: living.directory + ".partial", withIntermediateDirectories: false)
+        let report = try test.site.verify()
+        #expect(report.isSound && report.remarks.count == 1)
+        #expect(report.remarks.first?.contains(abandoned) == true)
+        #expect(report.remarks.first?.contains("parley data add") == true)
+        try test.add("more", policy: "{loss: pure, total: {epsilon: 10}}")
+        #expect(!FileManager.default.fileExists(atPath: abandoned))
+        #expect(FileManager.default.fileExists(atPath: living.directory + ".partial"))
+        #expect(try test.site.verify().remarks == [])
+    }
+
+    @Test("An addition that is interrupted, at whatever step, adds nothing and leaves nothing", arguments: 0..<6)
+    func interrupted(_ tenths: Int) async throws {
+        let test = try TestSite()
+        let before = try FileManager.default.contentsOfDirectory(atPath: test.path + "/data").sorted()
+        let file = try test.file("more", TestSite.rows(people: 60))
+        let manifest = TestSite.manifest("more", policy: "{loss: pure, total: {epsilon: 10}}")
+        let refusal = await problem {
+            _ = try test.site.addDataset(file: file, manifestText: manifest) { fraction in
+                if fraction >= Double(2 * tenths) / 10 { throw CancellationError() }
+            }
+        }
+        #expect(refusal?.detail == "the addition was interrupted: nothing was added")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: test.path + "/data").sorted() == before)
+        #expect(try test.site.datasets().map(\.name) == ["visits"])
+        _ = try test.site.addDataset(file: file, manifestText: manifest)
+    }
+
     @Test("A lookup table is unique on its key, joins a question, and is not asked itself")
     func lookup() async throws {
         let test = try TestSite()
@@ -211,8 +273,9 @@ struct OwnerTests {
             try test.site.addDataset(
                 file: try test.file("twice", "code,words\na,short\na,long\n"), manifestText: manifest)
         }
-        _ = try test.site.addDataset(
+        let report = try test.site.addDataset(
             file: try test.file("kinds", "code,words\na,short\nb,long\n"), manifestText: manifest)
+        #expect(report.rows == 2 && report.units == nil)
         let joined = AskRequest(
             dataset: "visits",
             sql: "SELECT words, COUNT(*) FROM visits JOIN kinds ON kind = code GROUP BY words", epsilon: 1)

@@ -74,11 +74,12 @@ extension IngestError: CustomStringConvertible {
 /// Reads a file into a table's files in `directory`, which must not exist: it appears whole and synchronised to the disk,
 /// or not at all. `directory`'s parent must exist.
 ///
-/// The table does not depend on the order of the file's rows, the number of threads or the size of blocks.
+/// The table does not depend on the order of the file's rows, the number of threads or the size of blocks. Where `progress`
+/// throws, the ingest ends with its error.
 @discardableResult
 func ingest(
     file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
-    progress: @Sendable (IngestProgress) -> Void = { _ in }
+    progress: @Sendable (IngestProgress) throws -> Void = { _ in }
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
     let plan = IngestPlan(
@@ -95,9 +96,9 @@ func ingest(
         if !isLookup, report.units > manifest.capacityUnits {
             throw IngestError.overCapacity(what: "units", capacity: manifest.capacityUnits)
         }
-        progress(IngestProgress(stage: .synchronizing, fraction: 0))
+        try progress(IngestProgress(stage: .synchronizing, fraction: 0))
         if let description = run.description { try writer.commit(description) }
-        progress(IngestProgress(stage: .synchronizing, fraction: 1))
+        try progress(IngestProgress(stage: .synchronizing, fraction: 1))
         return report
     } catch {
         writer.abandon()

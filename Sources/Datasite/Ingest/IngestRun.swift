@@ -23,7 +23,7 @@ struct IngestRun {
     }
 
     /// Parses block after block, each worker for itself.
-    mutating func read(_ progress: @Sendable (IngestProgress) -> Void) throws {
+    mutating func read(_ progress: @Sendable (IngestProgress) throws -> Void) throws {
         let (input, workers, spill, options) = (input, workers, spill, options)
         let texts = Mutex([Int](repeating: 0, count: workers.count))
         let failures = concurrently(workers.count) { index -> (any Error)? in
@@ -40,11 +40,11 @@ struct IngestRun {
                     // Dictionaries cannot be spilled.
                     guard all <= options.textBytes else { throw IngestError.tooManyTexts }
                     if held.rows > options.memoryBytes / workers.count { try spill.take(worker.takeRows(), of: index) }
+                    try progress(IngestProgress(stage: .reading, fraction: fraction))
                 } catch {
                     input.stop()
                     return error
                 }
-                progress(IngestProgress(stage: .reading, fraction: fraction))
             }
             return nil
         }
@@ -54,7 +54,7 @@ struct IngestRun {
 
     /// Sorts partition after partition, while those before are written in order.
     mutating func assemble(
-        _ writer: TableWriter, _ progress: @Sendable (IngestProgress) -> Void
+        _ writer: TableWriter, _ progress: @Sendable (IngestProgress) throws -> Void
     ) throws -> IngestReport {
         let assembler = TableAssembler(workers, plan: plan, spilled: spill.reader(workers: workers.count))
         let output = TableOutput(assembler, writer, waiting: 4 * workers.count)
@@ -63,7 +63,7 @@ struct IngestRun {
             do {
                 while let next = output.claim() {
                     try output.put(next, try sorter.partition(next))
-                    progress(
+                    try progress(
                         IngestProgress(stage: .sorting, fraction: Double(next) / Double(TableAssembler.partitionCount)))
                 }
                 return nil

@@ -4,7 +4,7 @@ import Tables
 
 /// Reads one column of a manifest.
 enum ColumnReader {
-    static func column(_ value: YAMLValue) throws -> ColumnSchema {
+    static func column(_ value: YAMLValue, isStored: Bool) throws -> ColumnSchema {
         let keys = try value.mapping([
             "name", "type", "nullable", "bounds", "domain", "resolution", "description", "other", "infinity",
             "max-bytes",
@@ -13,6 +13,10 @@ enum ColumnReader {
         guard let typeKey = keys["type"] else { throw value.problem("the key `type` is missing") }
         let name = try nameKey.text("a column's name")
         let type = try type(typeKey, keys["domain"])
+        if !isStored, try typeKey.text() == ValueType.text.rawValue {
+            for value in try keys["domain"]?.sequence() ?? [] { try refuseNumber(value) }
+            try keys["other"].map(refuseNumber)
+        }
         var column = ColumnSchema(name: name, type: type, isNullable: try keys["nullable"]?.boolean() ?? true)
         column.description = try keys["description"]?.text("a description") ?? ""
         if let bounds = keys["bounds"] { (column.lowerBound, column.upperBound) = try self.bounds(bounds, type) }
@@ -41,6 +45,14 @@ enum ColumnReader {
             return Int64(try value.text("a value")) != nil
         }
         return areIntegers && !values.isEmpty ? .integer : .text
+    }
+
+    /// Under `type: text` a bare number says that either the type or the domain is wrong: numbers and texts are not equal.
+    private static func refuseNumber(_ value: YAMLValue) throws {
+        guard value.isPlain, let text = try? value.text(), YAMLValue.double(text) != nil else { return }
+        throw value.problem(
+            "`\(text)` is a number, and the column's type is text",
+            hint: "choose the type integer or real, or quote what is text: \"\(text)\"")
     }
 
     private static func infinityIsBound(_ value: YAMLValue) throws -> Bool {

@@ -18,6 +18,8 @@ struct ManifestDraft {
         var types = Set(ValueType.allCases)
         var isNullable = false
         var isSeen = false
+        /// Whether a row has the column's name as its value.
+        var isRepeated = false
 
         /// The narrowest type that all values have.
         var type: ValueType {
@@ -32,6 +34,7 @@ struct ManifestDraft {
                 return
             }
             isSeen = true
+            isRepeated = isRepeated || field == name
             types = types.filter { ManifestDraft.reads(field, as: $0) }
         }
     }
@@ -46,6 +49,7 @@ struct ManifestDraft {
         self.file = file
         let start = try FileColumns.beginning(of: file, bytes: Self.sampledBytes)
         guard !start.isEmpty else { throw Problem.invalidData("the file is empty") }
+        try FileColumns.requireText(start, isCut: start.count + 3 >= Self.sampledBytes)
         if let format = FileColumns.csvFormat(file) {
             try sample(start, format)
         } else {
@@ -66,6 +70,9 @@ struct ManifestDraft {
     }
 
     private mutating func sample(_ bytes: [UInt8], _ format: CSVFormat) throws {
+        let names = try FileColumns.header(bytes, format)
+        try FileColumns.refuseValues(names)
+        guesses = names.map { Guess(name: $0) }
         bytes.withUnsafeBytes { bytes in
             // The last row may be cut off.
             let end =
@@ -76,13 +83,15 @@ struct ManifestDraft {
                 let row = CSVHeader(UnsafeRawBufferPointer(rebasing: bytes[place..<end]), format)
             {
                 place += row.bytes
-                if rows == 0 {
-                    guesses = row.names.map { Guess(name: $0) }
-                } else if row.names.count == guesses.count {
+                if rows > 0, row.names.count == guesses.count {
                     for index in guesses.indices { guesses[index].see(row.names[index]) }
                 }
                 rows += 1
             }
+        }
+        // A record of words alone: most of them are other people's values too.
+        if 2 * guesses.count(where: \.isRepeated) > guesses.count {
+            throw FileColumns.noHeader("most of its cells occur in the rows below")
         }
     }
 

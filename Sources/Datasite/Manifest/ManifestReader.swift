@@ -17,9 +17,11 @@ struct ManifestDocument: Sendable {
 
     /// Reads and checks a manifest.
     ///
-    /// - Throws: a `Problem` (`invalid-manifest`) that names line, column and key.
-    init(_ text: String) throws {
+    /// - Parameter isStored: Whether it was accepted before: it is then read by the rules of that time.
+    /// - Throws: a `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
+    init(_ text: String, isStored: Bool = false) throws {
         let root = try YAMLValue.document(text)
+        try root.refuseUnset()
         let keys = try root.mapping([
             "name", "title", "description", "population", "kind", "key", "unit", "weight", "capacity", "policy",
             "columns", "ignore", "lookup",
@@ -28,45 +30,63 @@ struct ManifestDocument: Sendable {
             guard let value = keys[key] else { throw root.problem("the key `\(key)` is missing") }
             return value
         }
-        let columns = try required("columns").sequence().map(ColumnReader.column)
-        let schema = Schema(columns: columns)
-        let name = try required("name").text("a name")
-        let lookupKey = try Self.lookupKey(keys, schema, root)
-        if lookupKey != nil {
+        let isLookup = try Self.isLookup(keys, root)
+        // What `reading` gives in place of a part that is wrong is never used: `refuse` ends it.
+        var problems = ManifestProblems()
+        let listed = try problems.reading { try required("columns").sequence() } ?? []
+        let schema = Schema(
+            columns: try listed.compactMap { column in
+                try problems.reading { try ColumnReader.column(column, isStored: isStored) }
+            })
+        // Columns are looked up by name: where one cannot be read, others seem to be missing.
+        let areNamed = problems.isEmpty
+        let name = try problems.reading { try required("name").text("a name") } ?? ""
+        let title = try problems.reading { try keys["title"]?.text("a title") ?? name } ?? ""
+        let description = try problems.reading { try keys["description"]?.text("a description") ?? "" } ?? ""
+        ignored = try problems.reading { try Self.ignored(keys["ignore"]) } ?? .rest
+        manifest = Manifest(
+            name: name, title: title, description: description, population: "", schema: schema, unit: .ofLookup,
+            capacityRows: 1 << 24, capacityUnits: 1 << 24, policy: nil)
+        if isLookup {
             for key in ["population", "unit", "weight", "capacity", "policy"] {
-                if let value = keys[key] { throw value.problem("a public lookup table has none") }
+                _ = try problems.reading {
+                    if let value = keys[key] { throw value.problem("a public lookup table has none") }
+                }
+            }
+            if areNamed { manifest.lookupKey = try problems.reading { try Self.lookupKey(keys, schema, root) } }
+        } else {
+            manifest.population =
+                try problems.reading { try required("population").text("the people protected, a name") } ?? ""
+            (manifest.capacityRows, manifest.capacityUnits) =
+                try problems.reading { try Self.capacity(required("capacity")) } ?? (0, 0)
+            manifest.policy = try problems.reading { try PolicyReader.policy(required("policy")) }
+            if areNamed {
+                manifest.unit = try problems.reading { try Self.unit(required("unit"), schema) } ?? .ofLookup
+                manifest.weightColumn =
+                    try problems.reading { try keys["weight"].map { try Self.weight($0, schema) } } ?? nil
             }
         }
-        let unit = lookupKey == nil ? try Self.unit(required("unit"), schema) : UnitDeclaration.ofLookup
-        let capacity = lookupKey == nil ? try Self.capacity(required("capacity"), unit) : (1 << 24, 1 << 24)
-        manifest = Manifest(
-            name: name, title: try keys["title"]?.text("a title") ?? name,
-            description: try keys["description"]?.text("a description") ?? "",
-            population: lookupKey == nil ? try required("population").text("the people protected, a name") : "",
-            schema: schema, unit: unit,
-            weightColumn: try keys["weight"].map { try Self.weight($0, schema) }, capacityRows: capacity.0,
-            capacityUnits: capacity.1, policy: lookupKey == nil ? try PolicyReader.policy(required("policy")) : nil,
-            lookupKey: lookupKey)
-        ignored = try Self.ignored(keys["ignore"])
-        let problems = manifest.problems()
-        guard problems.isEmpty else {
-            throw ManifestError.problem(problems.map { "`\($0.path)`: \($0.message)" }.joined(separator: "; "))
+        try problems.refuse()
+        let declared = manifest.problems()
+        guard declared.isEmpty else {
+            throw ManifestError.problem(declared.map { "`\($0.path)`: \($0.message)" }.joined(separator: "; "))
         }
     }
 
     /// `kind: lookup` with `key: column`, or `lookup: {key: column}`.
-    private static func lookupKey(
-        _ keys: [String: YAMLValue], _ schema: Schema, _ root: YAMLValue
-    ) throws -> Int? {
+    private static func isLookup(_ keys: [String: YAMLValue], _ root: YAMLValue) throws -> Bool {
         let kind = try keys["kind"]?.text("private or lookup") ?? (keys["lookup"] == nil ? "private" : "lookup")
         guard kind == "private" || kind == "lookup" else {
             throw (keys["kind"] ?? root).problem("expected private or lookup")
         }
-        let key = try keys["lookup"].map { try $0.mapping(["key"])["key"] ?? $0 } ?? keys["key"]
-        guard kind == "lookup" else {
-            if let key { throw key.problem("only a lookup table has a key", hint: "say `kind: lookup`") }
-            return nil
+        if kind == "private", let key = keys["lookup"] ?? keys["key"] {
+            throw key.problem("only a lookup table has a key", hint: "say `kind: lookup`")
         }
+        return kind == "lookup"
+    }
+
+    private static func lookupKey(_ keys: [String: YAMLValue], _ schema: Schema, _ root: YAMLValue) throws -> Int {
+        let key = try keys["lookup"].map { try $0.mapping(["key"])["key"] ?? $0 } ?? keys["key"]
         guard let key else { throw root.problem("a lookup table needs `key`: the column that it is unique on") }
         return try column(key, schema)
     }
@@ -108,7 +128,7 @@ struct ManifestDocument: Sendable {
         return try column(name, schema)
     }
 
-    private static func capacity(_ value: YAMLValue, _ unit: UnitDeclaration) throws -> (Int, Int) {
+    private static func capacity(_ value: YAMLValue) throws -> (Int, Int) {
         let keys = try value.mapping(["rows", "units"])
         guard let rows = keys["rows"] else {
             throw value.problem("the key `rows` is missing: the most rows that the table may ever hold")

@@ -10,6 +10,7 @@ enum PolicyReader {
     /// A document that is a policy, or has one under the key `policy`.
     static func document(_ text: String) throws -> Policy {
         let root = try YAMLValue.document(text)
+        try root.refuseUnset()
         var value = root
         if let inner = root.node.mapping?["policy"] {
             _ = try root.mapping(["policy"])

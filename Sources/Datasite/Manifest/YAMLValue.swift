@@ -4,8 +4,42 @@ import Yams
 
 /// What is wrong in a manifest: where and what would be right.
 enum ManifestError {
+    /// So many problems are told at once.
+    static let shownProblems = 12
+
     static func problem(_ detail: String, hint: String? = nil) -> Problem {
         Problem.invalidManifest(detail, hint: hint)
+    }
+
+    /// One problem that lists several, one a line.
+    static func list(_ heading: String, _ lines: [String], hint: String? = nil) -> Problem {
+        let more = lines.count - shownProblems
+        let shown = lines.prefix(shownProblems) + (more > 0 ? ["and \(more) more"] : [])
+        return problem(([heading] + shown.map { "  " + $0 }).joined(separator: "\n"), hint: hint)
+    }
+}
+
+/// Gathers the problems of parts that do not depend on each other, so that all are told at once.
+struct ManifestProblems {
+    private var found: [Problem] = []
+    var isEmpty: Bool { found.isEmpty }
+
+    /// Reads a part; nil where something is wrong in it.
+    mutating func reading<Part>(_ body: () throws -> Part) throws -> Part? {
+        do { return try body() } catch let problem as Problem {
+            found.append(problem)
+            return nil
+        }
+    }
+
+    /// Throws what was gathered, if anything was.
+    func refuse() throws {
+        guard found.count > 1 else {
+            if let only = found.first { throw only }
+            return
+        }
+        throw ManifestError.list(
+            "\(found.count) things are wrong:", found.map { $0.detail + ($0.hint.map { " (\($0))" } ?? "") })
     }
 }
 
@@ -47,6 +81,30 @@ struct YAMLValue {
             }
         case .sequence(let sequence): try sequence.forEach(refuseAnchors)
         default: break
+        }
+    }
+
+    /// Refuses a draft in which several places are not set yet, and names them; a single one is told where it is read,
+    /// with what is expected there.
+    func refuseUnset() throws {
+        let unset = unset()
+        guard unset.count > 1 else { return }
+        throw ManifestError.list(
+            "\(unset.count) values are not set yet:",
+            unset.map { "line \($0.node.mark?.line ?? 0), `\($0.path)`" }, hint: "replace each \(Self.placeholder)")
+    }
+
+    private func unset() -> [YAMLValue] {
+        switch node {
+        case .scalar(let scalar): scalar.string == Self.placeholder ? [self] : []
+        case .mapping(let mapping):
+            mapping.flatMap { key, value in
+                let key = key.string ?? ""
+                return YAMLValue(node: value, path: path.isEmpty ? key : "\(path).\(key)").unset()
+            }
+        case .sequence(let sequence):
+            sequence.enumerated().flatMap { YAMLValue(node: $1, path: "\(path)[\($0)]").unset() }
+        default: []
         }
     }
 

@@ -22,17 +22,20 @@ public struct AdditionReport: Sendable, Hashable {
     public var version: String
     public var rowsRead: Int
     public var rows: Int
-    public var units: Int
+    /// nil for a public lookup table, which protects nobody.
+    public var units: Int?
     /// Remarks, such as rows dropped, or a population whose people another one's table holds too.
     public var warnings: [String]
 }
 
 extension Datasite {
     /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of
-    /// it is on the disk, or not at all.
+    /// it is on the disk, or not at all. What an addition that was cut short left behind is removed first.
+    ///
+    /// - Parameter progress: Told how far it is; where it throws a `CancellationError`, nothing is added.
     public func addDataset(
         file: String, manifestText: String, onError: OnError = .refuse,
-        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
+        progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
         try add(file, manifestText, onError, replacing: nil, keepsPolicy: false, progress)
     }
@@ -41,7 +44,7 @@ extension Datasite {
     /// what was spent stays spent (PRIVACY.md, rule 9). Requests that wait for approval lapse.
     public func addVersion(
         of name: String, file: String, manifestText: String? = nil, onError: OnError = .refuse,
-        progress: @Sendable (_ fraction: Double) -> Void = { _ in }
+        progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
         let stored = try read { db in
             try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
@@ -53,7 +56,7 @@ extension Datasite {
 
     private func add(
         _ file: String, _ text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
-        _ progress: @Sendable (Double) -> Void
+        _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         try requireSound()
         let document = try ManifestDocument(text)
@@ -67,6 +70,7 @@ extension Datasite {
         }
         return try reportingProblems {
             try FileColumns.check(file, against: document)
+            try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
             do {
                 let report = try load(file, manifest, onError, addition, progress)
@@ -82,7 +86,7 @@ extension Datasite {
 
     private func load(
         _ file: String, _ manifest: Manifest, _ onError: OnError, _ addition: VersionLock,
-        _ progress: @Sendable (Double) -> Void
+        _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         var options = IngestOptions()
         options.onError =
@@ -98,15 +102,17 @@ extension Datasite {
                 file: file, manifest: manifest, key: key, into: addition.directory, options: options
             ) { step in
                 switch step.stage {
-                case .reading: progress(0.6 * step.fraction)
-                case .sorting: progress(0.6 + 0.3 * step.fraction)
-                case .synchronizing: progress(0.9 + 0.1 * step.fraction)
+                case .reading: try progress(0.6 * step.fraction)
+                case .sorting: try progress(0.6 + 0.3 * step.fraction)
+                case .synchronizing: try progress(0.9 + 0.1 * step.fraction)
                 }
             }
         } catch let error as IngestError {
             throw Problem.invalidData("\(error)")
         } catch let error as RowError {
             throw Problem.invalidData("\(error)")
+        } catch is CancellationError {
+            throw Problem.conflict("the addition was interrupted: nothing was added")
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
         var warnings = Self.remarks(report)
@@ -120,7 +126,8 @@ extension Datasite {
             warnings += try overlaps(table, manifest.population)
         }
         return AdditionReport(
-            version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept, units: report.units,
+            version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept,
+            units: manifest.lookupKey == nil ? report.units : nil,
             warnings: warnings)
     }
 
@@ -204,7 +211,7 @@ extension Datasite {
 
     /// A version continues its dataset: the same people, named by the same column, on the same ledger.
     private static func checkSuccession(of old: Row, by manifest: Manifest) throws {
-        let before = try ManifestDocument(old["manifest"]).manifest
+        let before = try ManifestDocument(old["manifest"], isStored: true).manifest
         func unit(_ manifest: Manifest) -> String? { manifest.unit.column.map { manifest.schema.columns[$0].name } }
         guard (before.lookupKey == nil) == (manifest.lookupKey == nil) else {
             throw Problem.invalidManifest("a lookup table cannot become private, nor a private one a lookup table")
@@ -262,7 +269,7 @@ extension Datasite {
                 let row = try Row.fetchOne(
                     db, sql: "SELECT manifest, policy, population FROM datasets WHERE name = ?", arguments: [name])
             else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
-            let manifest = try ManifestDocument(row["manifest"]).manifest
+            let manifest = try ManifestDocument(row["manifest"], isStored: true).manifest
             guard manifest.lookupKey == nil else { throw Problem.invalidManifest("a lookup table has no policy") }
             _ = try PopulationRow.establish(
                 manifest.population, policy: policy, unitIsRow: manifest.unit.column == nil, mayChange: true,

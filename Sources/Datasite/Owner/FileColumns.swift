@@ -5,11 +5,30 @@ import Tables
 
 /// The columns of a file against those of a manifest: what is in the file and neither declared nor ignored is refused, so
 /// that a misspelt name is noticed.
+///
+/// A first line that is no header is a person's record: nothing of it is shown, neither in a draft nor in an error.
 enum FileColumns {
     static func check(_ file: String, against document: ManifestDocument) throws {
-        guard let names = try header(file) else { return }
+        guard let format = csvFormat(file) else { return }
+        let names = try header(try beginning(of: file, bytes: 1 << 20), format)
+        // An empty file has an error of its own.
+        guard !names.isEmpty else { return }
         let declared = Set(document.manifest.schema.columns.map { $0.name.lowercased() })
-        try refuseOtherFormats(names, declared)
+        guard names.contains(where: { declared.contains($0.lowercased()) }) else {
+            throw Problem.invalidData(
+                "line 1 names none of the manifest's columns",
+                hint: otherSeparator(names).map(separatorHint)
+                    ?? "the first line must hold the columns' names, separated by commas (tabulators in .tsv)")
+        }
+        // What names every declared column is a header, whatever else it names. What does not may be a row.
+        let named = Set(names.map { $0.lowercased() })
+        let missing = document.manifest.schema.columns.map(\.name).filter { !named.contains($0.lowercased()) }
+        guard missing.isEmpty else {
+            try refuseValues(names)
+            throw Problem.invalidData(
+                "columns of the manifest are missing in line 1: \(missing.prefix(5).joined(separator: ", "))",
+                hint: "is a name misspelt? What else stands there is not shown, since it may be a row's")
+        }
         guard case .named(let ignored) = document.ignored else { return }
         let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
         guard extra.isEmpty else {
@@ -19,29 +38,72 @@ enum FileColumns {
         }
     }
 
-    /// A first line that is no header in our sense may hold a row's values: it is not shown.
-    private static func refuseOtherFormats(_ names: [String], _ declared: Set<String>) throws {
-        let line = names.joined()
-        if line.contains("\0") {
-            throw Problem.invalidData("the file is not UTF-8 text", hint: "save it as UTF-8 (it looks like UTF-16)")
-        }
-        if line.contains("\r") {
+    /// The cells of the first line of a file's beginning, which must be text with line feeds.
+    static func header(_ beginning: [UInt8], _ format: CSVFormat) throws -> [String] {
+        let header = beginning.withUnsafeBytes { CSVHeader($0, format) }
+        guard let header else { return [] }
+        try requireText(Array(beginning.prefix(header.bytes)), isCut: header.bytes == beginning.count)
+        let names = header.names
+        if names.contains(where: { $0.contains("\r") }) {
             throw Problem.invalidData(
                 "the file's lines end with carriage returns alone", hint: "save it with line feeds (Unix or Windows)")
         }
-        guard !names.contains(where: { declared.contains($0.lowercased()) }) else { return }
-        let other = [";": "semicolons", "\t": "tabulators", "|": "bars"].first { line.contains($0.key) }?.value
-        throw Problem.invalidData(
-            "line 1 names none of the manifest's columns",
-            hint: other.map { "values are separated by commas (tabulators in .tsv), and these seem to be by \($0)" }
-                ?? "the first line must hold the columns' names, separated by commas (tabulators in .tsv)")
+        return names
     }
 
-    /// The column names of a file's header; nil for a file of JSON lines.
-    static func header(_ file: String) throws -> [String]? {
-        guard let format = csvFormat(file) else { return nil }
-        let start = try beginning(of: file, bytes: 1 << 20)
-        return start.withUnsafeBytes { CSVHeader($0, format) }?.names
+    /// Refuses what is not UTF-8 text: an archive, an image, numbers in binary.
+    ///
+    /// - Parameter isCut: Whether the bytes may end inside a character.
+    static func requireText(_ bytes: [UInt8], isCut: Bool = false) throws {
+        // A character has at most four bytes, all but the first of the form 10xxxxxx.
+        let tail = isCut ? bytes.suffix(3).lastIndex { $0 >= 0xc0 } : nil
+        let whole = tail.map { bytes[..<$0] } ?? bytes[...]
+        guard !bytes.contains(0), String(validating: whole, as: UTF8.self) != nil else {
+            let isUTF16 = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff])
+            throw Problem.invalidData(
+                "the file is not UTF-8 text",
+                hint: isUTF16
+                    ? "save it as UTF-8 (it looks like UTF-16)"
+                    : "tables are CSV, TSV (.tsv) or JSON lines (.ndjson) in UTF-8, plain or gzipped: save it as one of these"
+            )
+        }
+    }
+
+    /// Refuses a first line that looks like a row: its cells may be a person's, so only their places are told.
+    static func refuseValues(_ names: [String]) throws {
+        var seen: Set<String> = []
+        for (index, name) in names.enumerated() {
+            let plain = name.trimmingCharacters(in: .whitespaces)
+            let reason: String? =
+                if plain.isEmpty { "is empty" } else if isValue(plain) {
+                    "is a number or a date"
+                } else if !seen.insert(plain.lowercased()).inserted { "occurs twice" } else { nil }
+            if let reason { throw noHeader("its cell \(index + 1) \(reason)") }
+        }
+        if let separator = otherSeparator(names), names.count == 1 {
+            throw Problem.invalidData("line 1 names a single column", hint: separatorHint(separator))
+        }
+    }
+
+    static func noHeader(_ reason: String) -> Problem {
+        .invalidData(
+            "line 1 looks like a row, not like the columns' names: \(reason)",
+            hint: "add a first line that names each column, once, by a word")
+    }
+
+    /// Whether a cell is a number or a time, however it is written: it has a digit, and no letter but those of an
+    /// exponent or a timestamp.
+    private static func isValue(_ cell: String) -> Bool {
+        guard cell.utf8.contains(where: { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return false }
+        return !cell.contains { $0.isLetter || $0 == "_" } || Double(cell) != nil || Timestamp.seconds(cell[...]) != nil
+    }
+
+    private static func otherSeparator(_ names: [String]) -> String? {
+        [";": "semicolons", "\t": "tabulators", "|": "bars"].first { names.joined().contains($0.key) }?.value
+    }
+
+    private static func separatorHint(_ separator: String) -> String {
+        "values are separated by commas (tabulators in .tsv), and these seem to be by \(separator)"
     }
 
     /// How a file of separated values is read; nil for JSON lines. By its name, as loading it does.

@@ -54,7 +54,7 @@ struct Catalogue: Sendable {
             catalogue.users[hash] = User(identity: Identity(name: row[0], role: role), tokenHash: hash)
         }
         for row in try Row.fetchAll(db, sql: "SELECT name, version, population, manifest, policy FROM datasets") {
-            let document = try ManifestDocument(row["manifest"])
+            let document = try ManifestDocument(row["manifest"], isStored: true)
             var policy = try (row["policy"] as String?).map(PolicyReader.document) ?? document.manifest.policy
             if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
                 try policy?.takeLimits(of: population, db)

@@ -35,8 +35,15 @@ struct DataAdd: AsyncParsableCommand {
         let site = try site.open()
         let progress = Progress("Adding")
         defer { progress.finish() }
-        let report = try site.addDataset(
-            file: file, manifestText: text, onError: onError, progress: { progress.update($0) })
+        let (file, onError) = (file, onError)
+        let report = try await naming(manifest) {
+            try await Interruption.watching { check in
+                try site.addDataset(file: file, manifestText: text, onError: onError) { fraction in
+                    try check()
+                    progress.update(fraction)
+                }
+            }
+        }
         progress.finish()
         show(report, "Added")
     }
@@ -60,8 +67,15 @@ struct DataVersion: AsyncParsableCommand {
         let site = try site.open()
         let progress = Progress("Adding")
         defer { progress.finish() }
-        let report = try site.addVersion(
-            of: dataset, file: file, manifestText: text, onError: onError, progress: { progress.update($0) })
+        let (dataset, file, onError) = (dataset, file, onError)
+        let report = try await naming(manifest) {
+            try await Interruption.watching { check in
+                try site.addVersion(of: dataset, file: file, manifestText: text, onError: onError) { fraction in
+                    try check()
+                    progress.update(fraction)
+                }
+            }
+        }
         progress.finish()
         show(report, "Replaced")
     }
@@ -81,7 +95,9 @@ struct DataPolicy: AsyncParsableCommand {
 
     func run() async throws {
         let text = try readText(file)
-        try site.open().setPolicy(of: dataset, policyText: text)
+        let site = try site.open()
+        let dataset = dataset
+        try await naming(file) { try site.setPolicy(of: dataset, policyText: text) }
         Terminal.output.line(
             "\(PrintableText.escape(dataset)) has a new policy; see it with: parley data show \(PrintableText.escape(dataset))"
         )
@@ -108,12 +124,23 @@ private func readText(_ path: String) throws -> String {
     return text
 }
 
+/// Names the file in what is wrong with the manifest, or the policy, that it holds; nil: it is the stored one.
+private func naming<Result>(_ file: String?, _ body: () async throws -> Result) async throws -> Result {
+    do { return try await body() } catch let problem as Problem {
+        guard let file, problem.type == "urn:parley:problem:invalid-manifest" else { throw problem }
+        var named = problem
+        named.detail = "\(file): \(problem.detail)"
+        throw named
+    }
+}
+
 /// The counts are private: they go to the owner's screen and nowhere else.
 private func show(_ report: AdditionReport, _ verb: String) {
     let terminal = Terminal.output
-    terminal.line(
-        "\(verb): \(NumberText.integer(report.rows)) rows of \(NumberText.integer(report.units)) privacy units"
-            + " (for you alone), version \(report.version).")
+    let counted =
+        report.units.map { " of \(NumberText.integer($0)) privacy units (for you alone)" }
+        ?? " of a public lookup table"
+    terminal.line("\(verb): \(NumberText.integer(report.rows)) rows\(counted), version \(report.version).")
     for warning in report.warnings {
         terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(warning))
     }

@@ -51,7 +51,7 @@ struct DemonstrationSession {
         narration.command("parley data add \(example)/randhie.csv.gz --manifest \(example)/manifest.yaml")
         let report = try site.addDataset(file: example + "/randhie.csv.gz", manifestText: try text("manifest.yaml"))
         narration.say(
-            "\(NumberText.integer(report.rows)) person-years of \(NumberText.integer(report.units)) people: the owner sees that, nobody else."
+            "\(NumberText.integer(report.rows)) person-years of \(NumberText.integer(report.units ?? 0)) people: the owner sees that, nobody else."
         )
         narration.command("parley data add \(example)/plans.csv --manifest \(example)/plans.yaml")
         _ = try site.addDataset(file: example + "/plans.csv", manifestText: try text("plans.yaml"))
