@@ -27,9 +27,9 @@ public enum StrictJSON: Sendable, Hashable {
     /// Requests nest two levels; the bound keeps hostile input from exhausting the stack.
     public static let largestDepth = 16
 
-    /// Reads one value that takes the whole text.
-    public init(parsing bytes: [UInt8]) throws(JSONError) {
-        var parser = StrictJSONParser(bytes: bytes)
+    /// Reads one value that takes the whole text, nested at most that deep.
+    public init(parsing bytes: [UInt8], largestDepth: Int = StrictJSON.largestDepth) throws(JSONError) {
+        var parser = StrictJSONParser(bytes: bytes, largestDepth: largestDepth)
         self = try parser.document()
     }
 

@@ -3,9 +3,11 @@ struct StrictJSONParser {
     private let bytes: [UInt8]
     private var position = 0
     private var depth = 0
+    private let largestDepth: Int
 
-    init(bytes: [UInt8]) {
+    init(bytes: [UInt8], largestDepth: Int) {
         self.bytes = bytes
+        self.largestDepth = largestDepth
     }
 
     mutating func document() throws(JSONError) -> StrictJSON {
@@ -65,9 +67,7 @@ struct StrictJSONParser {
     /// Enters an object or array: consumes its opening bracket.
     private mutating func descend() throws(JSONError) {
         depth += 1
-        guard depth <= StrictJSON.largestDepth else {
-            throw error("nested deeper than \(StrictJSON.largestDepth) levels")
-        }
+        guard depth <= largestDepth else { throw error("nested deeper than \(largestDepth) levels") }
         position += 1
     }
 

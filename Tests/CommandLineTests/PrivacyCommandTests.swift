@@ -34,7 +34,7 @@ struct PrivacyCommandTests {
                 commands += 1
             }
         }
-        #expect(commands == 7)
+        #expect(commands == 11)
     }
 
     @Test("Wrong usage is 64 and says what would be right; what is refused is 1")
@@ -46,28 +46,150 @@ struct PrivacyCommandTests {
             (["--gaussian", "1", "--delta", "2"], 64, "from 0 to 1"),
             (["--gaussian", "1", "--delta", "nan"], 64, "from 0 to 1"),
             (["--gaussian", "1", "--steps", "0", "--delta", "1e-5"], 64, "--steps"),
-            (["--gaussian", "0", "--delta", "1e-5"], 1, "noise multiplier: expected a positive finite number"),
-            (["--gaussian", "inf", "--delta", "1e-5"], 1, "positive finite"),
-            (["--gaussian", "1", "--sampling-rate", "2", "--delta", "1e-5"], 1, "rate: expected a probability"),
-            (["--gaussian", "1", "--accountant", "pure", "--delta", "1e-5"], 1, "does not support gaussian"),
+            (["--gaussian", "0", "--delta", "1e-5"], 64, "noise multiplier: expected a positive finite number"),
+            (["--gaussian", "-1", "--delta", "1e-5"], 64, "noise multiplier: expected a positive finite number"),
+            (["--gaussian", "inf", "--delta", "1e-5"], 64, "positive finite"),
+            (["--gaussian", "1", "--delta", "-1"], 64, "from 0 to 1"),
+            (["--gaussian", "1", "--sampling-rate", "2", "--delta", "1e-5"], 64, "rate: expected a probability"),
+            (["--gaussian", "1", "--accountant", "pure", "--delta", "1e-5"], 64, "does not support gaussian"),
             (["--gaussian", "1", "--accountant", "gaussian", "--delta", "0"], 1, "No finite epsilon"),
-            (["--gaussian", "1", "--sample-size", "1", "--population", "9", "--delta", "1e-5"], 1, "replace-one"),
-            (["--event", "{", "--delta", "1e-5"], 1, "not valid JSON"),
-            (["--event", #"{"type": "gausian"}"#, "--delta", "1e-5"], 1, "unknown type"),
+            (["--gaussian", "1", "--sample-size", "1", "--population", "9", "--delta", "1e-5"], 64, "replace-one"),
+            (["--event", "{", "--delta", "1e-5"], 64, "not valid JSON: expected a key in double quotes (at column 2)"),
+            (["--event", #"{"type": "gausian"}"#, "--delta", "1e-5"], 64, "unknown type"),
             (["--gaussian", "1", "--delta", "1e-5", "--conversion", "odd"], 64, "classic, improved"),
+            (["--gaussian", "1", "--delta", "1e-5", "--steps", "1,00"], 64, "10000, 10,000 or 1e4"),
+            (["--gaussian", "1", "--delta", "1e-5", "--steps", "1.5"], 64, "not a whole number"),
+            (["--gaussian", "1", "--delta", "1e-5", "--steps", "-3"], 64, "--steps must be positive"),
         ] as [([String], Int32, String)] {
             let finished = try place.run([Workplace.executable, "privacy", "epsilon"] + arguments)
             #expect(finished.status == status && finished.errors.contains(message), "\(arguments)\n\(finished.all)")
         }
-        for arguments in [["--epsilon", "0", "--delta", "1e-5"], ["--epsilon", "1", "--delta", "0"]] {
+        for (arguments, status, message) in [
+            (["--epsilon", "0", "--delta", "1e-5"], 64, "--epsilon: expected a positive"),
+            (["--epsilon", "-1", "--delta", "1e-5"], 64, "--epsilon: expected a positive"),
+            (["--epsilon", "1", "--delta", "2"], 64, "--delta: expected"),
+            (["--epsilon", "1", "--delta", "0"], 64, "or --mechanism laplace"),
+            (["--epsilon", "1", "--delta", "1e-5", "--tolerance", "0"], 64, "--tolerance: expected"),
+            (["--epsilon", "1", "--delta", "1e-5", "--accountant", "pure"], 64, "does not support gaussian"),
+            (["--epsilon", "1e-9", "--delta", "1e-100"], 1, "epsilon: expected a value to which some noise"),
+            (
+                ["--epsilon", "1", "--delta", "0", "--mechanism", "laplace", "--accountant", "renyi"], 1,
+                "delta: expected a value at which some noise"
+            ),
+        ] as [([String], Int32, String)] {
             let finished = try place.run([Workplace.executable, "privacy", "noise"] + arguments)
-            #expect(finished.status == 1 && finished.errors.contains("expected"), "\(finished.all)")
+            #expect(finished.status == status && finished.errors.contains(message), "\(arguments)\n\(finished.all)")
+        }
+        let refused = try place.parley("privacy", "sample", "discrete-gaussian", "--scale", "-1")
+        #expect(refused.status == 64 && refused.errors.contains("sigma"))
+    }
+
+    @Test("No option is ignored: one that cannot apply is wrong usage, and says what it is for")
+    func optionsThatCannotApply() throws {
+        let place = try Workplace()
+        let event = ["--gaussian", "1", "--delta", "1e-5"]
+        for (arguments, message) in [
+            (event + ["--grid-step", "0"], "from 1e-7 to 1"), (event + ["--grid-step", "1e-9"], "from 1e-7 to 1"),
+            (event + ["--grid-step", "10", "--accountant", "pld"], "from 1e-7 to 1"),
+            (event + ["--grid-step", "1e-3", "--accountant", "renyi"], "--grid-step is for --accountant pld"),
+            (event + ["--grid-step", "1e-3", "--conversion", "classic"], "give one of them"),
+            (event + ["--conversion", "classic", "--accountant", "pld"], "--conversion is for --accountant renyi"),
+            (["--zcdp", "1", "--delta", "1e-5", "--grid-step", "1e-3"], "does not support zero-concentrated"),
+            (["--batch", "--delta", "1e-5"], "--batch reads"), (["--batch", "--gaussian", "1"], "--batch reads"),
+            (["--batch", "--steps", "1"], "--batch reads"), (["--batch", "--sampling-rate", "0.5"], "--batch reads"),
+            (["--batch", "--grid-step", "2"], "from 1e-7 to 1"),
+        ] as [([String], String)] {
+            let finished = try place.run([Workplace.executable, "privacy", "epsilon"] + arguments)
+            #expect(finished.status == 64 && finished.errors.contains(message), "\(arguments)\n\(finished.all)")
+        }
+        let classic = try place.run([Workplace.executable, "privacy", "epsilon", "--conversion", "classic"] + event)
+        #expect(classic.output.contains("by       Rényi, classic conversion"))
+        for steps in ["10,000", "1e4", "1.0e4", "10000"] {
+            let finished = try place.run(
+                [Workplace.executable, "privacy", "epsilon", "--pure", "1e-3", "--delta", "0", "--steps", steps])
+            #expect(
+                finished.status == 0 && finished.output.hasPrefix("epsilon  between 10 and 10 at"), "\(finished.all)")
+        }
+    }
+
+    /// The bounds that a command proves.
+    private static func bounds(_ arguments: String, in place: Workplace) throws -> (lower: Double, upper: Double) {
+        struct Answer: Decodable {
+            var epsilon_lower: Double
+            var epsilon_upper: Double?
+        }
+        let words = arguments.split(separator: " ").map(String.init)
+        let finished = try place.run([Workplace.executable, "privacy", "epsilon", "--json"] + words)
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(finished.output.utf8))
+        return (answer.epsilon_lower, answer.epsilon_upper ?? .infinity)
+    }
+
+    @Test(
+        "Without an accountant, every one that supports the event is asked, and the best bounds count",
+        arguments: [
+            "--gaussian 1000 --steps 1000000000 --sampling-rate 0.01 --delta 1e-5",
+            "--gaussian 10000 --steps 100000000 --delta 1e-5", "--gaussian 1 --delta 1e-300",
+            "--gaussian 1 --sampling-rate 0.004 --steps 1000 --delta 1e-5",
+            "--gaussian 2e5 --sampling-rate 0.5 --steps 100000 --delta 1e-9",
+            "--pure 0.1 --steps 100 --delta 1e-6", "--exponential 0.5 --steps 30 --delta 1e-6",
+            "--laplace 3 --steps 1000 --delta 0", "--zcdp 0.1 --delta 1e-5", "--discrete-gaussian 0.03 --delta 1e-6",
+        ])
+    func everyAccountant(arguments: String) throws {
+        let place = try Workplace()
+        let all = try Self.bounds(arguments, in: place)
+        #expect(all.upper < .infinity && all.lower <= all.upper)
+        var answers = 0
+        for accountant in ["renyi", "pld", "zcdp", "gaussian", "pure"] {
+            guard let one = try? Self.bounds("\(arguments) --accountant \(accountant)", in: place) else { continue }
+            answers += 1
+            #expect(all.upper <= one.upper * (1 + 1e-9) && all.lower >= one.lower, "\(accountant): \(one) \(all)")
+        }
+        #expect(answers > 1)
+    }
+
+    @Test("The least noise that any accountant proves, and which one that is")
+    func leastNoise() throws {
+        let place = try Workplace()
+        func noise(_ arguments: String) throws -> (noise: Double, by: Substring) {
+            let words = arguments.split(separator: " ").map(String.init)
+            let finished = try place.run([Workplace.executable, "privacy", "noise"] + words)
+            #expect(finished.status == 0, "\(arguments)\n\(finished.all)")
+            let match = try #require(
+                try /noise    (?<noise>\S+) .*\n.*\nby       (?<by>[^,;]*)/.firstMatch(in: finished.output))
+            return (try #require(Double(match.output.noise.replacing(",", with: ""))), match.output.by)
+        }
+        let gaussian = try noise("--epsilon 1 --delta 1e-5 --steps 100000000")
+        #expect(gaussian.by == "exact Gaussian" && abs(gaussian.noise / 37306.5 - 1) < 1e-5)
+        let training = try noise("--epsilon 3 --delta 1e-5 --sampling-rate 0.004 --steps 10,000")
+        #expect(training.by == "privacy loss distribution" && abs(training.noise / 0.856735 - 1) < 3e-5)
+        let laplace = try noise("--epsilon 2 --delta 0 --mechanism laplace --steps 10")
+        #expect(laplace.by == "pure composition" && abs(laplace.noise / 5 - 1) < 3e-5)
+
+        // Where one step's loss is far narrower than the usual grid, and where there is next to no noise.
+        let narrow = "--epsilon 0.001 --delta 1e-9 --sampling-rate 0.5 --steps 100000"
+        let renyi = try noise("\(narrow) --accountant renyi").noise
+        #expect(try noise(narrow).noise <= renyi && noise("\(narrow) --accountant pld").noise < renyi)
+        for sampling in ["", " --sampling-rate 0.1"] {
+            #expect(try noise("--epsilon 700 --delta 1e-5" + sampling).noise < 0.06)
+        }
+        for (step, status, message) in [
+            ("1e-4", 0, "too coarse to come near the least noise"), ("1", 1, "too coarse to prove epsilon 0.001"),
+        ] as [(String, Int32, String)] {
+            let coarse = try place.run(
+                [Workplace.executable, "privacy", "noise", "--accountant", "pld", "--grid-step", step]
+                    + narrow.split(separator: " ").map(String.init))
+            #expect(coarse.status == status && coarse.errors.contains(message), "\(coarse.all)")
+            #expect(coarse.errors.contains("finer --grid-step"))
         }
     }
 
     @Test("A batch answers every line that it can, and names the others by number")
     func batch() throws {
         let place = try Workplace()
+        let levels = 200
+        let deep =
+            String(repeating: #"{"type": "repeated", "times": 1, "event": "#, count: levels)
+            + #"{"type": "pure", "epsilon": 1}"# + String(repeating: "}", count: levels)
         let lines = [
             #"{"delta": 1e-5, "event": {"type": "gaussian", "noise-multiplier": 2}, "accountant": "gaussian"}"#, "",
             "nonsense", #"{"delta": "x", "event": {"type": "pure", "epsilon": 1}}"#,
@@ -75,19 +197,38 @@ struct PrivacyCommandTests {
             #"{"delta": 1e-9, "accountant": "fancy", "event": {"type": "pure", "epsilon": 1}}"#,
             #"{"delta": 1e-9, "event": {"type": "pure", "epsilon": 1}, "steps": 3}"#,
             #"{"delta": 1e-5, "neighbours": "replace-one", "event": {"type": "shuffled", "local-epsilon": 1, "count": 9}}"#,
+            #"{"delta": 1e-5, "event": {"type": "approximate", "epsilon": 1, "delta": 1e-3}}"#,
+            #"{"delta": 1e-5, "event": {"type": "repeated", "times": 1.5, "event": {"type": "pure", "epsilon": 1}}}"#,
+            #"{"delta": 1e-5, "event": {"type": "composition", "events": [{"type": "pure", "epsilon": 1e999}]}}"#,
+            #"{"delta": 1e999, "event": {"type": "pure", "epsilon": 1}}"#,
+            #"{"delta": 1e-5, "delta": 1e-6, "event": {"type": "pure", "epsilon": 1}}"#,
+            #"{"delta": 1e-5, "event": {"type": "pure", "epsilon": 1}, "accountant": "renyi", "grid-step": 1e-3}"#,
+            #"{"delta": 1e-5, "event": {"type": "pure", "epsilon": 1}, "grid-step": 0}"#,
+            #"{"delta": 1e-5, "event": \#(deep)}"#,
         ]
         let finished = try place.parley("privacy", "epsilon", "--batch", input: lines.joined(separator: "\n"))
         #expect(finished.status == 1)
-        #expect(finished.errors.contains("4 of 8 lines"))
+        #expect(finished.errors.contains("11 of 16 lines"))
         let answers = finished.output.split(separator: "\n").map(String.init)
-        try #require(answers.count == 7)
+        try #require(answers.count == 15)
         #expect(answers[0].contains(#""accountant":"gaussian""#) && answers[0].contains(#""epsilon_lower":1.9"#))
-        #expect(answers[1].contains(#""line":3"#) && answers[1].contains("not valid JSON"))
+        #expect(
+            answers[1].contains(#""line":3"#)
+                && answers[1].contains("not valid JSON: expected a JSON value (at column 1)"))
         #expect(answers[2].contains("delta: expected a number"))
         #expect(answers[3].contains(#""epsilon_upper":null"#))
         #expect(answers[4].contains("unknown \\\"fancy\\\"") && answers[4].contains("pure"))
         #expect(answers[5].contains("unknown member \\\"steps\\\""))
         #expect(answers[6].contains(#""epsilon_upper":"#) && !answers[6].contains("null,\"order\":null"))
+        #expect(answers[7].contains(#""epsilon_lower":null,"epsilon_upper":null,"order":null"#))
+        for (answer, expected) in zip(
+            answers[8...],
+            [
+                "event: times: expected a whole number", "event.events[0]: epsilon: expected a number of at most",
+                "delta: expected a number of at most", "a key occurs twice in one object (at column 17)",
+                "grid-step is for accountant pld", "grid-step: expected a number from 1e-7 to 1", "nested deeper than",
+            ])
+        { #expect(answer.contains(expected), "\(answer)") }
     }
 
     @Test("Draws: as many as asked for, whole numbers, and a histogram that counts them all")
@@ -103,6 +244,6 @@ struct PrivacyCommandTests {
             #expect(shares.count > 10 && shares.count <= 43 && abs(shares.reduce(0, +) - 100) < 1)
         }
         let refused = try place.parley("privacy", "sample", "discrete-gaussian", "--scale", "0")
-        #expect(refused.status == 1 && refused.errors.contains("sigma"))
+        #expect(refused.status == 64 && refused.errors.contains("sigma"))
     }
 }

@@ -12,26 +12,35 @@ public enum Calibration {
     /// result the proof holds, at the result divided by 1 + tolerance it does not.
     ///
     /// - Parameters:
-    ///   - epsilon, delta: what is wanted; both positive.
+    ///   - epsilon, delta: what is wanted; delta may be 0 where the accountant proves a finite epsilon at 0.
     ///   - tolerance: relative, of the noise.
     ///   - start: about where the result is expected; a good guess saves evaluations.
     ///   - accountant: one that holds what happens anyway; mostly nothing.
     ///   - event: all that happens, for noise of that size (a noise multiplier, a scale). More noise must not cost more.
     ///
-    /// Throws what the accountant throws, and where noise from 1e-6 to 1e9 is not enough, or never too little.
+    /// Throws what the accountant throws for noise of 1e9 and, as `.parameter` of what was wanted, where no noise from 1e-6
+    /// to 1e9 is enough, or none is too little. An event that the accountant refuses for less noise alone proves nothing.
     public static func leastNoise<Counting: Accountant>(
         epsilon: Double, delta: Double, tolerance: Double = 1e-6, startingAt start: Double = 1,
         by accountant: Counting, event: (Double) -> PrivacyEvent
     ) throws(MechanismError) -> Double {
         guard epsilon > 0 && epsilon.isFinite else { throw .parameter("epsilon", expected: "a positive finite number") }
-        guard delta > 0 && delta < 1 else { throw .parameter("delta", expected: "a number between 0 and 1") }
+        guard delta >= 0 && delta < 1 else { throw .parameter("delta", expected: "a number from 0 to below 1") }
         guard tolerance >= 1e-12 && tolerance < 1 else { throw .parameter("tolerance", expected: "from 1e-12 to 1") }
         guard start >= 1e-6 && start <= 1e9 else { throw .parameter("start", expected: "from 1e-6 to 1e9") }
+        var most = accountant
+        try most.compose(event(1e9), times: 1)
         /// ln(epsilon of that noise / epsilon): positive where there is too little noise.
         func excess(_ x: Double) throws(MechanismError) -> Double {
             var counting = accountant
-            try counting.compose(event(exp(x)), times: 1)
-            let reached = try counting.epsilon(delta: delta).upper
+            let reached: Double
+            do throws(MechanismError) {
+                try counting.compose(event(exp(x)), times: 1)
+                reached = try counting.epsilon(delta: delta).upper
+            } catch {
+                guard case .unsupportedEvent = error else { throw error }
+                return .infinity
+            }
             return reached <= epsilon ? min(-0.0, log(reached / epsilon)) : max(1e-300, log(reached / epsilon))
         }
         var bracket = try bracket(around: log(start), excess)
@@ -56,9 +65,7 @@ public enum Calibration {
             // Where epsilon falls like 1 / noise or faster, as it mostly does, this is just beyond the root.
             let step = here.y.isFinite ? min(max(abs(here.y) * reach, 1e-3 * reach), 1.5) : 0.5
             let x = here.x + direction * step
-            guard x > log(1e-7), x < log(1e10) else {
-                throw .parameter("epsilon", expected: "a value that noise from 1e-6 to 1e9 reaches and misses")
-            }
+            guard x > log(1e-7), x < log(1e10) else { throw unbracketed(here.y) }
             let there = (x: x, y: try excess(x))
             if (there.y > 0) != (here.y > 0) {
                 return direction > 0 ? Bracket(low: here, high: there) : Bracket(low: there, high: here)
@@ -66,6 +73,19 @@ public enum Calibration {
             here = there
             reach *= 1.6
         }
+    }
+}
+
+extension Calibration {
+    private static func unbracketed(_ excess: Double) -> MechanismError {
+        if excess == .infinity {
+            return .parameter("delta", expected: "a value at which some noise is proved to have a finite epsilon")
+        }
+        return .parameter(
+            "epsilon",
+            expected: excess > 0
+                ? "a value to which some noise up to 1e9 is proved to keep"
+                : "a smaller value: noise of 1e-6 keeps to it already")
     }
 }
 

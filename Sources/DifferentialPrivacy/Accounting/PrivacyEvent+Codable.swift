@@ -179,11 +179,20 @@ private struct EventMembers {
 
     func value<Value: Decodable>(_ name: EventMember) throws -> Value {
         guard container.contains(name) else { throw refusal("\(type) has no \"\(name.stringValue)\"") }
-        return try container.decode(Value.self, forKey: name)
+        do {
+            return try container.decode(Value.self, forKey: name)
+        } catch let error as DecodingError {
+            throw error
+        } catch {
+            // Foundation's decoder throws an error of its own for a number that the type cannot hold, without a place.
+            let isWhole = Value.self is any BinaryInteger.Type
+            let expected = isWhole ? "a whole number below 2^63" : "a number of at most 1.8e308"
+            throw refusal("\(name.stringValue): expected \(expected)")
+        }
     }
 
     func value<Value: Decodable>(_ name: EventMember, default value: Value) throws -> Value {
-        container.contains(name) ? try container.decode(Value.self, forKey: name) : value
+        container.contains(name) ? try self.value(name) : value
     }
 
     func refusal(_ text: String) -> DecodingError {

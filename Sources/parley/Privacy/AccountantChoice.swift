@@ -5,17 +5,8 @@ import DifferentialPrivacy
 enum AccountantChoice: String, CaseIterable, ExpressibleByArgument, Decodable {
     case renyi, pld, zcdp, gaussian, pure
 
-    func make(
-        conversion: RenyiConversion, neighbours: NeighbourRelation, gridStep: Double
-    ) throws(MechanismError) -> any Accountant {
-        switch self {
-        case .pld: try PrivacyLossAccountant(gridStep: gridStep, neighbours: neighbours)
-        case .renyi: try RenyiAccountant(conversion: conversion, neighbours: neighbours)
-        case .zcdp: ZeroConcentratedAccountant(neighbours: neighbours)
-        case .gaussian: GaussianAccountant(neighbours: neighbours)
-        case .pure: PureAccountant(neighbours: neighbours)
-        }
-    }
+    /// Who is asked where no accountant is named. zCDP is not: Rényi divergences never prove less.
+    static let unnamed: [AccountantChoice] = [.gaussian, .pure, .pld, .renyi]
 
     /// For people.
     var title: String {
@@ -41,19 +32,30 @@ struct AccountantOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             """
-            pld: the tightest, bounds from both sides; renyi: nearly every event; zcdp: simple and loose; gaussian: exact, \
-            Gaussian noise on whole datasets; pure: events with an epsilon of their own, exact where they are equal. \
-            (default: pld where it supports the events, else renyi)
+            One accountant alone. pld: privacy loss distributions, bounds from both sides; renyi: nearly every event; \
+            gaussian: exact, Gaussian noise on whole datasets; pure: events with an epsilon of their own, exact where \
+            they are equal; zcdp: simple and loose. (default: all that support the events; the least upper bound and the \
+            greatest lower bound count)
             """))
     var accountant: AccountantChoice?
 
     @Option(
-        help: "How Rényi divergence becomes epsilon: improved, or classic as in older publications.",
+        help: ArgumentHelp(
+            """
+            For renyi alone: how Rényi divergence becomes epsilon: improved, or classic as in older publications. \
+            (default: improved)
+            """),
         transform: named)
-    var conversion: RenyiConversion = .improved
+    var conversion: RenyiConversion?
 
-    @Option(help: "The grid of privacy losses for pld: finer is tighter, and takes longer.")
-    var gridStep = 1e-4
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            The grid of privacy losses for pld, from 1e-7 to 1: finer is tighter, and takes longer. (default: 1e-4, or \
+            finer where the losses are narrow)
+            """))
+    var gridStep: Double?
 
     @Option(
         help: """
@@ -62,24 +64,55 @@ struct AccountantOptions: ParsableArguments {
         transform: named)
     var neighbours: NeighbourRelation = .addOrRemove
 
-    /// The accountant that was asked for; else the tightest that supports the event.
-    func choice(for event: PrivacyEvent) throws -> AccountantChoice {
-        if let accountant { return accountant }
-        do {
-            var tightest = try make(.pld)
-            try tightest.compose(event, times: 1)
-            return .pld
-        } catch is MechanismError {
-            // Whatever is wrong with the event itself, that accountant says too.
-            return .renyi
+    func validate() throws {
+        try Usage.check { try check(prefix: "--") }
+    }
+
+    /// Throws where an option cannot apply: none is ignored.
+    func check(prefix: String) throws(Failure) {
+        if let gridStep {
+            guard gridStep >= 1e-7 && gridStep <= 1 else {
+                throw Failure("\(prefix)grid-step: expected a number from 1e-7 to 1")
+            }
+            guard conversion == nil else {
+                throw Failure("\(prefix)grid-step is for pld and \(prefix)conversion for renyi: give one of them")
+            }
+            guard accountant == nil || accountant == .pld else {
+                throw Failure("\(prefix)grid-step is for \(prefix)accountant pld")
+            }
+        }
+        guard conversion == nil || accountant == nil || accountant == .renyi else {
+            throw Failure("\(prefix)conversion is for \(prefix)accountant renyi")
         }
     }
 
-    func make(_ choice: AccountantChoice) throws -> any Accountant {
-        try choice.make(conversion: conversion, neighbours: neighbours, gridStep: gridStep)
+    /// The one accountant that was asked for, if one was: only Rényi divergences are converted.
+    var only: AccountantChoice? { accountant ?? (conversion == nil ? nil : .renyi) }
+
+    func make(_ choice: AccountantChoice) throws(MechanismError) -> any Accountant {
+        switch choice {
+        case .pld: try PrivacyLossAccountant(gridStep: gridStep, neighbours: neighbours)
+        case .renyi: try RenyiAccountant(conversion: conversion ?? .improved, neighbours: neighbours)
+        case .zcdp: ZeroConcentratedAccountant(neighbours: neighbours)
+        case .gaussian: GaussianAccountant(neighbours: neighbours)
+        case .pure: PureAccountant(neighbours: neighbours)
+        }
     }
 
     func title(_ choice: AccountantChoice) -> String {
-        choice == .renyi ? "\(choice.title), \(conversion.rawValue) conversion" : choice.title
+        choice == .renyi ? "\(choice.title), \((conversion ?? .improved).rawValue) conversion" : choice.title
+    }
+}
+
+/// What is wrong with the arguments is wrong usage, with exit status 64, whoever notices it.
+enum Usage {
+    static func check(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let error as MechanismError {
+            throw ValidationError("\(error).")
+        } catch let error as Failure {
+            throw ValidationError("\(error.what).")
+        }
     }
 }

@@ -4,20 +4,29 @@ import Foundation
 
 /// On which people a mechanism runs, and how often.
 struct SamplingOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Everyone is in each step's sample with this probability (Poisson).", valueName: "rate"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Everyone is in each step's sample with this probability (Poisson).", valueName: "rate"))
     var samplingRate: Double?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Each step runs on so many people, without replacement; with --population and --neighbours replace-one.",
-            valueName: "people"))
+            valueName: "people"), transform: WholeNumberText.parse)
     var sampleSize: Int?
 
-    @Option(help: ArgumentHelp("The number of people, which must be public.", valueName: "people"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("The number of people, which must be public.", valueName: "people"),
+        transform: WholeNumberText.parse)
     var population: Int?
 
-    @Option(help: "How often the mechanism runs.")
-    var steps: Int = 1
+    @Option(
+        parsing: .unconditional, help: "How often the mechanism runs; 10,000 and 1e4 will do. (default: 1)",
+        transform: WholeNumberText.parse)
+    var steps: Int?
+
+    var isGiven: Bool { samplingRate != nil || sampleSize != nil || population != nil || steps != nil }
 
     func validate() throws {
         guard samplingRate == nil || sampleSize == nil else {
@@ -26,7 +35,7 @@ struct SamplingOptions: ParsableArguments {
         guard (sampleSize == nil) == (population == nil) else {
             throw ValidationError("--sample-size and --population come together.")
         }
-        guard steps >= 1 else { throw ValidationError("--steps must be positive.") }
+        guard steps ?? 1 >= 1 else { throw ValidationError("--steps must be positive.") }
     }
 
     /// All that happens, for a mechanism that runs on each sample.
@@ -36,45 +45,59 @@ struct SamplingOptions: ParsableArguments {
         if let sampleSize, let population {
             event = .fixedSizeSampled(sampleSize: sampleSize, populationSize: population, event)
         }
-        return steps == 1 ? event : .repeated(event, times: steps)
+        guard let steps, steps != 1 else { return event }
+        return .repeated(event, times: steps)
     }
 }
 
 /// One mechanism, in a word, or any event as JSON.
 struct MechanismOptions: ParsableArguments {
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Gaussian noise: its standard deviation over the L2 sensitivity.", valueName: "multiplier"))
     var gaussian: Double?
 
-    @Option(help: ArgumentHelp("Laplace noise: its scale over the L1 sensitivity.", valueName: "multiplier"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Laplace noise: its scale over the L1 sensitivity.", valueName: "multiplier"))
     var laplace: Double?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Discrete Gaussian noise of that sigma, where one person changes a count by 1.", valueName: "sigma"))
     var discreteGaussian: Double?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Discrete Laplace noise of that scale, where one person changes a count by 1.", valueName: "scale"))
     var discreteLaplace: Double?
 
-    @Option(help: ArgumentHelp("Any mechanism of that epsilon.", valueName: "epsilon"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Any mechanism of that epsilon.", valueName: "epsilon"))
     var pure: Double?
 
-    @Option(help: ArgumentHelp("An exponential mechanism of that epsilon.", valueName: "epsilon"))
+    @Option(
+        parsing: .unconditional, help: ArgumentHelp("An exponential mechanism of that epsilon.", valueName: "epsilon"))
     var exponential: Double?
 
-    @Option(name: .customLong("zcdp"), help: ArgumentHelp("Any mechanism of that rho.", valueName: "rho"))
+    @Option(
+        name: .customLong("zcdp"), parsing: .unconditional,
+        help: ArgumentHelp("Any mechanism of that rho.", valueName: "rho"))
     var zeroConcentrated: Double?
 
     @Option(help: ArgumentHelp("Any event, as JSON; docs/accounting.md has the form.", valueName: "json"))
     var event: String?
 
+    private var count: Int {
+        let numbers = [gaussian, laplace, discreteGaussian, discreteLaplace, pure, exponential, zeroConcentrated]
+        return numbers.count { $0 != nil } + (event == nil ? 0 : 1)
+    }
+
+    var isGiven: Bool { count > 0 }
+
     /// Throws unless exactly one was given.
     func checkCount() throws {
-        let numbers = [gaussian, laplace, discreteGaussian, discreteLaplace, pure, exponential, zeroConcentrated]
-        let count = numbers.count { $0 != nil } + (event == nil ? 0 : 1)
         guard count > 0 else {
             throw ValidationError("Say what happens: --gaussian, --laplace, --pure, ... or --event with JSON.")
         }

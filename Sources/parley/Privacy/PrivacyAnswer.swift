@@ -3,8 +3,13 @@ import Foundation
 
 /// An accountant's answer, as a line of JSON: the bounds on epsilon, null where none is proved.
 struct PrivacyAnswer: Encodable {
-    var bounds: PrivacyBounds
-    var accountant: AccountantChoice
+    private let bounds: PrivacyBounds
+    private let accountant: AccountantChoice
+
+    init(_ proof: PrivacyProof) {
+        bounds = proof.bounds
+        accountant = proof.upperBy
+    }
 
     private enum CodingKeys: String, CodingKey {
         case accountant
@@ -16,9 +21,13 @@ struct PrivacyAnswer: Encodable {
     func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(accountant.rawValue, forKey: .accountant)
-        try container.encode(bounds.lower, forKey: .lower)
-        try container.encode(bounds.upper.isFinite ? bounds.upper : nil, forKey: .upper)
-        try container.encode(bounds.order, forKey: .order)
+        // JSON has no infinity. A lower bound may be infinite too, where no epsilon holds at that delta.
+        let numbers: [(Double?, CodingKeys)] = [
+            (bounds.lower, .lower), (bounds.upper, .upper), (bounds.order, .order),
+        ]
+        for (value, key) in numbers {
+            try container.encode(value.flatMap { $0.isFinite ? $0 : nil }, forKey: key)
+        }
     }
 
     /// One line, with members in a fixed order.

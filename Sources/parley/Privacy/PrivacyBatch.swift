@@ -30,11 +30,26 @@ struct PrivacyBatch {
                     .init(codingPath: [], debugDescription: "unknown member \"\(key)\": expected \(names)"))
             }
             event = try members.decode(PrivacyEvent.self, forKey: Member(stringValue: "event"))
-            delta = try members.decode(Double.self, forKey: Member(stringValue: "delta"))
+            delta = try Self.number("delta", members) { try $0.decode(Double.self, forKey: $1) }
             accountant = try Self.named("accountant", members)
             conversion = try Self.named("conversion", members)
             neighbours = try Self.named("neighbours", members)
-            gridStep = try members.decodeIfPresent(Double.self, forKey: Member(stringValue: "grid-step"))
+            gridStep = try Self.number("grid-step", members) { try $0.decodeIfPresent(Double.self, forKey: $1) }
+        }
+
+        private static func number<Value>(
+            _ name: String, _ members: KeyedDecodingContainer<Member>,
+            _ decode: (KeyedDecodingContainer<Member>, Member) throws -> Value
+        ) throws -> Value {
+            do {
+                return try decode(members, Member(stringValue: name))
+            } catch let error as DecodingError {
+                throw error
+            } catch {
+                // Foundation's own error for a number that is too large for a `Double` has no place.
+                throw DecodingError.dataCorrupted(
+                    .init(codingPath: [], debugDescription: "\(name): expected a number of at most 1.8e308"))
+            }
         }
 
         private static func named<Case: RawRepresentable & CaseIterable>(
@@ -79,14 +94,20 @@ struct PrivacyBatch {
 
     private func answer(_ line: String) throws -> PrivacyAnswer {
         let question = try EventText.decode(Question.self, from: Data(line.utf8))
+        let options = options(question)
+        try options.check(prefix: "")
+        return PrivacyAnswer(try options.proof(of: question.event, delta: question.delta))
+    }
+
+    /// A line's own members, and the command's options where they apply to the accountant that the line asks for.
+    private func options(_ question: Question) -> AccountantOptions {
         var options = defaults
-        options.accountant = question.accountant ?? defaults.accountant
-        options.conversion = question.conversion ?? defaults.conversion
         options.neighbours = question.neighbours ?? defaults.neighbours
-        options.gridStep = question.gridStep ?? defaults.gridStep
-        let choice = try options.choice(for: question.event)
-        var accountant = try options.make(choice)
-        try accountant.compose(question.event, times: 1)
-        return PrivacyAnswer(bounds: try accountant.epsilon(delta: question.delta), accountant: choice)
+        options.accountant = question.accountant ?? defaults.accountant
+        let takesGrid = question.conversion == nil && (options.accountant ?? .pld) == .pld
+        let takesConversion = question.gridStep == nil && (options.accountant ?? .renyi) == .renyi
+        options.gridStep = question.gridStep ?? (takesGrid ? defaults.gridStep : nil)
+        options.conversion = question.conversion ?? (takesConversion ? defaults.conversion : nil)
+        return options
     }
 }

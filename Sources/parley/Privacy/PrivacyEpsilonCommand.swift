@@ -25,6 +25,7 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
     @OptionGroup(title: "Accounting") var accounting: AccountantOptions
 
     @Option(
+        parsing: .unconditional,
         help: "The probability with which epsilon may fail; for example 1e-6, well below one in the number of people.")
     var delta: Double?
 
@@ -34,11 +35,20 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
     var batch = false
 
     func validate() throws {
-        if batch { return }
+        if batch {
+            guard delta == nil, !mechanism.isGiven, !sampling.isGiven else {
+                throw ValidationError(
+                    "--batch reads delta, mechanisms and sampling from its lines: give none of them beside it.")
+            }
+            return
+        }
         guard let delta else { throw ValidationError("--delta is missing; for example --delta 1e-6.") }
         guard delta >= 0 && delta <= 1 else { throw ValidationError("--delta must be from 0 to 1.") }
         try mechanism.checkCount()
+        try Usage.check { _ = try accounting.accountants(for: try event()) }
     }
+
+    private func event() throws -> PrivacyEvent { sampling.event(try mechanism.mechanism()) }
 
     func run() async throws {
         if batch {
@@ -46,26 +56,39 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
             return
         }
         let delta = delta ?? 0
-        let event = sampling.event(try mechanism.mechanism())
-        let choice = try accounting.choice(for: event)
-        var accountant = try accounting.make(choice)
-        try accountant.compose(event, times: 1)
-        let bounds = try accountant.epsilon(delta: delta)
+        let proof = try accounting.proof(of: try event(), delta: delta)
         let terminal = Terminal.output
         if json {
-            terminal.line(try PrivacyAnswer.line(PrivacyAnswer(bounds: bounds, accountant: choice)))
+            terminal.line(try PrivacyAnswer.line(PrivacyAnswer(proof)))
             return
         }
-        let upper = NumberText.bound(bounds.upper, roundingUp: true)
-        let lower = NumberText.bound(bounds.lower, roundingUp: false)
-        let text = bounds.lower > 0 ? "between \(lower) and \(upper)" : "at most \(upper)"
-        terminal.line("epsilon  \(terminal.styled(text, .bold)) at delta \(NumberText.significant(delta))")
-        let order = bounds.order.map { ", order \(NumberText.significant($0))" } ?? ""
-        terminal.line("by       \(accounting.title(choice))\(order); neighbours: \(accounting.neighbours.rawValue)")
-        if !bounds.upper.isFinite { throw Failure("No finite epsilon is proved at this delta.", next: hint(delta)) }
+        let text = terminal.styled(Self.text(proof.bounds), .bold)
+        terminal.line("epsilon  \(text) at delta \(NumberText.significant(delta))")
+        terminal.line("by       \(provers(proof)); neighbours: \(accounting.neighbours.rawValue)")
+        if !proof.bounds.upper.isFinite {
+            throw Failure("No finite epsilon is proved at this delta.", next: hint(delta, proof))
+        }
     }
 
-    private func hint(_ delta: Double) -> String {
-        delta == 0 ? "Gaussian noise and zCDP need a positive delta." : "Try a larger delta or another accountant."
+    private static func text(_ bounds: PrivacyBounds) -> String {
+        if bounds.lower == .infinity { return "infinite" }
+        let lower = NumberText.bound(bounds.lower, roundingUp: false)
+        if bounds.upper == .infinity { return "at least \(lower)" }
+        let upper = NumberText.bound(bounds.upper, roundingUp: true)
+        return bounds.lower > 0 ? "between \(lower) and \(upper)" : "at most \(upper)"
+    }
+
+    private func provers(_ proof: PrivacyProof) -> String {
+        if proof.bounds.lower == .infinity { return accounting.title(proof.lowerBy) }
+        let order = proof.bounds.order.map { ", order \(NumberText.significant($0))" } ?? ""
+        let upper = accounting.title(proof.upperBy) + order
+        guard proof.lowerBy != proof.upperBy, proof.bounds.lower > 0 else { return upper }
+        return "\(upper); lower bound: \(accounting.title(proof.lowerBy))"
+    }
+
+    private func hint(_ delta: Double, _ proof: PrivacyProof) -> String {
+        if delta == 0 { return "Gaussian noise and zCDP need a positive delta." }
+        if accounting.only == nil || proof.bounds.lower == .infinity { return "Try a larger delta." }
+        return "Try a larger delta or another accountant."
     }
 }

@@ -11,23 +11,44 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
 
             One Gaussian mechanism, exactly (the analytic Gaussian mechanism):
               parley privacy noise --epsilon 1 --delta 1e-6 --accountant gaussian
+
+            Laplace noise, ten times, without a delta:
+              parley privacy noise --mechanism laplace --epsilon 1 --delta 0 --steps 10
             """)
 
     enum Mechanism: String, CaseIterable, ExpressibleByArgument {
         case gaussian, laplace
     }
 
-    @Option(help: "The epsilon that all steps together may cost.") var epsilon: Double
-    @Option(help: "The delta beside it.") var delta: Double
+    @Option(parsing: .unconditional, help: "The epsilon that all steps together may cost.") var epsilon: Double
+    @Option(parsing: .unconditional, help: "The delta beside it; 0 for Laplace noise without one.") var delta: Double
     @Option(help: "gaussian or laplace.") var mechanism: Mechanism = .gaussian
     @OptionGroup(title: "Sampling") var sampling: SamplingOptions
     @OptionGroup(title: "Accounting") var accounting: AccountantOptions
-    @Option(help: "How close to the least, relatively.") var tolerance = 1e-5
+    @Option(
+        parsing: .unconditional, help: "How close to the least, relatively. (default: 1e-5 by pld, 1e-10 by others)")
+    var tolerance: Double?
     @Flag(help: "Print the number alone.") var bare = false
 
+    func validate() throws {
+        guard epsilon > 0 && epsilon.isFinite else {
+            throw ValidationError("--epsilon: expected a positive finite number.")
+        }
+        guard delta >= 0 && delta < 1 else { throw ValidationError("--delta: expected a number from 0 to below 1.") }
+        guard mechanism == .laplace || delta > 0 else {
+            throw ValidationError(
+                "--delta: Gaussian noise has no finite epsilon at 0: give a positive one, or --mechanism laplace.")
+        }
+        if let tolerance, !(tolerance >= 1e-12 && tolerance < 1) {
+            throw ValidationError("--tolerance: expected a number from 1e-12 to below 1.")
+        }
+        try Usage.check { _ = try accounting.accountants(for: event(1)) }
+    }
+
     func run() async throws {
-        let choice = try accounting.choice(for: event(1))
-        let noise = try least(try accounting.make(choice), choice)
+        let search = NoiseSearch(
+            epsilon: epsilon, delta: delta, tolerance: tolerance, accounting: accounting, event: event(_:))
+        let (noise, choice) = try search.least()
         let terminal = Terminal.output
         if bare {
             terminal.line("\(noise)")
@@ -38,29 +59,23 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
             mechanism == .gaussian ? "standard deviation over the L2 sensitivity" : "scale over the L1 sensitivity"
         terminal.line("noise    \(terminal.styled(text, .bold)) (\(unit))")
         let cost = "epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(delta))"
-        terminal.line("for      \(cost), \(NumberText.integer(sampling.steps)) step\(sampling.steps == 1 ? "" : "s")")
+        let steps = sampling.steps ?? 1
+        terminal.line("for      \(cost), \(NumberText.integer(steps)) step\(steps == 1 ? "" : "s")")
         terminal.line("by       \(accounting.title(choice)); neighbours: \(accounting.neighbours.rawValue)")
+        if accounting.only == .pld { sayIfCoarse(try search.boundsOnGrid(noise)) }
+    }
+
+    /// More noise than is needed by far is a valid answer, but nobody should take it for the least.
+    private func sayIfCoarse(_ bounds: PrivacyBounds) {
+        guard bounds.lower < 0.8 * bounds.upper else { return }
+        let lower = NumberText.bound(bounds.lower, roundingUp: false)
+        Terminal.diagnostics.line(
+            "note: the grid of privacy losses is too coarse to come near the least noise: at this one,")
+        Terminal.diagnostics.line(
+            "  epsilon is only known to be at least \(lower). Try a finer --grid-step or another --accountant.")
     }
 
     private func event(_ noise: Double) -> PrivacyEvent {
         sampling.event(mechanism == .gaussian ? .gaussian(noiseMultiplier: noise) : .laplace(noiseMultiplier: noise))
-    }
-
-    private func least<Counting: Accountant>(_ accountant: Counting, _ choice: AccountantChoice) throws -> Double {
-        var start = 1.0
-        if choice == .pld {
-            // Found on a coarse grid, settled on the fine one.
-            let coarse = try PrivacyLossAccountant(
-                gridStep: min(1, accounting.gridStep * 16), neighbours: accounting.neighbours)
-            start = try least(coarse, tolerance: max(tolerance, 1e-3), startingAt: start)
-        }
-        return try least(accountant, tolerance: tolerance, startingAt: start)
-    }
-
-    private func least<Counting: Accountant>(
-        _ accountant: Counting, tolerance: Double, startingAt start: Double
-    ) throws -> Double {
-        try Calibration.leastNoise(
-            epsilon: epsilon, delta: delta, tolerance: tolerance, startingAt: start, by: accountant, event: event(_:))
     }
 }

@@ -19,33 +19,37 @@ struct PrivacySampleCommand: AsyncParsableCommand {
 
     @Argument(help: "The law of the noise.") var law: Law
     @Option(
+        parsing: .unconditional,
         help: """
             Its size, in units of the grid: sigma of a discrete Gaussian, the scale of a discrete Laplace law, the \
             standard deviation of a Skellam law, 1 / epsilon of a staircase for sensitivity 1.
             """)
     var scale: Double
-    @Option(help: "How many draws.") var count = 10
+    @Option(parsing: .unconditional, help: "How many draws.", transform: WholeNumberText.parse) var count: Int = 10
     @Flag(help: "Count the draws, and show the counts as bars.") var histogram = false
 
     func validate() throws {
         guard count >= 1 && count <= 1_000_000_000 else { throw ValidationError("--count must be from 1 to 1e9.") }
+        try Usage.check { _ = try draws() }
     }
 
-    func run() async throws {
+    func run() async throws { show(try draws()) }
+
+    private func draws() throws(MechanismError) -> () -> Int64 {
         var random = SecureRandom()
         switch law {
         case .discreteGaussian:
             let noise = try DiscreteGaussian(sigma: scale)
-            show { noise.sample(using: &random) }
+            return { noise.sample(using: &random) }
         case .discreteLaplace:
             let noise = try DiscreteLaplace(scale: scale)
-            show { noise.sample(using: &random) }
+            return { noise.sample(using: &random) }
         case .skellam:
             let noise = try Skellam(variance: scale * scale)
-            show { noise.sample(using: &random) }
+            return { noise.sample(using: &random) }
         case .staircase:
             let noise = try StaircaseNoise(epsilon: 1 / scale, sensitivity: 1)
-            show { noise.sample(using: &random) }
+            return { noise.sample(using: &random) }
         }
     }
 

@@ -1,4 +1,5 @@
-/// Accounts by privacy loss distributions: the tightest bounds, for events that are known in advance.
+/// Accounts by privacy loss distributions: bounds from both sides, as close as the grid is fine, for events that are known
+/// in advance.
 ///
 /// Each answer composes anew, in milliseconds to seconds by the grid (see ``PrivacyLossDistribution``); a filter that
 /// must decide at every release uses Rényi divergences or zCDP instead.
@@ -8,8 +9,8 @@ public struct PrivacyLossAccountant: Accountant {
 
     public var neighbours: NeighbourRelation { distribution.neighbours }
 
-    /// Throws unless the grid's step is from 1e-7 to 1.
-    public init(gridStep: Double = 1e-4, neighbours: NeighbourRelation = .addOrRemove) throws(MechanismError) {
+    /// Throws unless the grid's step is from 1e-7 to 1, or nil for one that suits the events.
+    public init(gridStep: Double? = nil, neighbours: NeighbourRelation = .addOrRemove) throws(MechanismError) {
         distribution = try PrivacyLossDistribution(gridStep: gridStep, neighbours: neighbours)
     }
 

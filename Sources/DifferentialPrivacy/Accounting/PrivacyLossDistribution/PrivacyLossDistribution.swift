@@ -25,19 +25,24 @@
 /// delta); at most 2^40 repetitions, 1,000 different events, and 2^22 points, beyond which the step is doubled as often as
 /// needed. A result then takes at most some seconds and 1 GB.
 public struct PrivacyLossDistribution: Sendable {
-    /// The distance of the grid's points. May be taken finer, so that atoms of a loss lie on the grid, or coarser, so that
-    /// the grid fits into memory.
-    public let gridStep: Double
+    /// The distance of the grid's points; nil for one that suits the events: 1e-4, or finer where single losses are narrow
+    /// beside that. May be taken finer, so that atoms of a loss lie on the grid, or coarser, so that the grid fits into
+    /// memory.
+    public let gridStep: Double?
     public let neighbours: NeighbourRelation
     private(set) var events: [PrivacyEvent: Int] = [:]
 
     static let largestTimes = 1 << 40
     static let mostEvents = 1000
     static let mostPoints = 1 << 22
+    /// The step where none is given, but for narrow losses.
+    static let usualStep = 1e-4
+    /// A step that is finer than that unasked keeps to so many points: a result within some tenths of a second.
+    static let mostPointsUnasked = 1 << 20
 
-    /// Nothing yet. Throws unless the step is from 1e-7 to 1.
-    public init(gridStep: Double = 1e-4, neighbours: NeighbourRelation = .addOrRemove) throws(MechanismError) {
-        guard gridStep >= 1e-7 && gridStep <= 1 else {
+    /// Nothing yet. Throws unless the step is from 1e-7 to 1, or nil.
+    public init(gridStep: Double? = nil, neighbours: NeighbourRelation = .addOrRemove) throws(MechanismError) {
+        if let gridStep, !(gridStep >= 1e-7 && gridStep <= 1) {
             throw .parameter("grid step", expected: "a number from 1e-7 to 1")
         }
         self.gridStep = gridStep
@@ -65,7 +70,7 @@ public struct PrivacyLossDistribution: Sendable {
     }
 
     /// The same events on another grid: a coarse one to search on, a fine one to settle.
-    public func regridded(_ gridStep: Double) throws(MechanismError) -> PrivacyLossDistribution {
+    public func regridded(_ gridStep: Double?) throws(MechanismError) -> PrivacyLossDistribution {
         var result = try PrivacyLossDistribution(gridStep: gridStep, neighbours: neighbours)
         result.events = events
         return result
@@ -132,18 +137,39 @@ extension PrivacyLossDistribution {
     private func evaluate(_ query: LossQuery, tail: Double) throws(MechanismError) -> PrivacyBounds {
         let factors = try factors(tail: tail)
         if factors.isEmpty { return PrivacyBounds(lower: 0, upper: 0) }
-        var step = aligned(gridStep, to: factors)
+        let laws = factors.map { (factor: $0.factor, times: $0.times, cut: $0.cut) }
+        var step = gridStep ?? Self.suitingStep(factors)
         while true {
-            if let bounds = Self.evaluate(factors.map { ($0.factor, $0.times, $0.cut) }, step: step, query) {
-                return bounds
-            }
+            let isUnasked = gridStep == nil && step < Self.usualStep
+            let most = isUnasked ? Self.mostPointsUnasked : Self.mostPoints
+            let bounds = Self.evaluate(laws, step: Self.aligned(step, to: factors), mostPoints: most, query)
+            if let bounds { return bounds }
             step *= 2
         }
     }
 
+    /// The usual step, halved until it is about a thirtieth of the standard deviation of a single loss (the reach that
+    /// leaves out 0.1 is about two), in the root mean square over all repetitions.
+    ///
+    /// Moving onto the grid adds at most step^2 / 4 to a smooth loss's variance. Were the step wider than the loss, it would
+    /// add step times the mean absolute loss, and the sum of many would be far from the true one.
+    private static func suitingStep(_ factors: [Factor]) -> Double {
+        var (squares, count) = (0.0, 0.0)
+        for factor in factors {
+            let reach = factor.factor.upper.reach(cut: 0.1)
+            squares += factor.times * reach.high * reach.high
+            count += factor.times
+        }
+        let wanted = (squares / count).squareRoot() / 64
+        var step = usualStep
+        while step > wanted && step >= 2e-7 { step /= 2 }
+        return step
+    }
+
     /// Bounds on a grid; nil if it takes too many points.
     static func evaluate(
-        _ factors: [(factor: LossFactor, times: Double, cut: Double)], step: Double, _ query: LossQuery
+        _ factors: [(factor: LossFactor, times: Double, cut: Double)], step: Double,
+        mostPoints: Int = PrivacyLossDistribution.mostPoints, _ query: LossQuery
     ) -> PrivacyBounds? {
         var points = 0.0
         for (factor, _, cut) in factors {
@@ -159,12 +185,15 @@ extension PrivacyLossDistribution {
             let own = law == factor.upper ? cells : law.cells(step: step, cut: cut)
             lower.append(OneLaw(cells: own, times: times, blur: law.blur(cut: cut)))
         }
-        guard var bounds = direction(upper: upper, lower: lower, step: step, query) else { return nil }
+        func direction() -> PrivacyBounds? {
+            Self.direction(upper: upper, lower: lower, step: step, mostPoints: mostPoints, query)
+        }
+        guard var bounds = direction() else { return nil }
         let isSymmetric = factors.allSatisfy { $0.factor.upper.isSymmetric }
         if !isSymmetric {
             for i in upper.indices { upper[i].cells = upper[i].cells.reversed }
             for i in lower.indices { lower[i].cells = lower[i].cells.reversed }
-            guard let other = direction(upper: upper, lower: lower, step: step, query) else { return nil }
+            guard let other = direction() else { return nil }
             bounds = PrivacyBounds(lower: max(bounds.lower, other.lower), upper: max(bounds.upper, other.upper))
         }
         bounds.lower = min(bounds.lower, bounds.upper)
@@ -178,7 +207,7 @@ extension PrivacyLossDistribution {
     }
 
     private static func direction(
-        upper: [OneLaw], lower: [OneLaw], step: Double, _ query: LossQuery
+        upper: [OneLaw], lower: [OneLaw], step: Double, mostPoints: Int, _ query: LossQuery
     ) -> PrivacyBounds? {
         let above = LossMoments(laws: upper.map { ($0.cells.pessimistic(), $0.times) })
         let tilt = LossTilt(above, step: step, query: query)
@@ -212,7 +241,7 @@ extension PrivacyLossDistribution {
 
     /// A step at most as large on whose multiples the atoms of the most frequent event with atoms lie, so that moving onto
     /// the grid costs nothing there.
-    private func aligned(_ step: Double, to factors: [Factor]) -> Double {
+    private static func aligned(_ step: Double, to factors: [Factor]) -> Double {
         let discrete = factors.filter { !$0.factor.upper.law.atoms.isEmpty && $0.factor.upper.rate == 1 }
         guard let law = discrete.max(by: { $0.times < $1.times })?.factor.upper.law else { return step }
         var spacing = law.atoms.reduce(0) { max($0, abs($1.loss)) }
