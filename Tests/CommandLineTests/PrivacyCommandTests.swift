@@ -173,7 +173,7 @@ struct PrivacyCommandTests {
             #expect(try noise("--epsilon 700 --delta 1e-5" + sampling).noise < 0.06)
         }
         for (step, status, message) in [
-            ("1e-4", 0, "too coarse to come near the least noise"), ("1", 1, "too coarse to prove epsilon 0.001"),
+            ("1e-4", 0, "too coarse here: renyi proves that 700,"), ("1", 1, "too coarse to prove epsilon 0.001"),
         ] as [(String, Int32, String)] {
             let coarse = try place.run(
                 [Workplace.executable, "privacy", "noise", "--accountant", "pld", "--grid-step", step]

@@ -9,21 +9,30 @@ struct NoiseSearch {
     let accounting: AccountantOptions
     let event: (Double) -> PrivacyEvent
 
-    /// By the accountant that was named; else the least that any of them proves, and which one does.
-    func least() throws -> (noise: Double, by: AccountantChoice) {
+    struct Found {
+        var noise: Double
+        var by: AccountantChoice
+        /// What Rényi divergences prove to be enough, where that is less because the grid is too coarse.
+        var lessByRenyi: Double?
+    }
+
+    /// By the accountant that was named; else the least that any of them proves.
+    func least() throws -> Found {
         if let only = accounting.only {
-            guard only == .pld else { return (try least(by: only), only) }
-            let renyi = try RenyiAccountant(neighbours: accounting.neighbours)
-            return (try leastOnGrid(startingAt: try? least(by: renyi, tolerance: 1e-3, startingAt: 1)), .pld)
+            guard only == .pld else { return Found(noise: try least(by: only), by: only) }
+            let accountant = try RenyiAccountant(neighbours: accounting.neighbours)
+            let renyi = try? least(by: accountant, tolerance: 1e-3, startingAt: 1)
+            let noise = try leastOnGrid(startingAt: renyi)
+            return Found(noise: noise, by: .pld, lessByRenyi: renyi.flatMap { $0 < noise ? $0 : nil })
         }
         // Whoever supports the event for one size of noise supports it for all, but for pld, which is asked last.
         let supporting = try accounting.accountants(for: event(1)).map(\.choice)
-        var best: (noise: Double, by: AccountantChoice)?
+        var best: Found?
         var failure: (any Error)?
         for choice in supporting where choice != .pld {
             do {
                 let noise = try least(by: choice)
-                if noise < best?.noise ?? .infinity { best = (noise, choice) }
+                if noise < best?.noise ?? .infinity { best = Found(noise: noise, by: choice) }
             } catch {
                 failure = error
             }
@@ -36,7 +45,7 @@ struct NoiseSearch {
         guard rough < best.noise || isProvedOnGrid(best.noise / (1 + toleranceOnGrid)),
             let noise = try? least(by: .pld, startingAt: min(rough, best.noise)), noise < best.noise
         else { return best }
-        return (noise, .pld)
+        return Found(noise: noise, by: .pld)
     }
 
     private func least(by choice: AccountantChoice, startingAt start: Double = 1) throws(MechanismError) -> Double {
@@ -59,7 +68,7 @@ extension NoiseSearch {
     private var toleranceOnGrid: Double { tolerance ?? 1e-5 }
 
     /// What is proved at that noise.
-    func boundsOnGrid(_ noise: Double) throws(MechanismError) -> PrivacyBounds {
+    private func boundsOnGrid(_ noise: Double) throws(MechanismError) -> PrivacyBounds {
         var accountant = try accounting.make(.pld)
         try accountant.compose(event(noise), times: 1)
         return try accountant.epsilon(delta: delta)

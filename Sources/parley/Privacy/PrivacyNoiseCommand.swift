@@ -48,7 +48,8 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
     func run() async throws {
         let search = NoiseSearch(
             epsilon: epsilon, delta: delta, tolerance: tolerance, accounting: accounting, event: event(_:))
-        let (noise, choice) = try search.least()
+        let found = try search.least()
+        let noise = found.noise
         let terminal = Terminal.output
         if bare {
             terminal.line("\(noise)")
@@ -61,18 +62,17 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
         let cost = "epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(delta))"
         let steps = sampling.steps ?? 1
         terminal.line("for      \(cost), \(NumberText.integer(steps)) step\(steps == 1 ? "" : "s")")
-        terminal.line("by       \(accounting.title(choice)); neighbours: \(accounting.neighbours.rawValue)")
-        if accounting.only == .pld { sayIfCoarse(try search.boundsOnGrid(noise)) }
+        terminal.line("by       \(accounting.title(found.by)); neighbours: \(accounting.neighbours.rawValue)")
+        if let less = found.lessByRenyi { sayThatGridIsCoarse(less) }
     }
 
-    /// More noise than is needed by far is a valid answer, but nobody should take it for the least.
-    private func sayIfCoarse(_ bounds: PrivacyBounds) {
-        guard bounds.lower < 0.8 * bounds.upper else { return }
-        let lower = NumberText.bound(bounds.lower, roundingUp: false)
-        Terminal.diagnostics.line(
-            "note: the grid of privacy losses is too coarse to come near the least noise: at this one,")
-        Terminal.diagnostics.line(
-            "  epsilon is only known to be at least \(lower). Try a finer --grid-step or another --accountant.")
+    /// More noise than is needed is a valid answer, but nobody should take it for the least.
+    private func sayThatGridIsCoarse(_ less: Double) {
+        let terminal = Terminal.diagnostics
+        terminal.line(
+            "note: the grid of privacy losses is too coarse here: renyi proves that \(NumberText.bound(less, roundingUp: true)) is enough."
+        )
+        terminal.line("  Give a finer --grid-step, down to 1e-7, or leave out --accountant.")
     }
 
     private func event(_ noise: Double) -> PrivacyEvent {
