@@ -87,40 +87,57 @@ struct ShuffledClones {
     /// The Rényi divergence, rounded up: E[r^alpha] - 1 for the ratio r of the laws, in positive terms.
     func divergence(order: Double) -> Double {
         guard order <= Self.orderLimit(localEpsilon) else { return RenyiCurve.pure(localEpsilon, order) }
-        let width = max(1, Int(expected.squareRoot() / 4))
-        let moment = sum(blockWidth: width) { m, weight in weight * momentExcess(m, order: order) }
+        let deviation = expected.squareRoot()
+        let width = max(1, Int(max(deviation / 4, min(deviation, expected * 2e-5))))
+        let largest = exp(order * localEpsilon)
+        let moment = sum(blockWidth: width) { m, weight in
+            weight * largest < 1e-30 ? weight * largest : weight * momentExcess(m, order: order)
+        }
         // The law leaves out less than e^-700, and ratios reach e^e0 at most.
         let left = exp(order * localEpsilon - 700)
         return min(RenyiCurve.pure(localEpsilon, order), log1p(moment * (1 + 0x1p-36) + left) / (order - 1))
     }
 
     /// For m clones and herself: the sum over a of q g(r - 1), g as in `Expansion.power`.
-    private func momentExcess(_ m: Int, order: Double) -> Double {
+    ///
+    /// Numbers a are taken in blocks, for large m of a 128th of a standard deviation, else singly. Within a block the term
+    /// without its weight is at most its chord: q and r q are linear in a, and q g(r - 1) is the perspective of a convex
+    /// function.
+    func momentExcess(_ m: Int, order: Double) -> Double {
         let n = Double(m)
         let lowest = exp(-localEpsilon)
-        func term(_ a: Int, _ weight: Double) -> Double {
+        func value(_ a: Int) -> Double {
             let f = Double(a) / n
             let q = (1 - p) * f + p * (1 - f)
             let u = (2 * p - 1) * (2 * f - 1) / q
-            return 2 * weight * q * Expansion.power(max(u, lowest - 1), order: order)
+            return 2 * q * Expansion.power(max(u, lowest - 1), order: order)
         }
         let middle = m / 2
         let centre = BinomialLaw.fairProbability(middle, of: m)
         // Ratios reach e^(alpha e0) at most; what is beyond, times that, is nothing beside the rest.
         let least = centre * 0x1p-90 * exp(-order * localEpsilon)
-        var sum = term(middle, centre)
-        var weight = centre
-        for a in stride(from: middle + 1, through: m, by: 1) {
-            weight *= (n - Double(a) + 1) / Double(a)
-            if weight < least { break }
-            sum += term(a, weight)
+        let width = max(1, Int(n.squareRoot() / 256))
+        func side(_ direction: Int) -> Double {
+            let last = direction > 0 ? m : 0
+            var (start, atStart, weight, sum) = (middle, value(middle), centre, 0.0)
+            while start != last && weight >= least {
+                let length = min(width, abs(last - start))
+                let end = start + direction * length
+                let atEnd = value(end)
+                // Rounding does not add up over more than a block.
+                if width > 1 { weight = BinomialLaw.fairProbability(start, of: m) }
+                var (mass, moment) = (0.0, 0.0)
+                for step in 1...length {
+                    let a = Double(start + direction * step)
+                    weight *= direction > 0 ? (n - a + 1) / a : (a + 1) / (n - a)
+                    mass += weight
+                    moment += weight * Double(step)
+                }
+                sum += mass * atStart + moment / Double(length) * (atEnd - atStart)
+                (start, atStart) = (end, atEnd)
+            }
+            return sum
         }
-        weight = centre
-        for a in stride(from: middle - 1, through: 0, by: -1) {
-            weight *= Double(a + 1) / (n - Double(a))
-            if weight < least { break }
-            sum += term(a, weight)
-        }
-        return sum
+        return centre * value(middle) + side(1) + side(-1)
     }
 }

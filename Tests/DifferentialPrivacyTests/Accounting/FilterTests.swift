@@ -244,6 +244,31 @@ struct AmplificationTests {
         #expect(byRenyi >= direct && byRenyi < 2 * direct)
     }
 
+    @Test("Millions of shuffled reports: numbers taken in blocks are above the sum over each, and close")
+    func shuffledBlocks() throws {
+        let localEpsilon = 1.5
+        let p = 1 / (1 + exp(-localEpsilon))
+        let clones = try #require(try ShuffledClones(localEpsilon: localEpsilon, count: 4_000_000))
+        for (m, order) in [(70_000, 1.5), (300_000, 4), (1_000_001, 2.5), (1_000_001, 60)] as [(Int, Double)] {
+            var exact = 0.0
+            let reach = Int(20 * Double(m).squareRoot())
+            for a in max(0, m / 2 - reach)...min(m, m / 2 + reach) {
+                let f = Double(a) / Double(m)
+                let q = (1 - p) * f + p * (1 - f)
+                let u = (2 * p - 1) * (2 * f - 1) / q
+                exact += BinomialLaw.fairProbability(a, of: m) * 2 * q * Expansion.power(u, order: order)
+            }
+            let ours = clones.momentExcess(m, order: order)
+            #expect(ours >= exact * (1 - 1e-10) && ours <= exact * (1 + 1e-4), "\(m) \(order): \(ours / exact - 1)")
+        }
+        // A billion: alpha / 2 times the variance of the ratio, which is 2 tanh(e0 / 2) (2 f - 1), with a share f of half the
+        // clones and a variance of 2 f - 1 of one over their number.
+        let many = try #require(try ShuffledClones(localEpsilon: 1, count: 1_000_000_000))
+        let variance = 4 * tanh(0.5) * tanh(0.5) * exp(1) / 1e9
+        let limit = many.divergence(order: 100) / (50 * variance)
+        #expect(limit > 1 - 1e-6 && limit < 1 + 1e-3, "\(limit)")
+    }
+
     @Test("Shuffling: the numerical bound is below the closed form, which is below the local epsilon; both fall with n")
     func shuffledSizes() throws {
         for localEpsilon in [0.5, 1, 2, 4] as [Double] {
