@@ -22,7 +22,7 @@ build: prerequisites
 test: prerequisites
 	$(SWIFT) test $(TEST_FLAGS)
 
-# What the mechanisms and questions claim, attacked with the system's randomness and fifty times as many draws.
+# What the mechanisms and questions claim, attacked with the system's randomness and fifty times as many draws: 25 minutes.
 audit: prerequisites
 	PARLEY_AUDIT=deep $(SWIFT) test $(TEST_FLAGS) --filter PrivacyAudits
 
