@@ -42,7 +42,7 @@ bench: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley-bench
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley-bench" $(BENCH)
 
-# The same beside other libraries, which come from PyPI into throw-away environments (needs Python 3.11); half an hour.
+# The same beside other libraries, which come from PyPI into throw-away environments (needs Python 3.11); a quarter of an hour.
 # Parts alone: make compare ONLY="noise errors".
 compare: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley
