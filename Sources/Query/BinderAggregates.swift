@@ -164,8 +164,9 @@ extension Binder {
     private func mayLeaveIntegers(_ argument: Expression) -> Bool {
         let bounds = scope.bounds.bounds(argument)
         guard argument.type == .integer, bounds.isFinite else { return false }
-        let largest = Swift.max(abs(bounds.lower), abs(bounds.upper))
-        return largest * Double(Planner.capacity(scope.datasets)) >= 0x1p61
+        let choice = GridChoice(
+            capacityRows: Planner.capacity(scope.datasets), bounds: bounds, type: argument.type)
+        return choice.largest(isCentred: false) >= choice.sumLimit
     }
 
     private mutating func quantile(

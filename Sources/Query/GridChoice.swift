@@ -40,7 +40,7 @@ struct GridChoice {
     }
 
     /// The largest integer that a row may add: `largest * capacityRows < 2^62`, with room for rounding.
-    private var sumLimit: Double { 0x1p61 / Double(Swift.max(1, capacityRows)) }
+    var sumLimit: Double { 0x1p61 / Double(Swift.max(1, capacityRows)) }
 
     /// - Parameters:
     ///   - magnitude: the largest integer that a value may become.

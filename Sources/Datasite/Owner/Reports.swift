@@ -66,10 +66,11 @@ extension Datasite {
         }
         let limit = max(1, min(limit, 10_000))
         return try read { db in
-            let newest = try Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0
+            let first =
+                try index ?? (Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0) - Int64(limit) + 1
             return try Row.fetchAll(
                 db, sql: "SELECT number, entry, hash FROM journal WHERE number >= ? ORDER BY number LIMIT ?",
-                arguments: [index ?? newest - Int64(limit) + 1, limit]
+                arguments: [first, limit]
             ).compactMap { row in
                 guard let entry = JournalEntry.decode(row[1])?.entry else { return nil }
                 return AuditEntry(

@@ -33,7 +33,11 @@ struct OutputOptions: ParsableArguments {
 
     /// Finds out before anything is asked whether the files can be written.
     func checkDestinations() throws(Failure) {
-        for path in [answer, receipt].compactMap(\.self) { try SavedFile.check(path) }
+        for path in [answer, receipt].compactMap(\.self) {
+            do { try SavedFile.check(path) } catch {
+                throw Failure(error.what, next: "Nothing was asked. Name a file that can be written.")
+            }
+        }
     }
 
     func save(answerBytes: [UInt8], receiptBytes: [UInt8]?) throws(Failure) {

@@ -48,6 +48,6 @@ enum SavedFile {
     }
 
     private static func failure(_ path: String, _ why: String) -> Failure {
-        Failure("Cannot write \(path): \(why).", next: "Nothing was asked. Name a file that can be written.")
+        Failure("Cannot write \(path): \(why).")
     }
 }
