@@ -13,6 +13,8 @@ struct Parley: AsyncParsableCommand {
             differential privacy protects, each at a cost that is known beforehand.
 
             To see it all at work on real data:  parley demo
+            A data owner begins with:            parley site init ./parley-site
+            A researcher begins with:            parley login URL
 
             Exit status: 0 done; 1 refused or failed; 3 waits for an owner's approval; 64 wrong usage.
             """,
