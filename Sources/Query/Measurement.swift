@@ -27,20 +27,21 @@ extension Plan {
     private func select<Generator: RandomNumberGenerator>(
         _ exact: borrowing ExactAggregates, _ noisy: inout NoisyGroups, using generator: inout Generator
     ) -> [Int] {
-        let keys = exact.keys
         guard let selection = output.selection else {
-            noisy.keys = keys
-            return Array(keys.indices)
+            noisy.keys = exact.keys
+            return Array(noisy.keys.indices)
         }
         var units = exact.units
         guard let noise = try? DiscreteGaussian(sigma: selection.sigma) else { return [] }
         noise.add(to: &units, using: &generator)
         let order = KeyOrder(output.keys)
-        let kept = keys.indices.filter { units[$0] >= selection.threshold }
-            .sorted { order.precedes(keys[$0], keys[$1]) }
-        noisy.keys = kept.map { keys[$0] }
-        noisy.selectionCounts = kept.map { units[$0] }
-        return kept
+        // Only keys that were selected are looked at.
+        let kept = units.indices.filter { units[$0] >= selection.threshold }
+            .map { (group: $0, keys: exact.keys(of: $0)) }
+            .sorted { order.precedes($0.keys, $1.keys) }
+        noisy.keys = kept.map(\.keys)
+        noisy.selectionCounts = kept.map { units[$0.group] }
+        return kept.map(\.group)
     }
 
     private func add<Generator: RandomNumberGenerator>(

@@ -15,6 +15,8 @@ public struct Plan: Sendable, Hashable {
     public let lookups: [String]
     /// What is aggregated before noise.
     public let specification: AggregationSpecification
+    /// The most work and memory that an answer takes, whatever the rows hold: scan, noise and what follows it.
+    public let bound: PlanBound
     /// The loss of all events together, never more than was asked for.
     public let charge: PrivacyLoss
     /// What will happen, for the accountant.
@@ -28,7 +30,8 @@ public struct Plan: Sendable, Hashable {
     let output: OutputPlan
 
     init(
-        question: BoundQuestion, sql: String, specification: AggregationSpecification, allocation: Allocation.Result,
+        question: BoundQuestion, sql: String, specification: AggregationSpecification, bound: PlanBound,
+        allocation: Allocation.Result,
         columns: [PlannedColumn], groups: Int?, notes: [String], output: OutputPlan
     ) {
         self.sql = sql
@@ -36,6 +39,7 @@ public struct Plan: Sendable, Hashable {
         rowsPerUnit = question.scope.datasets.map(Contribution.rows)
         lookups = question.scope.lookups.map(\.name)
         self.specification = specification
+        self.bound = bound
         charge = allocation.charge
         events = allocation.events
         self.columns = columns

@@ -130,7 +130,8 @@ public enum Planner {
             types: bound.aggregates.map(\.type), items: items, having: bound.having, orders: bound.orders,
             limit: bound.limit, offset: bound.offset)
         return Plan(
-            question: bound, sql: question.sql, specification: specification, allocation: result,
+            question: bound, sql: question.sql, specification: specification,
+            bound: PlanBound(specification, output, bound), allocation: result,
             columns: description.columns, groups: keys.groups, notes: description.notes(keys), output: output)
     }
 }

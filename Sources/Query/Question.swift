@@ -75,20 +75,27 @@ public struct DatasetDescription: Sendable, Hashable {
     public var unit: UnitDeclaration
     /// The survey weight's column, if there is one; its bounds are declared.
     public var weightColumn: Int?
-    /// The largest number of rows that the owner declares: public.
+    /// The largest numbers of rows and units that the owner declares: public. nil: as many units as rows.
     public var capacityRows: Int
+    public var capacityUnits: Int?
     public var population: String
 
     public init(
         name: String, schema: Schema, unit: UnitDeclaration, weightColumn: Int? = nil, capacityRows: Int,
-        population: String
+        capacityUnits: Int? = nil, population: String
     ) {
         self.name = name
         self.schema = schema
         self.unit = unit
         self.weightColumn = weightColumn
         self.capacityRows = capacityRows
+        self.capacityUnits = capacityUnits
         self.population = population
+    }
+
+    /// Where each row is a unit, as many as rows.
+    var largestUnits: Int {
+        unit.column == nil ? capacityRows : Swift.min(capacityRows, capacityUnits ?? capacityRows)
     }
 }
 
@@ -97,11 +104,14 @@ public struct LookupDescription: Sendable, Hashable {
     public var name: String
     public var schema: Schema
     public var keyColumn: Int
+    /// The largest number of rows that the owner declares.
+    public var capacityRows: Int
 
-    public init(name: String, schema: Schema, keyColumn: Int) {
+    public init(name: String, schema: Schema, keyColumn: Int, capacityRows: Int) {
         self.name = name
         self.schema = schema
         self.keyColumn = keyColumn
+        self.capacityRows = capacityRows
     }
 }
 

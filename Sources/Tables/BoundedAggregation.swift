@@ -23,13 +23,13 @@ public struct BoundedAggregation {
     }
 }
 
-/// The state of one scan.
-private final class BoundedScan {
+/// The state of one scan, or for a plan the weight of one: compiled without a source, it is never run.
+final class BoundedScan {
     private let specification: AggregationSpecification
-    private let program: ExpressionProgram
+    let program: ExpressionProgram
     private let filter: ExpressionNode?
-    private let groups: GroupNumbering
-    private let accumulators: [MeasureAccumulator]
+    let groups: GroupNumbering
+    let accumulators: [MeasureAccumulator]
     private var kept = KeptRows()
     private let selected: UnsafeMutablePointer<Int32>
     private let codes: UnsafeMutablePointer<Int32>
@@ -40,19 +40,30 @@ private final class BoundedScan {
     private var currentUnit: UInt32 = .max
     private var groupsUsed = 0
 
-    init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable]) {
-        self.specification = specification
+    convenience init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable]) {
         let program = ExpressionProgram(source: source, lookups: lookups)
+        self.init(specification, program, rowCount: source.largestRowCount)
+        program.meter.add(WorkBound.fixed(units: source.unitWork))
+        reserve()
+    }
+
+    /// `compiled` is told which part of the question the nodes belong to that were compiled last.
+    init(
+        _ specification: AggregationSpecification, _ program: ExpressionProgram, rowCount: Int,
+        compiled: (WorkBound.Part) -> Void = { _ in }
+    ) {
+        self.specification = specification
         self.program = program
         filter = specification.filter.map { program.compile($0, as: .boolean) }
-        groups = GroupNumbering(specification.keys, program)
-        let rows = source.largestRowCount
-        accumulators = specification.measures.map { measure in
-            MeasureAccumulator(measure, measure.node(in: program), rowCount: rows)
+        compiled(.filter)
+        groups = GroupNumbering(specification.keys, program) { compiled(.key($0)) }
+        accumulators = specification.measures.enumerated().map { index, measure in
+            let node = measure.node(in: program)
+            compiled(.measure(index))
+            return MeasureAccumulator(measure, node, rowCount: rowCount)
         }
         selected = .allocate(capacity: RowChunk.capacity)
         codes = .allocate(capacity: RowChunk.capacity)
-        reserve()
     }
 
     deinit {
@@ -64,10 +75,13 @@ private final class BoundedScan {
     func process(_ chunk: RowChunk) {
         program.evaluate(chunk)
         let rows = select(chunk)
-        groups.number(rows, into: codes, program.pool)
+        groups.number(rows, into: codes)
         reserve()
         bound(rows, chunk)
-        for accumulator in accumulators { accumulator.add(kept) }
+        for accumulator in accumulators { accumulator.add(kept, of: chunk.count, program.meter) }
+        program.meter.add(.row, Double(chunk.count))
+        if groups.capacity > cachedEntries { program.meter.add(.miss, missesPerRow * Double(chunk.count)) }
+        program.meter.hold(heldBytes)
     }
 
     private func select(_ chunk: RowChunk) -> UnsafeBufferPointer<Int32> {
@@ -142,9 +156,29 @@ private final class BoundedScan {
     }
 
     func finish() -> ExactAggregates {
-        let (numbers, keys) = groups.listing(units)
+        let numbers = groups.listing(units)
         let results = accumulators.map { $0.result(numbers, units: units) }
-        return ExactAggregates(keys: keys, units: numbers.map { units[$0] }, results: results)
+        let meter = program.meter
+        meter.add(.addition, closingAdditions(groups: Double(groups.capacity)))
+        meter.hold(heldBytes)
+        return ExactAggregates(
+            groups: groups, numbers: numbers, units: numbers.map { units[$0] }, results: results, work: meter.work,
+            memory: meter.memory)
+    }
+
+    /// Accesses of a row to what is kept of its group.
+    var missesPerRow: Double { 3 + Double(accumulators.count) }
+
+    /// How many numbers are gone through at the end.
+    func closingAdditions(groups: Double) -> Double {
+        accumulators.reduce(2 * groups) { $0 + groups * Double(Swift.max($1.cellsPerGroup, 1)) }
+    }
+
+    /// Bytes that the scan holds now, but for the results.
+    private var heldBytes: Double {
+        program.heldBytes + groups.heldBytes + accumulators.reduce(0) { $0 + $1.heldBytes }
+            + Double(lastUnit.capacity * 4 + rowsKept.capacity * 4) + Double(units.capacity * 8)
+            + Double(RowChunk.capacity * 48)
     }
 }
 

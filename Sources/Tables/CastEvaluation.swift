@@ -1,26 +1,23 @@
 /// Casts and parts of dates.
 extension ExpressionNode {
-    func evaluateCast(_ count: Int, _ pool: TextPool) {
+    func evaluateCast(_ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         let source = inputs[0]
         switch (source.type, type) {
         case (.real, .text):
             for i in 0..<count {
-                words[i] = source.reals[i].isNaN ? ColumnEncoding.null : pool.intern("\(source.reals[i])")
+                words[i] = source.reals[i].isNaN ? ColumnEncoding.null : pool.compute("\(source.reals[i])")
             }
         case (.real, .boolean):
             for i in 0..<count { words[i] = source.reals[i].isNaN ? ColumnEncoding.null : source.reals[i] != 0 ? 1 : 0 }
         case (.real, _):
             for i in 0..<count { words[i] = Self.integer(source.reals[i]) }
         case (.text, .real):
-            remember(source.words, count) { number in
-                pool.withBytes(number) { parseReal($0) }.map { Int64(bitPattern: finiteOrNull($0).bitPattern) }
-                    ?? nullReal
+            remember(count, pool, meter, .parsedByte) { text in
+                parseReal(text).map { Int64(bitPattern: finiteOrNull($0).bitPattern) } ?? nullReal
             }
         case (.text, _):
             let type = type
-            remember(count) { number in
-                pool.withBytes(number) { parseWord($0, type) } ?? ColumnEncoding.null
-            }
+            remember(count, pool, meter, .parsedByte) { parseWord($0, type) ?? ColumnEncoding.null }
         case (_, .real):
             for i in 0..<count {
                 reals[i] = source.words[i] == ColumnEncoding.null ? .nan : Double(source.words[i])
@@ -28,7 +25,7 @@ extension ExpressionNode {
         case (_, .text):
             for i in 0..<count {
                 let text = source.words[i] == ColumnEncoding.null ? nil : Self.text(source.words[i], source.type)
-                words[i] = text.map(pool.intern) ?? ColumnEncoding.null
+                words[i] = text.map(pool.compute) ?? ColumnEncoding.null
             }
         case (_, .boolean): mapWords(count) { $0 == ColumnEncoding.null ? $0 : $0 != 0 ? 1 : 0 }
         case (.date, .timestamp):
@@ -36,16 +33,6 @@ extension ExpressionNode {
         case (.timestamp, .date):
             mapWords(count) { $0 == ColumnEncoding.null ? $0 : floorDivide($0, secondsPerDay) }
         default: mapWords(count) { $0 }
-        }
-    }
-
-    /// Like `remember`, for real results.
-    private func remember(_ source: UnsafeMutablePointer<Int64>, _ count: Int, _ body: (Int64) -> Int64) {
-        for i in 0..<count {
-            let number = source[i]
-            reals[i] =
-                number == ColumnEncoding.null
-                ? .nan : Double(bitPattern: UInt64(bitPattern: remembered(number, body)))
         }
     }
 

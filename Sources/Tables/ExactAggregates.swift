@@ -1,20 +1,35 @@
 /// The exact results of a bounded aggregation: private. They live only between the scan and the noise; they conform to
 /// nothing that prints, encodes or compares them.
 public struct ExactAggregates: ~Copyable {
-    /// The keys of each group: the domains' cross product with the last key fastest, or what was discovered, sorted.
-    public let keys: [[Value]]
-    /// The number of distinct units with a kept row, of each group.
+    /// The number of distinct units with a kept row, of each group: the domains' cross product with the last key
+    /// fastest, or what was discovered, in the order of discovery.
     public let units: [Int64]
 
+    private let groups: GroupNumbering
+    private let numbers: [Int]
     private let results: [MeasureResult]
+    /// What the scan did and held: for the proof that no scan exceeds its plan.
+    let work: Work
+    let memory: Double
 
-    init(keys: [[Value]], units: [Int64], results: [MeasureResult]) {
-        self.keys = keys
+    init(
+        groups: GroupNumbering, numbers: [Int], units: [Int64], results: [MeasureResult], work: Work, memory: Double
+    ) {
+        self.groups = groups
+        self.numbers = numbers
         self.units = units
         self.results = results
+        self.work = work
+        self.memory = memory
     }
 
-    public var groupCount: Int { keys.count }
+    public var groupCount: Int { numbers.count }
+
+    /// The keys of a group: of discovered ones only those are asked for that were selected.
+    public func keys(of group: Int) -> [Value] { groups.keys(numbers[group]) }
+
+    /// The keys of all groups, for where they are public.
+    public var keys: [[Value]] { (0..<groupCount).map { groups.keys(numbers[$0]) } }
 
     /// Measure `index` (rows, nonNull, units, sum, sumOfSquares) of each group; empty for other kinds.
     public func integers(_ index: Int) -> [Int64] {

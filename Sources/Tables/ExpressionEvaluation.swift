@@ -1,6 +1,6 @@
 extension ExpressionNode {
     /// Computes the chunk's results from the inputs'.
-    func evaluate(_ chunk: RowChunk, _ pool: TextPool) {
+    func evaluate(_ chunk: RowChunk, _ pool: TextPool, _ meter: WorkMeter) {
         let count = chunk.count
         switch operation {
         case .constant: break
@@ -14,29 +14,35 @@ extension ExpressionNode {
         case .realBin(let width, let origin): evaluateBin(width, origin, count)
         case .integerClamp(let lower, let upper): evaluateClamp(lower, upper, count)
         case .realClamp(let lower, let upper): evaluateClamp(lower, upper, count)
-        case .comparison(let comparison): evaluate(comparison, count, pool)
+        case .comparison(let comparison): evaluate(comparison, count, pool, meter)
         case .and: evaluateAnd(count)
         case .or: evaluateOr(count)
         case .not: evaluateNot(count)
         case .isNull: evaluateIsNull(count)
         case .isIn(let values): evaluateMembership(values, count)
-        case .textIsIn(let texts): remember(count) { texts.contains(pool.text($0)) ? 1 : 0 }
-        case .like(let pattern): remember(count) { number in pool.withBytes(number) { pattern.matches($0) ? 1 : 0 } }
+        case .textIsIn(let texts):
+            remember(count, pool, meter, .byte) { texts.code(of: $0) == nil ? 0 : 1 }
+        case .like(let pattern):
+            remember(count, pool, meter, .byte, and: (.pattern, Double(pattern.steps))) { pattern.matches($0) ? 1 : 0 }
         case .conditional: evaluateConditional(count)
         case .coalesce: evaluateCoalesce(count)
-        case .extremum(let function): evaluate(function, count, pool)
-        case .cast: evaluateCast(count, pool)
+        case .extremum(let function): evaluate(function, count, pool, meter)
+        case .cast: evaluateCast(count, pool, meter)
         case .datePart(let part): evaluate(part, count)
         case .dateTruncate(let part): evaluateTruncate(part, count)
-        case .textFunction(let function): remember(count) { pool.intern(function.apply(pool.text($0))) }
-        case .textLength: remember(count) { Int64(pool.text($0).unicodeScalars.count) }
-        case .lookupRow(let table): evaluateLookup(table, count, pool)
-        case .lookupValue(let values): evaluateLookup(values, count)
+        case .textFunction(let function): compute(function, count, pool, meter)
+        case .textLength:
+            remember(count, pool, meter, .byte) { text in
+                text.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
+            }
+        case .lookupRow(let table, _): evaluateLookup(table, count, pool, meter)
+        case .lookupValue(let values, _): evaluateLookup(values, count)
         case .lookupMatches: mapWords(count) { $0 == ColumnEncoding.null ? 0 : 1 }
         }
     }
 
-    private func load(_ stored: StoredColumn, _ isRight: Bool, _ firstText: Int64, _ chunk: RowChunk) {
+    private func load(_ stored: StoredColumn?, _ isRight: Bool, _ firstText: Int64, _ chunk: RowChunk) {
+        guard let stored else { return }
         let count = chunk.count
         if let indices = isRight ? chunk.right : chunk.left {
             if type == .real {
@@ -71,29 +77,64 @@ extension ExpressionNode {
         for i in 0..<count { target[i] = finiteOrNull(body(source[i])) }
     }
 
-    /// Each result from the number of a text, computed once for each text.
+    /// Each result from the bytes of a text; what the last texts gave is looked up. Counts the bytes, and for each the
+    /// other kind's units.
     @inline(__always)
-    func remember(_ count: Int, _ body: (Int64) -> Int64) {
+    func remember(
+        _ count: Int, _ pool: TextPool, _ meter: WorkMeter, _ kind: WorkKind, and other: (WorkKind, Double)? = nil,
+        _ body: (UnsafeRawBufferPointer) -> Int64
+    ) {
         let source = inputs[0].words
+        let (target, isReal) = (words, type == .real)
+        var (bytes, misses) = (0, 0)
+        for i in 0..<count {
+            let number = source[i]
+            let result: Int64
+            if number == ColumnEncoding.null {
+                result = isReal ? nullReal : number
+            } else if let known = cache?[number] {
+                result = known
+            } else {
+                result = pool.withBytes(number) { text in
+                    bytes += text.count
+                    return body(text)
+                }
+                cache?.store(result, of: number)
+                misses += 1
+            }
+            if isReal { reals[i] = Double(bitPattern: UInt64(bitPattern: result)) } else { target[i] = result }
+        }
+        meter.add(kind, Double(bytes))
+        countReads(misses, meter)
+        if let (other, units) = other { meter.add(other, Double(bytes) * units) }
+    }
+
+    /// A function of each text; what it gave in this chunk is looked up.
+    private func compute(_ function: TextFunction, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+        let source = inputs[0].words
+        var (bytes, misses) = (0, 0)
         for i in 0..<count {
             let number = source[i]
             guard number != ColumnEncoding.null else {
-                words[i] = ColumnEncoding.null
+                words[i] = number
                 continue
             }
-            words[i] = remembered(number, body)
+            if let known = cache?[number], pool.isKept(known) {
+                words[i] = known
+            } else {
+                words[i] = pool.compute(function, of: number, bytes: &bytes)
+                cache?.store(words[i], of: number)
+                misses += 1
+            }
         }
+        meter.add(.caseByte, Double(bytes))
+        countReads(misses, meter)
     }
 
-    @inline(__always)
-    func remembered(_ number: Int64, _ body: (Int64) -> Int64) -> Int64 {
-        let place = Int(number)
-        if place >= memo.count {
-            memo.append(
-                contentsOf: repeatElement(Self.unknown, count: Swift.max(place + 1, memo.count * 2) - memo.count))
-        }
-        if memo[place] == Self.unknown { memo[place] = body(number) }
-        return memo[place]
+    /// Texts of which nothing was known are read from wherever they are, once there were many.
+    private func countReads(_ misses: Int, _ meter: WorkMeter) {
+        textsRead += misses
+        if textsRead > cachedEntries { meter.add(.miss, 2 * Double(misses)) }
     }
 
     // MARK: Choices
@@ -127,10 +168,11 @@ extension ExpressionNode {
         }
     }
 
-    private func evaluate(_ function: ExtremumFunction, _ count: Int, _ pool: TextPool) {
+    private func evaluate(_ function: ExtremumFunction, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         guard let first = inputs.first else { return }
         copy(first, count)
         let least = function == .least
+        var bytes = 0
         for input in inputs.dropFirst() {
             for i in 0..<count {
                 if type == .real {
@@ -143,11 +185,14 @@ extension ExpressionNode {
                         words[i] = other
                         continue
                     }
-                    let order = type == .text ? pool.compare(other, mine) : (other < mine ? -1 : other > mine ? 1 : 0)
+                    let order =
+                        type == .text
+                        ? pool.compare(other, mine, bytes: &bytes) : (other < mine ? -1 : other > mine ? 1 : 0)
                     if least ? order < 0 : order > 0 { words[i] = other }
                 }
             }
         }
+        meter.add(.byte, Double(bytes))
     }
 
     private func copy(_ input: ExpressionNode, _ count: Int) {
@@ -160,11 +205,11 @@ extension ExpressionNode {
 
     // MARK: Lookups
 
-    private func evaluateLookup(_ table: LookupTable, _ count: Int, _ pool: TextPool) {
+    private func evaluateLookup(_ table: LookupTable, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         let key = inputs[0]
         func row(_ found: Int32?) -> Int64 { found.map(Int64.init) ?? ColumnEncoding.null }
         switch key.type {
-        case .text: remember(count) { row(table.row(text: pool.text($0))) }
+        case .text: remember(count, pool, meter, .byte) { row(table.row(text: String(decoding: $0, as: UTF8.self))) }
         case .real:
             for i in 0..<count {
                 let value = key.reals[i]

@@ -7,25 +7,37 @@ final class ExpressionNode {
     let type: ValueType
     let inputs: [ExpressionNode]
     /// Results where the type is not real.
-    let words: UnsafeMutablePointer<Int64>
+    private(set) var words: UnsafeMutablePointer<Int64>
     /// Results where the type is real.
-    let reals: UnsafeMutablePointer<Double>
-    private let capacity: Int
-    /// What a text has been found to give, by its number; grown when met.
-    var memo: [Int64] = []
+    private(set) var reals: UnsafeMutablePointer<Double>
+    private var capacity = 0
+    /// Nodes of the tree below, this one included.
+    let treeSize: Double
+    /// What one row costs whatever it holds; what a text costs comes on top.
+    let rowWork: [(kind: WorkKind, units: Double)]
+    /// Of text: the most bytes of a value, and how many there can be where that is public.
+    let largestText: Double
+    let variety: TextVariety?
+    /// What functions of a text gave.
+    var cache: TextCache?
+    /// How many texts were not found there.
+    var textsRead = 0
 
-    /// A memo's "not yet known".
-    static let unknown = Int64.min + 1
-
-    init(_ operation: NodeOperation, _ type: ValueType, _ inputs: [ExpressionNode]) {
+    init(
+        _ operation: NodeOperation, _ type: ValueType, _ inputs: [ExpressionNode], largestText: Double = 0,
+        variety: TextVariety? = nil
+    ) {
         self.operation = operation
         self.type = type
         self.inputs = inputs
-        capacity = RowChunk.capacity
-        words = .allocate(capacity: type == .real ? 1 : capacity)
-        words.initialize(repeating: ColumnEncoding.null, count: type == .real ? 1 : capacity)
-        reals = .allocate(capacity: type == .real ? capacity : 1)
-        reals.initialize(repeating: .nan, count: type == .real ? capacity : 1)
+        self.largestText = largestText
+        self.variety = variety
+        treeSize = inputs.reduce(1) { $0 + $1.treeSize }
+        rowWork = operation.rowWork(type, inputs)
+        words = .allocate(capacity: 1)
+        reals = .allocate(capacity: 1)
+        words.initialize(to: ColumnEncoding.null)
+        reals.initialize(to: .nan)
     }
 
     deinit {
@@ -33,22 +45,47 @@ final class ExpressionNode {
         reals.deallocate()
     }
 
+    /// Room for a chunk's results: a plan compiles without it. A constant stands in all of them.
+    func allocate(_ pool: TextPool) {
+        guard capacity == 0 else { return }
+        capacity = RowChunk.capacity
+        if type == .real {
+            let value = reals[0]
+            reals.deallocate()
+            reals = .allocate(capacity: capacity)
+            reals.initialize(repeating: value, count: capacity)
+        } else {
+            let value = words[0]
+            words.deallocate()
+            words = .allocate(capacity: capacity)
+            words.initialize(repeating: value, count: capacity)
+        }
+        if operation.remembersTexts(inputs) { cache = TextCache(pool) }
+    }
+
+    /// Bytes that it holds once it has room, where so many texts are interned.
+    func heldBytes(interned: Double) -> Double {
+        let cache = operation.remembersTexts(inputs) ? TextCache.heldBytes(interned: interned) : 0
+        return Double(RowChunk.capacity * 8) + 400 + cache + operation.heldBytes
+    }
+
     /// A node that has one value in every row.
-    convenience init(constant word: Int64, _ type: ValueType) {
-        self.init(.constant, type, [])
-        words.update(repeating: word, count: capacity)
+    convenience init(constant word: Int64, _ type: ValueType, largestText: Double = 0) {
+        self.init(.constant, type, [], largestText: largestText, variety: TextVariety(interned: 1))
+        words[0] = word
     }
 
     convenience init(constant real: Double) {
         self.init(.constant, .real, [])
-        reals.update(repeating: finiteOrNull(real), count: capacity)
+        reals[0] = finiteOrNull(real)
     }
 }
 
 /// What a node does with its inputs.
 enum NodeOperation {
     case constant
-    case column(StoredColumn, isRight: Bool, firstText: Int64)
+    /// Without a stored column, a plan's.
+    case column(StoredColumn?, isRight: Bool, firstText: Int64)
     case integerArithmetic(ArithmeticOperator)
     case realArithmetic(ArithmeticOperator)
     case integerFunction(NumericFunction)
@@ -61,7 +98,7 @@ enum NodeOperation {
     case comparison(ComparisonOperator)
     case and, or, not, isNull
     case isIn(Set<Int64>)
-    case textIsIn(Set<String>)
+    case textIsIn(TextTable)
     case like(LikePattern)
     /// Inputs: condition, value, condition, value, ..., otherwise.
     case conditional
@@ -72,44 +109,91 @@ enum NodeOperation {
     case dateTruncate(DatePart)
     case textFunction(TextFunction)
     case textLength
-    /// The row of a lookup table whose key is the input.
-    case lookupRow(LookupTable)
+    /// The row of a lookup table, of so many rows, whose key is the input.
+    case lookupRow(LookupTable, rows: Double)
     /// The value in the row that the input gives: of words, or of doubles as bits.
-    case lookupValue([Int64])
+    case lookupValue([Int64], rows: Double)
     case lookupMatches
 }
 
-/// All expressions of a question, compiled against a source.
+/// All expressions of a question, compiled against a source, or against its columns alone for a plan.
 final class ExpressionProgram {
-    let source: RowSource
+    let columns: [ColumnSchema]
+    let source: RowSource?
     let lookups: [LookupTable]
     let pool = TextPool()
-    private var nodes: [ExpressionNode] = []
+    let meter = WorkMeter()
+    private(set) var nodes: [ExpressionNode] = []
+    private var constants: [ExpressionNode] = []
     private var known: [Expression: ExpressionNode] = [:]
     private var lookupRows: [Expression: ExpressionNode] = [:]
     private var lookupTexts: [Int: [Int64]] = [:]
     private var firstTexts: [Int: Int64] = [:]
+    private var lookupReads: [Int: Int] = [:]
+    private let lookupRowCounts: [Double]
+    private var hasRoom = false
 
     init(source: RowSource, lookups: [LookupTable]) {
+        columns = source.columns
         self.source = source
         self.lookups = lookups
-        for index in source.columns.indices {
+        lookupRowCounts = lookups.map { Double($0.rowCount) }
+        for index in columns.indices {
             if let dictionary = source.column(index)?.stored.dictionary {
                 firstTexts[index] = Int64(pool.add(dictionary))
             }
         }
     }
 
+    /// For a plan: what it compiles is weighed and never evaluated. Of lookup tables only the schema matters, and how
+    /// many rows they have.
+    init(columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double]) {
+        self.columns = columns
+        source = nil
+        self.lookups = lookups
+        self.lookupRowCounts = lookupRowCounts
+    }
+
     /// Computes all nodes for a chunk.
     func evaluate(_ chunk: RowChunk) {
-        for node in nodes { node.evaluate(chunk, pool) }
+        if !hasRoom {
+            for node in constants + nodes { node.allocate(pool) }
+            hasRoom = true
+        }
+        pool.beginChunk()
+        for node in nodes {
+            let rows = Double(chunk.count)
+            for (kind, units) in node.rowWork { meter.add(kind, units * rows) }
+            node.evaluate(chunk, pool, meter)
+        }
+    }
+
+    /// Bytes that nodes and texts hold now.
+    var heldBytes: Double {
+        heldBytes(interned: Double(pool.internedCount))
+    }
+
+    func heldBytes(interned: Double) -> Double {
+        (constants + nodes).reduce(pool.heldBytes) { $0 + $1.heldBytes(interned: interned) }
+    }
+
+    /// The most texts that are interned, lookup tables' included.
+    var largestInterned: Double {
+        lookupReads.keys.reduce(Double(pool.internedCount)) { total, slot in
+            let texts = lookups[slot].schema.columns.filter { $0.type == .text }.count
+            return total + lookupRowCounts[slot] * Double(texts)
+        }
     }
 
     /// Compiles an expression; its node's results are there after each `evaluate`.
     func compile(_ expression: Expression) -> ExpressionNode {
-        if let node = known[expression] { return node }
+        if let node = known[expression] {
+            meter.add(.compile, node.treeSize)
+            return node
+        }
         let node = build(expression)
         known[expression] = node
+        meter.add(.compile, 2 * node.treeSize)
         return node
     }
 
@@ -123,8 +207,22 @@ final class ExpressionProgram {
     }
 
     private func add(_ operation: NodeOperation, _ type: ValueType, _ inputs: [ExpressionNode]) -> ExpressionNode {
-        let node = ExpressionNode(operation, type, inputs)
+        let node = ExpressionNode(
+            operation, type, inputs, largestText: type == .text ? operation.largestText(inputs) : 0,
+            variety: type == .text ? operation.variety(inputs) : nil)
         nodes.append(node)
+        return node
+    }
+
+    private func constant(_ word: Int64, _ type: ValueType, largestText: Double = 0) -> ExpressionNode {
+        let node = ExpressionNode(constant: word, type, largestText: largestText)
+        constants.append(node)
+        return node
+    }
+
+    private func constant(_ real: Double) -> ExpressionNode {
+        let node = ExpressionNode(constant: real)
+        constants.append(node)
         return node
     }
 
@@ -161,7 +259,7 @@ final class ExpressionProgram {
         case .textLength(let operand): return add(.textLength, .integer, [compile(operand, as: .text)])
         case .lookup(let slot, let key, let column, let type): return lookup(slot, key, column, type)
         case .lookupMatches(let slot, let key):
-            guard let row = lookupRow(slot, key) else { return ExpressionNode(constant: 0, .boolean) }
+            guard let row = lookupRow(slot, key) else { return constant(0, .boolean) }
             return add(.lookupMatches, .boolean, [row])
         }
     }
@@ -177,26 +275,33 @@ final class ExpressionProgram {
     }
 
     private func column(_ index: Int, _ type: ValueType) -> ExpressionNode {
-        guard let (stored, storedType, isRight) = source.column(index) else { return null(type) }
-        let node = add(
-            .column(stored, isRight: isRight, firstText: firstTexts[index] ?? 0), storedType, [])
+        guard columns.indices.contains(index) else { return null(type) }
+        let schema = columns[index]
+        let stored = source?.column(index)
+        let node = ExpressionNode(
+            .column(stored?.stored, isRight: stored?.isRight ?? false, firstText: firstTexts[index] ?? 0), schema.type,
+            [], largestText: schema.largestText,
+            variety: schema.distinctTexts.map { TextVariety(column: index, ofColumn: $0) })
+        nodes.append(node)
         return convert(node, to: type)
     }
 
     private func null(_ type: ValueType) -> ExpressionNode {
-        type == .real ? ExpressionNode(constant: .nan) : ExpressionNode(constant: ColumnEncoding.null, type)
+        type == .real ? constant(.nan) : constant(ColumnEncoding.null, type)
     }
 
     private func literal(_ value: Value, _ type: ValueType) -> ExpressionNode {
         let node: ExpressionNode
         switch value {
         case .null: return null(type)
-        case .integer(let number): node = ExpressionNode(constant: number, .integer)
-        case .boolean(let flag): node = ExpressionNode(constant: flag ? 1 : 0, .boolean)
-        case .date(let day): node = ExpressionNode(constant: day, .date)
-        case .timestamp(let second): node = ExpressionNode(constant: second, .timestamp)
-        case .real(let number): node = ExpressionNode(constant: number)
-        case .text(let text): node = ExpressionNode(constant: pool.intern(text.normalizedForKeys), .text)
+        case .integer(let number): node = constant(number, .integer)
+        case .boolean(let flag): node = constant(flag ? 1 : 0, .boolean)
+        case .date(let day): node = constant(day, .date)
+        case .timestamp(let second): node = constant(second, .timestamp)
+        case .real(let number): node = constant(number)
+        case .text(let text):
+            let text = text.normalizedForKeys
+            node = constant(pool.intern(text), .text, largestText: Double(text.utf8.count))
         }
         return convert(node, to: type)
     }
@@ -243,8 +348,12 @@ final class ExpressionProgram {
 
     private func membership(_ operand: ExpressionNode, _ values: [Value]) -> ExpressionNode {
         if operand.type == .text {
-            let texts = values.compactMap { if case .text(let text) = $0 { text.normalizedForKeys } else { nil } }
-            return add(.textIsIn(Set(texts)), .boolean, [operand])
+            let texts = TextTable()
+            for case .text(let text) in values {
+                var text = text.normalizedForKeys
+                _ = text.withUTF8 { texts.insert(UnsafeRawBufferPointer($0)) }
+            }
+            return add(.textIsIn(texts), .boolean, [operand])
         }
         let words = values.compactMap { value -> Int64? in
             switch (value, operand.type) {
@@ -262,7 +371,8 @@ final class ExpressionProgram {
         if let row = lookupRows[name] { return row }
         let table = lookups[slot]
         let keyType = table.schema.columns[table.keyColumn].type
-        let row = add(.lookupRow(table), .integer, [compile(key, as: keyType)])
+        let row = add(
+            .lookupRow(table, rows: lookupRowCounts[slot]), .integer, [compile(key, as: keyType)])
         lookupRows[name] = row
         return row
     }
@@ -275,11 +385,27 @@ final class ExpressionProgram {
         let valueType = table.schema.columns[column].type
         var values = table.words[column]
         if valueType == .text {
-            let numbers = lookupTexts[slot] ?? table.texts.map(pool.intern)
+            let numbers = lookupTexts[slot] ?? internTexts(table)
             lookupTexts[slot] = numbers
             values = values.map { $0 == ColumnEncoding.null ? $0 : numbers[Int($0)] }
         }
-        return convert(add(.lookupValue(values), valueType, [row]), to: type)
+        meter.add(.step, Double(values.count))
+        lookupReads[slot, default: 0] += 1
+        let node = ExpressionNode(
+            .lookupValue(values, rows: lookupRowCounts[slot]), valueType, [row],
+            largestText: table.schema.columns[column].largestText,
+            variety: TextVariety(interned: lookupRowCounts[slot]))
+        nodes.append(node)
+        return convert(node, to: type)
+    }
+
+    /// How many columns of a lookup table the expressions read.
+    func columnsRead(ofLookup slot: Int) -> Int { lookupReads[slot, default: 0] }
+
+    private func internTexts(_ table: LookupTable) -> [Int64] {
+        meter.add(.discovery, Double(table.texts.count))
+        meter.add(.byte, Double(table.texts.reduce(0) { $0 + $1.utf8.count }))
+        return table.texts.map(pool.intern)
     }
 }
 

@@ -2,20 +2,22 @@
 /// so that empty groups are there too. Otherwise: the order of discovery.
 final class GroupNumbering {
     private let coders: [KeyCoder]
+    private let meter: WorkMeter
     private let isDiscovered: Bool
     private let scratch: UnsafeMutablePointer<Int32>
     /// Discovered combinations of several keys: level i numbers (number of the first i + 1 keys, code of key i + 2).
-    private var pairs: [[UInt64: Int32]]
-    private var combinations: [[(first: Int32, second: Int32)]]
+    private var pairs: [WordTable]
 
-    init(_ keys: [KeySpecification], _ program: ExpressionProgram) {
-        coders = keys.map { key in
-            KeyCoder(key, program.compile(key.expression), range: program.wordRange(key.expression))
+    /// `compiled` is told each key's position once it is compiled.
+    init(_ keys: [KeySpecification], _ program: ExpressionProgram, compiled: (Int) -> Void) {
+        coders = keys.enumerated().map { index, key in
+            defer { compiled(index) }
+            return KeyCoder(key, program)
         }
+        meter = program.meter
         isDiscovered = keys.contains { if case .discovered = $0.coding { true } else { false } }
         scratch = .allocate(capacity: RowChunk.capacity)
-        pairs = Array(repeating: [:], count: Swift.max(keys.count - 1, 0))
-        combinations = Array(repeating: [], count: Swift.max(keys.count - 1, 0))
+        pairs = (1..<Swift.max(keys.count, 1)).map { _ in WordTable() }
     }
 
     deinit {
@@ -25,22 +27,23 @@ final class GroupNumbering {
     /// How many group numbers there are now.
     var capacity: Int {
         if !isDiscovered { return coders.reduce(1) { $0 * $1.count } }
-        return coders.count == 1 ? coders[0].count : combinations.last?.count ?? 0
+        return coders.count == 1 ? coders[0].count : pairs.last?.count ?? 0
     }
 
     /// Writes the group number of each selected row; -1 where a key is outside its domain.
-    func number(_ rows: UnsafeBufferPointer<Int32>, into target: UnsafeMutablePointer<Int32>, _ pool: TextPool) {
+    func number(_ rows: UnsafeBufferPointer<Int32>, into target: UnsafeMutablePointer<Int32>) {
         guard let first = coders.first else {
             for row in rows { target[Int(row)] = 0 }
             return
         }
-        first.code(rows, into: target, pool)
+        first.code(rows, into: target)
         for (level, coder) in coders.dropFirst().enumerated() {
-            coder.code(rows, into: scratch, pool)
+            coder.code(rows, into: scratch)
             if isDiscovered {
                 combine(rows, target, level)
             } else {
                 let count = Int32(coder.count)
+                meter.add(.step, Double(rows.count))
                 for row in rows {
                     let (a, b) = (target[Int(row)], scratch[Int(row)])
                     target[Int(row)] = a < 0 || b < 0 ? -1 : a &* count &+ b
@@ -50,59 +53,88 @@ final class GroupNumbering {
     }
 
     private func combine(_ rows: UnsafeBufferPointer<Int32>, _ target: UnsafeMutablePointer<Int32>, _ level: Int) {
+        let before = pairs[level].count
         for row in rows {
             let (a, b) = (target[Int(row)], scratch[Int(row)])
-            guard a >= 0, b >= 0 else {
-                target[Int(row)] = -1
-                continue
-            }
-            let pair = UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b))
-            if let known = pairs[level][pair] {
-                target[Int(row)] = known
-            } else {
-                let number = Int32(combinations[level].count)
-                combinations[level].append((a, b))
-                pairs[level][pair] = number
-                target[Int(row)] = number
-            }
+            let pair = Int64(a) << 32 | Int64(UInt32(bitPattern: b))
+            target[Int(row)] = a < 0 || b < 0 ? -1 : pairs[level].insert(pair)
         }
+        meter.add(.probe, Double(rows.count))
+        if pairs[level].count > cachedEntries { meter.add(.miss, 2 * Double(rows.count)) }
+        meter.add(.discovery, Double(pairs[level].count - before))
     }
 
-    /// The groups to list, by number and keys: all of declared domains; of discovered keys those with a unit, sorted.
-    func listing(_ units: [Int64]) -> (numbers: [Int], keys: [[Value]]) {
-        guard !coders.isEmpty else { return ([0], [[]]) }
-        guard isDiscovered else {
-            let numbers = Array(0..<capacity)
-            return (numbers, numbers.map(domainKeys))
-        }
-        let listed = (0..<capacity).filter { units[$0] > 0 }.map { (number: $0, keys: discoveredKeys($0)) }
-        let sorted = listed.sorted { left, right in
-            for (a, b) in zip(left.keys, right.keys) where a != b { return Value.precedes(a, b) }
-            return false
-        }
-        return (sorted.map(\.number), sorted.map(\.keys))
+    /// The groups that have a result: all of declared domains; of discovered keys those with a unit.
+    func listing(_ units: [Int64]) -> [Int] {
+        isDiscovered ? (0..<capacity).filter { units[$0] > 0 } : Array(0..<capacity)
+    }
+
+    /// The keys of a group.
+    func keys(_ number: Int) -> [Value] {
+        guard !coders.isEmpty else { return [] }
+        return isDiscovered ? discoveredKeys(number) : domainKeys(number)
     }
 
     private func domainKeys(_ number: Int) -> [Value] {
         var rest = number
         var keys: [Value] = []
         for coder in coders.reversed() {
-            keys.append(coder.values[rest % coder.count])
+            keys.append(coder.value(rest % coder.count))
             rest /= coder.count
         }
         return keys.reversed()
     }
 
     private func discoveredKeys(_ number: Int) -> [Value] {
-        var rest = Int32(number)
+        var rest = number
         var keys: [Value] = []
         for level in stride(from: coders.count - 1, to: 0, by: -1) {
-            let pair = combinations[level - 1][Int(rest)]
-            keys.append(coders[level].values[Int(pair.second)])
-            rest = pair.first
+            let pair = pairs[level - 1].words[rest]
+            keys.append(coders[level].value(Int(pair & 0xffff_ffff)))
+            rest = Int(pair >> 32)
         }
-        keys.append(coders[0].values[Int(rest)])
+        keys.append(coders[0].value(rest))
         return keys.reversed()
+    }
+
+    // MARK: - What it costs at most
+
+    /// How many groups there can be.
+    func largestCount(rows: Double) -> Double {
+        let product = coders.reduce(1.0) { $0 * $1.largestCount(rows: rows) }
+        return isDiscovered ? Swift.min(rows, product) : product
+    }
+
+    func largestWork(rows: Double, tableRows: Double) -> Work {
+        var work = Work()
+        var combinations = 1.0
+        for (level, coder) in coders.enumerated() {
+            work += coder.largestWork(rows: rows, tableRows: tableRows)
+            let count = coder.largestCount(rows: rows)
+            combinations = Swift.min(rows, combinations * count)
+            if coder.isDiscovered { work[.discovery] += count }
+            guard level > 0 else { continue }
+            work[isDiscovered ? .probe : .step] += rows
+            guard isDiscovered else { continue }
+            work[.discovery] += combinations
+            if combinations > Double(cachedEntries) { work[.miss] += 2 * rows }
+        }
+        return work
+    }
+
+    func largestMemory(rows: Double, tableRows: Double, interned: Double) -> Double {
+        let coding = coders.reduce(Double(RowChunk.capacity * 4)) {
+            $0 + $1.largestMemory(rows: rows, tableRows: tableRows, interned: interned)
+        }
+        guard isDiscovered, coders.count > 1 else { return coding }
+        let levels = (2...coders.count).map { level in
+            Swift.min(rows, coders.prefix(level).reduce(1.0) { $0 * $1.largestCount(rows: rows) })
+        }
+        return coding + levels.reduce(0) { $0 + $1 * WordTable.bytesPerWord + 4_096 }
+    }
+
+    var heldBytes: Double {
+        coders.reduce(Double(RowChunk.capacity * 4)) { $0 + $1.heldBytes } + pairs.reduce(0) { $0 + $1.heldBytes }
     }
 }
 
@@ -111,7 +143,7 @@ extension ExpressionProgram {
     func wordRange(_ expression: Expression) -> ClosedRange<Int64>? {
         switch expression {
         case .column(let index, let type):
-            guard let (stored, storedType, _) = source.column(index), storedType == type, type != .real, type != .text,
+            guard let (stored, storedType, _) = source?.column(index), storedType == type, type != .real, type != .text,
                 stored.encoding.largest >= stored.encoding.base, stored.encoding.width < 8
             else { return nil }
             return stored.encoding.base...stored.encoding.largest

@@ -1,10 +1,7 @@
 /// Comparison and SQL's three-valued logic: 1, 0 and null.
 extension ExpressionNode {
-    func evaluate(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool) {
-        if inputs[0].type == .text {
-            if inputs[1].operation.isConstant { return compareWithConstant(comparison, count, pool) }
-            return combine(count) { a, b in comparison.holds(order: pool.compare(a, b)) }
-        }
+    func evaluate(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+        if inputs[0].type == .text { return compareTexts(comparison, count, pool, meter) }
         guard inputs[0].type == .real else {
             switch comparison {
             case .equal: return combine(count) { $0 == $1 }
@@ -25,10 +22,18 @@ extension ExpressionNode {
         }
     }
 
-    private func compareWithConstant(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool) {
-        let constant = inputs[1].words[0]
-        guard constant != ColumnEncoding.null else { return words.update(repeating: constant, count: count) }
-        remember(count) { comparison.holds(order: pool.compare($0, constant)) ? 1 : 0 }
+    private func compareTexts(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+        var bytes = 0
+        if inputs[1].operation.isConstant {
+            let constant = inputs[1].words[0]
+            guard constant != ColumnEncoding.null else { return words.update(repeating: constant, count: count) }
+            pool.withBytes(constant) { constant in
+                remember(count, pool, meter, .byte) { comparison.holds(order: compareBytes($0, constant)) ? 1 : 0 }
+            }
+        } else {
+            combine(count) { a, b in comparison.holds(order: pool.compare(a, b, bytes: &bytes)) }
+            meter.add(.byte, Double(bytes))
+        }
     }
 
     @inline(__always)

@@ -21,6 +21,9 @@ public struct LookupTable: Sendable {
         case wrongValue(row: Int, column: String)
     }
 
+    /// The number of rows: public, as the table is.
+    public var rowCount: Int { words.first?.count ?? 0 }
+
     /// Makes one of rows given as values. Rows whose key is null can never match and are left out.
     public init(schema: Schema, keyColumn: Int, rows: [[Value]]) throws(Failure) {
         guard schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }

@@ -29,9 +29,9 @@ final class MeasureAccumulator {
     private let cannotOverflow: Bool
     private var totals: [Int64] = []
     private var capacity = 0
-    /// gridValues: group << 32 | index, until there are many, then compacted into `compacted`.
-    private var points: [UInt64] = []
-    private var compacted: [UInt64: Int64] = [:]
+    /// gridValues: group << 32 | index of each occupied point, and how many values it has.
+    private var points = WordTable()
+    private var pointCounts: [Int64] = []
     private let quantized: UnsafeMutablePointer<Int64>
 
     init(_ measure: Measure, _ node: ExpressionNode?, rowCount: Int) {
@@ -53,7 +53,7 @@ final class MeasureAccumulator {
         quantized.deallocate()
     }
 
-    private var cellsPerGroup: Int {
+    var cellsPerGroup: Int {
         switch kind {
         case .histogram(_, let edges): Swift.max(edges.count - 1, 0)
         case .gridValues, .units: 0
@@ -68,20 +68,31 @@ final class MeasureAccumulator {
         capacity = groups
     }
 
-    func add(_ kept: KeptRows) {
+    /// Adds the kept rows of a chunk of so many.
+    func add(_ kept: KeptRows, of count: Int, _ meter: WorkMeter) {
         switch kind {
         case .rows: countRows(kept)
-        case .units: break
+        case .units: return
         case .nonNull: countNonNull(kept)
         case .sum(_, let grid):
-            quantize(grid)
+            quantize(grid, count)
+            meter.add(.real, Double(count))
             addWords(kept) { $0 }
         case .sumOfSquares(_, let grid):
-            quantize(grid)
+            quantize(grid, count)
+            meter.add(.real, Double(count))
             addWords(kept) { $0 &* $0 }
         case .histogram(_, let edges): addBins(kept, edges)
-        case .gridValues(_, let lower, let step, let points): addPoints(kept, lower, step, points)
+        case .gridValues(_, let lower, let step, let points):
+            return addPoints(kept, lower, step, points, meter)
         }
+        meter.add(.addition, Double(kept.count) * additions)
+    }
+
+    /// How many additions' work one kept row is: of a histogram, the search for its bin.
+    private var additions: Double {
+        guard case .histogram(_, let edges) = kind else { return 1 }
+        return 1 + Double(Int.bitWidth - edges.count.leadingZeroBitCount)
     }
 
     private func countRows(_ kept: KeptRows) {
@@ -106,17 +117,17 @@ final class MeasureAccumulator {
     ///
     /// Adding 1.5 * 2^52 rounds to nearest, ties to even, in one operation where the magnitude is below 2^51: the same as
     /// `FixedPointGrid.quantize` to the bit, and it needs no call.
-    private func quantize(_ grid: FixedPointGrid) {
+    private func quantize(_ grid: FixedPointGrid, _ count: Int) {
         guard let node else { return }
         let values = node.reals
         guard grid.largest < 1 << 51 else {
-            for i in 0..<RowChunk.capacity { quantized[i] = values[i].isNaN ? 0 : grid.quantize(values[i]) }
+            for i in 0..<count { quantized[i] = values[i].isNaN ? 0 : grid.quantize(values[i]) }
             return
         }
         let (lower, upper, center, step) = (grid.lower, grid.upper, grid.center, grid.step)
         let magic = 0x1.8p52
         let magicBits = Int64(bitPattern: magic.bitPattern)
-        for i in 0..<RowChunk.capacity {
+        for i in 0..<count {
             let value = values[i]
             let clipped = value < lower ? lower : value > upper ? upper : value
             let word = Int64(bitPattern: ((clipped - center) / step + magic).bitPattern) &- magicBits
@@ -166,29 +177,24 @@ final class MeasureAccumulator {
         }
     }
 
-    private func addPoints(_ kept: KeptRows, _ lower: Double, _ step: Double, _ count: Int) {
+    private func addPoints(_ kept: KeptRows, _ lower: Double, _ step: Double, _ count: Int, _ meter: WorkMeter) {
         guard let node, count > 0 else { return }
+        var added = 0
+        defer {
+            meter.add(.addition, Double(kept.count))
+            meter.add(.point, Double(added))
+        }
         let largest = Double(count - 1)
         for i in 0..<kept.count where kept.occurrences[i] < rowLimit {
             let value = node.reals[Int(kept.rows[i])]
             guard !value.isNaN else { continue }
             let place = ((value - lower) / step).rounded(.toNearestOrEven)
             let index = UInt64(Swift.min(Swift.max(place, 0), largest))
-            points.append(UInt64(UInt32(bitPattern: kept.groups[i])) << 32 | index)
+            let point = points.insert(Int64(kept.groups[i]) << 32 | Int64(index))
+            if Int(point) == pointCounts.count { pointCounts.append(0) }
+            pointCounts[Int(point)] &+= 1
+            added += 1
         }
-        if points.count >= 1 << 20 { compact() }
-    }
-
-    private func compact() {
-        points.sort()
-        var start = 0
-        while start < points.count {
-            var end = start + 1
-            while end < points.count, points[end] == points[start] { end += 1 }
-            compacted[points[start], default: 0] += Int64(end - start)
-            start = end
-        }
-        points.removeAll(keepingCapacity: true)
     }
 
     /// The results of the groups, in the order of `groups`.
@@ -204,15 +210,50 @@ final class MeasureAccumulator {
     }
 
     private func gridResult(_ groups: [Int]) -> [(indices: [Int32], counts: [Int64])] {
-        compact()
-        var place: [Int: Int] = [:]
-        for (position, group) in groups.enumerated() { place[group] = position }
+        var places = [Int32](repeating: -1, count: capacity)
+        for (position, group) in groups.enumerated() { places[group] = Int32(truncatingIfNeeded: position) }
         var result = [(indices: [Int32], counts: [Int64])](repeating: ([], []), count: groups.count)
-        for point in compacted.keys.sorted() {
-            guard let position = place[Int(point >> 32)] else { continue }
-            result[position].indices.append(Int32(truncatingIfNeeded: point & 0xffff_ffff))
-            result[position].counts.append(compacted[point] ?? 0)
+        for point in points.words.indices.sorted(by: { points.words[$0] < points.words[$1] }) {
+            let word = points.words[point]
+            let position = Int(places[Int(word >> 32)])
+            guard position >= 0 else { continue }
+            result[position].indices.append(Int32(truncatingIfNeeded: word & 0xffff_ffff))
+            result[position].counts.append(pointCounts[point])
         }
         return result
+    }
+
+    // MARK: - What it costs at most
+
+    /// The work of so many rows, of which so many units may each have some in so many groups.
+    func largestWork(rows: Double, contributions: Double) -> Work {
+        switch kind {
+        case .units: Work()
+        case .gridValues: Work([.point: largestPoints(rows: rows, contributions: contributions), .addition: rows])
+        case .sum, .sumOfSquares: Work([.real: rows, .addition: rows])
+        default: Work([.addition: rows * additions])
+        }
+    }
+
+    /// How many values of a quantile there can be.
+    private func largestPoints(rows: Double, contributions: Double) -> Double {
+        Swift.min(rows, contributions * Double(rowLimit))
+    }
+
+    /// Bytes for so many groups, the results included.
+    func largestMemory(rows: Double, groups: Double, contributions: Double) -> Double {
+        let cells = Double(cellsPerGroup)
+        let fixed = Double(RowChunk.capacity * 8) + 4_096
+        if case .gridValues(_, _, _, let count) = kind {
+            let points = Swift.min(largestPoints(rows: rows, contributions: contributions), groups * Double(count))
+            // Sorted places, and of each point an index and a count that grow in the group's own arrays.
+            return fixed + points * (WordTable.bytesPerWord + 3 * 8 + 8 + 3 * 12) + groups * (4 + 16 + 2 * 64)
+        }
+        if case .histogram = kind { return fixed + groups * (3 * 8 * cells + 8 * cells + 40) }
+        return fixed + groups * (3 * 8 * cells + 8)
+    }
+
+    var heldBytes: Double {
+        Double(RowChunk.capacity * 8 + totals.capacity * 8 + pointCounts.capacity * 8) + points.heldBytes
     }
 }

@@ -51,7 +51,7 @@ enum AuditedTable {
             ColumnSchema(name: "k", type: .text, isNullable: false),
             ColumnSchema(name: "kind", type: .text, domain: ["p", "q"].map(Value.text)),
             ColumnSchema(name: "price", type: .real, lowerBound: 0, upperBound: 2),
-        ]), keyColumn: 0)
+        ]), keyColumn: 0, capacityRows: 100)
 
     static func lookupTable() throws -> LookupTable {
         try LookupTable(

@@ -46,7 +46,7 @@ enum Fixtures {
             ColumnSchema(
                 name: "kind", type: .text, isNullable: false, domain: ["free", "shared"].map(Value.text)),
             ColumnSchema(name: "share", type: .real, isNullable: false, lowerBound: 0, upperBound: 1),
-        ]), keyColumn: 0)
+        ]), keyColumn: 0, capacityRows: 100)
 
     static let zCDP = LossRegime(kind: .zeroConcentrated, conversionDelta: 1e-6, selectionDelta: 1e-6, total: 10)
     static let pure = LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 10)

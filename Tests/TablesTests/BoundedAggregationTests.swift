@@ -155,6 +155,11 @@ struct BoundedAggregationTests {
         }
     }
 
+    /// The rows' numbers as a domain.
+    func places(_ count: Int) -> KeySpecification {
+        KeySpecification(expression: .column(1, .integer), coding: .domain((0..<count).map { .integer(Int64($0)) }))
+    }
+
     @Test("The fast rounding is the grid's own, to the bit")
     func quantization() throws {
         var dice = Dice(9)
@@ -175,7 +180,7 @@ struct BoundedAggregationTests {
             let table = try Table(
                 rows: rows, plan: IngestPlan(schema: schema, unitColumn: 0, rowsPerUnit: 1, key: testKey))
             let specification = AggregationSpecification(
-                filter: nil, keys: [keys[0]], measures: [Measure(.sum(.column(3, .real), grid))],
+                filter: nil, keys: [places(values.count)], measures: [Measure(.sum(.column(3, .real), grid))],
                 bounds: ContributionBounds(groupsPerUnit: 1, rowsPerGroup: 1))
             let exact = BoundedAggregation(specification, source: .table(table)).run()
             #expect(exact.integers(0) == values.map(grid.quantize))
@@ -190,7 +195,7 @@ struct BoundedAggregationTests {
         }
         let table = try Table(rows: rows, plan: IngestPlan(schema: schema, unitColumn: 0, rowsPerUnit: 1, key: testKey))
         let specification = AggregationSpecification(
-            filter: nil, keys: [keys[0]],
+            filter: nil, keys: [places(2)],
             measures: [Measure(.sum(.column(3, .real), grid)), Measure(.sumOfSquares(.column(3, .real), grid))],
             bounds: ContributionBounds(groupsPerUnit: 1, rowsPerGroup: 1))
         let exact = BoundedAggregation(specification, source: .table(table)).run()
@@ -198,7 +203,7 @@ struct BoundedAggregationTests {
         #expect(exact.integers(1) == [.max, .max])
     }
 
-    @Test("Discovered keys are sorted, null first, and those of dropped rows leave no trace")
+    @Test("Discovered keys are there once each, null too, and those of dropped rows leave no trace")
     func discovered() throws {
         let rows: [[Value]] = ["b", "a", "é", "B"].enumerated().map {
             [.integer(Int64($0)), .integer(Int64($0)), .text($1), .null, .null, .null]
@@ -211,10 +216,11 @@ struct BoundedAggregationTests {
             bounds: ContributionBounds(groupsPerUnit: 1, rowsPerGroup: 1))
         let exact = BoundedAggregation(specification, source: .table(table)).run()
         // NOT (NULL IN ...) is null, so that the null key is filtered out.
-        #expect(exact.keys == [[.text("a")], [.text("b")], [.text("é")]])
+        #expect(exact.keys.sorted { Value.precedes($0[0], $1[0]) } == [[.text("a")], [.text("b")], [.text("é")]])
         var all = specification
         all.filter = nil
-        #expect(BoundedAggregation(all, source: .table(table)).run().keys.first == [.null])
+        let keys = BoundedAggregation(all, source: .table(table)).run().keys
+        #expect(keys.count == 5 && Set(keys) == [[.null], [.text("a")], [.text("b")], [.text("é")], [.text("B")]])
     }
 
     @Test("A join pairs the first rows of each unit on both sides, whatever the rest", arguments: 1...20)

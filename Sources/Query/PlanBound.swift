@@ -1,0 +1,88 @@
+import Foundation
+public import Tables
+
+/// The most work and memory that a plan's answer takes (PRIVACY.md, rule 26): of the scan, and of noise, selection and
+/// output behind it. It follows from the plan and what is declared, so whoever knows the question knows it.
+public struct PlanBound: Sendable, Hashable {
+    public let work: Work
+    /// Bytes.
+    public let memory: Double
+    /// What the question's operations cost, by its parts.
+    public let shares: [WorkBound.Share]
+
+    init(_ specification: AggregationSpecification, _ output: OutputPlan, _ question: BoundQuestion) {
+        let scan = WorkBound(specification, Self.shape(question.scope))
+        let listed = Self.listed(scan.groups, output, rows: Double(Planner.capacity(question.scope.datasets)))
+        work =
+            scan.work
+            + Self.work(
+                output, groups: scan.groups, listed: listed, contributions: scan.contributions)
+        memory = scan.memory + Self.memory(output, groups: scan.groups, listed: listed)
+        shares = scan.shares
+    }
+
+    private static func shape(_ scope: Scope) -> SourceShape {
+        let rows = scope.datasets.map { Double($0.capacityRows) }
+        return SourceShape(
+            columns: scope.datasets.flatMap(\.schema.columns), rows: Double(Planner.capacity(scope.datasets)),
+            tableRows: rows.max() ?? 0, units: scope.datasets.reduce(0) { $0 + Double($1.largestUnits) },
+            lookups: scope.lookups.map {
+                SourceShape.Lookup(schema: $0.schema, keyColumn: $0.keyColumn, rows: Double($0.capacityRows))
+            })
+    }
+
+    /// How many groups come out. Of selected ones at most rows / (T / 2) have T / 2 units, and of the others so few are
+    /// lifted over T by noise of more than T / 2 (its tail is a Gaussian's at most: Canonne, Kamath and Steinke 2020,
+    /// corollary 9) that more than this happens to nobody.
+    private static func listed(_ groups: Double, _ output: OutputPlan, rows: Double) -> Double {
+        guard let selection = output.selection else { return groups }
+        let half = Double(selection.threshold) / 2
+        guard half >= 1 else { return groups }
+        let standard = half / selection.sigma
+        let tail = exp(-standard * standard / 2)
+        return Swift.min(groups, rows / half + 2 * groups * tail + 1_000)
+    }
+
+    private static func work(
+        _ output: OutputPlan, groups: Double, listed: Double, contributions: Double
+    ) -> Work {
+        var work = Work()
+        // A selected key's noisy count, and the keys that come out, sorted.
+        if output.selection != nil { work[.noise] += groups }
+        let keys = Double(output.keys.count)
+        work[.value] += listed * keys * (1 + log2(listed + 2))
+        for channel in output.channels {
+            switch channel.quantity {
+            case .quantile: work[.item] += 2 * contributions + 10 * listed
+            case .histogram(_, let edges): work[.noise] += listed * Double(edges.count)
+            default: work[.noise] += channel.slot == nil ? 0 : listed
+            }
+        }
+        work[.value] += listed * nodes(output)
+        return work
+    }
+
+    /// Nodes that are evaluated for one group: its cells with their intervals, HAVING and ORDER BY.
+    private static func nodes(_ output: OutputPlan) -> Double {
+        var nodes = Double(output.forms.count)
+        for item in output.items {
+            if case .scalar(let expression, _) = item { nodes += 3 * size(expression) } else { nodes += 1 }
+        }
+        for expression in [output.having].compactMap(\.self) + output.orders.map(\.expression) {
+            nodes += size(expression)
+        }
+        return nodes
+    }
+
+    private static func size(_ expression: Tables.Expression) -> Double {
+        Double(expression.size(upTo: Limits.expressionNodes))
+    }
+
+    /// Noisy numbers, values and the answer's bytes.
+    private static func memory(_ output: OutputPlan, groups: Double, listed: Double) -> Double {
+        let cells = output.channels.reduce(Double(output.items.count + output.keys.count)) { total, channel in
+            if case .histogram(_, let edges) = channel.quantity { total + Double(edges.count) } else { total + 1 }
+        }
+        return groups * 16 + listed * (200 + 400 * cells)
+    }
+}

@@ -1,0 +1,221 @@
+/// What a node costs: the same numbers that the engine counts while it works, at most, whatever the rows hold.
+extension NodeOperation {
+    /// What one row costs beside the bytes of its texts.
+    func rowWork(_ type: ValueType, _ inputs: [ExpressionNode]) -> [(kind: WorkKind, units: Double)] {
+        let ofText = inputs.first?.type == .text
+        switch self {
+        case .constant: return []
+        case .column: return [(.step, 2)]
+        case .integerArithmetic(let operation):
+            return operation == .modulo || operation == .divide ? [(.real, 1)] : [(.step, 2)]
+        case .realArithmetic(let operation): return operation == .modulo ? [(.remainder, 1)] : [(.real, 1)]
+        case .integerFunction, .integerClamp, .realClamp, .not, .isNull, .lookupMatches: return [(.step, 1)]
+        case .realFunction(let function):
+            switch function {
+            case .exponential, .naturalLogarithm: return [(.transcendental, 1)]
+            default: return [(.real, 1)]
+            }
+        case .round: return [(.transcendental, 1)]
+        case .integerBin: return [(.real, 1)]
+        case .realBin: return [(.real, 3)]
+        case .comparison: return [(.step, ofText ? Self.cacheSteps : 1)]
+        case .and, .or: return [(.step, 1)]
+        case .textIsIn, .like, .textLength, .textFunction: return [(.step, Self.cacheSteps)]
+        case .isIn: return [(.probe, 1)]
+        case .conditional, .coalesce: return [(.step, Double(inputs.count))]
+        case .extremum: return [(.step, Double(inputs.count) * (ofText ? Self.cacheSteps : 1))]
+        case .cast: return Self.castWork(from: inputs[0].type, to: type)
+        case .datePart, .dateTruncate: return [(.calendar, 1)]
+        case .lookupRow(_, let rows):
+            let work: [(kind: WorkKind, units: Double)] = [ofText ? (.step, Self.cacheSteps) : (.probe, 1)]
+            return rows > Double(cachedEntries) ? work + [(.miss, 2)] : work
+        case .lookupValue(_, let rows):
+            return [(.step, 2)] + (rows > Double(cachedEntries) ? [(.miss, 1)] : [])
+        }
+    }
+
+    /// Looking up what a text gave, or a text's bytes.
+    static let cacheSteps = 4.0
+
+    private static func castWork(from: ValueType, to: ValueType) -> [(kind: WorkKind, units: Double)] {
+        switch (from, to) {
+        case (.text, _): [(.step, cacheSteps)]
+        case (_, .text): [(.format, 1)]
+        case (.timestamp, .date): [(.real, 1)]
+        default: [(.step, 1)]
+        }
+    }
+
+    /// The kinds of work that a byte of text costs, and whether the last texts' results are looked up.
+    func byteWork(_ inputs: [ExpressionNode]) -> [(kind: WorkKind, units: Double)] {
+        guard let first = inputs.first, first.type == .text else { return [] }
+        switch self {
+        case .comparison, .textIsIn, .textLength, .extremum: return [(.byte, 1)]
+        case .lookupRow: return [(.byte, 1)]
+        case .like(let pattern): return [(.byte, 1), (.pattern, Double(pattern.steps))]
+        case .cast: return [(.parsedByte, 1)]
+        case .textFunction: return [(.caseByte, 1)]
+        default: return []
+        }
+    }
+
+    /// Whether results of texts are kept in a cache.
+    func remembersTexts(_ inputs: [ExpressionNode]) -> Bool {
+        guard inputs.first?.type == .text else { return false }
+        switch self {
+        case .comparison: return inputs[1].operation.isConstant
+        case .textIsIn, .like, .textLength, .textFunction, .lookupRow, .cast: return true
+        default: return false
+        }
+    }
+
+    /// The most bytes of a text result.
+    func largestText(_ inputs: [ExpressionNode]) -> Double {
+        switch self {
+        case .textFunction(let function): return inputs[0].largestText * function.growth
+        case .cast: return 32
+        default: return inputs.filter { $0.type == .text }.map(\.largestText).max() ?? 0
+        }
+    }
+
+    /// How many different texts a choice between texts gives; what is made anew is not known.
+    func variety(_ inputs: [ExpressionNode]) -> TextVariety? {
+        switch self {
+        case .conditional, .coalesce, .extremum:
+            return inputs.filter { $0.type == .text }.reduce(TextVariety()) { all, input in
+                all.flatMap { all in input.variety.flatMap(all.union) }
+            }
+        default: return nil
+        }
+    }
+
+    /// Whether a text result is made anew, in scratch.
+    func makesText(_ type: ValueType) -> Bool {
+        guard type == .text else { return false }
+        switch self {
+        case .textFunction, .cast: return true
+        default: return false
+        }
+    }
+
+    /// Bytes that the operation itself holds.
+    var heldBytes: Double {
+        switch self {
+        case .like(let pattern): pattern.heldBytes
+        case .textIsIn(let texts): texts.heldBytes
+        case .isIn(let values): Double(values.capacity * 24)
+        case .lookupValue(let values, _): Double(values.count * 8)
+        default: 0
+        }
+    }
+
+    /// For people: what makes a question dear.
+    var words: String {
+        switch self {
+        case .like: "LIKE"
+        case .textFunction(let function): function.rawValue.uppercased()
+        case .textLength: "LENGTH"
+        case .cast: "CAST"
+        case .textIsIn, .isIn: "IN"
+        case .realFunction(.exponential): "EXP"
+        case .realFunction(.naturalLogarithm): "LN"
+        case .round: "ROUND"
+        case .realArithmetic(.modulo): "%"
+        case .datePart: "EXTRACT"
+        case .dateTruncate: "DATE_TRUNC"
+        case .comparison: "comparisons"
+        case .conditional: "CASE"
+        case .coalesce: "COALESCE"
+        case .extremum(let function): function.rawValue.uppercased()
+        case .lookupRow, .lookupValue, .lookupMatches: "JOIN"
+        default: "arithmetic"
+        }
+    }
+}
+
+extension ExpressionNode {
+    /// The most work that so many rows cost.
+    func largestWork(rows: Double) -> Work {
+        var work = Work()
+        for (kind, units) in rowWork { work[kind] += units * rows }
+        let bytes = operation.byteWork(inputs)
+        guard !bytes.isEmpty else { return work }
+        // What is made in a chunk is forgotten with it.
+        let chunks = operation.makesText(type) ? rows / Double(RowChunk.capacity) + 1 : 1
+        let times = operation.remembersTexts(inputs) ? inputs[0].textEvaluations(rows: rows, chunks: chunks) : rows
+        if times > Double(cachedEntries) { work[.miss] += 2 * times }
+        var largest = inputs[0].largestText
+        if case .comparison = operation { largest = Swift.min(largest, inputs[1].largestText) }
+        if case .comparison = operation, inputs[1].operation.isConstant { largest = inputs[0].largestText }
+        if case .extremum = operation {
+            largest = inputs.map(\.largestText).max() ?? 0
+            largest *= Double(inputs.count - 1)
+        }
+        for (kind, units) in bytes { work[kind] += units * largest * times }
+        return work
+    }
+
+    /// How often at most one of so many rows' texts is not in a cache: few different texts of a public domain are met
+    /// once each, since their numbers have places of their own there.
+    func textEvaluations(rows: Double, chunks: Double = 1) -> Double {
+        guard let variety, variety.ofColumn <= Double(TextCache.size) else { return rows }
+        return Swift.min(rows, variety.count * chunks)
+    }
+}
+
+extension ColumnSchema {
+    /// The most bytes of a text in the column.
+    var largestText: Double {
+        guard type == .text else { return 0 }
+        guard let domain else { return Double(maximumBytes) }
+        let texts = (domain + [other].compactMap(\.self)).compactMap { value -> Int? in
+            if case .text(let text) = value { text.normalizedForKeys.utf8.count } else { nil }
+        }
+        return Double(texts.max() ?? 0)
+    }
+
+    /// How many different texts the column has at most.
+    var distinctTexts: Double? {
+        guard type == .text, let domain else { return nil }
+        return Double(domain.count + 1)
+    }
+
+    /// How many different values the column has at most, null included, where that is declared.
+    var cardinality: Double? {
+        if let domain { return Double(domain.count + 2) }
+        if type == .boolean { return 3 }
+        guard type == .integer || type == .date || type == .timestamp, let lowerBound, let upperBound,
+            upperBound - lowerBound < 0x1p53
+        else { return nil }
+        return Swift.max(0, upperBound.rounded(.down) - lowerBound.rounded(.up) + 1) + 1
+    }
+}
+
+extension ExpressionProgram {
+    /// How many different values an expression takes at most, null included, where columns' declarations tell.
+    func cardinality(_ expression: Expression) -> Double? {
+        switch expression {
+        case .column(let index, _): return columns.indices.contains(index) ? columns[index].cardinality : nil
+        case .literal: return 1
+        case .comparison, .and, .or, .not, .isNull, .isIn, .like, .lookupMatches: return 3
+        case .datePart(let part, _): return Double(part.range.count + 1)
+        case .conditional(let branches, let otherwise, _):
+            return sum(branches.map(\.value) + [otherwise])
+        case .coalesce(let operands, _), .extremum(_, let operands, _): return sum(operands)
+        case .function(_, let operand, _), .round(let operand, _), .bin(let operand, _, _, _),
+            .clamp(let operand, _, _, _), .cast(let operand, _), .dateTruncate(_, let operand, _),
+            .textFunction(_, let operand), .textLength(let operand), .lookup(_, let operand, _, _):
+            // A function of one value, which may also give null.
+            return cardinality(operand).map { $0 + 1 }
+        case .arithmetic(_, let left, let right, _):
+            guard let a = cardinality(left), let b = cardinality(right) else { return nil }
+            return a * b + 1
+        }
+    }
+
+    private func sum(_ expressions: [Expression]) -> Double? {
+        expressions.reduce(0 as Double?) { total, expression in
+            total.flatMap { total in cardinality(expression).map { total + $0 } }
+        }
+    }
+}
