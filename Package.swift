@@ -118,7 +118,9 @@ let package = Package(
         tests(
             "DatasiteServerTests",
             [
-                "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance", crypto, logging,
+                "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables",
+                crypto,
+                logging,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),

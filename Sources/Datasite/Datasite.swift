@@ -3,6 +3,7 @@ public import DatasiteProtocol
 import Foundation
 import GRDB
 import Governance
+import Query
 import Synchronization
 
 /// A datasite: answers requests on private tables and lets only releases out.
@@ -21,6 +22,9 @@ public final class Datasite: Sendable {
     /// of private rows and tells how long it took.
     let planners: EngineThreads
     let scans: ScanSchedule
+    let slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot
+    /// How fast this site is and what one question may take: public.
+    let limits: ScanLimits
     let clock: SiteClock
     let tables = OpenTables()
     let mockTables = OpenTables()
@@ -42,6 +46,8 @@ public final class Datasite: Sendable {
         /// The most requests that wait for an engine.
         var queueLimit = 512
         var clock = SiteClock.system
+        /// The slot of a scan with that bound; audits put a broken one here, to see it caught.
+        var slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot = { TimeSlot(bound: $0.time($1)) }
         /// What one researcher's questions may write in a day.
         var storageBytesPerDay = StorageAllowance.bytesPerDay
         /// The largest number of database pages: tests of a full disk.
@@ -54,6 +60,10 @@ public final class Datasite: Sendable {
     /// - Parameter name: how the datasite calls itself in receipts; the folder's name if nil.
     /// - Throws: a `Problem` (`conflict` if the folder exists and is not empty).
     public static func create(at path: String, name: String? = nil) throws {
+        try create(at: path, name: name, limits: ScanLimits.measured())
+    }
+
+    static func create(at path: String, name: String?, limits: ScanLimits) throws {
         try reportingProblems {
             let path = URL(filePath: path).standardizedFileURL.path
             let name = name ?? URL(filePath: path).lastPathComponent
@@ -64,6 +74,7 @@ public final class Datasite: Sendable {
                 let store = try SiteStore(path: folder.database)
                 let record = try store.pool.write { db in
                     try Meta.set(db, "name", name)
+                    try limits.store(db)
                     var context = WriteContext(db: db, now: SiteClock.system.now(), head: Journal.Head())
                     try context.journal(
                         JournalEntry(action: .siteCreated, actor: "local owner", time: context.now, detail: name))
@@ -95,16 +106,26 @@ public final class Datasite: Sendable {
             name = try store.pool.read { try Meta.text($0, "name") } ?? ""
             commit = GroupCommit(
                 store: store, generationFile: generationFile, clock: configuration.clock, generation: record.generation)
+            limits = try Self.limits(store)
             cache = try CatalogueCache(path: folder.database)
             signingKey = try folder.readSigningKey()
             self.store = store
         } catch { throw Problem.storage(error) }
         self.folder = folder
         clock = configuration.clock
+        slot = configuration.slot
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         storage = StorageAllowance(bytesPerDay: configuration.storageBytesPerDay)
         scans = ScanSchedule(threads: configuration.threads)
+    }
+
+    /// A site that an earlier version made was not measured yet.
+    private static func limits(_ store: SiteStore) throws -> ScanLimits {
+        if let limits = try store.pool.read(ScanLimits.read) { return limits }
+        let measured = ScanLimits.measured()
+        try store.pool.write(measured.store)
+        return measured
     }
 
     /// The site's name and the key that signs its receipts: public.
@@ -119,6 +140,8 @@ public final class Datasite: Sendable {
     public func acquireServerLock() throws -> ServerLock {
         let lock = try ServerLock(path: folder.serverLock)
         try reportingProblems { try removeAbandonedVersions() }
+        // Tables are opened before anybody asks: how long that takes depends on their rows.
+        for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock
     }
 

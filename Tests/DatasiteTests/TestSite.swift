@@ -19,7 +19,7 @@ final class TestSite: Sendable {
         throws
     {
         path = FileManager.default.temporaryDirectory.path + "/parley-site-" + hexadecimal(SecureRandom.bytes(8))
-        try Datasite.create(at: path, name: "test")
+        try Datasite.create(at: path, name: "test", limits: .reference)
         site = try Datasite(path: path, configuration: Self.configuration(clock))
         try add("visits", policy: policy, people: people)
         for name in researchers { _ = try site.addUser(name, role: .researcher) }
@@ -99,7 +99,7 @@ final class TestSite: Sendable {
     func reserveOnly(_ request: AskRequest, key: String?, _ site: Datasite? = nil) async throws -> String {
         let site = site ?? self.site
         let planned = try PlannedRequest(request, in: try site.catalogue())
-        let attempt = try ReserveAttempt(planned, researcher: "ada", key: key)
+        let attempt = try ReserveAttempt(planned, researcher: "ada", key: key, waits: false)
         guard case .reserved(let id) = try await site.commit.perform({ try attempt.run(in: &$0) }) else {
             throw Problem.unavailable("not reserved")
         }

@@ -49,7 +49,7 @@ struct WrongInputTests {
     func tables(_ input: WrongInput) throws {
         let path = NSTemporaryDirectory() + "parley-wrong-" + UUID().uuidString
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try Datasite.create(at: path, name: "wrong")
+        try Datasite.create(at: path, name: "wrong", limits: .reference)
         let site = try Datasite(path: path)
         do {
             _ = try site.addDataset(file: input.file.path, manifestText: Self.manifest)

@@ -28,7 +28,7 @@ extension Datasite {
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
             try await planners.run {
-                try reportingProblems { try self.preview(PlannedRequest(request, in: catalogue), as: identity) }
+                try reportingProblems { try self.preview(self.planned(request, in: catalogue), as: identity) }
             }
         }
     }
@@ -58,17 +58,29 @@ extension Datasite {
             charge: LossWords.wire(planned.charge, conversionDelta: conversion),
             available: LossWords.wire(
                 available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
-            decision: Self.words(decisions, planned), columns: planned.plan.columns.map(Self.column),
-            groups: planned.plan.groups, notes: planned.plan.notes)
+            decision: Self.words(decisions, planned, mustWait: try mustWait(planned, identity.name)),
+            columns: planned.plan.columns.map(Self.column),
+            groups: planned.plan.groups, notes: planned.plan.notes + waitNote(planned))
     }
 
-    private static func words(_ decisions: [Decision], _ planned: PlannedRequest) -> String {
+    private static func words(_ decisions: [Decision], _ planned: PlannedRequest, mustWait: Bool) -> String {
         for case .refuse(let refusal) in decisions {
             return "would be refused: \(RefusalWords.problem(refusal, charge: planned.charge).detail)"
         }
-        let needed = planned.approvalsNeeded
+        let needed = max(planned.approvalsNeeded, mustWait ? 1 : 0)
         return needed == 0
             ? "would be answered" : "would wait for the approval of \(needed) owner\(needed == 1 ? "" : "s")"
+    }
+
+    /// How long a dear answer takes: the same for every table under these manifests.
+    private func waitNote(_ planned: PlannedRequest) -> [String] {
+        let length = slot(limits, planned.plan.bound).length
+        guard length >= .seconds(1) else { return [] }
+        return [
+            "The answer leaves after \(LossWords.number((length / .milliseconds(100)).rounded() / 10)) s: 4 to 5 times the most "
+                + "that the question can take on the declared capacity. Declared bounds and domains of keys, and shorter "
+                + "texts, make it less."
+        ]
     }
 
     private static func column(_ column: PlannedColumn) -> Preview.Column {
@@ -98,6 +110,15 @@ extension Datasite {
         }
     }
 
+    /// Plans a question, and refuses what this site does not compute; what was charged before is computed all the same.
+    func planned(
+        _ request: AskRequest, in catalogue: Catalogue, isCharged: Bool = false
+    ) throws -> PlannedRequest {
+        let planned = try PlannedRequest(request, in: catalogue) { try lookupTable($0).rowCount }
+        if !isCharged { try limits.check(planned.plan.bound, threads: engines.threads) }
+        return planned
+    }
+
     private static func check(_ key: String) throws {
         guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ (33...126).contains($0) }) else {
             throw Problem.invalidRequest("an idempotency key has 1 to 128 visible ASCII characters")
@@ -112,9 +133,10 @@ extension Datasite {
             }
             let catalogue = try catalogue()
             let result = try await engines.admitting(researcher) { () -> AskResult? in
-                let planned = try await planners.run { try PlannedRequest(request, in: catalogue) }
+                let planned = try await planners.run { try self.planned(request, in: catalogue) }
                 try storage.take(request, researcher: researcher, now: clock.now())
-                let attempt = try ReserveAttempt(planned, researcher: researcher, key: key)
+                let attempt = try ReserveAttempt(
+                    planned, researcher: researcher, key: key, waits: try mustWait(planned, researcher))
                 switch try await commit.perform({ try attempt.run(in: &$0) }) {
                 case .reserved(let id):
                     let stored = try await self.answer(id, planned)
@@ -158,7 +180,7 @@ extension Datasite {
         }
         let catalogue = try catalogue()
         return try await engines.admitting(row.researcher) {
-            let planned = try await planners.run { try PlannedRequest(row.body, in: catalogue) }
+            let planned = try await planners.run { try self.planned(row.body, in: catalogue, isCharged: true) }
             let second = planned.entries.first { $0.version != planned.asked.version }?.version
             guard planned.asked.version == row.version, second == row.secondVersion, planned.charge == row.loss else {
                 throw Problem.conflict(

@@ -13,7 +13,7 @@ extension Datasite {
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
             try await planners.run {
-                try reportingProblems { try self.mockAnswer(PlannedRequest(request, in: catalogue)) }
+                try reportingProblems { try self.mockAnswer(self.planned(request, in: catalogue)) }
             }
         }
     }

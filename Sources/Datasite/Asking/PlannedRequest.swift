@@ -28,7 +28,11 @@ struct PlannedRequest: Sendable {
         entries.compactMap(\.population).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    init(_ request: AskRequest, in catalogue: Catalogue) throws {
+    /// `lookupRows`: the number of rows of a public lookup table.
+    init(
+        _ request: AskRequest, in catalogue: Catalogue,
+        lookupRows: (Catalogue.Entry) throws -> Int = { $0.manifest.capacityRows }
+    ) throws {
         guard request.sql.utf8.count <= Self.largestQuestion else {
             throw Problem.tooLarge("a question has at most \(Self.largestQuestion >> 10) KiB")
         }
@@ -44,7 +48,12 @@ struct PlannedRequest: Sendable {
         let partners = catalogue.datasets.values
             .filter { $0.version != asked.version && $0.policy?.regime.kind == policy.regime.kind }
             .sorted { $0.manifest.name < $1.manifest.name }
-        var plan = try Self.plan(question, [asked] + partners, lookups, policy.regime, policy.allowedAggregates)
+        let described = try lookups.map {
+            LookupDescription(
+                name: $0.manifest.name, schema: $0.manifest.schema, keyColumn: $0.manifest.lookupKey ?? 0,
+                capacityRows: try lookupRows($0))
+        }
+        var plan = try Self.plan(question, [asked] + partners, described, policy.regime, policy.allowedAggregates)
         let used = try plan.datasets.map { name in
             guard let entry = catalogue.datasets[name] else { throw Problem.absent("there is no dataset \(name)") }
             return entry
@@ -58,7 +67,7 @@ struct PlannedRequest: Sendable {
             $0.intersection($1.allowedAggregates)
         }
         if allowed != policy.allowedAggregates {
-            plan = try Self.plan(question, [asked] + partners, lookups, policy.regime, allowed)
+            plan = try Self.plan(question, [asked] + partners, described, policy.regime, allowed)
         }
         self.request = request
         self.asked = asked
@@ -78,15 +87,11 @@ struct PlannedRequest: Sendable {
     }
 
     private static func plan(
-        _ question: Question, _ datasets: [Catalogue.Entry], _ lookups: [Catalogue.Entry], _ regime: LossRegime,
+        _ question: Question, _ datasets: [Catalogue.Entry], _ lookups: [LookupDescription], _ regime: LossRegime,
         _ allowed: Set<AggregateFunction>
     ) throws -> Plan {
         let context = PlanningContext(
-            datasets: datasets.map(\.description),
-            lookups: lookups.map {
-                LookupDescription(
-                    name: $0.manifest.name, schema: $0.manifest.schema, keyColumn: $0.manifest.lookupKey ?? 0)
-            }, regime: regime, allowed: allowed)
+            datasets: datasets.map(\.description), lookups: lookups, regime: regime, allowed: allowed)
         do { return try Planner.plan(question, in: context) } catch {
             throw Problem.invalidQuestion(error.message, hint: error.hint, position: error.position)
         }

@@ -13,11 +13,11 @@ extension Datasite {
     /// request in this process one runs; of several processes one stores, and the others give what it stored.
     func answer(_ id: String, _ planned: PlannedRequest) async throws -> StoredAnswer {
         try await completing.joining(id, binding: id) {
-            let slot = TimeSlot(planned)
+            let slot = self.slot(self.limits, planned.plan.bound)
             let start = self.scans.begin(at: self.clock.instant(), slot)
             let (release, end) = try await self.engines.run { try self.compute(id, planned) }
             guard let release else { return try self.storedAnswer(id) }
-            if slot.count(end - start) > 1 { self.missedSlots.add(1, ordering: .relaxed) }
+            if slot.count(end - start) > 1 { try await self.countMissedSlot(planned, id) }
             let waiting = self.clock.instant()
             await self.clock.sleepUntil(slot.departure(start: start, end: end))
             self.slotWaits.add((self.clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
@@ -63,7 +63,7 @@ extension Datasite {
     /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).
     private func store(_ release: Release<NoisyAnswer>, _ planned: PlannedRequest) async throws -> StoredAnswer {
         let approvals =
-            planned.approvalsNeeded == 0
+            planned.approvalsNeeded == 0 && !isDear(planned)
             ? [] : try read { try RequestRow.find(release.request, $0)?.approvals } ?? []
         let guarantees = AnswerEncoding.guarantees(
             release.loss, regime: planned.regime, unit: planned.entries.map(\.boundsWords), approvals: approvals)
@@ -91,14 +91,6 @@ extension Duration {
     fileprivate var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds &* 1_000_000_000 &+ attoseconds / 1_000_000_000
-    }
-}
-
-extension TimeSlot {
-    fileprivate init(_ planned: PlannedRequest) {
-        self.init(
-            capacityRows: planned.entries.reduce(0) { $0 + $1.manifest.capacityRows },
-            aggregates: planned.plan.specification.measures.count, groups: planned.plan.groups)
     }
 }
 

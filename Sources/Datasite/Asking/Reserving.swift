@@ -24,10 +24,13 @@ struct ReserveAttempt: Sendable {
     let key: String?
     let body: String
     let id = Self.newID()
+    /// Whether it waits for an owner whatever the policies say.
+    let waits: Bool
 
     static func newID() -> String { hexadecimal(SecureRandom.bytes(16)) }
 
-    init(_ planned: PlannedRequest, researcher: String, key: String?) throws {
+    init(_ planned: PlannedRequest, researcher: String, key: String?, waits: Bool) throws {
+        self.waits = waits
         self.planned = planned
         self.researcher = researcher
         self.key = key
@@ -83,7 +86,7 @@ struct ReserveAttempt: Sendable {
 
     private func store(in context: inout WriteContext) throws -> ReserveResult {
         let db = context.db
-        let needed = planned.approvalsNeeded
+        let needed = max(planned.approvalsNeeded, waits ? 1 : 0)
         let state: RequestState = needed > 0 ? .pending : .reserved
         let populations = planned.populations
         try db.cachedStatement(

@@ -1,32 +1,32 @@
+import Foundation
 import Synchronization
 
-/// The grid of times at which answers leave (PRIVACY.md, rule 2).
+/// The grid of times at which answers leave (PRIVACY.md, rules 2 and 26).
 ///
-/// How long a scan takes depends on the rows. An answer leaves at a whole multiple of a slot after its scan began; the
-/// slot follows from the declared capacity and the plan, which are public, and is ample for both. A scan that outlives
-/// its slot takes the next: which one it takes is what remains visible, and is counted for the owner.
+/// How long a scan takes depends on the rows; how long it takes at most follows from the plan. An answer leaves a whole
+/// slot after its scan began: 4 to 5 times that bound, on a coarse public grid. A scan that outlives its slot all the same,
+/// on a machine that stalls, leaves at the next power of 8 of it, so that what it shows is little however long it took; it
+/// is counted for the owner.
 struct TimeSlot: Sendable, Hashable {
     let length: Duration
+    /// How long the scan takes a thread as far as others can tell: its bound.
+    let occupation: Duration
 
-    init(length: Duration) { self.length = length }
-
-    /// Ample for a scan of so many rows into so many cells: a scan takes about a fifth of it on a quiet machine.
-    init(capacityRows: Int, aggregates: Int, groups: Int?) {
-        let rows = min(capacityRows, 1 << 40)
-        let columns = min(max(1, aggregates), 64)
-        let perRow = 60 + 30 * columns
-        let cells = min(groups ?? 0, 1 << 32) * columns
-        length = .nanoseconds(Int64(6_000_000 + rows * perRow + cells * 2_000))
+    /// The slot of work that takes at most `bound`.
+    init(bound: Duration) {
+        occupation = bound
+        // Steps of a quarter: 4 times the bound, rounded up.
+        let milliseconds = max(bound / .milliseconds(1) * 4, 1)
+        let step = (log(milliseconds) / log(1.25) - 1e-9).rounded(.up)
+        length = .nanoseconds(Int64(min(pow(1.25, step) * 1e6, 1e18)))
     }
 
-    /// How many slots work that took `elapsed` uses: at least one.
+    /// How many slots pass before work leaves that took `elapsed`: 1, 8, 64 and so on.
     func count(_ elapsed: Duration) -> Int {
-        guard elapsed > length else { return 1 }
-        return Int((elapsed / length).rounded(.up))
+        var count = 1
+        while elapsed > length * count, count < 1 << 30 { count *= 8 }
+        return count
     }
-
-    /// How long a scan occupies an engine thread as far as others can tell: about what it really takes at most.
-    var occupation: Duration { length / 5 }
 
     /// When the answer leaves whose scan counts as begun at `start` and was done at `end`.
     func departure(start: Duration, end: Duration) -> Duration { start + length * count(end - start) }

@@ -27,6 +27,7 @@ enum JournalAction: String, Sendable, CaseIterable {
     case lapsed
     case refused
     case restoreAccepted = "restore accepted"
+    case limitsChanged = "limits changed"
 }
 
 /// One entry. Its charge, where it names populations, changes their ledgers: `pending`, `reserved` and `restoreAccepted` add

@@ -101,6 +101,7 @@ extension Datasite {
                         JournalEntry(
                             action: .reserved, actor: row.researcher, time: context.now, dataset: row.body.dataset,
                             request: id, detail: "approved"))
+                    try Self.forgiveMissedSlots(row.researcher, context.db)
                 }
                 return try RequestRow.find(id, context.db) ?? row
             }

@@ -171,7 +171,7 @@ private struct PlannedSynthesis: Sendable {
         let columns = Int64(entry.manifest.schema.columns.count)
         let rows = Int64(min(entry.manifest.capacityRows, 1 << 32))
         let perRow = 100 * columns + 3 * min(columns * columns, 16_384)
-        return TimeSlot(length: .seconds(3) + .nanoseconds(perRow) * Int(rows))
+        return TimeSlot(bound: .milliseconds(700) + .nanoseconds(perRow / 4) * Int(rows))
     }
 
     /// Under zCDP an epsilon means the largest rho that converts to at most it (PRIVACY.md, rule 6).

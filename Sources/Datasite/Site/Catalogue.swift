@@ -30,7 +30,8 @@ struct Catalogue: Sendable {
         var description: DatasetDescription {
             DatasetDescription(
                 name: manifest.name, schema: manifest.schema, unit: manifest.unit, weightColumn: manifest.weightColumn,
-                capacityRows: manifest.capacityRows, population: manifest.population)
+                capacityRows: manifest.capacityRows, capacityUnits: manifest.capacityUnits,
+                population: manifest.population)
         }
 
         /// The privacy unit in words.

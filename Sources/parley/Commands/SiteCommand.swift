@@ -4,7 +4,7 @@ import DatasiteProtocol
 
 struct SiteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "site", abstract: "Set up a datasite.", subcommands: [Initialise.self])
+        commandName: "site", abstract: "Set up a datasite.", subcommands: [Initialise.self, LimitsCommand.self])
 
     struct Initialise: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -32,6 +32,40 @@ struct SiteCommand: AsyncParsableCommand {
                   parley user add NAME --role researcher\(option)
                   parley serve\(option)
                 """)
+        }
+    }
+
+    struct LimitsCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "limits", abstract: "Show or set what one question may take of this machine.",
+            discussion: """
+                Before anything is read, each question's plan says how long it computes at most and how much memory it \
+                needs, whatever the rows hold; answers leave after 4 to 5 times that, so that their time says nothing. \
+                What exceeds the limits is refused. All of this is public.
+
+                Examples:
+                  parley site limits
+                  parley site limits --time 120 --memory 4
+                  parley site limits --measure        after a move to another machine
+                """)
+
+        @OptionGroup var site: SiteOptions
+        @Option(help: ArgumentHelp("The most that one question may be bound to compute.", valueName: "seconds"))
+        var time: Double?
+        @Option(help: ArgumentHelp("The most that all scans may hold together.", valueName: "GiB"))
+        var memory: Double?
+        @Flag(help: "Measure this machine's speed again.") var measure = false
+
+        func run() async throws {
+            let site = try site.open()
+            let isChange = time != nil || memory != nil || measure
+            let limits =
+                isChange
+                ? try site.setScanLimits(seconds: time, memory: memory.map { $0 * 0x1p30 }, measure: measure)
+                : site.scanLimits
+            let terminal = Terminal.output
+            terminal.line("\(isChange ? "Set: " : "")\(limits.words).")
+            if isChange { terminal.line("A server that runs takes this up when it is started again.") }
         }
     }
 }

@@ -29,14 +29,20 @@ struct UserCommand: AsyncParsableCommand {
         @OptionGroup var site: SiteOptions
 
         func run() async throws {
-            let users = try site.open().users()
+            let site = try site.open()
+            let (users, late) = (try site.users(), try site.missedSlotsByResearcher())
             guard !users.isEmpty else {
                 Terminal.output.line("There are no users yet. Add one with: parley user add NAME --role researcher")
                 return
             }
-            let rows = users.map { [$0.name, $0.role.rawValue, $0.isRevoked ? "revoked" : "active", $0.created] }
+            let rows = users.map {
+                [
+                    $0.name, $0.role.rawValue, $0.isRevoked ? "revoked" : "active", $0.created,
+                    late[$0.name].map(String.init) ?? "",
+                ]
+            }
             Terminal.output.write(
-                TextTable(titles: ["name", "role", "state", "since"], rows: rows).render(on: .output))
+                TextTable(titles: ["name", "role", "state", "since", "late answers"], rows: rows).render(on: .output))
         }
     }
 
