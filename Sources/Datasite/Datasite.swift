@@ -114,7 +114,7 @@ public final class Datasite: Sendable {
         self.folder = folder
         clock = configuration.clock
         slot = configuration.slot
-        engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+        engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit, givesWay: true)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         storage = StorageAllowance(bytesPerDay: configuration.storageBytesPerDay)
         scans = ScanSchedule(threads: configuration.threads)

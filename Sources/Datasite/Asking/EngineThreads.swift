@@ -1,9 +1,18 @@
 import DatasiteProtocol
-import Dispatch
+import Foundation
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Threads of the datasite's own, for scans or for planning: one job a core, and a bounded number of requests in all.
-/// Nothing that reads private rows runs on the threads that serve requests, so the catalogue never waits for a scan.
+///
+/// They are the system's threads, not Dispatch's: those are few and shared with Swift's tasks, so that a request would
+/// wait for a scan to end. And scans give way: on every core whatever serves a request goes first, so that how long it
+/// takes says nothing of what is being computed.
 final class EngineThreads: Sendable {
     private struct State {
         var admitted = 0
@@ -28,10 +37,18 @@ final class EngineThreads: Sendable {
     let capacity: Int
     private let state = Mutex(State())
     private let refused = Atomic<Int64>(0)
-    private let queue = DispatchQueue(label: "datasite.engines", attributes: .concurrent)
+    private let givesWay: Bool
 
-    init(threads: Int, queueLimit: Int) {
+    /// Evaluating a deep expression recurses: as much as a main thread has.
+    private static let stackBytes = 8 << 20
+
+    /// Enough that a request never waits for a time slice, and not so much that other programs starve scans.
+    private static let niceness: Int32 = 5
+
+    /// - Parameter givesWay: Whether what serves requests goes before them.
+    init(threads: Int, queueLimit: Int, givesWay: Bool = false) {
         self.threads = max(1, threads)
+        self.givesWay = givesWay
         capacity = self.threads + max(0, queueLimit)
     }
 
@@ -79,10 +96,23 @@ final class EngineThreads: Sendable {
             state.running += 1
             return true
         }
-        if startsThread { queue.async { self.work() } }
+        guard startsThread else { return }
+        let thread = Thread { self.work() }
+        thread.name = "datasite.engine"
+        thread.stackSize = Self.stackBytes
+        #if canImport(Darwin)
+            if givesWay { thread.qualityOfService = .utility }
+        #endif
+        thread.start()
     }
 
     private func work() {
+        // On Linux the niceness of the calling thread alone. It can only fail to be polite.
+        #if canImport(Glibc)
+            if givesWay { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness) }
+        #elseif canImport(Musl)
+            if givesWay { _ = setpriority(PRIO_PROCESS, 0, Self.niceness) }
+        #endif
         while true {
             let job = state.withLock { state -> (@Sendable () -> Void)? in
                 let job = state.dequeue()
