@@ -22,8 +22,38 @@ struct OwnerTests {
             #expect(throws: Problem.self) { try test.reopened() }
         }
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: test.path)
-        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: test.path + "/site.key")
-        #expect(throws: Problem.self) { try test.reopened() }
+        // The words name what is wrong, not what might be.
+        let key = test.path + "/site.key"
+        func words() -> Problem? {
+            do {
+                _ = try test.reopened()
+                return nil
+            } catch { return error as? Problem }
+        }
+        try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: key)
+        #expect(words()?.status == 403 && words()?.detail == "others may read \(key) (mode 644)")
+        #expect(words()?.hint?.hasPrefix("chmod 600 \(key)") == true)
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
+        try Data("short\n".utf8).write(to: URL(filePath: key))
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: key)
+        #expect(words()?.detail == "\(key) does not hold 32 bytes in base64")
+        try FileManager.default.removeItem(atPath: key)
+        #expect(words()?.detail == "\(key) is missing")
+    }
+
+    @Test("Closed, a datasite leaves its folder alone: one file of the database, and nothing more happens in it")
+    func closing() throws {
+        for _ in 0..<10 {
+            let test = try TestSite()
+            let site = try test.reopened()
+            _ = try site.addUser("ada", role: .researcher)
+            _ = try site.budget(as: Datasite.localOwner)
+            try site.close()
+            try test.site.close()
+            let files = try FileManager.default.contentsOfDirectory(atPath: test.path)
+            #expect(files.filter { $0.hasPrefix("parley.sqlite") } == ["parley.sqlite"])
+            #expect(throws: (any Error).self) { try site.addUser("bea", role: .researcher) }
+        }
     }
 
     @Test("A datasite is not made over something, and what is no datasite is not opened")

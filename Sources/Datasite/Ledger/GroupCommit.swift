@@ -70,6 +70,9 @@ final class GroupCommit: Sendable {
         return try box.take()
     }
 
+    /// Waits until what was submitted is done.
+    func finish() { queue.sync {} }
+
     private func submit<Result: Sendable>(
         _ body: @escaping @Sendable (inout WriteContext) throws -> Result,
         completion: @escaping @Sendable (Swift.Result<Result, any Error>) -> Void

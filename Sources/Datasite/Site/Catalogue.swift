@@ -106,6 +106,8 @@ final class CatalogueCache: Sendable {
         connection = try DatabaseQueue(path: path, configuration: configuration)
     }
 
+    func close() throws { try connection.close() }
+
     /// The catalogue as of now.
     func current() throws -> Catalogue {
         try connection.unsafeRead { db in

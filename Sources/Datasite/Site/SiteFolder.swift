@@ -20,6 +20,8 @@ struct SiteFolder: Sendable {
     /// The secret under which units are named and rows are ordered (PRIVACY.md, rule 11), base64, mode 0600.
     var rowSecret: String { path + "/rows.secret" }
     var generation: String { path + "/generation" }
+    /// The token that reads metrics, base64, mode 0600; made by the first server that shows them.
+    var metricsToken: String { path + "/metrics.token" }
     var serverLock: String { path + "/server.lock" }
     var data: String { path + "/data" }
 
@@ -76,7 +78,8 @@ struct SiteFolder: Sendable {
     }
 
     func readSigningKey() throws -> Curve25519.Signing.PrivateKey {
-        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: readSecret(signingKey)) else {
+        let bytes = try readSecret(signingKey)
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: bytes) else {
             throw Problem.unavailable("\(signingKey) is not an Ed25519 key")
         }
         return key
@@ -84,15 +87,23 @@ struct SiteFolder: Sendable {
 
     func readRowSecret() throws -> [UInt8] { try readSecret(rowSecret) }
 
+    func readMetricsToken() throws -> [UInt8] {
+        if access(metricsToken, F_OK) != 0 { try Self.writeSecret(SecureRandom.bytes(32), to: metricsToken) }
+        return try readSecret(metricsToken)
+    }
+
     private func readSecret(_ path: String) throws -> [UInt8] {
         var status = stat()
         guard stat(path, &status) == 0 else { throw Problem.unavailable("\(path) is missing") }
         guard status.st_mode & 0o077 == 0 else {
-            throw Problem.forbidden("others may read \(path)", hint: "chmod 600 \(path)")
+            throw Problem.forbidden(
+                "others may read \(path) (mode \(String(status.st_mode & 0o777, radix: 8)))",
+                hint: "chmod 600 \(path); if others have read it, it is not secret any more")
         }
+        guard access(path, R_OK) == 0 else { throw Problem.unavailable("\(path) cannot be read: \(Self.reason())") }
         guard let text = try? String(contentsOfFile: path, encoding: .utf8),
             let bytes = Data(base64Encoded: text.trimmingCharacters(in: .whitespacesAndNewlines)), bytes.count == 32
-        else { throw Problem.unavailable("\(path) cannot be read") }
+        else { throw Problem.unavailable("\(path) does not hold 32 bytes in base64") }
         return Array(bytes)
     }
 

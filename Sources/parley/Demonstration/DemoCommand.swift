@@ -27,10 +27,18 @@ struct DemoCommand: AsyncParsableCommand {
 
     func run() async throws {
         let folder = try makeTemporaryFolder()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        defer { remove(folder) }
         let example = try example ?? Self.findExample()
         var session = try DemonstrationSession(folder: folder, example: example)
         try await session.run(staysOpen: isatty(STDIN_FILENO) == 1)
+    }
+
+    private func remove(_ folder: String) {
+        do { try FileManager.default.removeItem(atPath: folder) } catch {
+            let terminal = Terminal.diagnostics
+            terminal.line(
+                terminal.styled("warning: ", .bold, .yellow) + "\(folder) could not be removed whole: \(error)")
+        }
     }
 
     private func makeTemporaryFolder() throws -> String {

@@ -23,8 +23,21 @@ struct DemonstrationSession {
 
     mutating func run(staysOpen: Bool) async throws {
         let started = ContinuousClock.now
-        let token = try setUp()
+        try Datasite.create(at: siteFolder, name: "Demonstration")
         let site = try Datasite(path: siteFolder)
+        do {
+            try await serve(site, token: try setUp(site), since: started, staysOpen: staysOpen)
+        } catch {
+            try site.close()
+            throw error
+        }
+        // Before the folder is removed: SQLite takes its files away when it closes, and both at once fail.
+        try site.close()
+    }
+
+    private mutating func serve(
+        _ site: Datasite, token: String, since started: ContinuousClock.Instant, staysOpen: Bool
+    ) async throws {
         let server = try await RunningServer.start(site)
         do {
             let connection = try Connection(
@@ -41,13 +54,11 @@ struct DemonstrationSession {
     }
 
     /// What the owner does.
-    private mutating func setUp() throws -> String {
+    private mutating func setUp(_ site: Datasite) throws -> String {
         narration.say(
             "A data owner puts a table on a datasite; a researcher, who cannot see a row of it, asks questions.")
         narration.heading("The owner's side")
         narration.command("parley site init \(siteFolder)")
-        try Datasite.create(at: siteFolder, name: "Demonstration")
-        let site = try Datasite(path: siteFolder)
         narration.command("parley data add \(example)/randhie.csv.gz --manifest \(example)/manifest.yaml")
         let report = try site.addDataset(file: example + "/randhie.csv.gz", manifestText: try text("manifest.yaml"))
         narration.say(

@@ -1,0 +1,15 @@
+import GRDB
+
+extension Datasite {
+    /// Ends what is being written and closes the files: nothing of this object works afterwards, and nothing more happens
+    /// in the folder. Without it that happens some time after the last use, on whichever thread that ends.
+    ///
+    /// - Throws: a `Problem` if the database cannot be closed, since it is being read.
+    public func close() throws {
+        commit.finish()
+        try reportingProblems {
+            try cache.close()
+            try store.pool.close()
+        }
+    }
+}
