@@ -41,6 +41,7 @@ struct Parley: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Terminal.openStandardStreams()
         do {
             var command = try parseAsRoot()
             if var asynchronous = command as? any AsyncParsableCommand {

@@ -1,4 +1,6 @@
+import DatasiteClient
 import DatasiteProtocol
+import Foundation
 import Governance
 import Testing
 
@@ -75,6 +77,38 @@ struct TerminalTests {
             ])
         #expect(SourceMark("", offset: 5).lines == ["  line 1: ", "          ^"])
     }
+
+    @Test("What a hostile site says in a problem reaches the terminal as text: no escape sequence, in no part of it")
+    func hostileProblem() throws {
+        let hostile = "\u{1B}]0;owned\u{7}\u{1B}[2K\u{9B}31m\u{202E}gnp.exe\r\u{8}"
+        let pipe = Pipe()
+        let terminal = Terminal(
+            descriptor: pipe.fileHandleForWriting.fileDescriptor, isTerminal: true, usesColour: false,
+            usesUnicode: true,
+            width: 80)
+        for error in [
+            Problem(
+                type: hostile, title: hostile, status: 403, detail: "detail \(hostile)\nnext \(hostile)",
+                hint: "hint \(hostile)\nnext \(hostile)", position: 3),
+            Problem(type: hostile, title: "title \(hostile)", status: 500, detail: ""),
+            Failure("what \(hostile)", next: "next \(hostile)"),
+            TransportError(.interrupted, "detail \(hostile)", hint: "hint \(hostile)"),
+            Unforeseen(description: hostile),
+        ] as [any Error] {
+            report(error, sql: "SELECT \(hostile)", on: terminal)
+        }
+        try pipe.fileHandleForWriting.close()
+        let shown = String(decoding: try #require(try pipe.fileHandleForReading.readToEnd()), as: UTF8.self)
+        let isText = shown.unicodeScalars.allSatisfy { scalar in
+            scalar == "\n" || !(scalar.properties.isBidiControl || scalar.properties.generalCategory == .control)
+        }
+        #expect(isText, "\(shown.debugDescription)")
+        // All of it is there, and it is nothing but text.
+        #expect(shown.ranges(of: "\\u{1B}]0;owned\\u{7}\\u{1B}[2K\\u{9B}31m\\u{202E}gnp.exe\\r\\u{8}").count == 11)
+        #expect(shown.ranges(of: "error: ").count == 5)
+    }
+
+    private struct Unforeseen: Error, CustomStringConvertible { var description: String }
 
     @Test("A bar reaches the lower end of its interval and its error bar the upper; zero is on the scale")
     func plot() {

@@ -24,6 +24,14 @@ struct Terminal: Sendable {
     /// The system's error number after which results did not reach standard output; 0 where all did.
     private static let failed = Atomic<Int32>(0)
 
+    /// Where a standard stream is closed, the next file that is opened would take its place, and what is said to people
+    /// would be written into it.
+    static func openStandardStreams() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Throws if anything that was written to standard output is lost.
     static func checkOutput() throws(Failure) {
         let error = failed.load(ordering: .relaxed)
@@ -78,7 +86,13 @@ struct Terminal: Sendable {
             while !rest.isEmpty {
                 let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
                 if count < 0 {
-                    if errno == EINTR || errno == EAGAIN { continue }
+                    if errno == EINTR { continue }
+                    if errno == EAGAIN || errno == EWOULDBLOCK {
+                        // Somebody else made it non-blocking: it is waited for, not asked again and again.
+                        var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                        _ = poll(&waiting, 1, -1)
+                        continue
+                    }
                     // A reader that has seen enough (`| head`) is no failure.
                     if errno != EPIPE, descriptor == STDOUT_FILENO { Self.failed.store(errno, ordering: .relaxed) }
                     return
