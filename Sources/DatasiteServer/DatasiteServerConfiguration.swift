@@ -16,9 +16,9 @@ public struct DatasiteServerConfiguration: Sendable {
     public var host: String
     /// 0: a free one.
     public var port: Int
-    /// The loopback port of `/metrics`; 0: a free one; nil: none.
+    /// The loopback port of `/metrics`, for the token in the site's folder; 0: a free one; nil: none.
     public var metricsPort: Int?
-    /// TLS, at least 1.2, where it is given.
+    /// TLS where it is given: 1.3, or 1.2 with forward secrecy and authenticated encryption.
     public var certificate: Certificate?
     /// A reverse proxy on a trusted network ends TLS: plain HTTP is then allowed on other hosts than loopback, and the
     /// peer in the log is the last element of `X-Forwarded-For`.
@@ -29,7 +29,7 @@ public struct DatasiteServerConfiguration: Sendable {
     public var logger: Logger
 
     public init(
-        host: String = "127.0.0.1", port: Int = 8080, metricsPort: Int? = nil, certificate: Certificate? = nil,
+        host: String = "127.0.0.1", port: Int = 8787, metricsPort: Int? = nil, certificate: Certificate? = nil,
         isBehindProxy: Bool = false, limits: Limits = Limits(), handlesSignals: Bool = true,
         logger: Logger = Logger(label: "parley") { label in JSONLogHandler(label: label) }
     ) {

@@ -25,11 +25,21 @@ public struct Limits: Sendable, Hashable {
     public var targetBytes: Int
     /// The longest `Idempotency-Key`.
     public var idempotencyKeyBytes: Int
-    /// The most connections at one time; the next is told 503 and closed.
+    /// The most bytes of a request that are neither its head nor its body: chunk sizes, chunk extensions, trailers. A refused
+    /// peer's bytes are read to this bound too.
+    public var framingBytes: Int
+    /// The most connections at one time; the next gets the place of one that is idle or unauthenticated, or is told 503 and
+    /// closed.
     public var connections: Int
     /// The most connections from one IPv4 address or IPv6 network of 64 bits, so that nobody alone keeps others out.
     /// Behind a proxy all come from its address, and the proxy must see to it.
     public var connectionsPerAddress: Int
+    /// The same for an IPv4 network of 24 bits or an IPv6 network of 56.
+    public var connectionsPerSubnet: Int
+    /// The same for an IPv6 network of 48 bits.
+    public var connectionsPerSite: Int
+    /// The most connections that are being told that there is no place; the next are closed without a word.
+    public var refusalsAtOnce: Int
     /// The most entries in one page of a list.
     public var page: Int
     /// How long a shutdown waits for exchanges in progress.
@@ -40,8 +50,9 @@ public struct Limits: Sendable, Hashable {
         bodyDeadline: TimeAmount = .seconds(20), responseDeadline: TimeAmount = .seconds(60),
         lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, headerBytes: Int = 16 << 10,
         headerFieldBytes: Int = 8 << 10, headerFields: Int = 64, targetBytes: Int = 2 << 10,
-        idempotencyKeyBytes: Int = 128, connections: Int = 512, connectionsPerAddress: Int = 128,
-        page: Int = 1_000, shutdownGrace: TimeAmount = .seconds(30)
+        idempotencyKeyBytes: Int = 128, framingBytes: Int = 64 << 10, connections: Int = 512,
+        connectionsPerAddress: Int = 128, connectionsPerSubnet: Int = 192, connectionsPerSite: Int = 256,
+        refusalsAtOnce: Int = 64, page: Int = 1_000, shutdownGrace: TimeAmount = .seconds(30)
     ) {
         self.headDeadline = headDeadline
         self.idleDeadline = idleDeadline
@@ -54,8 +65,12 @@ public struct Limits: Sendable, Hashable {
         self.headerFields = headerFields
         self.targetBytes = targetBytes
         self.idempotencyKeyBytes = idempotencyKeyBytes
+        self.framingBytes = framingBytes
         self.connections = connections
         self.connectionsPerAddress = connectionsPerAddress
+        self.connectionsPerSubnet = connectionsPerSubnet
+        self.connectionsPerSite = connectionsPerSite
+        self.refusalsAtOnce = refusalsAtOnce
         self.page = page
         self.shutdownGrace = shutdownGrace
     }

@@ -15,6 +15,16 @@ extension Problem {
         type: "urn:parley:problem:too-large", title: "Body too large", status: 413,
         detail: "the body is larger than this server reads",
         hint: "a question is at most 64 KiB of JSON unless the owner set another limit")
+    static let framingTooLarge = Problem(
+        type: "urn:parley:problem:too-large", title: "Request too large", status: 413,
+        detail: "what comes beside the head and body of the request (chunk sizes and extensions) is larger than this "
+            + "server reads")
+    static let cutOff = Problem(
+        type: "urn:parley:problem:invalid-request", title: "Invalid request", status: 400,
+        detail: "the body ended before its declared length")
+    static let invalidHost = Problem(
+        type: "urn:parley:problem:invalid-request", title: "Invalid request", status: 400,
+        detail: "a request needs exactly one 'Host', of a name or an address and perhaps a port")
     static let tooManyConnections = Problem(
         type: "urn:parley:problem:busy", title: "Too many connections", status: 503,
         detail: "the datasite has as many connections as it accepts, in all or from your address",
@@ -23,6 +33,10 @@ extension Problem {
         type: "urn:parley:problem:unauthenticated", title: "Not authenticated", status: 401,
         detail: "a valid bearer token is required",
         hint: "send 'Authorization: Bearer TOKEN' with the token that the owner gave you; it may have been revoked")
+    static let metricsUnauthenticated = Problem(
+        type: "urn:parley:problem:unauthenticated", title: "Not authenticated", status: 401,
+        detail: "metrics need the token that is in the file metrics.token of the site's folder",
+        hint: "send 'Authorization: Bearer TOKEN'")
     static let notFound = Problem(
         type: "urn:parley:problem:not-found", title: "Not found", status: 404, detail: "there is no such resource",
         hint: "the paths are listed in openapi.yaml")

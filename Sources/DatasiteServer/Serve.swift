@@ -9,6 +9,14 @@ import NIOSSL
 import ServiceLifecycle
 import UnixSignals
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// Serves a datasite until it is told to stop: by SIGTERM or SIGINT, by a graceful shutdown of the service group that
 /// it runs in, or at once by cancellation. Exchanges in progress are finished first, for at most
 /// `Limits.shutdownGrace`.
@@ -23,6 +31,8 @@ public func serve(
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
     try configuration.check()
+    // A log whose reader has ended is an error of the write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
     let lock = try datasite.acquireServerLock()
     defer { lock.release() }
     // Before anything is said to listen: the services of a group start side by side.
@@ -31,7 +41,7 @@ public func serve(
     let server = try DatasiteHTTP(configuration: configuration, datasite: datasite)
     var services: [any Service] = []
     if let port = configuration.metricsPort {
-        services.append(server.metricsApplication(port: port, onListening: onMetrics))
+        services.append(try server.metricsApplication(port: port, onListening: onMetrics))
     }
     services.append(server.application(onListening: onListening))
     var group = ServiceGroupConfiguration(
@@ -44,7 +54,9 @@ public func serve(
         throw ServerError.cannotListen(
             host: configuration.host, port: configuration.port, reason: reason(error))
     }
+    server.log.finish()
     configuration.logger.info("stopped")
+    LogOutput.standardError.flush(milliseconds: 1_000)
 }
 
 /// Refuses a port on which something listens already.
@@ -70,13 +82,32 @@ struct DatasiteHTTP {
     let configuration: DatasiteServerConfiguration
     let datasite: Datasite
     let metrics = Metrics()
-    let connections = ConnectionCount()
+    let log: RefusalLog
+    private let admission: Admission
+    private let limits: Limits
     private let tls: TLSConfiguration?
 
     init(configuration: DatasiteServerConfiguration, datasite: Datasite) throws {
         self.configuration = configuration
         self.datasite = datasite
-        tls = try configuration.certificate.map(Self.tlsConfiguration)
+        log = RefusalLog(logger: configuration.logger)
+        var limits = configuration.limits
+        if configuration.isBehindProxy {
+            limits.connectionsPerAddress = limits.connections
+            limits.connectionsPerSubnet = limits.connections
+            limits.connectionsPerSite = limits.connections
+        }
+        self.limits = limits
+        admission = Admission(limits: limits)
+        tls = try configuration.certificate.map { try $0.serverConfiguration() }
+        if let file = configuration.certificate?.keyFile, Self.isOpenToOthers(file) {
+            configuration.logger.warning("others may read the TLS key: chmod 600", metadata: ["file": .string(file)])
+        }
+    }
+
+    private static func isOpenToOthers(_ file: String) -> Bool {
+        var status = stat()
+        return stat(file, &status) == 0 && status.st_mode & 0o007 != 0
     }
 
     /// The libraries' own messages matter where they warn; what is served is logged by us.
@@ -88,13 +119,13 @@ struct DatasiteHTTP {
 
     func application(onListening: @escaping @Sendable (Int) -> Void) -> some Service {
         let responder = DatasiteResponder(
-            datasite: datasite, limits: configuration.limits, metrics: metrics, logger: configuration.logger,
+            datasite: datasite, limits: configuration.limits, metrics: metrics, log: log, admission: admission,
             isBehindProxy: configuration.isBehindProxy)
         let (logger, host) = (configuration.logger, configuration.host)
         let scheme = tls == nil ? "http" : "https"
         return Application(
             responder: responder,
-            server: listener(tls: tls, connections: connections),
+            server: listener(tls: tls, admission: admission),
             configuration: .init(address: .hostname(host, port: configuration.port), serverName: nil),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? 0
@@ -104,17 +135,25 @@ struct DatasiteHTTP {
             logger: libraryLogger)
     }
 
-    func metricsApplication(port: Int, onListening: @escaping @Sendable (Int) -> Void) -> some Service {
-        let (metrics, connections, datasite, logger) = (metrics, connections, datasite, configuration.logger)
+    /// Counts and times tell more of the data than an answer may: they are for whoever can read the token in the site's
+    /// folder, not for every user of this machine.
+    func metricsApplication(port: Int, onListening: @escaping @Sendable (Int) -> Void) throws -> some Service {
+        let (metrics, admission, datasite, logger) = (metrics, admission, datasite, configuration.logger)
+        let token = try datasite.metricsToken()
         let responder = CallbackResponder<Exchange> { request, _ in
             guard request.uri.path == "/metrics" else { return Reply.problem(.notFound) }
             guard request.method == .get else { return Reply.problem(.methodNotAllowed(["GET"]), allow: ["GET"]) }
-            let page = metrics.rendered(connections: connections.value, statistics: datasite.statistics())
+            guard let sent = DatasiteResponder.bearerToken(request.headers[.authorization]), token.matches(sent) else {
+                return Reply.problem(.metricsUnauthenticated)
+            }
+            let page = metrics.rendered(
+                connections: admission.count, droppedLogLines: LogOutput.standardError.dropped,
+                statistics: datasite.statistics())
             return Reply.buffer(ByteBuffer(string: page), status: .ok, type: "text/plain; version=0.0.4")
         }
         return Application(
             responder: responder,
-            server: listener(tls: nil, connections: ConnectionCount()),
+            server: listener(tls: nil, admission: Admission(limits: limits)),
             configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: nil),
             onServerRunning: { channel in
                 let port = channel.localAddress?.port ?? 0
@@ -124,33 +163,12 @@ struct DatasiteHTTP {
             logger: libraryLogger)
     }
 
-    private func listener(tls: TLSConfiguration?, connections: ConnectionCount) -> HTTPServerBuilder {
-        var limits = configuration.limits
-        if configuration.isBehindProxy { limits.connectionsPerAddress = limits.connections }
-        let (bounds, metrics) = (limits, metrics)
+    private func listener(tls: TLSConfiguration?, admission: Admission) -> HTTPServerBuilder {
+        let (limits, metrics) = (limits, metrics)
         return HTTPServerBuilder { responder in
-            let channel = LimitedChannel(
-                responder: responder, limits: bounds, metrics: metrics, connections: connections)
+            let channel = LimitedChannel(responder: responder, limits: limits, metrics: metrics, admission: admission)
             guard let tls else { return channel }
             return try TLSChannel(channel, tlsConfiguration: tls)
-        }
-    }
-
-    private static func tlsConfiguration(_ files: DatasiteServerConfiguration.Certificate) throws -> TLSConfiguration {
-        let chain: [NIOSSLCertificateSource]
-        do {
-            chain = try NIOSSLCertificate.fromPEMFile(files.chainFile).map { .certificate($0) }
-        } catch {
-            throw ServerError.certificate(file: files.chainFile, reason: "no PEM certificates can be read from it")
-        }
-        do {
-            let key = try NIOSSLPrivateKey(file: files.keyFile, format: .pem)
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(key))
-            configuration.minimumTLSVersion = .tlsv12
-            return configuration
-        } catch {
-            throw ServerError.certificate(file: files.keyFile, reason: "no PEM private key can be read from it")
         }
     }
 }

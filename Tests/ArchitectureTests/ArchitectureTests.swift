@@ -76,7 +76,9 @@ struct ArchitectureTests {
 
     @Test("Randomness has one source, and the seeded one is where no release is made")
     func randomnessIsSystems() throws {
-        try forbid(/SystemRandomNumberGenerator|\.random\(|\.shuffled\((using|\))|\.randomElement\(|drand48|srand/) { _ in true }
+        try forbid(/SystemRandomNumberGenerator|\.random\(|\.shuffled\((using|\))|\.randomElement\(|drand48|srand/) {
+            _ in true
+        }
         try forbid(/SeededGenerator/) {
             !["Secrets"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
         }
@@ -91,7 +93,8 @@ struct ArchitectureTests {
         let outcome = grant.drop { !$0.contains("struct Outcome") }.prefix { $0 != "}" }
         let initializers = outcome.filter { $0.contains("init(") }
         #expect(
-            initializers.count == 1 && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
+            initializers.count == 1
+                && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
         // Where a Measured is made: where a question or a synthetic table is measured; outside the package, nowhere.
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
         #expect(makers.sorted() == ["Sources/Query/Measurement.swift", "Sources/SyntheticData/SyntheticData.swift"])
@@ -99,6 +102,14 @@ struct ArchitectureTests {
         #expect(!measurement.contains { $0.contains("public init") })
         // Nobody makes a generator of randomness for mechanisms but Secrets.
         try forbid(/(struct|class|enum|actor|extension)\s+\w+\s*:[^{]*RandomNumberGenerator/) { $0.module != "Secrets" }
+    }
+
+    @Test("Nothing is written in a way that ends the process when the disk is full or a reader has gone")
+    func writesDoNotTrap() throws {
+        // FileHandle's standard streams and its `write(_:)` trap where `write(contentsOf:)` throws; `print` goes past what
+        // `Terminal` and `LogOutput` do about failing descriptors.
+        try forbid(/FileHandle\.(standardError|standardOutput)|\bprint\(|\bfputs\(|\bputs\(|\bNSLog\(/) { _ in true }
+        try forbid(/\.write\(Data\(|\.seek\(toFileOffset|\.readData\(ofLength/) { _ in true }
     }
 
     @Test("No module or type has a name that says nothing")

@@ -59,14 +59,14 @@ final class ServedSite: Sendable {
     /// Serves while `body` runs. What is logged is kept in `log`.
     func serve(
         certificate: DatasiteServerConfiguration.Certificate? = nil, isBehindProxy: Bool = false,
-        _ body: @Sendable (Ports) async throws -> Void
+        limits: Limits = Limits(), _ body: @Sendable (Ports) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { label in
             JSONLogHandler(label: label, level: .debug) { line in self.log.withLock { $0.append(line) } }
         }
         let configuration = DatasiteServerConfiguration(
-            port: 0, metricsPort: 0, certificate: certificate, isBehindProxy: isBehindProxy, handlesSignals: false,
-            logger: logger)
+            port: 0, metricsPort: 0, certificate: certificate, isBehindProxy: isBehindProxy, limits: limits,
+            handlesSignals: false, logger: logger)
         let (http, httpPort) = AsyncStream<Int>.makeStream()
         let (metrics, metricsPort) = AsyncStream<Int>.makeStream()
         let server = Task {
@@ -92,6 +92,18 @@ final class ServedSite: Sendable {
     func client(_ name: String, _ ports: Ports, pinnedKey: String? = nil) throws -> DatasiteClient {
         try DatasiteClient(
             url: "http://127.0.0.1:\(ports.http)", token: token(name), options: ClientOptions(pinnedKey: pinnedKey))
+    }
+
+    /// The page of metrics, with the token from the site's folder unless another is given.
+    func metrics(_ ports: Ports, token: String? = nil) async throws -> RawResponse {
+        let file = path + "/metrics.token"
+        let token = try token ?? String(contentsOfFile: file, encoding: .utf8).trimmingCharacters(in: .newlines)
+        return RawResponse(
+            try await RawConnection.open(port: ports.metrics) { connection in
+                try await connection.send(
+                    "GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer \(token)\r\n\r\n")
+                return await connection.readToEnd()
+            })
     }
 
     /// A request in HTTP's own words; the connection is closed after the response.

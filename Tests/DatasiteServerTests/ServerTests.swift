@@ -208,10 +208,7 @@ struct ServerTests {
                 return
             }
             _ = try await served.raw("GET", "/v1/nothing?token=hidden", as: "ada", ports)
-            let metrics = try await RawConnection.open(port: ports.metrics) { connection in
-                try await connection.send("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-                return await connection.readToEnd()
-            }
+            let metrics = try await served.metrics(ports).body
             #expect(metrics.contains("parley_http_requests_total{operation=\"ask\",status=\"200\"} 1\n"))
             #expect(metrics.contains("parley_http_requests_total{operation=\"none\",status=\"404\"} 1\n"))
             #expect(metrics.contains("parley_http_request_seconds_count{operation=\"ask\"} 1\n"))
@@ -230,6 +227,27 @@ struct ServerTests {
             }
             #expect(try await served.raw("GET", "/metrics", ports).status == 404)
         }
+    }
+
+    @Test("Metrics, which tell how long scans took, are for the token in the site's folder alone")
+    func metricsToken() async throws {
+        try await served.serve { [served] ports in
+            for token in ["", "AAAA", try #require(served.token("olga")), String(repeating: "A", count: 43) + "="] {
+                let reply = try await served.metrics(ports, token: token)
+                #expect(reply.status == 401 && !reply.body.contains("parley_"))
+            }
+            #expect(try await served.metrics(ports).status == 200)
+        }
+        let file = served.path + "/metrics.token"
+        let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+        // The same after a restart; and no start with one that others may read.
+        let token = try String(contentsOfFile: file, encoding: .utf8)
+        try await served.serve { _ in }
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == token)
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: file)
+        let refused = await failure { try await served.serve { _ in } }
+        #expect(refused.problem?.detail == "others may read \(file) (mode 640)")
     }
 
     @Test("Behind a proxy the log names the address that the proxy saw, not what the client claims")

@@ -13,42 +13,60 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// What ends an exchange from this side; the application's body stream throws it, so that what was read so far is
     /// never taken for a whole request.
     enum Breach: Error, Hashable {
-        case headDeadline, idleDeadline, bodyDeadline, responseDeadline, bodyTooLarge, tooManyConnections
+        case headDeadline, idleDeadline, bodyDeadline, responseDeadline, bodyTooLarge, framingTooLarge, invalidHost
+        case tooManyConnections, evicted
         case malformed(headersTooLarge: Bool)
     }
 
     private enum State {
         case open
-        /// The refusal is written; what still comes is thrown away until the peer or the deadline closes.
+        /// The last word is written; what still comes is thrown away until the peer or the deadline closes.
         case lingering(closing: EventLoopPromise<Void>?)
     }
 
     private let limits: Limits
     private let metrics: Metrics
-    private let admitted: Bool
+    private let verdict: Admission.Verdict
+    private let noteWaiting: (Bool) -> Void
+    private var context: ChannelHandlerContext?
     private var state = State.open
     private var isReadingBody = false
     private var bodyBytes = 0
-    private var hasHadRequest = false
+    /// Since the last request ended: all that came, and what of it was body.
+    private var wireBytes = 0
     private var unanswered = 0
+    /// The peer, or its HTTP, wants the connection ended after the response: nothing is read after that request.
+    private var isLast = false
     private var isResponding = false
     private var readDeadline: (at: NIODeadline, breach: Breach)?
     private var writeDeadline: NIODeadline?
     private var alarm: (at: NIODeadline, task: Scheduled<Void>)?
 
-    init(limits: Limits, metrics: Metrics, admitted: Bool) {
+    /// - Parameter noteWaiting: Told when a whole request has come (true), and when what came is answered (false).
+    init(
+        limits: Limits, metrics: Metrics, verdict: Admission.Verdict, noteWaiting: @escaping (Bool) -> Void
+    ) {
         self.limits = limits
         self.metrics = metrics
-        self.admitted = admitted
+        self.verdict = verdict
+        self.noteWaiting = noteWaiting
     }
 
     // MARK: Connection
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func channelActive(context: ChannelHandlerContext) {
         readDeadline = (.now() + limits.headDeadline, .headDeadline)
         setAlarm(context)
         context.fireChannelActive()
-        if !admitted { refuse(context, .tooManyConnections) }
+        switch verdict {
+        case .admitted: break
+        case .refused: refuse(context, .tooManyConnections)
+        case .dropped:
+            metrics.countBreach(.tooManyConnections)
+            context.close(promise: nil)
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -58,6 +76,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func handlerRemoved(context: ChannelHandlerContext) {
         silence(context)
+        self.context = nil
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
@@ -70,6 +89,11 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if let error = error as? HTTPParserError {
+            if unanswered > 0, !isReadingBody {
+                // What follows whole requests takes nothing from their answers; it is not read.
+                isLast = true
+                return
+            }
             refuse(context, .malformed(headersTooLarge: error == .headerOverflow))
         }
         context.fireErrorCaught(error)
@@ -78,17 +102,13 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: Requests
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .open = state else { return }
+        guard case .open = state, isReadingBody || !isLast else { return }
         switch unwrapInboundIn(data) {
         case .head(let head):
-            hasHadRequest = true
-            unanswered += 1
-            isReadingBody = true
-            bodyBytes = 0
-            readDeadline = (.now() + limits.bodyDeadline, .bodyDeadline)
-            let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+            guard head.hasValidHost else { return refuse(context, .invalidHost) }
+            begin(head, context)
             context.fireChannelRead(data)
-            if declared > limits.bodyBytes { refuse(context, .bodyTooLarge) }
+            if head.declaredBodyBytes > limits.bodyBytes { refuse(context, .bodyTooLarge) }
         case .body(let buffer):
             bodyBytes += buffer.readableBytes
             if bodyBytes > limits.bodyBytes {
@@ -98,10 +118,38 @@ final class ConnectionGuard: ChannelDuplexHandler {
             }
         case .end:
             isReadingBody = false
+            (wireBytes, bodyBytes) = (0, 0)
+            if unanswered > 0 { noteWaiting(true) }
             readDeadline = unanswered == 0 ? (.now() + limits.idleDeadline, .idleDeadline) : nil
             context.fireChannelRead(data)
         }
         setAlarm(context)
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        unanswered += 1
+        isReadingBody = true
+        isLast = head.isLast
+        readDeadline = (.now() + limits.bodyDeadline, .bodyDeadline)
+        // Before an earlier response it would be taken for its answer.
+        guard head.expectsContinue, unanswered == 1, head.declaredBodyBytes <= limits.bodyBytes else { return }
+        let response = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(response)), promise: nil)
+    }
+
+    /// Told of all bytes before they are taken apart.
+    func count(wireBytes count: Int) { wireBytes += count }
+
+    /// Told when they were: what came of it out of the codec is known.
+    func checkWire() {
+        guard let context else { return }
+        switch state {
+        case .open:
+            let bound = limits.targetBytes + limits.headerBytes + limits.framingBytes
+            if wireBytes - bodyBytes > bound { refuse(context, .framingTooLarge) }
+        case .lingering(let closing):
+            if wireBytes > limits.framingBytes { context.close(promise: closing) }
+        }
     }
 
     // MARK: Responses
@@ -112,21 +160,30 @@ final class ConnectionGuard: ChannelDuplexHandler {
             return
         }
         switch unwrapOutboundIn(data) {
-        case .head:
+        case .head(var head):
             isResponding = true
             writeDeadline = .now() + limits.responseDeadline
             setAlarm(context)
-            context.write(data, promise: promise)
+            if endsConnection { head.headers.replaceOrAdd(name: "connection", value: "close") }
+            context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
             context.write(data, promise: promise)
         case .end:
+            let sent = promise ?? context.eventLoop.makePromise()
+            if endsConnection {
+                linger(context, after: sent, .idleDeadline)
+            } else {
+                sent.futureResult.assumeIsolated().whenSuccess { self.responseTaken(context) }
+            }
             isResponding = false
             unanswered -= 1
-            let sent = promise ?? context.eventLoop.makePromise()
-            sent.futureResult.assumeIsolated().whenSuccess { self.responseTaken(context) }
+            if unanswered == 0 { noteWaiting(false) }
             context.write(data, promise: sent)
         }
     }
+
+    /// Whether the response that is being written is the connection's last.
+    private var endsConnection: Bool { isLast && unanswered == 1 }
 
     private func responseTaken(_ context: ChannelHandlerContext) {
         if !isResponding { writeDeadline = nil }
@@ -152,14 +209,14 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func refuse(_ context: ChannelHandlerContext, _ breach: Breach) {
         guard case .open = state else { return }
         metrics.countBreach(breach)
-        guard !isResponding, unanswered <= 1, let problem = breach.problem else {
+        // Only the request that is being read can be answered now; its predecessors' answers may be under way.
+        let isOneAnswerOwed = unanswered == (isReadingBody ? 1 : 0)
+        guard !isResponding, isOneAnswerOwed, let problem = breach.problem else {
             context.close(promise: nil)
             return
         }
-        state = .lingering(closing: nil)
-        readDeadline = (.now() + limits.lingerDeadline, breach)
-        writeDeadline = nil
-        setAlarm(context)
+        // What reached the responder is counted there.
+        if unanswered == 0 { metrics.countRefusal(status: problem.status) }
         let body = problem.encoded
         var headers = HTTPHeaders([
             ("content-type", "application/problem+json"), ("content-length", String(body.count)),
@@ -167,12 +224,22 @@ final class ConnectionGuard: ChannelDuplexHandler {
         ])
         if problem.status == 503 { headers.add(name: "retry-after", value: "1") }
         let head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: problem.status), headers: headers)
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        linger(context, after: sent, breach)
         context.write(wrapOutboundOut(.head(head)), promise: nil)
         context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil)
-        let sent = context.eventLoop.makePromise(of: Void.self)
-        sent.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .output, promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: sent)
         context.fireErrorCaught(breach)
+    }
+
+    /// From the last word on: nothing more is taken in, and the peer may close first, so that it can read that word.
+    private func linger(_ context: ChannelHandlerContext, after sent: EventLoopPromise<Void>, _ breach: Breach) {
+        state = .lingering(closing: nil)
+        wireBytes = 0
+        readDeadline = (.now() + limits.lingerDeadline, breach)
+        writeDeadline = nil
+        setAlarm(context)
+        sent.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .output, promise: nil) }
     }
 
     // MARK: Deadlines
@@ -228,9 +295,11 @@ extension ConnectionGuard.Breach {
         case .headDeadline: .requestTimeout("the request's head did not arrive in time")
         case .bodyDeadline: .requestTimeout("the request's body did not arrive in time")
         case .bodyTooLarge: .bodyTooLarge
+        case .framingTooLarge: .framingTooLarge
+        case .invalidHost: .invalidHost
         case .tooManyConnections: .tooManyConnections
         case .malformed(let headersTooLarge): headersTooLarge ? .headersTooLarge : .malformedRequest
-        case .idleDeadline, .responseDeadline: nil
+        case .idleDeadline, .responseDeadline, .evicted: nil
         }
     }
 
@@ -242,6 +311,9 @@ extension ConnectionGuard.Breach {
         case .bodyDeadline: "body_deadline"
         case .responseDeadline: "response_deadline"
         case .bodyTooLarge: "body_too_large"
+        case .framingTooLarge: "framing_too_large"
+        case .invalidHost: "invalid_host"
+        case .evicted: "evicted"
         case .tooManyConnections: "too_many_connections"
         case .malformed: "malformed"
         }

@@ -2,56 +2,6 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
-import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-/// The open connections of one server, in all and by where they come from.
-final class ConnectionCount: Sendable {
-    private struct State {
-        var total = 0
-        var byOrigin: [[UInt8]: Int] = [:]
-    }
-
-    private let state = Mutex(State())
-
-    var value: Int { state.withLock { $0.total } }
-
-    /// Counts one more and says how many that makes, and how many of that origin.
-    func enter(_ origin: [UInt8]) -> (total: Int, ofOrigin: Int) {
-        state.withLock { state in
-            state.total += 1
-            state.byOrigin[origin, default: 0] += 1
-            return (state.total, state.byOrigin[origin, default: 0])
-        }
-    }
-
-    func leave(_ origin: [UInt8]) {
-        state.withLock { state in
-            state.total -= 1
-            let left = state.byOrigin[origin, default: 1] - 1
-            state.byOrigin[origin] = left > 0 ? left : nil
-        }
-    }
-
-    /// What one party can be taken to hold: an IPv4 address, or an IPv6 network of 64 bits (RFC 4291, section 2.5.4).
-    static func origin(_ address: SocketAddress?) -> [UInt8] {
-        guard let text = address?.ipAddress?.prefix(while: { $0 != "%" }) else { return [] }
-        var four = in_addr()
-        if inet_pton(AF_INET, String(text), &four) == 1 { return withUnsafeBytes(of: four, Array.init) }
-        var six = in6_addr()
-        guard inet_pton(AF_INET6, String(text), &six) == 1 else { return [] }
-        let bytes = withUnsafeBytes(of: six, Array.init)
-        let isMapped = bytes.prefix(12) == ArraySlice([UInt8](repeating: 0, count: 10) + [0xFF, 0xFF])
-        return isMapped ? Array(bytes.suffix(4)) : Array(bytes.prefix(8))
-    }
-}
 
 /// An HTTP/1 channel whose every connection stands behind a `ConnectionGuard`.
 struct LimitedChannel: ServerChildChannel {
@@ -60,15 +10,15 @@ struct LimitedChannel: ServerChildChannel {
     private let base: HTTP1Channel
     private let limits: Limits
     private let metrics: Metrics
-    private let connections: ConnectionCount
+    private let admission: Admission
 
     init(
         responder: @escaping HTTPChannelHandler.Responder, limits: Limits, metrics: Metrics,
-        connections: ConnectionCount
+        admission: Admission
     ) {
         self.limits = limits
         self.metrics = metrics
-        self.connections = connections
+        self.admission = admission
         let decoder = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: limits.headerFieldBytes, maxHeaderListSize: limits.headerBytes,
             maxHeaderFieldCount: limits.headerFields)
@@ -77,16 +27,21 @@ struct LimitedChannel: ServerChildChannel {
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        let origin = ConnectionCount.origin(channel.remoteAddress)
-        let open = connections.enter(origin)
-        let admitted = open.total <= limits.connections && open.ofOrigin <= limits.connectionsPerAddress
-        channel.closeFuture.whenComplete { [connections] _ in connections.leave(origin) }
-        let (limits, metrics) = (limits, metrics)
+        let id = ObjectIdentifier(channel)
+        let verdict = admission.enter(id, from: Network.all(of: channel.remoteAddress)) { [metrics] in
+            metrics.countBreach(.evicted)
+            channel.close(promise: nil)
+        }
+        channel.closeFuture.whenComplete { [admission] _ in admission.leave(id) }
+        let (limits, metrics, admission) = (limits, metrics, admission)
         return base.setup(channel: channel, logger: logger).flatMapThrowing { value in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
-            let connectionGuard = ConnectionGuard(limits: limits, metrics: metrics, admitted: admitted)
+            let connectionGuard = ConnectionGuard(limits: limits, metrics: metrics, verdict: verdict) {
+                admission.note(id, isWaiting: $0)
+            }
             try pipeline.addHandler(connectionGuard, position: .after(decoder))
+            try pipeline.addHandler(WireMeter(connectionGuard), position: .before(decoder))
             return value
         }
     }

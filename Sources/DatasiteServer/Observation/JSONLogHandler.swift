@@ -9,10 +9,10 @@ public struct JSONLogHandler: LogHandler {
     private let label: String
     private let write: @Sendable (String) -> Void
 
-    /// - Parameter write: Takes a line with its line feed; standard error by default.
+    /// - Parameter write: Takes a line with its line feed, and must not wait; ``LogOutput/standardError`` by default.
     public init(label: String, level: Logger.Level = .info, write: (@Sendable (String) -> Void)? = nil) {
         self.label = label
-        self.write = write ?? { FileHandle.standardError.write(Data($0.utf8)) }
+        self.write = write ?? LogOutput.standardError.write
         logLevel = level
     }
 

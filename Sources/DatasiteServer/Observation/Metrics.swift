@@ -2,7 +2,7 @@ import Datasite
 import Foundation
 import Synchronization
 
-/// Counters of the server, for its owner alone: they are served on a separate loopback port.
+/// Counters of the server, for its owner alone: they are served on a separate loopback port, for a token.
 final class Metrics: Sendable {
     private struct Key: Hashable {
         var operation: Endpoint?
@@ -37,6 +37,11 @@ final class Metrics: Sendable {
         }
     }
 
+    /// Of a request that was refused before it was one.
+    func countRefusal(status: Int) {
+        counts.withLock { $0.requests[Key(operation: nil, status: status), default: 0] += 1 }
+    }
+
     func countBreach(_ breach: ConnectionGuard.Breach) {
         counts.withLock { $0.breaches[breach.label, default: 0] += 1 }
     }
@@ -46,7 +51,7 @@ final class Metrics: Sendable {
     }
 
     /// The text exposition format, version 0.0.4.
-    func rendered(connections: Int, statistics: Statistics) -> String {
+    func rendered(connections: Int, droppedLogLines: Int, statistics: Statistics) -> String {
         let counts = counts.withLock { $0 }
         var page = MetricsPage()
         page.family("parley_http_requests_total", "counter", "Requests by operation and status.")
@@ -68,7 +73,9 @@ final class Metrics: Sendable {
         for (label, count) in counts.breaches.sorted(by: { $0.key < $1.key }) {
             page.sample(["reason": label], count)
         }
-        page.single("parley_connections_open", "gauge", "Open connections.", connections)
+        page.single("parley_connections_open", "gauge", "Admitted connections.", connections)
+        page.single(
+            "parley_log_lines_dropped_total", "counter", "Lines of the log that could not be written.", droppedLogLines)
         page.single("parley_released_total", "counter", "Answers released.", statistics.released)
         page.single("parley_refused_total", "counter", "Requests refused by policy or budget.", statistics.refused)
         page.single("parley_busy_total", "counter", "Requests turned away from a full queue.", statistics.busy)

@@ -18,19 +18,25 @@ struct RequestRecord: Sendable {
     }
 
     /// Reads that succeed are for debugging; whatever asks, decides or fails is for the record.
-    func write(to logger: Logger) {
+    ///
+    /// - Parameter repeated: How many more like this one there were since it was logged; nil: it is logged itself.
+    func write(to logger: Logger, repeated: Int? = nil) {
         let isRead = operation?.method == "GET" && status < 400
         let level: Logger.Level = status >= 500 ? .error : isRead ? .debug : .info
         guard logger.logLevel <= level else { return }
         var metadata: Logger.Metadata = [
             "operation": .string(operation?.rawValue ?? "none"), "method": .string(String(method.prefix(16))),
-            "status": .stringConvertible(status), "milliseconds": .stringConvertible(milliseconds),
-            "peer": .string(peer),
+            "status": .stringConvertible(status), "peer": .string(peer),
         ]
+        if let repeated {
+            metadata["repeated"] = .stringConvertible(repeated)
+        } else {
+            metadata["milliseconds"] = .stringConvertible(milliseconds)
+        }
         metadata["user"] = user.map { .string($0) }
         metadata["problem"] = problem.map { .string($0) }
         metadata["failure"] = failure.map { .string($0) }
-        logger.log(level: level, "request", metadata: metadata)
+        logger.log(level: level, repeated == nil ? "request" : "more such requests", metadata: metadata)
     }
 
     var seconds: Double {

@@ -2,7 +2,6 @@ import Datasite
 import DatasiteProtocol
 import HTTPTypes
 import Hummingbird
-import Logging
 
 /// From a request to a response, whatever happens: routing, authentication, roles, and one problem document for each
 /// way to fail.
@@ -11,14 +10,18 @@ struct DatasiteResponder: HTTPResponder {
 
     let routes: Routes
     let metrics: Metrics
-    let logger: Logger
+    let log: RefusalLog
+    let admission: Admission
     let isBehindProxy: Bool
     private let table = RouteTable()
 
-    init(datasite: Datasite, limits: Limits, metrics: Metrics, logger: Logger, isBehindProxy: Bool) {
+    init(
+        datasite: Datasite, limits: Limits, metrics: Metrics, log: RefusalLog, admission: Admission, isBehindProxy: Bool
+    ) {
         routes = Routes(datasite: datasite, limits: limits)
         self.metrics = metrics
-        self.logger = logger
+        self.log = log
+        self.admission = admission
         self.isBehindProxy = isBehindProxy
     }
 
@@ -30,7 +33,7 @@ struct DatasiteResponder: HTTPResponder {
         record.status = response.status.code
         record.duration = start.duration(to: .now)
         metrics.count(record)
-        record.write(to: logger)
+        log.write(record)
         return response
     }
 
@@ -42,7 +45,7 @@ struct DatasiteResponder: HTTPResponder {
             case .otherMethods(let methods): return Reply.problem(.methodNotAllowed(methods), allow: methods)
             case .operation(let operation, let parameter):
                 record.operation = operation
-                let identity = try identity(of: request, for: operation)
+                let identity = try identity(of: request, on: context.connection, for: operation)
                 record.user = identity?.name
                 return try await routes.respond(
                     to: Call(operation: operation, parameter: parameter ?? "", request: request, identity: identity))
@@ -58,11 +61,14 @@ struct DatasiteResponder: HTTPResponder {
         }
     }
 
-    private func identity(of request: Request, for operation: Endpoint) throws -> Identity? {
+    private func identity(
+        of request: Request, on connection: ObjectIdentifier, for operation: Endpoint
+    ) throws -> Identity? {
         guard let roles = operation.roles else { return nil }
-        guard let token = Self.bearerToken(request.headers[.authorization]),
-            let identity = try routes.datasite.authenticate(token)
-        else { throw Problem.unauthenticated }
+        let token = Self.bearerToken(request.headers[.authorization])
+        let identity = try token.flatMap { try routes.datasite.authenticate($0) }
+        admission.recognise(connection, identity != nil)
+        guard let identity else { throw Problem.unauthenticated }
         guard roles.contains(identity.role) else { throw Problem.forbidden(identity.role, allowed: roles) }
         return identity
     }

@@ -8,9 +8,12 @@ struct Exchange: InitializableFromSource {
     let logger: Logger
     /// The address that the connection comes from: the proxy's, behind one.
     let peer: String
+    /// The connection, as `Admission` knows it.
+    let connection: ObjectIdentifier
 
     init(source: ApplicationRequestContextSource) {
         logger = source.logger
+        connection = ObjectIdentifier(source.channel)
         peer = source.channel.remoteAddress?.ipAddress ?? "local"
     }
 }

@@ -115,12 +115,21 @@ struct Routes: Sendable {
     /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
     private func body(of request: Request) async throws -> [UInt8] {
         var bytes: [UInt8] = []
-        for try await buffer in request.body {
-            guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw Problem.bodyTooLarge }
-            bytes.append(contentsOf: buffer.readableBytesView)
+        do {
+            for try await buffer in request.body {
+                guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw Problem.bodyTooLarge }
+                bytes.append(contentsOf: buffer.readableBytesView)
+            }
+        } catch let breach as ConnectionGuard.Breach {
+            // The peer was told already; it is counted as what it was told.
+            throw breach.problem ?? .cutOff
+        } catch let problem as Problem {
+            throw problem
+        } catch {
+            throw Problem.cutOff
         }
         if let declared = request.headers[.contentLength], Int(declared) != bytes.count {
-            throw Problem.invalidRequest("the body ended before its declared length")
+            throw Problem.cutOff
         }
         return bytes
     }

@@ -9,7 +9,7 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             Other hosts than this machine need TLS (--tls-certificate and --tls-key), or --behind-proxy where a proxy \
             on this machine ends it. Metrics in Prometheus form are for the owner: on a port of their own, on \
-            loopback.
+            loopback, for the token in the file metrics.token of the site's folder.
             """)
 
     @OptionGroup var site: SiteOptions
@@ -39,7 +39,9 @@ struct ServeCommand: AsyncParsableCommand {
         let name = PrintableText.escape(site.description.name)
         try await serve(
             configuration, datasite: site,
-            onMetrics: { Terminal.output.line("Metrics on http://127.0.0.1:\($0)/metrics") },
+            onMetrics: {
+                Terminal.output.line("Metrics on http://127.0.0.1:\($0)/metrics, for the token in metrics.token")
+            },
             onListening: { port in
                 let shown = host.contains(":") ? "[\(host)]" : host
                 Terminal.output.line("Datasite “\(name)” listening on \(scheme)://\(shown):\(port)")

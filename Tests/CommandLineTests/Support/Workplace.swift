@@ -114,20 +114,28 @@ final class Workplace: Sendable {
     }
 
     /// Starts `parley` and does not wait for it.
-    func start(_ arguments: [String], output: Any = FileHandle.nullDevice) throws -> Process {
-        let process = process([Self.executable] + arguments, [:])
+    ///
+    /// - Parameter errors: Where its diagnostics go; nil: the descriptor is closed.
+    func start(
+        _ arguments: [String], output: Any = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
+    ) throws -> Process {
+        let shell = errors == nil ? ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>&-"] : []
+        let process = process(shell + [Self.executable] + arguments, [:])
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
+        process.standardError = errors ?? FileHandle.nullDevice
         try process.run()
         children.withLock { $0.append(process.processIdentifier) }
         return process
     }
 
     /// Starts `parley serve` on a free port and waits for the line that says where it listens.
-    func serve(site: String? = nil) throws -> Server {
+    ///
+    /// - Parameter log: Where its log goes; nil: the descriptor is closed.
+    func serve(site: String? = nil, log: Any? = FileHandle.nullDevice) throws -> Server {
         let pipe = Pipe()
-        let process = try start(["serve", "--port", "0"] + (site.map { ["--site", $0] } ?? []), output: pipe)
+        let arguments = ["serve", "--port", "0"] + (site.map { ["--site", $0] } ?? [])
+        let process = try start(arguments, output: pipe, errors: log)
         var text = ""
         while true {
             let data = pipe.fileHandleForReading.availableData

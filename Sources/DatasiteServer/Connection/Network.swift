@@ -1,0 +1,49 @@
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A block of addresses that one party may hold.
+struct Network: Hashable, Sendable {
+    /// How wide, from what a line of a provider gets to a whole site's.
+    enum Width: Int, Hashable, Sendable, CaseIterable {
+        /// An IPv6 network of 48 bits, which a site or a generous home may have (RFC 6177).
+        case site
+        /// An IPv4 network of 24 bits, or an IPv6 one of 56, which many a home has.
+        case subnet
+        /// An IPv4 address, or an IPv6 network of 64 bits (RFC 4291, section 2.5.4).
+        case address
+    }
+
+    let width: Width
+    let prefix: [UInt8]
+
+    /// The networks that an address lies in, the widest first; none for a local socket.
+    static func all(of address: SocketAddress?) -> [Network] {
+        all(of: address?.ipAddress ?? "")
+    }
+
+    /// The same for an address as text, a zone after `%` left out. IPv4 within IPv6 counts as IPv4.
+    static func all(of text: String) -> [Network] {
+        let text = String(text.prefix { $0 != "%" })
+        var four = in_addr()
+        if inet_pton(AF_INET, text, &four) == 1 { return ofFour(withUnsafeBytes(of: four, Array.init)) }
+        var six = in6_addr()
+        guard inet_pton(AF_INET6, text, &six) == 1 else { return [] }
+        let bytes = withUnsafeBytes(of: six, Array.init)
+        let isMapped = bytes.prefix(12) == ArraySlice([UInt8](repeating: 0, count: 10) + [0xFF, 0xFF])
+        if isMapped { return ofFour(Array(bytes.suffix(4))) }
+        return [(Width.site, 6), (.subnet, 7), (.address, 8)].map {
+            Network(width: $0.0, prefix: Array(bytes.prefix($0.1)))
+        }
+    }
+
+    private static func ofFour(_ bytes: [UInt8]) -> [Network] {
+        [Network(width: .subnet, prefix: Array(bytes.prefix(3))), Network(width: .address, prefix: bytes)]
+    }
+}
