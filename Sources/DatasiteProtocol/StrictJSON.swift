@@ -91,10 +91,16 @@ public struct StrictObject {
 
     public mutating func optionalInteger(_ key: String) throws(JSONError) -> Int64? {
         guard let value = value(key) else { return nil }
-        guard case .number(let literal) = value, let number = Int64(literal) else {
+        guard case .number(let literal) = value, let number = Int64(literal) ?? Self.whole(literal) else {
             throw mismatch(key, "an integer", value)
         }
         return number
+    }
+
+    /// `2.0` and `2e0` are integers too (JSON Schema, 2020-12, section 4.2.3), as far as a double holds each of them.
+    private static func whole(_ literal: String) -> Int64? {
+        guard let number = Double(literal), abs(number) < 0x1p53 else { return nil }
+        return Int64(exactly: number)
     }
 
     public mutating func integer(_ key: String) throws(JSONError) -> Int64 {

@@ -41,6 +41,14 @@ struct StrictJSONTests {
         #expect(nested.message.hasPrefix("unknown key 'error.x'"))
     }
 
+    @Test("An integer is one however it is written, as JSON Schema has it")
+    func integers() throws {
+        for literal in ["20", "20.0", "2e1", "2.0E+1"] {
+            let text = #"{"dataset":"d","sql":"s","epsilon":1,"groupsPerUnit":\#(literal)}"#
+            #expect(try AskRequest(decoding: Array(text.utf8)).groupsPerUnit == 20)
+        }
+    }
+
     @Test("A key twice, a missing key, a wrong type, two budgets: each says so")
     func mistakes() throws {
         #expect(
@@ -56,6 +64,10 @@ struct StrictJSONTests {
         #expect(
             error(#"{"dataset":"d","sql":"s","epsilon":1,"groupsPerUnit":1.5}"#)?.message
                 == "'groupsPerUnit' must be an integer, not 1.5")
+        // A double does not hold each integer of this size.
+        #expect(
+            error(#"{"dataset":"d","sql":"s","epsilon":1,"groupsPerUnit":9007199254740993.0}"#)?.message
+                == "'groupsPerUnit' must be an integer, not 9007199254740993.0")
         #expect(
             error(#"{"dataset":"d","sql":"s","epsilon":1,"rho":1}"#)?.message
                 == "exactly one of 'epsilon', 'rho' and 'error' must be given, not 2")

@@ -46,7 +46,7 @@ struct OwnerTests {
         for _ in 0..<10 {
             let test = try TestSite()
             let site = try test.reopened()
-            _ = try site.addUser("ada", role: .researcher)
+            _ = try site.addUser("eve", role: .researcher)
             _ = try site.budget(as: Datasite.localOwner)
             try site.close()
             try test.site.close()

@@ -39,7 +39,13 @@ struct DatasiteResponder: HTTPResponder {
 
     private func answer(_ request: Request, _ context: Exchange, _ record: inout RequestRecord) async -> Response {
         do {
-            guard request.head.path?.utf8.count ?? 0 <= routes.limits.targetBytes else { throw Problem.targetTooLong }
+            let target = request.head.path ?? ""
+            guard target.utf8.count <= routes.limits.targetBytes else {
+                // A path so long leads nowhere; a query so long is none that a resource takes.
+                throw target.prefix { $0 != "?" }.utf8.count <= routes.limits.targetBytes
+                    ? Problem.invalidRequest("the query is longer than any that this server takes")
+                    : Problem.targetTooLong
+            }
             switch table.match(method: request.method.rawValue, path: request.uri.path) {
             case .none: throw Problem.notFound
             case .otherMethods(let methods): return Reply.problem(.methodNotAllowed(methods), allow: methods)
