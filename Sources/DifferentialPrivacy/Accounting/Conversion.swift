@@ -44,7 +44,8 @@ public enum Conversion {
         guard epsilon >= 0, rho < .infinity else { return 1 }
         func terms(_ order: Double) -> (sum: Double, size: Double) {
             let divergence = order * (rho * (order + 1) - epsilon)
-            let ratio = log(order) - log1p(order)
+            // ln(order / (1 + order)): a difference of logarithms would lose, times the order, more than the slack covers.
+            let ratio = -log1p(1 / order)
             return (
                 divergence + order * ratio - log1p(order), order * (rho * (order + 1) + epsilon - ratio) + log1p(order)
             )

@@ -22,7 +22,7 @@ public enum RenyiConversion: String, Sendable, Hashable, Codable, CaseIterable {
         switch self {
         case .classic: return roundedUp(divergence - logDelta / t, size: divergence - logDelta / t)
         case .improved:
-            let ratio = log(t) - log(order)
+            let ratio = Self.logRatio(t)
             let share = (logDelta + log(order)) / t
             return roundedUp(divergence + ratio - share, size: divergence - ratio + (log(order) - logDelta) / t)
         }
@@ -36,10 +36,13 @@ public enum RenyiConversion: String, Sendable, Hashable, Codable, CaseIterable {
         switch self {
         case .classic: return roundedUp(exponent, size: size)
         case .improved:
-            let ratio = log(t) - log(order)
+            let ratio = Self.logRatio(t)
             return roundedUp(exponent + t * ratio - log(order), size: size - t * ratio + log(order))
         }
     }
+
+    /// ln(t / (t + 1)): a difference of logarithms would lose more than is rounded up.
+    private static func logRatio(_ t: Double) -> Double { -log1p(1 / t) }
 
     private func roundedUp(_ value: Double, size: Double) -> Double {
         let result = value + 0x1p-48 * size
