@@ -116,17 +116,13 @@ struct Binder {
     }
 
     private static func typed(_ type: String, _ text: String, _ position: Int) throws(QueryError) -> Expression {
-        if type == "DATE" {
-            guard let days = CivilDate.parseDate(text) else {
-                throw QueryError("this is not a date", at: position, hint: "Write DATE '2020-01-31'.")
-            }
-            return .literal(.date(days), .date)
-        }
-        guard let seconds = CivilDate.parseTimestamp(text) else {
+        let type: ValueType = type == "DATE" ? .date : .timestamp
+        guard let literal = Coercion.convert(.literal(.text(text), .text), to: type) else {
             throw QueryError(
-                "this is not a timestamp", at: position, hint: "Write TIMESTAMP '2020-01-31 23:59:00' (UTC).")
+                "this is not \(TypeName.words(type))", at: position,
+                hint: type == .date ? "Write DATE '2020-01-31'." : "Write TIMESTAMP '2020-01-31 23:59:00' (UTC).")
         }
-        return .literal(.timestamp(seconds), .timestamp)
+        return literal
     }
 
     // MARK: operators
@@ -185,7 +181,7 @@ struct Binder {
         let (bound, _) = try unified([operand] + list, "compared")
         var values: [Value] = []
         for (element, syntax) in zip(bound.dropFirst(), list) {
-            guard let value = ScalarEvaluator.constant(element), value != .null else {
+            guard let value = element.constant, value != .null else {
                 throw QueryError(
                     "IN takes a list of literals", at: syntax.position,
                     hint: "For null write x IS NULL; to compare with a column write x = y.")

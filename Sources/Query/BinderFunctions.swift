@@ -95,7 +95,7 @@ extension Binder {
     /// A finite number that the text states.
     mutating func constant(_ syntax: Syntax, _ what: String) throws(QueryError) -> Double {
         let bound = try bind(syntax)
-        guard let value = ScalarEvaluator.constant(bound)?.number, value.isFinite else {
+        guard let value = bound.constant?.number, value.isFinite else {
             throw QueryError("\(what) is a number that stands in the text", at: syntax.position)
         }
         return value
@@ -156,7 +156,7 @@ extension Binder {
                 }
                 end = converted
             }
-            guard let value = ScalarEvaluator.constant(end)?.number, value.isFinite else {
+            guard let value = end.constant?.number, value.isFinite else {
                 throw QueryError("a bound of CLAMP stands in the text", at: argument.position)
             }
             ends.append(value)

@@ -103,7 +103,7 @@ struct BoundsScope: Hashable {
         case .cast(let operand, let type): return cast(operand, to: type)
         case .datePart(let part, let operand): return datePart(part, operand)
         case .dateTruncate(let part, let operand, let type):
-            return bounds(operand).mapped { ScalarFunctions.truncate($0, part, type) }
+            return calendar(operand) { part.start(of: $0, type) }
         case .textFunction(_, let operand): return Bounds.text.orNull(bounds(operand).isNullable)
         case .textLength(let operand):
             return Bounds(lower: 0, upper: .infinity, isNullable: bounds(operand).isNullable)
@@ -214,28 +214,42 @@ struct BoundsScope: Hashable {
         // Whether it rounds or cuts, a cast gives an integer between the neighbours of its operand.
         case (.real, .integer):
             return x.mapped({ $0 }).outwardIntegers.representable(.integer)
-        case (.date, .timestamp): return x.mapped { $0 * Double(CivilDate.secondsPerDay) }
-        case (.timestamp, .date): return x.mapped { ($0 / Double(CivilDate.secondsPerDay)).rounded(.down) }
-        case (_, .boolean): return Bounds.boolean.orNull()
-        case (_, .text): return Bounds.text.orNull(x.isNullable)
+        case (.date, .timestamp): return calendar(operand) { $0 * secondsPerDay }
+        case (.timestamp, .date): return x.mapped { ($0 / Double(secondsPerDay)).rounded(.down) }
+        case (_, .boolean): return Bounds.boolean.orNull(operand.type == .text || x.isNullable)
+        case (.date, .text), (.timestamp, .text): return Bounds.text.orNull(calendar(operand) { $0 }.isNullable)
+        case (.integer, .text), (.real, .text), (.boolean, .text): return Bounds.text.orNull(x.isNullable)
         default: return .unbounded
         }
     }
 
     private func datePart(_ part: DatePart, _ operand: Expression) -> Bounds {
+        let x = calendar(operand) { part == .year ? part.value(of: $0, operand.type) : $0 }
+        guard part != .year, !x.isEmpty else { return x }
+        let isTime = part == .hour || part == .minute || part == .second
+        let upper = isTime && operand.type == .date ? 0 : part.range.upperBound
+        return Bounds(lower: Double(part.range.lowerBound), upper: Double(upper), isNullable: x.isNullable)
+    }
+
+    /// The interval of a function of dates or timestamps that does not decrease and is null outside years 0 to 9999.
+    /// Where nothing is declared, dates lie within: they are read from four digits.
+    private func calendar(_ operand: Expression, _ function: (Int64) -> Int64?) -> Bounds {
         let x = bounds(operand)
-        let nullable = x.isNullable
-        switch part {
-        case .year: return x.mapped { ScalarFunctions.year($0, operand.type) }
-        case .quarter: return Bounds(lower: 1, upper: 4, isNullable: nullable)
-        case .month: return Bounds(lower: 1, upper: 12, isNullable: nullable)
-        case .week: return Bounds(lower: 1, upper: 53, isNullable: nullable)
-        case .day: return Bounds(lower: 1, upper: 31, isNullable: nullable)
-        case .dayOfWeek: return Bounds(lower: 1, upper: 7, isNullable: nullable)
-        case .dayOfYear: return Bounds(lower: 1, upper: 366, isNullable: nullable)
-        case .hour: return Bounds(lower: 0, upper: operand.type == .date ? 0 : 23, isNullable: nullable)
-        case .minute, .second: return Bounds(lower: 0, upper: operand.type == .date ? 0 : 59, isNullable: nullable)
+        guard !x.isEmpty, let years = operand.type.calendar else { return x }
+        let (least, largest) = (Double(years.lowerBound), Double(years.upperBound))
+        guard x.lower <= largest, x.upper >= least else { return .onlyNull }
+        var result = x
+        if x.lower.isFinite {
+            let first = function(Int64(Swift.max(x.lower, least).rounded(.down)))
+            result.lower = first.map(Double.init) ?? least
+            result.isNullable = result.isNullable || first == nil || x.lower < least
         }
+        if x.upper.isFinite {
+            let last = function(Int64(Swift.min(x.upper, largest).rounded(.down)))
+            result.upper = last.map(Double.init) ?? largest
+            result.isNullable = result.isNullable || last == nil || x.upper > largest
+        }
+        return result
     }
 }
 

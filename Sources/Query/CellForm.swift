@@ -31,12 +31,12 @@ indirect enum CellForm: Sendable, Hashable {
         case .cast(let operand, .integer) where operand.type == .real:
             return mapped(derive(operand, keys, aggregates), .cast(.column(0, .real), .integer))
         case .round(let operand, let digits):
-            return mapped(derive(operand, keys, aggregates), .round(.column(0, operand.type), digits: digits))
-        case .clamp(let operand, let lower, let upper, let type):
+            return mapped(derive(operand, keys, aggregates), .round(.column(0, .real), digits: digits))
+        case .clamp(let operand, let lower, let upper, _):
             return mapped(
-                derive(operand, keys, aggregates), .clamp(.column(0, type), lower: lower, upper: upper, type))
-        case .function(let function, let operand, let type) where function != .absolute:
-            return mapped(derive(operand, keys, aggregates), .function(function, .column(0, operand.type), type))
+                derive(operand, keys, aggregates), .clamp(.column(0, .real), lower: lower, upper: upper, .real))
+        case .function(let function, let operand, _) where function != .absolute:
+            return mapped(derive(operand, keys, aggregates), .function(function, .column(0, .real), .real))
         default: return .none
         }
     }
@@ -78,8 +78,8 @@ indirect enum CellForm: Sendable, Hashable {
         _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, _ leftExpression: Expression,
         _ rightExpression: Expression
     ) -> CellForm {
-        let leftConstant = ScalarEvaluator.constant(leftExpression)?.number
-        let rightConstant = ScalarEvaluator.constant(rightExpression)?.number
+        let leftConstant = leftExpression.constant?.number
+        let rightConstant = rightExpression.constant?.number
         switch operation {
         case .add, .subtract:
             let sign = operation == .add ? 1.0 : -1.0
@@ -112,12 +112,24 @@ indirect enum CellForm: Sendable, Hashable {
         }
     }
 
-    // MARK: one group
+    // MARK: groups
 
-    /// The interval, given the noisy integers of a group; nil where none follows.
-    func interval(_ model: ErrorModel, _ noisy: (LinearForm.Term) -> Int64) -> Interval? {
+    /// The intervals of groups, given each one's noisy integers; nil where none follow.
+    func intervals(
+        _ model: ErrorModel, _ groups: [Int], _ noisy: (Int, LinearForm.Term) -> Int64
+    ) -> [Interval]? {
+        guard case .monotone(let function, let inner) = self else {
+            return self == .none ? nil : groups.compactMap { group in interval(model) { noisy(group, $0) } }
+        }
+        guard let intervals = inner.intervals(model, groups, noisy) else { return nil }
+        let ends = Self.apply(function, intervals.flatMap { [$0.lower, $0.upper] })
+        return intervals.indices.map { Interval(lower: ends[2 * $0], upper: ends[2 * $0 + 1]) }
+    }
+
+    /// The interval of one group; nil where none follows from its numbers alone.
+    private func interval(_ model: ErrorModel, _ noisy: (LinearForm.Term) -> Int64) -> Interval? {
         switch self {
-        case .none: return nil
+        case .none, .monotone: return nil
         case .linear(let form): return model.interval(form, form.value(noisy))
         case .ratio(let numerator, let denominator, let lower, let upper):
             let interval = model.ratio(numerator, numerator.value(noisy), denominator, denominator.value(noisy))
@@ -129,18 +141,17 @@ indirect enum CellForm: Sendable, Hashable {
                 count: (count, count.value(noisy)), largest: largest)
             guard isRoot, interval.lower.isFinite, interval.upper.isFinite else { return interval }
             return Interval(lower: interval.lower.squareRoot(), upper: interval.upper.squareRoot())
-        case .monotone(let function, let inner):
-            return inner.interval(model, noisy).map {
-                Interval(lower: Self.apply(function, $0.lower), upper: Self.apply(function, $0.upper))
-            }
         }
     }
 
-    private static func apply(_ function: Expression, _ end: Double) -> Double {
-        let finite = Swift.min(Swift.max(end, -.greatestFiniteMagnitude), .greatestFiniteMagnitude)
-        guard let value = ScalarEvaluator(row: [.real(finite)]).evaluate(function).number, abs(value) < 1e300 else {
-            return end > 0 ? .infinity : -.infinity
+    private static func apply(_ function: Expression, _ ends: [Double]) -> [Double] {
+        let finite = ends.map {
+            Value.real(Swift.min(Swift.max($0, -.greatestFiniteMagnitude), .greatestFiniteMagnitude))
         }
-        return value
+        let rows = ValueRows(count: ends.count, columns: [0: ValueRows.Column(.real, finite)])
+        return zip(rows.values(of: [function])[0], ends).map { value, end in
+            guard let number = value.number, abs(number) < 1e300 else { return end > 0 ? .infinity : -.infinity }
+            return number
+        }
     }
 }

@@ -35,9 +35,9 @@ enum Coercion {
     static func convert(_ expression: Expression, to type: ValueType) -> Expression? {
         if case .literal(.null, _) = expression { return .literal(.null, type) }
         if expression.type == type { return expression }
-        if case .literal(let value, _) = expression {
-            let cast = ScalarEvaluator.cast(value, to: type)
-            return cast == .null ? nil : .literal(cast, type)
+        if case .literal = expression {
+            guard let cast = Expression.cast(expression, type).constant, cast != .null else { return nil }
+            return .literal(cast, type)
         }
         return .cast(expression, type)
     }
@@ -62,7 +62,7 @@ enum Coercion {
             return false
         }
         guard areLiterals else { return expression }
-        return .literal(ScalarEvaluator().evaluate(expression), expression.type)
+        return .literal(expression.constant ?? .null, expression.type)
     }
 
     static func canCast(_ from: ValueType, to type: ValueType) -> Bool {

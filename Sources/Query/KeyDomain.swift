@@ -41,12 +41,15 @@ struct KeyDomain {
             return union(branches.map(\.value) + [otherwise])
         case .coalesce(let operands, _), .extremum(_, let operands, _): return union(operands)
         case .cast(let operand, .real) where operand.type == .integer:
-            return structural(operand)?.map { ScalarEvaluator.cast($0, to: .real) }
+            return structural(operand).map { values in
+                let rows = ValueRows(count: values.count, columns: [0: ValueRows.Column(.integer, values)])
+                return rows.values(of: [.cast(.column(0, .integer), .real)])[0]
+            }
         case .bin(let operand, let width, let origin, let type): return bins(operand, width, origin, type)
         case .dateTruncate(let part, let operand, let type): return starts(part, operand, type)
         case .function(.floor, _, .real), .function(.ceiling, _, .real): return wholeReals(expression, step: 1)
         case .round(_, let digits) where digits <= 0:
-            return wholeReals(expression, step: ScalarFunctions.round(ScalarFunctions.power(10, -digits), digits: 0))
+            return wholeReals(expression, step: ScalarFunctions.scale(digits: digits))
         default:
             if expression.type == .boolean { return [.boolean(false), .boolean(true)] }
             return range(expression) ?? enumerated(expression)?.filter { $0 != .null }
@@ -118,8 +121,8 @@ struct KeyDomain {
     private func starts(_ part: DatePart, _ operand: Expression, _ type: ValueType) -> [Value]? {
         let bounds = scope.bounds.bounds(operand)
         if bounds.isEmpty { return [] }
-        guard bounds.isFinite, abs(bounds.lower) < 0x1p53, abs(bounds.upper) < 0x1p53 else { return nil }
-        let day = type == .date ? 1 : CivilDate.secondsPerDay
+        guard bounds.isFinite, let calendar = type.calendar else { return nil }
+        let day = type == .date ? 1 : secondsPerDay
         // Adding the longest period to a start lands in the next period.
         let longest: Int64 =
             switch part {
@@ -130,13 +133,16 @@ struct KeyDomain {
             case .hour: type == .date ? 1 : 3_600
             default: day
             }
+        // Outside the calendar they are null.
+        let first = Swift.max(bounds.lower.rounded(.down), Double(calendar.lowerBound))
+        let last = Swift.min(bounds.upper.rounded(.down), Double(calendar.upperBound))
+        guard first <= last else { return [] }
         var values: [Value] = []
-        var start = ScalarFunctions.truncate(Int64(bounds.lower.rounded(.down)), part, type)
-        let last = Int64(bounds.upper.rounded(.down))
-        while start <= last {
+        var next = part.start(of: Int64(first), type)
+        while let start = next, start <= Int64(last) {
             guard values.count < Limits.groups else { return nil }
             values.append(type == .date ? .date(start) : .timestamp(start))
-            start = ScalarFunctions.truncate(start + longest, part, type)
+            next = part.start(of: start + longest, type)
         }
         return values
     }
@@ -168,19 +174,17 @@ struct KeyDomain {
     private func evaluateAll(
         _ expression: Expression, _ columns: [Int], _ domains: [[Value]], _ combinations: Int
     ) -> [Value] {
-        var row = [Value](repeating: .null, count: (columns.max() ?? -1) + 1)
-        var results: [Value] = []
-        var seen = Set<Value>()
-        for combination in 0..<combinations {
-            var rest = combination
-            for (column, domain) in zip(columns, domains).reversed() {
-                row[column] = domain[rest % domain.count]
-                rest /= domain.count
-            }
-            let value = ScalarEvaluator(row: row).evaluate(expression)
-            if seen.insert(value).inserted { results.append(value) }
+        var inputs: [Int: ValueRows.Column] = [:]
+        // How many combinations in a row share a value: the last column changes fastest.
+        var run = combinations
+        for (column, domain) in zip(columns, domains) {
+            run /= domain.count
+            let values = (0..<combinations).map { domain[$0 / run % domain.count] }
+            inputs[column] = ValueRows.Column(scope.schema(ofColumn: column)?.type ?? .boolean, values)
         }
-        return results
+        var seen = Set<Value>()
+        return ValueRows(count: combinations, columns: inputs).values(of: [expression])[0]
+            .filter { seen.insert($0).inserted }
     }
 
     private func small(_ column: ColumnSchema) -> [Value]? {

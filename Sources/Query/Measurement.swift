@@ -139,7 +139,7 @@ struct KeyOrder {
             if let rank {
                 order = (rank[left[index]] ?? 0) - (rank[right[index]] ?? 0)
             } else {
-                order = ScalarEvaluator.order(left[index], right[index])
+                order = Value.order(left[index], right[index])
             }
             if order != 0 { return order < 0 }
         }

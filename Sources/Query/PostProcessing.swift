@@ -7,40 +7,47 @@ struct PostProcessing {
     let columns: [PlannedColumn]
     let notes: [String]
 
-    private struct Group {
-        var index: Int
-        var row: [Value]
-        var order: [Value] = []
-    }
-
     func answer(_ noisy: NoisyGroups) -> NoisyAnswer {
-        var groups: [Group] = []
-        for (index, keys) in noisy.keys.enumerated() {
-            let row = keys + zip(output.forms, output.types).map { estimate($0, $1, noisy, index) }
-            let evaluator = ScalarEvaluator(row: row)
-            if let having = output.having, evaluator.evaluate(having) != .boolean(true) { continue }
-            let order = output.orders.map { evaluator.evaluate($0.expression) }
-            groups.append(Group(index: index, row: row, order: order))
+        var groups = Array(noisy.keys.indices)
+        if output.having != nil || !output.orders.isEmpty {
+            let rows = rows(groups, noisy)
+            if let having = output.having {
+                let kept = rows.values(of: [having])[0]
+                groups = groups.filter { kept[$0] == .boolean(true) }
+            }
+            if !output.orders.isEmpty { groups = sorted(groups, rows.values(of: output.orders.map(\.expression))) }
         }
-        if !output.orders.isEmpty { groups = sorted(groups) }
-        let limited = groups.dropFirst(output.offset).prefix(output.limit ?? groups.count)
-        let model = ErrorModel(channels: output.channels)
+        groups = Array(groups.dropFirst(output.offset).prefix(output.limit ?? groups.count))
+        let cells = cells(groups, noisy)
         return NoisyAnswer(
             columns: columns.map { AnswerColumn(name: $0.name, type: $0.type, isKey: $0.isKey) },
-            rows: limited.map { group in output.items.map { cell($0, group, noisy, model) } }, notes: notes)
+            rows: groups.indices.map { row in cells.map { $0[row] } }, notes: notes)
+    }
+
+    /// The keys of groups, then their aggregates.
+    private func rows(_ groups: [Int], _ noisy: NoisyGroups) -> ValueRows {
+        var columns: [Int: ValueRows.Column] = [:]
+        for (index, key) in output.keys.enumerated() {
+            columns[index] = ValueRows.Column(key.expression.type, groups.map { noisy.keys[$0][index] })
+        }
+        for (index, (form, type)) in zip(output.forms, output.types).enumerated() {
+            columns[output.keys.count + index] = ValueRows.Column(
+                type, groups.map { estimate(form, type, noisy, $0) })
+        }
+        return ValueRows(count: groups.count, columns: columns)
     }
 
     /// Groups that compare equal stay in the order of their keys.
-    private func sorted(_ groups: [Group]) -> [Group] {
-        groups.enumerated().sorted { left, right in
-            for (position, order) in output.orders.enumerated() {
-                let (a, b) = (left.element.order[position], right.element.order[position])
+    private func sorted(_ groups: [Int], _ orders: [[Value]]) -> [Int] {
+        groups.sorted { left, right in
+            for (order, values) in zip(output.orders, orders) {
+                let (a, b) = (values[left], values[right])
                 if (a == .null) != (b == .null) { return (a == .null) == order.nullsFirst }
-                let comparison = ScalarEvaluator.order(a, b)
+                let comparison = Value.order(a, b)
                 if comparison != 0 { return (comparison < 0) != order.isDescending }
             }
-            return left.offset < right.offset
-        }.map(\.element)
+            return left < right
+        }
     }
 
     // MARK: estimates
@@ -90,26 +97,38 @@ struct PostProcessing {
 
     // MARK: cells
 
-    private func cell(_ item: OutputPlan.Item, _ group: Group, _ noisy: NoisyGroups, _ model: ErrorModel) -> AnswerCell
-    {
-        switch item {
-        case .scalar(let expression, let form):
-            let value = ScalarEvaluator(row: group.row).evaluate(expression)
-            guard let interval = form.interval(model, reader(noisy, group.index)) else {
-                return AnswerCell(value: value)
+    /// For each item, the cells of groups.
+    private func cells(_ groups: [Int], _ noisy: NoisyGroups) -> [[AnswerCell]] {
+        let expressions = output.items.compactMap { item in
+            if case .scalar(let expression, _) = item { expression } else { nil }
+        }
+        var values = rows(groups, noisy).values(of: expressions)[...]
+        let model = ErrorModel(channels: output.channels)
+        return output.items.map { item in
+            switch item {
+            case .scalar(_, let form):
+                let intervals = form.intervals(model, groups) { noisy.counts[$1.channel][$0] }
+                return Self.cells(values.popFirst() ?? [], intervals)
+            case .bin(let channel, let bin): return groups.map { self.bin(bin, of: channel, noisy, $0) }
             }
+        }
+    }
+
+    private static func cells(_ values: [Value], _ intervals: [Interval]?) -> [AnswerCell] {
+        guard let intervals else { return values.map { AnswerCell(value: $0) } }
+        return zip(values, intervals).map { value, interval in
             // An estimate that was moved into its bounds can lie beyond an interval that was not.
             let number = value.number
             return AnswerCell(
                 value: value, lower: Swift.min(interval.lower, number ?? interval.lower),
                 upper: Swift.max(interval.upper, number ?? interval.upper))
-        case .bin(let channel, let bin):
-            guard case .histogram(_, let edges) = output.channels[channel].quantity else {
-                return AnswerCell(value: .null)
-            }
-            let count = noisy.counts[channel][group.index * (edges.count - 1) + bin]
-            let half = Double(output.channels[channel].halfWidth95)
-            return AnswerCell(value: .integer(count), lower: Double(count) - half, upper: Double(count) + half)
         }
+    }
+
+    private func bin(_ bin: Int, of channel: Int, _ noisy: NoisyGroups, _ group: Int) -> AnswerCell {
+        guard case .histogram(_, let edges) = output.channels[channel].quantity else { return AnswerCell(value: .null) }
+        let count = noisy.counts[channel][group * (edges.count - 1) + bin]
+        let half = Double(output.channels[channel].halfWidth95)
+        return AnswerCell(value: .integer(count), lower: Double(count) - half, upper: Double(count) + half)
     }
 }

@@ -52,23 +52,12 @@ extension ExpressionNode {
     }
 
     func evaluate(_ part: DatePart, _ count: Int) {
-        let isDate = inputs[0].type == .date
-        mapWords(count) { word in
-            guard word != ColumnEncoding.null else { return word }
-            let days = isDate ? word : floorDivide(word, secondsPerDay)
-            let second = isDate ? 0 : secondOfDay(word, days)
-            return part.value(days: days, second: second) ?? ColumnEncoding.null
-        }
+        let type = inputs[0].type
+        mapWords(count) { $0 == ColumnEncoding.null ? $0 : part.value(of: $0, type) ?? ColumnEncoding.null }
     }
 
     func evaluateTruncate(_ part: DatePart, _ count: Int) {
-        let isDate = inputs[0].type == .date
-        mapWords(count) { word in
-            guard word != ColumnEncoding.null else { return word }
-            let days = isDate ? word : floorDivide(word, secondsPerDay)
-            let second = isDate ? 0 : secondOfDay(word, days)
-            guard let start = part.start(days: days, second: second) else { return ColumnEncoding.null }
-            return isDate ? start.days : start.days * secondsPerDay + start.second
-        }
+        let type = inputs[0].type
+        mapWords(count) { $0 == ColumnEncoding.null ? $0 : part.start(of: $0, type) ?? ColumnEncoding.null }
     }
 }

@@ -45,9 +45,6 @@ struct CivilDate: Hashable {
     }
 }
 
-/// Seconds of a day.
-let secondsPerDay: Int64 = 86_400
-
 /// What is left of a timestamp behind its days. The product may leave 64 bits at their end; the difference does not.
 @inline(__always)
 func secondOfDay(_ seconds: Int64, _ days: Int64) -> Int64 { seconds &- days &* secondsPerDay }

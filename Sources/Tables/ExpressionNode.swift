@@ -46,9 +46,9 @@ final class ExpressionNode {
     }
 
     /// Room for a chunk's results: a plan compiles without it. A constant stands in all of them.
-    func allocate(_ pool: TextPool) {
-        guard capacity == 0 else { return }
-        capacity = RowChunk.capacity
+    func allocate(_ capacity: Int, _ pool: TextPool) {
+        guard self.capacity == 0 else { return }
+        self.capacity = capacity
         if type == .real {
             let value = reals[0]
             reals.deallocate()
@@ -84,7 +84,7 @@ final class ExpressionNode {
 /// What a node does with its inputs.
 enum NodeOperation {
     case constant
-    /// Without a stored column, a plan's.
+    /// Without a stored column, a plan's, or one whose results are set from outside.
     case column(StoredColumn?, isRight: Bool, firstText: Int64)
     case integerArithmetic(ArithmeticOperator)
     case realArithmetic(ArithmeticOperator)
@@ -121,6 +121,8 @@ final class ExpressionProgram {
     let columns: [ColumnSchema]
     let source: RowSource?
     let lookups: [LookupTable]
+    /// The most rows of a chunk.
+    let capacity: Int
     let pool = TextPool()
     let meter = WorkMeter()
     private(set) var nodes: [ExpressionNode] = []
@@ -132,12 +134,14 @@ final class ExpressionProgram {
     private var lookupReads: [Int: Int] = [:]
     private let lookupRowCounts: [Double]
     private var hasRoom = false
+    private var nodeBytes = 0.0
 
     init(source: RowSource, lookups: [LookupTable]) {
         columns = source.columns
         self.source = source
         self.lookups = lookups
         lookupRowCounts = lookups.map { Double($0.rowCount) }
+        capacity = RowChunk.capacity
         for index in columns.indices {
             if let dictionary = source.column(index)?.stored.dictionary {
                 firstTexts[index] = Int64(pool.add(dictionary))
@@ -145,19 +149,22 @@ final class ExpressionProgram {
         }
     }
 
-    /// For a plan: what it compiles is weighed and never evaluated. Of lookup tables only the schema matters, and how
-    /// many rows they have.
-    init(columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double]) {
+    /// For a plan, in which what is compiled is weighed and never evaluated: of lookup tables only the schema matters, and
+    /// how many rows they have. And for rows that are not stored: their columns' results are set from outside.
+    init(columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double] = [], capacity: Int = RowChunk.capacity)
+    {
         self.columns = columns
         source = nil
         self.lookups = lookups
         self.lookupRowCounts = lookupRowCounts
+        self.capacity = capacity
     }
 
     /// Computes all nodes for a chunk.
     func evaluate(_ chunk: RowChunk) {
         if !hasRoom {
-            for node in constants + nodes { node.allocate(pool) }
+            for node in constants + nodes { node.allocate(capacity, pool) }
+            nodeBytes = nodeBytes(interned: Double(pool.internedCount))
             hasRoom = true
         }
         pool.beginChunk()
@@ -169,12 +176,11 @@ final class ExpressionProgram {
     }
 
     /// Bytes that nodes and texts hold now.
-    var heldBytes: Double {
-        heldBytes(interned: Double(pool.internedCount))
-    }
+    var heldBytes: Double { nodeBytes + pool.heldBytes }
 
-    func heldBytes(interned: Double) -> Double {
-        (constants + nodes).reduce(pool.heldBytes) { $0 + $1.heldBytes(interned: interned) }
+    /// Bytes of the nodes once they have room, where so many texts are interned.
+    func nodeBytes(interned: Double) -> Double {
+        (constants + nodes).reduce(0) { $0 + $1.heldBytes(interned: interned) }
     }
 
     /// The most texts that are interned, lookup tables' included.
@@ -285,6 +291,7 @@ final class ExpressionProgram {
         nodes.append(node)
         return convert(node, to: type)
     }
+
 
     private func null(_ type: ValueType) -> ExpressionNode {
         type == .real ? constant(.nan) : constant(ColumnEncoding.null, type)

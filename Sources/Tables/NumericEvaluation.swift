@@ -55,25 +55,13 @@ extension ExpressionNode {
         case .floor: mapReals(count) { $0.rounded(.down) }
         case .ceiling: mapReals(count) { $0.rounded(.up) }
         case .squareRoot: mapReals(count) { $0.squareRoot() }
-        case .exponential: mapReals(count) { exp($0) }
-        case .naturalLogarithm: mapReals(count) { log($0) }
+        case .exponential: mapReals(count) { ScalarFunctions.exponential($0) }
+        case .naturalLogarithm: mapReals(count) { ScalarFunctions.logarithm($0) }
         }
     }
 
     func evaluateRound(_ digits: Int, _ count: Int) {
-        mapReals(count) { Self.round($0, digits: digits) }
-    }
-
-    /// Half away from zero at that decimal digit, computed in doubles.
-    static func round(_ value: Double, digits: Int) -> Double {
-        if digits == 0 { return value.rounded(.toNearestOrAwayFromZero) }
-        let scale = pow(10, Double(digits.magnitude))
-        if digits > 0 {
-            let scaled = value * scale
-            // A value this large has no digit there.
-            return scaled.isFinite ? scaled.rounded(.toNearestOrAwayFromZero) / scale : value
-        }
-        return scale.isFinite ? (value / scale).rounded(.toNearestOrAwayFromZero) * scale : value * 0
+        mapReals(count) { ScalarFunctions.round($0, digits: digits) }
     }
 
     func evaluateBin(_ width: Int64, _ origin: Int64, _ count: Int) {
@@ -89,7 +77,7 @@ extension ExpressionNode {
 
     func evaluateBin(_ width: Double, _ origin: Double, _ count: Int) {
         let isPossible = width > 0
-        mapReals(count) { isPossible ? origin + width * (($0 - origin) / width).rounded(.down) : .nan }
+        mapReals(count) { isPossible ? ScalarFunctions.bin($0, width: width, origin: origin) : .nan }
     }
 
     func evaluateClamp(_ lower: Int64, _ upper: Int64, _ count: Int) {

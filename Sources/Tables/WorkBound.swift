@@ -115,7 +115,7 @@ public struct WorkBound: Sendable, Hashable {
     private func largestMemory(_ scan: BoundedScan, _ shape: SourceShape, _ rows: Double) -> Double {
         // Room for nodes, and a chunk's computed texts: these grow by doubling, and so for a moment take three times.
         let interned = scan.program.largestInterned
-        var memory = scan.program.heldBytes(interned: interned)
+        var memory = scan.program.nodeBytes(interned: interned) + scan.program.pool.heldBytes
         for node in scan.program.nodes where node.operation.makesText(node.type) {
             memory += 3 * Double(RowChunk.capacity) * (node.largestText + 8) + 16 * node.largestText
         }

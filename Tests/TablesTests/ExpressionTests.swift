@@ -146,14 +146,6 @@ struct ExpressionTests {
     }
 }
 
-extension ExpressionNode {
-    func value(_ row: Int, _ pool: TextPool) -> Value {
-        if type == .real { return reals[row].isNaN ? .null : .real(reals[row]) }
-        if words[row] == ColumnEncoding.null { return .null }
-        return type == .text ? .text(pool.text(words[row])) : Value(word: words[row], type: type)
-    }
-}
-
 /// A small lookup table: text to text, number, truth.
 struct LookupData {
     let schema = Schema(columns: [column("k", .text), column("t", .text), column("r", .real), column("i", .integer)])

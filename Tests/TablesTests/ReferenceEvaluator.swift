@@ -164,6 +164,8 @@ struct ReferenceEvaluator {
         switch value {
         case .integer(let number): .integer(max(min(number, Int64(upper)), Int64(lower)))
         case .real(let number): .real(max(min(number, upper), lower))
+        case .date(let number): .date(max(min(number, Int64(upper)), Int64(lower)))
+        case .timestamp(let number): .timestamp(max(min(number, Int64(upper)), Int64(lower)))
         default: .null
         }
     }

@@ -2,17 +2,17 @@ import Foundation
 
 @testable import Tables
 
-/// Dates by Foundation's calendar, and casts. That calendar is Julian before 1582, so that early dates are moved by cycles
+/// Dates by Foundation's calendar. That calendar is Julian before 1582, so that early dates are moved by cycles
 /// of 400 years, which have a whole number of weeks.
 extension ReferenceEvaluator {
-    private static let calendar: Calendar = {
+    static let calendar: Calendar = {
         var calendar = Calendar(identifier: .iso8601)
         calendar.timeZone = TimeZone(secondsFromGMT: 0) ?? .gmt
         return calendar
     }()
 
     /// Seconds since 1970; nil outside of what dates are (years 0 to 9999).
-    private func seconds(_ value: Value) -> Int64? {
+    func seconds(_ value: Value) -> Int64? {
         let seconds: Int64
         switch value {
         case .date(let day): seconds = day * 86_400
@@ -22,10 +22,10 @@ extension ReferenceEvaluator {
         return (-62_167_219_200..<253_402_300_800).contains(seconds) ? seconds : nil
     }
 
-    private static let cycle: Int64 = 146_097 * 86_400
+    static let cycle: Int64 = 146_097 * 86_400
 
     /// How many cycles bring a moment behind 1601.
-    private func cycles(_ seconds: Int64) -> Int64 { seconds < -11_644_473_600 ? 4 : 0 }
+    func cycles(_ seconds: Int64) -> Int64 { seconds < -11_644_473_600 ? 4 : 0 }
 
     func datePart(_ part: DatePart, _ value: Value) -> Value {
         guard let seconds = seconds(value) else { return .null }
@@ -76,31 +76,5 @@ extension ReferenceEvaluator {
         if self.seconds(.timestamp(word)) == nil { return .null }
         if case .date = value { return .date(Int64((Double(word) / 86_400).rounded(.down))) }
         return .timestamp(word)
-    }
-
-    func cast(_ value: Value, _ type: ValueType) -> Value {
-        switch (value, type) {
-        case (.null, _): return .null
-        case (.integer, .integer), (.real, .real), (.text, .text), (.boolean, .boolean), (.date, .date),
-            (.timestamp, .timestamp):
-            return value
-        case (.integer(let number), .real): return .real(Double(number))
-        case (.real(let number), .integer):
-            return Int64(exactly: number.rounded(.towardZero)).flatMap { $0 == .min ? nil : .integer($0) } ?? .null
-        case (.integer(let number), .boolean): return .boolean(number != 0)
-        case (.boolean(let flag), .integer): return .integer(flag ? 1 : 0)
-        case (.integer(let number), .text): return .text("\(number)")
-        case (.real(let number), .text): return .text("\(number)")
-        case (.boolean(let flag), .text): return .text(flag ? "true" : "false")
-        case (.date(let day), .timestamp): return seconds(value) == nil ? .null : .timestamp(day * 86_400)
-        case (.timestamp(let second), .date): return .date(Int64((Double(second) / 86_400).rounded(.down)))
-        case (.text(let text), .integer):
-            let digits = text.hasSuffix(".0") ? String(text.dropLast(2)) : text
-            return Int64(digits).map { .integer($0) } ?? .null
-        case (.text(let text), .real): return Double(text).flatMap { $0.isFinite ? .real($0) : nil } ?? .null
-        case (.text(let text), .boolean): return text == "true" ? .boolean(true) : .null
-        case (.text(let text), .date): return text == "2020-02-29" ? .date(18_321) : .null
-        default: return .null
-        }
     }
 }

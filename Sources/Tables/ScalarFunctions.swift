@@ -1,0 +1,64 @@
+import Foundation
+
+/// Functions of one number, each the one that expressions are computed with: interval arithmetic on declared bounds, and
+/// lists of the values that a key can take, follow from the same.
+public enum ScalarFunctions {
+    public static func exponential(_ x: Double) -> Double { exp(x) }
+
+    public static func logarithm(_ x: Double) -> Double { log(x) }
+
+    /// 10^|digits|.
+    public static func scale(digits: Int) -> Double { pow(10, Double(digits.magnitude)) }
+
+    /// Half away from zero at that decimal digit, computed in doubles.
+    public static func round(_ value: Double, digits: Int) -> Double {
+        if digits == 0 { return value.rounded(.toNearestOrAwayFromZero) }
+        let scale = scale(digits: digits)
+        if digits > 0 {
+            let scaled = value * scale
+            // A value this large has no digit there.
+            return scaled.isFinite ? scaled.rounded(.toNearestOrAwayFromZero) / scale : value
+        }
+        return scale.isFinite ? (value / scale).rounded(.toNearestOrAwayFromZero) * scale : value * 0
+    }
+
+    /// `origin + width * floor((x - origin) / width)`.
+    @inline(__always)
+    public static func bin(_ x: Double, width: Double, origin: Double) -> Double {
+        origin + width * ((x - origin) / width).rounded(.down)
+    }
+
+}
+
+/// Seconds of a day, without leap seconds.
+public let secondsPerDay: Int64 = 86_400
+
+extension ValueType {
+    /// The days, or seconds, of years 0 to 9999, where dates and timestamps have parts and text; nil for other types.
+    public var calendar: ClosedRange<Int64>? {
+        switch self {
+        case .date: CivilDate.days
+        case .timestamp:
+            CivilDate.days.lowerBound * secondsPerDay...(CivilDate.days.upperBound + 1) * secondsPerDay - 1
+        case .integer, .real, .text, .boolean: nil
+        }
+    }
+}
+
+extension DatePart {
+    /// The part of a date (days) or timestamp (seconds since 1970); nil outside years 0 to 9999.
+    @inline(__always)
+    public func value(of word: Int64, _ type: ValueType) -> Int64? {
+        guard type == .timestamp else { return value(days: word, second: 0) }
+        let days = floorDivide(word, secondsPerDay)
+        return value(days: days, second: secondOfDay(word, days))
+    }
+
+    /// The start of the part's period that holds a date or timestamp; nil outside years 0 to 9999.
+    @inline(__always)
+    public func start(of word: Int64, _ type: ValueType) -> Int64? {
+        guard type == .timestamp else { return start(days: word, second: 0)?.days }
+        let days = floorDivide(word, secondsPerDay)
+        return start(days: days, second: secondOfDay(word, days)).map { $0.days * secondsPerDay + $0.second }
+    }
+}

@@ -1,0 +1,105 @@
+import DifferentialPrivacy
+import Secrets
+import Tables
+import Testing
+
+@testable import Query
+
+/// Literals, keys and results come to what columns come to: no row is lost, and nothing is charged for groups that cannot be.
+@Suite("What a key, a literal and a result mean")
+struct OneMeaningTests {
+    /// Six doses, of 0, 0.5 and 1.
+    private func answer(_ sql: String) throws -> [[Value]] {
+        let doses = DatasetDescription(
+            name: "doses",
+            schema: Schema(columns: [
+                ColumnSchema(name: "dose", type: .real, domain: [0, 0.5, 1].map { .real($0) }),
+                ColumnSchema(name: "given", type: .date, lowerBound: 18_320, upperBound: 18_322),
+                ColumnSchema(name: "answer", type: .text, domain: ["yes", "No", "5.0"].map { .text($0) }),
+            ]),
+            unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 100,
+            population: "people")
+        let rows: [[Value]] = zip([0, 0.5, 0.5, 1, 1, 1], 0...).map { dose, number in
+            [.real(dose), .date(18_320 + Int64(number % 3)), .text(["yes", "No", "5.0"][number % 3])]
+        }
+        let plan = try Planner.plan(
+            Question(sql: sql, budget: .rho(9_000)), in: PlanningContext(datasets: [doses], regime: Fixtures.zCDP))
+        var random = SeededGenerator(seed: 1)
+        return plan.measure(.table(try SampleRows.table(doses, rows)), lookups: [], using: &random).answer.rows
+            .map { $0.map(\.value) }
+    }
+
+    @Test(
+        "A condition of literals that is true keeps every row",
+        arguments: [
+            "CAST('true' AS BOOLEAN)", "CAST('5.0' AS INTEGER) = 5", "CAST(0.5 AS TEXT) = '0.5'",
+            "CAST(DATE '2020-02-29' AS TEXT) = '2020-02-29'", "CAST('yes' AS BOOLEAN)", "CAST(' 7 ' AS INTEGER) = 7",
+            "CAST(TIMESTAMP '2020-02-29 10:30:00' AS TEXT) = '2020-02-29T10:30:00Z'", "'50%' LIKE '50\\%'",
+            "TIMESTAMP '2020-02-29 10:30:00+02:00' = '2020-02-29 08:30'", "CAST(CAST(1 AS REAL) AS TEXT) = '1.0'",
+        ])
+    func literals(_ condition: String) throws {
+        #expect(try answer("SELECT COUNT(*) FROM doses WHERE \(condition)") == [[.integer(6)]])
+    }
+
+    @Test(
+        "A cast key has a group for each of its values, and every row is in one",
+        arguments: [
+            ("CAST(dose AS TEXT)", [("0.0", 1), ("0.5", 2), ("1.0", 3)]),
+            ("CAST(given AS TEXT)", [("2020-02-28", 2), ("2020-02-29", 2), ("2020-03-01", 2)]),
+            (
+                "CAST(CAST(given AS TIMESTAMP) AS TEXT)",
+                [("2020-02-28T00:00:00Z", 2), ("2020-02-29T00:00:00Z", 2), ("2020-03-01T00:00:00Z", 2)]
+            ),
+            ("CAST(dose = 1 AS TEXT)", [("false", 3), ("true", 3)]),
+            ("UPPER(CAST(dose AS TEXT))", [("0.0", 1), ("0.5", 2), ("1.0", 3)]),
+        ] as [(String, [(String, Int64)])])
+    func keys(_ key: String, _ groups: [(String, Int64)]) throws {
+        let expected: [[Value]] = groups.map { [.text($0.0), .integer($0.1)] }
+        let rows = try answer("SELECT \(key) AS k, COUNT(*) FROM doses GROUP BY k ORDER BY k NULLS LAST")
+        #expect(Array(rows.prefix(groups.count)) == expected)
+        for rest in rows.dropFirst(groups.count) { #expect(rest == [.null, .integer(0)]) }
+    }
+
+    @Test("A key of text cast to a boolean or an integer has what the column's texts come to")
+    func fromText() throws {
+        let truths = try answer("SELECT CAST(answer AS BOOLEAN) AS k, COUNT(*) FROM doses GROUP BY k")
+        #expect(
+            Set(truths) == [[.boolean(false), .integer(2)], [.boolean(true), .integer(2)], [.null, .integer(2)]])
+        let numbers = try answer("SELECT CAST(answer AS INTEGER) AS k, COUNT(*) FROM doses GROUP BY k")
+        #expect(Set(numbers) == [[.integer(5), .integer(2)], [.null, .integer(4)]])
+    }
+
+    @Test("What follows on a key is computed as on a column")
+    func results() throws {
+        let rows = try answer(
+            "SELECT CAST(dose AS TEXT) AS k, CAST(COUNT(*) AS TEXT), LENGTH(CAST(dose AS TEXT)) FROM doses GROUP BY dose "
+                + "HAVING CAST(dose AS TEXT) LIKE '_.%' ORDER BY k DESC")
+        #expect(
+            rows == [
+                [.text("1.0"), .text("3"), .integer(3)], [.text("0.5"), .text("2"), .integer(3)],
+                [.text("0.0"), .text("1"), .integer(3)],
+            ])
+    }
+
+    @Test("Parts and texts of dates that the calendar does not have are null, and the plan knows it")
+    func outsideTheCalendar() throws {
+        let far = DatasetDescription(
+            name: "far",
+            schema: Schema(columns: [
+                ColumnSchema(name: "day", type: .date, isNullable: false, lowerBound: -719_530, upperBound: -719_000)
+            ]),
+            unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 100,
+            population: "people")
+        let context = PlanningContext(datasets: [far], regime: Fixtures.zCDP)
+        let rows: [[Value]] = [-719_530, -719_528, -719_162, -719_000].map { [.date($0)] }
+        for (key, counts) in [("YEAR(day)", [1, 1, 2]), ("DATE_TRUNC('year', day)", [1, 1, 2])] {
+            let plan = try Planner.plan(
+                Question(sql: "SELECT \(key) AS k, COUNT(*) AS n FROM far GROUP BY k ORDER BY n", budget: .rho(9_000)),
+                in: context)
+            var random = SeededGenerator(seed: 1)
+            let answer = plan.measure(.table(try SampleRows.table(far, rows)), lookups: [], using: &random).answer
+            #expect(answer.rows.map { $0[1].value } == counts.map { .integer(Int64($0)) }, "\(key)")
+            #expect(answer.rows.contains { $0[0].value == .null && $0[1].value == .integer(1) })
+        }
+    }
+}
