@@ -64,6 +64,10 @@ extension Binder {
             try arity(call, 1...1, "LENGTH(x)", position)
             return .textLength(try text(arguments[0]))
         case "DATE_TRUNC": return try dateTruncate(call, position)
+        case "POWER", "POW":
+            throw QueryError(
+                "there is no function \(call.name)", at: position,
+                hint: "Write x * x for a square; for other powers of positive numbers EXP(y * LN(x)).")
         case "NOW", "GETDATE": throw Parser.noClock("\(call.name)()", position)
         case "RANDOM", "RAND", "UUID":
             throw QueryError(
@@ -174,9 +178,12 @@ extension Binder {
         guard let part = TypeName.datePart(name) else {
             throw QueryError(
                 "\(name) is not a part of a date", at: position,
-                hint: "Parts are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, HOUR, MINUTE, SECOND.")
+                hint: "Parts are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, ISODOW, DOY, HOUR, MINUTE, SECOND.")
         }
-        return .datePart(part, try temporal(operand))
+        let value = Expression.datePart(part, try temporal(operand))
+        // 0 for a Sunday, as PostgreSQL and DuckDB have it.
+        guard name.uppercased() == "DOW" else { return value }
+        return .arithmetic(.modulo, value, .literal(.integer(7), .integer), .integer)
     }
 
     private mutating func temporal(_ syntax: Syntax) throws(QueryError) -> Expression {

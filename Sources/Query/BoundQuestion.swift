@@ -53,12 +53,26 @@ struct BoundQuestion {
     private mutating func bindFilter(_ statement: SelectStatement) throws(QueryError) {
         var conditions = scope.innerSlots.map { Expression.lookupMatches(slot: $0.slot, key: $0.key) }
         if let filter = statement.filter {
+            try checkNames(filter, statement)
             var binder = Binder(scope: scope)
             let bound = try binder.condition(filter)
             try Self.checkSize(bound, filter.position)
             conditions.append(bound)
         }
         filter = conditions.dropFirst().reduce(conditions.first) { joined, next in joined.map { .and($0, next) } }
+    }
+
+    /// Names of the SELECT list do not stand in WHERE.
+    private func checkNames(_ syntax: Syntax, _ statement: SelectStatement) throws(QueryError) {
+        for child in syntax.children { try checkNames(child, statement) }
+        guard case .name(nil, let name) = syntax.kind,
+            (try? scope.resolve(qualifier: nil, name, at: syntax.position)) == nil,
+            let item = statement.items.first(where: { $0.alias?.lowercased() == name.lowercased() })
+        else { return }
+        throw QueryError(
+            "\(name) is named in SELECT, and WHERE comes before: it works on rows", at: syntax.position,
+            hint: item.expression.containsAggregate
+                ? "Conditions on aggregates go into HAVING." : "Write the expression out here.")
     }
 
     // MARK: grouping

@@ -159,6 +159,11 @@ struct Parser {
                 hint: "FROM names a dataset; write the computation in the expressions.")
         }
         let table = try name("the name of a dataset")
+        guard current.kind != .symbol(".") else {
+            throw QueryError(
+                "a dataset has no schema or catalogue before its name", at: position,
+                hint: "Write the name alone, without \(table) and the point.")
+        }
         var alias = table
         if take(keyword: "AS") {
             alias = try name("a name after AS")

@@ -43,8 +43,15 @@ extension Parser {
 
     private mutating func comparison() throws(QueryError) -> Syntax {
         var left = try sum()
+        var isCompared = false
         while true {
             if case .symbol(let symbol) = current.kind, Self.comparisons.contains(symbol) {
+                guard !isCompared else {
+                    throw QueryError(
+                        "comparisons do not chain", at: current.position,
+                        hint: "Write 1 < x AND x < 5, or x BETWEEN 1 AND 5, which includes both ends.")
+                }
+                isCompared = true
                 advance()
                 let right = try sum()
                 left = try node(.binary(symbol, left, right), left.position)
@@ -79,7 +86,13 @@ extension Parser {
             return try negate(negated, try node(.between(left, lower, try sum()), position), position)
         case "LIKE":
             advance()
-            return try negate(negated, try node(.like(left, try sum()), position), position)
+            let pattern = try sum()
+            guard current.keyword != "ESCAPE" else {
+                throw QueryError(
+                    "ESCAPE is not supported", at: current.position,
+                    hint: "A backslash escapes: LIKE 'a\\_%' is a text that starts with a_.")
+            }
+            return try negate(negated, try node(.like(left, pattern), position), position)
         default:
             throw QueryError(
                 "\(word) is not supported", at: current.position, hint: "Use LIKE, with LOWER(x) to ignore case.")

@@ -123,11 +123,20 @@ struct Scope {
             hint: "The key of \(lookup.name) is \(key): ON x = \(lookup.name).\(key).")
     }
 
+    /// A join's condition is one equality.
+    private static func checkSingle(_ condition: Syntax) throws(QueryError) {
+        guard case .and(_, let second) = condition.kind else { return }
+        throw QueryError(
+            "ON has one condition, the equality of the keys", at: second.position,
+            hint: "Other conditions go into WHERE.")
+    }
+
     /// The side of `left = right` that is not the lookup's key.
     private func lookupKey(
         _ condition: Syntax, _ lookup: LookupDescription, _ alias: String
     ) throws(QueryError) -> Expression {
         let keyName = lookup.schema.columns[lookup.keyColumn].name
+        try Self.checkSingle(condition)
         guard case .binary(let symbol, let left, let right) = condition.kind, symbol == "=" || symbol == "==" else {
             throw Self.notTheKey(lookup, keyName, condition.position)
         }
@@ -173,12 +182,12 @@ struct Scope {
         }
         let leftName = first.schema.columns[left].name
         let rightName = partner.schema.columns[right].name
-        try checkUnitCondition(join, leftName: leftName, rightName: rightName)
+        try checkUnitCondition(join, partner, leftName: leftName, rightName: rightName)
         append(partner, alias: join.source.alias)
     }
 
     private func checkUnitCondition(
-        _ join: SelectStatement.Join, leftName: String, rightName: String
+        _ join: SelectStatement.Join, _ partner: DatasetDescription, leftName: String, rightName: String
     ) throws(QueryError) {
         let leftAlias = sources[0].alias
         let rightAlias = join.source.alias
@@ -189,18 +198,25 @@ struct Scope {
                 throw QueryError("\(name) is not the privacy unit of both tables", at: position, hint: hint)
             }
         case .on(let condition):
+            try Self.checkSingle(condition)
+            let left = Side(alias: leftAlias, unit: leftName, otherColumns: partner.schema)
+            let right = Side(alias: rightAlias, unit: rightName, otherColumns: sources[0].schema)
             guard case .binary(let symbol, let a, let b) = condition.kind, symbol == "=" || symbol == "==",
-                case .name(let qualifierA?, let nameA) = a.kind, case .name(let qualifierB?, let nameB) = b.kind
+                left.isUnit(a) && right.isUnit(b) || left.isUnit(b) && right.isUnit(a)
             else { throw QueryError("the tables are not joined on the unit", at: condition.position, hint: hint) }
-            let straight =
-                Self.same(qualifierA, leftAlias) && Self.same(nameA, leftName) && Self.same(qualifierB, rightAlias)
-                && Self.same(nameB, rightName)
-            let swapped =
-                Self.same(qualifierB, leftAlias) && Self.same(nameB, leftName) && Self.same(qualifierA, rightAlias)
-                && Self.same(nameA, rightName)
-            guard straight || swapped else {
-                throw QueryError("the tables are not joined on the unit", at: condition.position, hint: hint)
-            }
+        }
+    }
+
+    /// One side of a join of two private tables.
+    private struct Side {
+        var alias: String
+        var unit: String
+        var otherColumns: Schema
+
+        /// Whether the name can only be this side's unit.
+        func isUnit(_ syntax: Syntax) -> Bool {
+            guard case .name(let qualifier, let name) = syntax.kind, Scope.same(name, unit) else { return false }
+            return qualifier.map { Scope.same($0, alias) } ?? (otherColumns.index(of: name) == nil)
         }
     }
 

@@ -21,7 +21,7 @@ enum TypeName {
         case "MONTH": .month
         case "WEEK": .week
         case "DAY", "DAYOFMONTH": .day
-        case "DOW", "DAYOFWEEK", "DAY_OF_WEEK": .dayOfWeek
+        case "DOW", "ISODOW", "DAYOFWEEK", "DAY_OF_WEEK": .dayOfWeek
         case "DOY", "DAYOFYEAR", "DAY_OF_YEAR": .dayOfYear
         case "HOUR": .hour
         case "MINUTE": .minute

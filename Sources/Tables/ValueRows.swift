@@ -1,6 +1,7 @@
 /// Rows of values in memory, on which expressions are computed by what computes them on tables: for constants, for the
 /// values that a key can take, and for results, whose "rows" are groups' keys and noisy aggregates.
 public struct ValueRows: Sendable {
+    /// A column's values, row by row.
     public struct Column: Sendable {
         public var type: ValueType
         /// One for each row; null, or of the column's type.

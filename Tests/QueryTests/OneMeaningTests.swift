@@ -69,6 +69,29 @@ struct OneMeaningTests {
         #expect(Set(numbers) == [[.integer(5), .integer(2)], [.null, .integer(4)]])
     }
 
+    @Test("DOW counts from Sunday, 0, and ISODOW and DAYOFWEEK from Monday, 1, to Sunday, 7")
+    func dayOfWeek() throws {
+        // 2020-02-28 was a Friday: two of each day to Sunday.
+        for (part, counts) in [("DOW", [0: 2, 5: 2, 6: 2]), ("ISODOW", [5: 2, 6: 2, 7: 2])]
+            as [(String, [Int64: Int64])]
+        {
+            let rows = try answer("SELECT EXTRACT(\(part) FROM given) AS k, COUNT(*) FROM doses GROUP BY k")
+            for row in rows {
+                if case .integer(let day) = row[0] { #expect(row[1] == .integer(counts[day] ?? 0), "\(part) \(day)") }
+            }
+            #expect(Set(rows.map { $0[0] }).isSuperset(of: counts.keys.map { .integer($0) }))
+        }
+        func literal(_ text: String, _ value: Int) throws {
+            #expect(try answer("SELECT COUNT(*) FROM doses WHERE \(text) = \(value)") == [[.integer(6)]], "\(text)")
+        }
+        for (day, dow) in [("2020-03-01", 0), ("2020-03-02", 1), ("2020-02-29", 6)] {
+            try literal("EXTRACT(DOW FROM DATE '\(day)')", dow)
+            try literal("DOW(DATE '\(day)')", dow)
+            try literal("EXTRACT(ISODOW FROM DATE '\(day)')", dow == 0 ? 7 : dow)
+            try literal("DAYOFWEEK(DATE '\(day)')", dow == 0 ? 7 : dow)
+        }
+    }
+
     @Test("What follows on a key is computed as on a column")
     func results() throws {
         let rows = try answer(

@@ -41,6 +41,10 @@ struct ParserTests {
             "SELECT COUNT(*) FROM visits WHERE day = DATE '1970-02-03' OR day < TIMESTAMP '1970-01-02 00:00:00'",
             "SELECT IF(age > 9, 1, 0), COUNT(NULLIF(visits, 0)) FROM visits GROUP BY 1",
             "SELECT LENGTH(city) > 3, COUNT(*) FROM visits GROUP BY LENGTH(city) > 3",
+            "SELECT COUNT(*) FROM visits JOIN clinics ON person = patient",
+            "SELECT COUNT(*) FROM visits v JOIN clinics c ON patient = v.person",
+            "SELECT COUNT(*) FROM visits WHERE (age > 3) = insured AND (age < 5) IS TRUE",
+            "SELECT EXTRACT(ISODOW FROM day), DOW(day), COUNT(*) FROM visits GROUP BY 1, 2",
         ])
     func accepts(_ sql: String) {
         #expect(Fixtures.error(sql) == nil)
@@ -111,6 +115,16 @@ struct ParserTests {
             ("SELECT COUNT(*) FROM visits v JOIN clinics c ON ^v.age = c.score", "v.person = c.patient"),
             ("SELECT COUNT(*) FROM visits v ^LEFT JOIN clinics c ON v.person = c.patient", "is private"),
             ("SELECT COUNT(*) FROM visits v JOIN ^others o ON v.person = o.id", "different populations"),
+            ("SELECT COUNT(*) FROM visits v JOIN clinics c ON v.person = c.patient AND ^v.age > 3", "WHERE"),
+            ("SELECT COUNT(*) FROM visits JOIN plans ON visits.plan = plans.plan AND ^share > 0", "WHERE"),
+            ("SELECT COUNT(*) FROM visits JOIN clinics ON ^person = score", "visits.person = clinics.patient"),
+            ("SELECT COUNT(*) FROM visits WHERE city LIKE 'a!_%' ^ESCAPE '!'", "backslash"),
+            ("SELECT ^POWER(age, 2), COUNT(*) FROM visits GROUP BY 1", "x * x"),
+            ("SELECT COUNT(*) AS n FROM visits WHERE ^n > 3", "HAVING"),
+            ("SELECT age + 1 AS next, COUNT(*) FROM visits WHERE ^next > 3 GROUP BY next", "Write the expression out"),
+            ("SELECT COUNT(*) FROM ^main.visits", "no schema"),
+            ("SELECT COUNT(*) FROM visits WHERE 1 < age ^< 5", "BETWEEN"),
+            ("SELECT COUNT(*) FROM visits WHERE age = visits ^= 5", "do not chain"),
             ("SELECT ^COUNT() FROM visits", "COUNT(*)"),
             ("SELECT SUM(cost, ^) FROM visits", "expression"),
             ("SELECT plan FROM visits WHERE^", "expression"),
