@@ -187,7 +187,8 @@ extension ColumnSchema {
         guard type == .integer || type == .date || type == .timestamp, let lowerBound, let upperBound,
             upperBound - lowerBound < 0x1p53
         else { return nil }
-        return Swift.max(0, upperBound.rounded(.down) - lowerBound.rounded(.up) + 1) + 1
+        // One for null, and one for bounds that are no integers.
+        return Swift.max(0, upperBound.rounded(.down) - lowerBound.rounded(.up) + 1) + 2
     }
 }
 

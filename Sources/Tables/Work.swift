@@ -1,7 +1,7 @@
 /// The kinds of work that a scan consists of. What one unit of each takes is measured, never assumed: see
 /// ``WorkCalibration``.
 public enum WorkKind: Int, Sendable, Hashable, CaseIterable, Codable {
-    /// Beginning and ending one scan: opening, reserving room, one chunk through every node.
+    /// Beginning and ending one scan: finding the reservation and the tables, reserving room.
     case scan
     /// A node of an expression that is compiled, its subexpressions hashed.
     case compile
@@ -101,7 +101,7 @@ public struct WorkSpeeds: Sendable, Hashable, Codable {
 
     /// Round numbers of a machine of 2024, for tests and where a kind is new.
     public static let reference = WorkSpeeds(nanoseconds: [
-        "scan": 800_000, "compile": 60, "row": 6, "unit": 3, "step": 1.2, "real": 6, "transcendental": 50,
+        "scan": 250_000, "compile": 60, "row": 6, "unit": 3, "step": 1.2, "real": 6, "transcendental": 50,
         "remainder": 3_000, "calendar": 6, "probe": 25, "miss": 20, "format": 200, "byte": 1.5, "parsedByte": 10,
         "caseByte": 200, "pattern": 20, "discovery": 70, "addition": 4, "point": 35, "item": 20, "noise": 60,
         "value": 200,

@@ -12,11 +12,14 @@ struct TimeSlot: Sendable, Hashable {
     /// How long the scan takes a thread as far as others can tell: its bound.
     let occupation: Duration
 
+    /// What a machine's other work delays a scan by, however short it is.
+    static let least: Duration = .microseconds(1_250)
+
     /// The slot of work that takes at most `bound`.
     init(bound: Duration) {
         occupation = bound
         // Steps of a quarter: 4 times the bound, rounded up.
-        let milliseconds = max(bound / .milliseconds(1) * 4, 1)
+        let milliseconds = max(bound, Self.least) / .milliseconds(1) * 4
         let step = (log(milliseconds) / log(1.25) - 1e-9).rounded(.up)
         length = .nanoseconds(Int64(min(pow(1.25, step) * 1e6, 1e18)))
     }

@@ -9,6 +9,8 @@ extension Datasite {
         commit.finish()
         try reportingProblems {
             try cache.close()
+            // The last connection takes the write-ahead log away, and only one that may write can.
+            store.pool.invalidateReadOnlyConnections()
             try store.pool.close()
         }
     }
