@@ -192,7 +192,9 @@ extension TextFunction {
         case .lower: text.lowercased().normalizedForKeys
         case .upper: text.uppercased().normalizedForKeys
         case .trim:
-            String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+            String(
+                String.UnicodeScalarView(
+                    text.unicodeScalars.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()))
         }
     }
 
