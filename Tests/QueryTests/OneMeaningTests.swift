@@ -109,7 +109,7 @@ struct OneMeaningTests {
         let far = DatasetDescription(
             name: "far",
             schema: Schema(columns: [
-                ColumnSchema(name: "day", type: .date, isNullable: false, lowerBound: -719_530, upperBound: -719_000)
+                ColumnSchema(name: "day", type: .date, isNullable: false, lowerBound: -719_530, upperBound: -700_000)
             ]),
             unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 100,
             population: "people")
@@ -121,8 +121,9 @@ struct OneMeaningTests {
                 in: context)
             var random = SeededGenerator(seed: 1)
             let answer = plan.measure(.table(try SampleRows.table(far, rows)), lookups: [], using: &random).answer
-            #expect(answer.rows.map { $0[1].value } == counts.map { .integer(Int64($0)) }, "\(key)")
-            #expect(answer.rows.contains { $0[0].value == .null && $0[1].value == .integer(1) })
+            let counted = answer.rows.map { $0.map(\.value) }.filter { $0[1] != .integer(0) }
+            #expect(counted.map { $0[1] } == counts.map { .integer(Int64($0)) }, "\(key)")
+            #expect(counted.contains([.null, .integer(1)]))
         }
     }
 }
