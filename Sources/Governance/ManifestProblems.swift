@@ -24,7 +24,9 @@ extension Manifest {
     }
 
     /// All that is wrong with the declaration itself; empty for a valid manifest. Nothing here looks at data.
-    public func problems() -> [ManifestProblem] {
+    ///
+    /// - Parameter isStored: Whether it was accepted before, when some of what is refused now was not.
+    public func problems(isStored: Bool = false) -> [ManifestProblem] {
         var found: [ManifestProblem] = []
         func refuse(_ path: String, _ message: String) { found.append(ManifestProblem(path: path, message: message)) }
         if !Self.isName(name) { refuse("name", Self.nameRule) }
@@ -36,8 +38,9 @@ extension Manifest {
             if !seen.insert(column.name.lowercased()).inserted {
                 refuse("columns.\(column.name)", "there is another column of this name (case does not count)")
             }
-            found += column.problems()
+            found += column.problems() + (isStored ? [] : column.contradictions())
         }
+        if !isStored { found += keyProblems() }
         if let lookupKey {
             if !schema.columns.indices.contains(lookupKey) { refuse("key", "must be one of the columns") }
             if policy != nil { refuse("policy", "a public lookup table is not protected: it has no policy") }
@@ -46,6 +49,19 @@ extension Manifest {
         found += unitProblems()
         if policy == nil { refuse("policy", "a private dataset needs a policy") }
         return found + (policy?.problems() ?? [])
+    }
+
+    /// What names a unit, or a lookup table's row, is told apart whatever it is: two names never become one.
+    private func keyProblems() -> [ManifestProblem] {
+        guard let index = lookupKey ?? unit.column, schema.columns.indices.contains(index) else { return [] }
+        let column = schema.columns[index]
+        func problem(_ key: String) -> ManifestProblem {
+            ManifestProblem(
+                path: "columns.\(column.name).\(key)",
+                message: "the column names \(lookupKey == nil ? "units" : "the lookup's rows"): "
+                    + "different names must not become one, or none")
+        }
+        return (column.other == nil ? [] : [problem("other")]) + (column.outsideIsNull ? [problem("outside")] : [])
     }
 
     private func unitProblems() -> [ManifestProblem] {
@@ -108,6 +124,24 @@ extension Manifest {
 }
 
 extension ColumnSchema {
+    /// What would make one value two: refused in new manifests.
+    func contradictions() -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ key: String, _ message: String) {
+            found.append(ManifestProblem(path: "columns.\(name).\(key)", message: message))
+        }
+        if type != .real, let resolution, resolution != resolution.rounded() {
+            refuse("resolution", "must be a whole number: the column's values are")
+        }
+        if let lowerBound, let upperBound, type != .real, lowerBound.rounded(.up) > upperBound.rounded(.down) {
+            refuse("bounds", "no value of the column's type lies within")
+        }
+        if let domain, domain.contains(where: { bounded($0) != $0 }) {
+            refuse("domain", "each value must lie within the bounds, and on the resolution, that the column declares too")
+        }
+        return found
+    }
+
     /// What is wrong with one column's declaration.
     func problems() -> [ManifestProblem] {
         var found: [ManifestProblem] = []
@@ -124,6 +158,10 @@ extension ColumnSchema {
             if type != .real, max(abs(lowerBound), abs(upperBound)) > 9_007_199_254_740_992 {
                 refuse("bounds", "must lie within -2^53 and 2^53")
             }
+        }
+        if outsideIsNull {
+            if lowerBound == nil { refuse("outside", "needs bounds") }
+            if !isNullable { refuse("outside", "the column is not nullable: say `nullable: true`, or leave it out") }
         }
         if let resolution, !(resolution > 0 && resolution.isFinite) { refuse("resolution", "must be above 0") }
         if resolution != nil, !isOrdered { refuse("resolution", "only numbers, dates and timestamps have one") }

@@ -26,7 +26,7 @@ public struct SyntheticTable: Sendable {
         for row in 0..<count {
             var values = [Value](repeating: .null, count: data.schema.columns.count)
             if let column = data.unitColumn {
-                values[column] = Self.unit(Int64(row % units) + 1, data.schema.columns[column].type)
+                values[column] = data.schema.columns[column].madeUpUnit(Int64(row % units) + 1)
             }
             for (place, column) in data.columns.enumerated() {
                 values[column.partition.column] = column.value(Int(cells[place][row]), using: &generator)
@@ -53,15 +53,6 @@ public struct SyntheticTable: Sendable {
         return min(max(Int(min(share, 1) * Double(rows)), fewest), rows)
     }
 
-    /// A made-up unit.
-    private static func unit(_ number: Int64, _ type: ValueType) -> Value {
-        switch type {
-        case .text: .text("unit-\(number)")
-        case .date: .date(number)
-        case .timestamp: .timestamp(number)
-        default: .integer(number)
-        }
-    }
 }
 
 extension ForestEstimation {

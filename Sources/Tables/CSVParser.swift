@@ -6,6 +6,8 @@ struct CSVParser {
         /// Integers and reals that need no more than to be numbers.
         case integer
         case real
+        /// Integers that name units: never clipped.
+        case key
         /// Texts that were seen before.
         case text
         case other
@@ -15,6 +17,7 @@ struct CSVParser {
         var kind: Kind
         var column: Int
         var texts: UnsafeMutablePointer<TextInterner.Table>?
+        var range = -Int64.max...Int64.max
     }
 
     private let state: IngestState
@@ -75,6 +78,9 @@ struct CSVParser {
         guard let column else { return Field(kind: .skipped, column: 0) }
         let intake = state.intakes[column]
         if let interner = intake.interner { return Field(kind: .text, column: column, texts: interner.table) }
+        if intake.isKey, intake.schema.type == .integer, intake.schema.domain == nil {
+            return Field(kind: .key, column: column, range: intake.keyRange)
+        }
         let kind: Kind =
             intake.schema.type == .integer && intake.takesEveryInteger
             ? .integer : intake.takesEveryReal ? .real : .other
@@ -136,6 +142,7 @@ struct CSVParser {
             switch field.kind {
             case .integer: next = integer(text, place, words + field.column * RowBatch.capacity)
             case .real: next = real(text, place, words + field.column * RowBatch.capacity)
+            case .key: next = key(text, place, field, words + field.column * RowBatch.capacity)
             case .text: next = known(text, place, field, words + field.column * RowBatch.capacity)
             default: break
             }
@@ -210,6 +217,17 @@ struct CSVParser {
         let bits = word.digitBits
         target.pointee = Int64(truncatingIfNeeded: word.value(bits))
         return start + Int(truncatingIfNeeded: bits &>> 3)
+    }
+
+    /// A plain integer within its range, without a leading zero: others are looked at closely.
+    @inline(__always)
+    private func key(
+        _ text: UnsafePointer<UInt8>, _ start: Int, _ field: Field, _ target: UnsafeMutablePointer<Int64>
+    ) -> Int {
+        let first = text[start] == 0x2d ? start + 1 : start
+        guard text[first] != 0x30 || text[first + 1] &- 0x30 > 9 else { return -1 }
+        let next = integer(text, start, target)
+        return next >= 0 && field.range.contains(target.pointee) ? next : -1
     }
 
     /// An integer with a sign or of 8 to 15 digits.
@@ -287,7 +305,8 @@ struct CSVParser {
         if next < 0 { return broken("a quote only around whole fields") }
         if field.kind != .skipped {
             let bytes = UnsafeRawBufferPointer(start: text + start, count: next - start)
-            store(isNull(bytes) ? state.intakes[field.column].null() : word(bytes, field.column), field, words)
+            let intake = state.intakes[field.column]
+            store(isNull(bytes) ? intake.null() : intake.accept(field: bytes), field, words)
         }
         return next
     }
@@ -337,7 +356,7 @@ struct CSVParser {
         place += 1
         guard place < end, isEnd(text, place) else { return broken("a delimiter or the end of the row behind a quote") }
         if field.kind != .skipped {
-            let word = unquoted.withUnsafeBytes { self.word($0, field.column) }
+            let word = unquoted.withUnsafeBytes { state.intakes[field.column].accept(field: $0) }
             store(word, field, words)
         }
         return place
@@ -360,15 +379,6 @@ struct CSVParser {
     private func isNull(_ bytes: UnsafeRawBufferPointer) -> Bool {
         if bytes.isEmpty { return emptyIsNull }
         return nulls.contains { $0.count == bytes.count && $0.elementsEqual(bytes) }
-    }
-
-    private func word(_ bytes: UnsafeRawBufferPointer, _ column: Int) -> Int64? {
-        let intake = state.intakes[column]
-        switch intake.schema.type {
-        case .text: return intake.accept(text: bytes)
-        case .real: return parseReal(bytes).flatMap(intake.accept(real:))
-        default: return parseWord(bytes, intake.schema.type).flatMap(intake.accept(integer:))
-        }
     }
 
     /// The file's structure is wrong: where rows begin is not known any more.

@@ -1,7 +1,14 @@
 /// Decides what becomes of one column's values as they come in: what is wrong, what is null, what the domain, the
-/// declared infinity and the cap on bytes make of them (PRIVACY.md, rules 12 and 16). One worker's own.
+/// declared infinity and the cap on bytes make of them (PRIVACY.md, rules 12 and 16). What resolution and bounds make of
+/// them is done for many rows at once, in `bound`. One worker's own.
 final class ColumnIntake {
     let schema: ColumnSchema
+    /// Whether the values name units or are a lookup table's keys: never cut, rounded or clipped, since two would become
+    /// one. What would have to be is wrong.
+    let isKey: Bool
+    /// The least and largest integer that a key may be.
+    let keyRange: ClosedRange<Int64>
+    private let bounds: DeclaredBounds?
     let interner: TextInterner?
     private let domain: Set<Int64>?
     private let other: Int64
@@ -11,14 +18,17 @@ final class ColumnIntake {
     let takesEveryReal: Bool
     var report: IngestReport.Column
 
-    init(schema: ColumnSchema) {
+    init(schema: ColumnSchema, isKey: Bool) {
         self.schema = schema
+        self.isKey = isKey
+        bounds = DeclaredBounds(schema)
+        keyRange = bounds?.integers ?? -Int64.max...Int64.max
         report = IngestReport.Column(name: schema.name)
-        interner = schema.type == .text ? TextInterner(schema: schema) : nil
+        interner = schema.type == .text ? TextInterner(schema: schema, cuts: !isKey) : nil
         domain = schema.type == .text ? nil : schema.domain.map { Set($0.compactMap { $0.word }) }
         other = schema.other?.word ?? (schema.type == .real ? nullReal : ColumnEncoding.null)
-        takesEveryInteger = domain == nil && schema.type != .text && schema.type != .real
-        takesEveryReal = domain == nil && schema.type == .real
+        takesEveryInteger = domain == nil && !isKey && schema.type != .text && schema.type != .real
+        takesEveryReal = domain == nil && !isKey && schema.type == .real
     }
 
     /// What a value of this column must be, in words.
@@ -32,9 +42,60 @@ final class ColumnIntake {
             case .date: "a date as YYYY-MM-DD"
             case .timestamp: "a time as YYYY-MM-DDTHH:MM:SSZ"
             }
-        if schema.isNullable { return kind + " or nothing" }
+        let limit = isKey ? keyLimit : ""
+        if schema.isNullable { return kind + " or nothing" + limit }
         return (schema.domain != nil && schema.other == nil ? kind + " of the declared domain" : kind)
-            + ", since the column is not nullable"
+            + ", since the column is not nullable" + limit
+    }
+
+    /// What a name of a unit, or a lookup table's key, may not exceed, in words.
+    private var keyLimit: String {
+        let reason = "; what names a unit or a lookup's row is never cut or clipped"
+        if schema.type == .text { return ", of at most \(schema.maximumBytes) bytes" + reason }
+        guard let lower = schema.lowerBound, let upper = schema.upperBound else {
+            return schema.type == .timestamp ? ", without a fraction of a second" + reason : ""
+        }
+        func text(_ bound: Double) -> String {
+            switch schema.type {
+            case .real: "\(bound)"
+            case .date: Int64(exactly: bound).flatMap { CivilDate(daysSince1970: $0)?.text } ?? "\(bound)"
+            case .timestamp: Int64(exactly: bound).flatMap(timestampText) ?? "\(bound)"
+            default: Int64(exactly: bound).map { "\($0)" } ?? "\(bound)"
+            }
+        }
+        return ", from \(text(lower)) to \(text(upper))" + reason
+    }
+
+    /// Rounds and clips the numbers of some rows as declared, and counts what was outside.
+    func bound(_ words: UnsafeMutablePointer<Int64>, count: Int) {
+        guard !isKey, let bounds else { return }
+        report.outsideBounds += bounds.apply(to: words, count: count)
+    }
+
+    /// The word of a value as a file has it, that is no null; nil where it is wrong.
+    func accept(field bytes: UnsafeRawBufferPointer) -> Int64? {
+        switch schema.type {
+        case .text: return accept(text: bytes)
+        case .real: return parseReal(bytes).flatMap(accept(real:))
+        default:
+            guard let word = parseWord(bytes, schema.type) else { return nil }
+            if isKey {
+                // Two times of one second would be one unit.
+                if schema.type == .timestamp, Self.hasFraction(bytes) { return nil }
+                if schema.type == .integer, Self.hasLeadingZero(bytes) { report.leadingZeros += 1 }
+            }
+            return accept(integer: word)
+        }
+    }
+
+    private static func hasLeadingZero(_ number: UnsafeRawBufferPointer) -> Bool {
+        let digits = trim(number).drop { $0 == 0x2d || $0 == 0x2b }
+        return digits.first == 0x30 && digits.dropFirst().first.map { decimalDigit($0) != nil } ?? false
+    }
+
+    private static func hasFraction(_ time: UnsafeRawBufferPointer) -> Bool {
+        guard let point = time.firstIndex(of: 0x2e) else { return false }
+        return time[(point + 1)...].prefix { decimalDigit($0) != nil }.contains { $0 != 0x30 }
     }
 
     /// The word of a null; nil where the column has none.
@@ -51,7 +112,7 @@ final class ColumnIntake {
     }
 
     private func acceptChecked(_ integer: Int64) -> Int64? {
-        guard integer != ColumnEncoding.null else { return nil }
+        guard integer != ColumnEncoding.null, !isKey || keyRange.contains(integer) else { return nil }
         guard let domain, !domain.contains(integer) else { return integer }
         report.outsideDomain += 1
         return other == ColumnEncoding.null ? null() : other
@@ -73,6 +134,7 @@ final class ColumnIntake {
             guard schema.infinityIsBound, let bound, bound.isFinite else { return null() }
             value = bound + 0.0
         }
+        if isKey, let bounds, !bounds.reals.contains(value) { return nil }
         let word = Int64(bitPattern: value.bitPattern)
         guard let domain, !domain.contains(word) else { return word }
         report.outsideDomain += 1
@@ -83,6 +145,7 @@ final class ColumnIntake {
     func accept(text: UnsafeRawBufferPointer) -> Int64? {
         guard let interner, let number = interner.number(of: text) else { return nil }
         let entry = interner.entry(number)
+        if entry.isCut, isKey { return nil }
         if entry.isOutsideDomain { report.outsideDomain += 1 }
         if entry.isCut { report.textsCut += 1 }
         return entry.resolved == TextInterner.null ? null() : Int64(entry.resolved)

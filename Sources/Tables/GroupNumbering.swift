@@ -143,10 +143,9 @@ extension ExpressionProgram {
     func wordRange(_ expression: Expression) -> ClosedRange<Int64>? {
         switch expression {
         case .column(let index, let type):
-            guard let (stored, storedType, _) = source?.column(index), storedType == type, type != .real, type != .text,
-                stored.encoding.largest >= stored.encoding.base, stored.encoding.width < 8
+            guard let (stored, storedType, _) = source?.column(index), storedType == type, type != .real, type != .text
             else { return nil }
-            return stored.encoding.base...stored.encoding.largest
+            return stored.range
         case .bin(let operand, let width, let origin, .integer):
             guard let range = wordRange(operand), let width = Int64(exactly: width), width > 0,
                 Int64(exactly: origin) != nil, range.lowerBound > Int64.min + width

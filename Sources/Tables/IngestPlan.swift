@@ -3,16 +3,20 @@ public struct IngestPlan: Sendable {
     public var schema: Schema
     /// The column that names the privacy unit; nil: each row is one.
     public var unitColumn: Int?
+    /// The column on which a lookup table is unique.
+    public var lookupKey: Int?
     /// The largest number of rows of a unit: what is beyond, in the unit's keyed order, is dropped.
     public var rowsPerUnit: Int
     public var key: ClusteringKey
     public var onError: ErrorPolicy
 
     public init(
-        schema: Schema, unitColumn: Int?, rowsPerUnit: Int, key: ClusteringKey, onError: ErrorPolicy = .refuse
+        schema: Schema, unitColumn: Int?, lookupKey: Int? = nil, rowsPerUnit: Int, key: ClusteringKey,
+        onError: ErrorPolicy = .refuse
     ) {
         self.schema = schema
         self.unitColumn = unitColumn
+        self.lookupKey = lookupKey
         self.rowsPerUnit = rowsPerUnit
         self.key = key
         self.onError = onError

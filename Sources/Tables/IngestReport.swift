@@ -37,6 +37,10 @@ public struct IngestReport: Sendable, Hashable, Codable {
         public var name: String
         /// Values outside the declared domain, which became its `other` or null.
         public var outsideDomain = 0
+        /// Values outside the declared bounds, which became the bound or null.
+        public var outsideBounds = 0
+        /// Integers of a unit's or lookup key's column that are written with leading zeros: perhaps they are codes.
+        public var leadingZeros = 0
         /// Texts cut to the largest number of bytes.
         public var textsCut = 0
         /// Infinite values, which became the bound or null.

@@ -99,7 +99,9 @@ final class IngestState {
 
     init(_ plan: IngestPlan) {
         self.plan = plan
-        intakes = plan.schema.columns.map(ColumnIntake.init)
+        intakes = plan.schema.columns.enumerated().map { index, column in
+            ColumnIntake(schema: column, isKey: index == plan.unitColumn || index == plan.lookupKey)
+        }
         batch = RowBatch(columnCount: plan.schema.columns.count)
         partitions = RowPartitions(schema: plan.schema)
         hashes = .allocate(capacity: RowBatch.capacity)
@@ -182,6 +184,7 @@ final class IngestState {
     /// Moves the batch's rows to their partitions.
     func flush() {
         guard batch.count > 0 else { return }
+        for (column, intake) in intakes.enumerated() { intake.bound(batch.column(column), count: batch.count) }
         if let unit = plan.unitColumn {
             hashUnits(unit)
         } else {

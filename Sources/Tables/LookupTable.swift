@@ -33,6 +33,7 @@ public struct LookupTable: Sendable {
         for (number, row) in rows.enumerated() {
             guard row.count == schema.columns.count else { throw .wrongValue(row: number + 1, column: "") }
             for (column, value) in row.enumerated() {
+                let value = column == keyColumn ? value : schema.columns[column].bounded(value)
                 guard let word = Self.word(value, schema.columns[column].type, &texts, &numbers) else {
                     throw .wrongValue(row: number + 1, column: schema.columns[column].name)
                 }
@@ -48,17 +49,7 @@ public struct LookupTable: Sendable {
         var texts: [String] = []
         var words: [[Int64]] = []
         for column in table.columns {
-            var values = [Int64](repeating: 0, count: table.rowCount)
-            values.withUnsafeMutableBufferPointer { values in
-                guard let base = values.baseAddress, table.rowCount > 0 else { return }
-                if column.encoding.kind == .real {
-                    base.withMemoryRebound(to: Double.self, capacity: table.rowCount) {
-                        column.loadReals(from: 0, count: table.rowCount, into: $0)
-                    }
-                } else {
-                    column.loadIntegers(from: 0, count: table.rowCount, into: base)
-                }
-            }
+            var values = Self.load(column, rows: table.rowCount)
             if let dictionary = column.dictionary {
                 let first = Int64(texts.count)
                 for code in 0..<dictionary.count {
@@ -68,10 +59,34 @@ public struct LookupTable: Sendable {
             }
             words.append(values)
         }
-        try self.init(schema: table.schema, keyColumn: keyColumn, words: words, texts: texts)
+        // Keys are compared as they were stored: clipped, two of them could be one.
+        var keys: [Int64]?
+        var key = table.columns[keyColumn]
+        if key.bounds != nil {
+            key.bounds = nil
+            keys = Self.load(key, rows: table.rowCount)
+        }
+        try self.init(schema: table.schema, keyColumn: keyColumn, words: words, texts: texts, keys: keys)
     }
 
-    private init(schema: Schema, keyColumn: Int, words: [[Int64]], texts: [String]) throws(Failure) {
+    private static func load(_ column: StoredColumn, rows: Int) -> [Int64] {
+        var values = [Int64](repeating: 0, count: rows)
+        values.withUnsafeMutableBufferPointer { values in
+            guard let base = values.baseAddress, rows > 0 else { return }
+            if column.encoding.kind == .real {
+                base.withMemoryRebound(to: Double.self, capacity: rows) {
+                    column.loadReals(from: 0, count: rows, into: $0)
+                }
+            } else {
+                column.loadIntegers(from: 0, count: rows, into: base)
+            }
+        }
+        return values
+    }
+
+    private init(
+        schema: Schema, keyColumn: Int, words: [[Int64]], texts: [String], keys: [Int64]? = nil
+    ) throws(Failure) {
         self.schema = schema
         self.keyColumn = keyColumn
         self.words = words
@@ -79,7 +94,7 @@ public struct LookupTable: Sendable {
         let type = schema.columns[keyColumn].type
         var byWord: [Int64: Int32] = [:]
         var byText: [String: Int32] = [:]
-        for (row, word) in words[keyColumn].enumerated() {
+        for (row, word) in (keys ?? words[keyColumn]).enumerated() {
             if type == .real ? Double(bitPattern: UInt64(bitPattern: word)).isNaN : word == ColumnEncoding.null {
                 continue
             }
@@ -89,7 +104,7 @@ public struct LookupTable: Sendable {
                 : byWord.updateValue(Int32(row), forKey: word)
             guard previous == nil else { throw .keyIsNotUnique }
         }
-        keys = type == .text ? .texts(byText) : .words(byWord)
+        self.keys = type == .text ? .texts(byText) : .words(byWord)
     }
 
     private static func word(

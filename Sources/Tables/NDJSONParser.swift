@@ -88,8 +88,7 @@ struct NDJSONParser {
     /// A string: text as it is, dates and times in their form, numbers only where JSON has none (NaN, Infinity).
     private func word(_ text: UnsafeRawBufferPointer, _ intake: ColumnIntake) -> Int64? {
         switch intake.schema.type {
-        case .text: return intake.accept(text: text)
-        case .date, .timestamp: return parseWord(text, intake.schema.type).flatMap(intake.accept(integer:))
+        case .text, .date, .timestamp: return intake.accept(field: text)
         case .real: return parseReal(text).flatMap { $0.isFinite ? nil : intake.accept(real: $0) }
         case .integer, .boolean: return nil
         }
@@ -102,8 +101,7 @@ struct NDJSONParser {
         switch intake.schema.type {
         case .boolean:
             return isFlag || token.count == 1 ? parseWord(token, .boolean).flatMap(intake.accept(integer:)) : nil
-        case .integer: return isFlag ? nil : parseWord(token, .integer).flatMap(intake.accept(integer:))
-        case .real: return isFlag ? nil : parseReal(token).flatMap(intake.accept(real:))
+        case .integer, .real: return isFlag ? nil : intake.accept(field: token)
         case .text, .date, .timestamp: return nil
         }
     }

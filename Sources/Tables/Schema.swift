@@ -3,25 +3,29 @@ public struct ColumnSchema: Sendable, Hashable {
     public var name: String
     public var type: ValueType
     public var isNullable: Bool
-    /// Declared bounds of an integer, real, date or timestamp column, in its own unit. Values are clipped to them where
-    /// they enter an aggregate (PRIVACY.md, rule 12); they are never taken from the data.
+    /// Declared bounds of an integer, real, date or timestamp column, in its own unit; never taken from the data. The
+    /// column's value is the clipped one, wherever it is used (PRIVACY.md, rule 28).
     public var lowerBound: Double?
     public var upperBound: Double?
-    /// The grid on which quantiles of this column are searched; 1 for integers and dates unless declared.
+    /// Whether a value outside the bounds becomes null (true) or the bound (false).
+    public var outsideIsNull: Bool
+    /// The grid, from the lower bound on, to which values are rounded when they are read, and on which quantiles of this
+    /// column are searched; 1 for integers and dates unless declared.
     public var resolution: Double?
     /// The public domain, in the declared order. A value outside it becomes `other`, or null where `other` is nil.
     public var domain: [Value]?
     public var other: Value?
     /// Whether an infinite value becomes the bound (true) or null (false).
     public var infinityIsBound: Bool
-    /// The largest number of UTF-8 bytes of a text value, after NFC normalisation; longer ones are cut.
+    /// The largest number of UTF-8 bytes of a text value, after NFC normalisation; longer ones are cut, or an error where
+    /// they name a unit or are a lookup table's key.
     public var maximumBytes: Int
     public var description: String
 
     public init(
         name: String, type: ValueType, isNullable: Bool = true, lowerBound: Double? = nil, upperBound: Double? = nil,
         resolution: Double? = nil, domain: [Value]? = nil, other: Value? = nil, infinityIsBound: Bool = false,
-        maximumBytes: Int = 128, description: String = ""
+        outsideIsNull: Bool = false, maximumBytes: Int = 128, description: String = ""
     ) {
         self.name = name
         self.type = type
@@ -32,6 +36,7 @@ public struct ColumnSchema: Sendable, Hashable {
         self.domain = domain
         self.other = other
         self.infinityIsBound = infinityIsBound
+        self.outsideIsNull = outsideIsNull
         self.maximumBytes = maximumBytes
         self.description = description
     }

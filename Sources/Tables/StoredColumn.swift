@@ -1,11 +1,20 @@
 /// One column's bytes with what they mean. A code beyond the largest value, which only damaged bytes have, is null: so no
 /// load gives a number that stands for nothing, and no text is looked for behind its dictionary. Loads give 64-bit integers (null: `ColumnEncoding.null`) or doubles (null:
-/// NaN), a chunk at a time.
+/// NaN), a chunk at a time, clipped to the declared bounds where the table was stored before values were clipped.
 struct StoredColumn: Sendable {
     let encoding: ColumnEncoding
     let bytes: ColumnBytes
     /// For text: what the codes stand for.
     let dictionary: TextDictionary?
+    /// What is made of each value; nil where nothing is to be done.
+    var bounds: DeclaredBounds?
+
+    /// The stored integers' range; nil where there are none, or it is not known.
+    var range: ClosedRange<Int64>? {
+        guard encoding.kind == .integer, encoding.largest >= encoding.base, encoding.width < 8 else { return nil }
+        guard let allowed = bounds?.integers else { return encoding.base...encoding.largest }
+        return (encoding.base...encoding.largest).clamped(to: allowed)
+    }
 
     /// The values of rows `start ..< start + count`.
     func loadIntegers(from start: Int, count: Int, into target: UnsafeMutablePointer<Int64>) {
@@ -16,6 +25,7 @@ struct StoredColumn: Sendable {
         case 4: widen(source.assumingMemoryBound(to: UInt32.self), count, target)
         default: target.update(from: source.assumingMemoryBound(to: Int64.self), count: count)
         }
+        _ = bounds?.apply(to: target, count: count)
     }
 
     /// The values of the rows at `indices`.
@@ -28,6 +38,7 @@ struct StoredColumn: Sendable {
             let source = bytes.start.assumingMemoryBound(to: Int64.self)
             for i in 0..<count { target[i] = source[indices[i]] }
         }
+        _ = bounds?.apply(to: target, count: count)
     }
 
     func loadReals(from start: Int, count: Int, into target: UnsafeMutablePointer<Double>) {
@@ -38,6 +49,7 @@ struct StoredColumn: Sendable {
         } else {
             target.update(from: source.assumingMemoryBound(to: Double.self), count: count)
         }
+        _ = bounds?.apply(to: target, count: count)
     }
 
     func loadReals(at indices: UnsafePointer<Int>, count: Int, into target: UnsafeMutablePointer<Double>) {
@@ -48,6 +60,7 @@ struct StoredColumn: Sendable {
             let source = bytes.start.assumingMemoryBound(to: Double.self)
             for i in 0..<count { target[i] = source[indices[i]] }
         }
+        _ = bounds?.apply(to: target, count: count)
     }
 
     @inline(__always)

@@ -73,7 +73,10 @@ public final class Table: Sendable {
             throw StoredTableError.damaged(.column(index))
         }
         guard (schema.type == .real) == (encoding.kind == .real) else { throw StoredTableError.schemaDiffers }
-        guard schema.type == .text else { return StoredColumn(encoding: encoding, bytes: bytes, dictionary: nil) }
+        guard schema.type == .text else {
+            return StoredColumn(
+                encoding: encoding, bytes: bytes, dictionary: nil, bounds: bounds(schema, description))
+        }
         let dictionary = TextDictionary(
             count: description.texts ?? 0, offsets: try part(.textOffsets(index)), bytes: try part(.textBytes(index)))
         guard dictionary.isSound, encoding.width < 8, encoding.base == 0, encoding.largest < Int64(dictionary.count)
@@ -81,6 +84,19 @@ public final class Table: Sendable {
             throw StoredTableError.damaged(.textOffsets(index))
         }
         return StoredColumn(encoding: encoding, bytes: bytes, dictionary: dictionary)
+    }
+
+    /// What is left to do to values when they are read: nothing where they were clipped before they were stored, or lie
+    /// within the bounds. Units are told apart by their names' hashes, so that clipping their column merges nobody.
+    private static func bounds(
+        _ schema: ColumnSchema, _ description: TableDescription.Column
+    ) -> DeclaredBounds? {
+        guard schema.boundsPair != nil, description.bounds != schema.boundsPair,
+            let bounds = DeclaredBounds(schema)?.withoutRounding
+        else { return nil }
+        let stored = StoredColumn(encoding: description.encoding, bytes: ColumnBytes([]), dictionary: nil)
+        if let range = stored.range, range.clamped(to: bounds.integers) == range { return nil }
+        return bounds
     }
 
     /// How many units occur in both tables, which were built under one site's secret: for the owner's warning that two
@@ -132,10 +148,13 @@ public struct TableDescription: Sendable, Hashable, Codable {
         public var encoding: ColumnEncoding
         /// The number of distinct texts of a text column.
         public var texts: Int?
+        /// The bounds within which all values lie, where they were clipped before they were stored.
+        public var bounds: [Double]?
 
-        public init(encoding: ColumnEncoding, texts: Int?) {
+        public init(encoding: ColumnEncoding, texts: Int?, bounds: [Double]? = nil) {
             self.encoding = encoding
             self.texts = texts
+            self.bounds = bounds
         }
     }
 

@@ -120,7 +120,8 @@ public struct TableAssembler: Sendable {
             if !sorted.bytes.isEmpty { try sink(.textBytes(column), sorted.bytes) }
         }
         let columns = context.encodings.enumerated().map { column, encoding in
-            TableDescription.Column(encoding: encoding, texts: texts[column]?.count)
+            TableDescription.Column(
+                encoding: encoding, texts: texts[column]?.count, bounds: context.plan.schema.columns[column].boundsPair)
         }
         return TableDescription(
             rowCount: rowCount, unitCount: unitCount, unitColumn: context.plan.unitColumn, columns: columns)
@@ -252,6 +253,8 @@ extension IngestReport {
             merged.rowsSkipped += report.rowsSkipped
             for column in merged.columns.indices {
                 merged.columns[column].outsideDomain += report.columns[column].outsideDomain
+                merged.columns[column].outsideBounds += report.columns[column].outsideBounds
+                merged.columns[column].leadingZeros += report.columns[column].leadingZeros
                 merged.columns[column].textsCut += report.columns[column].textsCut
                 merged.columns[column].infinities += report.columns[column].infinities
                 merged.columns[column].wrongBecameNull += report.columns[column].wrongBecameNull

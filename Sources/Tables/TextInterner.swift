@@ -51,10 +51,13 @@ final class TextInterner {
     private var arenaCapacity = 1 << 12
     private var used = 0
     private let maximumBytes: Int
+    private let cuts: Bool
     private let domain: Set<String>?
     private let other: String?
 
-    init(schema: ColumnSchema) {
+    /// `cuts`: whether texts that are too long are cut; else they are marked so and become null.
+    init(schema: ColumnSchema, cuts: Bool = true) {
+        self.cuts = cuts
         maximumBytes = schema.maximumBytes
         domain = schema.domain.map { values in
             Set(values.compactMap { if case .text(let text) = $0 { text.normalizedForKeys } else { nil } })
@@ -103,6 +106,10 @@ final class TextInterner {
         let normal = isASCII ? decoded : decoded.precomposedStringWithCanonicalMapping
         let cut = normal.prefixOfBytes(maximumBytes)
         let number = insert(text, hash)
+        if !cuts, cut.utf8.count < normal.utf8.count {
+            table.pointee.entries[number].isCut = true
+            return number
+        }
         let isOutside = domain.map { !$0.contains(cut) } ?? false
         let final = isOutside ? other : cut
         let resolved = final.map { resolve($0) } ?? Self.null

@@ -53,23 +53,14 @@ struct MockData {
 
     private func row(_ unit: Int64, _ generator: inout SeededGenerator) -> [Value] {
         manifest.schema.columns.enumerated().map { index, column in
-            if index == manifest.unit.column { return Self.unit(unit, column.type) }
+            if index == manifest.unit.column { return column.madeUpUnit(unit) }
             return value(column, &generator)
         }
     }
 
     private func value(_ column: ColumnSchema, _ generator: inout SeededGenerator) -> Value {
         if column.isNullable, generator.next() % 20 == 0 { return .null }
-        return Self.value(column, &generator)
-    }
-
-    private static func unit(_ number: Int64, _ type: ValueType) -> Value {
-        switch type {
-        case .text: .text("unit-\(number)")
-        case .date: .date(number)
-        case .timestamp: .timestamp(number)
-        default: .integer(number)
-        }
+        return column.bounded(Self.value(column, &generator))
     }
 
     private static func value(_ column: ColumnSchema, _ generator: inout SeededGenerator) -> Value {

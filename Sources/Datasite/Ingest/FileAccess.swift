@@ -19,7 +19,8 @@ struct FileHandleReader {
     private let file: OwnedDescriptor
 
     init(path: String) throws {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // A pipe would wait for its writer: it is opened without waiting, and refused below.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
         file = OwnedDescriptor(descriptor)
         var status = stat()
@@ -27,7 +28,7 @@ struct FileHandleReader {
             throw IngestError.unreadable(path: path, reason: systemError())
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw IngestError.unreadable(path: path, reason: "it is not a file")
+            throw IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device")
         }
         size = Int(status.st_size)
     }

@@ -10,6 +10,14 @@ final class GzipReader {
     private var used = 0
     private var isOpen = false
     private var isInsideMember = false
+    /// Whether a member has ended.
+    private var hasMember = false
+    private var inflated = 0
+
+    /// A file that inflates to more than so many times its size is refused, beyond a size that does no harm. Deflate
+    /// reaches 1032; tables of numbers and words some 20.
+    static let largestRatio = 200
+    static let harmlessBytes = 1 << 28
 
     init(_ file: FileHandleReader) throws {
         self.file = file
@@ -37,10 +45,22 @@ final class GzipReader {
                 inputCount = try file.read(into: input)
                 if inputCount == 0 { break }
             }
+            // What is behind a member is another or, as tapes and block devices have it, zeros to the end.
+            if !isInsideMember, hasMember, skipZeros() { continue }
             done += try inflateSome(UnsafeMutableRawBufferPointer(rebasing: target[done...]))
+        }
+        inflated += done
+        guard inflated <= Swift.max(Self.harmlessBytes, Self.largestRatio * file.size) else {
+            throw IngestError.inflatesTooMuch(limit: Self.largestRatio)
         }
         if done == 0, isInsideMember { throw IngestError.damagedCompression }
         return done
+    }
+
+    /// Goes over zeros behind a member; whether all that was read is used.
+    private func skipZeros() -> Bool {
+        while used < inputCount, input[used] == 0 { used += 1 }
+        return used == inputCount
     }
 
     private func inflateSome(_ target: UnsafeMutableRawBufferPointer) throws -> Int {
@@ -54,6 +74,7 @@ final class GzipReader {
         used = inputCount - Int(stream.avail_in)
         if status == Z_STREAM_END {
             isInsideMember = false
+            hasMember = true
             guard inflateReset(&stream) == Z_OK else { throw IngestError.damagedCompression }
         } else if status != Z_OK, status != Z_BUF_ERROR {
             throw IngestError.damagedCompression

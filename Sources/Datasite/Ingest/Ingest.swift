@@ -50,6 +50,8 @@ enum IngestError: Error, Hashable {
     /// The table cannot be written: the system's reason.
     case unwritable(path: String, reason: String)
     case emptyFile
+    /// Inflated, the file would be this many times its size: the limit.
+    case inflatesTooMuch(limit: Int)
     /// Text columns have more distinct values than memory holds.
     case tooManyTexts
 }
@@ -65,6 +67,9 @@ extension IngestError: CustomStringConvertible {
             "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"
         case .unwritable(let path, let reason): "cannot write \(path): \(reason)"
         case .emptyFile: "the file is empty"
+        case .inflatesTooMuch(let limit):
+            "the file inflates to more than \(limit) times its size: it is damaged, or made to fill the disk; "
+                + "if it is neither, inflate it first (gunzip)"
         case .tooManyTexts:
             "the text columns have too many different values to hold in memory; leave such columns out or name units by number"
         }
@@ -83,7 +88,7 @@ func ingest(
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
     let plan = IngestPlan(
-        schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column,
+        schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column, lookupKey: manifest.lookupKey,
         rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
     let writer = try TableWriter(directory: directory)
     do {

@@ -7,7 +7,7 @@ enum ColumnReader {
     static func column(_ value: YAMLValue, isStored: Bool) throws -> ColumnSchema {
         let keys = try value.mapping([
             "name", "type", "nullable", "bounds", "domain", "resolution", "description", "other", "infinity",
-            "max-bytes",
+            "outside", "max-bytes",
         ])
         guard let nameKey = keys["name"] else { throw value.problem("the key `name` is missing") }
         guard let typeKey = keys["type"] else { throw value.problem("the key `type` is missing") }
@@ -25,7 +25,8 @@ enum ColumnReader {
             try domain.sequence().map { try literal($0, type) }
         }
         column.other = try keys["other"].map { try literal($0, type) }
-        column.infinityIsBound = try keys["infinity"].map(infinityIsBound) ?? false
+        column.infinityIsBound = try keys["infinity"].map(isBound) ?? false
+        column.outsideIsNull = try !(keys["outside"].map(isBound) ?? true)
         column.maximumBytes = try keys["max-bytes"]?.integer() ?? column.maximumBytes
         return column
     }
@@ -55,7 +56,7 @@ enum ColumnReader {
             hint: "choose the type integer or real, or quote what is text: \"\(text)\"")
     }
 
-    private static func infinityIsBound(_ value: YAMLValue) throws -> Bool {
+    private static func isBound(_ value: YAMLValue) throws -> Bool {
         switch try value.text("bound or null") {
         case "bound": return true
         case "null": return false

@@ -60,13 +60,22 @@ struct ManifestDraft {
 
     static func reads(_ field: String, as type: ValueType) -> Bool {
         switch type {
-        case .integer: Int64(field) != nil
+        case .integer: Int64(field) != nil && !isCode(field)
+        case .real where isCode(field): false
         case .real: YAMLValue.double(field) != nil || ["nan", "inf", "-inf"].contains(field.lowercased())
         case .text: true
         case .boolean: field == "true" || field == "false"
         case .date: Timestamp.days(field[...]) != nil
         case .timestamp: Timestamp.seconds(field[...]) != nil
         }
+    }
+
+    /// Whether digits are a code and no number, so that two of them would become one: they begin with a zero that does
+    /// not count, or are more than 64 bits hold.
+    private static func isCode(_ field: String) -> Bool {
+        let digits = field.drop { $0 == "-" || $0 == "+" }
+        let isZeroed = digits.hasPrefix("0") && digits.dropFirst().first?.isWholeNumber == true
+        return isZeroed || (Int64(field) == nil && digits.utf8.allSatisfy { (0x30...0x39).contains($0) })
     }
 
     private mutating func sample(_ bytes: [UInt8], _ format: CSVFormat) throws {

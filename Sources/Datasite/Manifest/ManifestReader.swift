@@ -67,7 +67,8 @@ struct ManifestDocument: Sendable {
             }
         }
         try problems.refuse()
-        let declared = manifest.problems()
+        if isStored { manifest.schema.clipDomains() }
+        let declared = manifest.problems(isStored: isStored)
         guard declared.isEmpty else {
             throw ManifestError.problem(declared.map { "`\($0.path)`: \($0.message)" }.joined(separator: "; "))
         }
@@ -144,6 +145,19 @@ struct ManifestDocument: Sendable {
             throw value.problem("expected a list of columns, or the word rest")
         }
         return .rest
+    }
+}
+
+extension Schema {
+    /// Manifests that were accepted before could name values outside the bounds: in tables they are the bound.
+    fileprivate mutating func clipDomains() {
+        for index in columns.indices {
+            var column = columns[index]
+            column.resolution = nil
+            var seen: Set<Value> = []
+            columns[index].domain = column.domain?.map(column.bounded).filter { seen.insert($0).inserted }
+            columns[index].other = column.other.map(column.bounded)
+        }
     }
 }
 

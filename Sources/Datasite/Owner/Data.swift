@@ -115,7 +115,7 @@ extension Datasite {
             throw Problem.conflict("the addition was interrupted: nothing was added")
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
-        var warnings = Self.remarks(report)
+        var warnings = Self.remarks(report, manifest)
         if let key = manifest.lookupKey {
             do { _ = try LookupTable(table, keyColumn: key) } catch {
                 throw Problem.invalidData(
@@ -131,17 +131,28 @@ extension Datasite {
             warnings: warnings)
     }
 
-    private static func remarks(_ report: IngestReport) -> [String] {
+    private static func remarks(_ report: IngestReport, _ manifest: Manifest) -> [String] {
         var remarks: [String] = []
         func remark(_ count: Int, _ what: String) {
             if count > 0 { remarks.append("\(count) \(what)") }
+        }
+        if report.rowsKept == 0 {
+            remarks.append(
+                report.rowsRead == 0 ? "the file holds no rows: the table is empty" : "no row was kept: the table is empty")
         }
         remark(report.rowsWithoutUnit, "rows dropped: they name no unit")
         remark(report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows")
         remark(report.rowsWrong, "rows with something wrong in them")
         remark(report.rowsSkipped, "rows dropped because something was wrong")
         remark(report.unitsSkipped, "units dropped because something was wrong")
-        for column in report.columns {
+        for (column, schema) in zip(report.columns, manifest.schema.columns) {
+            remark(
+                column.outsideBounds, "values of \(column.name) outside its bounds "
+                    + (schema.outsideIsNull ? "became null" : "count as the bound"))
+            remark(
+                column.leadingZeros,
+                "values of \(column.name) are written with leading zeros, which an integer has not: if 0870 and 870 are "
+                    + "two codes, declare the column as text and add the table again")
             remark(column.outsideDomain, "values of \(column.name) outside its domain")
             remark(column.textsCut, "texts of \(column.name) cut to the largest number of bytes")
             remark(column.infinities, "infinite values of \(column.name)")
