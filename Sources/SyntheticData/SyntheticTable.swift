@@ -29,7 +29,8 @@ public struct SyntheticTable: Sendable {
                 values[column] = data.schema.columns[column].madeUpUnit(Int64(row % units) + 1)
             }
             for (place, column) in data.columns.enumerated() {
-                values[column.partition.column] = column.value(Int(cells[place][row]), using: &generator)
+                let value = column.value(Int(cells[place][row]), using: &generator)
+                values[column.partition.column] = data.schema.columns[column.partition.column].bounded(value)
             }
             rows.append(values)
         }

@@ -136,7 +136,8 @@ struct DecimalGrid: Sendable, Hashable {
 extension ColumnSchema {
     /// The declared bounds, as a stored table's description has them.
     var boundsPair: [Double]? {
-        guard let lowerBound, let upperBound, type != .text, type != .boolean else { return nil }
+        guard let lowerBound, let upperBound, lowerBound.isFinite, upperBound.isFinite, type != .text, type != .boolean
+        else { return nil }
         return [lowerBound, upperBound]
     }
 

@@ -31,6 +31,24 @@ public struct RecordSpan: Sendable {
     }
 }
 
+/// Records of one partition, worker and layout that were moved elsewhere until the table is assembled.
+public struct SpilledSpan: Sendable {
+    public var worker: Int
+    public var layout: Int
+    public var byteCount: Int
+    /// Reads a part of its bytes back, on any thread.
+    public var read: @Sendable (Range<Int>) throws -> ColumnBytes
+
+    public init(
+        worker: Int, layout: Int, byteCount: Int, read: @escaping @Sendable (Range<Int>) throws -> ColumnBytes
+    ) {
+        self.worker = worker
+        self.layout = layout
+        self.byteCount = byteCount
+        self.read = read
+    }
+}
+
 /// Rows as records, scattered by the first bits of their unit's hash: each partition is later sorted by itself, in
 /// cache, and partitions follow each other in the order of the hashes. One worker's own.
 final class RowPartitions {

@@ -12,19 +12,26 @@ public struct TableAssembler: Sendable {
 
     private let context: ClusteringContext
     private let workers: [WorkerRows]
-    private let spilled: @Sendable (Int) throws -> [[RecordSpan]]
+    private let spilled: @Sendable (Int) -> [SpilledSpan]
+    /// The most rows of a partition that are decoded at once.
+    private let largestPiece: Int
     private let texts: [Int: SortedTexts]
     private var rowCount = 0
     private var unitCount = 0
     public private(set) var report: IngestReport
 
-    /// Takes the workers' rows; all must have been made with one plan. `spilled`: a partition's rows that were taken from
-    /// the workers before, of each worker; called from `partitions`, on its thread.
+    /// Takes the workers' rows; all must have been made with one plan.
+    ///
+    /// - Parameters:
+    ///   - pieceBytes: About the memory that sorting may take on one thread. The table does not depend on it.
+    ///   - spilled: A partition's rows that were taken from the workers before.
     public init(
-        _ workers: [IngestWorker], plan: IngestPlan,
-        spilled: @escaping @Sendable (Int) throws -> [[RecordSpan]] = { _ in [] }
+        _ workers: [IngestWorker], plan: IngestPlan, pieceBytes: Int = 1 << 28,
+        spilled: @escaping @Sendable (Int) -> [SpilledSpan] = { _ in [] }
     ) {
         self.spilled = spilled
+        // A row's words, their contents where they are texts, its encoded values, and what is sorted.
+        largestPiece = Swift.max(pieceBytes / (24 * plan.schema.columns.count + 120), 2)
         let parts = workers.map { worker in
             let partitions = worker.takeRows()
             return WorkerRows(layouts: worker.withState { $0.partitions.layouts }, partitions)
@@ -32,7 +39,7 @@ public struct TableAssembler: Sendable {
         self.workers = parts
         var texts: [Int: SortedTexts] = [:]
         for (column, schema) in plan.schema.columns.enumerated() where schema.type == .text {
-            texts[column] = SortedTexts(workers.map { $0.withState { $0.texts(column) } })
+            texts[column] = SortedTexts(workers.map { $0.withState { $0.takeTexts(column) } })
         }
         self.texts = texts
         context = Self.context(workers, plan, texts)
@@ -78,12 +85,25 @@ public struct TableAssembler: Sendable {
 
     /// What sorts partitions, for one thread: its memory is used again for the next.
     public func sorter() -> PartitionSorter {
-        PartitionSorter(PartitionClustering(context), workers, spilled)
+        PartitionSorter(PartitionClustering(context), workers, largestPiece: largestPiece, spilled)
     }
 
-    /// Writes the next partition.
-    public mutating func write(_ partition: AssembledPartition, to sink: Sink) throws {
-        let content = partition.content
+    /// Writes the next partition. One that is too large to be sorted at once is sorted now, piece by piece; `check` is then
+    /// called now and then, and ends the work where it throws.
+    public mutating func write(
+        _ partition: AssembledPartition, to sink: Sink, check: () throws -> Void = {}
+    ) throws {
+        switch partition.content {
+        case .sorted(let content): try write(content, to: sink)
+        case .large(let records):
+            try withoutActuallyEscaping(check) { check in
+                let partition = LargePartition(context, records, limit: largestPiece, check: check)
+                try partition.run { try write($0, to: sink) }
+            }
+        }
+    }
+
+    private mutating func write(_ content: ClusteredPartition, to sink: Sink) throws {
         for (column, bytes) in content.columns.enumerated() where !bytes.isEmpty {
             try sink(.column(column), bytes)
         }
@@ -132,25 +152,26 @@ public struct TableAssembler: Sendable {
 public final class PartitionSorter {
     private let clustering: PartitionClustering
     private let workers: [WorkerRows]
-    private let spilled: (Int) throws -> [[RecordSpan]]
+    private let largestPiece: Int
+    private let spilled: (Int) -> [SpilledSpan]
 
     init(
-        _ clustering: PartitionClustering, _ workers: [WorkerRows],
-        _ spilled: @escaping (Int) throws -> [[RecordSpan]]
+        _ clustering: PartitionClustering, _ workers: [WorkerRows], largestPiece: Int,
+        _ spilled: @escaping (Int) -> [SpilledSpan]
     ) {
         self.clustering = clustering
         self.workers = workers
+        self.largestPiece = largestPiece
         self.spilled = spilled
     }
 
-    /// Sorts a partition and gives its rows' memory back: once for each.
+    /// Sorts a partition and gives its rows' memory back: once for each. One that is too large is sorted when it is
+    /// written.
     public func partition(_ index: Int) throws -> AssembledPartition {
-        let before = try spilled(index)
-        let rows = workers.enumerated().map { number, worker in
-            let earlier = number < before.count ? before[number] : []
-            return (layouts: worker.layouts, records: earlier + worker.take(index))
-        }
-        return AssembledPartition(clustering.run(rows))
+        let records = PartitionRecords(
+            layouts: workers.map(\.layouts), held: workers.map { $0.take(index) }, spilled: spilled(index))
+        if records.count > largestPiece { return AssembledPartition(content: .large(records)) }
+        return AssembledPartition(content: .sorted(clustering.run(try records.whole())))
     }
 }
 
@@ -172,15 +193,15 @@ final class WorkerRows: Sendable {
     }
 }
 
-/// One sorted partition, for `TableAssembler.write`.
+/// One partition, for `TableAssembler.write`.
 public struct AssembledPartition: Sendable {
-    let content: ClusteredPartition
-
-    init(_ content: ClusteredPartition) {
-        self.content = content
+    enum Content: Sendable {
+        case sorted(ClusteredPartition)
+        /// Too large to be sorted at once.
+        case large(PartitionRecords)
     }
 
-    public var rowsKept: Int { content.rowsKept }
+    let content: Content
 }
 
 /// A text column's distinct texts of all workers, sorted by bytes.
@@ -192,23 +213,25 @@ struct SortedTexts: Sendable {
 
     var count: Int { offsets.count - 1 }
 
-    init(_ workers: [[ArraySlice<UInt8>?]]) {
-        var all: [(bytes: ArraySlice<UInt8>, worker: Int, number: Int)] = []
+    init(_ workers: [WorkerTexts]) {
+        var all: [(worker: Int32, number: Int32)] = []
         for (worker, texts) in workers.enumerated() {
-            for (number, text) in texts.enumerated() {
-                if let text { all.append((text, worker, number)) }
-            }
+            for number in texts.ends.indices where texts.stays[number] { all.append((Int32(worker), Int32(number))) }
         }
-        all.sort { Self.precedes($0.bytes, $1.bytes) }
-        places = workers.map { Array(repeating: -1, count: $0.count) }
+        func text(_ place: (worker: Int32, number: Int32)) -> ArraySlice<UInt8> {
+            workers[Int(place.worker)].text(Int(place.number))
+        }
+        all.sort { Self.precedes(text($0), text($1)) }
+        places = workers.map { Array(repeating: -1, count: $0.ends.count) }
         var last: ArraySlice<UInt8>?
-        for text in all {
-            if last != text.bytes {
-                bytes.append(contentsOf: text.bytes)
+        for place in all {
+            let text = text(place)
+            if last != text {
+                bytes.append(contentsOf: text)
                 offsets.append(UInt64(bytes.count))
-                last = text.bytes
+                last = text
             }
-            places[text.worker][text.number] = Int32(offsets.count - 2)
+            places[Int(place.worker)][Int(place.number)] = Int32(offsets.count - 2)
         }
     }
 
@@ -225,13 +248,29 @@ struct SortedTexts: Sendable {
     }
 }
 
+/// One worker's texts of a column, by number, one behind the other: few bytes beside the texts themselves.
+struct WorkerTexts: Sendable {
+    fileprivate(set) var bytes: [UInt8] = []
+    fileprivate(set) var ends: [Int] = []
+    /// Whether a text is one of the column's: those that became another text or null are empty.
+    fileprivate(set) var stays: [Bool] = []
+
+    func text(_ number: Int) -> ArraySlice<UInt8> { bytes[(number > 0 ? ends[number - 1] : 0)..<ends[number]] }
+}
+
 extension IngestState {
-    /// The texts of a column by number; nil for those that became another text or null.
-    func texts(_ column: Int) -> [ArraySlice<UInt8>?] {
-        guard let interner = intakes[column].interner else { return [] }
-        return (0..<interner.count).map { number in
-            interner.entry(number).resolved == Int32(number) ? Array(interner.bytes(of: number))[...] : nil
+    /// Gives up the texts of a column.
+    func takeTexts(_ column: Int) -> WorkerTexts {
+        var texts = WorkerTexts()
+        guard let interner = intakes[column].interner else { return texts }
+        for number in 0..<interner.count {
+            let stays = interner.entry(number).resolved == Int32(number)
+            if stays { texts.bytes.append(contentsOf: interner.bytes(of: number)) }
+            texts.ends.append(texts.bytes.count)
+            texts.stays.append(stays)
         }
+        interner.removeAll()
+        return texts
     }
 
     /// The counts with the columns' own.

@@ -78,6 +78,19 @@ final class TextInterner {
         table.deallocate()
     }
 
+    /// Forgets all texts and gives their memory back.
+    func removeAll() {
+        (count, used, entryCapacity, arenaCapacity) = (0, 0, 1, 1)
+        table.pointee.entries.deallocate()
+        table.pointee.slots.deallocate()
+        table.pointee.arena.deallocate()
+        table.initialize(
+            to: Table(
+                entries: .allocate(capacity: 1), slots: .allocate(capacity: 64), mask: 63,
+                arena: .allocate(byteCount: 1, alignment: 16)))
+        table.pointee.slots.initialize(repeating: -1, count: 64)
+    }
+
     /// The memory that the texts take.
     var heldBytes: Int { arenaCapacity + entryCapacity * MemoryLayout<Entry>.stride + (table.pointee.mask + 1) * 4 }
 

@@ -27,7 +27,7 @@ struct BlockReader {
         let reader = try FileHandleReader(path: file)
         fileBytes = max(reader.size, 1)
         blockBytes = max(options.blockBytes, 1 << 10)
-        source = try Self.open(reader)
+        source = try Self.open(reader, options)
         let buffer = BlockBuffer()
         var wanted = Swift.min(blockBytes, Self.longestHeader)
         try Self.fill(buffer, to: wanted, &source, &isAtEnd)
@@ -58,15 +58,16 @@ struct BlockReader {
 
     /// The first bytes of a file, inflated where they are gzip.
     static func beginning(of file: String, bytes: Int) throws -> [UInt8] {
-        var source = try open(FileHandleReader(path: file))
+        var source = try open(FileHandleReader(path: file), IngestOptions())
         let buffer = BlockBuffer()
         var isAtEnd = false
         try fill(buffer, to: bytes, &source, &isAtEnd)
         return buffer.contents(0..<buffer.count)
     }
 
-    private static func open(_ reader: FileHandleReader) throws -> Source {
-        try reader.startsWith([0x1f, 0x8b]) ? .gzip(GzipReader(reader)) : .plain(reader)
+    private static func open(_ reader: FileHandleReader, _ options: IngestOptions) throws -> Source {
+        try reader.startsWith([0x1f, 0x8b])
+            ? .gzip(GzipReader(reader, harmlessBytes: options.inflatedBytes)) : .plain(reader)
     }
 
     private static func layout(

@@ -15,12 +15,13 @@ final class GzipReader {
     private var inflated = 0
 
     /// A file that inflates to more than so many times its size is refused, beyond a size that does no harm. Deflate
-    /// reaches 1032; tables of numbers and words some 20.
+    /// reaches 1,032; tables of numbers and words some 20.
     static let largestRatio = 200
-    static let harmlessBytes = 1 << 28
+    private let harmlessBytes: Int
 
-    init(_ file: FileHandleReader) throws {
+    init(_ file: FileHandleReader, harmlessBytes: Int) throws {
         self.file = file
+        self.harmlessBytes = harmlessBytes
         // 16 + 15: a gzip wrapper, and the largest window.
         guard inflateInit2_(&stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
             throw IngestError.damagedCompression
@@ -50,7 +51,7 @@ final class GzipReader {
             done += try inflateSome(UnsafeMutableRawBufferPointer(rebasing: target[done...]))
         }
         inflated += done
-        guard inflated <= Swift.max(Self.harmlessBytes, Self.largestRatio * file.size) else {
+        guard inflated <= Swift.max(harmlessBytes, Self.largestRatio * file.size) else {
             throw IngestError.inflatesTooMuch(limit: Self.largestRatio)
         }
         if done == 0, isInsideMember { throw IngestError.damagedCompression }

@@ -21,8 +21,12 @@ struct IngestOptions: Sendable {
     var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
     /// Bytes of a file that one thread parses at a time.
     var blockBytes = 1 << 20
+    /// A gzipped file may inflate to so many bytes, however small it is.
+    var inflatedBytes = 1 << 28
     /// Rows held in memory beyond this many bytes are spilled to the disk.
-    var memoryBytes = 1 << 30
+    var memoryBytes = 1 << 29
+    /// About what sorting may take, on all threads.
+    var sortingBytes = 3 << 27
     /// Distinct texts, which stay in memory, may take so many bytes.
     var textBytes = 1 << 29
 }

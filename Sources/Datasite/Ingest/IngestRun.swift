@@ -56,15 +56,17 @@ struct IngestRun {
     mutating func assemble(
         _ writer: TableWriter, _ progress: @Sendable (IngestProgress) throws -> Void
     ) throws -> IngestReport {
-        let assembler = TableAssembler(workers, plan: plan, spilled: spill.reader(workers: workers.count))
+        let assembler = TableAssembler(
+            workers, plan: plan, pieceBytes: options.sortingBytes / workers.count, spilled: spill.reader())
         let output = TableOutput(assembler, writer, waiting: 4 * workers.count)
         let failures = concurrently(workers.count) { _ -> (any Error)? in
             let sorter = assembler.sorter()
             do {
                 while let next = output.claim() {
-                    try output.put(next, try sorter.partition(next))
-                    try progress(
-                        IngestProgress(stage: .sorting, fraction: Double(next) / Double(TableAssembler.partitionCount)))
+                    let step = IngestProgress(
+                        stage: .sorting, fraction: Double(next) / Double(TableAssembler.partitionCount))
+                    try output.put(next, try sorter.partition(next)) { try progress(step) }
+                    try progress(step)
                 }
                 return nil
             } catch {

@@ -79,27 +79,26 @@ final class SpillFile: Sendable {
         }
     }
 
-    /// What reads a partition's rows back, of each worker, from any thread.
-    func reader(workers: Int) -> @Sendable (Int) throws -> [[RecordSpan]] {
+    /// What finds a partition's rows again, from any thread.
+    func reader() -> @Sendable (Int) -> [SpilledSpan] {
         let (file, pieces) = state.withLock { ($0.file, $0.pieces) }
         guard let file else { return { _ in [] } }
         let path = path
         return { partition in
-            var rows = [[RecordSpan]](repeating: [], count: workers)
-            for piece in pieces[partition] {
-                let bytes = try Self.read(file.descriptor, piece, path)
-                rows[piece.worker].append(RecordSpan(layout: piece.layout, bytes: bytes))
+            pieces[partition].map { piece in
+                SpilledSpan(worker: piece.worker, layout: piece.layout, byteCount: piece.count) { range in
+                    try Self.read(file.descriptor, piece.offset + range.lowerBound, range.count, path)
+                }
             }
-            return rows
         }
     }
 
-    private static func read(_ descriptor: Int32, _ piece: Piece, _ path: String) throws -> ColumnBytes {
+    private static func read(_ descriptor: Int32, _ offset: Int, _ wanted: Int, _ path: String) throws -> ColumnBytes {
         let buffer = BlockBuffer()
         var done = 0
-        while done < piece.count {
-            let got = try buffer.append(piece.count - done) { target in
-                let count = pread(descriptor, target.baseAddress, target.count, off_t(piece.offset + done))
+        while done < wanted {
+            let got = try buffer.append(wanted - done) { target in
+                let count = pread(descriptor, target.baseAddress, target.count, off_t(offset + done))
                 if count < 0, errno == EINTR { return 0 }
                 guard count > 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
                 return count

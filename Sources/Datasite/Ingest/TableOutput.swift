@@ -39,10 +39,12 @@ final class TableOutput: Sendable {
     }
 
     /// Takes a sorted partition, and writes it and those behind it as far as they are ready, unless another thread does.
-    func put(_ number: Int, _ partition: AssembledPartition) throws {
+    ///
+    /// `check` is called now and then while a large partition is written, and ends it where it throws.
+    func put(_ number: Int, _ partition: AssembledPartition, check: () throws -> Void) throws {
         state.withLock { $0.ready[number] = partition }
         while let next = takeNext() {
-            try assembler.withLock { try $0.write(next, to: writer.append) }
+            try assembler.withLock { try $0.write(next, to: writer.append, check: check) }
             state.withLock { state in
                 state.written += 1
                 state.isWriting = false
