@@ -139,13 +139,15 @@ final class GroupNumbering {
 }
 
 extension ExpressionProgram {
-    /// A range that an expression's words cannot leave, where one is known: from stored columns, so private.
+    /// A range that an expression's words cannot leave, where one is known: from declared bounds, or in a scan, if it is
+    /// smaller, from the stored column, which is private.
     func wordRange(_ expression: Expression) -> ClosedRange<Int64>? {
         switch expression {
         case .column(let index, let type):
-            guard let (stored, storedType, _) = source?.column(index), storedType == type, type != .real, type != .text
-            else { return nil }
-            return stored.range
+            guard columns.indices.contains(index), columns[index].type == type, type != .real, type != .text else {
+                return nil
+            }
+            return source?.column(index)?.stored.range ?? columns[index].wordRange
         case .bin(let operand, let width, let origin, .integer):
             guard let range = wordRange(operand), let width = Int64(exactly: width), width > 0,
                 Int64(exactly: origin) != nil, range.lowerBound > Int64.min + width

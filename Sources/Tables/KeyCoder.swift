@@ -8,7 +8,7 @@ final class KeyCoder {
 
     private enum Method {
         /// `table[word - base + 1]`, null first; unknown entries of a discovered key are claimed in order.
-        case table(base: Int64)
+        case table(base: Int64, size: Int)
         case hashed
         /// Texts of one stored dictionary, in which each has one number: by that, from the dictionary's first.
         case stored(first: Int64)
@@ -54,8 +54,7 @@ final class KeyCoder {
         } else if let range, range.upperBound &- range.lowerBound < Int64(Self.largestTable),
             range.upperBound &- range.lowerBound >= 0
         {
-            method = .table(base: range.lowerBound)
-            table = Array(repeating: Self.unknown, count: Int(range.upperBound - range.lowerBound) + 2)
+            method = .table(base: range.lowerBound, size: Int(range.upperBound - range.lowerBound) + 2)
         } else {
             method = .hashed
         }
@@ -86,7 +85,7 @@ final class KeyCoder {
     func code(_ rows: UnsafeBufferPointer<Int32>, into target: UnsafeMutablePointer<Int32>) {
         let before = origins.count
         switch method {
-        case .table(let base): codeByTable(rows, base, target)
+        case .table(let base, let size): codeByTable(rows, base, size, target)
         case .stored(let first): codeStored(rows, first, target)
         case .text: codeTexts(rows, target)
         case .hashed:
@@ -101,29 +100,49 @@ final class KeyCoder {
         meter.add(.discovery, Double(origins.count - before))
     }
 
-    private func codeByTable(_ rows: UnsafeBufferPointer<Int32>, _ base: Int64, _ target: UnsafeMutablePointer<Int32>) {
+    private func codeByTable(
+        _ rows: UnsafeBufferPointer<Int32>, _ base: Int64, _ size: Int, _ target: UnsafeMutablePointer<Int32>
+    ) {
+        if table.isEmpty { fillTable(base, size) }
         let words = node.words
-        var missed = 0
+        var missed = false
         table.withUnsafeBufferPointer { table in
             for row in rows {
                 let word = words[Int(row)]
                 let place = Self.place(of: word, base, table.count)
                 let code = place < table.count ? table[place] : KeyCoder.unknown
                 target[Int(row)] = code
-                missed += code == KeyCoder.unknown ? 1 : 0
+                missed = missed || code == KeyCoder.unknown
             }
         }
         meter.add(.step, Double(rows.count))
-        guard missed > 0 else { return }
-        meter.add(.probe, Double(missed))
-        if codes.count > cachedEntries { meter.add(.miss, 2 * Double(missed)) }
+        guard missed else { return }
+        var probes = 0
         for row in rows where target[Int(row)] == Self.unknown {
             let word = words[Int(row)]
+            let place = Self.place(of: word, base, table.count)
+            if place < table.count, table[place] != Self.unknown {
+                target[Int(row)] = table[place]
+                continue
+            }
             let code = domain != nil ? Self.outside : codeWord(word)
             target[Int(row)] = code
-            let place = Self.place(of: word, base, table.count)
             if place < table.count { table[place] = code }
+            probes += 1
         }
+        meter.add(.probe, Double(probes))
+        if codes.count > cachedEntries { meter.add(.miss, 2 * Double(probes)) }
+    }
+
+    /// The declared values' places, once there are rows.
+    private func fillTable(_ base: Int64, _ size: Int) {
+        table = Array(repeating: Self.unknown, count: size)
+        guard domain != nil else { return }
+        for (place, word) in words.words.enumerated() {
+            let entry = Self.place(of: word, base, size)
+            if entry < size { table[entry] = codes[place] }
+        }
+        if nullCode != Self.unknown { table[0] = nullCode }
     }
 
     /// 0 for null, else from 1; `count` for what is not in the table.
@@ -218,12 +237,6 @@ final class KeyCoder {
             default: if let word = value.word(as: node.type) { declare(Int32(code), words.insert(word)) }
             }
         }
-        guard case .table(let base) = method else { return }
-        for (place, word) in words.words.enumerated() {
-            let entry = Self.place(of: word, base, table.count)
-            if entry < table.count { table[entry] = codes[place] }
-        }
-        if nullCode != Self.unknown { table[0] = nullCode }
     }
 
     /// Of a value that is declared twice the last position counts.
@@ -238,8 +251,12 @@ final class KeyCoder {
         let isLarge = largestCount(rows: rows) > Double(cachedEntries)
         let misses = isLarge ? 2 * rows : 0
         switch method {
-        // A table saves probes where the rows' range is small, which is private.
-        case .table, .hashed: return Work([.step: rows, .probe: rows, .miss: misses])
+        // Each value that the range can hold is probed for once.
+        case .table(_, let size):
+            let probes = Swift.min(rows, Double(size))
+            return Work([.step: rows, .probe: probes, .miss: isLarge ? 2 * probes : 0])
+        // A scan that finds a smaller range of stored values saves probes by a table.
+        case .hashed: return Work([.step: rows, .probe: rows, .miss: misses])
         case .stored:
             return Work([
                 .step: NodeOperation.cacheSteps * rows, .miss: tableRows > Double(cachedEntries) ? rows : 0,
@@ -263,7 +280,8 @@ final class KeyCoder {
         let fixed = TextCache.heldBytes(interned: interned) + 4_096
         let perCode = domain == nil ? 3 * (8.0 + 4.0) : 3 * 4.0
         switch method {
-        case .table, .hashed:
+        case .table(_, let size): return fixed + Double(size) * 4 + count * (perCode + WordTable.bytesPerWord)
+        case .hashed:
             return fixed + Double(Self.largestTable + 2) * 4 + count * (perCode + WordTable.bytesPerWord)
         case .stored: return fixed + tableRows * 4 + count * perCode
         case .text: return fixed + count * (perCode + TextTable.bytesPerText + 3 * node.largestText)

@@ -180,6 +180,15 @@ extension ColumnSchema {
         return Double(domain.count + 1)
     }
 
+    /// The range of the column's words, where bounds are declared: values are clipped to them.
+    var wordRange: ClosedRange<Int64>? {
+        guard type == .integer || type == .date || type == .timestamp, let lowerBound, let upperBound,
+            abs(lowerBound) < 0x1p53, abs(upperBound) < 0x1p53
+        else { return type == .boolean ? 0...1 : nil }
+        let (least, largest) = (Int64(lowerBound.rounded(.up)), Int64(upperBound.rounded(.down)))
+        return least <= largest ? least...largest : nil
+    }
+
     /// How many different values the column has at most, null included, where that is declared.
     var cardinality: Double? {
         if let domain { return Double(domain.count + 2) }
