@@ -133,11 +133,14 @@ extension ColumnSchema {
         if type != .real, let resolution, resolution != resolution.rounded() {
             refuse("resolution", "must be a whole number: the column's values are")
         }
-        if let lowerBound, let upperBound, type != .real, lowerBound.rounded(.up) > upperBound.rounded(.down) {
+        if let lowerBound, let upperBound, type != .real, lowerBound < upperBound,
+            lowerBound.rounded(.up) > upperBound.rounded(.down)
+        {
             refuse("bounds", "no value of the column's type lies within")
         }
         if let domain, domain.contains(where: { bounded($0) != $0 }) {
-            refuse("domain", "each value must lie within the bounds, and on the resolution, that the column declares too")
+            refuse(
+                "domain", "each value must lie within the bounds, and on the resolution, that the column declares too")
         }
         return found
     }

@@ -128,7 +128,9 @@ final class LargePartition {
         var sizes: [Int64: Int] = [:]
         try forEachBlock(naming: unit) { _, _ in
             let words = block.values(unit)
-            for row in 0..<block.count where Self.bucket(hashes.start[row]) == bucket { sizes[words[row], default: 0] += 1 }
+            for row in 0..<block.count where Self.bucket(hashes.start[row]) == bucket {
+                sizes[words[row], default: 0] += 1
+            }
         }
         let isText = context.plan.schema.columns[unit].type == .text
         let units = sizes.map { word, count in

@@ -45,7 +45,8 @@ struct NDJSONParser {
         wrongCells.removeAll(keepingCapacity: true)
         guard parseObject(&scanner) else {
             return state.endWrongRow(
-                line: result.lines, column: nil, expected: "one JSON object on one line, each name in it once", wrongCells: [], &result)
+                line: result.lines, column: nil, expected: "one JSON object on one line, each name in it once",
+                wrongCells: [], &result)
         }
         for column in seen.indices where !seen[column] { store(state.intakes[column].null(), column) }
         guard let first = wrongCells.first else { return state.commitRow() }

@@ -204,7 +204,8 @@ final class RowPartitions {
     }
 
     private func openBlock(_ partition: Int, stride: Int) {
-        let size = Swift.min(Self.largestBlock, Self.smallestBlock << blocks[partition].count)
+        // The number of doublings is limited too: a shift by more than a word's bits gives 0, and blocks of one record.
+        let size = Swift.min(Self.largestBlock, Self.smallestBlock << Swift.min(blocks[partition].count, 16))
         let capacity = Swift.max(size / stride, 1) * stride
         let memory =
             size >= Self.mappedBlock

@@ -102,7 +102,8 @@ struct DeclaredBoundsTests {
 
     @Test("What names a unit is never clipped: outside is an error with line, column and limits, without the value")
     func units() throws {
-        let columns = "  - {name: person, type: integer, bounds: [1, 50], nullable: false}\n  - {name: x, type: boolean}"
+        let columns =
+            "  - {name: person, type: integer, bounds: [1, 50], nullable: false}\n  - {name: x, type: boolean}"
         let manifest = Self.manifest(columns, unit: "{column: person, rows: 2, groups: 1}")
         for wrong in ["777", "0777", "-3", "9223372036854775807"] {
             do {
@@ -145,7 +146,8 @@ struct DeclaredBoundsTests {
             try add("uid,v\n\(long.dropLast())a,1\n\(long)0,1\n\(long)1,1\n", manifest)
             Issue.record("it was added")
         } catch let problem as Problem {
-            #expect(problem.detail.hasPrefix("line 3, column 'uid': expected UTF-8 text or nothing, of at most 128 bytes"))
+            #expect(
+                problem.detail.hasPrefix("line 3, column 'uid': expected UTF-8 text or nothing, of at most 128 bytes"))
             #expect(!problem.detail.contains("ppp"))
         }
         let report = try add("uid,v\n\(long),1\n\(long.dropLast())a,1\n\(long)1,1\n\(long)2,1\n", manifest, .null)
@@ -263,8 +265,9 @@ struct OddFilesTests {
         let pipe = folder.path("pipe.csv")
         #expect(mkfifo(pipe, 0o600) == 0)
         for path in [pipe, "/dev/zero", "/dev/null", folder.root] {
-            #expect(throws: IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device"))
-            { try load(path) }
+            #expect(
+                throws: IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device")
+            ) { try load(path) }
             #expect(throws: Problem.self) { try Datasite.describe(path) }
         }
     }

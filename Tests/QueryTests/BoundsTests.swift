@@ -80,6 +80,7 @@ struct BoundsTests {
             var row = SampleRows.visits(units: 1, &random)[0]
             // Values that keep the declaration.
             if case .real(let cost) = row[3], !(0...1_000).contains(cost) { row[3] = .null }
+            row = zip(row, Fixtures.visits.schema.columns).map { $1.bounded($0) }
             let value = Self.value(of: expression, row)
             let table = try SampleRows.table(Fixtures.visits, [row])
             let exact = BoundedAggregation(
@@ -146,6 +147,7 @@ struct BoundsTests {
             for _ in 0..<60 {
                 var row = SampleRows.visits(units: 1, &random)[0]
                 if case .real(let cost) = row[3], !(0...1_000).contains(cost) { row[3] = .null }
+                row = zip(row, Fixtures.visits.schema.columns).map { $1.bounded($0) }
                 let value = Self.value(of: expression, row)
                 #expect(Set(domain).contains(value) == true, "\(text): \(value)")
             }

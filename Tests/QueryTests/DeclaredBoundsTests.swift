@@ -30,7 +30,8 @@ struct DeclaredBoundsTests {
                 name: "grade", type: .integer, lowerBound: 0, upperBound: 20, domain: [0, 5, 10, 20].map(Value.integer)),
             ColumnSchema(name: "flag", type: .boolean),
         ]),
-        unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 10_000, population: "people")
+        unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 10_000, population: "people"
+    )
 
     static func row(_ random: inout SeededGenerator) -> [Value] {
         func integer(_ range: ClosedRange<Int64>, _ extremes: [Int64]) -> Int64 {
@@ -69,7 +70,9 @@ struct DeclaredBoundsTests {
         guard isOld else { return try Table(rows: rows, plan: plan) }
         let worker = IngestWorker(plan)
         // Infinite doses are the bound, which is known then too.
-        let finite = rows.map { row in row.map { $0 == .real(.infinity) ? .real(1e300) : $0 == .real(-.infinity) ? .real(-1e300) : $0 } }
+        let finite = rows.map { row in
+            row.map { $0 == .real(.infinity) ? .real(1e300) : $0 == .real(-.infinity) ? .real(-1e300) : $0 }
+        }
         try worker.append(finite)
         var assembler = TableAssembler([worker], plan: plan)
         var parts: [TablePart: [UInt8]] = [:]
@@ -94,8 +97,10 @@ struct DeclaredBoundsTests {
     }
 
     static let keys = [
-        "age", "score", "day", "ward", "grade", "flag", "age > 90", "age >= 90", "cost < -3", "dose = 0.35", "cost > 250",
-        "BIN(age, 10)", "BIN(cost, 100)", "BIN(cost, 7.5, 1)", "BIN(level, 3)", "FLOOR(cost)", "CEIL(cost)", "FLOOR(dose)",
+        "age", "score", "day", "ward", "grade", "flag", "age > 90", "age >= 90", "cost < -3", "dose = 0.35",
+        "cost > 250",
+        "BIN(age, 10)", "BIN(cost, 100)", "BIN(cost, 7.5, 1)", "BIN(level, 3)", "FLOOR(cost)", "CEIL(cost)",
+        "FLOOR(dose)",
         "ROUND(cost)", "ROUND(cost, -1)", "FLOOR(level / 2)", "BIN(score, 7)", "age % 7", "ABS(score)", "-grade",
         "age + grade", "LEAST(age, 50)", "GREATEST(age, score)", "COALESCE(grade, -1)", "CLAMP(age, 20, 30)",
         "CASE WHEN age > 90 THEN 'old' WHEN age < 18 THEN 'young' ELSE 'middle' END",
@@ -109,7 +114,8 @@ struct DeclaredBoundsTests {
 
     static let filters = [
         "TRUE", "age > 90", "age >= 90 OR cost >= 250", "cost < 0", "score IS NOT NULL", "dose <= 0.05", "level = 8",
-        "day > '2001-03-10' OR day <= '2000-01-02'", "NOT flag", "ward = 'else'", "moment IS NULL OR MINUTE(moment) < 30",
+        "day > '2001-03-10' OR day <= '2000-01-02'", "NOT flag", "ward = 'else'",
+        "moment IS NULL OR MINUTE(moment) < 30",
     ]
 
     @Test(
@@ -185,7 +191,9 @@ struct DeclaredBoundsTests {
         #expect(column(.real, 0.25, 1, 0.5).bounded(.real(0.9)) == .real(0.75))
         #expect(column(.real, 0.25, 1, 0.5).bounded(.real(1.1)) == .real(1))
         let fives = column(.integer, -20, 33, 5)
-        for (value, bounded) in [(-23, -20), (-18, -20), (-17, -15), (0, 0), (2, 0), (3, 5), (32, 30), (33, 33), (99, 33)] {
+        for (value, bounded) in [
+            (-23, -20), (-18, -20), (-17, -15), (0, 0), (2, 0), (3, 5), (32, 30), (33, 33), (99, 33),
+        ] {
             #expect(fives.bounded(.integer(Int64(value))) == .integer(Int64(bounded)))
         }
         #expect(fives.bounded(.integer(.max)) == .integer(33) && fives.bounded(.integer(-.max)) == .integer(-20))

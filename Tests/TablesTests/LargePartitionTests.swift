@@ -2,7 +2,8 @@ import Testing
 
 @testable import Tables
 
-@Suite("A partition that is too large for memory is sorted piece by piece, and gives the same table (PRIVACY.md, rule 11)")
+@Suite(
+    "A partition that is too large for memory is sorted piece by piece, and gives the same table (PRIVACY.md, rule 11)")
 struct LargePartitionTests {
     let schema = Schema(columns: [
         column("person", .integer), column("plan", .text), column("cost", .real), column("day", .date),
@@ -46,7 +47,8 @@ struct LargePartitionTests {
         let rows = rows(&dice, count: dice.int(count / 2...count))
         let unit = dice.pick([0, 0, 1, nil])
         let plan = IngestPlan(
-            schema: schema, unitColumn: unit, rowsPerUnit: unit == nil ? 1 : dice.pick([0, 1, 5, 100, 5000]), key: testKey)
+            schema: schema, unitColumn: unit, rowsPerUnit: unit == nil ? 1 : dice.pick([0, 1, 5, 100, 5000]),
+            key: testKey)
         let reference = try parts(rows, plan, piece: 1 << 20)
         for piece in sizes {
             let pieces = try parts(rows, plan, piece: piece)
@@ -89,6 +91,20 @@ struct LargePartitionTests {
                 #expect(largest <= 300)
             }
         }
+    }
+
+    @Test("Rows that are read take little more memory than their records, also where all are in one partition")
+    func heldRows() throws {
+        let plan = IngestPlan(schema: schema, unitColumn: 0, rowsPerUnit: 5, key: testKey)
+        let worker = IngestWorker(plan)
+        let stride = RecordLayout(schema: schema).stride
+        let count = 400_000
+        let rows = (0..<4_000).map { [Value.integer(1), .text("a"), .real(Double($0)), .null] }
+        for _ in 0..<count / rows.count { try worker.append(rows) }
+        #expect(worker.heldBytes.rows <= count * stride + 1 << 18)
+        let spans = worker.takeRows().joined()
+        // Each block is memory of its own, and is described.
+        #expect(spans.count <= count * stride / (1 << 17) + 16)
     }
 
     @Test("Work on a large partition ends where the check throws")

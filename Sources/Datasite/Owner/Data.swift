@@ -138,7 +138,8 @@ extension Datasite {
         }
         if report.rowsKept == 0 {
             remarks.append(
-                report.rowsRead == 0 ? "the file holds no rows: the table is empty" : "no row was kept: the table is empty")
+                report.rowsRead == 0
+                    ? "the file holds no rows: the table is empty" : "no row was kept: the table is empty")
         }
         remark(report.rowsWithoutUnit, "rows dropped: they name no unit")
         remark(report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows")
@@ -147,7 +148,8 @@ extension Datasite {
         remark(report.unitsSkipped, "units dropped because something was wrong")
         for (column, schema) in zip(report.columns, manifest.schema.columns) {
             remark(
-                column.outsideBounds, "values of \(column.name) outside its bounds "
+                column.outsideBounds,
+                "values of \(column.name) outside its bounds "
                     + (schema.outsideIsNull ? "became null" : "count as the bound"))
             remark(
                 column.leadingZeros,
