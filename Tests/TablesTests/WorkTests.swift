@@ -144,7 +144,7 @@ struct WorkTests {
         var specifications = Self.filters.map { Self.specification($0, [], [Measure(.rows)]) }
         specifications += Self.keys.map { Self.specification(nil, [$0], Self.measures) }
         specifications += [
-            Self.specification(Self.filters[0], [Self.keys[0], Self.keys[1], Self.keys[2]], Self.measures),
+            Self.specification(.not(Self.filters[0]), [Self.keys[0], Self.keys[1], Self.keys[2]], Self.measures),
             Self.specification(nil, [Self.keys[5], Self.keys[9]], []),
         ]
         for (number, specification) in specifications.enumerated() {

@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -17,19 +18,6 @@ final class EngineThreads: Sendable {
     private struct State {
         var admitted = 0
         var admittedByName: [String: Int] = [:]
-        var running = 0
-        var waiting: [@Sendable () -> Void] = []
-        var next = 0
-
-        mutating func dequeue() -> (@Sendable () -> Void)? {
-            guard next < waiting.count else {
-                waiting.removeAll(keepingCapacity: true)
-                next = 0
-                return nil
-            }
-            defer { next += 1 }
-            return waiting[next]
-        }
     }
 
     let threads: Int
@@ -37,23 +25,19 @@ final class EngineThreads: Sendable {
     let capacity: Int
     private let state = Mutex(State())
     private let refused = Atomic<Int64>(0)
-    private let givesWay: Bool
-
-    /// Evaluating a deep expression recurses: as much as a main thread has.
-    private static let stackBytes = 8 << 20
-
-    /// Enough that a request never waits for a time slice, and not so much that other programs starve scans.
-    private static let niceness: Int32 = 5
+    private let jobs: JobQueue
 
     /// - Parameter givesWay: Whether what serves requests goes before them.
     init(threads: Int, queueLimit: Int, givesWay: Bool = false) {
         self.threads = max(1, threads)
-        self.givesWay = givesWay
+        jobs = JobQueue(threads: self.threads, givesWay: givesWay)
         capacity = self.threads + max(0, queueLimit)
     }
 
+    deinit { jobs.stop() }
+
     var admitted: Int { state.withLock { $0.admitted } }
-    var running: Int { state.withLock { $0.running } }
+    var running: Int { jobs.running }
     var refusals: Int64 { refused.load(ordering: .relaxed) }
 
     /// Runs `body` while it counts as one of the requests at work, in all and of `name`, who may have half of the places:
@@ -85,18 +69,75 @@ final class EngineThreads: Sendable {
     /// Runs `work` on an engine thread, in the order of arrival.
     func run<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
-            enqueue { continuation.resume(with: Swift.Result { try work() }) }
+            jobs.add { continuation.resume(with: Swift.Result { try work() }) }
+        }
+    }
+}
+
+/// Jobs in the order of arrival, and the threads that wait for them: begun when first needed, and kept.
+private final class JobQueue: Sendable {
+    private struct State {
+        var waiting: [@Sendable () -> Void] = []
+        var next = 0
+        var running = 0
+        var started = 0
+        var isStopped = false
+
+        mutating func dequeue() -> (@Sendable () -> Void)? {
+            guard next < waiting.count else { return nil }
+            defer {
+                next += 1
+                if next == waiting.count {
+                    waiting.removeAll(keepingCapacity: true)
+                    next = 0
+                }
+            }
+            return waiting[next]
         }
     }
 
-    private func enqueue(_ job: @escaping @Sendable () -> Void) {
+    private let threads: Int
+    private let givesWay: Bool
+    private let state = Mutex(State())
+    /// One for each job that nobody has taken, and for each thread that is to end.
+    private let available = DispatchSemaphore(value: 0)
+
+    /// Evaluating a deep expression recurses: as much as a main thread has.
+    private static let stackBytes = 8 << 20
+
+    /// Enough that a request never waits for a time slice, and not so much that other programs starve scans.
+    private static let niceness: Int32 = 5
+
+    init(threads: Int, givesWay: Bool) {
+        self.threads = threads
+        self.givesWay = givesWay
+    }
+
+    var running: Int { state.withLock { $0.running } }
+
+    func add(_ job: @escaping @Sendable () -> Void) {
         let startsThread = state.withLock { state in
             state.waiting.append(job)
-            guard state.running < threads else { return false }
-            state.running += 1
+            guard state.started < threads, state.waiting.count - state.next > state.started - state.running else {
+                return false
+            }
+            state.started += 1
             return true
         }
-        guard startsThread else { return }
+        available.signal()
+        if startsThread { startThread() }
+    }
+
+    /// Ends the threads once they have nothing to do.
+    func stop() {
+        let started = state.withLock { state in
+            state.isStopped = true
+            return state.started
+        }
+        for _ in 0..<started { available.signal() }
+    }
+
+    private func startThread() {
         let thread = Thread { self.work() }
         thread.name = "datasite.engine"
         thread.stackSize = Self.stackBytes
@@ -114,13 +155,18 @@ final class EngineThreads: Sendable {
             if givesWay { _ = setpriority(PRIO_PROCESS, 0, Self.niceness) }
         #endif
         while true {
-            let job = state.withLock { state -> (@Sendable () -> Void)? in
+            available.wait()
+            let (job, isStopped) = state.withLock { state in
                 let job = state.dequeue()
-                if job == nil { state.running -= 1 }
-                return job
+                if job != nil { state.running += 1 }
+                return (job, state.isStopped)
             }
-            guard let job else { return }
-            job()
+            if let job {
+                job()
+                state.withLock { $0.running -= 1 }
+            } else if isStopped {
+                return
+            }
         }
     }
 }

@@ -21,8 +21,11 @@ extension Datasite {
         return try read { try Meta.integer($0, Self.key(researcher)) } >= Self.missedSlotsAllowed
     }
 
-    func countMissedSlot(_ planned: PlannedRequest, _ id: String) async throws {
+    /// Counts an answer that took so many slots. A short scan's slot is outlived by many a delay of a machine that is busy: such
+    /// a one is her doing only if it took longer than eight.
+    func countMissedSlot(_ planned: PlannedRequest, _ id: String, slots: Int) async throws {
         missedSlots.add(1, ordering: .relaxed)
+        guard isDear(planned) || slots > 8 else { return }
         try await commit.perform { context in
             guard let researcher = try RequestRow.find(id, context.db)?.researcher else { return }
             let key = Self.key(researcher)

@@ -17,7 +17,8 @@ extension Datasite {
             let start = self.scans.begin(at: self.clock.instant(), slot)
             let (release, end) = try await self.engines.run { try self.compute(id, planned) }
             guard let release else { return try self.storedAnswer(id) }
-            if slot.count(end - start) > 1 { try await self.countMissedSlot(planned, id) }
+            let slots = slot.count(end - start)
+            if slots > 1 { try await self.countMissedSlot(planned, id, slots: slots) }
             let waiting = self.clock.instant()
             await self.clock.sleepUntil(slot.departure(start: start, end: end))
             self.slotWaits.add((self.clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
