@@ -36,6 +36,7 @@ final class GroupCommit: Sendable {
     private let waiting = Mutex<[Change]>([])
     private let lastGeneration: Mutex<Int64>
     private let commits = Mutex<Int64>(0)
+    private let submitted = Mutex<Int64>(0)
 
     init(store: SiteStore, generationFile: GenerationFile, clock: SiteClock, generation: Int64) {
         self.store = store
@@ -46,6 +47,9 @@ final class GroupCommit: Sendable {
 
     /// The number of transactions so far: fewer than changes when they were grouped.
     var transactions: Int64 { commits.withLock { $0 } }
+
+    /// The number of changes that were submitted so far.
+    var changes: Int64 { submitted.withLock { $0 } }
 
     /// Runs a change and returns its result when it is durable.
     func perform<Result: Sendable>(
@@ -84,6 +88,7 @@ final class GroupCommit: Sendable {
             },
             fail: { completion(.failure($0)) })
         waiting.withLock { $0.append(change) }
+        submitted.withLock { $0 += 1 }
         queue.async { self.commitWaiting() }
     }
 

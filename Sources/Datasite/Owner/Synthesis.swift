@@ -125,7 +125,7 @@ extension Datasite {
 }
 
 /// A request for a synthetic table with what it costs: from the catalogue alone (PRIVACY.md, rule 5).
-private struct PlannedSynthesis: Sendable {
+struct PlannedSynthesis: Sendable {
     let request: SynthesisRequest
     let body: AskRequest
     let entry: Catalogue.Entry
