@@ -285,10 +285,13 @@ public struct Answer: Sendable, Hashable, Codable {
     public var guarantees: Guarantees
     /// True for an answer on mock data: made up, charged nothing, without a receipt.
     public var mock: Bool
+    /// 128 random bits, hex: without them whoever sees an answer's digest, in a receipt or in the journal, could find a
+    /// small answer by trying. nil for mock answers, whose digest nobody names, and for what was released before.
+    public var nonce: String?
 
     public init(
         request: String, dataset: String, version: String, sql: String, charge: Loss, columns: [Column],
-        rows: [[Cell]], notes: [String], guarantees: Guarantees, mock: Bool
+        rows: [[Cell]], notes: [String], guarantees: Guarantees, mock: Bool, nonce: String? = nil
     ) {
         self.request = request
         self.dataset = dataset
@@ -300,6 +303,7 @@ public struct Answer: Sendable, Hashable, Codable {
         self.notes = notes
         self.guarantees = guarantees
         self.mock = mock
+        self.nonce = nonce
     }
 }
 

@@ -95,6 +95,11 @@ final class TestSite: Sendable {
         try site.store.pool.read { try Int.fetchOne($0, sql: sql) ?? -1 }
     }
 
+    /// A column of texts, or of bytes that are one.
+    func read(_ sql: String) throws -> [String] {
+        try site.store.pool.read { db in try Row.fetchAll(db, sql: sql).map { String(decoding: $0[0] as Data, as: UTF8.self) } }
+    }
+
     /// Reserves and stops, as a crash right after the commit would.
     func reserveOnly(_ request: AskRequest, key: String?, _ site: Datasite? = nil) async throws -> String {
         let site = site ?? self.site

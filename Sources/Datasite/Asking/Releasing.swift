@@ -73,7 +73,7 @@ extension Datasite {
             sql: planned.request.sql,
             charge: LossWords.wire(release.loss, conversionDelta: planned.regime.conversionDelta),
             columns: AnswerEncoding.columns(release.answer), rows: AnswerEncoding.rows(release.answer),
-            notes: release.answer.notes, guarantees: guarantees, mock: false)
+            notes: release.answer.notes, guarantees: guarantees, mock: false, nonce: Nonce.new())
         let bytes = try await planners.run { try AnswerEncoding.bytes(answer) }
         let entry = ReleaseEntry(
             request: release.request, loss: release.loss, digest: planned.digest, dataset: planned.request.dataset,

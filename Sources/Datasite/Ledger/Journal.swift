@@ -42,11 +42,12 @@ struct JournalEntry: Sendable, Equatable {
     var loss: PrivacyLoss?
     var detail: String = ""
 
-    /// The form that is hashed and stored: canonical JSON of strings and integers.
-    func canonical(number: Int64) -> [UInt8] {
+    /// The form that is hashed and stored: canonical JSON of strings and integers. The nonce is shown to nobody, so that
+    /// the hashes in receipts confirm no guess of another's entry; entries of earlier versions have none.
+    func canonical(number: Int64, nonce: String) -> [UInt8] {
         var members: [String: CanonicalJSON] = [
             "number": .integer(number), "time": .integer(time), "action": .string(action.rawValue),
-            "actor": .string(actor), "detail": .string(detail),
+            "actor": .string(actor), "detail": .string(detail), "nonce": .string(nonce),
         ]
         members["dataset"] = dataset.map(CanonicalJSON.string)
         members["request"] = request.map(CanonicalJSON.string)
@@ -110,7 +111,7 @@ enum Journal {
     /// Appends an entry after `head` and moves it on.
     static func append(_ entry: JournalEntry, to db: Database, after head: inout Head) throws {
         let number = head.number + 1
-        let bytes = entry.canonical(number: number)
+        let bytes = entry.canonical(number: number, nonce: Nonce.new())
         let next = hash(bytes, after: head.hash)
         try db.cachedStatement(sql: "INSERT INTO journal VALUES (?, ?, ?)")
             .execute(arguments: [number, String(decoding: bytes, as: UTF8.self), Data(next)])

@@ -278,6 +278,6 @@ struct PlannedSynthesis: Sendable {
             rows: rows.map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
             guarantees: AnswerEncoding.guarantees(
                 release.loss, regime: regime, unit: [entry.boundsWords], approvals: [Datasite.localOwner.name]),
-            mock: false)
+            mock: false, nonce: Nonce.new())
     }
 }

@@ -38,6 +38,7 @@ answer = canonical({
     "rows": [[{"value": "free"}, {"value": 4.52, "lower": 4.47, "upper": 4.58}],
              [{"value": None}, {"value": 2, "lower": "-Infinity", "upper": "Infinity"}]],
     "notes": ["intervals hold privacy noise only"], "guarantees": guarantees, "mock": False,
+    "nonce": "8a2f0c51d7e64b93a1c05e7f2d9b6c34",
 })
 body = {
     "version": 1, "site": "rand", "publicKey": base64.b64encode(public).decode(), "request": "q_5mJx0cQ2",
