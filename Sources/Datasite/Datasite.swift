@@ -107,7 +107,8 @@ public final class Datasite: Sendable {
             commit = GroupCommit(
                 store: store, generationFile: generationFile, clock: configuration.clock, generation: record.generation)
             limits = try Self.limits(store)
-            cache = try CatalogueCache(path: folder.database)
+            cache = try CatalogueCache(path: folder.database, file: store.file)
+            try store.file.check()
             signingKey = try folder.readSigningKey()
             self.store = store
         } catch { throw Problem.storage(error) }
@@ -155,10 +156,13 @@ public final class Datasite: Sendable {
     }
 
     /// Why no question is answered, previewed or decided on, and no table added, until the owner acts: a restore is
-    /// suspected. nil while all is well. The catalogue, mock answers and what was released stay to be read.
-    public var suspension: Problem? { isRestored.withLock { $0 } ? Restore.problem : nil }
+    /// suspected, or the database was removed or replaced while this process had it open. nil while all is well. The catalogue, mock answers and what was released stay to be read.
+    public var suspension: Problem? {
+        do { try store.file.check() } catch { return error as? Problem }
+        return isRestored.withLock { $0 } ? Restore.problem : nil
+    }
 
-    /// Refuses everything that could spend or release while a restore is suspected.
+    /// Refuses everything that could spend or release while ``suspension`` says why.
     func requireSound() throws {
         if let suspension { throw suspension }
     }

@@ -101,8 +101,11 @@ final class GroupCommit: Sendable {
         guard !batch.isEmpty else { return }
         var results: [@Sendable ((any Error)?) -> Void] = []
         do {
+            try store.file.check()
             let record = try store.pool.writeWithoutTransaction { db in try run(batch, in: db, results: &results) }
             commits.withLock { $0 += 1 }
+            // Nobody is told of what was committed into a file that is not there any more.
+            try store.file.check()
             try generationFile.advance(to: record)
             results.forEach { $0(nil) }
         } catch {

@@ -96,9 +96,11 @@ final class CatalogueCache: Sendable {
 
     /// Its own connection, which never writes: so that every commit counts as another connection's.
     private let connection: DatabaseQueue
+    private let file: DatabaseFile
     private let state = Mutex(State())
 
-    init(path: String) throws {
+    init(path: String, file: DatabaseFile) throws {
+        self.file = file
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(20)
@@ -110,7 +112,8 @@ final class CatalogueCache: Sendable {
 
     /// The catalogue as of now.
     func current() throws -> Catalogue {
-        try connection.unsafeRead { db in
+        try file.check()
+        return try connection.unsafeRead { db in
             let dataVersion = try Int64.fetchOne(db.cachedStatement(sql: "PRAGMA data_version")) ?? 0
             let known = state.withLock { $0 }
             if known.dataVersion == dataVersion { return known.catalogue }

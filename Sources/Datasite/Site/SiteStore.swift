@@ -6,6 +6,7 @@ struct SiteStore: Sendable {
     static let schemaVersion = 3
 
     let pool: DatabasePool
+    let file: DatabaseFile
 
     init(path: String, maximumPages: Int? = nil) throws {
         var configuration = Configuration()
@@ -16,7 +17,10 @@ struct SiteStore: Sendable {
         configuration.prepareDatabase { db in
             if let maximumPages { try db.execute(sql: "PRAGMA max_page_count = \(maximumPages)") }
         }
-        pool = try DatabasePool(path: path, configuration: configuration)
+        var opened: DatabasePool?
+        file = try DatabaseFile(path: path) { opened = try DatabasePool(path: path, configuration: configuration) }
+        guard let opened else { throw DatabaseFile.problem }
+        pool = opened
         try pool.writeWithoutTransaction { db in
             // The pool chooses NORMAL when it opens in WAL mode, which a power failure can undo: a reservation is a
             // promise, so it is synchronised at each commit.
