@@ -13,6 +13,18 @@ struct JournalTests {
         let test = try TestSite()
         for _ in 0..<3 { _ = try await test.site.ask(TestSite.count(0.5), as: .ada) }
         _ = await problem { _ = try await test.site.ask(TestSite.count(50), as: .ada) }
+        for name in ["bea", "eve"] { _ = try test.site.addUser(name, role: .auditor) }
+        _ = try test.site.rotateUser("bea")
+        try test.site.revokeUser("bea")
+        _ = try test.site.rotateUser("bea", reinstating: true)
+        try test.site.revokeUser("eve")
+        _ = try test.site.addVersion(of: "visits", file: try test.file("new", TestSite.rows(people: 50)))
+        try test.site.setPolicy(
+            of: "visits",
+            policyText: """
+                {loss: pure, total: {epsilon: 20}, per-researcher: {epsilon: 9}, aggregates: [count],
+                 windows: [{days: 7, limit: {epsilon: 8}}]}
+                """)
         #expect(try test.site.verify().problems == [])
         return test
     }
@@ -36,12 +48,137 @@ struct JournalTests {
                 "receipts"
             ),
             ("UPDATE versions SET description = zeroblob(32)", "files"),
+            ("UPDATE users SET role = 'owner'", "users: ada has another role"),
+            ("UPDATE users SET revoked = 1", "users: the journal says that ada is not revoked"),
+            ("UPDATE users SET revoked = NULL", "users: the journal says that eve is revoked"),
+            ("UPDATE users SET token = x'00' WHERE name = 'bea'", "users: the token of bea"),
+            ("DELETE FROM users WHERE name = 'bea'", "users: bea is missing"),
+            ("INSERT INTO users VALUES ('mal', 'owner', x'00', 0, NULL)", "users: mal was added by no entry"),
+            ("UPDATE populations SET limit_amount = 2 * limit_amount", "limits: those of the population patients"),
+            ("UPDATE populations SET limit_delta = 1", "limits"),
+            ("UPDATE populations SET conversion_delta = 0.5", "limits"),
+            ("UPDATE populations SET selection_delta = 0.5", "limits"),
+            ("UPDATE populations SET researcher_amount = NULL", "limits"),
+            ("UPDATE populations SET unit_is_row = 1", "limits"),
+            ("UPDATE populations SET raised = NULL", "limits"),
+            ("UPDATE windows SET limit_amount = limit_amount + 1", "limits"),
+            ("DELETE FROM windows", "limits"), ("INSERT INTO windows VALUES (1, 60, 9, 0)", "limits"),
+            ("UPDATE datasets SET manifest = replace(manifest, '[0, 100]', '[0, 99]')", "datasets: manifest or policy"),
+            ("UPDATE datasets SET policy = NULL", "datasets: manifest or policy"),
+            ("UPDATE datasets SET policy = replace(policy, '[count]', '[sum]')", "datasets: manifest or policy"),
+            (
+                "UPDATE datasets SET version = (SELECT id FROM versions WHERE removed IS NOT NULL)",
+                "datasets: visits is of"
+            ),
+            ("UPDATE datasets SET name = 'visit'", "datasets: visits is missing"),
+            (
+                """
+                INSERT INTO populations (name, unit_is_row, kind, conversion_delta, selection_delta, limit_amount, limit_delta)
+                    SELECT 'others', unit_is_row, kind, conversion_delta, selection_delta, limit_amount, limit_delta
+                    FROM populations;
+                UPDATE datasets SET population = 2
+                """, "datasets: visits belongs to another population"
+            ),
         ])
     func tampering(_ change: String, _ found: String) async throws {
         let test = try await prepared()
         try test.execute(change)
         let problems = try test.site.verify().problems
         #expect(problems.contains { $0.hasPrefix(found) }, "\(problems)")
+    }
+
+    /// Cuts the last answer out of all that the database says of it: what is left agrees with itself.
+    private func cutLastAnswer(_ test: TestSite, more: String = "") throws {
+        try test.execute(
+            """
+            BEGIN;
+            DELETE FROM journal WHERE number > (SELECT max(number) FROM journal) - 2;
+            DELETE FROM answers WHERE rowid = (SELECT max(rowid) FROM answers);
+            UPDATE populations SET spent_amount = spent_amount - \(unit / 2);
+            UPDATE researcher_spending SET amount = amount - \(unit / 2);
+            DELETE FROM requests WHERE number = (SELECT max(number) FROM requests);
+            \(more)
+            COMMIT;
+            """)
+    }
+
+    @Test("A last answer that is cut out of journal, ledger and answers is missed by the generation file")
+    func lastAnswerCutOut() async throws {
+        for more in ["", "UPDATE meta SET value = value + 5 WHERE key = 'generation';"] {
+            let test = try TestSite()
+            for _ in 0..<3 { _ = try await test.site.ask(TestSite.count(0.5), as: .ada) }
+            #expect(try test.site.verify().problems == [])
+            try cutLastAnswer(test, more: more)
+            for site in [test.site, try test.reopened()] {
+                let report = try site.verify()
+                #expect(report.checks.filter { !$0.problems.isEmpty }.map(\.name) == ["generation counter"])
+                #expect(report.problems.contains { $0.contains("another spending of the population patients") })
+                #expect(report.problems.contains { $0.contains("names the journal's entry") })
+            }
+        }
+    }
+
+    @Test("A generation file of an earlier version, which names no entry, still misses what was spent")
+    func lastAnswerCutOutEarlier() async throws {
+        let test = try TestSite()
+        for _ in 0..<3 { _ = try await test.site.ask(TestSite.count(0.5), as: .ada) }
+        let file = GenerationFile(path: test.path + "/generation")
+        var record = try #require(try file.read())
+        #expect(record.head != nil)
+        record.head = nil
+        try file.reset(to: record)
+        #expect(try test.site.verify().problems == [])
+        try cutLastAnswer(test)
+        #expect(try test.site.verify().problems.contains { $0.contains("another spending") })
+    }
+
+    @Test("A generation file that is ahead, or gone, while the datasite is open is found")
+    func generationFile() async throws {
+        let test = try TestSite()
+        let file = GenerationFile(path: test.path + "/generation")
+        var record = try #require(try file.read())
+        record.generation += 1
+        try file.reset(to: record)
+        #expect(try test.site.verify().problems.contains { $0.contains("commits that the database has not") })
+        try FileManager.default.removeItem(atPath: file.path)
+        #expect(try test.site.verify().problems == ["generation: its file is missing or damaged"])
+    }
+
+    @Test("What was given back since the generation file was written is no tampering")
+    func givenBackAfterwards() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 3}, approval: owner}")
+        let id = try #require(try await test.site.ask(TestSite.count(1), as: .ada).pendingID)
+        let file = GenerationFile(path: test.path + "/generation")
+        let record = try #require(try file.read())
+        _ = try test.site.deny(id, by: .folder, reason: "no")
+        // A crash between commit and file leaves the file of before.
+        try file.reset(to: record)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("Entries that an earlier version wrote, without what they left behind, are compared as far as they say")
+    func earlierEntries() async throws {
+        let test = try await prepared()
+        try await test.site.store.pool.write { db in
+            var head = Journal.Head()
+            for row in try Row.fetchAll(db, sql: "SELECT number, entry FROM journal ORDER BY number") {
+                let text = (row[1] as String).replacing(#/,"state":\{[^}]*\}/#, with: "")
+                head = .init(number: row[0], hash: Journal.hash(Array(text.utf8), after: head.hash))
+                try db.execute(
+                    sql: "UPDATE journal SET entry = ?, hash = ? WHERE number = ?",
+                    arguments: [text, Data(head.hash), head.number])
+            }
+        }
+        try test.execute("UPDATE users SET token = x'00' WHERE name = 'bea'; UPDATE datasets SET policy = NULL")
+        func found(_ prefixes: String...) throws -> Bool {
+            let report = try test.site.verify()
+            let check = report.checks.first { $0.name.hasPrefix("users, limits") }
+            return check?.problems.count == prefixes.count
+                && zip(check?.problems ?? [], prefixes).allSatisfy { $0.hasPrefix($1) }
+        }
+        #expect(try found())
+        try test.execute("UPDATE users SET role = 'owner' WHERE name = 'ada'")
+        #expect(try found("users: ada has another role"))
     }
 
     @Test("A changed, cut or missing column file is found")
@@ -74,7 +211,9 @@ struct JournalTests {
         }
     }
 
-    @Test("The digests of answers and the hashes of the journal confirm no guess: each is over 128 bits that nobody knows")
+    @Test(
+        "The digests of answers and the hashes of the journal confirm no guess: each is over 128 bits that nobody knows"
+    )
     func digestsCannotBeGuessed() async throws {
         let test = try TestSite()
         var nonces: [String] = []
@@ -108,10 +247,10 @@ struct JournalTests {
     @Test("Answers and entries that an earlier version stored, without nonces, are read and verified")
     func withoutNonces() async throws {
         let test = try TestSite()
-        let id = try #require(
-            try Receipt(decoding: try #require(try await test.site.ask(TestSite.count(0.5), as: .ada).receipt)).body.request)
+        let given = try #require(try await test.site.ask(TestSite.count(0.5), as: .ada).receipt)
+        let id = try Receipt(decoding: given).body.request
         // What an earlier version wrote: the same bytes but for the nonce, in a chain of its own.
-        try test.site.store.pool.write { db in
+        try await test.site.store.pool.write { db in
             let stored = try #require(
                 try Data.fetchOne(db, sql: "SELECT answer FROM answers WHERE request = ?", arguments: [id]))
             var answer = try JSONDecoder().decode(Answer.self, from: stored)

@@ -27,13 +27,15 @@ struct ReplacedFileTests {
         }
     }
 
-    @Test("Asks, previews, decisions, authentication and changes refuse, and go on refusing", arguments: Change.allCases)
+    @Test(
+        "Asks, previews, decisions, authentication and changes refuse, and go on refusing", arguments: Change.allCases)
     func refuses(_ change: Change) async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 10}, approval: owner}")
         let site = test.site
         let token = try site.addUser("bea", role: .researcher)
         let id = try #require(try await site.ask(TestSite.count(1), as: .ada).pendingID)
         #expect(try site.authenticate(token)?.name == "bea" && site.suspension == nil)
+        let before = site.statistics().transactions
         try Self.change(change, test.path)
         let refusals = [
             await problem { _ = try await site.ask(TestSite.count(1), as: .ada) },
@@ -44,6 +46,7 @@ struct ReplacedFileTests {
             await problem { try site.revokeUser("bea") }, site.suspension,
         ]
         #expect(refusals.allSatisfy { $0 == DatabaseFile.problem }, "\(refusals)")
+        #expect(site.statistics().transactions == before, "a change was written where nobody finds it")
         #expect(DatabaseFile.problem.type == "urn:parley:problem:site-unavailable")
     }
 
@@ -63,7 +66,9 @@ struct ReplacedFileTests {
         let test = try TestSite()
         var configuration = TestSite.configuration(test.clock)
         configuration.clock.sleepUntil = { _ in
-            do { try FileManager.default.removeItem(atPath: test.path + "/parley.sqlite") } catch { Issue.record(error) }
+            do { try FileManager.default.removeItem(atPath: test.path + "/parley.sqlite") } catch {
+                Issue.record(error)
+            }
         }
         let site = try Datasite(path: test.path, configuration: configuration)
         #expect(await problem { _ = try await site.ask(TestSite.count(1), as: .ada) } == DatabaseFile.problem)

@@ -97,7 +97,9 @@ final class TestSite: Sendable {
 
     /// A column of texts, or of bytes that are one.
     func read(_ sql: String) throws -> [String] {
-        try site.store.pool.read { db in try Row.fetchAll(db, sql: sql).map { String(decoding: $0[0] as Data, as: UTF8.self) } }
+        try site.store.pool.read { db in
+            try Row.fetchAll(db, sql: sql).map { String(decoding: $0[0] as Data, as: UTF8.self) }
+        }
     }
 
     /// Reserves and stops, as a crash right after the commit would.

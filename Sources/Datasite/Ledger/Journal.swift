@@ -41,6 +41,8 @@ struct JournalEntry: Sendable, Equatable {
     var populations: [Int64] = []
     var loss: PrivacyLoss?
     var detail: String = ""
+    /// What the change left behind (``RecordedState``).
+    var state: [String: String] = [:]
 
     /// The form that is hashed and stored: canonical JSON of strings and integers. The nonce is shown to nobody, so that
     /// the hashes in receipts confirm no guess of another's entry; entries of earlier versions have none.
@@ -54,6 +56,7 @@ struct JournalEntry: Sendable, Equatable {
         if !populations.isEmpty {
             members["populations"] = .string(populations.map { String($0) }.joined(separator: " "))
         }
+        if !state.isEmpty { members["state"] = .object(state.mapValues(CanonicalJSON.string)) }
         if let loss {
             members["kind"] = .string(loss.kind.rawValue)
             members["amount"] = .integer(loss.amount)
@@ -74,6 +77,7 @@ struct JournalEntry: Sendable, Equatable {
         var kind: String?
         var amount: Int64?
         var delta: Int64?
+        var state: [String: String]?
     }
 
     /// Reads a stored entry; nil if it is none.
@@ -84,6 +88,7 @@ struct JournalEntry: Sendable, Equatable {
         var entry = JournalEntry(
             action: action, actor: stored.actor, time: stored.time, dataset: stored.dataset, request: stored.request)
         entry.detail = stored.detail
+        entry.state = stored.state ?? [:]
         entry.populations = (stored.populations ?? "").split(separator: " ").compactMap { Int64($0) }
         if let kind = stored.kind.flatMap(PrivacyLossKind.init(rawValue:)), let amount = stored.amount {
             entry.loss = PrivacyLoss(kind: kind, amount: amount, delta: stored.delta ?? 0)

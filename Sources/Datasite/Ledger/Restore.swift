@@ -9,7 +9,7 @@ enum Restore {
         "the database is older than what this datasite had promised: it seems restored from a backup",
         hint: "the owner goes on with `parley verify --accept-restore`, which charges what was lost")
 
-    /// The database's own generation and spending.
+    /// The database's own generation, spending and journal's head.
     static func record(_ db: Database) throws -> GenerationFile.Record {
         let statement = try db.cachedStatement(
             sql: "SELECT name, kind, spent_amount, spent_delta FROM populations ORDER BY id")
@@ -18,7 +18,8 @@ enum Restore {
                 population: GenerationFile.Record.Spent.tag($0[0]),
                 kind: PrivacyLossKind(rawValue: $0[1]) ?? .zeroConcentrated, amount: $0[2], delta: $0[3])
         }
-        return GenerationFile.Record(generation: try Meta.integer(db, "generation"), spent: spent)
+        return GenerationFile.Record(
+            generation: try Meta.integer(db, "generation"), spent: spent, head: try Journal.head(db))
     }
 
     /// Whether the database lost commits that the file remembers.
@@ -48,7 +49,8 @@ enum Restore {
             let population = try PopulationRow(row)
             let lost: PrivacyLoss
             let tag = GenerationFile.Record.Spent.tag(population.name)
-            let spent = known.removeValue(forKey: tag) ?? .init(population: tag, kind: population.kind, amount: 0, delta: 0)
+            let spent =
+                known.removeValue(forKey: tag) ?? .init(population: tag, kind: population.kind, amount: 0, delta: 0)
             if file?.spent != nil, spent.kind == population.kind || spent.isNothing {
                 lost = PrivacyLoss(
                     kind: population.kind, amount: max(0, spent.amount - population.spent.amount),

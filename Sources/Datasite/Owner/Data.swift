@@ -217,7 +217,8 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: old == nil ? .datasetAdded : .versionAdded, actor: Self.localOwner.name, time: context.now,
-                    dataset: manifest.name, detail: "version \(version), population \(manifest.population)"))
+                    dataset: manifest.name, detail: "version \(version), population \(manifest.population)"
+                ).recording(dataset: manifest.name, in: db))
         }
         if replacing != nil { try removeAbandonedVersions() }
     }
@@ -292,7 +293,8 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: name,
-                    detail: "total \(LossWords.text(policy.total))"))
+                    detail: "total \(LossWords.text(policy.total))"
+                ).recording(dataset: name, in: db))
         }
     }
 }

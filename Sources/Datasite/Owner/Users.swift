@@ -41,7 +41,8 @@ extension Datasite {
             try db.execute(
                 sql: "INSERT INTO users VALUES (?, ?, ?, ?, NULL)",
                 arguments: [name, role.rawValue, hash, context.now])
-            try Self.changedUser(name, .userAdded, detail: role.rawValue, in: &context)
+            try Self.changedUser(
+                name, .userAdded, detail: role.rawValue, state: RecordedState.token(hash), in: &context)
         }
         return token
     }
@@ -77,7 +78,9 @@ extension Datasite {
             }
             try context.db.execute(
                 sql: "UPDATE users SET token = ?, revoked = NULL WHERE name = ?", arguments: [hash, name])
-            try Self.changedUser(name, .tokenRotated, detail: isRevoked ? "access given again" : "", in: &context)
+            try Self.changedUser(
+                name, .tokenRotated, detail: isRevoked ? "access given again" : "", state: RecordedState.token(hash),
+                in: &context)
         }
         return token
     }
@@ -114,12 +117,13 @@ extension Datasite {
     private static func hash(_ token: String) -> Data { Data(SHA256.hash(data: Array(token.utf8))) }
 
     private static func changedUser(
-        _ name: String, _ action: JournalAction, detail: String, in context: inout WriteContext
+        _ name: String, _ action: JournalAction, detail: String, state: [String: String] = [:],
+        in context: inout WriteContext
     ) throws {
         try Meta.catalogueChanged(context.db)
         try context.journal(
             JournalEntry(
                 action: action, actor: localOwner.name, time: context.now,
-                detail: detail.isEmpty ? name : "\(name), \(detail)"))
+                detail: detail.isEmpty ? name : "\(name), \(detail)", state: state))
     }
 }

@@ -29,20 +29,23 @@ public struct VerifyReport: Sendable, Hashable {
 
 extension Datasite {
     /// Checks the datasite's own files: the database's structure, the journal's hash chain, ledger against journal and
-    /// requests, every receipt's signature and answer digest, the column files' checksums, the generation counter.
+    /// requests, users, limits and manifests against the journal, every receipt's signature and answer digest, the column
+    /// files' checksums, and what the generation file remembers.
     /// Changes nothing.
     public func verify() throws -> VerifyReport {
         var report = VerifyReport()
+        // The file first: commits in between make the database newer than it, never older.
+        let remembered = try reportingProblems { try GenerationFile(path: folder.generation).read() }
         try read { db in
             try Self.checkDatabase(db, &report)
-            let replay = try Self.checkJournal(db, &report)
+            let replay = try Self.checkJournal(db, until: remembered?.head, &report)
             try Self.checkLedger(db, replay, &report)
+            try Self.checkState(db, replay, &report)
             try Self.checkRequests(db, replay, &report)
             try checkReceipts(db, replay, &report)
             try checkFiles(db, &report)
+            try checkGeneration(db, replay, remembered, &report)
         }
-        report.begin("generation counter")
-        if let suspension { report.found("\(suspension.detail); \(suspension.hint ?? "")") }
         try forEachAbandonedPath { path in
             guard !path.hasSuffix(".lock") else { return }
             report.remarks.append(
@@ -63,7 +66,7 @@ extension Datasite {
     }
 
     /// What the journal says when it is played again.
-    private struct Replay {
+    struct Replay {
         struct Spent: Equatable {
             var amount: Int64 = 0
             var delta: Int64 = 0
@@ -82,8 +85,13 @@ extension Datasite {
         /// By index: the hash, and the answer's digest of a release.
         var hashes: [Int64: String] = [:]
         var answers: [String: String] = [:]
+        /// Users, datasets and limits as the journal says that they were left last.
+        var state = RecordedChanges()
+        /// What had been spent when the generation file was written last.
+        var remembered: [Int64: Spent]?
 
         mutating func play(_ entry: JournalEntry) {
+            state.play(entry)
             if let request = entry.request {
                 switch entry.action {
                 case .pending: states[request] = .pending
@@ -118,7 +126,9 @@ extension Datasite {
         private var owners: [String: String] = [:]
     }
 
-    private static func checkJournal(_ db: Database, _ report: inout VerifyReport) throws -> Replay {
+    private static func checkJournal(
+        _ db: Database, until remembered: Journal.Head?, _ report: inout VerifyReport
+    ) throws -> Replay {
         report.begin("journal hash chain")
         var replay = Replay()
         var previous = [UInt8](repeating: 0, count: 32)
@@ -136,6 +146,7 @@ extension Datasite {
             }
             replay.hashes[number] = hexadecimal(hash)
             replay.play(decoded.entry)
+            if number == remembered?.number { replay.remembered = replay.populations }
             previous = hash
             expected += 1
         }

@@ -12,8 +12,8 @@ import Foundation
 /// The generation counter outside the database (PRIVACY.md, rule 9): an old copy of the database that is put in place of
 /// the present one has fewer generations than this file remembers.
 ///
-/// After each commit, before anyone is told of it, the file is given the database's generation and what each population
-/// had spent. So a database behind the file lost commits that were acknowledged; one ahead of it (a crash between commit
+/// After each commit, before anyone is told of it, the file is given the database's generation, what each population had
+/// spent and the journal's last entry with its hash. So a database behind the file lost commits that were acknowledged; one ahead of it (a crash between commit
 /// and file) lost none. The file is not synchronised at each commit: after a power failure it may be older than the
 /// database by what the kernel had not written, which is harmless, and the owner would have to restore a copy made
 /// within those seconds to go unnoticed.
@@ -40,6 +40,8 @@ struct GenerationFile: Sendable {
         var generation: Int64
         /// The populations' spending, or nil where there are more than fit: then what was lost is not known.
         var spent: [Spent]?
+        /// The journal's last entry; nil in a file of an earlier version.
+        var head: Journal.Head?
     }
 
     static let slotBytes = 4_096
@@ -98,14 +100,16 @@ struct GenerationFile: Sendable {
         return best
     }
 
-    // Layout, little-endian: SHA-256 of the rest; the rest's length in bytes; generation; the number of populations or
-    // -1; for each its tag, kind (0 pure, 1 zCDP), amount and delta.
+    // Layout, little-endian: SHA-256 of the rest; the rest's length in words; generation; the number of populations or
+    // -1; for each its tag, kind (0 pure, 1 zCDP), amount and delta; the number of the journal's last entry and the four
+    // words of its hash, which a file of an earlier version has not.
     static func encode(_ record: Record) -> [UInt8] {
         let spent = record.spent.flatMap { $0.count <= largestCount ? $0 : nil }
         var words = [record.generation, spent.map { Int64($0.count) } ?? -1]
         for population in spent ?? [] {
             words += [population.population, population.kind == .pure ? 0 : 1, population.amount, population.delta]
         }
+        if let head = record.head { words += [head.number] + Self.words(head.hash) }
         var rest: [UInt8] = []
         for word in [Int64(words.count)] + words { withUnsafeBytes(of: word.littleEndian) { rest += $0 } }
         return Array(SHA256.hash(data: rest)) + rest
@@ -118,12 +122,18 @@ struct GenerationFile: Sendable {
             return Int64(
                 littleEndian: bytes[start..<start + 8].withUnsafeBytes { $0.loadUnaligned(as: Int64.self) })
         }
-        guard let count = word(0), count >= 2, count <= 2 + 4 * Int64(largestCount), word(Int(count)) != nil,
+        guard let count = word(0), count >= 2, count <= 7 + 4 * Int64(largestCount), word(Int(count)) != nil,
             Array(SHA256.hash(data: bytes[32..<(40 + Int(count) * 8)])) == Array(bytes.prefix(32)),
             let generation = word(1), let populations = word(2)
         else { return nil }
-        guard populations >= 0 else { return Record(generation: generation, spent: nil) }
-        guard count == 2 + 4 * populations else { return nil }
+        let end = 2 + 4 * max(0, populations)
+        guard count == end || count == end + 5 else { return nil }
+        var head: Journal.Head?
+        if count > end, let number = word(Int(end) + 1) {
+            let start = 40 + 8 * (Int(end) + 1)
+            head = Journal.Head(number: number, hash: Array(bytes[start..<start + 32]))
+        }
+        guard populations >= 0 else { return Record(generation: generation, spent: nil, head: head) }
         let spent = (0..<Int(populations)).compactMap { index -> Record.Spent? in
             let start = 3 + 4 * index
             guard let tag = word(start), let kind = word(start + 1), let amount = word(start + 2),
@@ -132,6 +142,13 @@ struct GenerationFile: Sendable {
             return Record.Spent(
                 population: tag, kind: kind == 0 ? .pure : .zeroConcentrated, amount: amount, delta: delta)
         }
-        return Record(generation: generation, spent: spent)
+        return Record(generation: generation, spent: spent, head: head)
+    }
+
+    /// A hash as words, whose bytes in the file are the hash's own.
+    private static func words(_ hash: [UInt8]) -> [Int64] {
+        stride(from: 0, to: hash.count, by: 8).map { start in
+            hash[start..<start + 8].reversed().reduce(0) { $0 << 8 | Int64($1) }
+        }
     }
 }
