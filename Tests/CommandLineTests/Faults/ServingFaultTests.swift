@@ -50,7 +50,7 @@ struct ServingFaultTests {
     @Test("With every engine busy the catalogue's slowest hundredth takes at most 4 times as long as in quiet, or 10 ms")
     func catalogue() async throws {
         let (server, token) = (server, token)
-        func slowestHundredth() throws -> Double {
+        @Sendable func slowestHundredth() throws -> Double {
             let probe = try Probe(server)
             let times = try (0..<1_000).map { _ in try probe.seconds("/v1/datasets", token: token) }.sorted()
             return times[times.count * 99 / 100]
