@@ -50,6 +50,7 @@ public final class Datasite: Sendable {
         var slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot = { TimeSlot(bound: $0.time($1)) }
         /// What one researcher's questions may write in a day.
         var storageBytesPerDay = StorageAllowance.bytesPerDay
+        var refusalsPerDay = StorageAllowance.refusalsPerDay
         /// The largest number of database pages: tests of a full disk.
         var maximumPages: Int?
     }
@@ -117,7 +118,8 @@ public final class Datasite: Sendable {
         slot = configuration.slot
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit, givesWay: true)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
-        storage = StorageAllowance(bytesPerDay: configuration.storageBytesPerDay)
+        storage = StorageAllowance(
+            bytesPerDay: configuration.storageBytesPerDay, refusalsPerDay: configuration.refusalsPerDay)
         scans = ScanSchedule(threads: configuration.threads)
     }
 

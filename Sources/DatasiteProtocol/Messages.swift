@@ -123,6 +123,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var total: Loss?
     public var perResearcher: Loss?
     public var perQuestion: Loss?
+    /// What a question is charged at least.
+    public var leastCharge: Loss?
     public var windows: [String]
     public var allowedAggregates: [String]
     public var approval: String
@@ -135,7 +137,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, perResearcher: Loss?, perQuestion: Loss?,
-        windows: [String], allowedAggregates: [String], approval: String, mockRows: [[Scalar]],
+        leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
+        mockRows: [[Scalar]],
         mockSource: String? = nil
     ) {
         self.summary = summary
@@ -148,6 +151,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.total = total
         self.perResearcher = perResearcher
         self.perQuestion = perQuestion
+        self.leastCharge = leastCharge
         self.windows = windows
         self.allowedAggregates = allowedAggregates
         self.approval = approval
@@ -359,13 +363,18 @@ public struct BudgetReport: Sendable, Hashable, Codable {
     public var population: String
     public var datasets: [String]
     public var lines: [Line]
+    /// What a question is charged at least.
+    public var leastCharge: Loss?
     /// When the total was raised last, and from what to what; nil if it never was.
     public var raised: String?
 
-    public init(population: String, datasets: [String], lines: [Line], raised: String? = nil) {
+    public init(
+        population: String, datasets: [String], lines: [Line], leastCharge: Loss? = nil, raised: String? = nil
+    ) {
         self.population = population
         self.datasets = datasets
         self.lines = lines
+        self.leastCharge = leastCharge
         self.raised = raised
     }
 }

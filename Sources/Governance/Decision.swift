@@ -40,6 +40,8 @@ public enum Refusal: Sendable, Hashable {
     case otherKindOfLoss
     /// The charge exceeds what one question may cost.
     case questionTooExpensive(limit: PrivacyLoss)
+    /// The charge is less than a question costs at least.
+    case questionTooCheap(least: PrivacyLoss)
     /// The charge does not fit into what a scope has left.
     case overBudget(scope: BudgetScope, limit: PrivacyLoss, spent: PrivacyLoss)
 }
@@ -99,13 +101,15 @@ extension Policy {
         }
     }
 
-    /// The reasons for refusal that no ledger enters: who asks, in which unit of loss, and the price of one question.
+    /// The reasons for refusal that no ledger enters: who asks, in which unit of loss, and the most and the least that one
+    /// question may cost.
     public func refuses(researcher: String, charge: PrivacyLoss) -> Refusal? {
         if let researchers, !researchers.contains(researcher) { return .researcherNotAllowed }
         guard charge.kind == regime.kind, charge.amount >= 0, charge.delta >= 0 else { return .otherKindOfLoss }
         if let perQuestion, !charge.fits(within: perQuestion, after: .init(kind: charge.kind, amount: 0)) {
             return .questionTooExpensive(limit: perQuestion)
         }
+        guard charge.amount >= leastCharge.amount else { return .questionTooCheap(least: leastCharge) }
         return nil
     }
 }

@@ -12,6 +12,8 @@ public struct Policy: Sendable, Hashable {
     public var windows: [Window]
     /// The most that one question may cost; nil: no own limit.
     public var perQuestion: PrivacyLoss?
+    /// The part of the total that a question is charged at least, in units of `leastShareUnit` (PRIVACY.md, rule 27).
+    public var leastShare: Int64
     public var allowedAggregates: Set<AggregateFunction>
     public var approval: Approval
     /// Who may ask; nil: every researcher of the site.
@@ -36,7 +38,8 @@ public struct Policy: Sendable, Hashable {
 
     public init(
         regime: LossRegime, total: PrivacyLoss, perResearcher: PrivacyLoss? = nil, windows: [Window] = [],
-        perQuestion: PrivacyLoss? = nil, allowedAggregates: Set<AggregateFunction> = Set(AggregateFunction.allCases),
+        perQuestion: PrivacyLoss? = nil, leastShare: Int64 = Self.usualLeastShare,
+        allowedAggregates: Set<AggregateFunction> = Set(AggregateFunction.allCases),
         approval: Approval = .automatic, researchers: Set<String>? = nil
     ) {
         self.regime = regime
@@ -44,8 +47,27 @@ public struct Policy: Sendable, Hashable {
         self.perResearcher = perResearcher
         self.windows = windows
         self.perQuestion = perQuestion
+        self.leastShare = leastShare
         self.allowedAggregates = allowedAggregates
         self.approval = approval
         self.researchers = researchers
+    }
+}
+
+extension Policy {
+    /// Shares are whole numbers of this: 1e-12.
+    public static let leastShareUnit = 1e-12
+    /// All of the total.
+    public static let wholeShare: Int64 = 1_000_000_000_000
+    /// 1/10,000, where a policy does not say.
+    public static let usualLeastShare = wholeShare / 10_000
+
+    /// The least that a question is charged: its share of the present total, rounded up.
+    public var leastCharge: PrivacyLoss { Self.leastCharge(total, share: leastShare) }
+
+    public static func leastCharge(_ total: PrivacyLoss, share: Int64) -> PrivacyLoss {
+        let product = UInt64(max(total.amount, 0)).multipliedFullWidth(by: UInt64(min(max(share, 0), wholeShare)))
+        let (quotient, remainder) = UInt64(wholeShare).dividingFullWidth(product)
+        return PrivacyLoss(kind: total.kind, amount: Int64(quotient) + (remainder > 0 ? 1 : 0))
     }
 }

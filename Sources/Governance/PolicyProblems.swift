@@ -23,6 +23,7 @@ extension Policy {
         }
         if let perResearcher, !perResearcher.isLimit(of: regime.kind) { refuse("per-researcher", "must be above 0") }
         if let perQuestion, !perQuestion.isLimit(of: regime.kind) { refuse("per-question", "must be above 0") }
+        if !(0...Self.wholeShare).contains(leastShare) { refuse("least-share", "must be between 0 and 1") }
         if windows.count > 16 { refuse("windows", "declare at most 16") }
         if Set(windows.map(\.seconds)).count != windows.count { refuse("windows", "two have the same length") }
         for window in windows where window.seconds < 60 || window.seconds > 100 * 366 * 86_400 {
@@ -48,7 +49,7 @@ extension Policy {
     /// Whether both policies limit a population alike: what several datasets about the same people must agree on.
     public func limitsAlike(_ other: Policy) -> Bool {
         measuresLoss(as: other) && total == other.total && perResearcher == other.perResearcher
-            && Set(windows) == Set(other.windows)
+            && leastShare == other.leastShare && Set(windows) == Set(other.windows)
     }
 }
 

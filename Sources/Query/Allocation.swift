@@ -25,7 +25,7 @@ struct Allocation {
         var channels: [Channel]
         var selection: KeySelection?
         var selectionEvent: PrivacyEvent?
-        /// The sum of the losses of all events, rounded up each.
+        /// The sum of the losses of all events, rounded up each; or the least charge, where that is a little more.
         var charge: PrivacyLoss
 
         var events: [PrivacyEvent] { [selectionEvent].compactMap(\.self) + channels.compactMap(\.event) }

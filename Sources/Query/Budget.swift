@@ -1,28 +1,43 @@
 import DifferentialPrivacy
 import Tables
 
+extension LossRegime {
+    /// What an epsilon comes to in the policy's unit of loss, in units of `PrivacyLoss.amountUnit`, rounded down: under
+    /// zCDP the largest rho that converts to at most that epsilon.
+    public func amount(epsilon: Double) -> Int64 {
+        Self.amount(kind == .pure ? epsilon : Conversion.rho(epsilon: epsilon, delta: conversionDelta))
+    }
+
+    /// A loss in the policy's unit, in units of `PrivacyLoss.amountUnit`, rounded down.
+    public static func amount(_ loss: Double) -> Int64 {
+        Int64((Swift.min(loss, Limits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))
+    }
+}
+
 /// What a question may cost, in the policy's unit.
 struct Budget {
     let regime: LossRegime
     let question: Question
+    /// The least that a question is charged.
+    let least: Int64
 
-    /// Allocates the budget that was named, or the least one that reaches the error that was named.
+    /// Allocates the budget that was named, or the least one that reaches the error that was named and may be charged.
+    ///
+    /// What is named and lies below the least is planned as it is: the policy refuses it.
     func settle(
         _ allocation: Allocation, _ meets: (Allocation.Result, Double, Double) -> Bool
     ) throws(QueryError) -> Allocation.Result {
         switch question.budget {
         case .epsilon(let epsilon):
             try check(epsilon, "epsilon")
-            guard regime.kind == .zeroConcentrated else { return try allocation.allocate(Self.amount(epsilon)) }
-            return try allocation.allocate(
-                Self.amount(Conversion.rho(epsilon: epsilon, delta: regime.conversionDelta)))
+            return try allocate(regime.amount(epsilon: epsilon), allocation)
         case .rho(let rho):
             guard regime.kind == .zeroConcentrated else {
                 throw QueryError(
                     "this policy counts pure epsilon, not rho", hint: "State the budget as an epsilon.")
             }
             try check(rho, "rho")
-            return try allocation.allocate(Self.amount(rho))
+            return try allocate(LossRegime.amount(rho), allocation)
         case .error(let relative, let groupSize):
             guard relative > 0, relative.isFinite, groupSize > 0, groupSize.isFinite else {
                 throw QueryError(
@@ -38,26 +53,30 @@ struct Budget {
         }
     }
 
-    /// In units of 1e-12, rounded down.
-    private static func amount(_ loss: Double) -> Int64 {
-        Int64((Swift.min(loss, Limits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))
+    /// The events of a budget lose a little less than it, by rounding; the charge is the least all the same.
+    private func allocate(_ amount: Int64, _ allocation: Allocation) throws(QueryError) -> Allocation.Result {
+        var result = try allocation.allocate(amount)
+        if amount >= least, result.charge.amount < least {
+            result.charge = PrivacyLoss(kind: regime.kind, amount: least, delta: result.charge.delta)
+        }
+        return result
     }
 
-    /// The least amount that suffices: doubling, then halving the bracket, to a millionth.
+    /// The least amount that suffices and may be charged: doubling, then halving the bracket, to a millionth.
     private func search(
         _ allocation: Allocation, _ suffices: (Allocation.Result) -> Bool
     ) throws(QueryError) -> Allocation.Result {
         func attempt(_ amount: Int64) throws(QueryError) -> Allocation.Result? {
             do {
-                let result = try allocation.allocate(amount)
+                let result = try allocate(amount, allocation)
                 return suffices(result) ? result : nil
             } catch {
                 if error == Channel.tooMuchNoise { return nil }
                 throw error
             }
         }
-        var low: Int64 = 0
-        var high: Int64 = 1_000
+        var low = Swift.max(0, least - 1)
+        var high = Swift.max(1_000, least)
         var best = try attempt(high)
         while best == nil {
             guard high < Int64(Limits.loss / PrivacyLoss.amountUnit) else {

@@ -17,7 +17,7 @@ public struct Plan: Sendable, Hashable {
     public let specification: AggregationSpecification
     /// The most work and memory that an answer takes, whatever the rows hold: scan, noise and what follows it.
     public let bound: PlanBound
-    /// The loss of all events together, never more than was asked for.
+    /// The loss of all events together, or the least charge where rounding left it below: never more than was asked for.
     public let charge: PrivacyLoss
     /// What will happen, for the accountant.
     public let events: [PrivacyEvent]

@@ -19,7 +19,8 @@ public enum Planner {
                 hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
         }
         try checkCells(keys, layout, bound.scope.datasets)
-        let budget = Budget(regime: context.regime, question: question)
+        let budget = Budget(
+            regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
         let allocation = Allocation(
             quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
             capacityRows: capacity(bound.scope.datasets), kind: context.regime.kind,

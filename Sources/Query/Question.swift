@@ -29,7 +29,7 @@ public enum QuestionBudget: Sendable, Hashable, Codable {
     case epsilon(Double)
     /// zCDP only.
     case rho(Double)
-    /// The least loss for which every aggregate's 95 % half-width is at most `relative` times `groupSize` (counts), or
+    /// The least loss that may be charged and for which every aggregate's 95 % half-width is at most `relative` times `groupSize` (counts), or
     /// `relative` times `groupSize` times the half-width of its bounds (sums, and so means).
     case error(relative: Double, groupSize: Double)
 }
@@ -79,10 +79,12 @@ public struct DatasetDescription: Sendable, Hashable {
     public var capacityRows: Int
     public var capacityUnits: Int?
     public var population: String
+    /// The least that a question which reads it is charged (PRIVACY.md, rule 27), in units of `PrivacyLoss.amountUnit`.
+    public var leastAmount: Int64
 
     public init(
         name: String, schema: Schema, unit: UnitDeclaration, weightColumn: Int? = nil, capacityRows: Int,
-        capacityUnits: Int? = nil, population: String
+        capacityUnits: Int? = nil, population: String, leastAmount: Int64 = 0
     ) {
         self.name = name
         self.schema = schema
@@ -91,6 +93,7 @@ public struct DatasetDescription: Sendable, Hashable {
         self.capacityRows = capacityRows
         self.capacityUnits = capacityUnits
         self.population = population
+        self.leastAmount = leastAmount
     }
 
     /// Where each row is a unit, as many as rows.

@@ -159,7 +159,11 @@ struct SynthesisTests {
     @Test("A datasite of the first schema is taken over, and can then release synthetic tables")
     func migration() async throws {
         let test = try TestSite()
-        try test.execute("DROP TABLE synthetic; ALTER TABLE populations DROP COLUMN raised; PRAGMA user_version = 1")
+        try test.execute(
+            """
+            DROP TABLE synthetic; ALTER TABLE populations DROP COLUMN raised;
+            ALTER TABLE populations DROP COLUMN least_share; PRAGMA user_version = 1
+            """)
         let site = try test.reopened()
         _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
         #expect(try site.verify().isSound)

@@ -52,6 +52,30 @@ struct DecisionTests {
         #expect(!PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 3).fits(within: limit, after: spent))
     }
 
+    @Test("A question costs at least its share of the present total, rounded up; no share is allowed")
+    func leastCharge() {
+        var policy = policy(total: 30_001)
+        #expect(policy.leastCharge == pure(4))
+        #expect(policy.refuses(researcher: "ada", charge: pure(4)) == nil)
+        #expect(policy.refuses(researcher: "ada", charge: pure(3)) == .questionTooCheap(least: pure(4)))
+        #expect(policy.refuses(researcher: "ada", charge: pure(0)) == .questionTooCheap(least: pure(4)))
+        policy.total = pure(30_000)
+        #expect(policy.leastCharge == pure(3))
+        policy.leastShare = Policy.wholeShare
+        #expect(policy.leastCharge == policy.total)
+        policy.total = pure(Int64.max)
+        #expect(policy.leastCharge == policy.total)
+        policy.leastShare = 1
+        #expect(policy.leastCharge == pure(9_223_373))
+        policy.leastShare = 0
+        #expect(policy.leastCharge == pure(0))
+        #expect(policy.refuses(researcher: "ada", charge: pure(0)) == nil)
+        for share in [-1, Policy.wholeShare + 1] {
+            policy.leastShare = share
+            #expect(policy.problems().contains { $0.path == "policy.least-share" })
+        }
+    }
+
     @Test("Losses of another kind, and negative ones, never fit")
     func kindsDoNotMix() {
         let policy = policy()

@@ -85,5 +85,8 @@ struct ManifestTests {
         #expect(one.limitsAlike(other))
         other.perResearcher = limit
         #expect(!one.limitsAlike(other))
+        other = one
+        other.leastShare = 0
+        #expect(!one.limitsAlike(other))
     }
 }

@@ -162,6 +162,60 @@ struct ChargeTests {
         #expect(tighter.charge.amount > plan.charge.amount)
     }
 
+    /// A question's plan where its dataset may not be charged less than `least`.
+    private func plan(_ sql: String, _ budget: QuestionBudget, _ regime: LossRegime, least: Int64) throws -> Plan {
+        var context = Fixtures.context(regime)
+        context.datasets[0].leastAmount = least
+        return try Planner.plan(Question(sql: sql, budget: budget), in: context)
+    }
+
+    @Test(
+        "A question that asks for at least the least is charged no less, whatever rounding leaves of it",
+        arguments: questions)
+    func leastCharge(_ sql: String) throws {
+        let least: Int64 = 12_345_679
+        for (asked, isCharged) in [
+            (least, true), (least + 1, true), (2 * least, true), (least - 1, false), (1_000_000, false),
+        ] {
+            // What lies half a unit above a number of units is rounded down to it.
+            let plan = try plan(
+                sql, .rho((Double(asked) + 0.5) * PrivacyLoss.amountUnit), Fixtures.zCDP, least: least)
+            #expect((plan.charge.amount >= least) == isCharged)
+            #expect(plan.charge.amount <= asked)
+            let events = try plan.events.reduce(Int64(0)) { try $0 + $1.loss(kind: .zeroConcentrated).amount }
+            #expect(events <= plan.charge.amount)
+        }
+    }
+
+    @Test(
+        "An error that less would reach costs the least, under any measure of loss",
+        arguments: [Fixtures.zCDP, Fixtures.pure])
+    func leastOfErrorTarget(_ regime: LossRegime) throws {
+        let sql = "SELECT plan, COUNT(*), SUM(visits) FROM visits GROUP BY plan"
+        let budget = QuestionBudget.error(relative: 0.5, groupSize: 10_000)
+        let cheap = try plan(sql, budget, regime, least: 0).charge.amount
+        #expect(cheap < 300_000_000_000)
+        #expect(try plan(sql, budget, regime, least: 1).charge.amount == cheap)
+        #expect(try plan(sql, budget, regime, least: 300_000_000_000).charge.amount == 300_000_000_000)
+        let dear = try plan(sql, .error(relative: 0.02, groupSize: 1_000), regime, least: 0).charge.amount
+        #expect(dear > 1_000_000)
+        // Another bracket, the same least to a millionth.
+        let same = try plan(sql, .error(relative: 0.02, groupSize: 1_000), regime, least: 1_000_000).charge.amount
+        #expect(abs(same - dear) <= dear / 500_000)
+    }
+
+    @Test("A join is charged the larger of both tables' least")
+    func leastOfJoin() throws {
+        var context = Fixtures.context(Fixtures.zCDP)
+        (context.datasets[0].leastAmount, context.datasets[1].leastAmount) = (5, 1_000_000_000)
+        let join = "SELECT COUNT(*) FROM visits JOIN clinics ON visits.person = clinics.patient"
+        for (sql, least) in [(join, Int64(1_000_000_000)), ("SELECT COUNT(*) FROM visits", 5)] {
+            let question = Question(sql: sql, budget: .error(relative: 1_000_000, groupSize: 1_000_000))
+            let charge = try Planner.plan(question, in: context).charge.amount
+            #expect(charge >= least && (least > 5 || charge < 1_000_000_000))
+        }
+    }
+
     @Test("The same question gives the same plan, to the bit")
     func deterministic() throws {
         for sql in Self.questions {

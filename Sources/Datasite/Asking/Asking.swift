@@ -65,7 +65,7 @@ extension Datasite {
 
     private static func words(_ decisions: [Decision], _ planned: PlannedRequest, mustWait: Bool) -> String {
         for case .refuse(let refusal) in decisions {
-            return "would be refused: \(RefusalWords.problem(refusal, charge: planned.charge).detail)"
+            return "would be refused: \(RefusalWords.problem(refusal, planned).detail)"
         }
         let needed = max(planned.approvalsNeeded, mustWait ? 1 : 0)
         return needed == 0
@@ -145,6 +145,7 @@ extension Datasite {
                 case .pending(let row): return .pending(row.summary(conversionDelta: planned.regime.conversionDelta))
                 case .refused(let problem):
                     refusals.add(1, ordering: .relaxed)
+                    storage.addRefusal(researcher: researcher)
                     throw problem
                 case .stale, .duplicate: return nil
                 }

@@ -47,9 +47,10 @@ struct ReserveAttempt: Sendable {
         }
         guard try isCurrent(db) else { return .stale }
         if let key, try RequestRow.find(researcher: researcher, key: key, db) != nil { return .duplicate }
+        // The catalogue is the one that the question was planned on, so the policies' totals are the present ones.
         for policy in planned.policies {
             if let refusal = policy.refuses(researcher: researcher, charge: planned.charge) {
-                return try refuse(RefusalWords.problem(refusal, charge: planned.charge), in: &context)
+                return try refuse(RefusalWords.problem(refusal, planned), in: &context)
             }
         }
         do {
@@ -122,7 +123,8 @@ extension PlannedRequest {
 
 /// Refusals in words: from plan, policy and ledger.
 enum RefusalWords {
-    static func problem(_ refusal: Refusal, charge: PrivacyLoss) -> Problem {
+    static func problem(_ refusal: Refusal, _ planned: PlannedRequest) -> Problem {
+        let charge = planned.charge
         switch refusal {
         case .researcherNotAllowed: return .notAllowed("the dataset's policy names who may ask, and you are not named")
         case .otherKindOfLoss: return .notAllowed("the charge is in another unit of loss than the policy's")
@@ -130,6 +132,11 @@ enum RefusalWords {
             return .overBudget(
                 "the question costs \(LossWords.text(charge)), and one question may cost \(LossWords.text(limit))",
                 hint: "ask for less precision")
+        case .questionTooCheap(let least):
+            return .notAllowed(
+                "the question costs \(LossWords.text(charge)), and a question costs at least "
+                    + LossWords.least(least, planned.regime),
+                hint: "ask for more precision, or for several things in one question")
         case .overBudget(let scope, let limit, let spent):
             return .overBudget(
                 "the question costs \(LossWords.text(charge)), and \(LossWords.text(limit.left(after: spent))) is left "

@@ -14,6 +14,8 @@ struct PopulationRow: Sendable {
     var selectionDelta: Double
     var limit: PrivacyLoss
     var researcherLimit: PrivacyLoss?
+    /// What a question is charged at least, as a part of the limit.
+    var leastShare: Int64
     var spent: PrivacyLoss
     /// Whether an answer was released: from then on kind and delta are fixed.
     var released: Bool
@@ -31,6 +33,7 @@ struct PopulationRow: Sendable {
         if let amount = row["researcher_amount"] as Int64? {
             researcherLimit = PrivacyLoss(kind: kind, amount: amount, delta: row["researcher_delta"] ?? 0)
         }
+        leastShare = row["least_share"]
         spent = PrivacyLoss(kind: kind, amount: row["spent_amount"], delta: row["spent_delta"])
         released = row["released"]
         raised = row["raised"]
@@ -85,12 +88,12 @@ extension PopulationRow {
         let windows = try present.windows(db)
         let sameLimits =
             sameLoss && present.limit == policy.total && present.researcherLimit == policy.perResearcher
-            && Set(windows) == Set(policy.windows)
+            && present.leastShare == policy.leastShare && Set(windows) == Set(policy.windows)
         guard !sameLimits else { return present.id }
         guard mayChange else {
             throw ManifestError.problem(
                 "another dataset about the population \(name) has other limits: one population has one budget",
-                hint: "give both the same total, per-researcher and windows, or change them with `parley data policy`")
+                hint: "give both the same total, per-researcher, least-share and windows, or change them with `parley data policy`")
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
@@ -114,12 +117,13 @@ extension PopulationRow {
         try db.execute(
             sql: """
                 INSERT INTO populations (name, unit_is_row, kind, conversion_delta, selection_delta, limit_amount, limit_delta,
-                    researcher_amount, researcher_delta) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    researcher_amount, researcher_delta, least_share) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
                 name, unitIsRow, policy.regime.kind.rawValue, policy.regime.conversionDelta,
                 policy.regime.selectionDelta,
                 policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
+                policy.leastShare,
             ])
         let id = db.lastInsertedRowID
         try writeWindows(policy, population: id, in: context)
@@ -153,11 +157,12 @@ extension PopulationRow {
         try context.db.execute(
             sql: """
                 UPDATE populations SET kind = ?, conversion_delta = ?, selection_delta = ?, limit_amount = ?,
-                    limit_delta = ?, researcher_amount = ?, researcher_delta = ? WHERE id = ?
+                    limit_delta = ?, researcher_amount = ?, researcher_delta = ?, least_share = ? WHERE id = ?
                 """,
             arguments: [
                 policy.regime.kind.rawValue, policy.regime.conversionDelta, policy.regime.selectionDelta,
-                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta, id,
+                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
+                policy.leastShare, id,
             ])
         if windowsChanged { try Self.writeWindows(policy, population: id, in: context) }
     }

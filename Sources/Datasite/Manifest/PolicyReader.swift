@@ -26,8 +26,8 @@ enum PolicyReader {
 
     static func policy(_ value: YAMLValue) throws -> Policy {
         let keys = try value.mapping([
-            "loss", "delta", "total", "per-researcher", "per-question", "windows", "aggregates", "approval",
-            "researchers",
+            "loss", "delta", "total", "per-researcher", "per-question", "least-share", "windows", "aggregates",
+            "approval", "researchers",
         ])
         guard let lossKey = keys["loss"] else {
             throw value.problem("the key `loss` is missing", hint: "say `loss: zcdp` or `loss: pure`")
@@ -45,6 +45,7 @@ enum PolicyReader {
                 total: Double(total.amount) * PrivacyLoss.amountUnit),
             total: total, perResearcher: try keys["per-researcher"].map(limits.limit),
             perQuestion: try keys["per-question"].map(limits.limit))
+        if let share = keys["least-share"] { policy.leastShare = try leastShare(share) }
         policy.windows = try keys["windows"].map { try $0.sequence().map(limits.window) } ?? []
         if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
         if let approval = keys["approval"] { policy.approval = try self.approval(approval) }
@@ -66,6 +67,13 @@ enum PolicyReader {
             guard delta > 0, delta < 1 else { throw value.problem("expected a number between 0 and 1") }
             return (delta / 2, delta / 2, try DecimalUnits.read(value, exponent: 18) / 2)
         }
+    }
+
+    /// 0 is allowed: the owner is warned of it.
+    private static func leastShare(_ value: YAMLValue) throws -> Int64 {
+        let share = try value.number("a number from 0 to 1")
+        guard (0...1).contains(share) else { throw value.problem("expected a number from 0 to 1") }
+        return share == 0 ? 0 : try DecimalUnits.read(value, exponent: 12)
     }
 
     private static func aggregates(_ value: YAMLValue) throws -> Set<AggregateFunction> {

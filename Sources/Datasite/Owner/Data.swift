@@ -116,6 +116,11 @@ extension Datasite {
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
         var warnings = Self.remarks(report, manifest)
+        if manifest.policy?.leastShare == 0 {
+            warnings.append(
+                "`least-share: 0` lets questions cost next to nothing: asked often enough, they average out what a side "
+                    + "channel such as the running time still tells")
+        }
         if let key = manifest.lookupKey {
             do { _ = try LookupTable(table, keyColumn: key) } catch {
                 throw Problem.invalidData(

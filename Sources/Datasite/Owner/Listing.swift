@@ -40,7 +40,7 @@ extension Catalogue.Entry {
             rowsPerUnit: manifest.unit.rowsPerUnit, groupsPerUnit: manifest.unit.groupsPerUnit,
             capacityRows: isLookup ? 0 : manifest.capacityRows, capacityUnits: isLookup ? 0 : manifest.capacityUnits,
             total: wire(policy?.total), perResearcher: wire(policy?.perResearcher),
-            perQuestion: wire(policy?.perQuestion),
+            perQuestion: wire(policy?.perQuestion), leastCharge: wire(policy?.leastCharge),
             windows: (policy?.windows ?? []).map {
                 "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit))"
             },

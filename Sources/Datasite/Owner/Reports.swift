@@ -16,7 +16,11 @@ extension Datasite {
                     population: population.name,
                     datasets: catalogue.datasets.values.filter { $0.population == population.id }.map(\.manifest.name)
                         .sorted(),
-                    lines: try Self.lines(population, identity, now, db), raised: population.raised)
+                    lines: try Self.lines(population, identity, now, db),
+                    leastCharge: LossWords.wire(
+                        Policy.leastCharge(population.limit, share: population.leastShare),
+                        conversionDelta: population.conversionDelta),
+                    raised: population.raised)
             }
         }
     }

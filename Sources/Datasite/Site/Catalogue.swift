@@ -31,7 +31,7 @@ struct Catalogue: Sendable {
             DatasetDescription(
                 name: manifest.name, schema: manifest.schema, unit: manifest.unit, weightColumn: manifest.weightColumn,
                 capacityRows: manifest.capacityRows, capacityUnits: manifest.capacityUnits,
-                population: manifest.population)
+                population: manifest.population, leastAmount: policy?.leastCharge.amount ?? 0)
         }
 
         /// The privacy unit in words.
@@ -81,6 +81,7 @@ extension Policy {
     mutating func takeLimits(of population: PopulationRow, _ db: Database) throws {
         total = population.limit
         perResearcher = population.researcherLimit
+        leastShare = population.leastShare
         windows = try population.windows(db)
         regime.total = Double(total.amount) * PrivacyLoss.amountUnit
     }

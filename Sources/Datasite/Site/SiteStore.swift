@@ -3,7 +3,7 @@ import GRDB
 
 /// The datasite's database: one SQLite file in WAL mode with full synchronisation.
 struct SiteStore: Sendable {
-    static let schemaVersion = 3
+    static let schemaVersion = 4
 
     let pool: DatabasePool
     let file: DatabaseFile
@@ -40,7 +40,9 @@ struct SiteStore: Sendable {
         try db.inTransaction(.immediate) {
             // Another process may have migrated while this one waited for the lock.
             let present = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-            for schema in [firstSchema, secondSchema, thirdSchema].dropFirst(present) { try db.execute(sql: schema) }
+            for schema in [firstSchema, secondSchema, thirdSchema, fourthSchema].dropFirst(present) {
+                try db.execute(sql: schema)
+            }
             try db.execute(sql: "PRAGMA user_version = \(max(present, schemaVersion))")
             return .commit
         }
@@ -113,6 +115,12 @@ extension SiteStore {
 extension SiteStore {
     // When a population's total was raised last, in words for researchers.
     private static let thirdSchema = "ALTER TABLE populations ADD COLUMN raised TEXT;"
+}
+
+extension SiteStore {
+    // The least charge, as a part of a population's total in units of 1e-12.
+    private static let fourthSchema =
+        "ALTER TABLE populations ADD COLUMN least_share INTEGER NOT NULL DEFAULT 100000000;"
 }
 
 /// Values of the table `meta`.

@@ -48,6 +48,7 @@ struct CatalogueView {
         }
         for (label, loss) in [
             ("budget, all", detail.total), ("budget, you", detail.perResearcher), ("a question", detail.perQuestion),
+            ("at least", detail.leastCharge.flatMap { $0.amount > 0 ? $0 : nil }),
         ] {
             if let loss { rows.append([label, loss.text]) }
         }

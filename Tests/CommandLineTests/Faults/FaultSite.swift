@@ -26,7 +26,7 @@ final class FaultSite: Sendable {
         #expect(try place.parley("site", "init").status == 0)
         for (name, approval) in [("survey", "automatic"), ("reviewed", "owner"), ("extra", "automatic")] {
             let manifest = SmallSurvey.manifest(
-                name, population: Self.population(name), epsilon: 1_000_000, approval: approval
+                name, population: Self.population(name), epsilon: 1_000_000, approval: approval, leastShare: "1e-7"
             ).replacing("rows: 1000", with: "rows: 5000").replacing("units: 500", with: "units: 2000")
             try place.write(manifest, to: name + ".yaml")
             #expect(try place.parley("data", "add", "small.csv", "--manifest", name + ".yaml").status == 0)

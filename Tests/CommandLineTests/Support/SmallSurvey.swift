@@ -11,7 +11,8 @@ enum SmallSurvey {
     }
 
     static func manifest(
-        _ name: String = "survey", population: String = "people", epsilon: Double = 100, approval: String = "automatic"
+        _ name: String = "survey", population: String = "people", epsilon: Double = 100, approval: String = "automatic",
+        leastShare: String = "1e-4"
     ) -> String {
         """
         name: \(name)
@@ -28,6 +29,7 @@ enum SmallSurvey {
         policy:
           loss: pure
           total: {epsilon: \(epsilon)}
+          least-share: \(leastShare)
           approval: \(approval)
         columns:
           - name: person
