@@ -87,10 +87,16 @@ extension Policy {
     }
 
     /// Decides a request. Whether the budget suffices is decided again, authoritatively, inside the transaction that
-    /// reserves it: between the two another request may have spent it.
-    public func decide(researcher: String, charge: PrivacyLoss, spending: Spending) -> Decision {
+    /// reserves it: between the two another request may have spent it. What waits for approval counts in the windows in
+    /// which it is approved, and not in those of now.
+    ///
+    /// - Parameter isHeld: Whether it waits for an owner whatever this policy says.
+    public func decide(
+        researcher: String, charge: PrivacyLoss, spending: Spending, isHeld: Bool = false
+    ) -> Decision {
         if let refusal = refuses(researcher: researcher, charge: charge) { return .refuse(refusal) }
-        let spent = [spending.total] + (perResearcher == nil ? [] : [spending.researcher]) + spending.windows
+        let inWindows = isHeld || approval != .automatic ? Spending.nothing(self).windows : spending.windows
+        let spent = [spending.total] + (perResearcher == nil ? [] : [spending.researcher]) + inWindows
         for (limit, spent) in zip(limits(for: researcher), spent)
         where !charge.fits(within: limit.limit, after: spent) {
             return .refuse(.overBudget(scope: limit.scope, limit: limit.limit, spent: spent))

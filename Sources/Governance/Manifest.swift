@@ -19,6 +19,11 @@ public struct Manifest: Sendable, Hashable {
     /// For a public lookup table: its key's column. Such a table is not protected.
     public var lookupKey: Int?
 
+    /// The name of the column that names the unit; nil where each row is one.
+    public var unitColumnName: String? {
+        unit.column.flatMap { schema.columns.indices.contains($0) ? schema.columns[$0].name : nil }
+    }
+
     public init(
         name: String, title: String, description: String, population: String, schema: Schema, unit: UnitDeclaration,
         weightColumn: Int? = nil, capacityRows: Int, capacityUnits: Int, policy: Policy?, lookupKey: Int? = nil

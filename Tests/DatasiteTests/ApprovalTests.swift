@@ -86,6 +86,92 @@ struct ApprovalTests {
         #expect(try test.site.verify().problems == [])
     }
 
+    /// What the window holds, and the part that each time has in it.
+    private func inWindow(_ test: TestSite) throws -> Double? {
+        try test.site.budget(as: .ada)[0].lines.first { $0.scope.hasPrefix("window") }?.spent.epsilon
+    }
+
+    static let limited = "{loss: pure, total: {epsilon: 9}, approval: owner, windows: [{days: 1, limit: {epsilon: 1}}]}"
+
+    @Test("A held request counts in the window in which it is approved; where that is full, it still waits")
+    func windowOfApproval() async throws {
+        let test = try TestSite(policy: Self.limited)
+        let ids = [try await held(test), try await held(test), try await held(test)]
+        // Held: in the total, and in no window.
+        #expect(try test.spent() == 3 * unit && inWindow(test) == 0)
+        test.clock.advance(10 * 86_400)
+        #expect(try await test.site.approve(ids[0], by: .folder).state == "released")
+        #expect(try inWindow(test) == 1)
+        let full = await problem { _ = try await test.site.approve(ids[1], by: .folder) }
+        #expect(full?.status == 403 && full?.detail.contains("window 1d") == true)
+        #expect(full?.detail.contains("it still waits") == true)
+        let waiting = try test.site.request(ids[1], as: .ada)
+        #expect(waiting.state == "pending" && waiting.approvals == [])
+        // What is denied or lapses gives back the total alone: no window counted it.
+        _ = try test.site.deny(ids[2], by: .folder, reason: "no")
+        #expect(try test.spent() == 2 * unit && inWindow(test) == 1)
+        #expect(try test.site.verify().problems == [])
+        test.clock.advance(2 * 86_400)
+        #expect(try inWindow(test) == 0)
+        #expect(try await test.site.approve(ids[1], by: .folder).state == "released")
+        #expect(try inWindow(test) == 1)
+        let last = try await held(test)
+        test.clock.advance(31 * 86_400)
+        _ = try await held(test, 0.5)
+        #expect(try test.site.request(last, as: .ada).state == "lapsed")
+        #expect(try test.spent() == 5 * unit / 2 && inWindow(test) == 0)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("New windows, and those of a restored site, count what was held since it was approved")
+    func newWindows() async throws {
+        let test = try TestSite(policy: Self.limited)
+        let ids = [try await held(test), try await held(test)]
+        test.clock.advance(10 * 86_400)
+        _ = try await test.site.approve(ids[0], by: .folder)
+        try test.site.setPolicy(
+            of: "visits",
+            policyText: Self.limited.replacing("days: 1, limit: {epsilon: 1}", with: "days: 2, limit: {epsilon: 2}"))
+        #expect(try inWindow(test) == 1)
+        try FileManager.default.removeItem(atPath: test.path + "/generation")
+        let after = try test.reopened()
+        _ = try after.acceptRestore()
+        #expect(try after.request(ids[1], as: .ada).state == "lapsed")
+        let line = try #require(try after.budget(as: .ada)[0].lines.first { $0.scope == "window 2d" })
+        #expect(line.spent.epsilon == 9, "1 approved, and the 8 of which nothing is known")
+        #expect(try after.verify().problems == [])
+    }
+
+    @Test("What no window could ever hold is refused at once")
+    func neverFits() async throws {
+        let test = try TestSite(policy: Self.limited)
+        #expect(try await test.site.preview(TestSite.count(1.1), as: .ada).decision.hasPrefix("would be refused"))
+        let refused = await problem { _ = try await test.site.ask(TestSite.count(1.1), as: .ada) }
+        #expect(refused?.type == "urn:parley:problem:over-budget" && refused?.detail.contains("window 1d") == true)
+        #expect(try test.spent() == 0)
+    }
+
+    @Test("A site of the third schema is taken over: what it held counts in no window, and its units' column is known")
+    func migration() async throws {
+        let test = try TestSite(policy: Self.limited)
+        let ids = [try await held(test, 0.5), try await held(test, 0.25)]
+        // As the third schema has it: what is held counts in the window in which it was asked.
+        try test.execute(
+            """
+            INSERT INTO window_spending SELECT population, 86400, created / 675, sum(amount), sum(delta) FROM requests;
+            DROP TABLE population_units; ALTER TABLE populations DROP COLUMN least_share; PRAGMA user_version = 3
+            """)
+        let site = try test.reopened()
+        #expect(try inWindow(test) == 0)
+        #expect(try await site.approve(ids[0], by: .folder).state == "released")
+        #expect(try inWindow(test) == 0.5)
+        _ = try site.deny(ids[1], by: .folder, reason: "no")
+        #expect(try inWindow(test) == 0.5)
+        #expect(try site.budget(as: .ada)[0].leastCharge?.epsilon == 9e-4)
+        #expect(try test.integer("SELECT count(*) FROM population_units WHERE name = 'person'") == 1)
+        #expect(try site.verify().problems == [])
+    }
+
     @Test("Only owners decide, a revoked one no more; strangers do not see the request")
     func whoDecides() async throws {
         let test = try TestSite(policy: Self.policy, researchers: ["ada", "bea"])

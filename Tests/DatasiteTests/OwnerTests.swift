@@ -162,6 +162,55 @@ struct OwnerTests {
         #expect(try test.site.dataset("visits").total?.epsilon == 2)
     }
 
+    /// The manifest with another unit, and the file with a column for it.
+    private func addVisits(_ test: TestSite, unit: String, name: String = "visits") throws {
+        let lines = TestSite.rows(people: 20).split(separator: "\n")
+        let text = "visit," + lines[0] + "\n" + lines.dropFirst().enumerated().map { "\($0),\($1)\n" }.joined()
+        let manifest = TestSite.manifest(name, policy: "{loss: pure, total: {epsilon: 10}}")
+            .replacing("unit: {column: person, rows: 3, groups: 3}", with: "unit: \(unit)")
+            .replacing("columns:", with: "columns:\n  - {name: visit, type: integer, nullable: false}")
+        _ = try test.site.addDataset(file: try test.file("visits2", text), manifestText: manifest)
+    }
+
+    @Test("A population's unit stays what it was: after a release its people do not come back as other units")
+    func unitStays() async throws {
+        let visit = "{column: visit, rows: 3, groups: 3}"
+        let person = "{column: person, rows: 3, groups: 3}"
+        let test = try TestSite()
+        // Before anything is spent the owner may think again, and the first thought is forgotten.
+        try test.site.removeDataset("visits")
+        try addVisits(test, unit: visit)
+        try test.site.removeDataset("visits")
+        try addVisits(test, unit: person)
+        let id = try #require(try await test.site.ask(TestSite.count(1), as: .ada).answer)
+        #expect(!id.isEmpty)
+        try test.site.removeDataset("visits")
+        for (unit, words) in [
+            (visit, "named by the column person, not by visit"), ("row", "units that a column names"),
+        ] {
+            for name in ["visits", "other"] {
+                let refused = await problem { try addVisits(test, unit: unit, name: name) }
+                #expect(refused?.type == "urn:parley:problem:invalid-manifest")
+                #expect(refused?.detail.contains(words) == true, "\(String(describing: refused))")
+            }
+        }
+        #expect(try test.versionFolders() == [])
+        try addVisits(test, unit: person)
+        try addVisits(test, unit: person, name: "other")
+        #expect(try test.spent() == unit)
+    }
+
+    @Test("Tables about the same people may call them by different names, if they did before anything was released")
+    func twoNames() async throws {
+        let test = try TestSite()
+        try addVisits(test, unit: "{column: visit, rows: 3, groups: 3}", name: "other")
+        _ = try await test.site.ask(TestSite.count(1), as: .ada)
+        for name in ["visits", "other"] { try test.site.removeDataset(name) }
+        try addVisits(test, unit: "{column: visit, rows: 3, groups: 3}", name: "other")
+        try test.add("visits", policy: "{loss: pure, total: {epsilon: 10}}")
+        _ = try test.site.addVersion(of: "visits", file: try test.file("new", TestSite.rows(people: 8)))
+    }
+
     @Test("The owner is warned that another population's table holds the same people")
     func overlap() throws {
         let test = try TestSite(people: 60)

@@ -161,7 +161,7 @@ struct SynthesisTests {
         let test = try TestSite()
         try test.execute(
             """
-            DROP TABLE synthetic; ALTER TABLE populations DROP COLUMN raised;
+            DROP TABLE synthetic; DROP TABLE population_units; ALTER TABLE populations DROP COLUMN raised;
             ALTER TABLE populations DROP COLUMN least_share; PRAGMA user_version = 1
             """)
         let site = try test.reopened()

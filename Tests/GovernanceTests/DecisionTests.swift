@@ -76,6 +76,24 @@ struct DecisionTests {
         }
     }
 
+    @Test("What waits for approval counts in no window yet, but must fit into one")
+    func heldCountsInNoWindow() {
+        var policy = policy()
+        policy.windows = [.init(seconds: 86_400, limit: pure(50))]
+        var spending = Spending.nothing(policy)
+        spending.windows = [pure(50)]
+        #expect(policy.decide(researcher: "ada", charge: pure(30), spending: spending, isHeld: true) == .answer)
+        policy.approval = .owners(1)
+        #expect(policy.decide(researcher: "ada", charge: pure(30), spending: spending) == .awaitApproval(owners: 1))
+        guard
+            case .refuse(.overBudget(.window, _, _)) = policy.decide(
+                researcher: "ada", charge: pure(51), spending: spending)
+        else {
+            Issue.record("held what no window can ever hold")
+            return
+        }
+    }
+
     @Test("Losses of another kind, and negative ones, never fit")
     func kindsDoNotMix() {
         let policy = policy()

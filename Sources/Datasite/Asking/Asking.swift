@@ -45,8 +45,10 @@ extension Datasite {
                 )
             }
         }
+        let approvals = planned.approvals(isHeld: try mustWait(planned, identity.name))
         let decisions = state.map { policy, spending in
-            policy.decide(researcher: identity.name, charge: planned.charge, spending: spending)
+            policy.decide(
+                researcher: identity.name, charge: planned.charge, spending: spending, isHeld: approvals > 0)
         }
         let available = state.flatMap { policy, spending in
             let spent = [spending.total] + (policy.perResearcher == nil ? [] : [spending.researcher]) + spending.windows
@@ -58,18 +60,17 @@ extension Datasite {
             charge: LossWords.wire(planned.charge, conversionDelta: conversion),
             available: LossWords.wire(
                 available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
-            decision: Self.words(decisions, planned, mustWait: try mustWait(planned, identity.name)),
+            decision: Self.words(decisions, planned, approvals: approvals),
             columns: planned.plan.columns.map(Self.column),
             groups: planned.plan.groups, notes: planned.plan.notes + waitNote(planned))
     }
 
-    private static func words(_ decisions: [Decision], _ planned: PlannedRequest, mustWait: Bool) -> String {
+    private static func words(_ decisions: [Decision], _ planned: PlannedRequest, approvals: Int) -> String {
         for case .refuse(let refusal) in decisions {
             return "would be refused: \(RefusalWords.problem(refusal, planned).detail)"
         }
-        let needed = max(planned.approvalsNeeded, mustWait ? 1 : 0)
-        return needed == 0
-            ? "would be answered" : "would wait for the approval of \(needed) owner\(needed == 1 ? "" : "s")"
+        return approvals == 0
+            ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
     }
 
     /// How long a dear answer takes: the same for every table under these manifests.

@@ -64,7 +64,7 @@ extension Datasite {
     /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).
     private func store(_ release: Release<NoisyAnswer>, _ planned: PlannedRequest) async throws -> StoredAnswer {
         let approvals =
-            planned.approvalsNeeded == 0 && !isDear(planned)
+            planned.approvals(isHeld: false) == 0 && !isDear(planned)
             ? [] : try read { try RequestRow.find(release.request, $0)?.approvals } ?? []
         let guarantees = AnswerEncoding.guarantees(
             release.loss, regime: planned.regime, unit: planned.entries.map(\.boundsWords), approvals: approvals)

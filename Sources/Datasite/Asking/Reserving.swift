@@ -56,7 +56,9 @@ struct ReserveAttempt: Sendable {
         do {
             try db.inSavepoint {
                 for population in planned.populations {
-                    try Ledger.charge(planned.charge, population: population, researcher: researcher, in: context)
+                    try Ledger.charge(
+                        planned.charge, population: population, researcher: researcher,
+                        isHeld: planned.approvals(isHeld: waits) > 0, in: context)
                 }
                 return .commit
             }
@@ -87,7 +89,7 @@ struct ReserveAttempt: Sendable {
 
     private func store(in context: inout WriteContext) throws -> ReserveResult {
         let db = context.db
-        let needed = max(planned.approvalsNeeded, waits ? 1 : 0)
+        let needed = planned.approvals(isHeld: waits)
         let state: RequestState = needed > 0 ? .pending : .reserved
         let populations = planned.populations
         try db.cachedStatement(
@@ -113,11 +115,11 @@ struct ReserveAttempt: Sendable {
 }
 
 extension PlannedRequest {
-    /// The largest number of owners that a dataset of the question asks for.
-    var approvalsNeeded: Int {
+    /// The largest number of owners that a dataset of the question asks for; one where it waits whatever they say.
+    func approvals(isHeld: Bool) -> Int {
         policies.map { policy in
             if case .owners(let count) = policy.approval { count } else { 0 }
-        }.max() ?? 0
+        }.reduce(isHeld ? 1 : 0, max)
     }
 }
 
@@ -143,6 +145,14 @@ enum RefusalWords {
                     + "to \(scope.words)",
                 hint: "ask for less precision, or ask the owner")
         }
+    }
+
+    /// An approval that a window has no room for.
+    static func windowIsFull(_ exceeded: Ledger.Exceeded, charge: PrivacyLoss) -> Problem {
+        .overBudget(
+            "the request costs \(LossWords.text(charge)), more than is left at present to \(exceeded.scope.words) of the "
+                + "budget of \(exceeded.population); it still waits",
+            hint: "approve it later, when the window has room again, or deny it")
     }
 
     static func overBudget(_ exceeded: Ledger.Exceeded, charge: PrivacyLoss) -> Problem {

@@ -35,8 +35,11 @@ enum Ledger {
     /// Charges a population by conditional updates: inside an immediate transaction nothing can come between, and a
     /// charge that does not fit changes nothing. Without a researcher (an owner's release) only the limits for all
     /// researchers together count.
+    ///
+    /// - Parameter isHeld: Whether it waits for approval: it then counts in the window in which it is approved
+    ///   (``chargeWindows(_:population:in:)``), and is refused here only where no window could ever hold it.
     static func charge(
-        _ loss: PrivacyLoss, population: Int64, researcher: String?, in context: WriteContext
+        _ loss: PrivacyLoss, population: Int64, researcher: String?, isHeld: Bool = false, in context: WriteContext
     ) throws {
         let db = context.db
         let total = try db.cachedStatement(
@@ -50,7 +53,14 @@ enum Ledger {
         ])
         guard db.changesCount == 1 else { throw try exceeded(.allResearchers, population, db) }
         if let researcher { try chargeResearcher(loss, population, researcher, db) }
-        try chargeWindows(loss, population, context)
+        if isHeld {
+            for window in try windows(population, loss.kind, db)
+            where !loss.fits(within: window.limit, after: PrivacyLoss(kind: loss.kind, amount: 0)) {
+                throw try exceeded(.window(seconds: window.seconds), population, db)
+            }
+        } else {
+            try chargeWindows(loss, population: population, in: context)
+        }
     }
 
     private static func chargeResearcher(
@@ -72,19 +82,26 @@ enum Ledger {
         guard db.changesCount == 1 else { throw try exceeded(.researcher(researcher), population, db) }
     }
 
-    private static func chargeWindows(_ loss: PrivacyLoss, _ population: Int64, _ context: WriteContext) throws {
+    /// Charges the windows that end now: when a request is reserved, at once or by its approval.
+    static func chargeWindows(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db
-        let windows = try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ?"),
-            arguments: [population])
+        let windows = try windows(population, loss.kind, db)
         for window in windows {
-            let limit = PrivacyLoss(kind: loss.kind, amount: window[1], delta: window[2])
-            let spent = try windowSpending(db, population, seconds: window[0], kind: loss.kind, now: context.now)
-            guard loss.fits(within: limit, after: spent) else {
-                throw try exceeded(.window(seconds: window[0]), population, db)
+            let spent = try windowSpending(
+                db, population, seconds: window.seconds, kind: loss.kind, now: context.now)
+            guard loss.fits(within: window.limit, after: spent) else {
+                throw try exceeded(.window(seconds: window.seconds), population, db)
             }
         }
         if !windows.isEmpty { try addWindowSpending(db, population, loss, time: context.now) }
+    }
+
+    private static func windows(_ population: Int64, _ kind: PrivacyLossKind, _ db: Database) throws -> [Policy.Window]
+    {
+        try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ?"),
+            arguments: [population]
+        ).map { Policy.Window(seconds: $0[0], limit: PrivacyLoss(kind: kind, amount: $0[1], delta: $0[2])) }
     }
 
     private static func exceeded(_ scope: BudgetScope, _ population: Int64, _ db: Database) throws -> Exceeded {
@@ -135,9 +152,9 @@ enum Ledger {
 
     // MARK: - Giving back what no row was read for
 
-    /// Takes a held charge back (PRIVACY.md, rule 8): only ever for a request that was pending.
+    /// Takes a held charge back (PRIVACY.md, rule 8): only ever for a request that was pending, which no window counts yet.
     static func giveBack(
-        _ loss: PrivacyLoss, population: Int64, researcher: String, created: Int64, in context: WriteContext
+        _ loss: PrivacyLoss, population: Int64, researcher: String, in context: WriteContext
     ) throws {
         let db = context.db
         try db.execute(
@@ -145,8 +162,6 @@ enum Ledger {
             arguments: [loss.amount, loss.delta, population])
         try addResearcherSpending(
             db, population, researcher, PrivacyLoss(kind: loss.kind, amount: -loss.amount, delta: -loss.delta))
-        try addWindowSpending(
-            db, population, PrivacyLoss(kind: loss.kind, amount: -loss.amount, delta: -loss.delta), time: created)
     }
 
     static func addResearcherSpending(

@@ -63,24 +63,27 @@ struct PopulationRow: Sendable {
 extension PopulationRow {
     /// Puts a policy's limits into a population's ledger, made if it is new; what was spent stays. Returns its id.
     ///
-    /// - Throws: A problem if the unit of loss or delta would change after the first release, or if the limits differ
-    ///   from those of another dataset about the same people while `mayChange` is false.
+    /// - Parameter unitColumn: The column that names the unit; nil where each row is one.
+    /// - Throws: A problem if the unit of privacy, the unit of loss or delta would change after the first release, or if
+    ///   the limits differ from those of another dataset about the same people while `mayChange` is false.
     static func establish(
-        _ name: String, policy: Policy, unitIsRow: Bool, mayChange: Bool, actor: String, in context: inout WriteContext
+        _ name: String, policy: Policy, unitColumn: String?, mayChange: Bool, actor: String,
+        in context: inout WriteContext
     ) throws -> Int64 {
         let db = context.db
         guard let present = try named(name, db) else {
-            return try create(name, policy: policy, unitIsRow: unitIsRow, in: &context)
+            return try create(name, policy: policy, unitColumn: unitColumn, in: &context)
         }
         let sameLoss =
             present.kind == policy.regime.kind && present.conversionDelta == policy.regime.conversionDelta
             && present.selectionDelta == policy.regime.selectionDelta
-        guard present.unitIsRow == unitIsRow else {
+        guard present.unitIsRow == (unitColumn == nil) else {
             throw ManifestError.problem(
                 "the population \(name) is made of \(present.unitIsRow ? "rows" : "units that a column names")",
                 hint: "give another population a name of its own")
         }
-        guard sameLoss || !(present.released || present.spent.amount > 0) else {
+        if let unitColumn { try present.takeUnit(unitColumn, isAlone: mayChange, db) }
+        guard sameLoss || !present.hasSpent else {
             throw ManifestError.problem(
                 "the population \(name) has spent budget: its unit of loss and delta cannot change any more",
                 hint: "keep `loss` and `delta` as they were")
@@ -93,7 +96,9 @@ extension PopulationRow {
         guard mayChange else {
             throw ManifestError.problem(
                 "another dataset about the population \(name) has other limits: one population has one budget",
-                hint: "give both the same total, per-researcher, least-share and windows, or change them with `parley data policy`")
+                hint:
+                    "give both the same total, per-researcher, least-share and windows, or change them with `parley data policy`"
+            )
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
@@ -110,8 +115,27 @@ extension PopulationRow {
         return present.id
     }
 
+    /// From then on the units of privacy and of loss, and delta, are fixed.
+    private var hasSpent: Bool { released || spent.amount > 0 }
+
+    /// The columns that name its units, in whichever of its tables, belong to the population: under another name its people
+    /// could come back as other units (visits instead of persons) on a ledger that counts the first.
+    private func takeUnit(_ column: String, isAlone: Bool, _ db: Database) throws {
+        let known = try String.fetchAll(
+            db, sql: "SELECT name FROM population_units WHERE population = ? ORDER BY name", arguments: [id])
+        guard !known.contains(column) else { return }
+        if hasSpent, !known.isEmpty {
+            throw ManifestError.problem(
+                "the population \(name) has spent budget, and its units are named by the column "
+                    + "\(known.joined(separator: " or ")), not by \(column)",
+                hint: "the same people keep the column's name; other units are another population")
+        }
+        if isAlone { try db.execute(sql: "DELETE FROM population_units WHERE population = ?", arguments: [id]) }
+        try db.execute(sql: "INSERT INTO population_units VALUES (?, ?)", arguments: [id, column])
+    }
+
     private static func create(
-        _ name: String, policy: Policy, unitIsRow: Bool, in context: inout WriteContext
+        _ name: String, policy: Policy, unitColumn: String?, in context: inout WriteContext
     ) throws -> Int64 {
         let db = context.db
         try db.execute(
@@ -120,12 +144,15 @@ extension PopulationRow {
                     researcher_amount, researcher_delta, least_share) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
             arguments: [
-                name, unitIsRow, policy.regime.kind.rawValue, policy.regime.conversionDelta,
+                name, unitColumn == nil, policy.regime.kind.rawValue, policy.regime.conversionDelta,
                 policy.regime.selectionDelta,
                 policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
                 policy.leastShare,
             ])
         let id = db.lastInsertedRowID
+        if let unitColumn {
+            try db.execute(sql: "INSERT INTO population_units VALUES (?, ?)", arguments: [id, unitColumn])
+        }
         try writeWindows(policy, population: id, in: context)
         try chargeLostSpending(name, population: id, policy: policy, in: &context)
         return id
@@ -167,7 +194,7 @@ extension PopulationRow {
         if windowsChanged { try Self.writeWindows(policy, population: id, in: context) }
     }
 
-    /// New windows count what was spent within them before.
+    /// New windows count what was spent within them before: what was held, since it was approved.
     private static func writeWindows(_ policy: Policy, population: Int64, in context: WriteContext) throws {
         let db = context.db
         try db.execute(sql: "DELETE FROM windows WHERE population = ?", arguments: [population])
@@ -181,8 +208,8 @@ extension PopulationRow {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT created, amount, delta FROM requests WHERE (population = ? OR second_population = ?)
-                    AND state IN ('pending', 'reserved', 'released')
+                SELECT coalesce((SELECT max(time) FROM approvals WHERE request = requests.id), created), amount, delta
+                FROM requests WHERE (population = ? OR second_population = ?) AND state IN ('reserved', 'released')
                 """, arguments: [population, population])
         while let row = try rows.next() {
             let loss = PrivacyLoss(kind: policy.regime.kind, amount: row[1], delta: row[2])

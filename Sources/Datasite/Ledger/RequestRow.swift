@@ -108,7 +108,7 @@ struct RequestRow: Sendable {
     {
         guard try Self.move(id, from: .pending, to: state, reason: reason, context.db) else { return false }
         for population in populations {
-            try Ledger.giveBack(loss, population: population, researcher: researcher, created: created, in: context)
+            try Ledger.giveBack(loss, population: population, researcher: researcher, in: context)
         }
         try context.journal(
             JournalEntry(

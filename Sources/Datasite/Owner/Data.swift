@@ -201,7 +201,7 @@ extension Datasite {
             var population = old?["population"] as Int64?
             if !keepsPolicy, let policy = manifest.policy {
                 population = try PopulationRow.establish(
-                    manifest.population, policy: policy, unitIsRow: manifest.unit.column == nil,
+                    manifest.population, policy: policy, unitColumn: manifest.unitColumnName,
                     mayChange: try Self.isAlone(manifest, db), actor: Self.localOwner.name, in: &context)
             }
             try db.execute(
@@ -231,11 +231,10 @@ extension Datasite {
     /// A version continues its dataset: the same people, named by the same column, on the same ledger.
     private static func checkSuccession(of old: Row, by manifest: Manifest) throws {
         let before = try ManifestDocument(old["manifest"], isStored: true).manifest
-        func unit(_ manifest: Manifest) -> String? { manifest.unit.column.map { manifest.schema.columns[$0].name } }
         guard (before.lookupKey == nil) == (manifest.lookupKey == nil) else {
             throw Problem.invalidManifest("a lookup table cannot become private, nor a private one a lookup table")
         }
-        guard before.population == manifest.population, unit(before) == unit(manifest) else {
+        guard before.population == manifest.population, before.unitColumnName == manifest.unitColumnName else {
             throw Problem.invalidManifest(
                 "a new version must keep the population and the unit's column",
                 hint: "what was spent belongs to these people; another population is another dataset")
@@ -291,7 +290,7 @@ extension Datasite {
             let manifest = try ManifestDocument(row["manifest"], isStored: true).manifest
             guard manifest.lookupKey == nil else { throw Problem.invalidManifest("a lookup table has no policy") }
             _ = try PopulationRow.establish(
-                manifest.population, policy: policy, unitIsRow: manifest.unit.column == nil, mayChange: true,
+                manifest.population, policy: policy, unitColumn: manifest.unitColumnName, mayChange: true,
                 actor: Self.localOwner.name, in: &context)
             try db.execute(sql: "UPDATE datasets SET policy = ? WHERE name = ?", arguments: [policyText, name])
             try Meta.catalogueChanged(db)

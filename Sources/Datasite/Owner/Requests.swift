@@ -68,7 +68,8 @@ extension Datasite {
         return row
     }
 
-    /// Records an owner's approval; the last that is needed charges the request for good and answers it.
+    /// Records an owner's approval; the last that is needed charges the request for good, in the windows that end now too,
+    /// and answers it. Where a window is full, nothing is recorded and the request still waits.
     ///
     /// Whoever decides has seen the request and its plan, and no answer (PRIVACY.md, rule 3). Approving twice counts once.
     /// Where several must approve, each does so by a name: whoever has the folder may be any of them, so that the folder
@@ -96,6 +97,13 @@ extension Datasite {
                 if approvals >= row.approvalsNeeded,
                     try RequestRow.move(id, from: .pending, to: .reserved, context.db)
                 {
+                    do {
+                        for population in row.populations {
+                            try Ledger.chargeWindows(row.loss, population: population, in: context)
+                        }
+                    } catch let exceeded as Ledger.Exceeded {
+                        throw RefusalWords.windowIsFull(exceeded, charge: row.loss)
+                    }
                     // The charge was journaled when it was held, so this entry has none; nothing gives it back now.
                     try context.journal(
                         JournalEntry(

@@ -35,12 +35,7 @@ struct Catalogue: Sendable {
         }
 
         /// The privacy unit in words.
-        var unitWords: String {
-            guard let column = manifest.unit.column, manifest.schema.columns.indices.contains(column) else {
-                return "row"
-            }
-            return manifest.schema.columns[column].name
-        }
+        var unitWords: String { manifest.unitColumnName ?? "row" }
     }
 
     var version: Int64 = 0

@@ -1,5 +1,6 @@
 import DatasiteProtocol
 import GRDB
+import Governance
 
 /// The datasite's database: one SQLite file in WAL mode with full synchronisation.
 struct SiteStore: Sendable {
@@ -43,6 +44,7 @@ struct SiteStore: Sendable {
             for schema in [firstSchema, secondSchema, thirdSchema, fourthSchema].dropFirst(present) {
                 try db.execute(sql: schema)
             }
+            if present < 4 { try nameUnits(db) }
             try db.execute(sql: "PRAGMA user_version = \(max(present, schemaVersion))")
             return .commit
         }
@@ -118,9 +120,37 @@ extension SiteStore {
 }
 
 extension SiteStore {
-    // The least charge, as a part of a population's total in units of 1e-12.
-    private static let fourthSchema =
-        "ALTER TABLE populations ADD COLUMN least_share INTEGER NOT NULL DEFAULT 100000000;"
+    // The least charge, as a part of a population's total in units of 1e-12; the columns that name a population's units;
+    // and windows without what is held, which counts in the window in which it is approved.
+    private static let fourthSchema = """
+        ALTER TABLE populations ADD COLUMN least_share INTEGER NOT NULL DEFAULT 100000000;
+        CREATE TABLE population_units (
+            population INTEGER NOT NULL REFERENCES populations, name TEXT NOT NULL,
+            PRIMARY KEY (population, name)) WITHOUT ROWID;
+        WITH held AS (
+            SELECT w.population, w.seconds, w.bucket, sum(r.amount) AS amount, sum(r.delta) AS delta
+            FROM window_spending w JOIN requests r ON w.population IN (r.population, r.second_population)
+                AND r.created / ((w.seconds + 127) / 128) = w.bucket
+            WHERE r.state = 'pending' GROUP BY 1, 2, 3)
+        UPDATE window_spending SET amount = window_spending.amount - held.amount,
+            delta = window_spending.delta - held.delta
+        FROM held WHERE held.population = window_spending.population AND held.seconds = window_spending.seconds
+            AND held.bucket = window_spending.bucket;
+        """
+
+    /// The names of the units of the datasets that there are: manifests hold them.
+    private static func nameUnits(_ db: Database) throws {
+        let rows = try Row.fetchAll(
+            db, sql: "SELECT population, manifest FROM datasets WHERE population IS NOT NULL")
+        for row in rows {
+            guard let name = try ManifestDocument(row["manifest"], isStored: true).manifest.unitColumnName else {
+                continue
+            }
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO population_units VALUES (?, ?)",
+                arguments: [row["population"] as Int64, name])
+        }
+    }
 }
 
 /// Values of the table `meta`.
