@@ -79,6 +79,61 @@ struct LedgerTests {
         }
     }
 
+    @Test("Delta is counted in the total, in a researcher's limit and in a window, each alone")
+    func delta() async throws {
+        let one = "limit: {rho: 1, selection-delta: 1e-8}"
+        let limited = "{rho: 1, selection-delta: 1e-8}"
+        for (limits, scope) in [
+            ("total: \(limited)", BudgetScope.allResearchers),
+            ("total: {rho: 5}, per-researcher: \(limited)", .researcher("ada")),
+            ("total: {rho: 5}, windows: [{days: 1, \(one)}]", .window(seconds: 86_400)),
+        ] {
+            let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, \(limits)}")
+            func charge(delta: Int64) throws -> BudgetScope? {
+                try test.site.write { context in
+                    do {
+                        try context.db.inSavepoint {
+                            try Ledger.charge(
+                                PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: delta), population: 1,
+                                researcher: "ada", in: context)
+                            return .commit
+                        }
+                        return nil
+                    } catch let exceeded as Ledger.Exceeded { return exceeded.scope }
+                }
+            }
+            #expect(try charge(delta: 6_000_000_000) == nil)
+            #expect(try charge(delta: 4_000_000_001) == scope)
+            #expect(try charge(delta: 4_000_000_000) == nil)
+            #expect(try charge(delta: 1) == scope)
+        }
+    }
+
+    @Test(
+        "Of a population that has released, delta alone cannot change either, nor how it is split", arguments: [1, 0.5])
+    func deltaIsFixed(_ rho: Double) async throws {
+        let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, total: {rho: 1}}")
+        try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 2e-6, total: {rho: 1}}")
+        let count = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.1)
+        _ = try await test.site.ask(count, as: .ada)
+        for delta in ["1e-6", "3e-6"] {
+            let refused = await problem {
+                try test.site.setPolicy(
+                    of: "visits", policyText: "{loss: zcdp, delta: \(delta), total: {rho: \(rho)}}")
+            }
+            #expect(refused?.detail.contains("unit of loss and delta cannot change") == true)
+        }
+        // One of both parts, as a later version might split it.
+        for column in ["conversion_delta", "selection_delta"] {
+            try test.execute("UPDATE populations SET \(column) = 7e-7")
+            #expect(throws: Problem.self) {
+                try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 2e-6, total: {rho: 1}}")
+            }
+            try test.execute("UPDATE populations SET \(column) = 1e-6")
+        }
+        try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 2e-6, total: {rho: \(rho)}}")
+    }
+
     @Test("A window gives its budget back when it has passed, and a clock that is set back gives nothing")
     func windows() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 10}, windows: [{days: 1, limit: {epsilon: 1}}]}")
