@@ -92,6 +92,10 @@ struct LeastChargeTests {
         let policy = "{loss: pure, total: {epsilon: 10}, least-share: 0.05}"
         #expect(throws: Problem.self) { try test.add("more", policy: policy) }
         try test.site.setPolicy(of: "visits", policyText: policy)
+        #expect(
+            try test.site.audit(as: .auditor).contains {
+                $0.detail.hasSuffix("total epsilon 10 became epsilon 10, a question costs at least epsilon 0.5")
+            })
         #expect(try test.add("more", policy: policy).warnings.filter { $0.contains("least-share") } == [])
         #expect(try test.site.dataset("more").leastCharge?.epsilon == 0.5)
         #expect(await problem { _ = try await test.site.ask(TestSite.count(0.49, "more"), as: .ada) }?.status == 403)

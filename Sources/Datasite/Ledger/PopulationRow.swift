@@ -102,7 +102,10 @@ extension PopulationRow {
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
-        let change = "total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
+        var change = "total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
+        if present.leastShare != policy.leastShare {
+            change += ", a question costs at least \(LossWords.text(policy.leastCharge))"
+        }
         if raised {
             try db.execute(
                 sql: "UPDATE populations SET raised = ? WHERE id = ?",
