@@ -7,7 +7,7 @@ import Foundation
 #endif
 
 /// One connection to a server of this machine, as an attacker with a stopwatch has it: blocking, with nothing between.
-struct Probe: ~Copyable {
+final class Probe {
     struct Failed: Error { var what: String }
 
     private let descriptor: Int32
