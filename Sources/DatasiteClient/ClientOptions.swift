@@ -14,7 +14,7 @@ public struct ClientOptions: Sendable, Hashable {
 
     public init(
         certificateAuthority: String? = nil, pinnedKey: String? = nil, allowsPlainHTTP: Bool = false,
-        questionTimeout: Duration = .seconds(300), timeout: Duration = .seconds(30)
+        questionTimeout: Duration = .seconds(600), timeout: Duration = .seconds(30)
     ) {
         self.certificateAuthority = certificateAuthority
         self.pinnedKey = pinnedKey

@@ -116,9 +116,9 @@ extension Datasite {
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
         var warnings = Self.remarks(report, manifest)
-        if manifest.policy?.leastShare == 0 {
+        if let share = manifest.policy?.leastShare, share < Policy.usualLeastShare / 100 {
             warnings.append(
-                "`least-share: 0` lets questions cost next to nothing: asked often enough, they average out what a side "
+                "`least-share` below 1e-6 lets questions cost next to nothing: asked often enough, they average out what a side "
                     + "channel such as the running time still tells")
         }
         if let key = manifest.lookupKey {
