@@ -118,7 +118,7 @@ extension Datasite {
         var warnings = Self.remarks(report, manifest)
         if let share = manifest.policy?.leastShare, share < Policy.usualLeastShare / 100 {
             warnings.append(
-                "`least-share` below 1e-6 lets questions cost next to nothing: asked often enough, they average out what a side "
+                "`least-share: 0`, or below 1e-6, lets questions cost next to nothing: asked often enough, they average out what a side "
                     + "channel such as the running time still tells")
         }
         if let key = manifest.lookupKey {
