@@ -62,6 +62,19 @@ struct ScanLimitTests {
         _ = try await alone.ask(TestSite.count(1), as: .ada)
     }
 
+    @Test("An owner sets the limits in words that say what they are, and what is no limit is refused")
+    func words() async throws {
+        let test = try TestSite()
+        #expect(try test.site.setScanLimits(seconds: 0.02).words.contains("compute for 20 ms"))
+        #expect(try test.site.setScanLimits(seconds: 90, memory: 0x1p30).words.contains("compute for 90 s"))
+        #expect(try test.reopened().scanLimits.memory == 0x1p30)
+        for seconds in [0, -1, 1e-6, 4_000, .nan] {
+            #expect(await problem { _ = try test.site.setScanLimits(seconds: seconds) } != nil)
+        }
+        #expect(await problem { _ = try test.site.setScanLimits(memory: 1) } != nil)
+        #expect(try test.reopened().scanLimits.seconds == 90)
+    }
+
     @Test("Previews and mock answers are refused as the question is")
     func previews() async throws {
         let test = try TestSite()

@@ -112,6 +112,8 @@ public struct ScanLimits: Sendable, Hashable, Codable {
     }
 
     private static func words(_ seconds: Double) -> String {
+        // Whatever is named must differ from what it is compared with.
+        if seconds < 1 { return "\(LossWords.number((seconds * 1e6).rounded() / 1e3)) ms" }
         if seconds < 120 { return "\(LossWords.number((seconds * 10).rounded() / 10)) s" }
         return seconds < 7_200 ? "\(Int(seconds / 60)) minutes" : "\(Int(min(seconds / 3600, 1e15))) hours"
     }
@@ -127,15 +129,15 @@ extension Datasite {
     /// running server goes by what it found when it started.
     ///
     /// - Parameters:
-    ///   - seconds: the most that one question may be bound to compute, above 0 and at most 3,600; nil: as it is.
+    ///   - seconds: the most that one question may be bound to compute, from 0.001 to 3,600; nil: as it is.
     ///   - memory: the most bytes that all scans may hold together, at least 64 MiB; nil: as it is.
     public func setScanLimits(seconds: Double? = nil, memory: Double? = nil, measure: Bool = false) throws -> ScanLimits
     {
         try requireSound()
         var changed = measure ? ScanLimits.measured() : limits
         (changed.seconds, changed.memory) = (seconds ?? limits.seconds, memory ?? limits.memory)
-        guard changed.seconds > 0, changed.seconds <= 3_600 else {
-            throw Problem.invalidRequest("the time of one question is above 0 and at most 3600 seconds")
+        guard changed.seconds >= 0.001, changed.seconds <= 3_600 else {
+            throw Problem.invalidRequest("the time of one question is from 0.001 to 3600 seconds")
         }
         guard changed.memory >= 0x1p26, changed.memory <= 0x1p50 else {
             throw Problem.invalidRequest("the memory of all scans is at least 64 MiB")
