@@ -13,7 +13,9 @@ final class Probe {
     private let descriptor: Int32
 
     init(_ server: Workplace.Server) throws {
-        guard let port = server.url.split(separator: ":").last.flatMap({ UInt16($0) }) else { throw Failed(what: "url") }
+        guard let port = server.url.split(separator: ":").last.flatMap({ UInt16($0) }) else {
+            throw Failed(what: "url")
+        }
         descriptor = socket(AF_INET, streamType, 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -43,14 +45,18 @@ final class Probe {
             response += buffer[..<count]
         }
         let elapsed = start.duration(to: .now) / .seconds(1)
-        guard response.starts(with: "HTTP/1.1 200 ".utf8) else { throw Failed(what: String(decoding: response, as: UTF8.self)) }
+        guard response.starts(with: "HTTP/1.1 200 ".utf8) else {
+            throw Failed(what: String(decoding: response, as: UTF8.self))
+        }
         return elapsed
     }
 
     private static func isWhole(_ response: [UInt8]) -> Bool {
         let text = String(decoding: response, as: UTF8.self)
         guard let end = text.range(of: "\r\n\r\n"),
-            let length = text[..<end.lowerBound].firstMatch(of: /content-length: (\d+)/).flatMap({ Int($0.1) })
+            let length = text[..<end.lowerBound].firstMatch(of: /content-length: (\d+)/.ignoresCase()).flatMap({
+                Int($0.1)
+            })
         else { return false }
         return text[end.upperBound...].utf8.count >= length
     }

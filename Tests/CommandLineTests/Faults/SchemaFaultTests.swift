@@ -12,7 +12,8 @@ struct SchemaFaultTests {
         let place = try Workplace()
         let example = Workplace.package + "/Examples/randhie"
         #expect(try place.parley("site", "init").status == 0)
-        let added = try place.parley("data", "add", example + "/randhie.csv.gz", "--manifest", example + "/manifest.yaml")
+        let added = try place.parley(
+            "data", "add", example + "/randhie.csv.gz", "--manifest", example + "/manifest.yaml")
         #expect(added.status == 0, "\(added.all)")
         var tokens: [String] = []
         for role in ["researcher", "owner", "auditor"] {
@@ -29,12 +30,15 @@ struct SchemaFaultTests {
             done
             """
         let command = [
-            "/usr/bin/env", "bash", Workplace.package + "/scripts/with-pypi", "schemathesis==4.32.5", "--", "bash", "-c",
+            "/usr/bin/env", "bash", Workplace.package + "/scripts/with-pypi", "schemathesis==4.32.5", "--", "bash",
+            "-c",
             script, "bash", server.url, Workplace.package + "/docs/openapi.yaml",
         ]
         let finished = try place.run(command + tokens)
         if finished.status == 69 {
-            withKnownIssue("schemathesis was NOT run: no Python, or no way to PyPI") { Issue.record("\(finished.errors)") }
+            withKnownIssue("schemathesis was NOT run: no Python, or no way to PyPI") {
+                Issue.record("\(finished.errors)")
+            }
         } else {
             #expect(finished.status == 0, "\(finished.all)")
         }
