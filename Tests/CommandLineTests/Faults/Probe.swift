@@ -12,8 +12,8 @@ final class Probe {
 
     private let descriptor: Int32
 
-    init(_ server: Workplace.Server) throws {
-        guard let port = server.url.split(separator: ":").last.flatMap({ UInt16($0) }) else {
+    init(_ url: String) throws {
+        guard let port = url.split(separator: ":").last.flatMap({ UInt16($0) }) else {
             throw Failed(what: "url")
         }
         descriptor = socket(AF_INET, streamType, 0)
@@ -32,7 +32,10 @@ final class Probe {
     deinit { close(descriptor) }
 
     /// How long the response to a GET took, from the first byte sent to the whole head and body having come.
-    func seconds(_ path: String, token: String? = nil) throws -> Double {
+    func seconds(_ path: String, token: String? = nil) throws -> Double { try get(path, token: token).seconds }
+
+    /// The response to a GET, and how long it took.
+    func get(_ path: String, token: String? = nil) throws -> (response: String, seconds: Double) {
         let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
         let request = Array("GET \(path) HTTP/1.1\r\nHost: a\r\n\(authorization)\r\n".utf8)
         let start = ContinuousClock.now
@@ -48,7 +51,7 @@ final class Probe {
         guard response.starts(with: "HTTP/1.1 200 ".utf8) else {
             throw Failed(what: String(decoding: response, as: UTF8.self))
         }
-        return elapsed
+        return (String(decoding: response, as: UTF8.self), elapsed)
     }
 
     private static func isWhole(_ response: [UInt8]) -> Bool {

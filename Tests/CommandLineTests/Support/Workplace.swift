@@ -102,6 +102,8 @@ final class Workplace: Sendable {
     struct Server {
         let process: Process
         let url: String
+        /// Where its metrics are; nil where they were not asked for.
+        let metricsURL: String?
 
         func kill() { process.killAndWait() }
 
@@ -132,9 +134,13 @@ final class Workplace: Sendable {
     /// Starts `parley serve` on a free port and waits for the line that says where it listens.
     ///
     /// - Parameter log: Where its log goes; nil: the descriptor is closed.
-    func serve(site: String? = nil, log: Any? = FileHandle.nullDevice) throws -> Server {
+    func serve(
+        site: String? = nil, log: Any? = FileHandle.nullDevice, showsMetrics: Bool = false
+    ) throws -> Server {
         let pipe = Pipe()
-        let arguments = ["serve", "--port", "0"] + (site.map { ["--site", $0] } ?? [])
+        let arguments =
+            ["serve", "--port", "0"] + (showsMetrics ? ["--metrics-port", "0"] : [])
+            + (site.map { ["--site", $0] } ?? [])
         let process = try start(arguments, output: pipe, errors: log)
         var text = ""
         while true {
@@ -144,8 +150,9 @@ final class Workplace: Sendable {
                 throw ServerEnded(status: process.terminationStatus, output: text)
             }
             text += String(decoding: data, as: UTF8.self)
-            if let match = text.firstMatch(of: /listening on (http\S+)\s/) {
-                return Server(process: process, url: String(match.1))
+            let metrics = text.firstMatch(of: /Metrics on (http:\S+)\/metrics,/).map { String($0.1) }
+            if let match = text.firstMatch(of: /listening on (http\S+)\s/), !showsMetrics || metrics != nil {
+                return Server(process: process, url: String(match.1), metricsURL: metrics)
             }
         }
     }
