@@ -105,8 +105,10 @@ private final class JobQueue: Sendable {
     /// Evaluating a deep expression recurses: as much as a main thread has.
     private static let stackBytes = 8 << 20
 
-    /// Enough that a request never waits for a time slice, and not so much that other programs starve scans.
-    private static let niceness: Int32 = 5
+    /// Enough that what serves a request goes first, and not so much that somebody who keeps the server busy could stretch a
+    /// scan beyond its slot, 4 times its bound: beside a thread of niceness 0 on its core, 2 leaves it 39 % (5 would leave
+    /// 25 %).
+    private static let niceness: Int32 = 2
 
     init(threads: Int, givesWay: Bool) {
         self.threads = threads
