@@ -187,9 +187,12 @@ private final class AuditedSite: Sendable {
     let site: Datasite
     let token: String
 
+    /// Of this machine, for all sites: two that were measured apart have slots of their own, rows or no rows.
+    private static let limits = ScanLimits.measured()
+
     init(_ ids: [Int], _ channel: TimingAuditTests.Channel, _ configuration: Datasite.Configuration) throws {
         path = FileManager.default.temporaryDirectory.path + "/parley-audited-" + UUID().uuidString
-        try Datasite.create(at: path, name: "audited")
+        try Datasite.create(at: path, name: "audited", limits: Self.limits)
         site = try Datasite(path: path, configuration: configuration)
         let rows = ids.map { "\($0),\($0 % 997)" }.joined(separator: "\n")
         for name in channel.joins ? ["t", "s"] : ["t"] {

@@ -49,7 +49,7 @@ public struct ScanLimits: Sendable, Hashable, Codable {
     }
 
     private static func best(of count: Int, _ kind: WorkKind, _ body: () -> Void) -> Double {
-        let times = (0..<4).map { _ in ContinuousClock().measure(body) / .nanoseconds(1) }
+        let times = (0..<4).map { _ in WorkCalibration.nanoseconds(body) }
         return max((times.min() ?? 0) / Double(count), WorkSpeeds.reference[kind] / 8)
     }
 
