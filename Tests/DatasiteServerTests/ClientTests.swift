@@ -30,7 +30,7 @@ private struct Impostor {
     }
 }
 
-@Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(1)))
+@Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(5)))
 struct ClientTests {
     @Sendable private static func golden(_ name: String) -> [UInt8] { (try? Fixture.bytes(name)) ?? [] }
 
@@ -190,7 +190,7 @@ struct ClientTests {
     }
 }
 
-@Suite("TLS", .timeLimit(.minutes(1)))
+@Suite("TLS", .timeLimit(.minutes(5)))
 struct TLSTests {
     static let certificate = DatasiteServerConfiguration.Certificate(
         chainFile: Fixture.path("tls/server.pem"), keyFile: Fixture.path("tls/server-test-only.key"))

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DatasiteServer
 
-@Suite("Requests are framed as RFC 9112 has it, and what the codec swallows counts too", .timeLimit(.minutes(1)))
+@Suite("Requests are framed as RFC 9112 has it, and what the codec swallows counts too", .timeLimit(.minutes(5)))
 struct FramingTests {
     private let server = LimitedServer()
 
@@ -145,16 +145,32 @@ struct FramingTests {
         let token = try #require(served.token("ada"))
         let start =
             "POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer \(token)\r\n"
-        let limits = Limits(headDeadline: .milliseconds(100), bodyDeadline: .milliseconds(100), bodyBytes: 1_000)
-        try await served.serve(limits: limits) { ports in
-            for (text, status) in [
-                ("", 408), (start + "Content-Length: 10\r\n\r\nhalf", 408),
+        // Deadlines are short only where one of them is what is tested: a busy machine takes its time.
+        try await breach(
+            served, Limits(headDeadline: .milliseconds(100)), [("", 408)], counted: [#"{operation="none",status="408"} 1"#])
+        try await breach(
+            served, Limits(bodyDeadline: .milliseconds(100)), [(start + "Content-Length: 10\r\n\r\nhalf", 408)],
+            counted: [#"{operation="ask",status="408"} 1"#])
+        try await breach(
+            served, Limits(bodyBytes: 1_000),
+            [
                 (start + "Content-Length: 1001\r\n\r\n", 413),
                 (start + "Transfer-Encoding: chunked\r\n\r\n500\r\n" + String(repeating: "a", count: 1_100), 413),
                 (start + "Transfer-Encoding: chunked\r\n\r\nnot a size\r\n", 400),
-                ("GET /health HTTP/1.1\r\n\r\n", 400),
-                ("not http\r\n\r\n", 400),
-            ] {
+                ("GET /health HTTP/1.1\r\n\r\n", 400), ("not http\r\n\r\n", 400),
+            ],
+            counted: [
+                #"{operation="ask",status="413"} 2"#, #"{operation="ask",status="400"} 1"#,
+                #"{operation="none",status="400"} 2"#,
+            ])
+        #expect(served.log.withLock { $0 }.filter { $0.contains("\"status\":\"5") } == [])
+    }
+
+    private func breach(
+        _ served: ServedSite, _ limits: Limits, _ breaches: [(text: String, status: Int)], counted: [String]
+    ) async throws {
+        try await served.serve(limits: limits) { ports in
+            for (text, status) in breaches {
                 let reply = try await RawConnection.open(port: ports.http) { connection in
                     if !text.isEmpty { try await connection.send(text) }
                     return await connection.readToEnd()
@@ -163,16 +179,10 @@ struct FramingTests {
             }
             // What reached a route is counted when the route is done with it, a little after the peer was told.
             var page = ""
-            let wanted = [
-                #"{operation="none",status="408"} 1"#, #"{operation="ask",status="408"} 1"#,
-                #"{operation="ask",status="413"} 2"#, #"{operation="ask",status="400"} 1"#,
-                #"{operation="none",status="400"} 2"#,
-            ]
-            while !wanted.allSatisfy({ page.contains($0 + "\n") }) {
+            while !counted.allSatisfy({ page.contains($0 + "\n") }) {
                 page = try await served.metrics(ports).body
                 try #require(!page.contains(#"status="500""#), "\(page)")
             }
         }
-        #expect(served.log.withLock { $0 }.filter { $0.contains("\"status\":\"5") } == [])
     }
 }

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DatasiteServer
 
-@Suite("No peer can hold a connection, memory or the server for longer than the limits say", .timeLimit(.minutes(1)))
+@Suite("No peer can hold a connection, memory or the server for longer than the limits say", .timeLimit(.minutes(5)))
 struct LimitsTests {
     static let short = TimeAmount.milliseconds(150)
     private let server = LimitedServer()
