@@ -147,7 +147,8 @@ struct FramingTests {
             "POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer \(token)\r\n"
         // Deadlines are short only where one of them is what is tested: a busy machine takes its time.
         try await breach(
-            served, Limits(headDeadline: .milliseconds(100)), [("", 408)], counted: [#"{operation="none",status="408"} 1"#])
+            served, Limits(headDeadline: .milliseconds(100)), [("", 408)],
+            counted: [#"{operation="none",status="408"} 1"#])
         try await breach(
             served, Limits(bodyDeadline: .milliseconds(100)), [(start + "Content-Length: 10\r\n\r\nhalf", 408)],
             counted: [#"{operation="ask",status="408"} 1"#])
