@@ -77,8 +77,9 @@ final class TextPool {
     func compute(_ function: TextFunction, of number: Int64, bytes: inout Int) -> Int64 {
         let (count, isASCII) = withBytes(number) { text in (text.count, text.allSatisfy { $0 < 0x80 }) }
         bytes += count
-        guard isASCII else {
-            scratch.append(function.apply(text(number)).utf8)
+        // Blanks at the ends are bytes of their own, whatever else there is; a change of case is not.
+        guard isASCII || function == .trim else {
+            scratch.append(function.changedCase(of: text(number)).utf8)
             return finish()
         }
         // Room first: the text itself may stand in the scratch that grows.
@@ -186,16 +187,9 @@ final class GrowingBytes {
 }
 
 extension TextFunction {
-    /// The result, normalised. Never more than three times as many bytes.
-    func apply(_ text: String) -> String {
-        switch self {
-        case .lower: text.lowercased().normalizedForKeys
-        case .upper: text.uppercased().normalizedForKeys
-        case .trim:
-            String(
-                String.UnicodeScalarView(
-                    text.unicodeScalars.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()))
-        }
+    /// The text in lower or upper case, normalised. Never more than three times as many bytes.
+    fileprivate func changedCase(of text: String) -> String {
+        (self == .lower ? text.lowercased() : text.uppercased()).normalizedForKeys
     }
 
     /// The most bytes of a result for one byte of text.

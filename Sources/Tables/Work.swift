@@ -64,40 +64,38 @@ public struct Work: Sendable, Hashable {
 
     public static func + (a: Work, b: Work) -> Work {
         var sum = a
-        for kind in WorkKind.allCases { sum[kind] += b[kind] }
+        sum += b
         return sum
     }
 
-    public static func += (a: inout Work, b: Work) { a = a + b }
-
-    public static func * (a: Work, factor: Double) -> Work {
-        var product = a
-        for kind in WorkKind.allCases { product[kind] *= factor }
-        return product
+    public static func += (a: inout Work, b: Work) {
+        for place in a.units.indices { a.units[place] += b.units[place] }
     }
 
     /// Whether no kind exceeds `other`'s.
     public func isWithin(_ other: Work) -> Bool {
-        WorkKind.allCases.allSatisfy { self[$0] <= other[$0] }
+        zip(units, other.units).allSatisfy { $0 <= $1 }
     }
 }
 
 /// How long one unit of each kind takes on this machine, in nanoseconds.
-public struct WorkSpeeds: Sendable, Hashable, Codable {
-    /// By the kind's name, so that a stored value outlives a change of the list.
-    public var nanoseconds: [String: Double]
+public struct WorkSpeeds: Sendable, Hashable {
+    /// By the kind's number; NaN where it is not known. A plan is weighed by it several times for each question.
+    private var speeds: [Double]
 
-    public init(nanoseconds: [String: Double]) { self.nanoseconds = nanoseconds }
+    public init(nanoseconds: [String: Double]) {
+        speeds = Self.names.map { nanoseconds[$0] ?? .nan }
+    }
+
+    private static let names = WorkKind.allCases.map { "\($0)" }
 
     public subscript(kind: WorkKind) -> Double {
-        get { nanoseconds["\(kind)"] ?? Self.reference.nanoseconds["\(kind)"] ?? 0 }
-        set { nanoseconds["\(kind)"] = newValue }
+        get { speeds[kind.rawValue] }
+        set { speeds[kind.rawValue] = newValue }
     }
 
     /// Whether every kind has a speed that can be computed with.
-    public var isComplete: Bool {
-        WorkKind.allCases.allSatisfy { (nanoseconds["\($0)"] ?? .nan) > 0 && (nanoseconds["\($0)"] ?? .nan) < 1e12 }
-    }
+    public var isComplete: Bool { speeds.allSatisfy { $0 > 0 && $0 < 1e12 } }
 
     /// Round numbers of a machine of 2024, for tests and where a kind is new.
     public static let reference = WorkSpeeds(nanoseconds: [
@@ -109,7 +107,22 @@ public struct WorkSpeeds: Sendable, Hashable, Codable {
 
     /// The nanoseconds that the work takes.
     public func time(_ work: Work) -> Double {
-        WorkKind.allCases.reduce(0) { $0 + work[$1] * self[$1] }
+        zip(work.units, speeds).reduce(0) { $0 + $1.0 * $1.1 }
+    }
+}
+
+extension WorkSpeeds: Codable {
+    private enum CodingKeys: CodingKey { case nanoseconds }
+
+    /// By the kind's name, so that a stored value outlives a change of the list.
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(nanoseconds: try container.decode([String: Double].self, forKey: .nanoseconds))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(Dictionary(uniqueKeysWithValues: zip(Self.names, speeds)), forKey: .nanoseconds)
     }
 }
 
