@@ -42,7 +42,9 @@ struct Binder {
         case .and(let left, let right): return .and(try condition(left), try condition(right))
         case .or(let left, let right): return .or(try condition(left), try condition(right))
         case .binary(let symbol, let left, let right):
-            if let comparison = Self.comparison(symbol) { return try compare(comparison, left, right) }
+            if let comparison = Self.comparison(symbol) {
+                return try compare(comparison, (try bind(left), left), (try bind(right), right))
+            }
             return try arithmetic(symbol, left, right)
         case .isNull(let operand): return .isNull(try bind(operand))
         case .isTruth(let operand, let truth):
@@ -50,10 +52,11 @@ struct Binder {
             return .coalesce([truth ? bound : .not(bound), .literal(.boolean(false), .boolean)], .boolean)
         case .isIn(let operand, let list): return try isIn(operand, list)
         case .between(let operand, let lower, let upper):
-            let (bound, _) = try unified([operand, lower, upper], "compared")
-            try checkRepeatable(bound[0], operand.position)
+            let bound = try bind(operand)
+            try checkRepeatable(bound, operand.position)
             return .and(
-                .comparison(.greaterOrEqual, bound[0], bound[1]), .comparison(.lessOrEqual, bound[0], bound[2]))
+                try compare(.greaterOrEqual, (bound, operand), (try bind(lower), lower)),
+                try compare(.lessOrEqual, (bound, operand), (try bind(upper), upper)))
         case .like(let operand, let pattern): return try like(operand, pattern)
         case .cast(let operand, let type): return try cast(operand, type, syntax.position)
         case .extract(let part, let operand): return try datePart(part, operand, syntax.position)
@@ -108,9 +111,10 @@ struct Binder {
     }
 
     static func number(_ digits: String, _ position: Int) throws(QueryError) -> Expression {
-        if let integer = Int64(digits) { return .literal(.integer(integer), .integer) }
+        // The least of 64 bits is the null of a column of integers, and so no integer.
+        if let integer = Int64(digits), integer != .min { return .literal(.integer(integer), .integer) }
         guard let real = Double(digits), real.isFinite else {
-            throw QueryError("\(digits) is too large for a number", at: position)
+            throw QueryError("this number is too large", at: position, hint: "Numbers go up to 1.7e308.")
         }
         return .literal(.real(real), .real)
     }
@@ -139,10 +143,13 @@ struct Binder {
         }
     }
 
-    private mutating func compare(
-        _ comparison: ComparisonOperator, _ left: Syntax, _ right: Syntax
+    /// Two sides as bound, each with its text.
+    func compare(
+        _ comparison: ComparisonOperator, _ left: (bound: Expression, syntax: Syntax),
+        _ right: (bound: Expression, syntax: Syntax)
     ) throws(QueryError) -> Expression {
-        let (operands, _) = try unified([left, right], "compared")
+        if let exact = Coercion.exact(comparison, left.bound, right.bound) { return exact }
+        let (operands, _) = try unified([left.bound, right.bound], [left.syntax, right.syntax], "compared")
         return .comparison(comparison, operands[0], operands[1])
     }
 
@@ -178,7 +185,12 @@ struct Binder {
     }
 
     private mutating func isIn(_ operand: Syntax, _ list: [Syntax]) throws(QueryError) -> Expression {
-        let (bound, _) = try unified([operand] + list, "compared")
+        var bound: [Expression] = []
+        for syntax in [operand] + list { bound.append(try bind(syntax)) }
+        // An integer is looked for among reals as it is: as a real it might be rounded.
+        if bound[0].type != .integer || bound.contains(where: { $0.type != .integer && $0.type != .real }) {
+            bound = try unified(bound, [operand] + list, "compared").0
+        }
         var values: [Value] = []
         for (element, syntax) in zip(bound.dropFirst(), list) {
             guard let value = element.constant, value != .null else {
@@ -227,9 +239,11 @@ struct Binder {
     ) throws(QueryError) -> Expression {
         var conditions: [Expression] = []
         if let operand {
-            let (bound, _) = try unified([operand] + branches.map(\.condition), "compared")
-            try checkRepeatable(bound[0], operand.position)
-            conditions = bound.dropFirst().map { .comparison(.equal, bound[0], $0) }
+            let bound = try bind(operand)
+            try checkRepeatable(bound, operand.position)
+            for (value, _) in branches {
+                conditions.append(try compare(.equal, (bound, operand), (try bind(value), value)))
+            }
         } else {
             for branch in branches { conditions.append(try condition(branch.condition)) }
         }
@@ -253,6 +267,13 @@ struct Binder {
     ) throws(QueryError) -> ([Expression], ValueType) {
         var bound: [Expression] = []
         for syntax in syntaxes { bound.append(try bind(syntax)) }
+        return try unified(bound, syntaxes, use)
+    }
+
+    /// What is bound, brought to one type.
+    func unified(
+        _ bound: [Expression], _ syntaxes: [Syntax], _ use: String
+    ) throws(QueryError) -> ([Expression], ValueType) {
         var type: ValueType?
         for (expression, syntax) in zip(bound, syntaxes) where !Coercion.isNull(expression) {
             guard let common = Coercion.common(type, expression, others: bound) else {

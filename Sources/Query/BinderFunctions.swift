@@ -45,11 +45,12 @@ extension Binder {
             return .coalesce(operands, type)
         case "NULLIF":
             try arity(call, 2...2, "NULLIF(x, y)", position)
-            let (operands, type) = try unified(arguments, "arguments of one NULLIF")
+            let bound = [try bind(arguments[0]), try bind(arguments[1])]
+            let (operands, type) = try unified(bound, arguments, "arguments of one NULLIF")
             try checkRepeatable(operands[0], arguments[0].position)
-            let same = ConditionalBranch(
-                condition: .comparison(.equal, operands[0], operands[1]), value: .literal(.null, type))
-            return .conditional([same], otherwise: operands[0], type)
+            let isSame = try compare(.equal, (bound[0], arguments[0]), (bound[1], arguments[1]))
+            return .conditional(
+                [ConditionalBranch(condition: isSame, value: .literal(.null, type))], otherwise: operands[0], type)
         case "IF", "IIF":
             try arity(call, 3...3, "IF(condition, x, y)", position)
             let test = try condition(arguments[0])

@@ -46,6 +46,31 @@ enum Coercion {
         convert(expression, to: .real) ?? expression
     }
 
+    /// An integer beside a real literal from 2^53 on, which the integer as a real might meet by rounding: compared as
+    /// integers, so that each one is on its own side. Nil for anything else; below 2^53 nothing is rounded across.
+    static func exact(_ comparison: ComparisonOperator, _ left: Expression, _ right: Expression) -> Expression? {
+        if case .literal(.real(let real), _) = left, right.type == .integer {
+            return exact(comparison.mirrored, right, real)
+        }
+        if case .literal(.real(let real), _) = right, left.type == .integer { return exact(comparison, left, real) }
+        return nil
+    }
+
+    private static func exact(_ comparison: ComparisonOperator, _ integer: Expression, _ real: Double) -> Expression? {
+        guard abs(real) >= 0x1p53 else { return nil }
+        func compare(_ comparison: ComparisonOperator, _ value: Int64) -> Expression {
+            .comparison(comparison, integer, .literal(.integer(value), .integer))
+        }
+        if let whole = Int64(exactly: real), whole != .min { return compare(comparison, whole) }
+        // Every integer is on one side of it.
+        switch comparison {
+        case .less, .lessOrEqual: return compare(real > 0 ? .lessOrEqual : .less, real > 0 ? .max : -.max)
+        case .greater, .greaterOrEqual: return compare(real > 0 ? .greater : .greaterOrEqual, real > 0 ? .max : -.max)
+        case .equal: return compare(.greater, .max)
+        case .notEqual: return compare(.lessOrEqual, .max)
+        }
+    }
+
     /// A condition as 1, 0 or null, so that its mean is a proportion.
     static func indicator(_ condition: Expression) -> Expression {
         .conditional(
@@ -73,6 +98,19 @@ enum Coercion {
             true
         case (.text, _), (_, .text): true
         default: false
+        }
+    }
+}
+
+extension ComparisonOperator {
+    /// The same of the two sides exchanged.
+    fileprivate var mirrored: ComparisonOperator {
+        switch self {
+        case .equal, .notEqual: self
+        case .less: .greater
+        case .lessOrEqual: .greaterOrEqual
+        case .greater: .less
+        case .greaterOrEqual: .lessOrEqual
         }
     }
 }

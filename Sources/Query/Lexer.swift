@@ -84,6 +84,12 @@ struct Lexer {
         case UInt8(ascii: "`"): kind = .quotedName(try quoted(UInt8(ascii: "`"), "quoted name"))
         default: kind = try symbol()
         }
+        // Messages repeat names and numbers, but not a page of them.
+        if case .text = kind {} else if index - start > Limits.tokenBytes {
+            throw QueryError(
+                "this \(Self.isDigit(bytes[start]) ? "number" : "name") has \(index - start) characters; "
+                    + "at most \(Limits.tokenBytes) are read", at: start)
+        }
         return Token(kind: kind, position: start, end: index)
     }
 

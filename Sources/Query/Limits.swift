@@ -2,6 +2,8 @@
 public enum Limits {
     /// UTF-8 bytes of the text of a question.
     public static let textBytes = 65_536
+    /// UTF-8 bytes of a name or a number.
+    public static let tokenBytes = 512
     /// Nesting of expressions: the parser and everything behind it recurses at most so deep.
     public static let depth = 100
     /// Nodes of one expression after binding, and of an operand that binding repeats.

@@ -1,4 +1,5 @@
 import DifferentialPrivacy
+import Foundation
 import Secrets
 import Tables
 import Testing
@@ -39,6 +40,68 @@ struct OneMeaningTests {
         ])
     func literals(_ condition: String) throws {
         #expect(try answer("SELECT COUNT(*) FROM doses WHERE \(condition)") == [[.integer(6)]])
+    }
+
+    /// Integers at the ends of their range and around 2^53, from which on not each is a real.
+    private static let large: [Int64] = [
+        -.max, 1 - .max, -(1 << 53) - 1, -(1 << 53), 0, 1 << 53, (1 << 53) + 1, (1 << 53) + 2, .max - 1, .max,
+    ]
+
+    @Test(
+        "An integer and a literal are compared exactly, wherever the literal lies",
+        arguments: [
+            "-9223372036854775808", "-9223372036854775807", "-9223372036854775809", "-1e19", "-9007199254740992.0",
+            "-9007199254740993", "0.5", "9007199254740992.0", "9007199254740993", "9007199254740992e0",
+            "9223372036854775807", "9223372036854775808", "1e19", "1.7e308",
+        ])
+    func largeIntegers(literal: String) throws {
+        let dataset = DatasetDescription(
+            name: "t", schema: Schema(columns: [ColumnSchema(name: "v", type: .integer, isNullable: true)]),
+            unit: UnitDeclaration(column: nil, rowsPerUnit: 1, groupsPerUnit: 1), capacityRows: 100,
+            population: "people")
+        let table = try SampleRows.table(dataset, Self.large.map { [.integer($0)] } + [[.null]])
+        func count(_ condition: String) throws -> Value {
+            let plan = try Planner.plan(
+                Question(sql: "SELECT COUNT(*) FROM t WHERE \(condition)", budget: .rho(9_000)),
+                in: PlanningContext(datasets: [dataset], regime: Fixtures.zCDP))
+            var random = SeededGenerator(seed: 1)
+            return plan.measure(.table(table), lookups: [], using: &random).answer.rows[0][0].value
+        }
+        // The oracle has 64 bits of significand, or decimals where they do not suffice.
+        let value = try #require(Decimal(string: literal.contains("e308") ? "1e100" : literal))
+        func number(_ passes: (Decimal) -> Bool) -> Value {
+            .integer(Int64(Self.large.count { passes(Decimal($0)) }))
+        }
+        #expect(try count("v = \(literal)") == number { $0 == value })
+        #expect(try count("v <> \(literal)") == number { $0 != value })
+        #expect(try count("v < \(literal)") == number { $0 < value })
+        #expect(try count("v >= \(literal)") == number { $0 >= value })
+        #expect(try count("\(literal) < v") == number { value < $0 })
+        #expect(try count("\(literal) >= v") == number { value >= $0 })
+        #expect(try count("v IN (\(literal), 0.5)") == number { $0 == value })
+        #expect(try count("v NOT IN (\(literal), -0.5)") == number { $0 != value })
+        #expect(try count("v BETWEEN \(literal) AND 1e30") == number { $0 >= value && literal != "1.7e308" })
+        #expect(try count("v BETWEEN -1e30 AND \(literal)") == number { $0 <= value })
+        #expect(try count("CASE v WHEN \(literal) THEN TRUE ELSE FALSE END") == number { $0 == value })
+        #expect(
+            try count("NULLIF(v, \(literal)) IS NULL") == .integer(Int64(1 + Self.large.count { Decimal($0) == value }))
+        )
+    }
+
+    @Test(
+        "A number or a name too large is refused without being repeated",
+        arguments: [
+            "dose < \(String(repeating: "9", count: 60_000))", "dose < 1\(String(repeating: "0", count: 400))",
+            "\(String(repeating: "n", count: 60_000)) = 1", "\"\(String(repeating: "n", count: 60_000))\" = 1",
+            "\(String(repeating: "n", count: 60_000))(dose) = 1",
+            "CAST(dose AS \(String(repeating: "n", count: 60_000))) = 1",
+        ])
+    func tooLarge(condition: String) {
+        #expect {
+            try answer("SELECT COUNT(*) FROM doses WHERE \(condition)")
+        } throws: { error in
+            "\(error)".count < 300
+        }
     }
 
     @Test(
