@@ -32,32 +32,44 @@ public struct CSVLayout: Sendable, Hashable {
     /// Reads the header, if the format has one, and finds the schema's columns by name (exactly, else regardless of ASCII
     /// case); without a header, fields are the schema's columns in order. Returns the bytes that the header took, with a
     /// byte order mark.
+    ///
+    /// - Parameter ignored: Names that are no column's, unless it is spelt just so.
     public static func reading(
-        _ start: ColumnBytes, format: CSVFormat, schema: Schema
+        _ start: ColumnBytes, format: CSVFormat, schema: Schema, ignored: Set<String> = []
     ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
-        try start.withBytes { bytes throws(RowError) in try reading(bytes, format, schema) }
+        try start.withBytes { bytes throws(RowError) in try reading(bytes, format, schema, ignored) }
     }
 
     private static func reading(
-        _ start: UnsafeRawBufferPointer, _ format: CSVFormat, _ schema: Schema
+        _ start: UnsafeRawBufferPointer, _ format: CSVFormat, _ schema: Schema, _ ignored: Set<String>
     ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
         let mark = start.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
         guard format.hasHeader else {
             return (CSVLayout(format: format, columns: schema.columns.indices.map { $0 }), mark, 0)
         }
-        guard let header = CSVHeader(UnsafeRawBufferPointer(rebasing: start[mark...]), format) else {
+        let text = UnsafeRawBufferPointer(rebasing: start[mark...])
+        guard let header = CSVHeader(text, format) else {
             throw RowError(line: 1, column: nil, expected: "a header with the columns' names")
         }
-        var columns = [Int?](repeating: nil, count: header.names.count)
+        let names = ignored.contains("") ? header.names(withRowNames: text, format) : header.names
+        var columns = [Int?](repeating: nil, count: names.count)
         for (index, column) in schema.columns.enumerated() {
-            let place =
-                header.names.firstIndex(of: column.name)
-                ?? header.names.firstIndex { $0.lowercased() == column.name.lowercased() }
-            guard let place, columns[place] == nil else {
+            let exact = names.indices.filter { names[$0] == column.name }
+            let places =
+                exact.isEmpty
+                ? names.indices.filter {
+                    names[$0].lowercased() == column.name.lowercased() && !ignored.contains(names[$0])
+                } : exact
+            guard let place = places.first, columns[place] == nil else {
                 throw RowError(line: 1, column: column.name, expected: "a header that names this column")
             }
-            guard header.names[(place + 1)...].allSatisfy({ $0 != header.names[place] }) else {
-                throw RowError(line: 1, column: column.name, expected: "a header that names this column once")
+            guard places.count == 1 else {
+                let expected =
+                    exact.isEmpty
+                    ? "a header that names this column once; cells \(places.map { "\($0 + 1)" }.joined(separator: " and ")) "
+                        + "do, but for capitals: spell the name as the file does, and list the others under `ignore`"
+                    : "a header that names this column once"
+                throw RowError(line: 1, column: column.name, expected: expected)
             }
             columns[place] = index
         }
@@ -106,6 +118,15 @@ public struct CSVHeader {
         self.names = names
         bytes = place
         self.lines = max(lines, 1)
+    }
+
+    /// The names with an empty one before them, if the next row has one field more: R writes the names of a table's rows
+    /// and no name for them.
+    public func names(withRowNames start: UnsafeRawBufferPointer, _ format: CSVFormat) -> [String] {
+        var place = bytes
+        while place < start.count, start[place] == 0x0a || start[place] == 0x0d { place += 1 }
+        let row = CSVHeader(UnsafeRawBufferPointer(rebasing: start[place...]), format)
+        return row?.names.count == names.count + 1 ? [""] + names : names
     }
 }
 

@@ -77,8 +77,15 @@ struct CSVParser {
     private static func field(_ column: Int?, _ state: IngestState) -> Field {
         guard let column else { return Field(kind: .skipped, column: 0) }
         let intake = state.intakes[column]
-        if let interner = intake.interner { return Field(kind: .text, column: column, texts: interner.table) }
-        if intake.isKey, intake.schema.type == .integer, intake.schema.domain == nil {
+        if state.plan.isSurvey { return Field(kind: .other, column: column) }
+        if let interner = intake.interner {
+            // What stands for null is no text, however often it was seen.
+            return Field(kind: intake.schema.form.missing.isEmpty ? .text : .other, column: column, texts: interner.table)
+        }
+        guard intake.readsPlainNumbers, intake.schema.form.epochTicks == nil else {
+            return Field(kind: .other, column: column)
+        }
+        if intake.isKey, intake.schema.type == .integer, intake.schema.domain == nil, !intake.hasMissingWords {
             return Field(kind: .key, column: column, range: intake.keyRange)
         }
         let kind: Kind =
@@ -306,7 +313,7 @@ struct CSVParser {
         if field.kind != .skipped {
             let bytes = UnsafeRawBufferPointer(start: text + start, count: next - start)
             let intake = state.intakes[field.column]
-            store(isNull(bytes) ? intake.null() : intake.accept(field: bytes), field, words)
+            store(isNull(bytes) ? intake.null() : intake.accept(field: bytes, isQuoted: false), field, words)
         }
         return next
     }
@@ -340,8 +347,12 @@ struct CSVParser {
         unquoted.removeAll(keepingCapacity: true)
         var place = start + 1
         var runStart = place
+        let firstLine = line
         while true {
-            guard place < end else { return broken("a closing quote") }
+            guard place < end else {
+                line = firstLine
+                return broken("a closing quote for the one that opens here")
+            }
             let byte = text[place]
             if byte == 0x0a { line += 1 }
             if byte == quote {
@@ -356,7 +367,7 @@ struct CSVParser {
         place += 1
         guard place < end, isEnd(text, place) else { return broken("a delimiter or the end of the row behind a quote") }
         if field.kind != .skipped {
-            let word = unquoted.withUnsafeBytes { state.intakes[field.column].accept(field: $0) }
+            let word = unquoted.withUnsafeBytes { state.intakes[field.column].accept(field: $0, isQuoted: true) }
             store(word, field, words)
         }
         return place
@@ -385,7 +396,9 @@ struct CSVParser {
     private mutating func broken(_ expected: String) -> Int {
         result.isBroken = true
         wrongCells.removeAll(keepingCapacity: true)
-        result.wrong.append(RowError(line: line, column: nil, expected: expected))
+        var error = RowError(line: line, column: nil, expected: expected)
+        error.isOfFile = true
+        result.wrong.append(error)
         return -1
     }
 }

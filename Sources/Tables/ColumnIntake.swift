@@ -12,14 +12,27 @@ final class ColumnIntake {
     let interner: TextInterner?
     private let domain: Set<Int64>?
     private let other: Int64
+    /// What stands for null: texts, and words of the column's type.
+    private let missing: [[UInt8]]
+    private let missingWords: Set<Int64>
+    var hasMissingWords: Bool { !missingWords.isEmpty }
+    /// Whether fields are numbers as programs write them.
+    let readsPlainNumbers: Bool
+    private var plain: [UInt8] = []
+    /// What a draft asks of the values; nil where a table is read.
+    private(set) var survey: ColumnSurvey?
     /// Whether any integer goes in as it is, so that a reader need not ask.
     let takesEveryInteger: Bool
     /// Whether any finite real goes in as it is.
     let takesEveryReal: Bool
     var report: IngestReport.Column
 
-    init(schema: ColumnSchema, isKey: Bool) {
+    init(schema: ColumnSchema, isKey: Bool, isSurveyed: Bool = false) {
         self.schema = schema
+        survey = isSurveyed ? ColumnSurvey() : nil
+        missing = schema.form.missing.map { Array($0.utf8) }
+        missingWords = Set(missing.compactMap { marker in marker.withUnsafeBytes { Self.word($0, schema) } })
+        readsPlainNumbers = schema.form.hasPlainNumbers && !isSurveyed
         self.isKey = isKey
         bounds = DeclaredBounds(schema)
         keyRange = bounds?.integers ?? -Int64.max...Int64.max
@@ -27,8 +40,9 @@ final class ColumnIntake {
         interner = schema.type == .text ? TextInterner(schema: schema, cuts: !isKey) : nil
         domain = schema.type == .text ? nil : schema.domain.map { Set($0.compactMap { $0.word }) }
         other = schema.other?.word ?? (schema.type == .real ? nullReal : ColumnEncoding.null)
-        takesEveryInteger = domain == nil && !isKey && schema.type != .text && schema.type != .real
-        takesEveryReal = domain == nil && !isKey && schema.type == .real
+        let takesEvery = domain == nil && !isKey && missingWords.isEmpty
+        takesEveryInteger = takesEvery && schema.type != .text && schema.type != .real
+        takesEveryReal = takesEvery && schema.type == .real
     }
 
     /// What a value of this column must be, in words.
@@ -37,6 +51,7 @@ final class ColumnIntake {
             switch schema.type {
             case .integer: "an integer"
             case .real: "a number"
+            case .timestamp where schema.form.epochTicks != nil: "a time as a number since 1970"
             case .text: "UTF-8 text"
             case .boolean: "true or false"
             case .date: "a date as YYYY-MM-DD"
@@ -72,19 +87,74 @@ final class ColumnIntake {
         report.outsideBounds += bounds.apply(to: words, count: count)
     }
 
-    /// The word of a value as a file has it, that is no null; nil where it is wrong.
-    func accept(field bytes: UnsafeRawBufferPointer) -> Int64? {
+    /// The word of a value as a file has it; nil where it is wrong. `isQuoted`: whether it stands in quotes, in which a text
+    /// is never null, but what is no text can be nothing else.
+    func accept(field bytes: UnsafeRawBufferPointer, isQuoted: Bool) -> Int64? {
+        if schema.type == .text ? !isQuoted && isMissing(bytes) : trim(bytes).isEmpty || isMissing(trim(bytes)) {
+            return null()
+        }
+        survey?.see(bytes, isNumber: schema.type == .integer || schema.type == .real)
         switch schema.type {
         case .text: return accept(text: bytes)
-        case .real: return parseReal(bytes).flatMap(accept(real:))
+        case .real:
+            guard readsPlainNumbers else {
+                guard schema.form.plainNumber(bytes, into: &plain) else { return nil }
+                return plain.withUnsafeBytes { parseReal($0) }.flatMap(accept(real:))
+            }
+            return parseReal(bytes).flatMap(accept(real:))
         default:
-            guard let word = parseWord(bytes, schema.type) else { return nil }
+            guard let word = word(bytes) else { return nil }
             if isKey {
                 // Two times of one second would be one unit.
                 if schema.type == .timestamp, Self.hasFraction(bytes) { return nil }
                 if schema.type == .integer, Self.hasLeadingZero(bytes) { report.leadingZeros += 1 }
             }
             return accept(integer: word)
+        }
+    }
+
+    /// The word of a number as JSON writes it, whatever the form of fields; nil where it is wrong.
+    func accept(number bytes: UnsafeRawBufferPointer) -> Int64? {
+        survey?.see(bytes, isNumber: schema.type == .integer || schema.type == .real)
+        switch schema.type {
+        case .real: return parseReal(bytes).flatMap(accept(real:))
+        case .timestamp: return seconds(bytes).flatMap(accept(integer:))
+        default: return parseWord(bytes, .integer).flatMap(accept(integer:))
+        }
+    }
+
+    /// The second that a number of ticks since 1970 says; a part of a tick is cut off.
+    private func seconds(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+        let ticks = parseWord(bytes, .integer) ?? parseReal(bytes).flatMap { Int64(exactly: $0.rounded(.down)) }
+        return ticks.flatMap(schema.form.second(ofTicks:))
+    }
+
+    private func word(_ bytes: UnsafeRawBufferPointer) -> Int64? {
+        switch schema.type {
+        case .timestamp where schema.form.epochTicks != nil: return seconds(bytes)
+        case .integer where !schema.form.hasPlainNumbers:
+            guard schema.form.plainNumber(bytes, into: &plain) else { return nil }
+            return plain.withUnsafeBytes { parseWord($0, .integer) }
+        default: return parseWord(bytes, schema.type)
+        }
+    }
+
+    private func isMissing(_ field: UnsafeRawBufferPointer) -> Bool {
+        guard let marker = missing.firstIndex(where: { $0.count == field.count && $0.elementsEqual(field) }) else {
+            return false
+        }
+        survey?.missing.insert(marker)
+        return true
+    }
+
+    /// A marker of missing values as a value of the column's type; nil where it is none, as most are.
+    private static func word(_ marker: UnsafeRawBufferPointer, _ schema: ColumnSchema) -> Int64? {
+        switch schema.type {
+        case .text: nil
+        case .real: parseReal(marker).flatMap { $0.isFinite ? Int64(bitPattern: ($0 + 0.0).bitPattern) : nil }
+        case .timestamp where schema.form.epochTicks != nil:
+            parseWord(marker, .integer).flatMap(schema.form.second(ofTicks:))
+        default: parseWord(marker, schema.type)
         }
     }
 
@@ -112,6 +182,7 @@ final class ColumnIntake {
     }
 
     private func acceptChecked(_ integer: Int64) -> Int64? {
+        if missingWords.contains(integer) { return null() }
         guard integer != ColumnEncoding.null, !isKey || keyRange.contains(integer) else { return nil }
         guard let domain, !domain.contains(integer) else { return integer }
         report.outsideDomain += 1
@@ -134,8 +205,9 @@ final class ColumnIntake {
             guard schema.infinityIsBound, let bound, bound.isFinite else { return null() }
             value = bound + 0.0
         }
-        if isKey, let bounds, !bounds.reals.contains(value) { return nil }
         let word = Int64(bitPattern: value.bitPattern)
+        if missingWords.contains(word) { return null() }
+        if isKey, let bounds, !bounds.reals.contains(value) { return nil }
         guard let domain, !domain.contains(word) else { return word }
         report.outsideDomain += 1
         return other == nullReal ? null() : other

@@ -9,6 +9,8 @@ public struct IngestPlan: Sendable {
     public var rowsPerUnit: Int
     public var key: ClusteringKey
     public var onError: ErrorPolicy
+    /// Whether values are only looked at for a draft; nothing is kept.
+    public var isSurvey = false
 
     public init(
         schema: Schema, unitColumn: Int?, lookupKey: Int? = nil, rowsPerUnit: Int, key: ClusteringKey,

@@ -6,6 +6,8 @@ public struct RowError: Error, Sendable, Hashable, Codable {
     public var column: String?
     /// What was expected, in words.
     public var expected: String
+    /// Whether the file cannot be read on from here, whatever becomes of wrong rows.
+    public var isOfFile = false
 
     public init(line: Int, column: String?, expected: String) {
         self.line = line

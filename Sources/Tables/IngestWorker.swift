@@ -62,6 +62,18 @@ public final class IngestWorker: Sendable {
         if let refusal { throw refusal }
     }
 
+    /// What a survey has seen, by column.
+    public var surveys: [ColumnSurvey] {
+        state.withLock { state in
+            state.intakes.map { intake in
+                var survey = intake.survey ?? ColumnSurvey()
+                survey.wrong = intake.report.wrongBecameNull
+                survey.hasName = intake.interner?.has(intake.schema.name) ?? false
+                return survey
+            }
+        }
+    }
+
     /// Memory held in rows that could be spilled, and in texts that could not.
     public var heldBytes: (rows: Int, texts: Int) {
         state.withLock { state in
@@ -100,7 +112,8 @@ final class IngestState {
     init(_ plan: IngestPlan) {
         self.plan = plan
         intakes = plan.schema.columns.enumerated().map { index, column in
-            ColumnIntake(schema: column, isKey: index == plan.unitColumn || index == plan.lookupKey)
+            ColumnIntake(
+                schema: column, isKey: index == plan.unitColumn || index == plan.lookupKey, isSurveyed: plan.isSurvey)
         }
         batch = RowBatch(columnCount: plan.schema.columns.count)
         partitions = RowPartitions(schema: plan.schema)
@@ -184,6 +197,10 @@ final class IngestState {
     /// Moves the batch's rows to their partitions.
     func flush() {
         guard batch.count > 0 else { return }
+        if plan.isSurvey {
+            batch.count = 0
+            return
+        }
         for (column, intake) in intakes.enumerated() { intake.bound(batch.column(column), count: batch.count) }
         if let unit = plan.unitColumn {
             hashUnits(unit)

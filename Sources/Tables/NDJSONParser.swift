@@ -1,22 +1,80 @@
-/// Where a plan's columns are in JSON objects: by member name.
+/// Where a plan's columns are in JSON objects: by member name, exactly, else regardless of ASCII case.
 public struct NDJSONLayout: Sendable, Hashable {
-    let columns: [[UInt8]: Int]
+    /// What becomes of a member.
+    enum Place: Hashable {
+        case column(Int)
+        case ignored
+    }
 
-    public init(schema: Schema) {
-        var columns: [[UInt8]: Int] = [:]
-        for (index, column) in schema.columns.enumerated() { columns[Array(column.name.utf8)] = index }
-        self.columns = columns
+    private let names: [[UInt8]: Place]
+    private let folded: [[UInt8]: Int]
+    private let ignoresRest: Bool
+
+    public init(schema: Schema, ignored: IgnoredColumns = .named([])) {
+        var names: [[UInt8]: Place] = [:]
+        var folded: [[UInt8]: Int] = [:]
+        if case .named(let ignored) = ignored { for name in ignored { names[Array(name.utf8)] = .ignored } }
+        for (index, column) in schema.columns.enumerated() {
+            names[Array(column.name.utf8)] = .column(index)
+            folded[Array(column.name.lowercased().utf8)] = index
+        }
+        self.names = names
+        self.folded = folded
+        ignoresRest = ignored == .rest
+    }
+
+    /// Nil where the member is neither declared nor ignored.
+    func place(of name: [UInt8]) -> Place? {
+        if let place = names[name] { return place }
+        if let column = folded[Array(String(decoding: name, as: UTF8.self).lowercased().utf8)] { return .column(column) }
+        return ignoresRest ? .ignored : nil
+    }
+
+    /// The names of members in the order in which they first occur in some lines, the last perhaps cut off; at most
+    /// `most`. Nil where a line is no object.
+    public static func names(in bytes: [UInt8], most: Int) -> [String]? {
+        bytes.withUnsafeBytes { bytes in
+            var names: [String] = []
+            var seen: Set<[UInt8]> = []
+            var start = 0
+            while start < bytes.count, names.count < most {
+                let end = bytes[start...].firstIndex(of: 0x0a) ?? bytes.count
+                var scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+                start = end + 1
+                if scanner.isAtEnd { continue }
+                guard scanner.consume(0x7b) else { return nil }
+                if scanner.consume(0x7d) { continue }
+                repeat {
+                    guard let name = scanner.string(), scanner.consume(0x3a), scanner.skipValue(depth: 0) else {
+                        if end == bytes.count { return names }
+                        return nil
+                    }
+                    if seen.insert(name).inserted { names.append(String(decoding: name, as: UTF8.self)) }
+                } while scanner.consume(0x2c)
+            }
+            return names
+        }
     }
 }
 
-/// Parses one JSON object a line (RFC 8259) into a worker's batch. Members that the schema does not name are skipped;
-/// those that are missing are null.
+/// The columns of a file that its manifest may leave out: what is neither declared nor ignored is refused, so that a
+/// misspelt name is noticed.
+public enum IgnoredColumns: Sendable, Hashable {
+    case named(Set<String>)
+    case rest
+}
+
+/// Parses one JSON object a line (RFC 8259) into a worker's batch. Members that are missing are null.
 struct NDJSONParser {
     private let state: IngestState
     private let layout: NDJSONLayout
     private var result = BlockResult()
     private var seen: [Bool]
     private var wrongCells: [Int] = []
+    /// Whether a member is neither declared nor ignored; how many came before it.
+    private var undeclared: Int?
+    /// What stands in the first wrong cell, where its kind alone is wrong.
+    private var found: String?
 
     init(_ layout: NDJSONLayout, state: IngestState) {
         self.layout = layout
@@ -43,23 +101,36 @@ struct NDJSONParser {
         state.report.rowsRead += 1
         for column in seen.indices { seen[column] = false }
         wrongCells.removeAll(keepingCapacity: true)
+        undeclared = nil
+        found = nil
         guard parseObject(&scanner) else {
-            return state.endWrongRow(
-                line: result.lines, column: nil, expected: "one JSON object on one line, each name in it once",
-                wrongCells: [], &result)
+            return endWrongShape("one JSON object on one line, each name in it once")
+        }
+        if let undeclared {
+            // Its name may be a person's: keys are data in some files.
+            return endWrongShape(
+                "only what the manifest declares: the object's member \(undeclared + 1) is neither among `columns` nor under "
+                    + "`ignore`")
         }
         for column in seen.indices where !seen[column] { store(state.intakes[column].null(), column) }
         guard let first = wrongCells.first else { return state.commitRow() }
-        state.endWrongRow(
-            line: result.lines, column: first, expected: state.intakes[first].expected, wrongCells: wrongCells, &result)
+        let expected = state.intakes[first].expected + (found.map { "; \($0) stands there" } ?? "")
+        state.endWrongRow(line: result.lines, column: first, expected: expected, wrongCells: wrongCells, &result)
+    }
+
+    private mutating func endWrongShape(_ expected: String) {
+        state.endWrongRow(line: result.lines, column: nil, expected: expected, wrongCells: [], &result)
     }
 
     private mutating func parseObject(_ scanner: inout JSONScanner) -> Bool {
         guard scanner.consume(0x7b) else { return false }
         if scanner.consume(0x7d) { return scanner.isAtEnd }
+        var members = 0
         repeat {
+            defer { members += 1 }
             guard let name = scanner.string(), scanner.consume(0x3a) else { return false }
-            guard let column = layout.columns[name] else {
+            guard case .column(let column) = layout.place(of: name) else {
+                if undeclared == nil, layout.place(of: name) == nil { undeclared = members }
                 guard scanner.skipValue(depth: 0) else { return false }
                 continue
             }
@@ -75,24 +146,21 @@ struct NDJSONParser {
         switch scanner.peek() {
         case 0x22:
             guard let text = scanner.string() else { return false }
-            store(text.withUnsafeBytes { self.word($0, intake) }, column)
+            // A string is a text, or anything else as it would stand in a file without types.
+            store(text.withUnsafeBytes { intake.accept(field: $0, isQuoted: false) }, column)
         case 0x7b, 0x5b:
             guard scanner.skipValue(depth: 0) else { return false }
+            if wrongCells.isEmpty { found = "a list or an object" }
             wrongCells.append(column)
         default:
             guard let token = scanner.token() else { return false }
-            store(literal(token, intake), column)
+            let word = literal(token, intake)
+            if word == nil, wrongCells.isEmpty, [.text, .date, .timestamp].contains(intake.schema.type) {
+                found = token[0] >= 0x61 ? "a word without quotes" : "a number without quotes"
+            }
+            store(word, column)
         }
         return true
-    }
-
-    /// A string: text as it is, dates and times in their form, numbers only where JSON has none (NaN, Infinity).
-    private func word(_ text: UnsafeRawBufferPointer, _ intake: ColumnIntake) -> Int64? {
-        switch intake.schema.type {
-        case .text, .date, .timestamp: return intake.accept(field: text)
-        case .real: return parseReal(text).flatMap { $0.isFinite ? nil : intake.accept(real: $0) }
-        case .integer, .boolean: return nil
-        }
     }
 
     /// A number, true, false or null.
@@ -100,9 +168,9 @@ struct NDJSONParser {
         if token.elementsEqual("null".utf8) { return intake.null() }
         let isFlag = token.elementsEqual("true".utf8) || token.elementsEqual("false".utf8)
         switch intake.schema.type {
-        case .boolean:
-            return isFlag || token.count == 1 ? parseWord(token, .boolean).flatMap(intake.accept(integer:)) : nil
-        case .integer, .real: return isFlag ? nil : intake.accept(field: token)
+        case .boolean: return isFlag || token.count == 1 ? intake.accept(field: token, isQuoted: false) : nil
+        case .integer, .real: return isFlag ? nil : intake.accept(number: token)
+        case .timestamp where intake.schema.form.epochTicks != nil: return isFlag ? nil : intake.accept(number: token)
         case .text, .date, .timestamp: return nil
         }
     }

@@ -20,6 +20,8 @@ public struct ColumnSchema: Sendable, Hashable {
     /// The largest number of UTF-8 bytes of a text value, after NFC normalisation; longer ones are cut, or an error where
     /// they name a unit or are a lookup table's key.
     public var maximumBytes: Int
+    /// How files write its values.
+    public var form = FieldForm()
     public var description: String
 
     public init(

@@ -108,6 +108,15 @@ final class TextInterner {
         return table.pointee.find(text, hash) ?? add(text, hash)
     }
 
+    /// Whether a text was seen, as it stands here.
+    func has(_ text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { utf8 in
+            let bytes = UnsafeRawBufferPointer(utf8)
+            return table.pointee.find(bytes, Self.hash(bytes)) != nil
+        }
+    }
+
     private func add(_ text: UnsafeRawBufferPointer, _ hash: UInt32) -> Int? {
         let isASCII = text.allSatisfy { $0 < 0x80 }
         if isASCII, text.count <= maximumBytes, domain == nil {

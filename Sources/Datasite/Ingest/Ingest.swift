@@ -8,14 +8,16 @@ import Tables
 /// How a file is read.
 struct IngestOptions: Sendable {
     enum Format: Sendable, Hashable {
-        /// By the file's name: .ndjson, .jsonl (with or without .gz) are NDJSON, .tsv and .tab are separated by
-        /// tabulators, everything else by `CSVFormat`.
+        /// By the file's name and beginning: .ndjson, .jsonl, .json (with or without .gz) and what begins with a brace are
+        /// NDJSON, .tsv and .tab are separated by tabulators, everything else by what its first rows show, unless a
+        /// `CSVFormat` is declared.
         case byName(CSVFormat)
         case csv(CSVFormat)
         case ndjson
     }
 
     var format: Format = .byName(CSVFormat())
+    var form = FileForm()
     var onError: ErrorPolicy = .refuse
     /// Threads that parse and sort.
     var threads = max(1, ProcessInfo.processInfo.activeProcessorCount)
@@ -56,8 +58,20 @@ enum IngestError: Error, Hashable {
     case emptyFile
     /// Inflated, the file would be this many times its size: the limit.
     case inflatesTooMuch(limit: Int)
+    /// A JSON document in place of lines.
+    case isArray
+    /// What is no text in the encoding that the file has, or is declared to have.
+    case damagedText(encoding: String)
     /// Text columns have more distinct values than memory holds.
     case tooManyTexts
+}
+
+extension IngestError {
+    /// Whether another policy for wrong rows would go on here: a wrong cell or a wrong row, and not a file that has no rows.
+    var mayBePassedOver: Bool {
+        guard case .wrongRow(let error) = self else { return false }
+        return error.line > 1 && !error.isOfFile
+    }
 }
 
 extension IngestError: CustomStringConvertible {
@@ -74,6 +88,9 @@ extension IngestError: CustomStringConvertible {
         case .inflatesTooMuch(let limit):
             "the file inflates to more than \(limit) times its size: it is damaged, or made to fill the disk; "
                 + "if it is neither, inflate it first (gunzip)"
+        case .isArray:
+            "the file is one JSON list, not an object on each line: write it so first (jq -c '.[]' FILE > FILE.ndjson)"
+        case .damagedText(let encoding): "the file is not text in \(encoding), or is cut off"
         case .tooManyTexts:
             "the text columns have too many different values to hold in memory; leave such columns out or name units by number"
         }

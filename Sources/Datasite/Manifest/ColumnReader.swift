@@ -4,10 +4,11 @@ import Tables
 
 /// Reads one column of a manifest.
 enum ColumnReader {
-    static func column(_ value: YAMLValue, isStored: Bool) throws -> ColumnSchema {
+    /// - Parameter fields: How files write the values of all columns, where this one does not say.
+    static func column(_ value: YAMLValue, fields: FieldForm, isStored: Bool) throws -> ColumnSchema {
         let keys = try value.mapping([
             "name", "type", "nullable", "bounds", "domain", "resolution", "description", "other", "infinity",
-            "outside", "max-bytes",
+            "outside", "max-bytes", "missing", "format",
         ])
         guard let nameKey = keys["name"] else { throw value.problem("the key `name` is missing") }
         guard let typeKey = keys["type"] else { throw value.problem("the key `type` is missing") }
@@ -28,6 +29,9 @@ enum ColumnReader {
         column.infinityIsBound = try keys["infinity"].map(isBound) ?? false
         column.outsideIsNull = try !(keys["outside"].map(isBound) ?? true)
         column.maximumBytes = try keys["max-bytes"]?.integer() ?? column.maximumBytes
+        column.form = fields
+        if let missing = keys["missing"] { column.form.missing = try FieldForm.markers(missing) }
+        column.form.epochTicks = try keys["format"].map { try FieldForm.ticks($0, type) }
         return column
     }
 

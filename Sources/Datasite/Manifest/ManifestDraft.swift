@@ -2,142 +2,65 @@ import DatasiteProtocol
 import Foundation
 import Tables
 
+/// A manifest to be completed, and what its owner should look at.
+public struct ManifestDraft: Sendable {
+    public var text: String
+    /// For the owner alone: they tell about the file's contents.
+    public var notes: [String]
+}
+
+/// What the owner says of how a file is written.
+public struct DraftOptions: Sendable {
+    /// Texts that stand for a missing value.
+    public var missing: [String] = []
+    public var decimal: String?
+    public var thousands: String?
+    public var encoding: String?
+
+    public init() {}
+}
+
 extension Datasite {
     /// Drafts a manifest from a file: names and types only. What only the owner can know (bounds, domains, the privacy
     /// unit, the budget) stands there as a placeholder, and the draft is refused until she has set it: taken from the
-    /// rows, it would tell about them.
-    public static func describe(_ file: String) throws -> String {
-        try reportingProblems { try ManifestDraft(file).text }
+    /// rows, it would tell about them. The types are those that read the whole file.
+    public static func describe(_ file: String, options: DraftOptions = DraftOptions()) throws -> ManifestDraft {
+        try reportingProblems {
+            // By the manifest's own reader, so that what is drafted is read as it was drafted.
+            let written = DraftText.form(options)
+            let keys = written.isEmpty ? [:] : try YAMLValue.document(written.joined(separator: "\n")).mapping([
+                "missing", "numbers", "encoding",
+            ])
+            var form = FileForm()
+            form.encoding = try keys["encoding"].map(ManifestDocument.encoding)
+            let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
+            var options = options
+            options.encoding = options.encoding ?? (survey.form.encoding == .windows1252 ? "windows-1252" : nil)
+            return ManifestDraft(text: DraftText.text(survey, file, options), notes: survey.notes)
+        }
     }
 }
 
-/// Names and types of a file's columns, from its first rows.
-struct ManifestDraft {
-    private struct Guess {
-        var name: String
-        var types = Set(ValueType.allCases)
-        var isNullable = false
-        var isSeen = false
-        /// Whether a row has the column's name as its value.
-        var isRepeated = false
-
-        /// The narrowest type that all values have.
-        var type: ValueType {
-            guard isSeen else { return .text }
-            let order: [ValueType] = [.boolean, .integer, .real, .date, .timestamp]
-            return order.first(where: types.contains) ?? .text
-        }
-
-        mutating func see(_ field: String?) {
-            guard let field, !field.isEmpty else {
-                isNullable = true
-                return
-            }
-            isSeen = true
-            isRepeated = isRepeated || field == name
-            types = types.filter { ManifestDraft.reads(field, as: $0) }
-        }
+/// The draft as YAML.
+enum DraftText {
+    /// How the file is written, as the manifest says it.
+    static func form(_ options: DraftOptions) -> [String] {
+        var lines: [String] = []
+        if !options.missing.isEmpty { lines.append("missing: [\(options.missing.map(quoted).joined(separator: ", "))]") }
+        let numbers = [("decimal", options.decimal), ("thousands", options.thousands)]
+            .compactMap { key, value in value.map { "\(key): \(quoted($0))" } }
+        if !numbers.isEmpty { lines.append("numbers: {\(numbers.joined(separator: ", "))}") }
+        if let encoding = options.encoding { lines.append("encoding: \(quoted(encoding))") }
+        return lines
     }
 
-    private static let sampledBytes = 4 << 20
-    private static let sampledRows = 10_000
-
-    private let file: String
-    private var guesses: [Guess] = []
-
-    init(_ file: String) throws {
-        self.file = file
-        let start = try FileColumns.beginning(of: file, bytes: Self.sampledBytes)
-        guard !start.isEmpty else { throw Problem.invalidData("the file is empty") }
-        try FileColumns.requireText(start, isCut: start.count + 3 >= Self.sampledBytes)
-        if let format = FileColumns.csvFormat(file) {
-            try sample(start, format)
-        } else {
-            sample(lines: start)
-        }
-        guard !guesses.isEmpty else { throw Problem.invalidData("the file has no columns") }
-    }
-
-    static func reads(_ field: String, as type: ValueType) -> Bool {
-        switch type {
-        case .integer: Int64(field) != nil && !isCode(field)
-        case .real where isCode(field): false
-        case .real: YAMLValue.double(field) != nil || ["nan", "inf", "-inf"].contains(field.lowercased())
-        case .text: true
-        case .boolean: field == "true" || field == "false"
-        case .date: Timestamp.days(field[...]) != nil
-        case .timestamp: Timestamp.seconds(field[...]) != nil
-        }
-    }
-
-    /// Whether digits are a code and no number, so that two of them would become one: they begin with a zero that does
-    /// not count, or are more than 64 bits hold.
-    private static func isCode(_ field: String) -> Bool {
-        let digits = field.drop { $0 == "-" || $0 == "+" }
-        let isZeroed = digits.hasPrefix("0") && digits.dropFirst().first?.isWholeNumber == true
-        return isZeroed || (Int64(field) == nil && digits.utf8.allSatisfy { (0x30...0x39).contains($0) })
-    }
-
-    private mutating func sample(_ bytes: [UInt8], _ format: CSVFormat) throws {
-        let names = try FileColumns.header(bytes, format)
-        try FileColumns.refuseValues(names)
-        guesses = names.map { Guess(name: $0) }
-        bytes.withUnsafeBytes { bytes in
-            // The last row may be cut off.
-            let end =
-                bytes.count < Self.sampledBytes ? bytes.count : RowBoundary.last(in: bytes, quote: format.quote) ?? 0
-            var place = 0
-            var rows = 0
-            while place < end, rows <= Self.sampledRows,
-                let row = CSVHeader(UnsafeRawBufferPointer(rebasing: bytes[place..<end]), format)
-            {
-                place += row.bytes
-                if rows > 0, row.names.count == guesses.count {
-                    for index in guesses.indices { guesses[index].see(row.names[index]) }
-                }
-                rows += 1
-            }
-        }
-        // A record of words alone: most of them are other people's values too.
-        if 2 * guesses.count(where: \.isRepeated) > guesses.count {
-            throw FileColumns.noHeader("most of its cells occur in the rows below")
-        }
-    }
-
-    private mutating func sample(lines bytes: [UInt8]) {
-        for line in bytes.split(separator: UInt8(ascii: "\n")).prefix(Self.sampledRows) {
-            guard let object = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any] else { continue }
-            for key in object.keys.sorted() where !guesses.contains(where: { $0.name == key }) {
-                guesses.append(Guess(name: key))
-            }
-            for index in guesses.indices {
-                guesses[index].see(Self.field(object[guesses[index].name]))
-            }
-        }
-    }
-
-    private static func field(_ value: Any?) -> String? {
-        switch value {
-        case let text as String: text
-        case let number as NSNumber:
-            // What a JSON reader makes of true and false.
-            if String(cString: number.objCType) == "c" { number.boolValue ? "true" : "false" } else { "\(number)" }
-        default: nil
-        }
-    }
-
-    // MARK: - Text
-
-    var text: String {
+    static func text(_ survey: FileSurvey, _ file: String, _ options: DraftOptions) -> String {
         let set = YAMLValue.placeholder
-        let stem = URL(filePath: file).lastPathComponent.prefix { $0 != "." }
-        let letters = stem.unicodeScalars.map { $0.isASCII && $0.properties.isAlphabetic ? Character($0) : "_" }
-        let name = String((letters.first == "_" ? ["t"] + letters : letters).prefix(64))
         var lines = [
             "# A draft. Everything here becomes public. Replace each \(set): the draft is refused until all are set.",
             "# Take bounds and domains from what is publicly known (a study's design, a code book), never from the rows:",
             "# what is taken from the rows tells about them.",
-            "name: \(name.isEmpty ? "table" : name)",
+            "name: \(name(of: file))",
             "title: \(set)",
             "description: \(set)",
             "",
@@ -160,21 +83,39 @@ struct ManifestDraft {
             "  # Or {owners: 2}: each request waits until two owners approve.",
             "  approval: automatic",
             "",
+        ]
+        let form = form(options)
+        if !form.isEmpty { lines += ["# How the file is written."] + form + [""] }
+        if !survey.ignored.isEmpty {
+            lines += ["# Columns of the file that are left out.", "ignore:"]
+            lines += survey.ignored.map { "  - \(quoted($0))" } + [""]
+        }
+        lines += [
             "# Numbers, dates and timestamps that are summed or averaged need `bounds: [lower, upper]`; columns that are",
             "# grouped by need a `domain: [...]` or are selected privately. Remove what does not apply.",
+            "# `nullable: false` where a value is never missing, by the study's design.",
             "columns:",
         ]
-        for guess in guesses { lines += Self.lines(guess) }
+        for column in survey.columns { lines += Self.lines(column) }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func lines(_ guess: Guess) -> [String] {
+    /// A dataset's name of the file's: letters, digits and `_`, a letter first.
+    private static func name(of file: String) -> String {
+        let stem = URL(filePath: file).lastPathComponent.prefix { $0 != "." }
+        let plain = stem.unicodeScalars.map { scalar in
+            scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+                ? Character(scalar) : "_"
+        }
+        let isLetterFirst = plain.first.map(\.isLetter) ?? false
+        let name = String((isLetterFirst ? plain : ["t"] + plain).prefix(64))
+        return plain.isEmpty ? "table" : name
+    }
+
+    private static func lines(_ column: FileSurvey.Column) -> [String] {
         let set = YAMLValue.placeholder
-        var lines = [
-            "  - name: \(quoted(guess.name))", "    type: \(guess.type.rawValue)",
-            "    nullable: \(guess.isNullable || !guess.isSeen)",
-        ]
-        switch guess.type {
+        var lines = ["  - name: \(quoted(column.name))", "    type: \(column.type.rawValue)", "    nullable: true"]
+        switch column.type {
         case .integer, .real, .date, .timestamp: lines.append("    bounds: [\(set), \(set)]")
         case .text: lines.append("    domain: [\(set)]")
         case .boolean: break
@@ -184,12 +125,32 @@ struct ManifestDraft {
     }
 
     /// Names that YAML would read as something else, or could not read, are quoted.
-    private static func quoted(_ name: String) -> String {
+    static func quoted(_ name: String) -> String {
         let isWord = name.utf8.allSatisfy { byte in
             byte == UInt8(ascii: "_") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
                 || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
         }
-        if isWord, let first = name.utf8.first, first > UInt8(ascii: "9") { return name }
-        return "\"" + name.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        if isWord, let first = name.utf8.first, first > UInt8(ascii: "9"), name != YAMLValue.placeholder { return name }
+        let escaped = name.unicodeScalars.map { scalar -> String in
+            switch scalar {
+            case "\\": "\\\\"
+            case "\"": "\\\""
+            case "\n": "\\n"
+            case "\r": "\\r"
+            case "\t": "\\t"
+            default:
+                scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
+                    || scalar.properties.generalCategory == .lineSeparator
+                    || scalar.properties.generalCategory == .paragraphSeparator || scalar.value == 0xfeff
+                    ? (scalar.value > 0xffff
+                        ? "\\U" + hex(scalar.value, 8) : "\\u" + hex(scalar.value, 4)) : String(scalar)
+            }
+        }
+        return "\"" + escaped.joined() + "\""
+    }
+
+    private static func hex(_ value: UInt32, _ width: Int) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }

@@ -6,14 +6,9 @@ import Tables
 
 /// A manifest's text, read: what it declares, and how a file is to be matched with it.
 struct ManifestDocument: Sendable {
-    /// Which columns of a file may be left out of the manifest.
-    enum Ignored: Sendable, Hashable {
-        case named(Set<String>)
-        case rest
-    }
-
     var manifest: Manifest
-    var ignored: Ignored
+    /// How its files are read.
+    var form = FileForm()
 
     /// Reads and checks a manifest.
     ///
@@ -24,7 +19,7 @@ struct ManifestDocument: Sendable {
         try root.refuseUnset()
         let keys = try root.mapping([
             "name", "title", "description", "population", "kind", "key", "unit", "weight", "capacity", "policy",
-            "columns", "ignore", "lookup",
+            "columns", "ignore", "lookup", "missing", "numbers", "encoding",
         ])
         func required(_ key: String) throws -> YAMLValue {
             guard let value = keys[key] else { throw root.problem("the key `\(key)` is missing") }
@@ -34,16 +29,18 @@ struct ManifestDocument: Sendable {
         // What `reading` gives in place of a part that is wrong is never used: `refuse` ends it.
         var problems = ManifestProblems()
         let listed = try problems.reading { try required("columns").sequence() } ?? []
+        let fields = try problems.reading { try FieldForm(reading: keys) } ?? FieldForm()
         let schema = Schema(
             columns: try listed.compactMap { column in
-                try problems.reading { try ColumnReader.column(column, isStored: isStored) }
+                try problems.reading { try ColumnReader.column(column, fields: fields, isStored: isStored) }
             })
         // Columns are looked up by name: where one cannot be read, others seem to be missing.
         let areNamed = problems.isEmpty
         let name = try problems.reading { try required("name").text("a name") } ?? ""
         let title = try problems.reading { try keys["title"]?.text("a title") ?? name } ?? ""
         let description = try problems.reading { try keys["description"]?.text("a description") ?? "" } ?? ""
-        ignored = try problems.reading { try Self.ignored(keys["ignore"]) } ?? .rest
+        form.ignored = try problems.reading { try Self.ignored(keys["ignore"]) } ?? .rest
+        form.encoding = try problems.reading { try keys["encoding"].map(Self.encoding) } ?? nil
         manifest = Manifest(
             name: name, title: title, description: description, population: "", schema: schema, unit: .ofLookup,
             capacityRows: 1 << 24, capacityUnits: 1 << 24, policy: nil)
@@ -138,7 +135,16 @@ struct ManifestDocument: Sendable {
         return (rowCount, try keys["units"]?.integer("the most units that the table may ever hold") ?? rowCount)
     }
 
-    private static func ignored(_ value: YAMLValue?) throws -> Ignored {
+    static func encoding(_ value: YAMLValue) throws -> TextEncoding {
+        guard let encoding = TextEncoding(named: try value.text("an encoding")) else {
+            throw value.problem(
+                "there is no such encoding here",
+                hint: "encodings are \(TextEncoding.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return encoding
+    }
+
+    private static func ignored(_ value: YAMLValue?) throws -> IgnoredColumns {
         guard let value else { return .named([]) }
         if value.isSequence { return .named(Set(try value.sequence().map { try $0.text("a column's name") })) }
         guard try value.text("a list of columns, or the word rest") == "rest" else {

@@ -73,7 +73,7 @@ extension Datasite {
             try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
             do {
-                let report = try load(file, manifest, onError, addition, progress)
+                let report = try load(file, document, onError, addition, progress)
                 try install(addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy)
                 tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
                 return report
@@ -85,10 +85,12 @@ extension Datasite {
     }
 
     private func load(
-        _ file: String, _ manifest: Manifest, _ onError: OnError, _ addition: VersionLock,
+        _ file: String, _ document: ManifestDocument, _ onError: OnError, _ addition: VersionLock,
         _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
+        let manifest = document.manifest
         var options = IngestOptions()
+        options.form = document.form
         options.onError =
             switch onError {
             case .refuse: .refuse
@@ -108,9 +110,7 @@ extension Datasite {
                 }
             }
         } catch let error as IngestError {
-            throw Problem.invalidData("\(error)")
-        } catch let error as RowError {
-            throw Problem.invalidData("\(error)")
+            throw Problem.invalidData("\(error)", hint: error.mayBePassedOver ? Self.passingOver : nil)
         } catch is CancellationError {
             throw Problem.conflict("the addition was interrupted: nothing was added")
         }
@@ -135,6 +135,10 @@ extension Datasite {
             units: manifest.lookupKey == nil ? report.units : nil,
             warnings: warnings)
     }
+
+    private static let passingOver =
+        "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong cell "
+        + "becomes nothing) or --on-error skip-unit (its unit's rows are left out)"
 
     private static func remarks(_ report: IngestReport, _ manifest: Manifest) -> [String] {
         var remarks: [String] = []

@@ -9,16 +9,16 @@ import Tables
 /// A first line that is no header is a person's record: nothing of it is shown, neither in a draft nor in an error.
 enum FileColumns {
     static func check(_ file: String, against document: ManifestDocument) throws {
-        guard let format = csvFormat(file) else { return }
-        let names = try header(try beginning(of: file, bytes: 1 << 20), format)
+        let start = try beginning(of: file, bytes: 1 << 20, document.form)
+        guard case .csv(let format) = start.format else { return }
+        let names = try header(start.text, format, namesRows: document.form.ignoresRowNames)
         // An empty file has an error of its own.
         guard !names.isEmpty else { return }
         let declared = Set(document.manifest.schema.columns.map { $0.name.lowercased() })
         guard names.contains(where: { declared.contains($0.lowercased()) }) else {
             throw Problem.invalidData(
                 "line 1 names none of the manifest's columns",
-                hint: otherSeparator(names).map(separatorHint)
-                    ?? "the first line must hold the columns' names, separated by commas (tabulators in .tsv)")
+                hint: "the first line must hold the columns' names, separated by commas, semicolons, tabulators or bars")
         }
         // What names every declared column is a header, whatever else it names. What does not may be a row.
         let named = Set(names.map { $0.lowercased() })
@@ -29,8 +29,9 @@ enum FileColumns {
                 "columns of the manifest are missing in line 1: \(missing.prefix(5).joined(separator: ", "))",
                 hint: "is a name misspelt? What else stands there is not shown, since it may be a row's")
         }
-        guard case .named(let ignored) = document.ignored else { return }
+        guard case .named(let ignored) = document.form.ignored else { return }
         let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
+            .map { $0.isEmpty ? "one without a name, \"\"" : $0 }
         guard extra.isEmpty else {
             throw Problem.invalidManifest(
                 "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",
@@ -39,49 +40,51 @@ enum FileColumns {
     }
 
     /// The cells of the first line of a file's beginning, which must be text with line feeds.
-    static func header(_ beginning: [UInt8], _ format: CSVFormat) throws -> [String] {
+    ///
+    /// - Parameter namesRows: Whether an empty name is put before them where rows have one field more.
+    static func header(_ beginning: [UInt8], _ format: CSVFormat, namesRows: Bool = false) throws -> [String] {
         let header = beginning.withUnsafeBytes { CSVHeader($0, format) }
         guard let header else { return [] }
         try requireText(Array(beginning.prefix(header.bytes)), isCut: header.bytes == beginning.count)
-        let names = header.names
-        if names.contains(where: { $0.contains("\r") }) {
-            throw Problem.invalidData(
-                "the file's lines end with carriage returns alone", hint: "save it with line feeds (Unix or Windows)")
-        }
-        return names
+        return namesRows ? beginning.withUnsafeBytes { header.names(withRowNames: $0, format) } : header.names
     }
 
     /// Refuses what is not UTF-8 text: an archive, an image, numbers in binary.
     ///
     /// - Parameter isCut: Whether the bytes may end inside a character.
     static func requireText(_ bytes: [UInt8], isCut: Bool = false) throws {
+        guard !isText(bytes, isCut: isCut) else { return }
+        throw Problem.invalidData(
+            "the file is not UTF-8 text",
+            hint: isWestern(bytes, isCut: isCut)
+                ? "if it is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
+                : "tables are CSV (.csv, .tsv) or JSON lines (.ndjson), plain or gzipped, in UTF-8 or as `encoding` in the "
+                    + "manifest says (utf-16, windows-1252): save it as one of these")
+    }
+
+    private static func isText(_ bytes: [UInt8], isCut: Bool) -> Bool {
         // A character has at most four bytes, all but the first of the form 10xxxxxx.
         let tail = isCut ? bytes.suffix(3).lastIndex { $0 >= 0xc0 } : nil
         let whole = tail.map { bytes[..<$0] } ?? bytes[...]
-        guard !bytes.contains(0), String(validating: whole, as: UTF8.self) != nil else {
-            let isUTF16 = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff])
-            throw Problem.invalidData(
-                "the file is not UTF-8 text",
-                hint: isUTF16
-                    ? "save it as UTF-8 (it looks like UTF-16)"
-                    : "tables are CSV, TSV (.tsv) or JSON lines (.ndjson) in UTF-8, plain or gzipped: save it as one of these"
-            )
-        }
+        return !bytes.contains(0) && String(validating: whole, as: UTF8.self) != nil
     }
 
-    /// Refuses a first line that looks like a row: its cells may be a person's, so only their places are told.
+    /// Whether bytes that are no UTF-8 may be text of Western Europe: few are no ASCII, and none is zero.
+    static func isWestern(_ bytes: [UInt8], isCut: Bool) -> Bool {
+        !isText(bytes, isCut: isCut) && !bytes.contains(0) && bytes.count { $0 >= 0x80 } * 4 < bytes.count
+    }
+
+    /// Refuses a first line that looks like a row: its cells may be a person's, so only their places are told. The first
+    /// cell is empty where R or pandas wrote the rows' names.
     static func refuseValues(_ names: [String]) throws {
         var seen: Set<String> = []
         for (index, name) in names.enumerated() {
-            let plain = name.trimmingCharacters(in: .whitespaces)
+            let plain = name.trimmingCharacters(in: .whitespacesAndNewlines)
             let reason: String? =
-                if plain.isEmpty { "is empty" } else if isValue(plain) {
+                if plain.isEmpty, index > 0 || names.count == 1 { "is empty" } else if isValue(plain) {
                     "is a number or a date"
-                } else if !seen.insert(plain.lowercased()).inserted { "occurs twice" } else { nil }
+                } else if !seen.insert(plain).inserted { "occurs twice" } else { nil }
             if let reason { throw noHeader("its cell \(index + 1) \(reason)") }
-        }
-        if let separator = otherSeparator(names), names.count == 1 {
-            throw Problem.invalidData("line 1 names a single column", hint: separatorHint(separator))
         }
     }
 
@@ -93,33 +96,18 @@ enum FileColumns {
 
     /// Whether a cell is a number or a time, however it is written: it has a digit, and no letter but those of an
     /// exponent or a timestamp.
-    private static func isValue(_ cell: String) -> Bool {
+    static func isValue(_ cell: String) -> Bool {
         guard cell.utf8.contains(where: { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return false }
         return !cell.contains { $0.isLetter || $0 == "_" } || Double(cell) != nil || Timestamp.seconds(cell[...]) != nil
     }
 
-    private static func otherSeparator(_ names: [String]) -> String? {
-        [";": "semicolons", "\t": "tabulators", "|": "bars"].first { names.joined().contains($0.key) }?.value
-    }
-
-    private static func separatorHint(_ separator: String) -> String {
-        "values are separated by commas (tabulators in .tsv), and these seem to be by \(separator)"
-    }
-
-    /// How a file of separated values is read; nil for JSON lines. By its name, as loading it does.
-    static func csvFormat(_ file: String) -> CSVFormat? {
-        switch BlockReader.format(file, .byName(CSVFormat())) {
-        case .csv(let format), .byName(let format): format
-        case .ndjson: nil
-        }
-    }
-
-    /// The first bytes of a file, inflated if need be, without a byte order mark.
-    static func beginning(of file: String, bytes: Int) throws -> [UInt8] {
-        do {
-            let start = try BlockReader.beginning(of: file, bytes: bytes)
-            return start.starts(with: [0xef, 0xbb, 0xbf]) ? Array(start.dropFirst(3)) : start
-        } catch let error as IngestError {
+    /// The first bytes of a file, inflated and in UTF-8, without a byte order mark, and how they are read.
+    static func beginning(
+        of file: String, bytes: Int, _ form: FileForm
+    ) throws -> (text: [UInt8], format: IngestOptions.Format, isWhole: Bool) {
+        var options = IngestOptions()
+        options.form = form
+        do { return try BlockReader.beginning(of: file, bytes: bytes, options: options) } catch let error as IngestError {
             throw Problem.invalidData("\(error)")
         }
     }

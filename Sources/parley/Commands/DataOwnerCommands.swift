@@ -11,12 +11,30 @@ struct DataDescribe: AsyncParsableCommand {
         discussion: """
             Bounds, domains, the privacy unit and the policy are yours to declare, from what is publicly known of the \
             table, not from its rows: they are shown to researchers. A manifest is refused until they are set.
+
+            Types are those that read the whole file, as "data add" will. What else the file might mean is told here, and \
+            drafted only where you say it:
+
+              parley data describe visits.csv > manifest.yaml
+              parley data describe visits.csv --missing NA --missing=-9 > manifest.yaml
+              parley data describe besuche.csv --decimal , --thousands . > manifest.yaml
             """)
 
     @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Option(parsing: .unconditional, help: "What stands for a missing value; may be given several times.")
+    var missing: [String] = []
+    @Option(help: "The decimal point of the file's numbers: . or ,") var decimal: String?
+    @Option(help: "What separates thousands in the file's numbers.") var thousands: String?
+    @Option(help: "How bytes are characters: utf-8, utf-16 or windows-1252.") var encoding: String?
 
     func run() async throws {
-        Terminal.output.write(try Datasite.describe(file))
+        var options = DraftOptions()
+        (options.missing, options.decimal) = (missing, decimal)
+        (options.thousands, options.encoding) = (thousands, encoding)
+        let draft = try Datasite.describe(file, options: options)
+        Terminal.output.write(draft.text)
+        let terminal = Terminal.error
+        for note in draft.notes { terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(note)) }
     }
 }
 

@@ -1,0 +1,271 @@
+import DatasiteProtocol
+import Foundation
+import Tables
+
+/// What types a file's columns have: those that read all of it. Read by the readers that load it, so that what is drafted
+/// loads; of the values nothing is kept.
+struct FileSurvey {
+    /// One reading of the file: each column as that type, until one of its values is none.
+    private struct Reading {
+        var type: ValueType
+        var form: FieldForm
+        /// Columns that are still read, by their place among all; and what was seen in each.
+        var alive: [Int]
+        var seen: [ColumnSurvey]
+        /// What was seen before the present worker.
+        var before: [ColumnSurvey]
+        var worker: IngestWorker?
+    }
+
+    struct Column {
+        var name: String
+        /// The types that read every value.
+        var types: Set<ValueType> = []
+        var hasValues = false
+    }
+
+    private(set) var columns: [Column]
+    /// Names in the file that are no columns of the draft: an index without a name, or one that differs in case alone.
+    private(set) var ignored: [String] = []
+    private(set) var form: FileForm
+    let fields: FieldForm
+    private(set) var notes: [String] = []
+    private let file: String
+    private static let suggestedBytes = 16 << 20
+
+    init(_ file: String, form: FileForm, fields: FieldForm) throws {
+        self.file = file
+        self.fields = fields
+        self.form = form
+        var start = try FileColumns.beginning(of: file, bytes: 1 << 20, form)
+        guard !start.text.isEmpty else { throw Problem.invalidData("the file is empty") }
+        if form.encoding == nil, FileColumns.isWestern(start.text, isCut: !start.isWhole) {
+            self.form.encoding = .windows1252
+            notes.append("the file is not UTF-8: drafted as Windows-1252 (Latin-1), which fits any bytes; look at its accents")
+            start = try FileColumns.beginning(of: file, bytes: 1 << 20, self.form)
+        }
+        try FileColumns.requireText(start.text, isCut: !start.isWhole)
+        columns = []
+        columns = try names(start.text, start.format).map { Column(name: $0) }
+        guard !columns.isEmpty else { throw Problem.invalidData("the file has no columns") }
+        self.form.ignored = .named(Set(ignored))
+        try readAll(isCSV: start.format != .ndjson)
+    }
+
+    /// Names of the draft's columns; what is left out is noted.
+    private mutating func names(_ start: [UInt8], _ format: IngestOptions.Format) throws -> [String] {
+        guard case .csv(let csv) = format else {
+            guard let names = NDJSONLayout.names(in: start, most: 4_096) else {
+                throw Problem.invalidData("the first lines are not one JSON object each")
+            }
+            for (index, name) in names.enumerated() where FileColumns.isValue(name) || name.isEmpty {
+                throw Problem.invalidData(
+                    "member \(index + 1) of the first objects is named by a number, a date or nothing: its name may be a value",
+                    hint: "write each row as an object whose names are the columns'")
+            }
+            return names
+        }
+        let names = try FileColumns.header(start, csv, namesRows: true)
+        try FileColumns.refuseValues(names)
+        var kept: [String] = []
+        for name in names {
+            if name.isEmpty {
+                notes.append("the first column has no name, as the row numbers that R and pandas write: it is left out")
+                ignored.append(name)
+            } else if let other = kept.first(where: { $0.lowercased() == name.lowercased() }) {
+                notes.append("the columns \(other) and \(name) differ in case alone: the second is left out")
+                ignored.append(name)
+            } else {
+                kept.append(name)
+            }
+        }
+        return kept
+    }
+
+    // MARK: - Reading
+
+    private func schema(_ reading: Reading) -> Schema {
+        Schema(
+            columns: reading.alive.map { index in
+                var column = ColumnSchema(name: columns[index].name, type: reading.type)
+                column.form = reading.form
+                return column
+            })
+    }
+
+    private func reading(_ type: ValueType, _ form: FieldForm, _ alive: [Int]) -> Reading {
+        let seen = Array(repeating: ColumnSurvey(), count: columns.count)
+        return Reading(type: type, form: form, alive: alive, seen: seen, before: seen)
+    }
+
+    private func plan(_ schema: Schema) -> IngestPlan {
+        var plan = IngestPlan(
+            schema: schema, unitColumn: nil, rowsPerUnit: 1,
+            key: ClusteringKey(siteSecret: Array(repeating: 0, count: 32), population: ""), onError: .null)
+        plan.isSurvey = true
+        return plan
+    }
+
+    /// Reads blocks until one of the readings is not wanted any more, or so many bytes are read.
+    private func read(_ readings: inout [Reading], bytes: Int, textBlocks: Int) throws -> RowError? {
+        var options = IngestOptions()
+        options.form = form
+        let all = Schema(columns: columns.map { ColumnSchema(name: $0.name, type: .text) })
+        var irregular: RowError?
+        do {
+            var reader = try BlockReader(file: file, schema: all, options: options)
+            let buffer = BlockBuffer()
+            var (lines, left, blocks) = (reader.headerLines, bytes, 0)
+            while left > 0, let range = try reader.next(into: buffer) {
+                var blockLines = 0
+                for index in readings.indices where !readings[index].alive.isEmpty {
+                    if readings[index].type == .text, blocks >= textBlocks { continue }
+                    let result = look(&readings[index], range, buffer, reader.rowFormat)
+                    if result.isBroken, let error = result.refusal(.null, linesBefore: lines) {
+                        throw IngestError.wrongRow(error)
+                    }
+                    if irregular == nil, var error = result.wrong.first(where: { $0.column == nil }) {
+                        error.line += lines + 1
+                        irregular = error
+                    }
+                    blockLines = result.lines
+                }
+                lines += blockLines
+                left -= range.count
+                blocks += 1
+            }
+        } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
+        }
+        return irregular
+    }
+
+    /// Reads a block as one type, and gives up the columns that are none of it.
+    private func look(
+        _ reading: inout Reading, _ range: Range<Int>, _ buffer: BlockBuffer, _ format: RowFormat
+    ) -> BlockResult {
+        let schema = schema(reading)
+        let worker = reading.worker ?? IngestWorker(plan(schema))
+        reading.worker = worker
+        let result = worker.read(range, of: buffer.bytes, as: Self.format(format, reading.alive, schema))
+        let surveys = worker.surveys
+        for (place, index) in reading.alive.enumerated() {
+            reading.seen[index] = reading.before[index]
+            reading.seen[index].merge(surveys[place])
+        }
+        // A column's codes are no numbers; what a text cannot be is known at the end.
+        let wrong = reading.alive.filter { reading.seen[$0].wrong > 0 || reading.seen[$0].codes > 0 }
+        if !wrong.isEmpty, reading.type != .text {
+            let gone = Set(wrong)
+            reading.alive.removeAll { gone.contains($0) }
+            (reading.worker, reading.before) = (nil, reading.seen)
+        }
+        return result
+    }
+
+    private static func format(_ format: RowFormat, _ alive: [Int], _ schema: Schema) -> RowFormat {
+        switch format {
+        case .csv(var layout):
+            var places: [Int: Int] = [:]
+            for (place, index) in alive.enumerated() { places[index] = place }
+            layout.columns = layout.columns.map { $0.flatMap { places[$0] } }
+            return .csv(layout)
+        case .ndjson: return .ndjson(NDJSONLayout(schema: schema, ignored: .rest))
+        }
+    }
+
+    private mutating func readAll(isCSV: Bool) throws {
+        let all = Array(columns.indices)
+        var readings = ValueType.allCases.map { reading($0, fields, all) }
+        // Any text of a CSV file is one: only whether the header is a row is asked of them.
+        let irregular = try read(&readings, bytes: .max, textBlocks: isCSV ? 1 : .max)
+        if let irregular {
+            notes.append(
+                "\(irregular): `data add` refuses the file there, unless you say --on-error null or skip-unit")
+        }
+        for reading in readings {
+            for index in columns.indices {
+                let seen = reading.seen[index]
+                if reading.type == .text {
+                    columns[index].hasValues = columns[index].hasValues || seen.values > 0
+                    if seen.wrong == 0 { columns[index].types.insert(.text) }
+                } else if reading.alive.contains(index) {
+                    columns[index].hasValues = columns[index].hasValues || seen.values > 0
+                    columns[index].types.insert(reading.type)
+                }
+            }
+        }
+        if isCSV, let texts = readings.first(where: { $0.type == .text }),
+            2 * texts.seen.count(where: \.hasName) > columns.count
+        {
+            throw FileColumns.noHeader("most of its cells occur in the rows below")
+        }
+        for column in columns where column.types.isEmpty {
+            notes.append(
+                "\(column.name) holds lists, objects, or texts beside numbers: no type reads it, and it is left out")
+            ignored.append(column.name)
+        }
+        columns.removeAll { $0.types.isEmpty }
+        try suggest()
+    }
+
+    // MARK: - What would make more of a column
+
+    /// What people write for nothing.
+    private static let markers = [
+        "NA", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "None", "none", "nil", "NaN", "nan", ".", "..", "-", "--", "?",
+        "missing", "-9", "-99", "-999", "-9999",
+    ]
+
+    /// Tells the owner alone what her texts might be: what only looks like a number is not drafted as one.
+    private mutating func suggest() throws {
+        let texts = columns.indices.filter { columns[$0].hasValues && columns[$0].type == .text }
+        let numbers = columns.indices.filter { [.integer, .real].contains(columns[$0].type) }
+        var marked = fields
+        marked.missing += Self.markers
+        var comma = marked
+        (comma.decimalPoint, comma.thousands) = (UInt8(ascii: ","), UInt8(ascii: "."))
+        var grouped = marked
+        grouped.thousands = UInt8(ascii: ",")
+        let types: [ValueType] = [.integer, .real, .boolean, .date, .timestamp]
+        var readings = types.map { reading($0, marked, texts) }
+        readings += [reading(.real, comma, texts), reading(.real, grouped, texts), reading(.real, marked, numbers)]
+        _ = try read(&readings, bytes: Self.suggestedBytes, textBlocks: 0)
+        for index in texts {
+            guard let found = readings.first(where: { $0.alive.contains(index) && $0.seen[index].values > 0 }) else {
+                continue
+            }
+            var options = Self.markers(found, index, fields)
+            if found.form.decimalPoint != fields.decimalPoint { options.append("--decimal ,") }
+            if found.form.thousands != fields.thousands, found.form == grouped { options.append("--thousands ,") }
+            if !options.isEmpty {
+                notes.append(
+                    "\(columns[index].name) would be \(found.type.rawValue) with \(options.joined(separator: " ")): say so to "
+                        + "`data describe` if that is what the file means")
+            }
+        }
+        guard let last = readings.last else { return }
+        for index in numbers {
+            let codes = Self.markers(last, index, fields)
+            if !codes.isEmpty {
+                notes.append(
+                    "\(columns[index].name) holds numbers that often stand for a missing value; if they do, say "
+                        + codes.joined(separator: " "))
+            }
+        }
+    }
+
+    private static func markers(_ reading: Reading, _ index: Int, _ fields: FieldForm) -> [String] {
+        reading.seen[index].missing.sorted().filter { $0 >= fields.missing.count }
+            .map { "--missing=\(reading.form.missing[$0])" }
+    }
+}
+
+extension FileSurvey.Column {
+    /// The narrowest type that all values have.
+    var type: ValueType {
+        guard hasValues else { return .text }
+        let order: [ValueType] = [.integer, .real, .boolean, .date, .timestamp]
+        return order.first(where: types.contains) ?? .text
+    }
+}

@@ -1,0 +1,36 @@
+/// What a draft asks of a column's values. It says how they are written, and none of them.
+public struct ColumnSurvey: Sendable, Hashable {
+    /// Values that are not null.
+    public internal(set) var values = 0
+    /// Digits that are a name and no number, so that two of them would become one: they begin with a zero that does not
+    /// count, or are more than 64 bits hold.
+    public internal(set) var codes = 0
+    /// Cells that are no value of the type.
+    public internal(set) var wrong = 0
+    /// Which of the markers of missing values occur, by their place in the list.
+    public internal(set) var missing: Set<Int> = []
+    /// Whether one of the texts is the column's own name.
+    public internal(set) var hasName = false
+
+    public init() {}
+
+    mutating func see(_ field: UnsafeRawBufferPointer, isNumber: Bool) {
+        values += 1
+        if isNumber, Self.isCode(trim(field)) { codes += 1 }
+    }
+
+    private static func isCode(_ field: UnsafeRawBufferPointer) -> Bool {
+        let digits = field.drop { $0 == 0x2d || $0 == 0x2b }
+        guard digits.count > 1, digits.allSatisfy({ decimalDigit($0) != nil }) else { return false }
+        return digits.first == 0x30 || parseWord(field, .integer) == nil
+    }
+
+    /// What was seen in some rows and in others.
+    public mutating func merge(_ other: ColumnSurvey) {
+        values += other.values
+        codes += other.codes
+        wrong += other.wrong
+        missing.formUnion(other.missing)
+        hasName = hasName || other.hasName
+    }
+}
