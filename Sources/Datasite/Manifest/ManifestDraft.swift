@@ -65,8 +65,8 @@ struct ManifestDraft {
         case .real: YAMLValue.double(field) != nil || ["nan", "inf", "-inf"].contains(field.lowercased())
         case .text: true
         case .boolean: field == "true" || field == "false"
-        case .date: Timestamp.days(field[...]) != nil
-        case .timestamp: Timestamp.seconds(field[...]) != nil
+        case .date: CivilText.days(field) != nil
+        case .timestamp: CivilText.seconds(field) != nil
         }
     }
 
