@@ -44,8 +44,13 @@ struct Scope {
 
     private static func same(_ a: String, _ b: String) -> Bool { a.lowercased() == b.lowercased() }
 
+    /// The table of that name: exactly, else regardless of case.
+    private static func find<Table>(_ name: String, in tables: [Table], by key: KeyPath<Table, String>) -> Table? {
+        tables.first { $0[keyPath: key] == name } ?? tables.first { same($0[keyPath: key], name) }
+    }
+
     private mutating func add(dataset source: SelectStatement.Source, _ context: PlanningContext) throws(QueryError) {
-        guard let dataset = context.datasets.first(where: { Self.same($0.name, source.name) }) else {
+        guard let dataset = Self.find(source.name, in: context.datasets, by: \.name) else {
             if context.lookups.contains(where: { Self.same($0.name, source.name) }) {
                 throw QueryError(
                     "\(source.name) is a public lookup table: it can only be joined to a dataset",
@@ -76,9 +81,12 @@ struct Scope {
 
     private mutating func add(_ join: SelectStatement.Join, _ context: PlanningContext) throws(QueryError) {
         try checkAlias(join.source)
-        if let lookup = context.lookups.first(where: { Self.same($0.name, join.source.name) }) {
+        let lookup = Self.find(join.source.name, in: context.lookups, by: \.name)
+        let dataset = Self.find(join.source.name, in: context.datasets, by: \.name)
+        // A site of before may have two that differ in case: one spelt so goes before the other.
+        if let lookup, lookup.name == join.source.name || dataset?.name != join.source.name {
             try add(lookup: lookup, join)
-        } else if let dataset = context.datasets.first(where: { Self.same($0.name, join.source.name) }) {
+        } else if let dataset {
             try add(partner: dataset, join)
         } else {
             throw QueryError(

@@ -45,6 +45,26 @@ struct CivilDate: Hashable {
     }
 }
 
+/// Dates and times as text, for messages and manifests: as casts read and write them.
+public enum CivilText {
+    /// `YYYY-MM-DD`; nil outside the years 0 to 9999.
+    public static func date(_ daysSince1970: Int64) -> String? { CivilDate(daysSince1970: daysSince1970)?.text }
+
+    /// `YYYY-MM-DDThh:mm:ssZ`; nil outside the years 0 to 9999.
+    public static func timestamp(_ secondsSince1970: Int64) -> String? { timestampText(secondsSince1970) }
+
+    /// Days since 1970 of a date; nil if it is none.
+    public static func days(_ text: String) -> Int64? { word(text, .date) }
+
+    /// Seconds since 1970 of a timestamp; nil if it is none.
+    public static func seconds(_ text: String) -> Int64? { word(text, .timestamp) }
+
+    private static func word(_ text: String, _ type: ValueType) -> Int64? {
+        var text = text
+        return text.withUTF8 { parseWord(UnsafeRawBufferPointer($0), type) }
+    }
+}
+
 /// What is left of a timestamp behind its days. The product may leave 64 bits at their end; the difference does not.
 @inline(__always)
 func secondOfDay(_ seconds: Int64, _ days: Int64) -> Int64 { seconds &- days &* secondsPerDay }

@@ -30,6 +30,21 @@ struct TerminalTests {
         #expect(lines == ["city          n", "────────  ─────", "東京          7", "a\\u{1B}b  1,234"])
     }
 
+    @Test("A dictionary shows days and times, and not how programs count them")
+    func bounds() {
+        func values(_ type: String, _ lower: Double, _ upper: Double) -> String {
+            CatalogueView.values(
+                DatasetDetail.Column(
+                    name: "x", type: type, description: "", nullable: true, lower: lower, upper: upper,
+                    resolution: nil, domain: nil, role: nil))
+        }
+        #expect(values("date", 18_262, 19_357) == "2020-01-01 to 2022-12-31")
+        #expect(values("date", -719_528, 0) == "0000-01-01 to 1970-01-01")
+        #expect(values("timestamp", 1_577_836_800, 1_672_531_199) == "2020-01-01T00:00:00Z to 2022-12-31T23:59:59Z")
+        #expect(values("integer", 1920, 2010) == "1920 to 2010" && values("integer", 0, 250_000) == "0 to 250,000")
+        #expect(values("real", 0, 0.5) == "0 to 0.5")
+    }
+
     @Test("The last column wraps at the terminal's edge, below its own start")
     func wrapping() {
         let narrow = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: 32)
@@ -57,6 +72,10 @@ struct TerminalTests {
         #expect(NumberText.integer(Int64.min) == "-9,223,372,036,854,775,808")
         #expect(NumberText.significant(0.0000001234) == "1.234e-7")
         #expect(NumberText.significant(12345.678, digits: 6) == "12,345.68")
+        for value in [0.00010080123, 0.0001009, 1.00001, 9.9995, 12_345.6, 3e-9] {
+            let shown = Double(NumberText.significantAtLeast(value).replacing(",", with: "")) ?? 0
+            #expect(shown >= value && shown <= value * 1.001)
+        }
         #expect(NumberText.decimals(forHalfWidth: 0.034) == 3)
         #expect(NumberText.decimals(forHalfWidth: 34) == 0)
     }

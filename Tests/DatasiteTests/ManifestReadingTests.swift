@@ -269,11 +269,11 @@ struct ManifestReadingTests {
         #expect(Timestamp.text(-1) == "1969-12-31T23:59:59Z")
         var seconds: Int64 = -3_000_000_000
         while seconds < 250_000_000_000 {
-            #expect(Timestamp.seconds(Timestamp.text(seconds)[...]) == seconds)
+            #expect(CivilText.seconds(Timestamp.text(seconds)) == seconds)
             seconds += 86_400 * 131 + 12_347
         }
         for wrong in ["2023-02-29", "2024-13-01", "2024-1-1", "x", "", "2024-00-10"] {
-            #expect(Timestamp.days(wrong[...]) == nil)
+            #expect(CivilText.days(wrong) == nil)
         }
     }
 }

@@ -9,6 +9,18 @@ import Testing
 
 @Suite("The owner's folder, users and datasets")
 struct OwnerTests {
+    @Test("A name that is taken but for its case is taken: FROM and JOIN find tables regardless of case")
+    func namesInCase() throws {
+        let test = try TestSite()
+        for name in ["visits", "Visits", "VISITS"] {
+            let found = #expect(throws: Problem.self) {
+                try test.add(name, policy: "{loss: pure, total: {epsilon: 1}, approval: automatic}")
+            }
+            #expect(found?.detail.hasPrefix("there is a dataset visits") == true)
+        }
+        #expect(try test.integer("SELECT count(*) FROM datasets") == 1)
+    }
+
     @Test("A folder that others may enter is refused, and keys are for the owner alone")
     func modes() throws {
         let test = try TestSite()

@@ -194,6 +194,24 @@ struct MeasurementTests {
         for (value, truth) in zip(Self.numbers(left, 2), [0, 960, 0] as [Double]) { #expect(abs(value - truth) <= 8) }
     }
 
+    @Test("Of two tables whose names differ in case alone, the one that is spelt so is read")
+    func namesInCase() throws {
+        var (lookup, dataset) = (Fixtures.plans, Fixtures.clinics)
+        (lookup.name, dataset.name) = ("Plans", "PLANS")
+        let context = PlanningContext(
+            datasets: [Fixtures.visits, Fixtures.clinics, dataset], lookups: [lookup, Fixtures.plans],
+            regime: Fixtures.zCDP)
+        func plan(_ table: String, _ condition: String) throws -> Plan {
+            try Planner.plan(
+                Question(sql: "SELECT COUNT(*) FROM visits JOIN \(table) \(condition)", budget: .rho(0.1)), in: context)
+        }
+        #expect(try plan("plans", "USING (plan)").lookups == ["plans"])
+        #expect(try plan("Plans", "USING (plan)").lookups == ["Plans"])
+        #expect(try plan("PLANS", "ON visits.person = PLANS.patient").datasets == ["visits", "PLANS"])
+        // Spelt in no table's way, it is the first lookup table's.
+        #expect(try plan("pLANS", "USING (plan)").lookups == ["Plans"])
+    }
+
     @Test("Two private tables join on their unit")
     func join() throws {
         let scores = (0..<400).map { [Value.text("p\($0)"), .real(Double($0 % 2))] }

@@ -33,8 +33,8 @@ enum AnswerEncoding {
         case .real(let number): number.isFinite ? .real(number) : .null
         case .text(let text): .text(text)
         case .boolean(let flag): .boolean(flag)
-        case .date(let days): .text(Timestamp.date(days))
-        case .timestamp(let seconds): .text(Timestamp.text(seconds))
+        case .date(let days): CivilText.date(days).map(Scalar.text) ?? .null
+        case .timestamp(let seconds): CivilText.timestamp(seconds).map(Scalar.text) ?? .null
         }
     }
 

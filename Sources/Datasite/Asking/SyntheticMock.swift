@@ -57,8 +57,8 @@ extension Datasite {
         case (.integer(let number), _): .integer(number)
         case (.real(let number), _): .real(number)
         case (.boolean(let flag), _): .boolean(flag)
-        case (.text(let text), .date): Timestamp.days(text[...]).map(Value.date) ?? .null
-        case (.text(let text), .timestamp): Timestamp.seconds(text[...]).map(Value.timestamp) ?? .null
+        case (.text(let text), .date): CivilText.days(text).map(Value.date) ?? .null
+        case (.text(let text), .timestamp): CivilText.seconds(text).map(Value.timestamp) ?? .null
         case (.text(let text), _): .text(text)
         case (.null, _): .null
         }

@@ -95,9 +95,9 @@ enum ColumnReader {
             if text == "true" { return .boolean(true) }
             if text == "false" { return .boolean(false) }
         case .date:
-            if let days = Timestamp.days(text[...]) { return .date(days) }
+            if let days = CivilText.days(text) { return .date(days) }
         case .timestamp:
-            if let seconds = Timestamp.seconds(text[...]) { return .timestamp(seconds) }
+            if let seconds = CivilText.seconds(text) { return .timestamp(seconds) }
         }
         throw value.problem("expected \(words(type))")
     }

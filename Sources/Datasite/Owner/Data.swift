@@ -64,9 +64,12 @@ extension Datasite {
         if let replacing, replacing != manifest.name {
             throw Problem.invalidManifest("the manifest is of \(manifest.name), not of \(replacing)")
         }
-        if replacing == nil, try catalogue().datasets[manifest.name] != nil {
+        // FROM and JOIN find tables regardless of case, as they do columns.
+        let taken = try catalogue().datasets.keys.first { $0.lowercased() == manifest.name.lowercased() }
+        if replacing == nil, let taken {
             throw Problem.conflict(
-                "there is a dataset \(manifest.name)", hint: "`parley data version` replaces its rows")
+                "there is a dataset \(taken)" + (taken == manifest.name ? "" : " (case does not count)"),
+                hint: "`parley data version` replaces its rows")
         }
         return try reportingProblems {
             try FileColumns.check(file, against: document)

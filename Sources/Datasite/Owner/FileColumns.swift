@@ -98,7 +98,7 @@ enum FileColumns {
     /// exponent or a timestamp.
     static func isValue(_ cell: String) -> Bool {
         guard cell.utf8.contains(where: { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return false }
-        return !cell.contains { $0.isLetter || $0 == "_" } || Double(cell) != nil || Timestamp.seconds(cell[...]) != nil
+        return !cell.contains { $0.isLetter || $0 == "_" } || Double(cell) != nil || CivilText.seconds(cell) != nil
     }
 
     /// The first bytes of a file, inflated and in UTF-8, without a byte order mark, and how they are read.

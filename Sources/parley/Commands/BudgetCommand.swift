@@ -40,7 +40,7 @@ enum BudgetView {
         }
         terminal.write(table.render(on: terminal))
         if let least = report.leastCharge, least.amount > 0 {
-            terminal.line("  A question costs at least \(least.shortText).")
+            terminal.line("  A question costs at least \(least.leastText).")
         }
         if let raised = report.raised { terminal.line("  Raised \(PrintableText.escape(raised)).") }
         if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta

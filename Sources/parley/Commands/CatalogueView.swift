@@ -1,3 +1,4 @@
+import Datasite
 import DatasiteProtocol
 
 /// A dataset's public page: what it holds, what one person contributes, what may be asked at what price.
@@ -50,7 +51,7 @@ struct CatalogueView {
             ("budget, all", detail.total), ("budget, you", detail.perResearcher), ("a question", detail.perQuestion),
             ("at least", detail.leastCharge.flatMap { $0.amount > 0 ? $0 : nil }),
         ] {
-            if let loss { rows.append([label, loss.text]) }
+            if let loss { rows.append([label, label == "at least" ? loss.leastText : loss.text]) }
         }
         if !detail.windows.isEmpty { rows.append(["rate limits", detail.windows.joined(separator: "; ")]) }
         if detail.summary.kind != "lookup" {
@@ -70,17 +71,26 @@ struct CatalogueView {
             titles: ["column", "type", "values", "description"],
             rows: columns.map { column in
                 let type = column.type + (column.nullable ? "?" : "") + (column.role.map { " (\($0))" } ?? "")
-                return [column.name, type, values(column), column.description]
+                return [column.name, type, Self.values(column), column.description]
             })
     }
 
-    private func values(_ column: DatasetDetail.Column) -> String {
+    static func values(_ column: DatasetDetail.Column) -> String {
         if let domain = column.domain {
             let shown = domain.prefix(6).map(\.text).joined(separator: ", ")
             return domain.count > 6 ? shown + ", … (\(domain.count))" : shown
         }
         guard let lower = column.lower, let upper = column.upper else { return "" }
-        return "\(NumberText.significant(lower)) to \(NumberText.significant(upper, digits: 6))"
+        let range = [lower, upper].map { bound -> String in
+            switch column.type {
+            // Days and seconds since 1970 are for programs.
+            case "date", "timestamp": DisplayedTime.text(bound, isDate: column.type == "date")
+            // A year has no comma.
+            case "integer" where abs(bound) < 10_000: "\(Int(bound))"
+            default: NumberText.significant(bound, digits: 6)
+            }
+        }
+        return range.joined(separator: " to ")
     }
 
     /// The mock rows, as many columns as fit.

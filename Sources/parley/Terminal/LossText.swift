@@ -20,6 +20,11 @@ extension Loss {
         return "ρ \(NumberText.significant(rho ?? 0)), δ \(NumberText.significant(delta, digits: 3))"
     }
 
+    /// What a question must cost at least: never rounded to less.
+    var leastText: String {
+        "\(kind == "pure" ? "ε" : "ρ") \(NumberText.significantAtLeast(amount))"
+    }
+
     /// The amount that adds up: epsilon, or rho.
     var amount: Double { kind == "pure" ? epsilon ?? 0 : rho ?? 0 }
 }

@@ -30,6 +30,15 @@ enum NumberText {
         return fixed(value, decimals: text.contains(".") ? digits - 4 : 0)
     }
 
+    /// The same, but never less than the value: of what must at least be spent.
+    static func significantAtLeast(_ value: Double, digits: Int = 4) -> String {
+        guard value.isFinite, value > 0, Double(String(format: "%.\(digits)g", value)) ?? value < value else {
+            return significant(value, digits: digits)
+        }
+        let step = pow(10, log10(value).rounded(.down) - Double(digits - 1))
+        return significant(value + step / 2, digits: digits)
+    }
+
     /// The decimals that show two significant digits of an uncertainty of that size.
     static func decimals(forHalfWidth halfWidth: Double) -> Int {
         guard halfWidth.isFinite, halfWidth > 0 else { return 2 }
