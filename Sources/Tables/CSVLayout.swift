@@ -121,12 +121,13 @@ public struct CSVHeader {
     }
 
     /// The names with an empty one before them, if the next row has one field more: R writes the names of a table's rows
-    /// and no name for them.
+    /// and no name for them. Not where that row only ends with a delimiter.
     public func names(withRowNames start: UnsafeRawBufferPointer, _ format: CSVFormat) -> [String] {
         var place = bytes
         while place < start.count, start[place] == 0x0a || start[place] == 0x0d { place += 1 }
         let row = CSVHeader(UnsafeRawBufferPointer(rebasing: start[place...]), format)
-        return row?.names.count == names.count + 1 ? [""] + names : names
+        guard let row, row.names.count == names.count + 1, row.names.last != "" else { return names }
+        return [""] + names
     }
 }
 

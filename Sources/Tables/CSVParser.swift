@@ -80,7 +80,8 @@ struct CSVParser {
         if state.plan.isSurvey { return Field(kind: .other, column: column) }
         if let interner = intake.interner {
             // What stands for null is no text, however often it was seen.
-            return Field(kind: intake.schema.form.missing.isEmpty ? .text : .other, column: column, texts: interner.table)
+            return Field(
+                kind: intake.schema.form.missing.isEmpty ? .text : .other, column: column, texts: interner.table)
         }
         guard intake.readsPlainNumbers, intake.schema.form.epochTicks == nil else {
             return Field(kind: .other, column: column)
@@ -396,9 +397,7 @@ struct CSVParser {
     private mutating func broken(_ expected: String) -> Int {
         result.isBroken = true
         wrongCells.removeAll(keepingCapacity: true)
-        var error = RowError(line: line, column: nil, expected: expected)
-        error.isOfFile = true
-        result.wrong.append(error)
+        result.wrong.append(RowError(line: line, column: nil, expected: expected))
         return -1
     }
 }

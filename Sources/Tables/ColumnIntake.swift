@@ -52,7 +52,7 @@ final class ColumnIntake {
             case .integer: "an integer"
             case .real: "a number"
             case .timestamp where schema.form.epochTicks != nil: "a time as a number since 1970"
-            case .text: "UTF-8 text"
+            case .text: RowError.text
             case .boolean: "true or false"
             case .date: "a date as YYYY-MM-DD"
             case .timestamp: "a time as YYYY-MM-DDTHH:MM:SSZ"

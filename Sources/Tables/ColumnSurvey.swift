@@ -21,8 +21,8 @@ public struct ColumnSurvey: Sendable, Hashable {
 
     private static func isCode(_ field: UnsafeRawBufferPointer) -> Bool {
         let digits = field.drop { $0 == 0x2d || $0 == 0x2b }
-        guard digits.count > 1, digits.allSatisfy({ decimalDigit($0) != nil }) else { return false }
-        return digits.first == 0x30 || parseWord(field, .integer) == nil
+        if digits.first == 0x30, let second = digits.dropFirst().first, decimalDigit(second) != nil { return true }
+        return digits.allSatisfy { decimalDigit($0) != nil } && parseWord(field, .integer) == nil
     }
 
     /// What was seen in some rows and in others.

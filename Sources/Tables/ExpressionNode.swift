@@ -151,8 +151,10 @@ final class ExpressionProgram {
 
     /// For a plan, in which what is compiled is weighed and never evaluated: of lookup tables only the schema matters, and
     /// how many rows they have. And for rows that are not stored: their columns' results are set from outside.
-    init(columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double] = [], capacity: Int = RowChunk.capacity)
-    {
+    init(
+        columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double] = [],
+        capacity: Int = RowChunk.capacity
+    ) {
         self.columns = columns
         source = nil
         self.lookups = lookups
@@ -291,7 +293,6 @@ final class ExpressionProgram {
         nodes.append(node)
         return convert(node, to: type)
     }
-
 
     private func null(_ type: ValueType) -> ExpressionNode {
         type == .real ? constant(.nan) : constant(ColumnEncoding.null, type)

@@ -23,7 +23,9 @@ public struct FieldForm: Sendable, Hashable {
         var isWhole = true
         for byte in trim(text) {
             if isWhole, byte == thousands {
-                guard plain.last.map({ decimalDigit($0) != nil }) ?? false, sinceSeparator ?? 3 == 3 else { return false }
+                guard plain.last.map({ decimalDigit($0) != nil }) ?? false, sinceSeparator ?? 3 == 3 else {
+                    return false
+                }
                 sinceSeparator = 0
                 continue
             }

@@ -6,14 +6,20 @@ public struct RowError: Error, Sendable, Hashable, Codable {
     public var column: String?
     /// What was expected, in words.
     public var expected: String
-    /// Whether the file cannot be read on from here, whatever becomes of wrong rows.
-    public var isOfFile = false
 
     public init(line: Int, column: String?, expected: String) {
         self.line = line
         self.column = column
         self.expected = expected
     }
+}
+
+extension RowError {
+    /// What is expected where bytes are no characters.
+    static let text = "UTF-8 text"
+
+    /// Whether the bytes are no characters in the file's encoding.
+    public var isNoText: Bool { expected.hasPrefix(Self.text) && !expected.contains(";") }
 }
 
 extension RowError: CustomStringConvertible {

@@ -62,6 +62,15 @@ public final class IngestWorker: Sendable {
         if let refusal { throw refusal }
     }
 
+    /// Adds rows of a table that has the plan's columns, to be bounded again with those of a file (PRIVACY.md, rule 11).
+    public func append(rowsOf table: Table, _ range: Range<Int>) throws(RowError) {
+        let range = range.clamped(to: 0..<table.rowCount)
+        guard table.columns.count == plan.schema.columns.count else {
+            throw RowError(line: 0, column: nil, expected: "the same columns as before")
+        }
+        try append(range.map { row in table.columns.indices.map { table.value($0, row) } }, from: range.lowerBound + 1)
+    }
+
     /// What a survey has seen, by column.
     public var surveys: [ColumnSurvey] {
         state.withLock { state in

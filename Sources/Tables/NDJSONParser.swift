@@ -26,7 +26,9 @@ public struct NDJSONLayout: Sendable, Hashable {
     /// Nil where the member is neither declared nor ignored.
     func place(of name: [UInt8]) -> Place? {
         if let place = names[name] { return place }
-        if let column = folded[Array(String(decoding: name, as: UTF8.self).lowercased().utf8)] { return .column(column) }
+        if let column = folded[Array(String(decoding: name, as: UTF8.self).lowercased().utf8)] {
+            return .column(column)
+        }
         return ignoresRest ? .ignored : nil
     }
 

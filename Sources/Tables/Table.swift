@@ -108,6 +108,22 @@ public final class Table: Sendable {
         return shared
     }
 
+    /// One cell: for a table that is made of this one, and for tests.
+    func value(_ column: Int, _ row: Int) -> Value {
+        let stored = columns[column]
+        let type = schema.columns[column].type
+        if type == .real {
+            var value = 0.0
+            stored.loadReals(from: row, count: 1, into: &value)
+            return value.isNaN ? .null : .real(value)
+        }
+        var word: Int64 = 0
+        stored.loadIntegers(from: row, count: 1, into: &word)
+        if word == ColumnEncoding.null { return .null }
+        guard type == .text, let dictionary = stored.dictionary else { return Value(word: word, type: type) }
+        return .text(String(decoding: dictionary.bytes(of: Int(word)), as: UTF8.self))
+    }
+
     /// The rows of a unit.
     @inline(__always)
     func rows(ofUnit unit: Int) -> Range<Int> {

@@ -169,7 +169,7 @@ struct DeclaredBoundsTests {
     func codes() throws {
         func type(_ values: String...) throws -> Substring? {
             let file = try test.file("codes", "code,v\n" + values.map { "\($0),6\n" }.joined())
-            let lines = try Datasite.describe(file).split(separator: "\n")
+            let lines = try Datasite.describe(file).text.split(separator: "\n")
             let name = try #require(lines.firstIndex { $0.hasPrefix("  - name: code") })
             return lines[name + 1].split(separator: " ").last
         }

@@ -116,7 +116,7 @@ struct IngestTests {
         arguments: [
             ("person,plan,cost\n1,a,1\n2,b,secret\n", "line 3, column 'cost': expected a number or nothing"),
             ("person,plan\n1,a\n", "line 1, column 'cost': expected a header that names this column"),
-            ("person,plan,cost\n1,\"a,1\n", "line 3: expected a closing quote"),
+            ("person,plan,cost\n1,\"a,1\n", "line 2: expected a closing quote for the one that opens here"),
             ("", "the file is empty"),
             (
                 "person,plan,cost\n1,a,1\n2,a,1\n3,a,1\n",

@@ -148,7 +148,7 @@ struct CSVTests {
             ("u,t,x,i,d,b,s\n1,,,9223372036854775808,,,\n", 2, "i", "an integer or nothing"),
             ("u,t,x,i,d,b,s\n1,,,,,\n", 2, nil, "7 fields"),
             ("u,t,x,i,d,b,s\n1,,,,,,\n1,,,,,,,secret\n", 3, nil, "7 fields"),
-            ("u,t,x,i,d,b,s\n1,\"secret,,,,,\n", 3, nil, "a closing quote"),
+            ("u,t,x,i,d,b,s\n1,\"secret,,,,,\n", 2, nil, "a closing quote for the one that opens here"),
             ("u,t,x,i,d,b,s\n1,sec\"ret,,,,,\n", 2, nil, "a quote only around whole fields"),
             ("u,t,x,i,d,b,s\n1,\"a\"b,,,,,\n", 2, nil, "a delimiter or the end of the row behind a quote"),
             ("", 1, nil, "a header with the columns' names"),

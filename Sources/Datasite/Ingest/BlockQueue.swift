@@ -74,7 +74,9 @@ final class BlockQueue: Sendable {
             var examples: [RowError] = []
             var lines = headerLines
             for case .some(let result) in state.results {
-                if let error = result.refusal(policy, linesBefore: lines) { throw IngestError.wrongRow(error) }
+                if let error = result.refusal(policy, linesBefore: lines) {
+                    throw result.isBroken ? IngestError.brokenRow(error) : .wrongRow(error)
+                }
                 for var error in result.wrong where examples.count < IngestReport.exampleLimit {
                     error.line += lines + 1
                     examples.append(error)

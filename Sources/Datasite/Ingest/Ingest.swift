@@ -49,6 +49,8 @@ enum IngestError: Error, Hashable {
     /// The file is not compressed as it claims.
     case damagedCompression
     case wrongRow(RowError)
+    /// Where rows begin is not known from there on.
+    case brokenRow(RowError)
     /// One row is longer than a row may be, or a quote is never closed: the line on which it starts.
     case rowTooLong(line: Int)
     /// More rows or units than the manifest's capacity.
@@ -67,10 +69,14 @@ enum IngestError: Error, Hashable {
 }
 
 extension IngestError {
-    /// Whether another policy for wrong rows would go on here: a wrong cell or a wrong row, and not a file that has no rows.
-    var mayBePassedOver: Bool {
-        guard case .wrongRow(let error) = self else { return false }
-        return error.line > 1 && !error.isOfFile
+    /// The next step, where there is one.
+    var hint: String? {
+        guard case .wrongRow(let error) = self, error.line > 1 else { return nil }
+        if error.isNoText {
+            return "if the file is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
+        }
+        return "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong "
+            + "cell becomes nothing) or --on-error skip-unit (its unit's rows are left out)"
     }
 }
 
@@ -79,7 +85,7 @@ extension IngestError: CustomStringConvertible {
         switch self {
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
         case .damagedCompression: "the file is not whole: its gzip data is damaged or cut off"
-        case .wrongRow(let error): "\(error)"
+        case .wrongRow(let error), .brokenRow(let error): "\(error)"
         case .rowTooLong(let line): "line \(line): the row does not end; is a quote never closed?"
         case .overCapacity(let what, let capacity):
             "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"
@@ -98,14 +104,14 @@ extension IngestError: CustomStringConvertible {
 }
 
 /// Reads a file into a table's files in `directory`, which must not exist: it appears whole and synchronised to the disk,
-/// or not at all. `directory`'s parent must exist.
+/// or not at all. `directory`'s parent must exist. `base`: a table of the same columns and units whose rows are added too.
 ///
 /// The table does not depend on the order of the file's rows, the number of threads or the size of blocks. Where `progress`
 /// throws, the ingest ends with its error.
 @discardableResult
 func ingest(
     file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
-    progress: @Sendable (IngestProgress) throws -> Void = { _ in }
+    base: Table? = nil, progress: @Sendable (IngestProgress) throws -> Void = { _ in }
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
     let plan = IngestPlan(
@@ -114,6 +120,7 @@ func ingest(
     let writer = try TableWriter(directory: directory)
     do {
         var run = try IngestRun(file: file, plan: plan, options: options, spillingTo: writer.partial)
+        if let base { try run.take(base) }
         try run.read(progress)
         let report = try run.assemble(writer, progress)
         if report.rowsKept > manifest.capacityRows {

@@ -22,6 +22,18 @@ struct IngestRun {
         spill = SpillFile(directory: folder)
     }
 
+    /// Takes the rows of the table that the file's are added to.
+    func take(_ table: Table) throws {
+        let worker = workers[0]
+        for start in stride(from: 0, to: table.rowCount, by: 1 << 16) {
+            do throws(RowError) { try worker.append(rowsOf: table, start..<start + 1 << 16) } catch {
+                throw IngestError.wrongRow(error)
+            }
+            guard worker.heldBytes.texts <= options.textBytes else { throw IngestError.tooManyTexts }
+            if worker.heldBytes.rows > options.memoryBytes / workers.count { try spill.take(worker.takeRows(), of: 0) }
+        }
+    }
+
     /// Parses block after block, each worker for itself.
     mutating func read(_ progress: @Sendable (IngestProgress) throws -> Void) throws {
         let (input, workers, spill, options) = (input, workers, spill, options)

@@ -41,7 +41,8 @@ struct FileSurvey {
         guard !start.text.isEmpty else { throw Problem.invalidData("the file is empty") }
         if form.encoding == nil, FileColumns.isWestern(start.text, isCut: !start.isWhole) {
             self.form.encoding = .windows1252
-            notes.append("the file is not UTF-8: drafted as Windows-1252 (Latin-1), which fits any bytes; look at its accents")
+            notes.append(
+                "the file is not UTF-8: drafted as Windows-1252 (Latin-1), which fits any bytes; look at its accents")
             start = try FileColumns.beginning(of: file, bytes: 1 << 20, self.form)
         }
         try FileColumns.requireText(start.text, isCut: !start.isWhole)
@@ -122,7 +123,7 @@ struct FileSurvey {
                     if readings[index].type == .text, blocks >= textBlocks { continue }
                     let result = look(&readings[index], range, buffer, reader.rowFormat)
                     if result.isBroken, let error = result.refusal(.null, linesBefore: lines) {
-                        throw IngestError.wrongRow(error)
+                        throw IngestError.brokenRow(error)
                     }
                     if irregular == nil, var error = result.wrong.first(where: { $0.column == nil }) {
                         error.line += lines + 1
@@ -213,7 +214,8 @@ struct FileSurvey {
 
     /// What people write for nothing.
     private static let markers = [
-        "NA", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "None", "none", "nil", "NaN", "nan", ".", "..", "-", "--", "?",
+        "NA", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "None", "none", "nil", "NaN", "nan", ".", "..", "-", "--",
+        "?",
         "missing", "-9", "-99", "-999", "-9999",
     ]
 

@@ -28,9 +28,12 @@ extension Datasite {
         try reportingProblems {
             // By the manifest's own reader, so that what is drafted is read as it was drafted.
             let written = DraftText.form(options)
-            let keys = written.isEmpty ? [:] : try YAMLValue.document(written.joined(separator: "\n")).mapping([
-                "missing", "numbers", "encoding",
-            ])
+            let keys =
+                written.isEmpty
+                ? [:]
+                : try YAMLValue.document(written.joined(separator: "\n")).mapping([
+                    "missing", "numbers", "encoding",
+                ])
             var form = FileForm()
             form.encoding = try keys["encoding"].map(ManifestDocument.encoding)
             let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
@@ -46,7 +49,9 @@ enum DraftText {
     /// How the file is written, as the manifest says it.
     static func form(_ options: DraftOptions) -> [String] {
         var lines: [String] = []
-        if !options.missing.isEmpty { lines.append("missing: [\(options.missing.map(quoted).joined(separator: ", "))]") }
+        if !options.missing.isEmpty {
+            lines.append("missing: [\(options.missing.map(quoted).joined(separator: ", "))]")
+        }
         let numbers = [("decimal", options.decimal), ("thousands", options.thousands)]
             .compactMap { key, value in value.map { "\(key): \(quoted($0))" } }
         if !numbers.isEmpty { lines.append("numbers: {\(numbers.joined(separator: ", "))}") }

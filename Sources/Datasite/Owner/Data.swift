@@ -54,8 +54,22 @@ extension Datasite {
             file, manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil, progress)
     }
 
+    /// Adds a file's rows to a dataset's, as a new version under its present manifest: a unit's rows of both are bounded
+    /// together (PRIVACY.md, rule 11), the population's ledger goes on, and requests that wait for approval lapse.
+    public func append(
+        to name: String, file: String, onError: OnError = .refuse,
+        progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
+    ) throws -> AdditionReport {
+        let stored = try read { db in
+            try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
+        }
+        guard let stored else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
+        return try add(file, stored, onError, replacing: name, keepsPolicy: true, appends: true, progress)
+    }
+
     private func add(
         _ file: String, _ text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
+        appends: Bool = false,
         _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         try requireSound()
@@ -76,8 +90,10 @@ extension Datasite {
             try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
             do {
-                let report = try load(file, document, onError, addition, progress)
-                try install(addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy)
+                let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
+                let report = try load(file, document, onError, addition, base, progress)
+                try install(
+                    addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy, base: base?.version)
                 tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
                 return report
             } catch {
@@ -89,7 +105,7 @@ extension Datasite {
 
     private func load(
         _ file: String, _ document: ManifestDocument, _ onError: OnError, _ addition: VersionLock,
-        _ progress: @Sendable (Double) throws -> Void
+        _ base: Catalogue.Entry?, _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         let manifest = document.manifest
         var options = IngestOptions()
@@ -104,7 +120,8 @@ extension Datasite {
         let report: IngestReport
         do {
             report = try ingest(
-                file: file, manifest: manifest, key: key, into: addition.directory, options: options
+                file: file, manifest: manifest, key: key, into: addition.directory, options: options,
+                base: try base.map { try self.table($0) }
             ) { step in
                 switch step.stage {
                 case .reading: try progress(0.6 * step.fraction)
@@ -113,7 +130,7 @@ extension Datasite {
                 }
             }
         } catch let error as IngestError {
-            throw Problem.invalidData("\(error)", hint: error.mayBePassedOver ? Self.passingOver : nil)
+            throw Problem.invalidData("\(error)", hint: error.hint)
         } catch is CancellationError {
             throw Problem.conflict("the addition was interrupted: nothing was added")
         }
@@ -138,10 +155,6 @@ extension Datasite {
             units: manifest.lookupKey == nil ? report.units : nil,
             warnings: warnings)
     }
-
-    private static let passingOver =
-        "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong cell "
-        + "becomes nothing) or --on-error skip-unit (its unit's rows are left out)"
 
     private static func remarks(_ report: IngestReport, _ manifest: Manifest) -> [String] {
         var remarks: [String] = []
@@ -191,7 +204,7 @@ extension Datasite {
 
     private func install(
         _ addition: VersionLock, _ document: ManifestDocument, _ text: String, replacing: String?,
-        keepsPolicy: Bool
+        keepsPolicy: Bool, base: String? = nil
     ) throws {
         let version = addition.version
         let manifest = document.manifest
@@ -203,6 +216,11 @@ extension Datasite {
                 arguments: [manifest.name])
             guard (old == nil) == (replacing == nil) else {
                 throw Problem.conflict("the dataset \(manifest.name) was added or removed meanwhile")
+            }
+            guard base == nil || old?["version"] == base else {
+                throw Problem.conflict(
+                    "the dataset \(manifest.name) has a new version meanwhile, whose rows are not in this one",
+                    hint: "append to it once more")
             }
             if let old { try Self.checkSuccession(of: old, by: manifest) }
             var population = old?["population"] as Int64?

@@ -18,7 +18,8 @@ enum FileColumns {
         guard names.contains(where: { declared.contains($0.lowercased()) }) else {
             throw Problem.invalidData(
                 "line 1 names none of the manifest's columns",
-                hint: "the first line must hold the columns' names, separated by commas, semicolons, tabulators or bars")
+                hint: "the first line must hold the columns' names, separated by commas, semicolons, tabulators or bars"
+            )
         }
         // What names every declared column is a header, whatever else it names. What does not may be a row.
         let named = Set(names.map { $0.lowercased() })
@@ -107,7 +108,8 @@ enum FileColumns {
     ) throws -> (text: [UInt8], format: IngestOptions.Format, isWhole: Bool) {
         var options = IngestOptions()
         options.form = form
-        do { return try BlockReader.beginning(of: file, bytes: bytes, options: options) } catch let error as IngestError {
+        do { return try BlockReader.beginning(of: file, bytes: bytes, options: options) } catch let error as IngestError
+        {
             throw Problem.invalidData("\(error)")
         }
     }

@@ -21,7 +21,7 @@ struct DataDescribe: AsyncParsableCommand {
             """)
 
     @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
-    @Option(parsing: .unconditional, help: "What stands for a missing value; may be given several times.")
+    @Option(parsing: .unconditionalSingleValue, help: "What stands for a missing value; may be given several times.")
     var missing: [String] = []
     @Option(help: "The decimal point of the file's numbers: . or ,") var decimal: String?
     @Option(help: "What separates thousands in the file's numbers.") var thousands: String?
@@ -33,7 +33,7 @@ struct DataDescribe: AsyncParsableCommand {
         (options.thousands, options.encoding) = (thousands, encoding)
         let draft = try Datasite.describe(file, options: options)
         Terminal.output.write(draft.text)
-        let terminal = Terminal.error
+        let terminal = Terminal.diagnostics
         for note in draft.notes { terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(note)) }
     }
 }
@@ -96,6 +96,39 @@ struct DataVersion: AsyncParsableCommand {
         }
         progress.finish()
         show(report, "Replaced")
+    }
+}
+
+struct DataAppend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "append", abstract: "Add a file's rows to a dataset's, as a new version of its table.",
+        discussion: """
+            What one person has in the old rows and in the new counts together against the most that she may have. What \
+            has been spent of the people's budget stays spent. Rows that are in both files are there twice.
+
+              parley data append visits december.csv
+            """)
+
+    @OptionGroup var site: SiteOptions
+    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, as its manifest declares it.", completion: .file()) var file:
+        String
+    @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
+    var onError: OnError = .refuse
+
+    func run() async throws {
+        let site = try site.open()
+        let progress = Progress("Appending")
+        defer { progress.finish() }
+        let (dataset, file, onError) = (dataset, file, onError)
+        let report = try await Interruption.watching { check in
+            try site.append(to: dataset, file: file, onError: onError) { fraction in
+                try check()
+                progress.update(fraction)
+            }
+        }
+        progress.finish()
+        show(report, "Appended to")
     }
 }
 
