@@ -5,7 +5,7 @@ import Query
 import Synchronization
 import Tables
 
-/// How a file is read.
+/// How a file is read. A Parquet file is told by how it begins.
 struct IngestOptions: Sendable {
     enum Format: Sendable, Hashable {
         /// By the file's name: .ndjson, .jsonl (with or without .gz) are NDJSON, .tsv and .tab are separated by
@@ -47,6 +47,7 @@ enum IngestError: Error, Hashable {
     /// The file is not compressed as it claims.
     case damagedCompression
     case wrongRow(RowError)
+    case parquet(ParquetError)
     /// One row is longer than a row may be, or a quote is never closed: the line on which it starts.
     case rowTooLong(line: Int)
     /// More rows or units than the manifest's capacity.
@@ -66,6 +67,7 @@ extension IngestError: CustomStringConvertible {
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
         case .damagedCompression: "the file is not whole: its gzip data is damaged or cut off"
         case .wrongRow(let error): "\(error)"
+        case .parquet(let error): "\(error)"
         case .rowTooLong(let line): "line \(line): the row does not end; is a quote never closed?"
         case .overCapacity(let what, let capacity):
             "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"

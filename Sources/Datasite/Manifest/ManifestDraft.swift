@@ -44,9 +44,15 @@ struct ManifestDraft {
 
     private let file: String
     private var guesses: [Guess] = []
+    /// Columns that a manifest cannot declare, and why.
+    private var unread: [(name: String, words: String)] = []
 
     init(_ file: String) throws {
         self.file = file
+        if let parquet = try FileColumns.parquet(file) {
+            try take(parquet.columns)
+            return
+        }
         let start = try FileColumns.beginning(of: file, bytes: Self.sampledBytes)
         guard !start.isEmpty else { throw Problem.invalidData("the file is empty") }
         try FileColumns.requireText(start, isCut: start.count + 3 >= Self.sampledBytes)
@@ -56,6 +62,18 @@ struct ManifestDraft {
             sample(lines: start)
         }
         guard !guesses.isEmpty else { throw Problem.invalidData("the file has no columns") }
+    }
+
+    /// A file that says what its columns are.
+    private mutating func take(_ columns: [ParquetColumn]) throws {
+        for column in columns {
+            if let type = column.type {
+                guesses.append(Guess(name: column.name, types: [type], isNullable: true, isSeen: true))
+            } else {
+                unread.append((column.name, column.words))
+            }
+        }
+        guard !guesses.isEmpty else { throw Problem.invalidData("the file has no columns that are read") }
     }
 
     static func reads(_ field: String, as type: ValueType) -> Bool {
@@ -165,6 +183,11 @@ struct ManifestDraft {
             "columns:",
         ]
         for guess in guesses { lines += Self.lines(guess) }
+        if !unread.isEmpty {
+            lines += ["", "# Of kinds that are not read."]
+            lines.append("ignore:")
+            lines += unread.map { "  - \(Self.quoted($0.name))  # \($0.words)" }
+        }
         return lines.joined(separator: "\n") + "\n"
     }
 

@@ -9,6 +9,7 @@ import Tables
 /// A first line that is no header is a person's record: nothing of it is shown, neither in a draft nor in an error.
 enum FileColumns {
     static func check(_ file: String, against document: ManifestDocument) throws {
+        if let parquet = try parquet(file) { return try check(parquet.columns.map(\.name), against: document) }
         guard let format = csvFormat(file) else { return }
         let names = try header(try beginning(of: file, bytes: 1 << 20), format)
         // An empty file has an error of its own.
@@ -29,12 +30,36 @@ enum FileColumns {
                 "columns of the manifest are missing in line 1: \(missing.prefix(5).joined(separator: ", "))",
                 hint: "is a name misspelt? What else stands there is not shown, since it may be a row's")
         }
+        try refuseExtra(names, declared, document)
+    }
+
+    /// The columns of a file that says which it has.
+    private static func check(_ names: [String], against document: ManifestDocument) throws {
+        let declared = document.manifest.schema.columns.map(\.name)
+        let named = Set(names.map { $0.lowercased() })
+        let missing = declared.filter { !named.contains($0.lowercased()) }
+        guard missing.isEmpty else {
+            throw Problem.invalidData(
+                "columns of the manifest are missing in the file: \(missing.prefix(5).joined(separator: ", "))",
+                hint: "is a name misspelt? `parley data describe` shows the file's")
+        }
+        try refuseExtra(names, Set(declared.map { $0.lowercased() }), document)
+    }
+
+    private static func refuseExtra(_ names: [String], _ declared: Set<String>, _ document: ManifestDocument) throws {
         guard case .named(let ignored) = document.ignored else { return }
         let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
         guard extra.isEmpty else {
             throw Problem.invalidManifest(
                 "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",
                 hint: "declare them, or list them under `ignore` (or say `ignore: rest`)")
+        }
+    }
+
+    /// The file's footer, if it is a Parquet file.
+    static func parquet(_ file: String) throws -> ParquetFile? {
+        do { return try ParquetInput.open(file) } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
         }
     }
 
@@ -60,12 +85,15 @@ enum FileColumns {
         let whole = tail.map { bytes[..<$0] } ?? bytes[...]
         guard !bytes.contains(0), String(validating: whole, as: UTF8.self) != nil else {
             let isUTF16 = bytes.starts(with: [0xff, 0xfe]) || bytes.starts(with: [0xfe, 0xff])
-            throw Problem.invalidData(
-                "the file is not UTF-8 text",
-                hint: isUTF16
-                    ? "save it as UTF-8 (it looks like UTF-16)"
-                    : "tables are CSV, TSV (.tsv) or JSON lines (.ndjson) in UTF-8, plain or gzipped: save it as one of these"
-            )
+            let hint =
+                if isUTF16 {
+                    "save it as UTF-8 (it looks like UTF-16)"
+                } else if ParquetFile.begins(with: Array(bytes.prefix(5))) {
+                    "it is a Parquet file within gzip: inflate it first (gunzip)"
+                } else {
+                    "tables are CSV, TSV (.tsv) or JSON lines (.ndjson) in UTF-8, plain or gzipped, or Parquet: save it as one of these"
+                }
+            throw Problem.invalidData("the file is not UTF-8 text", hint: hint)
         }
     }
 
