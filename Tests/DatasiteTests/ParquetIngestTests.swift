@@ -1,6 +1,7 @@
 import DatasiteProtocol
 import Foundation
 import Governance
+import Query
 import Tables
 import Testing
 
@@ -77,7 +78,9 @@ struct ParquetIngestTests {
 
     @Test("All codecs are among the files")
     func fixtures() {
-        for name in ["all-v1-gzip", "all-v1-zstd", "all-v2-snappy", "all-v2-zstd", "large-batches", "nothing-but-nulls"] {
+        for name in [
+            "all-v1-gzip", "all-v1-zstd", "all-v2-snappy", "all-v2-zstd", "large-batches", "nothing-but-nulls",
+        ] {
             #expect(Self.read.contains(name))
         }
     }
@@ -144,10 +147,12 @@ struct ParquetIngestTests {
         #expect(unread.contains("ignore:\n  - at  # nested columns\n"))
         #expect(unread.contains("  - time  # TIME\n") && !unread.contains("- name: time"))
         // Once its values are set, the draft of a file loads it.
-        let text = unread.replacing("unit: {column: SET, rows: SET, groups: SET}", with: "unit: {column: id, rows: 1, groups: 1}")
-            .replacing("capacity: {rows: SET, units: SET}", with: "capacity: {rows: 100, units: 100}")
-            .replacing("bounds: [SET, SET]", with: "bounds: [0, 9]").replacing("epsilon: SET", with: "epsilon: 1")
-            .replacing(": SET", with: ": words")
+        let text = unread.replacing(
+            "unit: {column: SET, rows: SET, groups: SET}", with: "unit: {column: id, rows: 1, groups: 1}"
+        )
+        .replacing("capacity: {rows: SET, units: SET}", with: "capacity: {rows: 100, units: 100}")
+        .replacing("bounds: [SET, SET]", with: "bounds: [0, 9]").replacing("epsilon: SET", with: "epsilon: 1")
+        .replacing(": SET", with: ": words")
         let document = try ManifestDocument(text)
         try FileColumns.check(Self.path("unread.parquet"), against: document)
         let report = try ingest(

@@ -33,7 +33,8 @@ struct ParquetHostileTests {
                 let place =
                     turn % 2 == 0
                     ? dice.int(0...bytes.count - 1) : dice.int(Swift.max(0, bytes.count - 8 - footer)...bytes.count - 1)
-                damaged[place] = dice.chance(50) ? UInt8(dice.int(0...255)) : damaged[place] ^ UInt8(1 << dice.int(0...7))
+                damaged[place] =
+                    dice.chance(50) ? UInt8(dice.int(0...255)) : damaged[place] ^ UInt8(1 << dice.int(0...7))
             }
             _ = read(damaged)
         }
@@ -52,6 +53,22 @@ struct ParquetHostileTests {
             } catch { #expect(error is RowError) }
         }
         #expect(places.count > 10)
+    }
+
+    @Test("Where the writer noted checksums, a page that differs in a bit is refused")
+    func checksums() throws {
+        let bytes = try ParquetFixtures.bytes("all-v1-none")
+        let id = Schema(columns: [column("id", .integer)])
+        var refused = 0
+        let places = 60..<160
+        for place in places {
+            var damaged = bytes
+            damaged[place] ^= 4
+            do { _ = try ParquetFixtures.table(damaged, id) } catch let error as ParquetError {
+                refused += error.problem.contains("checksum") ? 1 : 0
+            }
+        }
+        #expect(refused > 80)
     }
 
     // MARK: Metadata that promise too much
@@ -178,8 +195,10 @@ struct ParquetHostileTests {
         #expect(inflate([8, 1 << 2, 1, 2, 5 << 2 | 2, 2, 0], 8) == [1, 2, 1, 2, 1, 2, 1, 2])
         #expect(inflate([8, 1 << 2, 1, 2, 5 << 2 | 3, 2, 0, 0, 0], 8) == [1, 2, 1, 2, 1, 2, 1, 2])
         for bytes: [UInt8] in [
-            [], [4, 2 << 2, 1, 2, 3], [3, 2 << 2, 1, 2], [9, 1 << 2, 1, 2, 3 << 2 | 1, 3], [9, 1 << 2, 1, 2, 3 << 2 | 1, 0],
-            [9, 1 << 2, 1, 2, 3 << 2 | 1], [2, 63 << 2, 0xff, 0xff, 0xff, 0xff, 1], [0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            [], [4, 2 << 2, 1, 2, 3], [3, 2 << 2, 1, 2], [9, 1 << 2, 1, 2, 3 << 2 | 1, 3],
+            [9, 1 << 2, 1, 2, 3 << 2 | 1, 0],
+            [9, 1 << 2, 1, 2, 3 << 2 | 1], [2, 63 << 2, 0xff, 0xff, 0xff, 0xff, 1],
+            [0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         ] {
             #expect(inflate(bytes, 9) == nil && inflate(bytes, 3) == nil, "\(bytes)")
         }

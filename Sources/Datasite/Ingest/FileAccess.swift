@@ -31,7 +31,8 @@ struct FileHandleReader {
             throw IngestError.unreadable(path: path, reason: systemError())
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device; save it to a file first")
+            throw IngestError.unreadable(
+                path: path, reason: "it is not a file but a folder, a pipe or a device; save it to a file first")
         }
         size = Int(status.st_size)
     }

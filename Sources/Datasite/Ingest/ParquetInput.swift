@@ -9,9 +9,13 @@ enum ParquetInput {
     static func open(_ path: String) throws -> ParquetFile? {
         let reader = try FileHandleReader(path: path)
         let start = try reader.bytes(0..<min(5, reader.size)).withBytes { Array($0) }
-        guard ParquetFile.begins(with: start) || path.lowercased().hasSuffix(".parquet") else { return nil }
+        let end = try reader.bytes(max(0, reader.size - 4)..<reader.size).withBytes { Array($0) }
+        guard ParquetFile.isParquet(start: start, end: end) || path.lowercased().hasSuffix(".parquet") else {
+            return nil
+        }
         guard reader.size > 0 else { throw IngestError.emptyFile }
-        let source = ParquetSource(byteCount: reader.size, read: { try reader.bytes($0) }, inflate: inflate)
+        let source = ParquetSource(
+            byteCount: reader.size, read: { try reader.bytes($0) }, inflate: inflate, checksum: checksum)
         do { return try ParquetFile(source) } catch let error as ParquetError { throw IngestError.parquet(error) }
     }
 

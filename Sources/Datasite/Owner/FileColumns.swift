@@ -88,7 +88,7 @@ enum FileColumns {
             let hint =
                 if isUTF16 {
                     "save it as UTF-8 (it looks like UTF-16)"
-                } else if ParquetFile.begins(with: Array(bytes.prefix(5))) {
+                } else if ParquetFile.isParquet(start: Array(bytes.prefix(5))) {
                     "it is a Parquet file within gzip: inflate it first (gunzip)"
                 } else {
                     "tables are CSV, TSV (.tsv) or JSON lines (.ndjson) in UTF-8, plain or gzipped, or Parquet: save it as one of these"

@@ -23,7 +23,8 @@ enum ParquetKind: Sendable, Hashable {
         switch (physical, element.logical) {
         case (.boolean, nil): self = .boolean
         case (.int32, nil), (.int64, nil): self = .integer
-        case (.int32, .integer(let bits, let isSigned)) where bits <= 32: self = isSigned ? .integer : .unsigned(bits: 32)
+        case (.int32, .integer(let bits, let isSigned)) where bits <= 32:
+            self = isSigned ? .integer : .unsigned(bits: 32)
         case (.int64, .integer(_, let isSigned)): self = isSigned ? .integer : .unsigned(bits: 64)
         case (.float, nil): self = .single
         case (.double, nil): self = .double

@@ -182,8 +182,9 @@ final class ParquetColumnReader {
         var start = 0
         if column.isOptional {
             if header.kind == .data2 {
+                let all = UnsafeRawBufferPointer(start: page.levels?.start, count: page.levels?.count ?? 0)
                 levels = HybridDecoder(
-                    UnsafeRawBufferPointer(start: page.levels?.start, count: page.levels?.count ?? 0), width: 1)
+                    UnsafeRawBufferPointer(rebasing: all.dropFirst(header.repetitionBytes)), width: 1)
             } else {
                 guard header.levelEncoding == 3 else {
                     throw ParquetError("levels are not read in the withdrawn encoding BIT_PACKED")

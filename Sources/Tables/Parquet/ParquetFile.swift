@@ -12,6 +12,9 @@ public struct ParquetFile: Sendable {
 
     public var rowGroupCount: Int { rowGroups.count }
 
+    /// Private: for the owner only.
+    public var rowCount: Int { rowGroups.reduce(0) { $0 + $1.rows } }
+
     /// With which a file begins and ends.
     public static let magic: [UInt8] = Array("PAR1".utf8)
     /// With which one ends whose footer is encrypted.
@@ -23,10 +26,11 @@ public struct ParquetFile: Sendable {
     static let largestRatio = 200
     static let harmlessRows = 1 << 25
 
-    /// Whether a file that begins so is a Parquet file. A page's header never begins as text goes on, so that the name of
-    /// a first column may begin with the magic.
-    public static func begins(with start: [UInt8]) -> Bool {
+    /// Whether a file that begins, and ends, so is a Parquet file, whole or cut. A page's header never begins as text goes
+    /// on, so that the name of a first column may begin with the magic.
+    public static func isParquet(start: [UInt8], end: [UInt8] = []) -> Bool {
         guard start.starts(with: magic) || start.starts(with: encryptedMagic) else { return false }
+        if end == magic || end == encryptedMagic { return true }
         guard let next = start.dropFirst(magic.count).first else { return true }
         return next < 0x20 && ![0x09, 0x0a, 0x0d].contains(next)
     }
@@ -71,7 +75,8 @@ public struct ParquetFile: Sendable {
             }
             rows += group.rows
         }
-        guard rows == metadata.rows else {
+        // Some writers leave the sum out.
+        guard rows == metadata.rows || metadata.rows == 0 else {
             throw ParquetError("its row groups have \(rows) rows, and its footer says \(metadata.rows)")
         }
         guard rows <= largest else {

@@ -11,6 +11,8 @@ struct ParquetPageHeader {
     var kind = Kind.index
     var size = -1
     var storedSize = -1
+    /// The CRC-32 of what is stored, where the writer noted it.
+    var checksum: UInt32?
     var values = -1
     var encoding = ParquetEncoding.other(-1)
     /// In a page of version 1.
@@ -36,6 +38,7 @@ struct ParquetPageHeader {
             case 1: type = try reader.integer(kind)
             case 2: size = try reader.integer(kind)
             case 3: storedSize = try reader.integer(kind)
+            case 4: checksum = UInt32(truncatingIfNeeded: try reader.integer(kind))
             case 5 where kind == .structure: try readData(&reader)
             case 7 where kind == .structure: try readDictionary(&reader)
             case 8 where kind == .structure: try readData2(&reader)
@@ -52,7 +55,8 @@ struct ParquetPageHeader {
         default: throw ParquetError("it is of no known kind")
         }
         guard size >= 0, storedSize >= 0, size <= Self.largestPage, storedSize <= Self.largestPage else {
-            throw ParquetError("it is larger than \(Self.largestPage >> 20) MB, or damaged: write it with smaller pages")
+            throw ParquetError(
+                "it is larger than \(Self.largestPage >> 20) MB, or damaged: write it with smaller pages")
         }
         guard type == 1 || values >= 0, repetitionBytes >= 0, definitionBytes >= 0,
             repetitionBytes <= size, definitionBytes <= size - repetitionBytes
@@ -133,6 +137,8 @@ struct ParquetPages {
     private let memory: ParquetMemory
     private var place: Int
     private let end: Int
+    /// Old writers left a dictionary's header out of the size of a column (PARQUET-816).
+    private static let forgottenBytes = 100
     /// The number of the page that was read last, from 1.
     private(set) var number = 0
 
@@ -143,13 +149,13 @@ struct ParquetPages {
         self.file = file
         self.memory = memory
         codec = try ParquetCodec(chunk.codec)
-        (place, end) = (chunk.start, chunk.start + chunk.byteCount)
+        (place, end) = (chunk.start, Swift.min(chunk.start + chunk.byteCount + Self.forgottenBytes, file.pagesEnd))
     }
 
     /// The next page and what is in it: its levels as they are, its values inflated.
     struct Page {
         var header: ParquetPageHeader
-        /// Levels of a page of version 2.
+        /// Levels of a page of version 2, repetition levels first.
         var levels: ColumnBytes?
         var values: ColumnBytes
         /// What the page takes, for who gives it back.
@@ -167,9 +173,9 @@ struct ParquetPages {
             try memory.take(taken)
             let levelBytes = header.kind == .data2 ? header.repetitionBytes + header.definitionBytes : 0
             guard levelBytes <= header.storedSize else { throw ParquetError("its header is damaged") }
-            let levels = header.definitionBytes > 0 && levelBytes > 0
-                ? try file.source.read(start + header.repetitionBytes..<start + levelBytes) : nil
+            let levels = levelBytes > 0 ? try file.source.read(start..<start + levelBytes) : nil
             let stored = try file.source.read(start + levelBytes..<place)
+            try check(header, levels, stored)
             let values = try inflate(stored, size: header.size - levelBytes, isCompressed: header.isCompressed)
             return Page(header: header, levels: levels, values: values, taken: taken)
         }
@@ -198,6 +204,16 @@ struct ParquetPages {
     private static func header(_ bytes: ColumnBytes) -> (ParquetPageHeader?, ParquetError?) {
         bytes.withBytes { bytes in
             do throws(ParquetError) { return (try ParquetPageHeader(bytes), nil) } catch { return (nil, error) }
+        }
+    }
+
+    private func check(
+        _ header: ParquetPageHeader, _ levels: ColumnBytes?, _ values: ColumnBytes
+    ) throws(ParquetError) {
+        guard let noted = header.checksum else { return }
+        let first = levels?.withBytes { file.source.checksum(0, $0) } ?? 0
+        guard values.withBytes({ file.source.checksum(first, $0) }) == noted else {
+            throw ParquetError("its checksum differs: it is damaged")
         }
     }
 

@@ -12,13 +12,18 @@ public struct ParquetSource: Sendable {
     /// Fills the target from compressed bytes; false unless they are just that.
     let inflate: @Sendable (Compression, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Bool
 
+    /// The CRC-32 (RFC 1952) of bytes that follow others of that one.
+    let checksum: @Sendable (UInt32, UnsafeRawBufferPointer) -> UInt32
+
     public init(
         byteCount: Int, read: @escaping @Sendable (Range<Int>) throws -> ColumnBytes,
-        inflate: @escaping @Sendable (Compression, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Bool
+        inflate: @escaping @Sendable (Compression, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Bool,
+        checksum: @escaping @Sendable (UInt32, UnsafeRawBufferPointer) -> UInt32
     ) {
         self.byteCount = byteCount
         self.read = read
         self.inflate = inflate
+        self.checksum = checksum
     }
 }
 

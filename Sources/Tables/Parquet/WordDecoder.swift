@@ -63,7 +63,9 @@ struct WordDecoder {
             for i in 0..<count { target[i] = Int64(truncatingIfNeeded: packedBits(bytes, at: place + i, width: 1)) }
         case .plain32:
             guard (place + count) * 4 <= bytes.count else { throw .endsEarly }
-            for i in 0..<count { target[i] = word32(bytes.loadUnaligned(fromByteOffset: (place + i) * 4, as: UInt32.self)) }
+            for i in 0..<count {
+                target[i] = word32(bytes.loadUnaligned(fromByteOffset: (place + i) * 4, as: UInt32.self))
+            }
         case .plain64:
             guard (place + count) * 8 <= bytes.count else { throw .endsEarly }
             for i in 0..<count {

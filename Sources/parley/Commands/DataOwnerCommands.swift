@@ -13,7 +13,7 @@ struct DataDescribe: AsyncParsableCommand {
             table, not from its rows: they are shown to researchers. A manifest is refused until they are set.
             """)
 
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
 
     func run() async throws {
         Terminal.output.write(try Datasite.describe(file))
@@ -24,7 +24,7 @@ struct DataAdd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "add", abstract: "Put a table on the datasite.")
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(help: ArgumentHelp("What you declare of the table.", valueName: "file"), completion: .file())
     var manifest: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
@@ -56,7 +56,7 @@ struct DataVersion: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.") var dataset: String
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(help: ArgumentHelp("A new manifest (default: the present one).", valueName: "file"), completion: .file())
     var manifest: String?
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")

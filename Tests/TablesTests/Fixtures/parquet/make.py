@@ -132,7 +132,7 @@ def kept(columns, *names):
 table = table_of_all = everything(30)
 for version in ("1.0", "2.0"):
     for codec in ("none", "snappy", "gzip", "zstd"):
-        save(f"all-v{version[0]}-{codec}", table, data_page_version=version, compression=codec, write_page_checksum=codec == "zstd")
+        save(f"all-v{version[0]}-{codec}", table, data_page_version=version, compression=codec, write_page_checksum=codec in ("none", "zstd"))
 save("required", everything(30, some=False), nullable=False, use_dictionary=False)
 save("plain", table, use_dictionary=False)
 save("plain-v2", table, use_dictionary=False, data_page_version="2.0", compression="snappy")
