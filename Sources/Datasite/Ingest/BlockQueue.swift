@@ -21,7 +21,7 @@ final class BlockQueue: Sendable {
 
     private enum Source {
         case blocks(BlockReader)
-        case parquet(ParquetLayout)
+        case parquet(ParquetLayout, rows: Int)
     }
 
     private struct State {
@@ -30,6 +30,8 @@ final class BlockQueue: Sendable {
         var buffers: [BlockBuffer]
         /// Of each block that was handed out, in order: what was found in it, once it is known.
         var results: [BlockResult?] = []
+        /// Lines, or rows, of these.
+        var lines = 0
         /// What ended the reading of a block, by its number.
         var failures: [Int: IngestError] = [:]
         /// Behind the blocks that were handed out.
@@ -40,7 +42,7 @@ final class BlockQueue: Sendable {
     init(file: String, plan: IngestPlan, options: IngestOptions, workers: Int) throws {
         let source: Source
         if let parquet = try ParquetInput.open(file) {
-            source = .parquet(try ParquetInput.layout(parquet, plan.schema))
+            source = .parquet(try ParquetInput.layout(parquet, plan.schema), rows: parquet.rowCount)
             headerLines = 0
         } else {
             let reader = try BlockReader(file: file, schema: plan.schema, options: options)
@@ -71,16 +73,17 @@ final class BlockQueue: Sendable {
 
     private static func next(_ source: inout Source, _ number: Int, _ buffer: BlockBuffer) throws -> Block.Content? {
         switch source {
-        case .parquet(let layout): return number < layout.file.rowGroupCount ? .rowGroup(number, layout) : nil
+        case .parquet(let layout, _): return number < layout.file.rowGroupCount ? .rowGroup(number, layout) : nil
         case .blocks(var reader):
             defer { source = .blocks(reader) }
             return try reader.next(into: buffer).map { .rows(buffer.bytes, $0, reader.rowFormat) }
         }
     }
 
-    /// Takes what was found in a block. An error that refuses the file ends it.
+    /// Takes what was found in a block, or in a row group so far. An error that refuses the file ends it.
     func finish(_ number: Int, _ result: BlockResult) {
         state.withLock { state in
+            state.lines += result.lines - (state.results[number]?.lines ?? 0)
             state.results[number] = result
             if result.refusal(policy, linesBefore: 0) != nil { state.isStopped = true }
         }
@@ -94,12 +97,12 @@ final class BlockQueue: Sendable {
         }
     }
 
-    /// The part of the file that was handed out.
+    /// The part of the file that was read.
     var fraction: Double {
         state.withLock { state in
             switch state.source {
             case .blocks(let reader): reader.fraction
-            case .parquet(let layout): Double(state.results.count) / Double(max(layout.file.rowGroupCount, 1))
+            case .parquet(_, let rows): Double(state.lines) / Double(max(rows, 1))
             }
         }
     }

@@ -65,7 +65,7 @@ struct IngestRun {
         case .rowGroup(let number, let layout):
             do {
                 let (result, isWhole) = try worker.read(rowGroup: number, of: layout)
-                if isWhole { input.finish(block.number, result) }
+                input.finish(block.number, result)
                 return isWhole
             } catch let error as ParquetError {
                 input.fail(block.number, .parquet(error))
