@@ -48,6 +48,9 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(
+            name: "CZstd", path: "Sources/CZstd", pkgConfig: "libzstd",
+            providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
@@ -60,7 +63,7 @@ let package = Package(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets",
-                "CZlib", crypto,
+                "CZlib", "CZstd", crypto,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Yams", package: "Yams"),
             ]),
@@ -104,7 +107,9 @@ let package = Package(
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
-        tests("TablesTests", ["Tables", "Secrets"]),
+        .testTarget(
+            name: "TablesTests", dependencies: ["Tables", "Secrets"], exclude: ["Fixtures"],
+            swiftSettings: swiftSettings),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("PrivacyAudits", ["Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),

@@ -23,6 +23,7 @@ let package = Package(
     dependencies: [.package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2"))],
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CLibFuzzer"),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
@@ -34,7 +35,7 @@ let package = Package(
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "CZlib",
+                "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "CZlib", "CZstd",
                 .product(name: "Yams", package: "Yams"),
             ]),
         module(

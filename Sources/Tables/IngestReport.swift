@@ -2,6 +2,8 @@
 public struct RowError: Error, Sendable, Hashable, Codable {
     /// The line of the file on which the row starts, from 1; for rows given as values, the row's number.
     public var line: Int
+    /// Whether `line` is the row's number in a file that has no lines.
+    public var countsRows = false
     /// The column's name, where the error is in one.
     public var column: String?
     /// What was expected, in words.
@@ -24,7 +26,7 @@ extension RowError {
 
 extension RowError: CustomStringConvertible {
     public var description: String {
-        "line \(line)" + (column.map { ", column '\($0)'" } ?? "") + ": expected \(expected)"
+        "\(countsRows ? "row" : "line") \(line)" + (column.map { ", column '\($0)'" } ?? "") + ": expected \(expected)"
     }
 }
 

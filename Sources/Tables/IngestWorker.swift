@@ -3,7 +3,7 @@ import Synchronization
 
 /// What a reader found in one block of a file.
 public struct BlockResult: Sendable {
-    /// Lines that ended in the block.
+    /// Lines that ended in the block, or rows in a file that has no lines.
     public var lines = 0
     /// Wrong rows, lines counted from the block's first (0): the first `IngestReport.exampleLimit` of them.
     public var wrong: [RowError] = []
@@ -15,6 +15,11 @@ public struct BlockResult: Sendable {
         guard policy == .refuse || isBroken, var error = isBroken ? wrong.last : wrong.first else { return nil }
         error.line += linesBefore + 1
         return error
+    }
+
+    /// The wrong rows are told by their number.
+    mutating func countRows() {
+        for index in wrong.indices { wrong[index].countsRows = true }
     }
 }
 
@@ -44,6 +49,21 @@ public final class IngestWorker: Sendable {
                     return parser.parse(block)
                 }
             }
+        }
+    }
+
+    /// Reads some rows of a Parquet file's row group, or some more of the one that was begun: what is held can then be spilled.
+    /// The result, once it is whole, is of the whole row group.
+    public func read(rowGroup number: Int, of layout: ParquetLayout) throws -> (result: BlockResult, isWhole: Bool) {
+        try state.withLock { state in
+            let group =
+                try state.rowGroup.flatMap { $0.number == number ? $0 : nil }
+                ?? ParquetGroupReader(layout, group: number, state)
+            state.rowGroup = group
+            try group.read(into: state)
+            let isWhole = group.isDone || group.result.refusal(state.plan.onError, linesBefore: 0) != nil
+            if isWhole { state.rowGroup = nil }
+            return (group.result, isWhole)
         }
     }
 
@@ -111,6 +131,8 @@ final class IngestState {
     let partitions: RowPartitions
     var report = IngestReport()
     var skippedUnits: Set<KeyedHash.Digest> = []
+    /// The row group that is being read.
+    var rowGroup: ParquetGroupReader?
     private let hashes: UnsafeMutablePointer<UInt64>
     /// The unit's hash of each text of the unit's column, by its interner's number.
     private var textUnits: [KeyedHash.Digest] = []
@@ -143,6 +165,18 @@ final class IngestState {
         }
         batch.count += 1
         if batch.isFull { flush() }
+    }
+
+    /// Ends rows whose cells are all in the batch and right, unless some have no unit: then nothing is done.
+    func commitRows(_ count: Int) -> Bool {
+        if let unit = plan.unitColumn {
+            let words = batch.column(unit) + batch.count
+            let null = intakes[unit].schema.type == .real ? nullReal : ColumnEncoding.null
+            for row in 0..<count where words[row] == null { return false }
+        }
+        batch.count += count
+        if batch.isFull { flush() }
+        return true
     }
 
     @inline(__always)

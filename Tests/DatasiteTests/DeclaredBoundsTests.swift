@@ -266,7 +266,8 @@ struct OddFilesTests {
         #expect(mkfifo(pipe, 0o600) == 0)
         for path in [pipe, "/dev/zero", "/dev/null", folder.root] {
             #expect(
-                throws: IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device")
+                throws: IngestError.unreadable(
+                    path: path, reason: "it is not a file but a folder, a pipe or a device; save it to a file first")
             ) { try load(path) }
             #expect(throws: Problem.self) { try Datasite.describe(path) }
         }

@@ -1,38 +1,56 @@
 import Synchronization
 import Tables
 
-/// Hands a file's blocks out in order, to whichever thread asks next, and takes what was found in them. So no thread waits
-/// for another but to read its block, and yet the first error of the file is known, and its line.
+/// Hands a file's blocks, or row groups, out in order, to whichever thread asks next, and takes what was found in them. So
+/// no thread waits for another but to read its block, and yet the first error of the file is known, and its line.
 final class BlockQueue: Sendable {
-    let rowFormat: RowFormat
     private let headerLines: Int
     private let policy: ErrorPolicy
     private let state: Mutex<State>
 
     struct Block: Sendable {
+        enum Content: Sendable {
+            /// Whole rows.
+            case rows(ColumnBytes, Range<Int>, RowFormat)
+            case rowGroup(Int, ParquetLayout)
+        }
+
         var number: Int
-        var bytes: ColumnBytes
-        /// Whole rows.
-        var range: Range<Int>
+        var content: Content
+    }
+
+    private enum Source {
+        case blocks(BlockReader)
+        case parquet(ParquetLayout, rows: Int)
     }
 
     private struct State {
-        var reader: BlockReader
+        var source: Source
         /// Each worker's memory for its block.
         var buffers: [BlockBuffer]
         /// Of each block that was handed out, in order: what was found in it, once it is known.
         var results: [BlockResult?] = []
+        /// Lines, or rows, of these.
+        var lines = 0
+        /// What ended the reading of a block, by its number.
+        var failures: [Int: IngestError] = [:]
         /// Behind the blocks that were handed out.
         var failure: IngestError?
         var isStopped = false
     }
 
     init(file: String, plan: IngestPlan, options: IngestOptions, workers: Int) throws {
-        let reader = try BlockReader(file: file, schema: plan.schema, options: options)
-        rowFormat = reader.rowFormat
-        headerLines = reader.headerLines
+        let source: Source
+        if let parquet = try ParquetInput.open(file) {
+            source = .parquet(try ParquetInput.layout(parquet, plan.schema), rows: parquet.rowCount)
+            headerLines = 0
+        } else {
+            let reader = try BlockReader(file: file, schema: plan.schema, options: options)
+            headerLines = reader.headerLines
+            source = .blocks(reader)
+        }
         policy = plan.onError
-        state = Mutex(State(reader: reader, buffers: (0..<workers).map { _ in BlockBuffer() }))
+        state = Mutex(State(source: source, buffers: (0..<workers).map { _ in BlockBuffer() }))
     }
 
     /// Reads the next whole rows, into the memory of the block that the worker had before; nil when there is nothing more to
@@ -41,10 +59,9 @@ final class BlockQueue: Sendable {
         state.withLock { state in
             guard !state.isStopped else { return nil }
             do {
-                let buffer = state.buffers[worker]
-                if let range = try state.reader.next(into: buffer) {
+                if let content = try Self.next(&state.source, state.results.count, state.buffers[worker]) {
                     state.results.append(nil)
-                    return Block(number: state.results.count - 1, bytes: buffer.bytes, range: range)
+                    return Block(number: state.results.count - 1, content: content)
                 }
             } catch {
                 state.failure = error as? IngestError ?? .unreadable(path: "the file", reason: "\(error)")
@@ -54,12 +71,39 @@ final class BlockQueue: Sendable {
         }
     }
 
-    /// Takes what was found in a block; returns the part of the file that was read. An error that refuses the file ends it.
-    func finish(_ number: Int, _ result: BlockResult) -> Double {
+    private static func next(_ source: inout Source, _ number: Int, _ buffer: BlockBuffer) throws -> Block.Content? {
+        switch source {
+        case .parquet(let layout, _): return number < layout.file.rowGroupCount ? .rowGroup(number, layout) : nil
+        case .blocks(var reader):
+            defer { source = .blocks(reader) }
+            return try reader.next(into: buffer).map { .rows(buffer.bytes, $0, reader.rowFormat) }
+        }
+    }
+
+    /// Takes what was found in a block, or in a row group so far. An error that refuses the file ends it.
+    func finish(_ number: Int, _ result: BlockResult) {
         state.withLock { state in
+            state.lines += result.lines - (state.results[number]?.lines ?? 0)
             state.results[number] = result
             if result.refusal(policy, linesBefore: 0) != nil { state.isStopped = true }
-            return state.reader.fraction
+        }
+    }
+
+    /// A block cannot be read to its end: no more are handed out.
+    func fail(_ number: Int, _ error: IngestError) {
+        state.withLock { state in
+            state.failures[number] = error
+            state.isStopped = true
+        }
+    }
+
+    /// The part of the file that was read.
+    var fraction: Double {
+        state.withLock { state in
+            switch state.source {
+            case .blocks(let reader): reader.fraction
+            case .parquet(_, let rows): Double(state.lines) / Double(max(rows, 1))
+            }
         }
     }
 
@@ -73,7 +117,9 @@ final class BlockQueue: Sendable {
         try state.withLock { state throws in
             var examples: [RowError] = []
             var lines = headerLines
-            for case .some(let result) in state.results {
+            for (number, result) in state.results.enumerated() {
+                if let error = state.failures[number] { throw error }
+                guard let result else { continue }
                 if let error = result.refusal(policy, linesBefore: lines) {
                     throw result.isBroken ? IngestError.brokenRow(error) : .wrongRow(error)
                 }

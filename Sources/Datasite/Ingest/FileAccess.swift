@@ -19,6 +19,9 @@ struct FileHandleReader {
     private let file: OwnedDescriptor
 
     init(path: String) throws {
+        guard path != "-" else {
+            throw IngestError.unreadable(path: "standard input", reason: "save it to a file first")
+        }
         // A pipe would wait for its writer: it is opened without waiting, and refused below.
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw IngestError.unreadable(path: path, reason: systemError()) }
@@ -28,7 +31,8 @@ struct FileHandleReader {
             throw IngestError.unreadable(path: path, reason: systemError())
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw IngestError.unreadable(path: path, reason: "it is not a file but a folder, a pipe or a device")
+            throw IngestError.unreadable(
+                path: path, reason: "it is not a file but a folder, a pipe or a device; save it to a file first")
         }
         size = Int(status.st_size)
     }
@@ -38,6 +42,23 @@ struct FileHandleReader {
         var first = [UInt8](repeating: 0, count: bytes.count)
         let count = pread(file.descriptor, &first, first.count, 0)
         return count == bytes.count && first == bytes
+    }
+
+    /// Those bytes, all of which the file had when it was opened.
+    func bytes(_ range: Range<Int>) throws -> ColumnBytes {
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(range.count, 1), alignment: 64)
+        let bytes = ColumnBytes(owning: memory, count: range.count)
+        var done = 0
+        while done < range.count {
+            let got = pread(file.descriptor, memory + done, range.count - done, off_t(range.lowerBound + done))
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else {
+                throw IngestError.unreadable(
+                    path: "the file", reason: got == 0 ? "it was cut while it was read" : systemError())
+            }
+            done += got
+        }
+        return bytes
     }
 
     /// Fills as much as it can; returns how many bytes, 0 at the end.

@@ -5,7 +5,7 @@ import Query
 import Synchronization
 import Tables
 
-/// How a file is read.
+/// How a file is read. A Parquet file is told by how it begins.
 struct IngestOptions: Sendable {
     enum Format: Sendable, Hashable {
         /// By the file's name and beginning: .ndjson, .jsonl, .json (with or without .gz) and what begins with a brace are
@@ -51,6 +51,7 @@ enum IngestError: Error, Hashable {
     case wrongRow(RowError)
     /// Where rows begin is not known from there on.
     case brokenRow(RowError)
+    case parquet(ParquetError)
     /// One row is longer than a row may be, or a quote is never closed: the line on which it starts.
     case rowTooLong(line: Int)
     /// More rows or units than the manifest's capacity.
@@ -75,7 +76,8 @@ extension IngestError {
         if error.isNoText {
             return "if the file is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
         }
-        return "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong "
+        return
+            "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong "
             + "cell becomes nothing) or --on-error skip-unit (its unit's rows are left out)"
     }
 }
@@ -86,6 +88,7 @@ extension IngestError: CustomStringConvertible {
         case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
         case .damagedCompression: "the file is not whole: its gzip data is damaged or cut off"
         case .wrongRow(let error), .brokenRow(let error): "\(error)"
+        case .parquet(let error): "\(error)"
         case .rowTooLong(let line): "line \(line): the row does not end; is a quote never closed?"
         case .overCapacity(let what, let capacity):
             "the file has more \(what) than the manifest's capacity of \(capacity); declare a larger capacity"

@@ -41,27 +41,49 @@ struct IngestRun {
         let failures = concurrently(workers.count) { index -> (any Error)? in
             let worker = workers[index]
             while let block = input.next(for: index) {
-                let result = worker.read(block.range, of: block.bytes, as: input.rowFormat)
-                let fraction = input.finish(block.number, result)
-                do {
-                    let held = worker.heldBytes
-                    let all = texts.withLock { texts in
-                        texts[index] = held.texts
-                        return texts.reduce(0, +)
+                var isWhole = false
+                while !isWhole {
+                    do {
+                        isWhole = try Self.read(block, worker, input)
+                        let held = worker.heldBytes
+                        let all = texts.withLock { texts in
+                            texts[index] = held.texts
+                            return texts.reduce(0, +)
+                        }
+                        // Dictionaries cannot be spilled.
+                        guard all <= options.textBytes else { throw IngestError.tooManyTexts }
+                        if held.rows > options.memoryBytes / workers.count {
+                            try spill.take(worker.takeRows(), of: index)
+                        }
+                        try progress(IngestProgress(stage: .reading, fraction: input.fraction))
+                    } catch {
+                        input.stop()
+                        return error
                     }
-                    // Dictionaries cannot be spilled.
-                    guard all <= options.textBytes else { throw IngestError.tooManyTexts }
-                    if held.rows > options.memoryBytes / workers.count { try spill.take(worker.takeRows(), of: index) }
-                    try progress(IngestProgress(stage: .reading, fraction: fraction))
-                } catch {
-                    input.stop()
-                    return error
                 }
             }
             return nil
         }
         examples = try input.examples()
         if let failure = failures.compactMap({ $0 }).first { throw failure }
+    }
+
+    /// Reads a block, or a part of a row group; returns whether nothing of it is left.
+    private static func read(_ block: BlockQueue.Block, _ worker: IngestWorker, _ input: BlockQueue) throws -> Bool {
+        switch block.content {
+        case .rows(let bytes, let range, let format):
+            input.finish(block.number, worker.read(range, of: bytes, as: format))
+            return true
+        case .rowGroup(let number, let layout):
+            do {
+                let (result, isWhole) = try worker.read(rowGroup: number, of: layout)
+                input.finish(block.number, result)
+                return isWhole
+            } catch let error as ParquetError {
+                input.fail(block.number, .parquet(error))
+                return true
+            }
+        }
     }
 
     /// Sorts partition after partition, while those before are written in order.

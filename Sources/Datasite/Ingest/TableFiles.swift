@@ -69,7 +69,7 @@ struct TableFiles: Sendable {
 }
 
 /// CRC-32 of more bytes.
-func checksum(_ sum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+@Sendable func checksum(_ sum: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
     guard let base = bytes.baseAddress, !bytes.isEmpty else { return sum }
     return UInt32(
         truncatingIfNeeded: crc32_z(UInt(sum), base.assumingMemoryBound(to: UInt8.self), z_size_t(bytes.count)))

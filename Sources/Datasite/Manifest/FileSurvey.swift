@@ -37,6 +37,17 @@ struct FileSurvey {
         self.file = file
         self.fields = fields
         self.form = form
+        if let parquet = try FileColumns.parquet(file) {
+            columns = parquet.columns.filter { $0.type != nil }.map { column in
+                Column(name: column.name, types: Set([column.type].compactMap(\.self)), hasValues: true)
+            }
+            for column in parquet.columns where column.type == nil {
+                ignored.append(column.name)
+                notes.append("\(column.name) is left out, since such columns are not read: \(column.words)")
+            }
+            guard !columns.isEmpty else { throw Problem.invalidData("the file has no columns that are read") }
+            return
+        }
         var start = try FileColumns.beginning(of: file, bytes: 1 << 20, form)
         guard !start.text.isEmpty else { throw Problem.invalidData("the file is empty") }
         if form.encoding == nil, FileColumns.isWestern(start.text, isCut: !start.isWhole) {

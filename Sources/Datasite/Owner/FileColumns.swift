@@ -9,6 +9,7 @@ import Tables
 /// A first line that is no header is a person's record: nothing of it is shown, neither in a draft nor in an error.
 enum FileColumns {
     static func check(_ file: String, against document: ManifestDocument) throws {
+        if let parquet = try parquet(file) { return try check(parquet.columns.map(\.name), against: document) }
         let start = try beginning(of: file, bytes: 1 << 20, document.form)
         guard case .csv(let format) = start.format else { return }
         let names = try header(start.text, format, namesRows: document.form.ignoresRowNames)
@@ -30,6 +31,23 @@ enum FileColumns {
                 "columns of the manifest are missing in line 1: \(missing.prefix(5).joined(separator: ", "))",
                 hint: "is a name misspelt? What else stands there is not shown, since it may be a row's")
         }
+        try refuseExtra(names, declared, document)
+    }
+
+    /// The columns of a file that says which it has.
+    private static func check(_ names: [String], against document: ManifestDocument) throws {
+        let declared = document.manifest.schema.columns.map(\.name)
+        let named = Set(names.map { $0.lowercased() })
+        let missing = declared.filter { !named.contains($0.lowercased()) }
+        guard missing.isEmpty else {
+            throw Problem.invalidData(
+                "columns of the manifest are missing in the file: \(missing.prefix(5).joined(separator: ", "))",
+                hint: "is a name misspelt? `parley data describe` shows the file's")
+        }
+        try refuseExtra(names, Set(declared.map { $0.lowercased() }), document)
+    }
+
+    private static func refuseExtra(_ names: [String], _ declared: Set<String>, _ document: ManifestDocument) throws {
         guard case .named(let ignored) = document.form.ignored else { return }
         let extra = names.filter { !declared.contains($0.lowercased()) && !ignored.contains($0) }
             .map { $0.isEmpty ? "one without a name, \"\"" : $0 }
@@ -37,6 +55,13 @@ enum FileColumns {
             throw Problem.invalidManifest(
                 "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",
                 hint: "declare them, or list them under `ignore` (or say `ignore: rest`)")
+        }
+    }
+
+    /// The file's footer, if it is a Parquet file.
+    static func parquet(_ file: String) throws -> ParquetFile? {
+        do { return try ParquetInput.open(file) } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
         }
     }
 
@@ -55,12 +80,16 @@ enum FileColumns {
     /// - Parameter isCut: Whether the bytes may end inside a character.
     static func requireText(_ bytes: [UInt8], isCut: Bool = false) throws {
         guard !isText(bytes, isCut: isCut) else { return }
-        throw Problem.invalidData(
-            "the file is not UTF-8 text",
-            hint: isWestern(bytes, isCut: isCut)
-                ? "if it is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
-                : "tables are CSV (.csv, .tsv) or JSON lines (.ndjson), plain or gzipped, in UTF-8 or as `encoding` in the "
-                    + "manifest says (utf-16, windows-1252): save it as one of these")
+        let hint =
+            if isWestern(bytes, isCut: isCut) {
+                "if it is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
+            } else if ParquetFile.isParquet(start: Array(bytes.prefix(5))) {
+                "it is a Parquet file within gzip: inflate it first (gunzip)"
+            } else {
+                "tables are Parquet, or CSV (.csv, .tsv) or JSON lines (.ndjson), plain or gzipped, in UTF-8 or as `encoding` "
+                    + "in the manifest says (utf-16, windows-1252): save it as one of these"
+            }
+        throw Problem.invalidData("the file is not UTF-8 text", hint: hint)
     }
 
     private static func isText(_ bytes: [UInt8], isCut: Bool) -> Bool {

@@ -20,7 +20,7 @@ struct DataDescribe: AsyncParsableCommand {
               parley data describe besuche.csv --decimal , --thousands . > manifest.yaml
             """)
 
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(parsing: .unconditionalSingleValue, help: "What stands for a missing value; may be given several times.")
     var missing: [String] = []
     @Option(help: "The decimal point of the file's numbers: . or ,") var decimal: String?
@@ -42,7 +42,7 @@ struct DataAdd: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "add", abstract: "Put a table on the datasite.")
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(help: ArgumentHelp("What you declare of the table.", valueName: "file"), completion: .file())
     var manifest: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
@@ -74,7 +74,7 @@ struct DataVersion: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.") var dataset: String
-    @Argument(help: "CSV or NDJSON, plain or gzipped.", completion: .file()) var file: String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(help: ArgumentHelp("A new manifest (default: the present one).", valueName: "file"), completion: .file())
     var manifest: String?
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")

@@ -1,0 +1,87 @@
+/// Reads the rows of one row group into a worker's state, a batch at a time.
+final class ParquetGroupReader {
+    let number: Int
+    private(set) var result = BlockResult()
+    private let columns: [ParquetColumnReader]
+    private let memory = ParquetMemory()
+    private let rows: Int
+    private var wrongPlaces: [Int] = []
+
+    /// After so many rows, or bytes of texts, what is held is looked at: both are far below what memory holds.
+    private static let rowsAtOnce = 1 << 16
+    private static let textsAtOnce = 1 << 26
+
+    init(_ layout: ParquetLayout, group number: Int, _ state: IngestState) throws {
+        self.number = number
+        let group = layout.file.rowGroups[number]
+        rows = group.rows
+        // Where there are no rows, writers say what they like of their pages.
+        guard rows > 0 else {
+            columns = []
+            return
+        }
+        do {
+            columns = try zip(layout.columns, state.intakes).map { [memory] column, intake in
+                guard let kind = column.kind else { throw ParquetError("it is not read", column: column.name) }
+                return try ParquetColumnReader(
+                    column, kind, group.chunks[column.leaf], layout.file, rows: group.rows, intake, memory)
+            }
+        } catch { throw Self.placed(error, number) }
+    }
+
+    var isDone: Bool { result.lines == rows }
+
+    /// Reads some rows.
+    func read(into state: IngestState) throws {
+        let stopsAtFirst = state.plan.onError == .refuse
+        var (done, texts) = (0, 0)
+        while !isDone, done < Self.rowsAtOnce, texts < Self.textsAtOnce, !(stopsAtFirst && !result.wrong.isEmpty) {
+            let count = Swift.min(rows - result.lines, RowBatch.capacity - state.batch.count)
+            memory.texts = 0
+            do { try readRows(count, state) } catch { throw Self.placed(error, number) }
+            done += count
+            texts += memory.texts
+        }
+    }
+
+    private static func placed(_ error: any Error, _ number: Int) -> any Error {
+        guard var error = error as? ParquetError else { return error }
+        error.rowGroup = number + 1
+        return error
+    }
+
+    private func readRows(_ count: Int, _ state: IngestState) throws {
+        let batch = state.batch
+        let first = batch.count
+        /// By row: wrong cells, in the order of columns.
+        var wrong: [Int: [Int]] = [:]
+        for (index, column) in columns.enumerated() {
+            wrongPlaces.removeAll(keepingCapacity: true)
+            try column.read(count, into: batch.column(index) + first, wrong: &wrongPlaces)
+            for row in wrongPlaces { wrong[row, default: []].append(index) }
+        }
+        state.report.rowsRead += count
+        if wrong.isEmpty, state.commitRows(count) {
+            result.lines += count
+            return
+        }
+        for row in 0..<count {
+            // Rows before may have been dropped.
+            if batch.count != first + row {
+                for index in columns.indices {
+                    batch.column(index)[batch.count] = batch.column(index)[first + row]
+                }
+            }
+            if let cells = wrong[row] {
+                state.endWrongRow(
+                    line: result.lines, column: cells[0], expected: state.intakes[cells[0]].expected,
+                    wrongCells: cells, &result)
+                result.countRows()
+                if state.plan.onError == .refuse { return }
+            } else {
+                state.commitRow()
+            }
+            result.lines += 1
+        }
+    }
+}
