@@ -21,8 +21,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -107,9 +107,7 @@ let package = Package(
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
-        .testTarget(
-            name: "TablesTests", dependencies: ["Tables", "Secrets"], exclude: ["Fixtures"],
-            swiftSettings: swiftSettings),
+        tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("PrivacyAudits", ["Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -119,7 +117,7 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets",
                 .product(name: "GRDB", package: "GRDB.swift"), crypto,
-            ]),
+            ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",
             [
@@ -137,12 +135,10 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
         tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Governance", "Secrets"]),
-        .testTarget(
-            name: "HostileInputTests",
-            dependencies: [
-                "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets",
-            ],
-            exclude: ["Corpus", "Wrong"], swiftSettings: swiftSettings),
+        tests(
+            "HostileInputTests",
+            ["Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets"],
+            exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),
     ]
 )

@@ -23,7 +23,7 @@ struct FileReadingTests {
     private func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
 
     /// A draft with all that is left open left out: each row a unit.
-    private func complete(_ draft: String) -> String {
+    static func complete(_ draft: String) -> String {
         let head = """
             name: t
             population: people
@@ -33,7 +33,9 @@ struct FileReadingTests {
 
             """
         let lines = draft.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-        let form = lines.filter { line in ["missing:", "numbers:", "encoding:", "ignore: "].contains { line.hasPrefix($0) } }
+        let form = lines.filter { line in
+            ["missing:", "numbers:", "encoding:", "ignore: "].contains { line.hasPrefix($0) }
+        }
         let ignored = lines.firstIndex(of: "ignore:").map { lines[$0...].prefix { !$0.isEmpty } } ?? []
         let columns = lines[(lines.firstIndex(of: "columns:") ?? 0)...].filter { !$0.contains("SET") }
         return head + (form + ignored + columns).joined(separator: "\n") + "\n"
@@ -68,7 +70,7 @@ struct FileReadingTests {
     /// What is drafted of a file and then loaded.
     private func roundTrip(_ path: String, _ options: DraftOptions = DraftOptions()) throws -> [[String]] {
         let draft = try Datasite.describe(path, options: options)
-        return try load(path, complete(draft.text))
+        return try load(path, Self.complete(draft.text))
     }
 
     private func draft(_ name: String, _ text: String, _ options: DraftOptions = DraftOptions()) throws -> ManifestDraft
@@ -117,7 +119,8 @@ struct FileReadingTests {
     @Test("A column's own markers take the place of the table's; they come before domain and bounds")
     func columnMarkers() throws {
         func manifest(_ column: String) -> String {
-            complete("missing: [-9]\ncolumns:\n  - {name: k, type: integer}\n  - {name: v, type: integer\(column)}\n")
+            Self.complete(
+                "missing: [-9]\ncolumns:\n  - {name: k, type: integer}\n  - {name: v, type: integer\(column)}\n")
         }
         let path = try write("t.csv", "k,v\n1,-9\n2,5\n-9,7\n")
         #expect(try load(path, manifest("")) == [["1", "null"], ["2", "5"], ["null", "7"]])
@@ -130,7 +133,8 @@ struct FileReadingTests {
 
     @Test("Markers in JSON are strings or numbers")
     func jsonMarkers() throws {
-        let manifest = complete("missing: [NA, -9]\ncolumns:\n  - {name: k, type: text}\n  - {name: v, type: real}\n")
+        let manifest = Self.complete(
+            "missing: [NA, -9]\ncolumns:\n  - {name: k, type: text}\n  - {name: v, type: real}\n")
         let path = try write("t.ndjson", "{\"k\":\"a\",\"v\":-9}\n{\"k\":\"NA\",\"v\":1}\n{\"k\":\"b\",\"v\":\"NA\"}\n")
         #expect(try load(path, manifest) == [["'a'", "null"], ["'b'", "null"], ["null", "1.0"]])
     }
@@ -147,7 +151,8 @@ struct FileReadingTests {
         let plain = try Datasite.describe(path)
         #expect(type(plain, "x") == "text")
         #expect(plain.notes.contains { $0.hasPrefix("x would be real with --decimal ,") })
-        let manifest = complete("numbers: {decimal: \",\", thousands: \".\"}\ncolumns:\n  - {name: x, type: real}\n")
+        let manifest = Self.complete(
+            "numbers: {decimal: \",\", thousands: \".\"}\ncolumns:\n  - {name: x, type: real}\n")
         for wrong in ["1.23", "1.2345", "1.234.56", "1,5.000", ".5", "1..000", "1,2,3", "1.234,5,6", "1 000"] {
             #expect(throws: Problem.self, "\(wrong)") { try load(write("t.csv", "x\n\"\(wrong)\"\n"), manifest) }
         }
@@ -156,7 +161,7 @@ struct FileReadingTests {
     @Test("Times since 1970, whole or with a part, by the declared tick; what is beyond the calendar is wrong")
     func epochs() throws {
         func manifest(_ format: String) -> String {
-            complete("columns:\n  - {name: at, type: timestamp, format: \(format)}\n")
+            Self.complete("columns:\n  - {name: at, type: timestamp, format: \(format)}\n")
         }
         for (format, ticks) in [
             ("epoch-seconds", "1580428740"), ("epoch-seconds", "1580428740.75"),
@@ -173,7 +178,7 @@ struct FileReadingTests {
             #expect(throws: Problem.self) { try load(write("t.csv", "at\n\(wrong)\n"), manifest("epoch-seconds")) }
         }
         #expect(throws: Problem.self) {
-            try ManifestDocument(complete("columns:\n  - {name: at, type: date, format: epoch-seconds}\n"))
+            try ManifestDocument(Self.complete("columns:\n  - {name: at, type: date, format: epoch-seconds}\n"))
         }
     }
 
@@ -207,7 +212,7 @@ struct FileReadingTests {
         #expect(try roundTrip(path) == [["'Zürich €'", "1"]])
         #expect(try Datasite.describe(path).text.contains("encoding: \"windows-1252\"\n"))
         let undeclared = #expect(throws: Problem.self) {
-            try load(path, complete("columns:\n  - {name: name, type: text}\n  - {name: n, type: integer}\n"))
+            try load(path, Self.complete("columns:\n  - {name: name, type: text}\n  - {name: n, type: integer}\n"))
         }
         #expect(undeclared?.hint?.contains("encoding: windows-1252") == true, "\(String(describing: undeclared))")
         #expect(try roundTrip(write("t.csv", "name,n\ra,1\rb,2\r")) == [["'a'", "1"], ["'b'", "2"]])
@@ -222,7 +227,7 @@ struct FileReadingTests {
             #expect(try roundTrip(path) == [["'a'", "5"], ["'b'", "6"]])
             // Not declared so, nothing moves into another column.
             #expect(throws: Problem.self) {
-                try load(path, complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: text}\n"))
+                try load(path, Self.complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: text}\n"))
             }
         }
         // Rows that end with a delimiter have no names.
@@ -237,13 +242,13 @@ struct FileReadingTests {
         #expect(draft.text.contains(#"  - name: "net\nincome""#) && draft.text.contains(#"  - name: "a \"b\"""#))
         #expect(try roundTrip(path) == [["'x'", "5", "6", "7"]])
         let ambiguous = #expect(throws: Problem.self) {
-            try load(path, complete("ignore: rest\ncolumns:\n  - {name: val, type: integer}\n"))
+            try load(path, Self.complete("ignore: rest\ncolumns:\n  - {name: val, type: integer}\n"))
         }
         #expect(ambiguous?.detail.contains("cells 4 and 5") == true)
         #expect(
             try load(
                 path,
-                complete(
+                Self.complete(
                     "ignore:\n  - VAL\n  - id\n  - \"net\\nincome\"\n  - a \"b\"\n\ncolumns:\n  - {name: val, type: integer}\n"
                 ))
                 == [["7"]])
@@ -254,7 +259,7 @@ struct FileReadingTests {
         let path = try write("t.csv", "id,v\na,1\n\"b,2\nc,3\nd,4\n")
         let drafted = #expect(throws: Problem.self) { try Datasite.describe(path) }
         let added = #expect(throws: Problem.self) {
-            try load(path, complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: integer}\n"))
+            try load(path, Self.complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: integer}\n"))
         }
         #expect(drafted?.detail == "line 3: expected a closing quote for the one that opens here")
         #expect(added?.detail == drafted?.detail && added?.hint == nil)
@@ -262,7 +267,7 @@ struct FileReadingTests {
 
     @Test("A wrong cell names the ways to pass over it; its text is not told")
     func onError() throws {
-        let manifest = complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: integer}\n")
+        let manifest = Self.complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: integer}\n")
         let problem = #expect(throws: Problem.self) { try load(write("t.csv", "id,v\na,1\nb,secret\n"), manifest) }
         #expect(problem?.detail == "line 3, column 'v': expected an integer or nothing")
         #expect(problem?.hint?.contains("--on-error null") == true)
@@ -274,7 +279,7 @@ struct FileReadingTests {
     func members() throws {
         let columns = "columns:\n  - {name: id, type: integer}\n  - {name: score, type: integer}\n"
         let path = try write("t.ndjson", "{\"id\":1,\"Score\":5}\n{\"ID\":2}\n")
-        #expect(try load(path, complete(columns)) == [["1", "5"], ["2", "null"]])
+        #expect(try load(path, Self.complete(columns)) == [["1", "5"], ["2", "null"]])
         for (line, words) in [
             ("{\"id\":1,\"skore\":5}", "line 1: expected only what the manifest declares: the object's member 2"),
             (
@@ -283,13 +288,15 @@ struct FileReadingTests {
             ),
             ("{\"id\":1,\"score\":[5]}", "line 1, column 'score': expected an integer or nothing; a list or an object"),
         ] {
-            let problem = #expect(throws: Problem.self) { try load(write("t.ndjson", line + "\n"), complete(columns)) }
+            let problem = #expect(throws: Problem.self) {
+                try load(write("t.ndjson", line + "\n"), Self.complete(columns))
+            }
             #expect(problem?.detail.hasPrefix(words) == true, "\(String(describing: problem))")
             #expect(problem?.detail.contains("skore") == false)
         }
         let more = try write("t.ndjson", "{\"id\":1,\"score\":5,\"note\":\"x\"}\n")
-        #expect(try load(more, complete("ignore:\n  - note\n\n" + columns)) == [["1", "5"]])
-        #expect(try load(more, complete("ignore: rest\n\n" + columns)) == [["1", "5"]])
+        #expect(try load(more, Self.complete("ignore:\n  - note\n\n" + columns)) == [["1", "5"]])
+        #expect(try load(more, Self.complete("ignore: rest\n\n" + columns)) == [["1", "5"]])
     }
 
     @Test("Numbers in quotes are numbers; a number under text says what stands there")
@@ -297,7 +304,7 @@ struct FileReadingTests {
         let path = try write("t.ndjson", "{\"k\":\"a\",\"v\":\"5\",\"x\":\"\"}\n{\"k\":\"b\",\"v\":6,\"x\":\"1.5\"}\n")
         #expect(try roundTrip(path) == [["'a'", "5", "null"], ["'b'", "6", "1.5"]])
         let problem = #expect(throws: Problem.self) {
-            try load(write("t.ndjson", "{\"id\":7}\n"), complete("columns:\n  - {name: id, type: text}\n"))
+            try load(write("t.ndjson", "{\"id\":7}\n"), Self.complete("columns:\n  - {name: id, type: text}\n"))
         }
         #expect(
             problem?.detail
