@@ -218,6 +218,9 @@ struct FileSurvey {
             ignored.append(column.name)
         }
         columns.removeAll { $0.types.isEmpty }
+        guard !columns.isEmpty else {
+            throw Problem.invalidData("no type reads any of the file's columns", hint: notes.first)
+        }
         try suggest()
     }
 

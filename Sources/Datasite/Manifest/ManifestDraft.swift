@@ -20,27 +20,20 @@ public struct DraftOptions: Sendable {
     public init() {}
 }
 
-extension Datasite {
-    /// Drafts a manifest from a file: names and types only. What only the owner can know (bounds, domains, the privacy
-    /// unit, the budget) stands there as a placeholder, and the draft is refused until she has set it: taken from the
-    /// rows, it would tell about them. The types are those that read the whole file.
-    public static func describe(_ file: String, options: DraftOptions = DraftOptions()) throws -> ManifestDraft {
-        try reportingProblems {
-            // By the manifest's own reader, so that what is drafted is read as it was drafted.
-            let written = DraftText.form(options)
-            let keys =
-                written.isEmpty
-                ? [:]
-                : try YAMLValue.document(written.joined(separator: "\n")).mapping([
-                    "missing", "numbers", "encoding",
-                ])
-            var form = FileForm()
-            form.encoding = try keys["encoding"].map(ManifestDocument.encoding)
-            let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
-            var options = options
-            options.encoding = options.encoding ?? (survey.form.encoding == .windows1252 ? "windows-1252" : nil)
-            return ManifestDraft(text: DraftText.text(survey, file, options), notes: survey.notes)
-        }
+extension ManifestDraft {
+    init(_ file: String, _ options: DraftOptions) throws {
+        // By the manifest's own reader, so that what is drafted is read as it was drafted.
+        let written = DraftText.form(options)
+        let keys =
+            written.isEmpty
+            ? [:]
+            : try YAMLValue.document(written.joined(separator: "\n")).mapping(["missing", "numbers", "encoding"])
+        var form = FileForm()
+        form.encoding = try keys["encoding"].map(ManifestDocument.encoding)
+        let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
+        var options = options
+        if options.encoding == nil, survey.form.encoding == .windows1252 { options.encoding = "windows-1252" }
+        self.init(text: DraftText.text(survey, file, options), notes: survey.notes)
     }
 }
 

@@ -29,6 +29,13 @@ public struct AdditionReport: Sendable, Hashable {
 }
 
 extension Datasite {
+    /// Drafts a manifest from a file: names and types only. What only the owner can know (bounds, domains, the privacy
+    /// unit, the budget) stands there as a placeholder, and the draft is refused until she has set it: taken from the
+    /// rows, it would tell about them. The types are those that read the whole file.
+    public static func describe(_ file: String, options: DraftOptions = DraftOptions()) throws -> ManifestDraft {
+        try reportingProblems { try ManifestDraft(file, options) }
+    }
+
     /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of
     /// it is on the disk, or not at all. What an addition that was cut short left behind is removed first.
     ///

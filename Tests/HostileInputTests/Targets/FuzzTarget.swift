@@ -1,7 +1,7 @@
 /// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case sql, csv, ndjson, parquet, file, request, manifest
+    case sql, csv, ndjson, parquet, file, draft, request, manifest
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -15,6 +15,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .ndjson: RowsTarget.violations(input, isCSV: false)
         case .parquet: ParquetTarget.violations(input)
         case .file: FileTarget.violations(input)
+        case .draft: DraftTarget.violations(input)
         case .request: RequestTarget.violations(input)
         case .manifest: ManifestTarget.violations(input)
         }

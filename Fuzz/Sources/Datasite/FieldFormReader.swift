@@ -1,0 +1,1 @@
+../../../Sources/Datasite/Manifest/FieldFormReader.swift

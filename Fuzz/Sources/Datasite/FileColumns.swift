@@ -1,0 +1,1 @@
+../../../Sources/Datasite/Owner/FileColumns.swift
