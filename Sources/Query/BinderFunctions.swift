@@ -87,7 +87,7 @@ extension Binder {
             throw QueryError(
                 "there is no function \(call.name)", at: position,
                 hint: NameSuggestion.hint(
-                    for: call.name, among: Self.aggregateNames + Self.functionNames, what: "Functions are"))
+                    for: call.name, among: Self.aggregateNames + ["MEAN"] + Self.functionNames, what: "Functions are"))
         }
     }
 

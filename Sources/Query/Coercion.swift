@@ -113,7 +113,7 @@ extension Coercion {
         if types.contains(.integer) || types.contains(.real), let text = literals.first {
             let isNumber = Double(text) != nil && text.utf8.count <= 20
             return isNumber
-                ? "Numbers stand without quotes: \(text)." : "It is compared with a number, such as 5; null is IS NULL."
+                ? "Numbers stand without quotes: \(text)." : "Compare it with a number, such as 5."
         }
         if types.contains(.boolean) {
             return "A condition stands alone, x or NOT x, or beside TRUE or FALSE: x = TRUE."

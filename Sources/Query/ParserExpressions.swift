@@ -242,8 +242,8 @@ extension Parser {
             throw QueryError(
                 "EXISTS is not supported", at: position,
                 hint: "JOIN the other table: rows without a match are dropped.")
-        case "IF" where following.kind != .symbol("("), "LAMBDA":
-            throw QueryError("\(word) is not supported here", at: position, hint: ForeignSQL.words["IF"])
+        case "IF" where following.keyword.map { !Self.reserved.contains($0) } ?? false:
+            throw QueryError("IF is a function", at: position, hint: ForeignSQL.words["IF"])
         default: return try reference()
         }
     }

@@ -88,6 +88,15 @@ struct DialectTests {
         #expect(moved == [[.date(18_323), .integer(3)], [.date(18_324), .integer(2)], [.null, .integer(1)]])
     }
 
+    @Test("Results are subtracted like rows")
+    func results() throws {
+        #expect(
+            Fixtures.error("SELECT MAX(day) - MIN(day) AS span, MEDIAN(day) + 7, MIN(day) || '!' FROM visits") == nil)
+        let known = try answer(
+            "SELECT COUNT(*) || '!', POWER(COUNT(*), 2), DATE '2020-03-01' - DATE '2020-02-01' FROM t")
+        #expect(known == [[.text("6!"), .real(36), .integer(29)]])
+    }
+
     @Test("Powers and rounded numbers as keys have a group for each value, and every row is in one")
     func keys() throws {
         let powers = try answer("SELECT POWER(CLAMP(a, 0, 2), 2) AS k, COUNT(*) FROM t GROUP BY k")
