@@ -285,7 +285,7 @@ struct Binder {
             guard let common = Coercion.common(type, expression, others: bound) else {
                 throw QueryError(
                     "\(TypeName.words(expression.type)) and \(TypeName.words(type ?? .integer)) cannot be \(use)",
-                    at: syntax.position, hint: Coercion.mismatchHint(bound))
+                    at: syntax.position, hint: Coercion.mismatchHint(bound, use))
             }
             type = common
         }

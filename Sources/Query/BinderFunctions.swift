@@ -261,7 +261,7 @@ extension Binder {
         else {
             throw QueryError(
                 "DATE_TRUNC takes 'year', 'quarter', 'month', 'week', 'day' or 'hour'",
-                at: call.arguments[0].position)
+                at: call.arguments[0].position, hint: "Write DATE_TRUNC('month', d).")
         }
         let operand = try temporal(call.arguments[1])
         return .dateTruncate(part, operand, operand.type)

@@ -105,7 +105,10 @@ enum Coercion {
 /// What to write where types do not fit.
 extension Coercion {
     /// For values that have no common type.
-    static func mismatchHint(_ values: [Expression]) -> String {
+    static func mismatchHint(_ values: [Expression], _ use: String) -> String {
+        if use.hasPrefix("values") || use.hasPrefix("arguments") {
+            return "They are of one type: CAST(x AS TEXT) makes text of a number, and '0' is a text."
+        }
         let literals = values.compactMap { value in
             if case .literal(.text(let text), _) = value { text } else { nil }
         }
@@ -113,7 +116,8 @@ extension Coercion {
         if types.contains(.integer) || types.contains(.real), let text = literals.first {
             let isNumber = Double(text) != nil && text.utf8.count <= 20
             return isNumber
-                ? "Numbers stand without quotes: \(text)." : "Compare it with a number, such as 5."
+                ? "Numbers stand without quotes: \(text)."
+                : "Compare it with a number, such as 5; a column's name stands without quotes."
         }
         if types.contains(.boolean) {
             return "A condition stands alone, x or NOT x, or beside TRUE or FALSE: x = TRUE."
@@ -134,6 +138,8 @@ extension Coercion {
         switch value {
         case .literal(.text(let text), _) where Double(text) != nil && text.utf8.count <= 20:
             return "Numbers stand without quotes: \(text)."
+        case .literal(.text, _) where convert(value, to: .date) != nil:
+            return "A date before + or - is written DATE '2020-01-31'."
         default: break
         }
         switch value.type {

@@ -145,6 +145,8 @@ enum ForeignSQL {
         "GLOB": pattern, "RLIKE": pattern, "REGEXP": pattern, "ILIKE": pattern, "SIMILAR": pattern, "MATCH": pattern,
         "ISNULL": "Write x IS NULL.",
         "NOTNULL": "Write x IS NOT NULL.",
+        "SORT": "Write ORDER BY x.",
+        "ARRANGE": "Write ORDER BY x.",
         "DIV": "Write FLOOR(x / y).",
         "MOD": "Write x % y, or MOD(x, y).",
         "XOR": "Write a <> b of two conditions.",
@@ -191,7 +193,8 @@ enum ForeignSQL {
     static let symbols: [(symbol: String, hint: String)] = [
         ("%in%", "Write x IN (1, 2, 3)."), ("%>%", one), ("|>", one), ("%%", "Write x % y."),
         ("%/%", "Write FLOOR(x / y)."),
-        ("<=>", "Write x IS NOT DISTINCT FROM y."), ("**", "Write POWER(x, y)."), ("^", "Write POWER(x, y)."),
+        ("<=>", "Write x IS NOT DISTINCT FROM y."), ("===", "Write x = y."),
+        ("=>", "Write x >= y."), ("=<", "Write x <= y."), ("**", "Write POWER(x, y)."), ("^", "Write POWER(x, y)."),
         ("&&", "Write AND."), ("//", "Write FLOOR(x / y)."), ("!~", pattern), ("~", pattern), ("!", "Write NOT x."),
         ("&", "Write AND."), ("|", "Write OR."), (":=", "Write AS to name a column: SUM(x) AS total."),
         ("$", "Write the value itself: a question has no parameters."),

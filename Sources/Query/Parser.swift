@@ -193,6 +193,9 @@ struct Parser {
                 "a subquery is not supported", at: position,
                 hint: "FROM names a dataset. " + ForeignSQL.step)
         }
+        if case .text = current.kind {
+            throw unexpected("the name of a dataset", hint: "Names stand without quotes, or in double ones.")
+        }
         let table = try name("the name of a dataset")
         guard current.kind != .symbol(".") else {
             throw QueryError(
@@ -244,7 +247,7 @@ struct Parser {
 
     private mutating func grouping(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "GROUP") {
-            try expect(keyword: "BY")
+            try expect(keyword: "BY", hint: "Write GROUP BY x.")
             statement.groups = try list(Limits.keys, "grouping keys") { (parser) throws(QueryError) in
                 if let word = parser.current.keyword, ["ROLLUP", "CUBE", "GROUPING"].contains(word) {
                     throw QueryError(
@@ -259,7 +262,7 @@ struct Parser {
 
     private mutating func ordering(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "ORDER") {
-            try expect(keyword: "BY")
+            try expect(keyword: "BY", hint: "Write ORDER BY x.")
             statement.orders = try list(Limits.keys, "ORDER BY keys") { (parser) throws(QueryError) in
                 try parser.order()
             }

@@ -111,7 +111,9 @@ extension Parser {
         if take(keyword: "NULL") { return try node(.isNull(operand), operand.position) }
         if take(keyword: "TRUE") { return try node(.isTruth(operand, true), operand.position) }
         if take(keyword: "FALSE") { return try node(.isTruth(operand, false), operand.position) }
-        let hint = isKeyword("UNKNOWN") || isKeyword("NA") || isKeyword("MISSING") ? "Write x IS NULL." : "Write x = y."
+        let hint =
+            isKeyword("UNKNOWN") || isKeyword("NA") || isKeyword("MISSING")
+            ? "Write x IS NULL." : "Write x = y, or x <> y."
         throw unexpected("NULL, TRUE, FALSE or DISTINCT FROM after IS", hint: hint)
     }
 
@@ -234,6 +236,12 @@ extension Parser {
             return try reference()
         case "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP":
             throw Self.noClock(word, position)
+        case "E", "N", "B", "X", "R", "F", "U":
+            if case .text = following.kind, following.position == current.end {
+                throw QueryError(
+                    "a text has no letter before it", at: position, hint: "Text stands between single quotes: 'a'.")
+            }
+            return try reference()
         case "INTERVAL":
             throw QueryError(
                 "INTERVAL is not supported", at: position,
@@ -334,6 +342,8 @@ extension Parser {
         return try node(.array(elements), position)
     }
 
+    private static let conditional = "Write CASE WHEN x > 3 THEN 1 ELSE 0 END."
+
     private mutating func conditional() throws(QueryError) -> Syntax {
         let position = current.position
         advance()
@@ -344,12 +354,12 @@ extension Parser {
                 throw QueryError("more than \(Limits.selectItems) branches", at: current.position)
             }
             let condition = try expression()
-            try expect(keyword: "THEN")
+            try expect(keyword: "THEN", hint: Self.conditional)
             branches.append((condition, try expression()))
         }
-        guard !branches.isEmpty else { throw unexpected("WHEN") }
+        guard !branches.isEmpty else { throw unexpected("WHEN", hint: Self.conditional) }
         let otherwise = take(keyword: "ELSE") ? try expression() : nil
-        try expect(keyword: "END")
+        try expect(keyword: "END", hint: Self.conditional)
         return try node(.conditional(operand: operand, branches, otherwise: otherwise), position)
     }
 
@@ -388,7 +398,7 @@ extension Parser {
         advance()
         try expect(symbol: "(")
         let part = try name("a date part")
-        try expect(keyword: "FROM")
+        try expect(keyword: "FROM", hint: "Write EXTRACT(YEAR FROM d), or YEAR(d).")
         let operand = try expression()
         try expect(symbol: ")")
         return try node(.extract(part.uppercased(), operand), position)

@@ -281,7 +281,8 @@ struct Scope {
             let column = name[name.index(after: dollar)...]
             if names.contains(where: { same($0, String(column)) }) { return "Write the column alone: \(column)." }
         }
-        return NameSuggestion.hint(for: name, among: names, what: "Columns are")
+        let hint = NameSuggestion.hint(for: name, among: names, what: "Columns are")
+        return hint.hasPrefix("Did") ? hint : hint + " Text stands between single quotes: 'a'."
     }
 
     func schema(ofColumn index: Int) -> ColumnSchema? {
