@@ -29,14 +29,15 @@ struct Binder {
     mutating func bind(_ syntax: Syntax) throws(QueryError) -> Expression {
         if let key = outputKey(syntax) { return key }
         switch syntax.kind {
-        case .name(let qualifier, let name): return try reference(qualifier, name, syntax.position)
+        case .name(let qualifier, let name, let isQuoted):
+            return try reference(qualifier, name, isQuoted, syntax.position)
         case .number(let digits): return try Self.number(digits, syntax.position)
         case .text(let text): return .literal(.text(text), .text)
         case .boolean(let truth): return .literal(.boolean(truth), .boolean)
         case .null: return .literal(.null, .integer)
         case .typed(let type, let text): return try Self.typed(type, text, syntax.position)
         case .negate(let operand):
-            let bound = try numeric(operand)
+            let bound = try numeric(try bind(operand), operand)
             return .function(.negate, bound, bound.type)
         case .not(let operand): return .not(try condition(operand))
         case .and(let left, let right): return .and(try condition(left), try condition(right))
@@ -45,7 +46,9 @@ struct Binder {
             if let comparison = Self.comparison(symbol) {
                 return try compare(comparison, (try bind(left), left), (try bind(right), right))
             }
+            if symbol == "||" { return try joined(left, right) }
             return try arithmetic(symbol, left, right)
+        case .isSame(let left, let right): return try isSame(left, right)
         case .isNull(let operand): return .isNull(try bind(operand))
         case .isTruth(let operand, let truth):
             let bound = try condition(operand)
@@ -57,14 +60,15 @@ struct Binder {
             return .and(
                 try compare(.greaterOrEqual, (bound, operand), (try bind(lower), lower)),
                 try compare(.lessOrEqual, (bound, operand), (try bind(upper), upper)))
-        case .like(let operand, let pattern): return try like(operand, pattern)
+        case .like(let operand, let pattern, let escape): return try like(operand, pattern, escape)
         case .cast(let operand, let type): return try cast(operand, type, syntax.position)
         case .extract(let part, let operand): return try datePart(part, operand, syntax.position)
         case .conditional(let operand, let branches, let otherwise):
             return try conditional(operand, branches, otherwise, syntax.position)
         case .array:
             throw QueryError(
-                "a list stands only in HISTOGRAM", at: syntax.position, hint: "HISTOGRAM(x, ARRAY[0, 10, 20])")
+                "a list stands only in HISTOGRAM", at: syntax.position,
+                hint: "HISTOGRAM(x, ARRAY[0, 10, 20]); an unusual column name stands in double quotes.")
         case .call(let call):
             if let name = AggregateName(call.name) { return try aggregate(name, call, syntax) }
             return try function(call, syntax)
@@ -88,7 +92,7 @@ struct Binder {
     /// In the output: the key that this expression is, or the expression itself if it is constant.
     private func outputKey(_ syntax: Syntax) -> Expression? {
         guard let output else { return nil }
-        if case .name(nil, let name) = syntax.kind, let named = output.names[name.lowercased()] { return named }
+        if case .name(nil, let name, _) = syntax.kind, let named = output.names[name.lowercased()] { return named }
         if syntax.containsAggregate { return nil }
         var rows = Binder(scope: scope)
         guard let bound = try? rows.bind(syntax) else { return nil }
@@ -96,9 +100,9 @@ struct Binder {
     }
 
     private func reference(
-        _ qualifier: String?, _ name: String, _ position: Int
+        _ qualifier: String?, _ name: String, _ isQuoted: Bool, _ position: Int
     ) throws(QueryError) -> Expression {
-        let column = try scope.resolve(qualifier: qualifier, name, at: position)
+        let column = try scope.resolve(qualifier: qualifier, name, isQuoted: isQuoted, at: position)
         guard let output else { return column }
         if output.asksForRows {
             throw QueryError(
@@ -153,12 +157,13 @@ struct Binder {
         return .comparison(comparison, operands[0], operands[1])
     }
 
-    mutating func numeric(_ syntax: Syntax) throws(QueryError) -> Expression {
-        let bound = try bind(syntax)
+    mutating func numeric(_ syntax: Syntax) throws(QueryError) -> Expression { try numeric(try bind(syntax), syntax) }
+
+    private func numeric(_ bound: Expression, _ syntax: Syntax) throws(QueryError) -> Expression {
         guard bound.type == .integer || bound.type == .real else {
             throw QueryError(
                 "a number is needed here, this is \(TypeName.words(bound.type))", at: syntax.position,
-                hint: bound.type == .boolean ? "Use CASE WHEN ... THEN 1 ELSE 0 END." : nil)
+                hint: Coercion.numberHint(bound))
         }
         return bound
     }
@@ -166,8 +171,12 @@ struct Binder {
     private mutating func arithmetic(
         _ symbol: String, _ left: Syntax, _ right: Syntax
     ) throws(QueryError) -> Expression {
-        var a = try numeric(left)
-        var b = try numeric(right)
+        let sides = (try bind(left), try bind(right))
+        if sides.0.type.calendar != nil || sides.1.type.calendar != nil {
+            return try dates(symbol, (sides.0, left), (sides.1, right))
+        }
+        var a = try numeric(sides.0, left)
+        var b = try numeric(sides.1, right)
         let isReal = symbol == "/" || a.type == .real || b.type == .real
         if isReal {
             a = Coercion.real(a)
@@ -193,22 +202,18 @@ struct Binder {
         }
         var values: [Value] = []
         for (element, syntax) in zip(bound.dropFirst(), list) {
-            guard let value = element.constant, value != .null else {
+            guard let value = element.constant else {
                 throw QueryError(
-                    "IN takes a list of literals", at: syntax.position,
-                    hint: "For null write x IS NULL; to compare with a column write x = y.")
+                    "IN takes a list of literals", at: syntax.position, hint: "To compare with a column write x = y.")
             }
             values.append(value)
         }
-        return .isIn(bound[0], values)
-    }
-
-    private mutating func like(_ operand: Syntax, _ pattern: Syntax) throws(QueryError) -> Expression {
-        let bound = try text(operand)
-        guard case .text(let text) = pattern.kind else {
-            throw QueryError("LIKE takes a text literal", at: pattern.position, hint: "x LIKE 'a%'")
-        }
-        return .like(bound, pattern: text)
+        let known = values.filter { $0 != .null }
+        // Equal to one of them, or perhaps to the null: true or null, never false.
+        let unknown = Expression.literal(.null, .boolean)
+        if known.isEmpty { return unknown }
+        let isIn = Expression.isIn(bound[0], known)
+        return known.count < values.count ? .or(isIn, unknown) : isIn
     }
 
     mutating func text(_ syntax: Syntax) throws(QueryError) -> Expression {
@@ -228,7 +233,8 @@ struct Binder {
         let type = TypeName.type(name) ?? .real
         guard Coercion.canCast(bound.type, to: type) else {
             throw QueryError(
-                "\(TypeName.words(bound.type)) cannot be cast to \(TypeName.words(type))", at: position)
+                "\(TypeName.words(bound.type)) cannot be cast to \(TypeName.words(type))", at: position,
+                hint: Coercion.castHint(bound.type, to: type))
         }
         if bound.type == type { return bound }
         return Coercion.folded(.cast(bound, type))
@@ -279,7 +285,7 @@ struct Binder {
             guard let common = Coercion.common(type, expression, others: bound) else {
                 throw QueryError(
                     "\(TypeName.words(expression.type)) and \(TypeName.words(type ?? .integer)) cannot be \(use)",
-                    at: syntax.position, hint: "Use CAST.")
+                    at: syntax.position, hint: Coercion.mismatchHint(bound, use))
             }
             type = common
         }

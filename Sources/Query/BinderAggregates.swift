@@ -74,7 +74,9 @@ extension Binder {
             throw QueryError("DISTINCT stands only in COUNT(DISTINCT unit)", at: syntax.position)
         }
         if call.isStar, name != .count {
-            throw QueryError("\(call.name) takes an expression, not *", at: syntax.position)
+            throw QueryError(
+                "\(call.name) takes an expression, not *", at: syntax.position,
+                hint: "Write \(call.name)(x), or COUNT(*).")
         }
         let weight = try weight(name, call, syntax)
         switch name {
@@ -178,7 +180,9 @@ extension Binder {
         var argument = try bind(call.arguments[0])
         if argument.type == .boolean { argument = Coercion.indicator(argument) }
         guard argument.type != .text else {
-            throw QueryError("a number or a date is needed here, this is text", at: call.arguments[0].position)
+            throw QueryError(
+                "a number or a date is needed here, this is text", at: call.arguments[0].position,
+                hint: "Count text: COUNT(*) with GROUP BY x, or AVG(x = 'a').")
         }
         var rank: QuantileRank =
             switch name {

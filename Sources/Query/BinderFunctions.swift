@@ -3,9 +3,10 @@ import Tables
 /// Functions of a row.
 extension Binder {
     static let functionNames = [
-        "ABS", "BIN", "CEIL", "CLAMP", "COALESCE", "DATE_TRUNC", "DAY", "DAYOFWEEK", "DAYOFYEAR", "EXP", "FLOOR",
-        "GREATEST", "HOUR", "IF", "LEAST", "LENGTH", "LN", "LOWER", "MINUTE", "MOD", "MONTH", "NULLIF", "QUARTER",
-        "ROUND", "SECOND", "SQRT", "TRIM", "UPPER", "WEEK", "YEAR",
+        "ABS", "BIN", "CEIL", "CLAMP", "COALESCE", "CONCAT", "DATE_TRUNC", "DAY", "DAYOFWEEK", "DAYOFYEAR", "EXP",
+        "FLOOR",
+        "GREATEST", "HOUR", "IF", "LEAST", "LENGTH", "LN", "LOWER", "MINUTE", "MOD", "MONTH", "NULLIF", "POWER",
+        "QUARTER", "ROUND", "SECOND", "SQRT", "SUBSTR", "TRIM", "UPPER", "WEEK", "YEAR",
     ]
 
     static let aggregateNames = [
@@ -25,7 +26,7 @@ extension Binder {
         case "CEIL", "CEILING": return try numericFunction(.ceiling, call, position)
         case "SQRT": return try numericFunction(.squareRoot, call, position)
         case "EXP": return try numericFunction(.exponential, call, position)
-        case "LN", "LOG": return try numericFunction(.naturalLogarithm, call, position)
+        case "LN": return try numericFunction(.naturalLogarithm, call, position)
         case "ROUND": return try round(call, position)
         case "MOD":
             try arity(call, 2...2, "MOD(x, y)", position)
@@ -39,7 +40,8 @@ extension Binder {
             try arity(call, 1...Limits.arguments, "\(call.name)(x, y, ...)", position)
             let (operands, type) = try unified(arguments, "arguments of one \(call.name)")
             return Coercion.folded(.extremum(call.name == "LEAST" ? .least : .greatest, operands, type))
-        case "COALESCE", "IFNULL":
+        case "ISNULL" where arguments.count == 1: return .isNull(try bind(arguments[0]))
+        case "COALESCE", "IFNULL", "NVL", "ISNULL":
             try arity(call, 1...Limits.arguments, "COALESCE(x, y, ...)", position)
             let (operands, type) = try unified(arguments, "arguments of one COALESCE")
             return .coalesce(operands, type)
@@ -57,20 +59,24 @@ extension Binder {
             let (values, type) = try unified(Array(arguments.dropFirst()), "values of one IF")
             return .conditional(
                 [ConditionalBranch(condition: test, value: values[0])], otherwise: values[1], type)
-        case "LOWER", "UPPER", "TRIM":
-            try arity(call, 1...1, "\(call.name)(x)", position)
-            let operand = try text(arguments[0])
-            return .textFunction(call.name == "LOWER" ? .lower : (call.name == "UPPER" ? .upper : .trim), operand)
-        case "LENGTH", "CHAR_LENGTH":
+        case "LOWER", "LCASE": return try textFunction(.lower, call, position)
+        case "UPPER", "UCASE": return try textFunction(.upper, call, position)
+        case "TRIM": return try textFunction(.trim, call, position)
+        case "SUBSTR", "SUBSTRING", "MID", "LEFT": return try substring(call, position)
+        case "CONCAT":
+            try arity(call, 1...Limits.arguments, "CONCAT(x, y, ...)", position)
+            return try concat(arguments)
+        case "LENGTH", "LEN", "CHAR_LENGTH", "CHARACTER_LENGTH":
             try arity(call, 1...1, "LENGTH(x)", position)
             return .textLength(try text(arguments[0]))
         case "DATE_TRUNC": return try dateTruncate(call, position)
         case "POWER", "POW":
-            throw QueryError(
-                "there is no function \(call.name)", at: position,
-                hint: "Write x * x for a square; for other powers of positive numbers EXP(y * LN(x)).")
-        case "NOW", "GETDATE": throw Parser.noClock("\(call.name)()", position)
-        case "RANDOM", "RAND", "UUID":
+            try arity(call, 2...2, "POWER(x, y)", position)
+            let (base, exponent) = (try numeric(arguments[0]), try numeric(arguments[1]))
+            return Coercion.folded(.arithmetic(.power, Coercion.real(base), Coercion.real(exponent), .real))
+        case "NOW", "GETDATE", "TODAY", "SYSDATE", "CURDATE", "DATE_NOW":
+            throw Parser.noClock("\(call.name)()", position)
+        case "RANDOM", "RAND", "UUID", "RUNIF", "NEWID", "SETSEED":
             throw QueryError(
                 "\(call.name)() is refused: nothing but the noise of an answer may be random", at: position,
                 hint: "Leave it out: a sample of the rows costs as much as all of them.")
@@ -81,7 +87,7 @@ extension Binder {
             throw QueryError(
                 "there is no function \(call.name)", at: position,
                 hint: NameSuggestion.hint(
-                    for: call.name, among: Self.aggregateNames + Self.functionNames, what: "Functions are"))
+                    for: call.name, among: Self.aggregateNames + ["MEAN"] + Self.functionNames, what: "Functions are"))
         }
     }
 
@@ -104,6 +110,51 @@ extension Binder {
             throw QueryError("\(what) is a number that stands in the text", at: syntax.position)
         }
         return value
+    }
+
+    private mutating func textFunction(
+        _ function: TextFunction, _ call: Syntax.Call, _ position: Int
+    ) throws(QueryError) -> Expression {
+        try arity(call, 1...1, "\(call.name)(x)", position)
+        return .textFunction(function, try text(call.arguments[0]))
+    }
+
+    /// `SUBSTR(x, start[, length])`, and `LEFT(x, length)`.
+    private mutating func substring(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
+        let isLeft = call.name == "LEFT"
+        try arity(
+            call, 2...(isLeft ? 2 : 3), isLeft ? "LEFT(x, length)" : "SUBSTR(x, start) or SUBSTR(x, start, length)",
+            position)
+        let operand = try text(call.arguments[0])
+        let places = try call.arguments.dropFirst().map { (syntax) throws(QueryError) in
+            try wholeNumber(syntax, "a place in a text")
+        }
+        let length = isLeft ? places[0] : places.count == 2 ? places[1] : nil
+        if let length, length < 0 {
+            throw QueryError(
+                "the length is negative", at: call.arguments[call.arguments.count - 1].position,
+                hint: "Characters are counted from the start: SUBSTR(x, 1, 3).")
+        }
+        return Coercion.folded(.textFunction(.substring(from: isLeft ? 1 : places[0], length: length), operand))
+    }
+
+    private mutating func wholeNumber(_ syntax: Syntax, _ what: String) throws(QueryError) -> Int64 {
+        let value = try constant(syntax, what)
+        guard let whole = Int64(exactly: value), abs(value) <= 0x1p53 else {
+            throw QueryError("\(what) is a whole number", at: syntax.position)
+        }
+        return whole
+    }
+
+    /// `CONCAT` leaves nulls out, as in PostgreSQL and DuckDB; `||` is null beside one.
+    private mutating func concat(_ arguments: [Syntax]) throws(QueryError) -> Expression {
+        var parts: [Expression] = []
+        for argument in arguments {
+            let bound = try bind(argument)
+            let text = Coercion.convert(bound, to: .text) ?? bound
+            parts.append(Coercion.folded(.coalesce([text, .literal(.text(""), .text)], .text)))
+        }
+        return Self.joined(parts)
     }
 
     private mutating func numericFunction(
@@ -176,10 +227,15 @@ extension Binder {
     }
 
     mutating func datePart(_ name: String, _ operand: Syntax, _ position: Int) throws(QueryError) -> Expression {
+        if name.uppercased() == "EPOCH" {
+            let moment = try temporal(operand)
+            let second = moment.type == .date ? Coercion.folded(.cast(moment, .timestamp)) : moment
+            return Coercion.folded(.cast(second, .integer))
+        }
         guard let part = TypeName.datePart(name) else {
             throw QueryError(
                 "\(name) is not a part of a date", at: position,
-                hint: "Parts are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, ISODOW, DOY, HOUR, MINUTE, SECOND.")
+                hint: "Parts are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, ISODOW, DOY, HOUR, MINUTE, SECOND, EPOCH.")
         }
         let value = Expression.datePart(part, try temporal(operand))
         // 0 for a Sunday, as PostgreSQL and DuckDB have it.
@@ -192,7 +248,8 @@ extension Binder {
         guard bound.type == .date || bound.type == .timestamp else {
             throw QueryError(
                 "a date or timestamp is needed here, this is \(TypeName.words(bound.type))", at: syntax.position,
-                hint: "Use CAST(x AS DATE).")
+                hint: bound.type == .text
+                    ? "Use CAST(x AS DATE)." : "A number is compared, or put into bins, as it is: BIN(x, 10).")
         }
         return bound
     }
@@ -204,7 +261,7 @@ extension Binder {
         else {
             throw QueryError(
                 "DATE_TRUNC takes 'year', 'quarter', 'month', 'week', 'day' or 'hour'",
-                at: call.arguments[0].position)
+                at: call.arguments[0].position, hint: "Write DATE_TRUNC('month', d).")
         }
         let operand = try temporal(call.arguments[1])
         return .dateTruncate(part, operand, operand.type)

@@ -53,7 +53,7 @@ struct BoundQuestion {
     private mutating func bindFilter(_ statement: SelectStatement) throws(QueryError) {
         var conditions = scope.innerSlots.map { Expression.lookupMatches(slot: $0.slot, key: $0.key) }
         if let filter = statement.filter {
-            try checkNames(filter, statement)
+            try checkNames(filter, statement, "and WHERE comes before: it works on rows")
             var binder = Binder(scope: scope)
             let bound = try binder.condition(filter)
             try Self.checkSize(bound, filter.position)
@@ -62,16 +62,16 @@ struct BoundQuestion {
         filter = conditions.dropFirst().reduce(conditions.first) { joined, next in joined.map { .and($0, next) } }
     }
 
-    /// Names of the SELECT list do not stand in WHERE.
-    private func checkNames(_ syntax: Syntax, _ statement: SelectStatement) throws(QueryError) {
-        for child in syntax.children { try checkNames(child, statement) }
-        guard case .name(nil, let name) = syntax.kind,
+    /// Names of the SELECT list do not stand in WHERE, nor in the SELECT list itself.
+    private func checkNames(_ syntax: Syntax, _ statement: SelectStatement, _ why: String) throws(QueryError) {
+        for child in syntax.children { try checkNames(child, statement, why) }
+        guard case .name(nil, let name, _) = syntax.kind,
             (try? scope.resolve(qualifier: nil, name, at: syntax.position)) == nil,
             let item = statement.items.first(where: { $0.alias?.lowercased() == name.lowercased() })
         else { return }
         throw QueryError(
-            "\(name) is named in SELECT, and WHERE comes before: it works on rows", at: syntax.position,
-            hint: item.expression.containsAggregate
+            "\(name) is named in SELECT, \(why)", at: syntax.position,
+            hint: item.expression.containsAggregate && why.contains("WHERE")
                 ? "Conditions on aggregates go into HAVING." : "Write the expression out here.")
     }
 
@@ -109,7 +109,7 @@ struct BoundQuestion {
             let item = statement.items[position - 1]
             return (item.expression, item.alias)
         }
-        if case .name(nil, let name) = group.kind,
+        if case .name(nil, let name, _) = group.kind,
             (try? scope.resolve(qualifier: nil, name, at: group.position)) == nil,
             let item = statement.items.first(where: { $0.alias?.lowercased() == name.lowercased() })
         {
@@ -140,6 +140,7 @@ struct BoundQuestion {
         var binder = Binder(scope: scope, output: output)
         var names: [String: Expression] = [:]
         for item in statement.items {
+            try checkNames(item.expression, statement, "and stands for its column only behind it")
             let name = item.alias ?? Self.source(item.expression, text)
             if let (index, edges) = try binder.histogram(item.expression) {
                 columns.append(Column(name: name, item: .histogram(aggregate: index, edges: edges)))

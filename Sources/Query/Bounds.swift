@@ -105,6 +105,7 @@ struct BoundsScope: Hashable {
         case .dateTruncate(let part, let operand, let type):
             return calendar(operand) { part.start(of: $0, type) }
         case .textFunction(_, let operand): return Bounds.text.orNull(bounds(operand).isNullable)
+        case .concatenation(let operands): return Bounds.text.orNull(operands.contains { bounds($0).isNullable })
         case .textLength(let operand):
             return Bounds(lower: 0, upper: .infinity, isNullable: bounds(operand).isNullable)
         case .lookup(let slot, _, let column, _): return lookups[slot][column]
@@ -133,6 +134,7 @@ struct BoundsScope: Hashable {
             }
             return .unbounded
         case .modulo: return Self.remainder(a, b, type).orNull(nullable)
+        case .power: return Self.power(a, b).orNull(nullable)
         }
     }
 
@@ -161,6 +163,37 @@ struct BoundsScope: Hashable {
             lower: a.lower < 0 ? Swift.max(a.lower, -largest) : 0,
             upper: a.upper > 0 ? Swift.min(a.upper, largest) : 0,
             isNullable: b.lower <= 0 && b.upper >= 0)
+    }
+
+    /// Of a base that is not negative, a power is monotone in the base for each exponent, and in the exponent for each base
+    /// (of 0: infinite, 1, 0), so that the corners are the extremes. Of a negative base it is that of the magnitude with
+    /// either sign, which a constant whole exponent tells, and null where the exponent is not whole.
+    private static func power(_ base: Bounds, _ exponent: Bounds) -> Bounds {
+        var parts: [Bounds] = []
+        if base.upper >= 0 {
+            parts.append(
+                magnitude(Bounds(lower: Swift.max(base.lower, 0), upper: base.upper, isNullable: false), exponent))
+        }
+        if base.lower < 0 {
+            let size = magnitude(
+                Bounds(lower: Swift.max(-base.upper, 0), upper: -base.lower, isNullable: false), exponent)
+            let whole = exponent.lower == exponent.upper ? exponent.lower : .nan
+            let isEven = whole.remainder(dividingBy: 2) == 0
+            let isOdd = abs(whole.remainder(dividingBy: 2)) == 1
+            parts.append(
+                Bounds(
+                    lower: isEven ? size.lower : -size.upper, upper: isOdd ? -size.lower : size.upper,
+                    isNullable: size.isNullable || !(isEven || isOdd)))
+        }
+        return parts.dropFirst().reduce(parts.first ?? .onlyNull) { $0.union($1) }
+    }
+
+    /// The powers of bases from 0 on; the C library's are not rounded correctly.
+    private static func magnitude(_ base: Bounds, _ exponent: Bounds) -> Bounds {
+        let corners = widened(corners(base, exponent, ScalarFunctions.power))
+        return Bounds(
+            lower: Swift.max(corners.lower, 0), upper: corners.upper,
+            isNullable: corners.upper > .greatestFiniteMagnitude)
     }
 
     private static func apply(_ function: NumericFunction, _ x: Bounds) -> Bounds {
@@ -211,9 +244,9 @@ struct BoundsScope: Hashable {
         switch (operand.type, type) {
         case (let from, let to) where from == to: return x
         case (.integer, .real), (.boolean, .integer), (.boolean, .real): return x
-        // Whether it rounds or cuts, a cast gives an integer between the neighbours of its operand.
-        case (.real, .integer):
-            return x.mapped({ $0 }).outwardIntegers.representable(.integer)
+        case (.real, .integer): return x.mapped(ScalarFunctions.whole).representable(.integer)
+        case (.date, .integer), (.timestamp, .integer): return x
+        case (.integer, .date): return ValueType.date.calendar.map(x.within) ?? x
         case (.date, .timestamp): return calendar(operand) { $0 * secondsPerDay }
         case (.timestamp, .date): return x.mapped { ($0 / Double(secondsPerDay)).rounded(.down) }
         case (_, .boolean): return Bounds.boolean.orNull(operand.type == .text || x.isNullable)
@@ -256,10 +289,14 @@ struct BoundsScope: Hashable {
 extension Bounds {
     static let text = Bounds(lower: -.infinity, upper: .infinity, isNullable: false)
 
-    /// The smallest interval with integer ends around this one.
-    fileprivate var outwardIntegers: Bounds {
+    /// What lies beyond becomes null.
+    fileprivate func within(_ range: ClosedRange<Int64>) -> Bounds {
+        let (least, largest) = (Double(range.lowerBound), Double(range.upperBound))
         if isEmpty { return self }
-        return Bounds(lower: lower.rounded(.down), upper: upper.rounded(.up), isNullable: isNullable)
+        guard lower <= largest, upper >= least else { return .onlyNull }
+        return Bounds(
+            lower: Swift.max(lower, least), upper: Swift.min(upper, largest),
+            isNullable: isNullable || lower < least || upper > largest)
     }
 }
 

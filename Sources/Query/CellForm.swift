@@ -97,7 +97,7 @@ indirect enum CellForm: Sendable, Hashable {
                 return .ratio(a, b, lower: -.infinity, upper: .infinity)
             }
             return .none
-        case .modulo: return .none
+        case .modulo, .power: return .none
         }
     }
 

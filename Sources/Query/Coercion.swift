@@ -102,6 +102,64 @@ enum Coercion {
     }
 }
 
+/// What to write where types do not fit.
+extension Coercion {
+    /// For values that have no common type.
+    static func mismatchHint(_ values: [Expression], _ use: String) -> String {
+        if use.hasPrefix("values") || use.hasPrefix("arguments") {
+            return "They are of one type: CAST(x AS TEXT) makes text of a number, and '0' is a text."
+        }
+        let literals = values.compactMap { value in
+            if case .literal(.text(let text), _) = value { text } else { nil }
+        }
+        let types = Set(values.filter { !isNull($0) && !isTextLiteral($0) }.map(\.type))
+        if types.contains(.integer) || types.contains(.real), let text = literals.first {
+            let isNumber = Double(text) != nil && text.utf8.count <= 20
+            return isNumber
+                ? "Numbers stand without quotes: \(text)."
+                : "Compare it with a number, such as 5; a column's name stands without quotes."
+        }
+        if types.contains(.boolean) {
+            return "A condition stands alone, x or NOT x, or beside TRUE or FALSE: x = TRUE."
+        }
+        if types.contains(.date) || types.contains(.timestamp) {
+            return types.contains(.text)
+                ? "CAST(x AS DATE) reads text as a date."
+                : "A date stands in quotes, '2020-01-31'; a part of one is a number: YEAR(d) = 2020."
+        }
+        let hasNumberLiteral = values.contains { value in
+            if case .literal(let literal, _) = value { literal.number != nil } else { false }
+        }
+        return hasNumberLiteral ? "Text stands between single quotes: '5'." : "CAST(x AS TEXT) makes text of a number."
+    }
+
+    /// For what is no number where one is needed.
+    static func numberHint(_ value: Expression) -> String {
+        switch value {
+        case .literal(.text(let text), _) where Double(text) != nil && text.utf8.count <= 20:
+            return "Numbers stand without quotes: \(text)."
+        case .literal(.text, _) where convert(value, to: .date) != nil:
+            return "A date before + or - is written DATE '2020-01-31'."
+        default: break
+        }
+        switch value.type {
+        case .boolean: return "Use CASE WHEN ... THEN 1 ELSE 0 END."
+        case .date, .timestamp: return "A part of a date is a number: YEAR(d); days between two: d1 - d2."
+        default: return "CAST(x AS REAL) reads a number from text; texts are joined by ||."
+        }
+    }
+
+    /// For a cast that there is not.
+    static func castHint(_ from: ValueType, to type: ValueType) -> String {
+        switch (from, type) {
+        case (.date, .integer), (.timestamp, .integer), (.date, .real), (.timestamp, .real):
+            "Write a part, YEAR(d), or days, d - DATE '1970-01-01'."
+        case (.integer, .date), (.real, .date): "Write DATE '1970-01-01' + days."
+        default: "Write what it stands for: CASE WHEN x = 1 THEN DATE '2020-01-31' END."
+        }
+    }
+}
+
 extension ComparisonOperator {
     /// The same of the two sides exchanged.
     fileprivate var mirrored: ComparisonOperator {

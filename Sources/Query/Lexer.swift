@@ -56,6 +56,15 @@ struct Lexer {
         }
     }
 
+    /// The first two tokens, as far as they can be read, and an end.
+    static func start(of text: String) -> [Token] {
+        var lexer = Lexer(String(decoding: Array(text.utf8.prefix(Limits.textBytes)), as: UTF8.self))
+        var tokens: [Token] = []
+        while tokens.count < 2, let token = try? lexer.next() { tokens.append(token) }
+        let end = tokens.last?.end ?? 0
+        return tokens + [Token(kind: .end, position: end, end: end)]
+    }
+
     private init(_ text: String) {
         bytes = Array(text.utf8)
     }
@@ -77,15 +86,16 @@ struct Lexer {
         case let first where Self.startsWord(first):
             try refuseCurvedQuote()
             kind = word()
-        case let first where Self.isDigit(first): kind = number()
-        case UInt8(ascii: ".") where Self.isDigit(byte(1)): kind = number()
+        case let first where Self.isDigit(first): kind = try number()
+        case UInt8(ascii: ".") where Self.isDigit(byte(1)): kind = try number()
         case UInt8(ascii: "'"): kind = .text(try quoted(UInt8(ascii: "'"), "text literal"))
         case UInt8(ascii: "\""): kind = .quotedName(try quoted(UInt8(ascii: "\""), "quoted name"))
         case UInt8(ascii: "`"): kind = .quotedName(try quoted(UInt8(ascii: "`"), "quoted name"))
         default: kind = try symbol()
         }
         // Messages repeat names and numbers, but not a page of them.
-        if case .text = kind {} else if index - start > Limits.tokenBytes {
+        if case .text = kind {
+        } else if index - start > Limits.tokenBytes {
             throw QueryError(
                 "this \(Self.isDigit(bytes[start]) ? "number" : "name") has \(index - start) characters; "
                     + "at most \(Limits.tokenBytes) are read", at: start)
@@ -146,7 +156,7 @@ struct Lexer {
         return .word(slice(start, index))
     }
 
-    private mutating func number() -> Token.Kind {
+    private mutating func number() throws(QueryError) -> Token.Kind {
         let start = index
         while Self.isDigit(byte()) { index += 1 }
         if byte() == UInt8(ascii: ".") {
@@ -159,6 +169,10 @@ struct Lexer {
                 index += signed ? 2 : 1
                 while Self.isDigit(byte()) { index += 1 }
             }
+        }
+        guard !Self.startsWord(byte()) else {
+            throw QueryError(
+                "a number ends in digits", at: start, hint: "Numbers are written 1000, 2.5 or 1e3.")
         }
         return .number(slice(start, index))
     }
@@ -184,8 +198,17 @@ struct Lexer {
             hint: "End it with \(String(decoding: [quote], as: UTF8.self)).")
     }
 
+    /// What other languages write, with what to write here.
+    private func refuseForeignSymbol() throws(QueryError) {
+        for own in ["||", "::", "!="] where slice(from: own) == own { return }
+        for (symbol, hint) in ForeignSQL.symbols where slice(from: symbol).lowercased() == symbol {
+            throw QueryError("'\(symbol)' has no meaning here", at: index, hint: hint)
+        }
+    }
+
     private mutating func symbol() throws(QueryError) -> Token.Kind {
-        for symbol in ["<=", ">=", "<>", "!=", "=="] where symbol.utf8.elementsEqual([byte(), byte(1)]) {
+        try refuseForeignSymbol()
+        for symbol in ["<=", ">=", "<>", "!=", "==", "||", "::"] where slice(from: symbol) == symbol {
             index += 2
             return .symbol(symbol)
         }
@@ -196,7 +219,7 @@ struct Lexer {
                 ? "U+00\(String(UInt16(byte()) | 0x100, radix: 16).dropFirst())" : single
             throw QueryError(
                 "the character '\(shown)' has no meaning here", at: index,
-                hint: "Operators are + - * / % = <> < <= > >= AND OR NOT IN BETWEEN LIKE IS NULL.")
+                hint: "Operators are + - * / % || = <> < <= > >= AND OR NOT IN BETWEEN LIKE IS NULL.")
         }
         index += 1
         return .symbol(single)

@@ -33,6 +33,14 @@ struct MeasurementLayout {
         if interval.isEmpty { throw QueryError("this expression is always null", at: position) }
         guard interval.isFinite else {
             let columns = Self.unboundedColumns(argument, bounds)
+            guard !interval.lower.isFinite || !interval.upper.isFinite else {
+                throw QueryError(
+                    "the bounds of these values, \(interval.lower) to \(interval.upper), are too wide: noise that hides one "
+                        + "unit would hide everything", at: position,
+                    hint:
+                        "Say narrower ones, CLAMP(x, 0, 1000000), or in the manifest: at most \(Limits.bound) either way."
+                )
+            }
             throw QueryError(
                 "the values of this aggregate have no finite bounds, so that no noise could hide one unit",
                 at: position,

@@ -1,14 +1,20 @@
 /// Finds the name that was probably meant.
-enum NameSuggestion {
+public enum NameSuggestion {
     /// "Did you mean ...?" with the nearest name, else the list of names.
     static func hint(for name: String, among names: [String], what: String) -> String {
-        let wanted = Array(name.lowercased().unicodeScalars.prefix(64))
-        let ranked = names.map { ($0, distance(wanted, Array($0.lowercased().unicodeScalars.prefix(64)))) }
-        if let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= Swift.max(1, wanted.count / 3) {
-            return "Did you mean \(best.0)?"
-        }
+        if let nearest = nearest(to: name, among: names) { return "Did you mean \(nearest)?" }
         let shown = names.prefix(20).joined(separator: ", ")
         return "\(what): \(shown)\(names.count > 20 ? ", ..." : "")."
+    }
+
+    /// The nearest name, if at most a third of the letters differ, and never all of them.
+    public static func nearest(to name: String, among names: [String]) -> String? {
+        let wanted = Array(name.lowercased().unicodeScalars.prefix(64))
+        let ranked = names.map { ($0, distance(wanted, Array($0.lowercased().unicodeScalars.prefix(64)))) }
+        guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= Swift.max(1, wanted.count / 3),
+            best.1 < wanted.count
+        else { return nil }
+        return best.0
     }
 
     /// The Levenshtein distance, with the swap of two neighbours as one step.

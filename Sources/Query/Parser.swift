@@ -5,6 +5,9 @@ struct Parser {
     private var nesting = 0
 
     static func parse(_ text: String) throws(QueryError) -> SelectStatement {
+        // Of what is no SQL at all, that is said first.
+        let start = Parser(tokens: Lexer.start(of: text))
+        if start.current.keyword != nil, !start.isKeyword("SELECT") { throw start.notSelect() }
         var parser = Parser(tokens: try Lexer.tokens(of: text))
         return try parser.statement()
     }
@@ -53,7 +56,9 @@ struct Parser {
     }
 
     func unexpected(_ expected: String, hint: String? = nil) -> QueryError {
-        QueryError("expected \(expected), found \(current.description)", at: current.position, hint: hint)
+        let known = current.keyword.flatMap { ForeignSQL.words[$0] }
+        return QueryError(
+            "expected \(expected), found \(current.description)", at: current.position, hint: known ?? hint)
     }
 
     /// Runs `body` one level deeper, and refuses what is nested too deeply.
@@ -83,7 +88,7 @@ struct Parser {
 
     private mutating func statement() throws(QueryError) -> SelectStatement {
         let position = current.position
-        guard take(keyword: "SELECT") else { throw unexpected("SELECT", hint: Self.supported) }
+        guard take(keyword: "SELECT") else { throw notSelect() }
         if isKeyword("DISTINCT") {
             throw QueryError(
                 "SELECT DISTINCT is not supported", at: current.position, hint: "Use GROUP BY on the expressions.")
@@ -100,6 +105,20 @@ struct Parser {
             throw unexpected("the end of the question", hint: Self.supported)
         }
         return statement
+    }
+
+    private func notSelect() -> QueryError {
+        if isKeyword("WITH") {
+            return QueryError(
+                "a common table expression is not supported", at: current.position, hint: ForeignSQL.step)
+        }
+        let hint = current.keyword.flatMap { ForeignSQL.statements[$0] }
+        let isCode =
+            current.keyword != nil
+            && [.end, .symbol("."), .symbol("["), .symbol("("), .symbol("=")].contains(following.kind)
+        return QueryError(
+            "expected SELECT, found \(current.description)", at: current.position,
+            hint: hint ?? (isCode ? ForeignSQL.one : Self.supported))
     }
 
     /// A list with commas.
@@ -122,13 +141,25 @@ struct Parser {
                 "rows cannot be selected: only aggregates leave a datasite", at: current.position,
                 hint: "Ask for COUNT(*), SUM(x), AVG(x), MEDIAN(x), HISTOGRAM(x, ...) and the like, by group.")
         }
-        let expression = try expression()
-        if take(keyword: "AS") { return .init(expression: expression, alias: try name("a name after AS")) }
+        if isKeyword("TOP"), case .number = following.kind {
+            throw QueryError("TOP is not supported", at: current.position, hint: "Write LIMIT 5 at the end.")
+        }
+        return .init(expression: try expression(), alias: try alias())
+    }
+
+    /// A name behind AS, or without it; nil where there is none.
+    private mutating func alias() throws(QueryError) -> String? {
+        if take(keyword: "AS") {
+            if case .text = current.kind {
+                throw unexpected("a name after AS", hint: "Names stand without quotes, or in double ones: \"total\".")
+            }
+            return try name("a name after AS")
+        }
         switch current.kind {
-        case .quotedName: return .init(expression: expression, alias: try name("a name"))
+        case .quotedName: return try name("a name")
         case .word(let word) where !Self.reserved.contains(word.uppercased()):
-            return .init(expression: expression, alias: try name("a name"))
-        default: return .init(expression: expression, alias: nil)
+            return ForeignSQL.words[word.uppercased()] == nil ? try name("a name") : nil
+        default: return nil
         }
     }
 
@@ -147,6 +178,10 @@ struct Parser {
         case .word(let word) where !Self.reserved.contains(word.uppercased()):
             advance()
             return word
+        case .word(let word) where what == "a name after AS":
+            throw QueryError(
+                "'\(word)' is a word of the language", at: current.position,
+                hint: "As a name it stands in double quotes: \"\(word)\".")
         default: throw unexpected(what)
         }
     }
@@ -156,7 +191,10 @@ struct Parser {
         if current.kind == .symbol("(") {
             throw QueryError(
                 "a subquery is not supported", at: position,
-                hint: "FROM names a dataset; write the computation in the expressions.")
+                hint: "FROM names a dataset. " + ForeignSQL.step)
+        }
+        if case .text = current.kind {
+            throw unexpected("the name of a dataset", hint: "Names stand without quotes, or in double ones.")
         }
         let table = try name("the name of a dataset")
         guard current.kind != .symbol(".") else {
@@ -164,15 +202,7 @@ struct Parser {
                 "a dataset has no schema or catalogue before its name", at: position,
                 hint: "Write the name alone, without \(table) and the point.")
         }
-        var alias = table
-        if take(keyword: "AS") {
-            alias = try name("a name after AS")
-        } else if case .word(let word) = current.kind, !Self.reserved.contains(word.uppercased()) {
-            alias = try name("a name")
-        } else if case .quotedName = current.kind {
-            alias = try name("a name")
-        }
-        return .init(name: table, alias: alias, position: position)
+        return .init(name: table, alias: try alias() ?? table, position: position)
     }
 
     private mutating func joins(_ statement: inout SelectStatement) throws(QueryError) {
@@ -217,7 +247,7 @@ struct Parser {
 
     private mutating func grouping(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "GROUP") {
-            try expect(keyword: "BY")
+            try expect(keyword: "BY", hint: "Write GROUP BY x.")
             statement.groups = try list(Limits.keys, "grouping keys") { (parser) throws(QueryError) in
                 if let word = parser.current.keyword, ["ROLLUP", "CUBE", "GROUPING"].contains(word) {
                     throw QueryError(
@@ -232,12 +262,15 @@ struct Parser {
 
     private mutating func ordering(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "ORDER") {
-            try expect(keyword: "BY")
+            try expect(keyword: "BY", hint: "Write ORDER BY x.")
             statement.orders = try list(Limits.keys, "ORDER BY keys") { (parser) throws(QueryError) in
                 try parser.order()
             }
         }
         if take(keyword: "LIMIT") { statement.limit = try count("LIMIT") }
+        if current.kind == .symbol(","), statement.limit != nil {
+            throw QueryError("LIMIT takes one number", at: current.position, hint: "Write LIMIT 10 OFFSET 5.")
+        }
         if take(keyword: "OFFSET") { statement.offset = try count("OFFSET") }
     }
 
@@ -254,7 +287,10 @@ struct Parser {
     }
 
     private mutating func count(_ clause: String) throws(QueryError) -> Int {
-        guard case .number(let digits) = current.kind, let value = Int(digits), value <= Limits.rows else {
+        // 1e3 is a whole number too; up to the limit, each is the very `Double`.
+        guard case .number(let digits) = current.kind, let number = Double(digits), number <= Double(Limits.rows),
+            let value = Int(exactly: number)
+        else {
             throw unexpected("a whole number up to \(Limits.rows) after \(clause)")
         }
         advance()

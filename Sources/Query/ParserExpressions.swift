@@ -1,3 +1,5 @@
+import Tables
+
 /// Expressions, from the loosest operator to the tightest: OR, AND, NOT, comparison, + -, * / %, sign, primary.
 extension Parser {
     mutating func expression() throws(QueryError) -> Syntax {
@@ -42,7 +44,7 @@ extension Parser {
     }
 
     private mutating func comparison() throws(QueryError) -> Syntax {
-        var left = try sum()
+        var left = try concatenation()
         var isCompared = false
         while true {
             if case .symbol(let symbol) = current.kind, Self.comparisons.contains(symbol) {
@@ -53,7 +55,10 @@ extension Parser {
                 }
                 isCompared = true
                 advance()
-                let right = try sum()
+                if isKeyword("ANY") || isKeyword("ALL") || isKeyword("SOME"), following.kind == .symbol("(") {
+                    throw foreign(current.keyword ?? "", current.position)
+                }
+                let right = try concatenation()
                 left = try node(.binary(symbol, left, right), left.position)
             } else if let predicate = try predicate(left) {
                 left = predicate
@@ -70,7 +75,14 @@ extension Parser {
         let position = left.position
         if take(keyword: "IS") {
             let negated = take(keyword: "NOT")
+            if take(keyword: "DISTINCT") {
+                try expect(keyword: "FROM")
+                return try negate(!negated, try node(.isSame(left, try concatenation()), position), position)
+            }
             return try negate(negated, try truth(left), position)
+        }
+        if isKeyword("NOT"), following.keyword == "NULL" {
+            throw QueryError("NOT NULL stands behind IS", at: current.position, hint: "Write x IS NOT NULL.")
         }
         let word = isKeyword("NOT") ? following.keyword : current.keyword
         guard let word, ["IN", "BETWEEN", "LIKE", "ILIKE", "SIMILAR", "REGEXP"].contains(word) else { return nil }
@@ -81,21 +93,17 @@ extension Parser {
             return try negate(negated, try node(.isIn(left, try inList()), position), position)
         case "BETWEEN":
             advance()
-            let lower = try sum()
-            try expect(keyword: "AND")
-            return try negate(negated, try node(.between(left, lower, try sum()), position), position)
+            let lower = try concatenation()
+            try expect(keyword: "AND", hint: "Write x BETWEEN 1 AND 5.")
+            return try negate(negated, try node(.between(left, lower, try concatenation()), position), position)
         case "LIKE":
             advance()
-            let pattern = try sum()
-            guard current.keyword != "ESCAPE" else {
-                throw QueryError(
-                    "ESCAPE is not supported", at: current.position,
-                    hint: "A backslash escapes: LIKE 'a\\_%' is a text that starts with a_.")
-            }
-            return try negate(negated, try node(.like(left, pattern), position), position)
+            let pattern = try concatenation()
+            let escape = take(keyword: "ESCAPE") ? try concatenation() : nil
+            return try negate(negated, try node(.like(left, pattern, escape: escape), position), position)
         default:
             throw QueryError(
-                "\(word) is not supported", at: current.position, hint: "Use LIKE, with LOWER(x) to ignore case.")
+                "\(word) is not supported", at: current.position, hint: ForeignSQL.words[word])
         }
     }
 
@@ -103,7 +111,10 @@ extension Parser {
         if take(keyword: "NULL") { return try node(.isNull(operand), operand.position) }
         if take(keyword: "TRUE") { return try node(.isTruth(operand, true), operand.position) }
         if take(keyword: "FALSE") { return try node(.isTruth(operand, false), operand.position) }
-        throw unexpected("NULL, TRUE or FALSE after IS")
+        let hint =
+            isKeyword("UNKNOWN") || isKeyword("NA") || isKeyword("MISSING")
+            ? "Write x IS NULL." : "Write x = y, or x <> y."
+        throw unexpected("NULL, TRUE, FALSE or DISTINCT FROM after IS", hint: hint)
     }
 
     private mutating func negate(_ isNegated: Bool, _ syntax: Syntax, _ position: Int) throws(QueryError) -> Syntax {
@@ -114,13 +125,20 @@ extension Parser {
         try expect(symbol: "(")
         if isKeyword("SELECT") {
             throw QueryError(
-                "a subquery is not supported", at: current.position, hint: "IN takes a list of literals.")
+                "a subquery is not supported", at: current.position,
+                hint: "IN takes a list of literals; a public table's rows are met by JOIN, conditions by WHERE.")
         }
         let elements = try list(Limits.listElements, "elements of IN") { (parser) throws(QueryError) in
             try parser.expression()
         }
         try expect(symbol: ")")
         return elements
+    }
+
+    private mutating func concatenation() throws(QueryError) -> Syntax {
+        var left = try sum()
+        while take(symbol: "||") { left = try node(.binary("||", left, try sum()), left.position) }
+        return left
     }
 
     private mutating func sum() throws(QueryError) -> Syntax {
@@ -151,7 +169,21 @@ extension Parser {
             return try node(.negate(operand), position)
         }
         if take(symbol: "+") { return try nested { (parser) throws(QueryError) in try parser.signed() } }
-        return try primary()
+        return try cast(after: try primary())
+    }
+
+    /// `x::type`, perhaps more than once.
+    private mutating func cast(after operand: Syntax) throws(QueryError) -> Syntax {
+        var operand = operand
+        while take(symbol: "::") {
+            operand = try node(.cast(operand, try typeName()), operand.position)
+        }
+        if current.kind == .symbol("[") {
+            throw QueryError(
+                "brackets have no meaning behind an expression", at: current.position,
+                hint: "Write a column's name alone; characters of a text are SUBSTR(x, 1, 3).")
+        }
+        return operand
     }
 
     private mutating func primary() throws(QueryError) -> Syntax {
@@ -166,7 +198,9 @@ extension Parser {
         case .symbol("("):
             advance()
             if isKeyword("SELECT") {
-                throw QueryError("a subquery is not supported", at: current.position, hint: Self.supported)
+                throw QueryError(
+                    "a subquery is not supported", at: current.position,
+                    hint: "Ask for its value first, and write the number here.")
             }
             let inner = try expression()
             try expect(symbol: ")")
@@ -188,7 +222,7 @@ extension Parser {
             advance()
             return try node(.null, position)
         case "CASE": return try conditional()
-        case "CAST": return try cast()
+        case "CAST", "TRY_CAST", "SAFE_CAST": return try cast()
         case "EXTRACT" where following.kind == .symbol("("): return try extract()
         case "ARRAY" where following.kind == .symbol("["):
             advance()
@@ -202,8 +236,22 @@ extension Parser {
             return try reference()
         case "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP":
             throw Self.noClock(word, position)
-        case "EXISTS", "INTERVAL":
-            throw QueryError("\(word) is not supported", at: position, hint: Self.supported)
+        case "E", "N", "B", "X", "R", "F", "U":
+            if case .text = following.kind, following.position == current.end {
+                throw QueryError(
+                    "a text has no letter before it", at: position, hint: "Text stands between single quotes: 'a'.")
+            }
+            return try reference()
+        case "INTERVAL":
+            throw QueryError(
+                "INTERVAL is not supported", at: position,
+                hint: "Dates count in days: d + 7 a week later; a month's start is DATE_TRUNC('month', d).")
+        case "EXISTS":
+            throw QueryError(
+                "EXISTS is not supported", at: position,
+                hint: "JOIN the other table: rows without a match are dropped.")
+        case "IF" where following.keyword.map { !Self.reserved.contains($0) } ?? false:
+            throw QueryError("IF is a function", at: position, hint: ForeignSQL.words["IF"])
         default: return try reference()
         }
     }
@@ -223,18 +271,34 @@ extension Parser {
             }
             return try call(word.uppercased())
         }
+        var isQuoted = false
+        if case .quotedName = current.kind { isQuoted = true }
         let first = try name("an expression")
-        guard take(symbol: ".") else { return try node(.name(qualifier: nil, first), position) }
+        guard take(symbol: ".") else {
+            return try node(.name(qualifier: nil, first, isQuoted: isQuoted), position)
+        }
         if current.kind == .symbol("*") {
             throw QueryError(
                 "rows cannot be selected: only aggregates leave a datasite", at: position,
                 hint: "Ask for COUNT(*), SUM(x), AVG(x) and the like.")
         }
-        return try node(.name(qualifier: first, try name("a column")), position)
+        let column = try name("a column")
+        if current.kind == .symbol("(") || current.kind == .symbol(".") {
+            throw QueryError(
+                "nothing is called on \(first)", at: position,
+                hint: "Functions stand before their arguments: AVG(x), LOWER(x). " + ForeignSQL.one)
+        }
+        return try node(.name(qualifier: first, column, isQuoted: false), position)
+    }
+
+    /// A function that there is not, with what to write instead.
+    private func foreign(_ name: String, _ position: Int) -> QueryError {
+        QueryError("there is no function \(name)", at: position, hint: ForeignSQL.functions[name])
     }
 
     private mutating func call(_ name: String) throws(QueryError) -> Syntax {
         let position = current.position
+        guard ForeignSQL.functions[name] == nil else { throw foreign(name, position) }
         advance()
         advance()
         var call = Syntax.Call(name: name, arguments: [])
@@ -245,6 +309,7 @@ extension Parser {
             call.isDistinct = take(keyword: "DISTINCT")
             let limit = name == AggregateName.histogram.rawValue ? Limits.histogramBins + 2 : Limits.arguments
             call.arguments = try list(limit, "arguments") { (parser) throws(QueryError) in try parser.expression() }
+            if name.hasPrefix("SUBSTR"), call.arguments.count == 1 { try places(of: &call) }
         }
         try expect(symbol: ")")
         call.isWeighted = take(keyword: "WEIGHTED")
@@ -257,6 +322,16 @@ extension Parser {
         return try node(.call(call), position)
     }
 
+    /// `SUBSTRING(x FROM 2 FOR 3)`.
+    private mutating func places(of call: inout Syntax.Call) throws(QueryError) {
+        if take(keyword: "FROM") {
+            call.arguments.append(try expression())
+        } else if isKeyword("FOR") {
+            call.arguments.append(try node(.number("1"), current.position))
+        }
+        if take(keyword: "FOR") { call.arguments.append(try expression()) }
+    }
+
     private mutating func array() throws(QueryError) -> Syntax {
         let position = current.position
         try expect(symbol: "[")
@@ -266,6 +341,8 @@ extension Parser {
         try expect(symbol: "]")
         return try node(.array(elements), position)
     }
+
+    private static let conditional = "Write CASE WHEN x > 3 THEN 1 ELSE 0 END."
 
     private mutating func conditional() throws(QueryError) -> Syntax {
         let position = current.position
@@ -277,12 +354,12 @@ extension Parser {
                 throw QueryError("more than \(Limits.selectItems) branches", at: current.position)
             }
             let condition = try expression()
-            try expect(keyword: "THEN")
+            try expect(keyword: "THEN", hint: Self.conditional)
             branches.append((condition, try expression()))
         }
-        guard !branches.isEmpty else { throw unexpected("WHEN") }
+        guard !branches.isEmpty else { throw unexpected("WHEN", hint: Self.conditional) }
         let otherwise = take(keyword: "ELSE") ? try expression() : nil
-        try expect(keyword: "END")
+        try expect(keyword: "END", hint: Self.conditional)
         return try node(.conditional(operand: operand, branches, otherwise: otherwise), position)
     }
 
@@ -291,23 +368,29 @@ extension Parser {
         advance()
         try expect(symbol: "(")
         let operand = try expression()
-        try expect(keyword: "AS")
-        let typePosition = current.position
+        try expect(keyword: "AS", hint: "Write CAST(x AS INTEGER).")
+        let type = try typeName()
+        try expect(symbol: ")")
+        return try node(.cast(operand, type), position)
+    }
+
+    /// Upper case.
+    private mutating func typeName() throws(QueryError) -> String {
+        let position = current.position
         guard case .word(let word) = current.kind else { throw unexpected("a type") }
         advance()
         if word.uppercased() == "DOUBLE" { _ = take(keyword: "PRECISION") }
+        if word.uppercased() == "CHARACTER" { _ = take(keyword: "VARYING") }
+        let types = "Types are INTEGER, REAL, TEXT, BOOLEAN, DATE and TIMESTAMP."
+        guard TypeName.type(word) != nil else {
+            throw QueryError("'\(word)' is not a type", at: position, hint: types)
+        }
         if current.kind == .symbol("(") {
             throw QueryError(
                 "a type has no length here", at: current.position,
-                hint: "Types are INTEGER, REAL, TEXT, BOOLEAN, DATE and TIMESTAMP.")
+                hint: TypeName.type(word) == .real ? "Write ROUND(x, 2) for two decimals." : types)
         }
-        try expect(symbol: ")")
-        guard TypeName.type(word) != nil else {
-            throw QueryError(
-                "'\(word)' is not a type", at: typePosition,
-                hint: "Types are INTEGER, REAL, TEXT, BOOLEAN, DATE and TIMESTAMP.")
-        }
-        return try node(.cast(operand, word.uppercased()), position)
+        return word.uppercased()
     }
 
     private mutating func extract() throws(QueryError) -> Syntax {
@@ -315,7 +398,7 @@ extension Parser {
         advance()
         try expect(symbol: "(")
         let part = try name("a date part")
-        try expect(keyword: "FROM")
+        try expect(keyword: "FROM", hint: "Write EXTRACT(YEAR FROM d), or YEAR(d).")
         let operand = try expression()
         try expect(symbol: ")")
         return try node(.extract(part.uppercased(), operand), position)

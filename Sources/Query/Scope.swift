@@ -149,10 +149,10 @@ struct Scope {
             throw Self.notTheKey(lookup, keyName, condition.position)
         }
         for (side, other) in [(right, left), (left, right)] {
-            guard case .name(let qualifier, let name) = side.kind, Self.same(name, keyName) else { continue }
+            guard case .name(let qualifier, let name, _) = side.kind, Self.same(name, keyName) else { continue }
             if let qualifier {
                 guard Self.same(qualifier, alias) else { continue }
-            } else if case .name(nil, let otherName) = other.kind, Self.same(otherName, keyName) {
+            } else if case .name(nil, let otherName, _) = other.kind, Self.same(otherName, keyName) {
                 throw QueryError(
                     "\(name) could be a column of either table", at: side.position,
                     hint: "Write \(alias).\(keyName), or USING (\(keyName)).")
@@ -207,12 +207,29 @@ struct Scope {
             }
         case .on(let condition):
             try Self.checkSingle(condition)
+            let second = Source(alias: rightAlias, schema: partner.schema, kind: .dataset(firstColumn: 0))
             let left = Side(alias: leftAlias, unit: leftName, otherColumns: partner.schema)
             let right = Side(alias: rightAlias, unit: rightName, otherColumns: sources[0].schema)
+            try Self.refuseAmbiguous(condition, sources + [second])
             guard case .binary(let symbol, let a, let b) = condition.kind, symbol == "=" || symbol == "==",
                 left.isUnit(a) && right.isUnit(b) || left.isUnit(b) && right.isUnit(a)
             else { throw QueryError("the tables are not joined on the unit", at: condition.position, hint: hint) }
         }
+    }
+
+    /// An unqualified name that both tables have stands for neither.
+    private static func refuseAmbiguous(_ condition: Syntax, _ sources: [Source]) throws(QueryError) {
+        for child in condition.children { try refuseAmbiguous(child, sources) }
+        guard case .name(nil, let name, _) = condition.kind else { return }
+        let found = sources.filter { $0.schema.index(of: name) != nil }
+        guard found.count > 1 else { return }
+        throw ambiguous(name, found.map(\.alias), condition.position)
+    }
+
+    private static func ambiguous(_ name: String, _ aliases: [String], _ position: Int) -> QueryError {
+        QueryError(
+            "\(name) is a column of more than one table", at: position,
+            hint: "Write " + aliases.map { "\($0).\(name)" }.joined(separator: " or ") + ".")
     }
 
     /// One side of a join of two private tables.
@@ -223,7 +240,7 @@ struct Scope {
 
         /// Whether the name can only be this side's unit.
         func isUnit(_ syntax: Syntax) -> Bool {
-            guard case .name(let qualifier, let name) = syntax.kind, Scope.same(name, unit) else { return false }
+            guard case .name(let qualifier, let name, _) = syntax.kind, Scope.same(name, unit) else { return false }
             return qualifier.map { Scope.same($0, alias) } ?? (otherColumns.index(of: name) == nil)
         }
     }
@@ -231,7 +248,9 @@ struct Scope {
     // MARK: columns
 
     /// The expression that a name stands for.
-    func resolve(qualifier: String?, _ name: String, at position: Int) throws(QueryError) -> Expression {
+    func resolve(
+        qualifier: String?, _ name: String, isQuoted: Bool = false, at position: Int
+    ) throws(QueryError) -> Expression {
         var candidates = sources
         if let qualifier {
             candidates = sources.filter { Self.same($0.alias, qualifier) }
@@ -247,18 +266,31 @@ struct Scope {
             let names = candidates.flatMap { $0.schema.columns.map(\.name) }
             throw QueryError(
                 "there is no column \(name)", at: position,
-                hint: NameSuggestion.hint(for: name, among: names, what: "Columns are"))
+                hint: Self.hint(for: name, isQuoted, among: names))
         }
         guard found.count == 1 else {
-            throw QueryError(
-                "\(name) is a column of more than one table", at: position,
-                hint: "Write " + found.map { "\($0.0.alias).\(name)" }.joined(separator: " or ") + ".")
+            throw Self.ambiguous(name, found.map(\.0.alias), position)
         }
         let type = source.schema.columns[column].type
         switch source.kind {
         case .dataset(let firstColumn): return .column(firstColumn + column, type)
         case .lookup(let slot, let key): return .lookup(slot: slot, key: key, column: column, type)
         }
+    }
+
+    /// What was meant by a name that no column has.
+    private static func hint(for name: String, _ isQuoted: Bool, among names: [String]) -> String {
+        if isQuoted {
+            let nearest = NameSuggestion.nearest(to: name, among: names).map { "; did you mean \($0)?" } ?? "."
+            return "Text stands between single quotes, 'a'; double quotes hold the name of a column" + nearest
+        }
+        if let hint = ForeignSQL.names[name.uppercased()] { return hint }
+        if let dollar = name.lastIndex(of: "$") {
+            let column = name[name.index(after: dollar)...]
+            if names.contains(where: { same($0, String(column)) }) { return "Write the column alone: \(column)." }
+        }
+        let hint = NameSuggestion.hint(for: name, among: names, what: "Columns are")
+        return hint.hasPrefix("Did") ? hint : hint + " Text stands between single quotes: 'a'."
     }
 
     func schema(ofColumn index: Int) -> ColumnSchema? {

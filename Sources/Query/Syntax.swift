@@ -2,7 +2,7 @@
 struct Syntax {
     indirect enum Kind {
         /// A name, perhaps qualified by a table: `t.x`.
-        case name(qualifier: String?, String)
+        case name(qualifier: String?, String, isQuoted: Bool)
         case number(String)
         case text(String)
         case boolean(Bool)
@@ -11,7 +11,7 @@ struct Syntax {
         case typed(String, String)
         case negate(Syntax)
         case not(Syntax)
-        /// `+ - * / %` and comparisons.
+        /// `+ - * / % ||` and comparisons.
         case binary(String, Syntax, Syntax)
         case and(Syntax, Syntax)
         case or(Syntax, Syntax)
@@ -22,7 +22,10 @@ struct Syntax {
         case between(Syntax, Syntax, Syntax)
         case isNull(Syntax)
         case isTruth(Syntax, Bool)
-        case like(Syntax, Syntax)
+        /// With the text behind ESCAPE.
+        case like(Syntax, Syntax, escape: Syntax?)
+        /// `IS NOT DISTINCT FROM`.
+        case isSame(Syntax, Syntax)
         case extract(String, Syntax)
         case array([Syntax])
     }
@@ -52,8 +55,9 @@ struct Syntax {
             .isTruth(let operand, _), .extract(_, let operand):
             [operand]
         case .binary(_, let left, let right), .and(let left, let right), .or(let left, let right),
-            .like(let left, let right):
+            .isSame(let left, let right):
             [left, right]
+        case .like(let text, let pattern, let escape): [text, pattern] + [escape].compactMap(\.self)
         case .call(let call): call.arguments
         case .conditional(let operand, let branches, let otherwise):
             [operand, otherwise].compactMap(\.self) + branches.flatMap { [$0.condition, $0.value] }

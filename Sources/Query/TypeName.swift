@@ -4,9 +4,9 @@ import Tables
 enum TypeName {
     static func type(_ name: String) -> ValueType? {
         switch name.uppercased() {
-        case "INTEGER", "INT", "BIGINT", "SMALLINT": .integer
-        case "REAL", "DOUBLE", "FLOAT", "NUMERIC", "DECIMAL": .real
-        case "TEXT", "VARCHAR", "CHAR", "STRING": .text
+        case "INTEGER", "INT", "BIGINT", "SMALLINT", "TINYINT", "INT2", "INT4", "INT8", "SIGNED": .integer
+        case "REAL", "DOUBLE", "FLOAT", "FLOAT4", "FLOAT8", "NUMERIC", "DECIMAL": .real
+        case "TEXT", "VARCHAR", "CHAR", "STRING", "CHARACTER": .text
         case "BOOLEAN", "BOOL": .boolean
         case "DATE": .date
         case "TIMESTAMP", "DATETIME": .timestamp

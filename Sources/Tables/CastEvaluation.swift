@@ -30,16 +30,17 @@ extension ExpressionNode {
         case (_, .boolean): mapWords(count) { $0 == ColumnEncoding.null ? $0 : $0 != 0 ? 1 : 0 }
         case (.date, .timestamp):
             mapWords(count) { CivilDate.days.contains($0) ? $0 * secondsPerDay : ColumnEncoding.null }
+        case (.integer, .date): mapWords(count) { CivilDate.days.contains($0) ? $0 : ColumnEncoding.null }
         case (.timestamp, .date):
             mapWords(count) { $0 == ColumnEncoding.null ? $0 : floorDivide($0, secondsPerDay) }
         default: mapWords(count) { $0 }
         }
     }
 
-    /// Towards zero; null where it does not fit.
+    /// Null where it does not fit.
     private static func integer(_ value: Double) -> Int64 {
         guard value > -0x1p63, value < 0x1p63 else { return ColumnEncoding.null }
-        return Int64(value)
+        return Int64(ScalarFunctions.whole(value))
     }
 
     private static func text(_ word: Int64, _ type: ValueType) -> String? {

@@ -9,7 +9,7 @@ public indirect enum Expression: Sendable, Hashable {
     case column(Int, ValueType)
     /// A literal; `.null` carries the type that its context gives it.
     case literal(Value, ValueType)
-    /// Arithmetic; operands have the result's type (integer or real). `/` is always real division.
+    /// Arithmetic; operands have the result's type (integer or real). `/` and powers are always real.
     case arithmetic(ArithmeticOperator, Expression, Expression, ValueType)
     /// Negation and functions of one number.
     case function(NumericFunction, Expression, ValueType)
@@ -36,13 +36,16 @@ public indirect enum Expression: Sendable, Hashable {
     case extremum(ExtremumFunction, [Expression], ValueType)
     /// The value moved into [lower, upper]; null stays null.
     case clamp(Expression, lower: Double, upper: Double, ValueType)
-    /// A cast; what cannot be cast is null. Reals become integers by cutting the fraction off (towards zero).
+    /// A cast; what cannot be cast is null. Reals become the nearest integer, halves the even one. Dates and timestamps
+    /// are numbers of days and seconds since 1970; a number of days outside the years 0 to 9999 is no date.
     case cast(Expression, ValueType)
     /// A part of a date or timestamp (UTC); integer, within `DatePart.range`.
     case datePart(DatePart, Expression)
     /// A date or timestamp cut to the start of its year, quarter, month, week, day or hour; of the operand's type.
     case dateTruncate(DatePart, Expression, ValueType)
     case textFunction(TextFunction, Expression)
+    /// The texts one behind the other, normalised; null where one of them is.
+    case concatenation([Expression])
     /// The number of Unicode scalars; integer.
     case textLength(Expression)
     /// Column `column` of the lookup table `slot`, in the row whose key equals the operand; null where none does.
@@ -61,7 +64,7 @@ public struct ConditionalBranch: Sendable, Hashable {
     }
 }
 
-public enum ArithmeticOperator: String, Sendable, Hashable { case add, subtract, multiply, divide, modulo }
+public enum ArithmeticOperator: String, Sendable, Hashable { case add, subtract, multiply, divide, modulo, power }
 
 public enum NumericFunction: String, Sendable, Hashable {
     case negate, absolute, floor, ceiling, squareRoot, exponential, naturalLogarithm
@@ -78,7 +81,12 @@ public enum DatePart: String, Sendable, Hashable, CaseIterable {
     case year, quarter, month, week, day, dayOfWeek, dayOfYear, hour, minute, second
 }
 
-public enum TextFunction: String, Sendable, Hashable { case lower, upper, trim }
+public enum TextFunction: Sendable, Hashable {
+    case lower, upper, trim
+    /// The Unicode scalars from that place, the first being 1, so many places (all, if nil) from there. Places before the
+    /// first hold nothing, as in PostgreSQL.
+    case substring(from: Int64, length: Int64?)
+}
 
 extension Expression {
     /// The type of the expression's values.
@@ -92,7 +100,7 @@ extension Expression {
         case .comparison, .and, .or, .not, .isNull, .isIn, .like, .lookupMatches: return .boolean
         case .round: return .real
         case .datePart, .textLength: return .integer
-        case .textFunction: return .text
+        case .textFunction, .concatenation: return .text
         }
     }
 }

@@ -31,6 +31,7 @@ extension ExpressionNode {
         case .datePart(let part): evaluate(part, count)
         case .dateTruncate(let part): evaluateTruncate(part, count)
         case .textFunction(let function): compute(function, count, pool, meter)
+        case .concatenation: evaluateConcatenation(count, pool, meter)
         case .textLength:
             remember(count, pool, meter, .byte) { text in
                 text.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
@@ -127,8 +128,21 @@ extension ExpressionNode {
                 misses += 1
             }
         }
-        meter.add(.caseByte, Double(bytes))
+        meter.add(function.byteKind, Double(bytes))
         countReads(misses, meter)
+    }
+
+    private func evaluateConcatenation(_ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+        var (bytes, normalized) = (0, 0)
+        var parts = [Int64](repeating: ColumnEncoding.null, count: inputs.count)
+        for i in 0..<count {
+            for place in inputs.indices { parts[place] = inputs[place].words[i] }
+            words[i] =
+                parts.contains(ColumnEncoding.null)
+                ? ColumnEncoding.null : pool.compute(joining: parts, bytes: &bytes, normalized: &normalized)
+        }
+        meter.add(.byte, Double(bytes))
+        meter.add(.caseByte, Double(normalized))
     }
 
     /// Texts of which nothing was known are read from wherever they are, once there were many.

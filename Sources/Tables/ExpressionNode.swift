@@ -18,6 +18,8 @@ final class ExpressionNode {
     /// Of text: the most bytes of a value, and how many there can be where that is public.
     let largestText: Double
     let variety: TextVariety?
+    /// Of text: whether it is public that no value holds more than ASCII, so that joined to another it stays as it is.
+    let isASCII: Bool
     /// What functions of a text gave.
     var cache: TextCache?
     /// How many texts were not found there.
@@ -25,13 +27,14 @@ final class ExpressionNode {
 
     init(
         _ operation: NodeOperation, _ type: ValueType, _ inputs: [ExpressionNode], largestText: Double = 0,
-        variety: TextVariety? = nil
+        variety: TextVariety? = nil, isASCII: Bool = false
     ) {
         self.operation = operation
         self.type = type
         self.inputs = inputs
         self.largestText = largestText
         self.variety = variety
+        self.isASCII = isASCII
         treeSize = inputs.reduce(1) { $0 + $1.treeSize }
         rowWork = operation.rowWork(type, inputs)
         words = .allocate(capacity: 1)
@@ -70,8 +73,9 @@ final class ExpressionNode {
     }
 
     /// A node that has one value in every row.
-    convenience init(constant word: Int64, _ type: ValueType, largestText: Double = 0) {
-        self.init(.constant, type, [], largestText: largestText, variety: TextVariety(interned: 1))
+    convenience init(constant word: Int64, _ type: ValueType, largestText: Double = 0, isASCII: Bool = true) {
+        self.init(
+            .constant, type, [], largestText: largestText, variety: TextVariety(interned: 1), isASCII: isASCII)
         words[0] = word
     }
 
@@ -108,6 +112,7 @@ enum NodeOperation {
     case datePart(DatePart)
     case dateTruncate(DatePart)
     case textFunction(TextFunction)
+    case concatenation
     case textLength
     /// The row of a lookup table, of so many rows, whose key is the input.
     case lookupRow(LookupTable, rows: Double)
@@ -217,13 +222,16 @@ final class ExpressionProgram {
     private func add(_ operation: NodeOperation, _ type: ValueType, _ inputs: [ExpressionNode]) -> ExpressionNode {
         let node = ExpressionNode(
             operation, type, inputs, largestText: type == .text ? operation.largestText(inputs) : 0,
-            variety: type == .text ? operation.variety(inputs) : nil)
+            variety: type == .text ? operation.variety(inputs) : nil,
+            isASCII: type == .text && operation.isASCII(inputs))
         nodes.append(node)
         return node
     }
 
-    private func constant(_ word: Int64, _ type: ValueType, largestText: Double = 0) -> ExpressionNode {
-        let node = ExpressionNode(constant: word, type, largestText: largestText)
+    private func constant(
+        _ word: Int64, _ type: ValueType, largestText: Double = 0, isASCII: Bool = true
+    ) -> ExpressionNode {
+        let node = ExpressionNode(constant: word, type, largestText: largestText, isASCII: isASCII)
         constants.append(node)
         return node
     }
@@ -264,6 +272,8 @@ final class ExpressionProgram {
             return convert(truncated(part, moment(operand)), to: type)
         case .textFunction(let function, let operand):
             return add(.textFunction(function), .text, [compile(operand, as: .text)])
+        case .concatenation(let operands):
+            return add(.concatenation, .text, operands.map { compile($0, as: .text) })
         case .textLength(let operand): return add(.textLength, .integer, [compile(operand, as: .text)])
         case .lookup(let slot, let key, let column, let type): return lookup(slot, key, column, type)
         case .lookupMatches(let slot, let key):
@@ -289,7 +299,7 @@ final class ExpressionProgram {
         let node = ExpressionNode(
             .column(stored?.stored, isRight: stored?.isRight ?? false, firstText: firstTexts[index] ?? 0), schema.type,
             [], largestText: schema.largestText,
-            variety: schema.distinctTexts.map { TextVariety(column: index, ofColumn: $0) })
+            variety: schema.distinctTexts.map { TextVariety(column: index, ofColumn: $0) }, isASCII: schema.isASCII)
         nodes.append(node)
         return convert(node, to: type)
     }
@@ -309,7 +319,9 @@ final class ExpressionProgram {
         case .real(let number): node = constant(number)
         case .text(let text):
             let text = text.normalizedForKeys
-            node = constant(pool.intern(text), .text, largestText: Double(text.utf8.count))
+            node = constant(
+                pool.intern(text), .text, largestText: Double(text.utf8.count),
+                isASCII: text.utf8.allSatisfy { $0 < 0x80 })
         }
         return convert(node, to: type)
     }
@@ -317,7 +329,7 @@ final class ExpressionProgram {
     private func numeric(_ expression: Expression) -> ExpressionNode {
         switch expression {
         case .arithmetic(let operation, let left, let right, let type):
-            if type == .integer, operation != .divide {
+            if type == .integer, operation != .divide, operation != .power {
                 let inputs = [compile(left, as: .integer), compile(right, as: .integer)]
                 return add(.integerArithmetic(operation), .integer, inputs)
             }

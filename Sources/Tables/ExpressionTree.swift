@@ -14,7 +14,7 @@ extension Expression {
             [operand]
         case .conditional(let branches, let otherwise, _):
             branches.flatMap { [$0.condition, $0.value] } + [otherwise]
-        case .coalesce(let operands, _), .extremum(_, let operands, _): operands
+        case .coalesce(let operands, _), .extremum(_, let operands, _), .concatenation(let operands): operands
         }
     }
 

@@ -8,7 +8,9 @@ extension NodeOperation {
         case .column: return [(.step, 2)]
         case .integerArithmetic(let operation):
             return operation == .modulo || operation == .divide ? [(.real, 1)] : [(.step, 2)]
-        case .realArithmetic(let operation): return operation == .modulo ? [(.remainder, 1)] : [(.real, 1)]
+        case .realArithmetic(.modulo): return [(.remainder, 1)]
+        case .realArithmetic(.power): return [(.transcendental, 2)]
+        case .realArithmetic: return [(.real, 1)]
         case .integerFunction, .integerClamp, .realClamp, .not, .isNull, .lookupMatches: return [(.step, 1)]
         case .realFunction(let function):
             switch function {
@@ -21,6 +23,7 @@ extension NodeOperation {
         case .comparison: return [(.step, ofText ? Self.cacheSteps : 1)]
         case .and, .or: return [(.step, 1)]
         case .textIsIn, .like, .textLength, .textFunction: return [(.step, Self.cacheSteps)]
+        case .concatenation: return [(.step, Self.joinSteps * Double(inputs.count))]
         case .isIn: return [(.probe, 1)]
         case .conditional, .coalesce: return [(.step, Double(inputs.count))]
         case .extremum: return [(.step, Double(inputs.count) * (ofText ? Self.cacheSteps : 1))]
@@ -36,6 +39,9 @@ extension NodeOperation {
 
     /// Looking up what a text gave, or a text's bytes.
     static let cacheSteps = 4.0
+
+    /// Finding a text that is joined to others, and making room for it.
+    private static let joinSteps = 16.0
 
     private static func castWork(from: ValueType, to: ValueType) -> [(kind: WorkKind, units: Double)] {
         switch (from, to) {
@@ -54,7 +60,10 @@ extension NodeOperation {
         case .lookupRow: return [(.byte, 1)]
         case .like(let pattern): return [(.byte, 1), (.pattern, Double(pattern.steps))]
         case .cast: return [(.parsedByte, 1)]
-        case .textFunction: return [(.caseByte, 1)]
+        case .textFunction(let function): return [(function.byteKind, 1)]
+        case .concatenation:
+            let isNormal = inputs.dropFirst().allSatisfy(\.isASCII)
+            return isNormal ? [(.byte, 1)] : [(.byte, 1), (.caseByte, 1)]
         default: return []
         }
     }
@@ -72,7 +81,12 @@ extension NodeOperation {
     /// The most bytes of a text result.
     func largestText(_ inputs: [ExpressionNode]) -> Double {
         switch self {
+        case .textFunction(.substring(_, .some(let length))):
+            return Swift.min(inputs[0].largestText, 4 * Double(Swift.max(length, 0)))
         case .textFunction(let function): return inputs[0].largestText * function.growth
+        case .concatenation:
+            return inputs.reduce(0) { $0 + $1.largestText } + TextPool.seamBytes
+                * Double(Swift.max(inputs.count - 1, 0))
         case .cast: return 32
         default: return inputs.filter { $0.type == .text }.map(\.largestText).max() ?? 0
         }
@@ -89,11 +103,21 @@ extension NodeOperation {
         }
     }
 
+    /// Whether a text result is of ASCII alone: numbers and dates are, and what is made of such texts.
+    func isASCII(_ inputs: [ExpressionNode]) -> Bool {
+        switch self {
+        case .cast: return true
+        case .textFunction, .concatenation, .conditional, .coalesce, .extremum:
+            return inputs.allSatisfy { $0.type != .text || $0.isASCII }
+        default: return false
+        }
+    }
+
     /// Whether a text result is made anew, in scratch.
     func makesText(_ type: ValueType) -> Bool {
         guard type == .text else { return false }
         switch self {
-        case .textFunction, .cast: return true
+        case .textFunction, .concatenation, .cast: return true
         default: return false
         }
     }
@@ -113,7 +137,8 @@ extension NodeOperation {
     var words: String {
         switch self {
         case .like: "LIKE"
-        case .textFunction(let function): function.rawValue.uppercased()
+        case .textFunction(let function): function.name
+        case .concatenation: "||"
         case .textLength: "LENGTH"
         case .cast: "CAST"
         case .textIsIn, .isIn: "IN"
@@ -121,6 +146,7 @@ extension NodeOperation {
         case .realFunction(.naturalLogarithm): "LN"
         case .round: "ROUND"
         case .realArithmetic(.modulo): "%"
+        case .realArithmetic(.power): "POWER"
         case .datePart: "EXTRACT"
         case .dateTruncate: "DATE_TRUNC"
         case .comparison: "comparisons"
@@ -145,6 +171,7 @@ extension ExpressionNode {
         let times = operation.remembersTexts(inputs) ? inputs[0].textEvaluations(rows: rows, chunks: chunks) : rows
         if times > Double(cachedEntries) { work[.miss] += 2 * times }
         var largest = inputs[0].largestText
+        if case .concatenation = operation { largest = inputs.reduce(0) { $0 + $1.largestText } }
         if case .comparison = operation { largest = Swift.min(largest, inputs[1].largestText) }
         if case .comparison = operation, inputs[1].operation.isConstant { largest = inputs[0].largestText }
         if case .extremum = operation {
@@ -172,6 +199,14 @@ extension ColumnSchema {
             if case .text(let text) = value { text.normalizedForKeys.utf8.count } else { nil }
         }
         return Double(texts.max() ?? 0)
+    }
+
+    /// Whether all texts of the column's domain are ASCII.
+    var isASCII: Bool {
+        guard let domain else { return false }
+        return (domain + [other].compactMap(\.self)).allSatisfy { value in
+            if case .text(let text) = value { text.utf8.allSatisfy { $0 < 0x80 } } else { true }
+        }
     }
 
     /// How many different texts the column has at most.
@@ -220,6 +255,10 @@ extension ExpressionProgram {
         case .arithmetic(_, let left, let right, _):
             guard let a = cardinality(left), let b = cardinality(right) else { return nil }
             return a * b + 1
+        case .concatenation(let operands):
+            return operands.reduce(1 as Double?) { product, operand in
+                product.flatMap { product in cardinality(operand).map { product * $0 } }
+            }.map { $0 + 1 }
         }
     }
 

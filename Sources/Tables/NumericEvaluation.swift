@@ -9,6 +9,8 @@ extension ExpressionNode {
         case .multiply: combineWords(count) { $0.multipliedReportingOverflow(by: $1) }
         case .modulo: combineWords(count) { $0.remainderReportingOverflow(dividingBy: $1) }
         case .divide: combineWords(count) { $0.dividedReportingOverflow(by: $1) }
+        // Compiled as reals.
+        case .power: combineWords(count) { _, _ in (0, true) }
         }
     }
 
@@ -31,6 +33,7 @@ extension ExpressionNode {
         case .multiply: combineReals(count) { $0 * $1 }
         case .divide: combineReals(count) { $0 / $1 }
         case .modulo: combineReals(count) { fmod($0, $1) }
+        case .power: combineReals(count) { ScalarFunctions.power($0, $1) }
         }
     }
 

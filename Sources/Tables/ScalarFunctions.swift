@@ -7,6 +7,13 @@ public enum ScalarFunctions {
 
     public static func logarithm(_ x: Double) -> Double { log(x) }
 
+    /// `x` to the power `y`; NaN where either is (to C, 1 to any power is 1), or `x` is negative and `y` not whole.
+    public static func power(_ x: Double, _ y: Double) -> Double { x.isNaN || y.isNaN ? .nan : pow(x, y) }
+
+    /// The nearest integer, of a half the even one: what a cast gives.
+    @inline(__always)
+    public static func whole(_ x: Double) -> Double { x.rounded(.toNearestOrEven) }
+
     /// 10^|digits|.
     public static func scale(digits: Int) -> Double { pow(10, Double(digits.magnitude)) }
 
@@ -27,7 +34,6 @@ public enum ScalarFunctions {
     public static func bin(_ x: Double, width: Double, origin: Double) -> Double {
         origin + width * ((x - origin) / width).rounded(.down)
     }
-
 }
 
 /// Seconds of a day, without leap seconds.

@@ -77,8 +77,8 @@ final class TextPool {
     func compute(_ function: TextFunction, of number: Int64, bytes: inout Int) -> Int64 {
         let (count, isASCII) = withBytes(number) { text in (text.count, text.allSatisfy { $0 < 0x80 }) }
         bytes += count
-        // Blanks at the ends are bytes of their own, whatever else there is; a change of case is not.
-        guard isASCII || function == .trim else {
+        // Blanks at the ends and places are told by bytes, whatever else there is; a change of case is not.
+        guard isASCII || !function.changesCase else {
             scratch.append(function.changedCase(of: text(number)).utf8)
             return finish()
         }
@@ -93,10 +93,48 @@ final class TextPool {
                 while start < end, text[start] == 0x20 { start += 1 }
                 while end > start, text[end - 1] == 0x20 { end -= 1 }
                 for place in start..<end { scratch.append(text[place]) }
+            case .substring(let from, let length):
+                let end = length.map { from.addingReportingOverflow($0) }
+                let last = end.map { $0.overflow ? .max : $0.partialValue } ?? .max
+                var place: Int64 = 0
+                for byte in text {
+                    if byte & 0xc0 != 0x80 { place += 1 }
+                    if place >= last { break }
+                    if place >= from { scratch.append(byte) }
+                }
             }
         }
         return finish()
     }
+
+    /// The number of the texts one behind the other; adds how many bytes that took, and how many had to be normalised: an
+    /// accent at the start of one belongs to the letter before.
+    func compute(joining numbers: [Int64], bytes: inout Int, normalized: inout Int) -> Int64 {
+        var (total, isNormal) = (0, true)
+        for number in numbers {
+            withBytes(number) { text in
+                if total > 0, let first = text.first, first >= 0x80 { isNormal = false }
+                total += text.count
+            }
+        }
+        bytes += total
+        // Room first: the texts themselves may stand in the scratch that grows.
+        scratch.reserve(total)
+        let start = scratch.count
+        for number in numbers { withBytes(number) { for byte in $0 { scratch.append(byte) } } }
+        if !isNormal {
+            normalized += total
+            let joined = UnsafeRawBufferPointer(start: scratch.start + start, count: total)
+            let text = String(decoding: joined, as: UTF8.self).normalizedForKeys
+            scratch.count = start
+            scratch.append(text.utf8)
+        }
+        return finish()
+    }
+
+    /// Where two normalised texts meet, normalising takes the last letter before apart and puts it together anew: its
+    /// accents, and a letter of at most four bytes, may stand alone then.
+    static let seamBytes = 16.0
 
     private func finish() -> Int64 {
         scratchEnds.append(scratch.count)
@@ -192,6 +230,23 @@ extension TextFunction {
         (self == .lower ? text.lowercased() : text.uppercased()).normalizedForKeys
     }
 
+    var changesCase: Bool { self == .lower || self == .upper }
+
     /// The most bytes of a result for one byte of text.
-    var growth: Double { self == .trim ? 1 : 3 }
+    var growth: Double { changesCase ? 3 : 1 }
+
+    /// What a byte of its text costs.
+    var byteKind: WorkKind {
+        if case .substring = self { .byte } else { .caseByte }
+    }
+
+    /// Its name in a question.
+    var name: String {
+        switch self {
+        case .lower: "LOWER"
+        case .upper: "UPPER"
+        case .trim: "TRIM"
+        case .substring: "SUBSTR"
+        }
+    }
 }

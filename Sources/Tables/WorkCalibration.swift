@@ -132,6 +132,9 @@ public enum WorkCalibration {
             rows(.transcendental, [.function(.naturalLogarithm, tiny, .real)]),
             rows(
                 .transcendental, [.function(.exponential, .arithmetic(.multiply, huge, real(-4.1e-306), .real), .real)]),
+            rows(
+                .transcendental,
+                [.arithmetic(.power, tiny, real(0.97), .real), .arithmetic(.power, huge, real(-1.0437), .real)]),
             rows(.transcendental, [.round(tiny, digits: 300), .round(huge, digits: -300), .round(tiny, digits: 7)]),
             rows(.remainder, [.arithmetic(.modulo, huge, tiny, .real)]),
             rows(.calendar, DatePart.allCases.map { .datePart($0, moment) }),
@@ -141,10 +144,13 @@ public enum WorkCalibration {
             rows(.format, [.cast(moment, .text)]),
             rows(.byte, [.like(letters, pattern: none + "%"), .like(letters, pattern: none + "%b%")]),
             rows(.byte, [.isIn(letters, [.text(none)]), .textLength(letters)]),
+            rows(
+                .byte, [.textFunction(.substring(from: 100, length: 9), letters), .concatenation([letters, letters])]),
             rows(.pattern, [.like(letters, pattern: wild + "%"), .like(letters, pattern: wild + "%b%")]),
             rows(.parsedByte, [.cast(digits, .real)]),
             rows(.caseByte, [.textFunction(.upper, greek), .textFunction(.lower, greek)]),
             rows(.caseByte, [.textFunction(.upper, letters), .textFunction(.trim, greek)]),
+            rows(.caseByte, [.concatenation([letters, greek])]),
             scan(.row, all([])),
             scan(.addition, all(each { Measure(.nonNull(.arithmetic(.add, number, integer($0), .integer))) })),
             scan(

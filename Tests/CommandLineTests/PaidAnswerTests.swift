@@ -41,6 +41,21 @@ struct PaidAnswerTests {
         server.kill()
     }
 
+    @Test("A dataset's name that is nearly right gets the right one, from the site and on the owner's machine")
+    func misspelt() throws {
+        let (place, server) = try served()
+        for arguments in [
+            ["ask", "survye", Self.question, "--epsilon", "1"], ["data", "show", "survye"],
+            ["data", "synthesize", "Survey", "--epsilon", "1"], ["data", "version", "surveys", "survey.csv"],
+        ] {
+            let refused = try place.run([Workplace.executable] + arguments)
+            #expect(refused.status == 1 && refused.errors.contains("did you mean survey?"), "\(refused.all)")
+        }
+        let other = try place.parley("data", "show", "elsewhere")
+        #expect(other.status == 1 && !other.errors.contains("did you mean"), "\(other.all)")
+        server.kill()
+    }
+
     @Test("A link is followed and a pipe is written to: neither is replaced")
     func special() throws {
         let (place, server) = try served()

@@ -1,6 +1,8 @@
 import Foundation
 import Testing
 
+@testable import parley
+
 /// The calculator: what its page shows, and what it refuses.
 @Suite("The privacy calculator")
 struct PrivacyCommandTests {
@@ -46,11 +48,21 @@ struct PrivacyCommandTests {
             (["--gaussian", "1", "--delta", "2"], 64, "from 0 to 1"),
             (["--gaussian", "1", "--delta", "nan"], 64, "from 0 to 1"),
             (["--gaussian", "1", "--steps", "0", "--delta", "1e-5"], 64, "--steps"),
-            (["--gaussian", "0", "--delta", "1e-5"], 64, "noise multiplier: expected a positive finite number"),
-            (["--gaussian", "-1", "--delta", "1e-5"], 64, "noise multiplier: expected a positive finite number"),
+            (["--gaussian", "0", "--delta", "1e-5"], 64, "--gaussian: expected a positive finite number"),
+            (["--gaussian", "-1", "--delta", "1e-5"], 64, "--gaussian: expected a positive finite number"),
+            (["--laplace", "0", "--delta", "1e-5"], 64, "--laplace: expected"),
+            (["--discrete-gaussian", "-1", "--delta", "1e-5"], 64, "--discrete-gaussian: expected"),
+            (["--discrete-laplace", "0", "--delta", "1e-5"], 64, "--discrete-laplace: expected"),
+            (["--pure", "-1", "--delta", "1e-5"], 64, "--pure: expected"),
+            (["--exponential", "-1", "--delta", "1e-5"], 64, "--exponential: expected"),
+            (["--zcdp", "-1", "--delta", "1e-5"], 64, "--zcdp: expected"),
+            (["--event", #"{"type": "gaussian", "noise-multiplier": 0}"#, "--delta", "1e-5"], 64, "noise multiplier"),
             (["--gaussian", "inf", "--delta", "1e-5"], 64, "positive finite"),
             (["--gaussian", "1", "--delta", "-1"], 64, "from 0 to 1"),
-            (["--gaussian", "1", "--sampling-rate", "2", "--delta", "1e-5"], 64, "rate: expected a probability"),
+            (
+                ["--gaussian", "1", "--sampling-rate", "2", "--delta", "1e-5"], 64,
+                "--sampling-rate: expected a probability"
+            ),
             (["--gaussian", "1", "--accountant", "pure", "--delta", "1e-5"], 64, "does not support gaussian"),
             (["--gaussian", "1", "--accountant", "gaussian", "--delta", "0"], 1, "No finite epsilon"),
             (["--gaussian", "1", "--sample-size", "1", "--population", "9", "--delta", "1e-5"], 64, "replace-one"),
@@ -59,6 +71,8 @@ struct PrivacyCommandTests {
             (["--gaussian", "1", "--delta", "1e-5", "--conversion", "odd"], 64, "classic, improved"),
             (["--gaussian", "1", "--delta", "1e-5", "--steps", "1,00"], 64, "10000, 10,000 or 1e4"),
             (["--gaussian", "1", "--delta", "1e-5", "--steps", "1.5"], 64, "not a whole number"),
+            (["--gaussian", "1", "--delta", "1e-5", "--steps", "1.5e0"], 64, "not a whole number"),
+            (["--gaussian", "1", "--delta", "1e-5", "--steps", "1e19"], 64, "not a whole number"),
             (["--gaussian", "1", "--delta", "1e-5", "--steps", "-3"], 64, "--steps must be positive"),
         ] as [([String], Int32, String)] {
             let finished = try place.run([Workplace.executable, "privacy", "epsilon"] + arguments)
@@ -81,7 +95,23 @@ struct PrivacyCommandTests {
             #expect(finished.status == status && finished.errors.contains(message), "\(arguments)\n\(finished.all)")
         }
         let refused = try place.parley("privacy", "sample", "discrete-gaussian", "--scale", "-1")
-        #expect(refused.status == 64 && refused.errors.contains("sigma"))
+        #expect(refused.status == 64 && refused.errors.contains("--scale"))
+        for (law, scales) in [
+            ("discrete-gaussian", ["-1", "0", "1e13", "nan"]), ("discrete-laplace", ["-1", "0", "inf"]),
+            ("skellam", ["-1", "0", "1e9", "-3e-3"]), ("staircase", ["-1", "0", "1e13"]),
+        ] {
+            for scale in scales {
+                let refused = try place.parley("privacy", "sample", law, "--scale", scale, "--count", "3")
+                #expect(refused.status == 64 && refused.output.isEmpty, "\(law) \(scale): \(refused.all)")
+                #expect(refused.errors.contains("--scale: expected a number from 2^-"), "\(refused.all)")
+                for other in ["variance", "sigma:", "epsilon"] { #expect(!refused.errors.contains(other)) }
+            }
+            let least = law == "skellam" ? "9.765625e-4" : "9.5367431640625e-7"
+            let greatest = law == "skellam" ? "32768" : "1099511627776"
+            for scale in [least, greatest] {
+                #expect(try place.parley("privacy", "sample", law, "--scale", scale, "--count", "1").status == 0)
+            }
+        }
     }
 
     @Test("No option is ignored: one that cannot apply is wrong usage, and says what it is for")
@@ -231,6 +261,58 @@ struct PrivacyCommandTests {
         { #expect(answer.contains(expected), "\(answer)") }
     }
 
+    @Test("A number with an exponent is whole if its value is: 1e16 steps are accounted for")
+    func wholeNumbers() throws {
+        for (text, number) in [
+            ("1e16", 10_000_000_000_000_000), ("9007199254740993e0", 9_007_199_254_740_993), ("1.50e1", 15),
+            ("0e99", 0),
+            ("120e-1", 12), ("1e18", 1_000_000_000_000_000_000), ("1E+3", 1_000), ("0.001e3", 1),
+        ] {
+            #expect(WholeNumberText.number(text) == number, "\(text)")
+        }
+        for text in ["1e19", "1.5e0", "15e-1", "1e", "e1", "1e999", "5e-1", "0x10", "1,00"] {
+            #expect(WholeNumberText.number(text) == nil, "\(text)")
+        }
+        let place = try Workplace()
+        let many = try place.parley("privacy", "epsilon", "--gaussian", "1e6", "--steps", "1e16", "--delta", "1e-6")
+        let digits = try place.parley(
+            "privacy", "epsilon", "--gaussian", "1e6", "--steps", "10000000000000000", "--delta", "1e-6")
+        #expect(many.status == 0 && many.output == digits.output, "\(many.all)")
+    }
+
+    @Test("A number below zero reaches the word on what is wrong with it, in every command that takes numbers")
+    func negativeNumbers() throws {
+        let place = try Workplace()
+        let ask = ["ask", "survey", "SELECT COUNT(*) FROM survey"]
+        for (arguments, message) in [
+            (ask + ["--epsilon", "-1"], "--epsilon must be a positive number"),
+            (ask + ["--rho", "-1"], "--rho must be a positive number"),
+            (ask + ["--error", "-2%", "--group-size", "10"], "--error must be a positive number"),
+            (ask + ["--error", "2%", "--group-size", "-10"], "--group-size must be a positive number"),
+            (ask + ["--epsilon", "1", "--selection-delta", "-1e-6"], "--selection-delta must be a positive number"),
+            (ask + ["--epsilon", "1", "--groups-per-unit", "-1"], "--groups-per-unit must be at least 1"),
+            (ask + ["--epsilon", "1", "--rows-per-group", "-1"], "--rows-per-group must be at least 1"),
+            (["site", "limits", "--time", "-3"], "--time must be a positive number"),
+            (["site", "limits", "--memory", "-3"], "--memory must be a positive number"),
+            (["audit", "--limit", "-3"], "--limit from 1 to 1000"),
+            (["audit", "--from", "-3"], "--from is at least 1"),
+            (["requests", "--limit", "-3"], "--limit is a number"),
+            (["history", "--limit", "-3"], "--limit is a number"),
+            (["serve", "--port", "-3"], "from 0 to 65535"), (["serve", "--metrics-port", "-3"], "from 0 to 65535"),
+            (["data", "synthesize", "survey", "--epsilon", "-1"], "--epsilon must be a positive number"),
+            (["data", "synthesize", "survey", "--rho", "-1"], "--rho must be a positive number"),
+            (["data", "synthesize", "survey", "--epsilon", "1", "--rows", "-1"], "--rows must be at least 1"),
+            (
+                ["data", "synthesize", "survey", "--epsilon", "1", "--rows-per-unit", "-1"],
+                "--rows-per-unit must be at least 1"
+            ),
+            (["privacy", "sample", "skellam", "--scale", "1", "--count", "-3"], "--count must be from 1"),
+        ] as [([String], String)] {
+            let refused = try place.run([Workplace.executable] + arguments)
+            #expect(refused.status == 64 && refused.errors.contains(message), "\(arguments)\n\(refused.all)")
+        }
+    }
+
     @Test("Draws: as many as asked for, whole numbers, and a histogram that counts them all")
     func samples() throws {
         let place = try Workplace()
@@ -244,6 +326,6 @@ struct PrivacyCommandTests {
             #expect(shares.count > 10 && shares.count <= 43 && abs(shares.reduce(0, +) - 100) < 1)
         }
         let refused = try place.parley("privacy", "sample", "discrete-gaussian", "--scale", "0")
-        #expect(refused.status == 64 && refused.errors.contains("sigma"))
+        #expect(refused.status == 64 && refused.errors.contains("--scale"))
     }
 }

@@ -83,9 +83,39 @@ struct TerminalTests {
     @Test("CSV quotes what needs it and defuses what a spreadsheet would run")
     func commaSeparated() {
         #expect(CommaSeparated.line(["a", "b,c", "d\"e", "f\ng"]) == "a,\"b,c\",\"d\"\"e\",\"f\ng\"\r\n")
+        #expect(CommaSeparated.line(["", nil, "a", nil]) == "\"\",,a,\r\n")
+        #expect(CommaSeparated.text("\u{1B}[31mred\u{9B}0m\u{202E}\r\n") == "\\u{1B}[31mred\\u{9B}0m\\u{202E}\\r\\n")
+        #expect(CommaSeparated.text("\t=1") == "\\t=1")
         #expect(CommaSeparated.text("=1+1") == "'=1+1")
         #expect(CommaSeparated.text("1+1") == "1+1")
         #expect(CommaSeparated.text("@x") == "'@x")
+    }
+
+    @Test("In CSV, keys that are null, empty and hostile are told apart, and none reaches a terminal as it is")
+    func keysInCSV() {
+        let hostile = "\u{1B}[31mred"
+        var answer = exampleAnswer
+        answer.columns = [
+            .init(name: "v", type: "text", isKey: true), .init(name: hostile, type: "integer", isKey: false),
+        ]
+        answer.rows = [Scalar.text(""), .null, .text(hostile)].map {
+            [.init(value: $0), .init(value: .integer(3), lower: .integer(1), upper: .null)]
+        }
+        let name = "\\u{1B}[31mred"
+        #expect(
+            AnswerTable(answer).commaSeparated()
+                == "v,\(name),\(name)_lower,\(name)_upper\r\n\"\",3,1,\r\n,3,1,\r\n\(name),3,1,\r\n")
+    }
+
+    @Test("JSON on a terminal says the same without what a terminal would obey")
+    func json() throws {
+        let json = #"{"a": ["\u001b[31m", "é"# + "\u{9B}31m\u{202E}\u{7F}\u{E0001}" + #"", 1]}"# + "\n"
+        let shown = PrintableText.escapeJSON(json)
+        #expect(shown == #"{"a": ["\u001b[31m", "é\u009b31m\u202e\u007f\udb40\udc01", 1]}"# + "\n")
+        let (a, b) = try (
+            JSONSerialization.jsonObject(with: Data(json.utf8)), JSONSerialization.jsonObject(with: Data(shown.utf8))
+        )
+        #expect(a as? NSDictionary == b as? NSDictionary)
     }
 
     @Test("A mark stands under the place in the SQL text that is wrong")

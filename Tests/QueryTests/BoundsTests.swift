@@ -33,7 +33,12 @@ struct BoundsTests {
             ("FLOOR(cost / 7)", 0, 142, true), ("YEAR(day)", 1970, 1972, false), ("MONTH(day)", 1, 12, false),
             ("CAST(cost AS INTEGER)", 0, 1_000, true), ("CAST(insured AS INTEGER)", 0, 1, true),
             ("IF(age > 3, cost, 2000)", 0, 2_000, true), ("NULLIF(age, 0)", 0, 99, true), ("2 + 3 * 4", 14, 14, false),
-            ("free_integer + 1", -.infinity, 9.3e18, true),
+            ("free_integer + 1", -.infinity, 9.3e18, true), ("day - DATE '1970-01-11'", -10, 1_085, false),
+            ("DATE '1970-01-11' - day", -1_085, 10, false), ("EXTRACT(EPOCH FROM day)", 0, 94_608_000, false),
+            ("CAST(cost / 3 AS INTEGER)", 0, 333, true), ("CAST(age / 4 AS INTEGER)", 0, 25, false),
+            ("day + 7", 7, 1_102, false), ("day - 7", -7, 1_088, false),
+            ("day + free_integer", -719_528, 2_932_896, true),
+            ("LENGTH(city || plan)", 0, .infinity, true), ("LENGTH(CONCAT(city, plan))", 0, .infinity, false),
         ] as [(String, Double, Double, Bool)])
     func interval(_ text: String, _ lower: Double, _ upper: Double, _ isNullable: Bool) throws {
         let (expression, scope) = try bind(text)
@@ -43,7 +48,37 @@ struct BoundsTests {
         if upper < 9e18 { #expect(bounds.upper == upper) } else { #expect(bounds.upper > 9e18) }
     }
 
+    @Test(
+        "The interval of a power, to the last bit or two, and null where it can be",
+        arguments: [
+            ("POWER(age, 2)", 0, 9_801, false), ("POWER(age, 0.5)", 0, 99.0.squareRoot(), false),
+            ("POWER(age, 0)", 1, 1, false), ("POWER(age + 1, -1)", 0.01, 1, false),
+            ("POWER(age, -1)", 1 / 99.0, .infinity, true), ("POWER(age - 50, 2)", 0, 2_500, false),
+            ("POWER(age - 50, 3)", -125_000, 117_649, false),
+            ("POWER(age - 50, 0.5)", -(50.0.squareRoot()), 50.0.squareRoot(), true),
+            ("POWER(-age - 1, 2)", 1, 10_000, false), ("POWER(-age - 1, 3)", -1_000_000, -1, false),
+            ("POWER(-age - 1, -2)", 0.0001, 1, false), ("POWER(-age - 1, -1)", -1, -0.01, false),
+            ("POWER(2, visits)", 1, 0x1p50, false), ("POWER(0.5, visits)", 0x1p-50, 1, false),
+            ("POWER(age, visits)", 0, ScalarFunctions.power(99, 50), false), ("POWER(cost, 200)", 0, .infinity, true),
+            ("POWER(visits - 25, visits - 25)", -.infinity, .infinity, true), ("POWER(cost, 2)", 0, 1e6, true),
+            ("POWER(free_number, 2)", 0, .infinity, true), ("POWER(age, free_number)", 0, .infinity, true),
+        ] as [(String, Double, Double, Bool)])
+    func power(_ text: String, _ lower: Double, _ upper: Double, _ isNullable: Bool) throws {
+        let (expression, scope) = try bind(text)
+        let bounds = scope.bounds.bounds(expression)
+        #expect(bounds.isNullable == isNullable)
+        #expect(bounds.lower <= lower && bounds.lower >= lower - abs(lower) * 1e-15)
+        #expect(bounds.upper >= upper && bounds.upper <= upper + abs(upper) * 1e-2)
+    }
+
     static let expressions = [
+        "POWER(age, 2)", "POWER(age - 50, 3)", "POWER(age - 50, visits - 25)", "POWER(cost, -0.5)", "POWER(cost, cost)",
+        "POWER(1 - cost / 500, age)", "POWER(free_number, free_integer)", "POWER(age - 50, 1.0 / 3)", "POWER(-2, age)",
+        "CAST(cost / 7 AS INTEGER)", "CAST(age / 2 AS INTEGER)", "day - DATE '1971-01-01'", "EXTRACT(EPOCH FROM day)",
+        "day + age", "day - free_integer", "IF(day - 7 IS DISTINCT FROM day - age, 1, 0)", "LENGTH(city || plan)",
+        "IF(plan || insured = 'freetrue', 1, 0)", "LENGTH(CONCAT(city, insured, cost))", "LENGTH(SUBSTR(city, 2, 3))",
+        "IF(SUBSTR(plan, 1, 2) IN ('25', NULL), 1, 0)", "CAST(CAST(city AS INTEGER) AS TEXT)",
+        "IF(cost IS DISTINCT FROM 3, 1, 0)", "IF(city LIKE 'c!_%' ESCAPE '!', 1, 0)",
         "age + visits * 3 - 7", "age / visits", "age % (visits - 3)", "-(cost * 2)", "ABS(age - 50)", "FLOOR(cost / 7)",
         "CEIL(cost / 7)", "SQRT(cost - 100)", "LN(cost)", "EXP(age)", "ROUND(cost / 3, 1)", "ROUND(cost, -2)",
         "BIN(age, 7, 3)", "BIN(cost, 2.5)", "CASE WHEN age > 50 THEN cost WHEN age > 20 THEN 3 END",

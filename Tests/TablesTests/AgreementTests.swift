@@ -99,6 +99,13 @@ struct AgreementTests {
             if type == .real { all.append(.clamp(operand, lower: -0.25, upper: 2.75, .real)) }
         case .text:
             all += [TextFunction.lower, .upper, .trim].map { .textFunction($0, operand) } + [.textLength(operand)]
+            for (from, length) in [
+                (1, nil), (2, nil), (2, 3), (0, 2), (-1, 3), (1, 0), (3, 1), (99, 2), (-9, nil), (.max, .max),
+                (.min, .max),
+                (2, .max),
+            ] as [(Int64, Int64?)] {
+                all.append(.textFunction(.substring(from: from, length: length), operand))
+            }
             for pattern in [
                 "", "%", "_", "__", "a%", "%b%", "%b", "A_", "%\\%", "a\\_b", "a\\\\b", "%0%0%", "日_", "%é",
                 "2020-__-%",
@@ -127,10 +134,15 @@ struct AgreementTests {
         all += [ComparisonOperator.equal, .notEqual, .less, .lessOrEqual, .greater, .greaterOrEqual]
             .map { .comparison($0, a, b) }
         if type == .boolean { all += [.and(a, b), .or(a, b)] }
+        if type == .text {
+            all += [.concatenation([a, b]), .concatenation([b, a, .literal(.text("\u{301}x"), .text)])]
+        }
         if type == .integer || type == .real {
-            let operators: [ArithmeticOperator] = [.add, .subtract, .multiply, .divide, .modulo]
+            let operators: [ArithmeticOperator] = [.add, .subtract, .multiply, .divide, .modulo, .power]
             all += operators.map { .arithmetic($0, a, b, .real) }
-            if type == .integer { all += operators.filter { $0 != .divide }.map { .arithmetic($0, a, b, .integer) } }
+            if type == .integer {
+                all += operators.filter { $0 != .divide && $0 != .power }.map { .arithmetic($0, a, b, .integer) }
+            }
         }
         try check([type, type], all)
         guard type == .integer || type == .real else { return }
@@ -138,7 +150,7 @@ struct AgreementTests {
         let mixed = Expression.column(1, other)
         try check(
             [type, other],
-            [ArithmeticOperator.add, .subtract, .multiply, .divide, .modulo].map {
+            [ArithmeticOperator.add, .subtract, .multiply, .divide, .modulo, .power].map {
                 .arithmetic($0, .cast(a, .real), .cast(mixed, .real), .real)
             })
     }
@@ -156,7 +168,14 @@ struct AgreementTests {
             (.text(" No "), .boolean, .boolean(false)), (.text("on"), .boolean, .null), (.text("2"), .boolean, .null),
             (.text("5.0"), .integer, .integer(5)), (.text("5.7"), .integer, .null), (.text("1e3"), .integer, .null),
             (.text("1e3"), .real, .real(1_000)), (.text("nan"), .real, .null), (.text("-inf"), .real, .null),
-            (.text("0x10"), .real, .null), (.real(-2.9), .integer, .integer(-2)), (.real(1e300), .integer, .null),
+            (.text("0x10"), .real, .null), (.real(-2.9), .integer, .integer(-3)), (.real(1e300), .integer, .null),
+            (.real(0.5), .integer, .integer(0)), (.real(1.5), .integer, .integer(2)),
+            (.real(2.5), .integer, .integer(2)),
+            (.real(-0.5), .integer, .integer(0)), (.real(-1.5), .integer, .integer(-2)),
+            (.real(2.4), .integer, .integer(2)),
+            (.real(2.6), .integer, .integer(3)),
+            (.real(0x1.fffffffffffffp62), .integer, .integer(9_223_372_036_854_774_784)),
+            (.integer(2_932_896), .date, .date(2_932_896)), (.integer(2_932_897), .date, .null),
             (.text("2020-02-29T10:30:05.75+02:00"), .timestamp, .timestamp(18_321 * 86_400 + 30_605)),
             (.text("2020-02-29"), .timestamp, .timestamp(18_321 * 86_400)), (.text("2020-02-29 10:30"), .date, .null),
             (.timestamp(-1), .date, .date(-1)), (.boolean(true), .real, .real(1)),
@@ -264,6 +283,7 @@ extension Expression {
         case .datePart(let part, let operand): return .datePart(part, replaced(operand))
         case .dateTruncate(let part, let operand, let type): return .dateTruncate(part, replaced(operand), type)
         case .textFunction(let function, let operand): return .textFunction(function, replaced(operand))
+        case .concatenation(let operands): return .concatenation(operands.map(replaced))
         case .textLength(let operand): return .textLength(replaced(operand))
         case .literal, .lookup, .lookupMatches: return self
         }

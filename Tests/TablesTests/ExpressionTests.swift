@@ -80,7 +80,7 @@ struct ExpressionTests {
                 }
             }
             for b in columns {
-                for operation in [ArithmeticOperator.add, .subtract, .multiply, .divide, .modulo] {
+                for operation in [ArithmeticOperator.add, .subtract, .multiply, .divide, .modulo, .power] {
                     for type in [ValueType.integer, .real] { _ = program.compile(.arithmetic(operation, a, b, type)) }
                 }
                 _ = program.compile(.comparison(.less, a, b))
@@ -90,6 +90,8 @@ struct ExpressionTests {
         _ = program.compile(.column(99, .integer))
         _ = program.compile(.lookup(slot: 3, key: columns[0], column: 0, .text))
         _ = program.compile(.coalesce([], .text))
+        _ = program.compile(.concatenation([]))
+        _ = program.compile(.concatenation(columns))
         var rowsSeen = 0
         RowSource.table(table).forEachChunk { chunk in
             program.evaluate(chunk)
@@ -115,7 +117,7 @@ struct ExpressionTests {
             (.round(.literal(.real(1250), .real), digits: -2), .real(1300)),
             (.bin(.literal(.integer(-1), .integer), width: 10, origin: 0, .integer), .integer(-10)),
             (.bin(.literal(.real(17.2), .real), width: 5, origin: 0, .real), .real(15)),
-            (.cast(.literal(.real(-2.9), .real), .integer), .integer(-2)),
+            (.cast(.literal(.real(-2.9), .real), .integer), .integer(-3)),
             (.cast(.literal(.text("12x"), .text), .integer), .null),
             (.cast(.literal(.text(" 12 "), .text), .integer), .integer(12)),
             (.cast(.literal(.text("2024-02-30"), .text), .date), .null),
@@ -134,6 +136,17 @@ struct ExpressionTests {
             (.extremum(.greatest, [.literal(.null, .real), .literal(.real(2), .real)], .real), .real(2)),
             (.textFunction(.upper, .literal(.text("straße"), .text)), .text("STRASSE")),
             (.textLength(.literal(.text("日本"), .text)), .integer(2)),
+            (.textFunction(.substring(from: 2, length: 2), .literal(.text("日本語の"), .text)), .text("本語")),
+            (.textFunction(.substring(from: -1, length: 3), .literal(.text("abc"), .text)), .text("a")),
+            (.concatenation([.literal(.text("e"), .text), .literal(.text("\u{301}"), .text)]), .text("\u{e9}")),
+            (.concatenation([.literal(.text("a"), .text), .literal(.null, .text)]), .null),
+            (.arithmetic(.power, .literal(.real(-2), .real), .literal(.real(3), .real), .real), .real(-8)),
+            (.arithmetic(.power, .literal(.real(-8), .real), .literal(.real(0.5), .real), .real), .null),
+            (.arithmetic(.power, .literal(.real(0), .real), .literal(.real(-1), .real), .real), .null),
+            (.arithmetic(.power, .literal(.real(0), .real), .literal(.real(0), .real), .real), .real(1)),
+            (.arithmetic(.power, .literal(.real(1e200), .real), .literal(.real(2), .real), .real), .null),
+            (.arithmetic(.power, .literal(.real(1), .real), .literal(.null, .real), .real), .null),
+            (.arithmetic(.power, .literal(.null, .real), .literal(.real(0), .real), .real), .null),
         ])
     func known(expression: Expression, expected: Value) throws {
         let schema = Schema(columns: [column("u", .integer)])
@@ -231,14 +244,18 @@ struct ExpressionMaker {
         case 6: return .lookup(slot: 0, key: make(.text, depth: depth), column: 2, .real)
         default:
             return .arithmetic(
-                dice.pick([.add, .subtract, .multiply, .divide, .modulo]), make(.real, depth: depth),
+                dice.pick([.add, .subtract, .multiply, .divide, .modulo, .power]), make(.real, depth: depth),
                 make(.real, depth: depth), .real)
         }
     }
 
     private mutating func text(_ depth: Int) -> Expression {
-        switch dice.int(1...4) {
-        case 1: return .textFunction(dice.pick([.lower, .upper, .trim]), make(.text, depth: depth))
+        switch dice.int(1...5) {
+        case 1:
+            let substring = TextFunction.substring(
+                from: Int64(dice.int(-2...4)), length: dice.chance(50) ? nil : Int64(dice.int(0...5)))
+            return .textFunction(dice.pick([.lower, .upper, .trim, substring]), make(.text, depth: depth))
+        case 5: return .concatenation((0..<dice.int(1...3)).map { _ in make(.text, depth: depth) })
         case 2: return .lookup(slot: 0, key: make(.text, depth: depth), column: 1, .text)
         case 3: return .cast(make(dice.pick([.integer, .boolean, .real]), depth: depth), .text)
         default: return leaf(.text)

@@ -66,7 +66,21 @@ struct ReferenceEvaluator {
             case .lower: return .text(text.lowercased())
             case .upper: return .text(text.uppercased())
             case .trim: return .text(text.trimmingCharacters(in: CharacterSet(charactersIn: " ")))
+            case .substring(let from, let length):
+                var kept = String.UnicodeScalarView()
+                for (place, scalar) in text.unicodeScalars.enumerated() {
+                    let isBefore = length.map { Double(place + 1) < Double(from) + Double($0) } ?? true
+                    if isBefore, place + 1 >= from { kept.append(scalar) }
+                }
+                return .text(String(kept))
             }
+        case .concatenation(let operands):
+            var joined = ""
+            for operand in operands {
+                guard case .text(let text) = evaluate(operand) else { return .null }
+                joined += text
+            }
+            return .text(joined.precomposedStringWithCanonicalMapping)
         case .textLength(let operand):
             guard case .text(let text) = evaluate(operand) else { return .null }
             return .integer(Int64(text.unicodeScalars.count))
@@ -102,7 +116,7 @@ struct ReferenceEvaluator {
             case .subtract: return exact(a.subtractingReportingOverflow(b))
             case .multiply: return exact(a.multipliedReportingOverflow(by: b))
             case .modulo: return b == 0 ? .null : .integer(a % b)
-            case .divide: return .null
+            case .divide, .power: return .null
             }
         }
         guard case .real(let a) = real(left), case .real(let b) = real(right), type == .real else { return .null }
@@ -112,6 +126,7 @@ struct ReferenceEvaluator {
         case .multiply: return finite(a * b)
         case .divide: return b == 0 ? .null : finite(a / b)
         case .modulo: return b == 0 ? .null : finite(a.truncatingRemainder(dividingBy: b))
+        case .power: return finite(Foundation.pow(a, b))
         }
     }
 

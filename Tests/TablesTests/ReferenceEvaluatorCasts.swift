@@ -15,9 +15,11 @@ extension ReferenceEvaluator {
         case (.real(let number), .real): return .real(number)
         case (.real(let number), .boolean): return .boolean(number != 0)
         case (.real(let number), _):
-            guard let whole = Int64(exactly: number.rounded(.towardZero)), whole != .min else { return .null }
+            guard let whole = Int64(exactly: rint(number)), whole != .min else { return .null }
             return typed(whole, type)
         case (.boolean(let flag), _): return typed(flag ? 1 : 0, type)
+        // 0000-01-01 and 9999-12-31.
+        case (.integer(let number), .date) where !(-719_528...2_932_896).contains(number): return .null
         case (.integer(let number), _), (.date(let number), _), (.timestamp(let number), _):
             return typed(number, type)
         }
@@ -60,12 +62,23 @@ extension ReferenceEvaluator {
     /// The fewest digits that are read back as the same number; with an exponent above 2^53 and below a ten-thousandth.
     private func shortest(_ number: Double) -> String {
         if number == 0 { return "0.0" }
-        let digits = (0...16).first { strtod(String(format: "%.\($0)e", number), nil) == number } ?? 16
-        let parts = String(format: "%.\(digits)e", number).split(separator: "e")
+        // Of a power of two, a decimal that is read as it may be the neighbour of the nearest.
+        let texts = (0...16).flatMap { digits -> [String] in
+            let parts = String(format: "%.\(digits)e", abs(number)).split(separator: "e")
+            let mantissa = Int(parts[0].filter { $0 != "." }) ?? 0
+            return [mantissa, mantissa + 1, mantissa - 1].map { mantissa in
+                let text = String(mantissa)
+                let point = text.count > 1 ? "." : ""
+                return (number < 0 ? "-" : "") + text.prefix(1) + point + text.dropFirst() + "e" + parts[1]
+            }
+        }
+        let text = texts.first { strtod($0, nil) == number } ?? ""
+        let parts = text.split(separator: "e")
         let exponent = Int(parts[1]) ?? 0
         if abs(number) < 1e-4 || abs(number) > 0x1p53 {
             return "\(parts[0])e" + String(format: "%+03d", exponent)
         }
+        let digits = parts[0].count { $0 >= "0" && $0 <= "9" } - 1
         return String(format: "%.\(max(digits - exponent, 1))f", number)
     }
 

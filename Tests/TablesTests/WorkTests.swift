@@ -95,6 +95,11 @@ struct WorkTests {
             .greater, .textLength(.extremum(.greatest, [text, category, .literal(.text("b"), .text)], .text)), wide),
         .like(category, pattern: "%gam_a%"), .isNull(.dateTruncate(.week, .column(8, .timestamp), .timestamp)),
         .comparison(.less, .round(real, digits: 300), .function(.naturalLogarithm, real, .real)),
+        .comparison(.less, .arithmetic(.power, real, .literal(.real(0.97), .real), .real), real),
+        .comparison(
+            .less, .textFunction(.substring(from: 3, length: 9), text), .literal(.text("aaaa"), .text)),
+        .comparison(.less, .concatenation([text, category, text]), .literal(.text("b"), .text)),
+        .like(.concatenation([.concatenation([text, text]), .cast(real, .text)]), pattern: "%b%"),
     ]
 
     static let keys: [Expression] = [
@@ -104,6 +109,8 @@ struct WorkTests {
         .conditional(
             [.init(condition: .column(6, .boolean), value: .literal(.text("yes"), .text))],
             otherwise: .literal(.text("no"), .text), .text),
+        .concatenation([category, category]), .concatenation([text, category]),
+        .textFunction(.substring(from: 2, length: nil), text),
     ]
 
     static let measures: [Measure] = [
@@ -301,8 +308,11 @@ struct WideExpressionMaker {
                 return .comparison(.less, make(type, depth: depth - 1), make(type, depth: depth - 1))
             }
         case .text:
-            switch dice.int(0...4) {
-            case 0: return .textFunction(dice.pick([.lower, .upper, .trim]), make(.text, depth: depth - 1))
+            switch dice.int(0...5) {
+            case 0:
+                return .textFunction(
+                    dice.pick([.lower, .upper, .trim, .substring(from: 2, length: 9)]), make(.text, depth: depth - 1))
+            case 4: return .concatenation((0..<3).map { _ in make(.text, depth: depth - 1) })
             case 1: return .cast(make(dice.pick(ValueType.allCases), depth: depth - 1), .text)
             case 2: return .extremum(.least, [make(.text, depth: depth - 1), make(.text, depth: depth - 1)], .text)
             case 3: return .coalesce([make(.text, depth: depth - 1), make(.text, depth: depth - 1)], .text)
@@ -327,7 +337,7 @@ struct WideExpressionMaker {
                     dice.pick([.exponential, .naturalLogarithm, .squareRoot]), make(.real, depth: depth - 1), .real)
             case 1:
                 return .arithmetic(
-                    dice.pick([.divide, .modulo, .add]), make(.real, depth: depth - 1), leaf(.real), .real)
+                    dice.pick([.divide, .modulo, .add, .power]), make(.real, depth: depth - 1), leaf(.real), .real)
             case 2: return .round(make(.real, depth: depth - 1), digits: dice.int(-3...3))
             default: return .cast(make(dice.pick(ValueType.allCases), depth: depth - 1), .real)
             }

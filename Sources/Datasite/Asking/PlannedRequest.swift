@@ -37,8 +37,7 @@ struct PlannedRequest: Sendable {
             throw Problem.tooLarge("a question has at most \(Self.largestQuestion >> 10) KiB")
         }
         guard let asked = catalogue.datasets[request.dataset] else {
-            throw Problem.absent(
-                "there is no dataset \(DisplayedName.of(request.dataset))", hint: "`parley data list` names all")
+            throw catalogue.absent(request.dataset)
         }
         guard let policy = asked.policy, !asked.isLookup else {
             throw Problem.invalidQuestion("\(request.dataset) is a public lookup table", hint: "join it in a question")
@@ -116,5 +115,15 @@ enum DisplayedName {
     static func of(_ text: String) -> String {
         let visible = text.unicodeScalars.prefix(64).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) }
         return "\u{201C}\(String(visible))\u{201D}"
+    }
+}
+
+extension Catalogue {
+    /// There is no dataset of that name: the one that was probably meant, or where to look.
+    func absent(_ name: String) -> Problem {
+        let nearest = NameSuggestion.nearest(to: name, among: datasets.keys.sorted())
+        return .absent(
+            "there is no dataset \(DisplayedName.of(name))",
+            hint: nearest.map { "did you mean \($0)? `parley data list` names all" } ?? "`parley data list` names all")
     }
 }

@@ -56,7 +56,7 @@ extension Datasite {
         let stored = try read { db in
             try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
         }
-        guard let stored else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
+        guard let stored else { throw try catalogue().absent(name) }
         return try add(
             file, manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil, progress)
     }

@@ -17,9 +17,8 @@ extension Datasite {
 
     /// A dataset's dictionary, policy and mock rows: public.
     public func dataset(_ name: String) throws -> DatasetDetail {
-        guard let entry = try catalogue().datasets[name] else {
-            throw Problem.absent("there is no dataset \(DisplayedName.of(name))", hint: "`parley data list` names all")
-        }
+        let catalogue = try catalogue()
+        guard let entry = catalogue.datasets[name] else { throw catalogue.absent(name) }
         return entry.detail
     }
 }

@@ -137,10 +137,7 @@ struct PlannedSynthesis: Sendable {
     let catalogueVersion: Int64
 
     init(_ request: SynthesisRequest, in catalogue: Catalogue) throws {
-        guard let entry = catalogue.datasets[request.dataset] else {
-            throw Problem.absent(
-                "there is no dataset \(DisplayedName.of(request.dataset))", hint: "`parley data list` names all")
-        }
+        guard let entry = catalogue.datasets[request.dataset] else { throw catalogue.absent(request.dataset) }
         guard let policy = entry.policy, let population = entry.population, !entry.isLookup else {
             throw Problem.invalidRequest("\(request.dataset) is a public lookup table: it needs no synthetic one")
         }

@@ -11,7 +11,12 @@ struct AnswerView {
         let table = AnswerTable(answer)
         switch output.format {
         case .json:
-            terminal.write(bytes)
+            // The exact bytes, but to a person's terminal.
+            if terminal.isTerminal {
+                terminal.write(PrintableText.escapeJSON(String(decoding: bytes, as: UTF8.self)))
+            } else {
+                terminal.write(bytes)
+            }
             terminal.line()
         case .csv:
             terminal.write(table.commaSeparated())

@@ -130,7 +130,8 @@ struct Asking {
         } catch {
             let id = PrintableText.escape(released.receipt.body.request)
             throw Failure(
-                error.what, next: "The answer was released and charged; save it, at no cost, with: parley history \(id)")
+                error.what, next: "The answer was released and charged; save it, at no cost, with: parley history \(id)"
+            )
         }
     }
 }

@@ -6,8 +6,12 @@ struct AuditCommand: AsyncParsableCommand {
         commandName: "audit", abstract: "Who asked what, when and for how much; what was refused, and why.")
 
     @OptionGroup var options: PlaceOptions
-    @Option(help: "Begin at this entry of the journal (default: so that the newest are shown).") var from: Int64?
-    @Option(help: "Show at most that many entries (up to 1000).") var limit = 1000
+    @Option(
+        parsing: .unconditional, help: "Begin at this entry of the journal (default: so that the newest are shown).")
+    var from: Int64?
+    @Option(
+        parsing: .unconditional, help: "Show at most that many entries (up to 1000).", transform: WholeNumberText.parse)
+    var limit = 1000
     @Flag(help: "Show the journal's hash at each entry.") var hashes = false
 
     func validate() throws {

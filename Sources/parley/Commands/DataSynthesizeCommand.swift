@@ -17,17 +17,33 @@ struct DataSynthesize: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.") var dataset: String
-    @Option(help: "What it costs; under zcdp, the largest rho that converts to at most this epsilon.")
+    @Option(
+        parsing: .unconditional,
+        help: "What it costs; under zcdp, the largest rho that converts to at most this epsilon.")
     var epsilon: Double?
-    @Option(help: "What it costs, under zcdp.") var rho: Double?
-    @Option(help: "The number of rows (default: the noisy number of the dataset's).") var rows: Int?
-    @Option(help: "Count only so many rows of a unit: less noise (default: the manifest's bound).")
+    @Option(parsing: .unconditional, help: "What it costs, under zcdp.") var rho: Double?
+    @Option(
+        parsing: .unconditional, help: "The number of rows (default: the noisy number of the dataset's).",
+        transform: WholeNumberText.parse)
+    var rows: Int?
+    @Option(
+        parsing: .unconditional,
+        help: "Count only so many rows of a unit: less noise (default: the manifest's bound).",
+        transform: WholeNumberText.parse)
     var rowsPerUnit: Int?
     @Option(help: ArgumentHelp("Only these columns, separated by commas.", valueName: "names")) var columns: String?
 
     func validate() throws {
         guard (epsilon == nil) != (rho == nil) else {
             throw ValidationError("Say what the table may cost: --epsilon 1, or --rho 0.02.")
+        }
+        for (name, value) in [("epsilon", epsilon), ("rho", rho)] {
+            if let value, !(value > 0 && value.isFinite) {
+                throw ValidationError("--\(name) must be a positive number.")
+            }
+        }
+        for (name, value) in [("rows", rows), ("rows-per-unit", rowsPerUnit)] {
+            if let value, value < 1 { throw ValidationError("--\(name) must be at least 1.") }
         }
     }
 

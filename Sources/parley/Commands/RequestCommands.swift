@@ -51,7 +51,10 @@ struct DenyCommand: AsyncParsableCommand {
 
 /// Which part of a long list.
 struct PageOptions: ParsableArguments {
-    @Option(help: "Show at most that many, the newest first (up to 1000).") var limit = 1000
+    @Option(
+        parsing: .unconditional, help: "Show at most that many, the newest first (up to 1000).",
+        transform: WholeNumberText.parse)
+    var limit = 1000
     @Option(help: ArgumentHelp("Show those older than this request.", valueName: "id")) var before: String?
 
     func validate() throws {

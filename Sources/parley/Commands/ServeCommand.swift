@@ -14,13 +14,14 @@ struct ServeCommand: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
-    @Option(help: "The port; 0 takes a free one.") var port = 8787
+    @Option(parsing: .unconditional, help: "The port; 0 takes a free one.") var port = 8787
     @Option(help: ArgumentHelp("The certificate chain (PEM).", valueName: "file"), completion: .file())
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("Its private key (PEM).", valueName: "file"), completion: .file())
     var tlsKey: String?
     @Flag(help: "A proxy on this machine ends TLS in front of us.") var behindProxy = false
-    @Option(help: "The port for /metrics on 127.0.0.1; 0 takes a free one (default: none).") var metricsPort: Int?
+    @Option(parsing: .unconditional, help: "The port for /metrics on 127.0.0.1; 0 takes a free one (default: none).")
+    var metricsPort: Int?
 
     func validate() throws {
         if (tlsCertificate == nil) != (tlsKey == nil) {

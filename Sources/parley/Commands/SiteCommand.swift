@@ -50,11 +50,23 @@ struct SiteCommand: AsyncParsableCommand {
                 """)
 
         @OptionGroup var site: SiteOptions
-        @Option(help: ArgumentHelp("The most that one question may be bound to compute.", valueName: "seconds"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("The most that one question may be bound to compute.", valueName: "seconds"))
         var time: Double?
-        @Option(help: ArgumentHelp("The most that all scans may hold together.", valueName: "GiB"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("The most that all scans may hold together.", valueName: "GiB"))
         var memory: Double?
         @Flag(help: "Measure this machine's speed again.") var measure = false
+
+        func validate() throws {
+            for (name, value) in [("time", time), ("memory", memory)] {
+                if let value, !(value > 0 && value.isFinite) {
+                    throw ValidationError("--\(name) must be a positive number.")
+                }
+            }
+        }
 
         func run() async throws {
             let site = try site.open()

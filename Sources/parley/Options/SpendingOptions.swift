@@ -3,25 +3,30 @@ import DatasiteProtocol
 
 /// What a question may cost, and tighter bounds on what one person contributes to it.
 struct SpendingOptions: ParsableArguments {
-    @Option(help: "Spend at most that epsilon.")
+    @Option(parsing: .unconditional, help: "Spend at most that epsilon.")
     var epsilon: Double?
 
-    @Option(help: "Spend that rho (datasets under zero-concentrated differential privacy).")
+    @Option(parsing: .unconditional, help: "Spend that rho (datasets under zero-concentrated differential privacy).")
     var rho: Double?
 
-    @Option(help: "Spend the least for this error, such as 2%, relative to --group-size.")
+    @Option(parsing: .unconditional, help: "Spend the least for this error, such as 2%, relative to --group-size.")
     var error: Percentage?
 
-    @Option(help: "The group size (in rows) to which --error is relative.")
+    @Option(parsing: .unconditional, help: "The group size (in rows) to which --error is relative.")
     var groupSize: Double?
 
-    @Option(help: "The delta that selecting unknown group keys may use.")
+    @Option(parsing: .unconditional, help: "The delta that selecting unknown group keys may use.")
     var selectionDelta: Double?
 
-    @Option(help: "Let one person count in at most that many groups (fewer than the dataset's limit: less noise).")
+    @Option(
+        parsing: .unconditional,
+        help: "Let one person count in at most that many groups (fewer than the dataset's limit: less noise).",
+        transform: WholeNumberText.parse)
     var groupsPerUnit: Int?
 
-    @Option(help: "Let one person contribute at most that many rows to a group.")
+    @Option(
+        parsing: .unconditional, help: "Let one person contribute at most that many rows to a group.",
+        transform: WholeNumberText.parse)
     var rowsPerGroup: Int?
 
     func validate() throws {
@@ -31,11 +36,15 @@ struct SpendingOptions: ParsableArguments {
             throw ValidationError("--error and --group-size come together: an error of 2% of how many rows?")
         }
         for (name, value) in [
-            ("epsilon", epsilon), ("rho", rho), ("group-size", groupSize), ("selection-delta", selectionDelta),
+            ("epsilon", epsilon), ("rho", rho), ("error", error?.fraction), ("group-size", groupSize),
+            ("selection-delta", selectionDelta),
         ] {
             if let value, !(value > 0 && value.isFinite) {
                 throw ValidationError("--\(name) must be a positive number.")
             }
+        }
+        for (name, value) in [("groups-per-unit", groupsPerUnit), ("rows-per-group", rowsPerGroup)] {
+            if let value, value < 1 { throw ValidationError("--\(name) must be at least 1.") }
         }
     }
 
@@ -59,7 +68,8 @@ struct Percentage: ExpressibleByArgument, Hashable {
     init?(argument: String) {
         let isPercent = argument.hasSuffix("%")
         let text = isPercent ? String(argument.dropLast()).trimmingSuffixSpaces : argument
-        guard let value = Double(text), value.isFinite, value > 0 else { return nil }
+        // A part that is none, -2 %, is read, so that what is wrong can be said.
+        guard let value = Double(text), value.isFinite else { return nil }
         fraction = isPercent ? value / 100 : value
     }
 }

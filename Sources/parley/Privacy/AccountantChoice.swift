@@ -106,9 +106,12 @@ struct AccountantOptions: ParsableArguments {
 
 /// What is wrong with the arguments is wrong usage, with exit status 64, whoever notices it.
 enum Usage {
-    static func check(_ body: () throws -> Void) throws {
+    /// `names`: the option that gave each of a mechanism's parameters, which is what it is called here.
+    static func check(_ names: [String: String] = [:], _ body: () throws -> Void) throws {
         do {
             try body()
+        } catch MechanismError.parameter(let name, let expected) {
+            throw ValidationError("\(names[name] ?? name): expected \(expected).")
         } catch let error as MechanismError {
             throw ValidationError("\(error).")
         } catch let error as Failure {

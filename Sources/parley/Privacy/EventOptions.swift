@@ -38,6 +38,14 @@ struct SamplingOptions: ParsableArguments {
         guard steps ?? 1 >= 1 else { throw ValidationError("--steps must be positive.") }
     }
 
+    /// The options by the parameters that they give.
+    var names: [String: String] {
+        [
+            "rate": "--sampling-rate", "sample size": "--sample-size", "population size": "--population",
+            "times": "--steps",
+        ]
+    }
+
     /// All that happens, for a mechanism that runs on each sample.
     func event(_ mechanism: PrivacyEvent) -> PrivacyEvent {
         var event = mechanism
@@ -95,6 +103,17 @@ struct MechanismOptions: ParsableArguments {
     }
 
     var isGiven: Bool { count > 0 }
+
+    /// The option by the parameter that it gives; an event in JSON names its own.
+    var names: [String: String] {
+        if gaussian != nil { return ["noise multiplier": "--gaussian"] }
+        if laplace != nil { return ["noise multiplier": "--laplace"] }
+        if discreteGaussian != nil { return ["sigma": "--discrete-gaussian"] }
+        if discreteLaplace != nil { return ["scale": "--discrete-laplace"] }
+        if pure != nil { return ["epsilon": "--pure"] }
+        if exponential != nil { return ["epsilon": "--exponential"] }
+        return zeroConcentrated == nil ? [:] : ["rho": "--zcdp"]
+    }
 
     /// Throws unless exactly one was given.
     func checkCount() throws {

@@ -45,7 +45,8 @@ struct PrivacyEpsilonCommand: AsyncParsableCommand {
         guard let delta else { throw ValidationError("--delta is missing; for example --delta 1e-6.") }
         guard delta >= 0 && delta <= 1 else { throw ValidationError("--delta must be from 0 to 1.") }
         try mechanism.checkCount()
-        try Usage.check { _ = try accounting.accountants(for: try event()) }
+        let names = mechanism.event == nil ? sampling.names.merging(mechanism.names) { $1 } : [:]
+        try Usage.check(names) { _ = try accounting.accountants(for: try event()) }
     }
 
     private func event() throws -> PrivacyEvent { sampling.event(try mechanism.mechanism()) }

@@ -42,7 +42,7 @@ struct PrivacyNoiseCommand: AsyncParsableCommand {
         if let tolerance, !(tolerance >= 1e-12 && tolerance < 1) {
             throw ValidationError("--tolerance: expected a number from 1e-12 to below 1.")
         }
-        try Usage.check { _ = try accounting.accountants(for: event(1)) }
+        try Usage.check(sampling.names) { _ = try accounting.accountants(for: event(1)) }
     }
 
     func run() async throws {

@@ -15,6 +15,14 @@ struct PrivacySampleCommand: AsyncParsableCommand {
         case discreteGaussian = "discrete-gaussian"
         case discreteLaplace = "discrete-laplace"
         case skellam, staircase
+
+        /// The scales of which there is exact noise: a Skellam law's variance, the square, goes from 2^-20 to 2^30.
+        var scales: (range: ClosedRange<Double>, words: String) {
+            switch self {
+            case .skellam: (0x1p-10...0x1p15, "2^-10 to 2^15")
+            case .discreteGaussian, .discreteLaplace, .staircase: (0x1p-20...0x1p40, "2^-20 to 2^40")
+            }
+        }
     }
 
     @Argument(help: "The law of the noise.") var law: Law
@@ -30,6 +38,9 @@ struct PrivacySampleCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard count >= 1 && count <= 1_000_000_000 else { throw ValidationError("--count must be from 1 to 1e9.") }
+        guard law.scales.range.contains(scale) else {
+            throw ValidationError("--scale: expected a number from \(law.scales.words) for \(law.rawValue).")
+        }
         try Usage.check { _ = try draws() }
     }
 

@@ -10,10 +10,15 @@ enum WholeNumberText {
     static func number(_ text: String) -> Int? {
         if let number = Int(text) { return number }
         if text.wholeMatch(of: /[0-9]{1,3}(,[0-9]{3})+/) != nil { return Int(text.replacing(",", with: "")) }
-        // Up to 2^53, a `Double` is the very number that was written.
-        guard text.wholeMatch(of: /[0-9]+(\.[0-9]+)?[eE]\+?[0-9]{1,3}/) != nil, let number = Double(text),
-            number <= 0x1p53
+        guard let match = text.wholeMatch(of: /([0-9]{1,40})(?:\.([0-9]{1,40}))?[eE]([+-]?[0-9]{1,3})/),
+            let exponent = Int(match.3)
         else { return nil }
-        return Int(exactly: number)
+        // By its digits, so that the number is the very one that was written.
+        let digits = String(match.1 + (match.2 ?? ""))
+        let shift = exponent - (match.2?.count ?? 0)
+        if digits.allSatisfy({ $0 == "0" }) { return 0 }
+        if shift >= 0 { return shift > 40 ? nil : Int(digits + String(repeating: "0", count: shift)) }
+        guard digits.count > -shift, digits.suffix(-shift).allSatisfy({ $0 == "0" }) else { return nil }
+        return Int(digits.dropLast(-shift))
     }
 }

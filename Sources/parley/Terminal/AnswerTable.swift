@@ -62,12 +62,12 @@ struct AnswerTable {
         }
         var result = CommaSeparated.line(header)
         for row in answer.rows {
-            var fields: [String] = []
+            var fields: [String?] = []
             for index in row.indices {
                 let cell = row[index]
                 fields.append(cell.value.commaSeparated)
                 if estimates[index] != nil {
-                    fields += [cell.lower?.commaSeparated ?? "", cell.upper?.commaSeparated ?? ""]
+                    fields += [cell.lower?.commaSeparated ?? nil, cell.upper?.commaSeparated ?? nil]
                 }
             }
             result += CommaSeparated.line(fields)
@@ -149,9 +149,9 @@ extension Scalar {
         }
     }
 
-    fileprivate var commaSeparated: String {
+    fileprivate var commaSeparated: String? {
         switch self {
-        case .null: ""
+        case .null: nil
         case .real(let value): "\(value)"
         case .text("-Infinity"): "-Infinity"
         case .text(let value): CommaSeparated.text(value)

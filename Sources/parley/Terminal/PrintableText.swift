@@ -21,6 +21,23 @@ enum PrintableText {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { escape(String($0)) }
     }
 
+    /// JSON that says the same, in which no scalar that a terminal would obey stands as it is: all are inside of texts.
+    static func escapeJSON(_ json: String) -> String {
+        guard json.unicodeScalars.contains(where: { $0 != "\n" && isUnsafe($0) }) else { return json }
+        var result = ""
+        for scalar in json.unicodeScalars {
+            guard scalar != "\n", isUnsafe(scalar) else {
+                result.unicodeScalars.append(scalar)
+                continue
+            }
+            for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
+                let digits = String(unit, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            }
+        }
+        return result
+    }
+
     private static func isUnsafe(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: true
