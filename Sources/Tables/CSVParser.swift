@@ -148,7 +148,7 @@ struct CSVParser {
             let field = fields[index]
             var next = -1
             switch field.kind {
-            case .integer: next = integer(text, place, words + field.column * RowBatch.capacity)
+            case .integer: next = number(text, place, words + field.column * RowBatch.capacity)
             case .real: next = real(text, place, words + field.column * RowBatch.capacity)
             case .key: next = key(text, place, field, words + field.column * RowBatch.capacity)
             case .text: next = known(text, place, field, words + field.column * RowBatch.capacity)
@@ -227,14 +227,20 @@ struct CSVParser {
         return start + Int(truncatingIfNeeded: bits &>> 3)
     }
 
-    /// A plain integer within its range, without a leading zero: others are looked at closely.
+    /// A plain integer without a leading zero: others are looked at closely, and counted.
+    @inline(__always)
+    private func number(_ text: UnsafePointer<UInt8>, _ start: Int, _ target: UnsafeMutablePointer<Int64>) -> Int {
+        let first = text[start] == 0x2d ? start + 1 : start
+        guard text[first] != 0x30 || text[first + 1] &- 0x30 > 9 else { return -1 }
+        return integer(text, start, target)
+    }
+
+    /// The same within its range.
     @inline(__always)
     private func key(
         _ text: UnsafePointer<UInt8>, _ start: Int, _ field: Field, _ target: UnsafeMutablePointer<Int64>
     ) -> Int {
-        let first = text[start] == 0x2d ? start + 1 : start
-        guard text[first] != 0x30 || text[first + 1] &- 0x30 > 9 else { return -1 }
-        let next = integer(text, start, target)
+        let next = number(text, start, target)
         return next >= 0 && field.range.contains(target.pointee) ? next : -1
     }
 

@@ -104,11 +104,9 @@ final class ColumnIntake {
             return parseReal(bytes).flatMap(accept(real:))
         default:
             guard let word = word(bytes) else { return nil }
-            if isKey {
-                // Two times of one second would be one unit.
-                if schema.type == .timestamp, Self.hasFraction(bytes) { return nil }
-                if schema.type == .integer, Self.hasLeadingZero(bytes) { report.leadingZeros += 1 }
-            }
+            // Two times of one second would be one unit.
+            if isKey, schema.type == .timestamp, Self.hasFraction(bytes) { return nil }
+            if schema.type == .integer, Self.hasLeadingZero(bytes) { report.leadingZeros += 1 }
             return accept(integer: word)
         }
     }

@@ -49,7 +49,7 @@ public struct IngestReport: Sendable, Hashable, Codable {
         public var outsideDomain = 0
         /// Values outside the declared bounds, which became the bound or null.
         public var outsideBounds = 0
-        /// Integers of a unit's or lookup key's column that are written with leading zeros: perhaps they are codes.
+        /// Integers that are written with leading zeros: perhaps they are codes.
         public var leadingZeros = 0
         /// Texts cut to the largest number of bytes.
         public var textsCut = 0

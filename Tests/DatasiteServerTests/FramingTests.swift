@@ -148,10 +148,10 @@ struct FramingTests {
         // Deadlines are short only where one of them is what is tested: a busy machine takes its time.
         try await breach(
             served, Limits(headDeadline: .milliseconds(100)), [("", 408)],
-            counted: [#"{operation="none",status="408"} 1"#])
+            counted: [#"{operation="none",status="408"} "#])
         try await breach(
             served, Limits(bodyDeadline: .milliseconds(100)), [(start + "Content-Length: 10\r\n\r\nhalf", 408)],
-            counted: [#"{operation="ask",status="408"} 1"#])
+            counted: [#"{operation="ask",status="408"} "#])
         try await breach(
             served, Limits(bodyBytes: 1_000),
             [
@@ -161,8 +161,8 @@ struct FramingTests {
                 ("GET /health HTTP/1.1\r\n\r\n", 400), ("not http\r\n\r\n", 400),
             ],
             counted: [
-                #"{operation="ask",status="413"} 2"#, #"{operation="ask",status="400"} 1"#,
-                #"{operation="none",status="400"} 2"#,
+                "{operation=\"ask\",status=\"413\"} 2\n", "{operation=\"ask\",status=\"400\"} 1\n",
+                "{operation=\"none\",status=\"400\"} 2\n",
             ])
         #expect(served.log.withLock { $0 }.filter { $0.contains("\"status\":\"5") } == [])
     }
@@ -178,12 +178,15 @@ struct FramingTests {
                 }
                 #expect(reply.hasPrefix("HTTP/1.1 \(status) "), "\(text): \(reply)")
             }
-            // What reached a route is counted when the route is done with it, a little after the peer was told.
+            // What reached a route is counted when the route is done with it, a little after the peer was told. (Where a
+            // deadline is short, a connection for metrics may meet it too, so that more than one is counted.)
             var page = ""
-            while !counted.allSatisfy({ page.contains($0 + "\n") }) {
+            for _ in 0..<1_000 where !counted.allSatisfy({ page.contains($0) }) {
                 page = try await served.metrics(ports).body
                 try #require(!page.contains(#"status="500""#), "\(page)")
+                try await Task.sleep(for: .milliseconds(10))
             }
+            #expect(counted.allSatisfy { page.contains($0) }, "\(page)")
         }
     }
 }

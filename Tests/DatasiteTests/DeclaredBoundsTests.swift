@@ -181,7 +181,7 @@ struct DeclaredBoundsTests {
         #expect(try type("0.5", "0", "1e30") == "real")
     }
 
-    @Test("Leading zeros in a unit's column of integers are told to the owner")
+    @Test("Leading zeros in columns of integers are told to the owner")
     func leadingZeros() throws {
         let manifest = Self.manifest(
             "  - {name: code, type: integer}\n  - {name: v, type: integer, bounds: [0, 10]}",
@@ -190,8 +190,9 @@ struct DeclaredBoundsTests {
         #expect(report.units == 4)
         // The other dataset of this site has people of these numbers.
         let told = report.warnings.filter { !$0.contains("occur in visits") }
-        #expect(told.count == 1)
+        #expect(told.count == 2)
         #expect(told[0].hasPrefix("3 values of code are written with leading zeros"))
+        #expect(told[1].hasPrefix("1 values of v are written with leading zeros"))
     }
 
     // MARK: The manifest
