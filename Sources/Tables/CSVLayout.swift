@@ -53,13 +53,14 @@ public struct CSVLayout: Sendable, Hashable {
         }
         let names = ignored.contains("") ? header.names(withRowNames: text, format) : header.names
         var columns = [Int?](repeating: nil, count: names.count)
+        // A header may have any number of names.
+        let exactly = Dictionary(grouping: names.indices) { names[$0] }
+        let folded = Dictionary(grouping: names.indices.filter { !ignored.contains(names[$0]) }) {
+            names[$0].lowercased()
+        }
         for (index, column) in schema.columns.enumerated() {
-            let exact = names.indices.filter { names[$0] == column.name }
-            let places =
-                exact.isEmpty
-                ? names.indices.filter {
-                    names[$0].lowercased() == column.name.lowercased() && !ignored.contains(names[$0])
-                } : exact
+            let exact = exactly[column.name] ?? []
+            let places = exact.isEmpty ? folded[column.name.lowercased()] ?? [] : exact
             guard let place = places.first, columns[place] == nil else {
                 throw RowError(line: 1, column: column.name, expected: "a header that names this column")
             }

@@ -265,6 +265,18 @@ struct FileReadingTests {
         #expect(added?.detail == drafted?.detail && added?.hint == nil)
     }
 
+    @Test("A header of very many names is refused in a moment, and a row without an end by its line")
+    func tooMuch() throws {
+        let names = (0..<100_000).map { "c\($0)" }.joined(separator: ",")
+        let wide = #expect(throws: Problem.self) { try Datasite.describe(write("t.csv", names + "\n")) }
+        #expect(wide?.detail == "the file has 100000 columns; a manifest declares at most 4096")
+        let path = try write("t.csv", names + "\n" + String(repeating: "1,", count: 99_999) + "1\n")
+        #expect(try load(path, Self.complete("ignore: rest\ncolumns:\n  - {name: C99999, type: integer}\n")) == [["1"]])
+        let endless = Array("a,b\n1,2\n\"".utf8) + [UInt8](repeating: 0x78, count: BlockReader.longestRow + 2 << 20)
+        let problem = #expect(throws: Problem.self) { try Datasite.describe(write("t.csv", endless)) }
+        #expect(problem?.detail.hasPrefix("line 3: ") == true, "\(String(describing: problem))")
+    }
+
     @Test("A wrong cell names the ways to pass over it; its text is not told")
     func onError() throws {
         let manifest = Self.complete("columns:\n  - {name: id, type: text}\n  - {name: v, type: integer}\n")

@@ -1,5 +1,6 @@
 import DatasiteProtocol
 import Foundation
+import Governance
 import Tables
 
 /// What types a file's columns have: those that read all of it. Read by the readers that load it, so that what is drafted
@@ -60,6 +61,11 @@ struct FileSurvey {
         columns = []
         columns = try names(start.text, start.format).map { Column(name: $0) }
         guard !columns.isEmpty else { throw Problem.invalidData("the file has no columns") }
+        guard columns.count <= Manifest.Limits.columns else {
+            throw Problem.invalidData(
+                "the file has \(columns.count) columns; a manifest declares at most \(Manifest.Limits.columns)",
+                hint: "keep those that questions are about")
+        }
         self.form.ignored = .named(Set(ignored))
         try readAll(isCSV: start.format != .ndjson)
     }
@@ -67,7 +73,7 @@ struct FileSurvey {
     /// Names of the draft's columns; what is left out is noted.
     private mutating func names(_ start: [UInt8], _ format: IngestOptions.Format) throws -> [String] {
         guard case .csv(let csv) = format else {
-            guard let names = NDJSONLayout.names(in: start, most: 4_096) else {
+            guard let names = NDJSONLayout.names(in: start, most: Manifest.Limits.columns + 1) else {
                 throw Problem.invalidData("the first lines are not one JSON object each")
             }
             for (index, name) in names.enumerated() where FileColumns.isValue(name) || name.isEmpty {
@@ -80,15 +86,17 @@ struct FileSurvey {
         let names = try FileColumns.header(start, csv, namesRows: true)
         try FileColumns.refuseValues(names)
         var kept: [String] = []
+        var folded: [String: String] = [:]
         for name in names {
             if name.isEmpty {
                 notes.append("the first column has no name, as the row numbers that R and pandas write: it is left out")
                 ignored.append(name)
-            } else if let other = kept.first(where: { $0.lowercased() == name.lowercased() }) {
+            } else if let other = folded[name.lowercased()] {
                 notes.append("the columns \(other) and \(name) differ in case alone: the second is left out")
                 ignored.append(name)
             } else {
                 kept.append(name)
+                folded[name.lowercased()] = name
             }
         }
         return kept
@@ -124,10 +132,12 @@ struct FileSurvey {
         options.form = form
         let all = Schema(columns: columns.map { ColumnSchema(name: $0.name, type: .text) })
         var irregular: RowError?
+        var lines = 0
         do {
             var reader = try BlockReader(file: file, schema: all, options: options)
             let buffer = BlockBuffer()
-            var (lines, left, blocks) = (reader.headerLines, bytes, 0)
+            var (left, blocks) = (bytes, 0)
+            lines = reader.headerLines
             while left > 0, let range = try reader.next(into: buffer) {
                 var blockLines = 0
                 for index in readings.indices where !readings[index].alive.isEmpty {
@@ -147,7 +157,7 @@ struct FileSurvey {
                 blocks += 1
             }
         } catch let error as IngestError {
-            throw Problem.invalidData("\(error)")
+            throw Problem.invalidData("\(error == .rowTooLong(line: 0) ? .rowTooLong(line: lines + 1) : error)")
         }
         return irregular
     }
