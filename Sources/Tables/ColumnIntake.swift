@@ -55,7 +55,7 @@ final class ColumnIntake {
             case .text: RowError.text
             case .boolean: "true or false"
             case .date: "a date as YYYY-MM-DD"
-            case .timestamp: "a time as YYYY-MM-DDTHH:MM:SSZ"
+            case .timestamp: RowError.time
             }
         let limit = isKey ? keyLimit : ""
         if schema.isNullable { return kind + " or nothing" + limit }

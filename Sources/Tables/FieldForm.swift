@@ -12,8 +12,8 @@ public struct FieldForm: Sendable, Hashable {
 
     public init() {}
 
-    /// Whether numbers are written as in programs.
-    var hasPlainNumbers: Bool { decimalPoint == UInt8(ascii: ".") && thousands == nil }
+    /// Whether numbers are written as in programs: a point before the fraction, and nothing between thousands.
+    public var hasPlainNumbers: Bool { decimalPoint == UInt8(ascii: ".") && thousands == nil }
 
     /// A number as programs write it; nil where it is none in this form. Separators of thousands stand between digits,
     /// three of them behind each.

@@ -20,6 +20,11 @@ extension RowError {
     /// What is expected where bytes are no characters.
     static let text = "UTF-8 text"
 
+    /// What is expected of a timestamp.
+    static let time = "a time as YYYY-MM-DDTHH:MM:SSZ"
+
+    public var isNoTime: Bool { expected.hasPrefix(Self.time) }
+
     /// Whether the bytes are no characters in the file's encoding.
     public var isNoText: Bool { expected.hasPrefix(Self.text) && !expected.contains(";") }
 }

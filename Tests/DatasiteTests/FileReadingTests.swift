@@ -150,7 +150,16 @@ struct FileReadingTests {
             try roundTrip(path, options) == [["1", "1234.5"], ["1000", "-0.25"], ["3", "7.0"], ["4", "1234567.0"]])
         let plain = try Datasite.describe(path)
         #expect(type(plain, "x") == "text")
-        #expect(plain.notes.contains { $0.hasPrefix("x would be real with --decimal ,") })
+        #expect(plain.notes.contains { $0.hasPrefix("x would be real with --decimal , --thousands .: ") })
+        func note(_ values: String...) throws -> String? {
+            try draft("n.csv", "k;x\n" + values.map { "1;\($0)\n" }.joined()).notes.first
+        }
+        #expect(try note("0,5", "7,25")?.hasPrefix("x would be real with --decimal ,: ") == true)
+        #expect(try note("1,234.50", "1,000")?.hasPrefix("x would be real with --thousands ,: ") == true)
+        #expect(try note("1'234.5", "7")?.hasPrefix("x would be real with --thousands \"'\": ") == true)
+        #expect(
+            try note("1,234", "12,500")?.hasPrefix(
+                "x would be real with --decimal ,, or another number with --thousands ,: the file does not tell which") == true)
         let manifest = Self.complete(
             "numbers: {decimal: \",\", thousands: \".\"}\ncolumns:\n  - {name: x, type: real}\n")
         for wrong in ["1.23", "1.2345", "1.234.56", "1,5.000", ".5", "1..000", "1,2,3", "1.234,5,6", "1 000"] {

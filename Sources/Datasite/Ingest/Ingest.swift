@@ -76,8 +76,9 @@ extension IngestError {
         if error.isNoText {
             return "if the file is Windows-1252 or Latin-1, declare `encoding: windows-1252` in the manifest"
         }
-        return
-            "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong "
+        let epoch = error.isNoTime ? "a number since 1970 is read with `format: epoch-seconds`; else " : ""
+        return epoch
+            + "mend the file, declare the column otherwise, or say what becomes of such rows: --on-error null (a wrong "
             + "cell becomes nothing) or --on-error skip-unit (its unit's rows are left out)"
     }
 }

@@ -48,7 +48,9 @@ extension FieldForm {
     static func ticks(_ value: YAMLValue, _ type: ValueType) throws -> Int64 {
         let word = try value.text("a format")
         guard type == .timestamp else {
-            throw value.problem("only a timestamp has a format", hint: "declare the column's type as timestamp")
+            throw value.problem(
+                "only a timestamp has a format",
+                hint: "declare a number since 1970 as timestamp; dates that are not written as 2020-01-31 are text")
         }
         let formats: KeyValuePairs<String, Int64> = [
             "epoch-seconds": 1, "epoch-milliseconds": 1_000, "epoch-microseconds": 1_000_000,

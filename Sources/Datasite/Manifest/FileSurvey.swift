@@ -231,6 +231,11 @@ struct FileSurvey {
         guard !columns.isEmpty else {
             throw Problem.invalidData("no type reads any of the file's columns", hint: notes.first)
         }
+        if isCSV, columns.count == 1, columns[0].name.contains(" ") {
+            notes.append(
+                "the file has a single column, and its name has blanks: values are separated by commas, semicolons, tabulators "
+                    + "or bars, not by blanks")
+        }
         try suggest()
     }
 
@@ -240,7 +245,7 @@ struct FileSurvey {
     private static let markers = [
         "NA", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "None", "none", "nil", "NaN", "nan", ".", "..", "-", "--",
         "?",
-        "missing", "-9", "-99", "-999", "-9999",
+        "missing", "\\N", "<NA>", "NaT", "-9", "-99", "-999", "-9999",
     ]
 
     /// Tells the owner alone what her texts might be: what only looks like a number is not drafted as one.
@@ -249,27 +254,16 @@ struct FileSurvey {
         let numbers = columns.indices.filter { [.integer, .real].contains(columns[$0].type) }
         var marked = fields
         marked.missing += Self.markers
-        var comma = marked
-        (comma.decimalPoint, comma.thousands) = (UInt8(ascii: ","), UInt8(ascii: "."))
-        var grouped = marked
-        grouped.thousands = UInt8(ascii: ",")
         let types: [ValueType] = [.integer, .real, .boolean, .date, .timestamp]
         var readings = types.map { reading($0, marked, texts) }
-        readings += [reading(.real, comma, texts), reading(.real, grouped, texts), reading(.real, marked, numbers)]
-        _ = try read(&readings, bytes: Self.suggestedBytes, textBlocks: 0)
-        for index in texts {
-            guard let found = readings.first(where: { $0.alive.contains(index) && $0.seen[index].values > 0 }) else {
-                continue
-            }
-            var options = Self.markers(found, index, fields)
-            if found.form.decimalPoint != fields.decimalPoint { options.append("--decimal ,") }
-            if found.form.thousands != fields.thousands, found.form == grouped { options.append("--thousands ,") }
-            if !options.isEmpty {
-                notes.append(
-                    "\(columns[index].name) would be \(found.type.rawValue) with \(options.joined(separator: " ")): say so to "
-                        + "`data describe` if that is what the file means")
-            }
+        for (point, thousands) in [(",", nil), (",", "."), (".", ","), (".", "'"), (".", " ")] as [(String, String?)] {
+            var form = marked
+            (form.decimalPoint, form.thousands) = (point.utf8.first ?? 0, thousands?.utf8.first)
+            if form != marked { readings.append(reading(.real, form, texts)) }
         }
+        readings.append(reading(.real, marked, numbers))
+        _ = try read(&readings, bytes: Self.suggestedBytes, textBlocks: 0)
+        for index in texts { suggest(readings.filter { $0.alive.contains(index) && $0.seen[index].values > 0 }, index) }
         guard let last = readings.last else { return }
         for index in numbers {
             let codes = Self.markers(last, index, fields)
@@ -279,6 +273,42 @@ struct FileSurvey {
                         + codes.joined(separator: " "))
             }
         }
+    }
+
+    /// What a column of texts might be: the first reading, or each form of numbers where several fit.
+    private mutating func suggest(_ found: [Reading], _ index: Int) {
+        guard let first = found.first else { return }
+        var forms = first.type == .real && !first.form.hasPlainNumbers ? found : [first]
+        // Separators that no value needs are no other reading.
+        if let plain = forms.first(where: { $0.form.thousands == nil }) {
+            forms.removeAll { $0.form.thousands != nil && $0.form.decimalPoint == plain.form.decimalPoint }
+        }
+        let options = forms.map { Self.options($0, index, fields) }.filter { !$0.isEmpty }
+        let name = columns[index].name
+        if options.count > 1 {
+            notes.append(
+                "\(name) would be \(first.type.rawValue) with \(options.joined(separator: ", or another number with ")): the file "
+                    + "does not tell which; say to `data describe` what it means")
+        } else if let only = options.first {
+            notes.append(
+                "\(name) would be \(first.type.rawValue) with \(only): say so to `data describe` if that is what the file means"
+            )
+        }
+    }
+
+    /// What the owner would say to `data describe` for that reading.
+    private static func options(_ reading: Reading, _ index: Int, _ fields: FieldForm) -> String {
+        var options = markers(reading, index, fields)
+        let form = reading.form
+        func said(_ byte: UInt8) -> String {
+            byte == 0x20 || byte == 0x27
+                ? "\"\(Character(Unicode.Scalar(byte)))\"" : "\(Character(Unicode.Scalar(byte)))"
+        }
+        if form.decimalPoint != fields.decimalPoint { options.append("--decimal \(said(form.decimalPoint))") }
+        if form.thousands != fields.thousands, let thousands = form.thousands {
+            options.append("--thousands \(said(thousands))")
+        }
+        return options.joined(separator: " ")
     }
 
     private static func markers(_ reading: Reading, _ index: Int, _ fields: FieldForm) -> [String] {

@@ -87,7 +87,8 @@ enum FileColumns {
                 "it is a Parquet file within gzip: inflate it first (gunzip)"
             } else {
                 "tables are Parquet, or CSV (.csv, .tsv) or JSON lines (.ndjson), plain or gzipped, in UTF-8 or as `encoding` "
-                    + "in the manifest says (utf-16, windows-1252): save it as one of these"
+                    + "in the manifest says (utf-16, windows-1252): save it as one of these (scripts/statistics-files does, of "
+                    + "SPSS, Stata and SAS files)"
             }
         throw Problem.invalidData("the file is not UTF-8 text", hint: hint)
     }
@@ -121,7 +122,7 @@ enum FileColumns {
     static func noHeader(_ reason: String) -> Problem {
         .invalidData(
             "line 1 looks like a row, not like the columns' names: \(reason)",
-            hint: "add a first line that names each column, once, by a word")
+            hint: "add a first line that names each column, once, by a word (a year as y1960)")
     }
 
     /// Whether a cell is a number or a time, however it is written: it has a digit, and no letter but those of an

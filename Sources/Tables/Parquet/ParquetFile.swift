@@ -114,7 +114,10 @@ public struct ParquetLayout: Sendable {
                     "it holds \(column.words), which is not read: leave it out of the manifest, or write it as a plain column",
                     column: declared.name)
             }
-            guard kind.types.contains(declared.type) else {
+            // A number since 1970 is a time where the manifest says so.
+            let isEpoch =
+                declared.type == .timestamp && declared.form.epochTicks != nil && kind.types.contains(.integer)
+            guard kind.types.contains(declared.type) || isEpoch else {
                 throw ParquetError(
                     "it holds \(column.words), which is never \(declared.type.rawValue) as the manifest declares",
                     column: declared.name)
