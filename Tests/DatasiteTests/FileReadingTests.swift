@@ -405,7 +405,7 @@ struct FileReadingTests {
         #expect(rows.filter { $0[0] == "1" }.count == 3 && rows.contains(["2", "20"]) && rows.contains(["3", "30"]))
         #expect(try test.read("SELECT state FROM requests") == ["lapsed"])
         // Beyond the capacity, or wrong, nothing changes.
-        for text in ["person,v\n4,1\n5,1\n6,1\n", "person,v\n4,x\n", "person\n4\n"] {
+        for text in ["person,v\n4,1\n5,1\n6,1\n", "person,v\n4,x\n", "person\n4\n", "person,v\n"] {
             #expect(throws: Problem.self) { try test.site.append(to: "t", file: try write("c.csv", text)) }
         }
         #expect(try cells() == rows)

@@ -141,6 +141,9 @@ extension Datasite {
         } catch is CancellationError {
             throw Problem.conflict("the addition was interrupted: nothing was added")
         }
+        if let base, try report.rowsRead == self.table(base).rowCount {
+            throw Problem.invalidData("the file holds no rows: nothing was appended")
+        }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
         var warnings = Self.remarks(report, manifest)
         if let share = manifest.policy?.leastShare, share < Policy.usualLeastShare / 100 {
@@ -187,9 +190,14 @@ extension Datasite {
                 column.leadingZeros,
                 "values of \(column.name) are written with leading zeros, which an integer has not: if 0870 and 870 are "
                     + "two codes, declare the column as text and add the table again")
-            remark(column.outsideDomain, "values of \(column.name) outside its domain")
+            remark(
+                column.outsideDomain,
+                "values of \(column.name) outside its domain "
+                    + (schema.other == nil ? "became null" : "count as its `other`"))
             remark(column.textsCut, "texts of \(column.name) cut to the largest number of bytes")
-            remark(column.infinities, "infinite values of \(column.name)")
+            remark(
+                column.infinities,
+                "infinite values of \(column.name) " + (schema.infinityIsBound ? "count as the bound" : "became null"))
             remark(column.wrongBecameNull, "wrong values of \(column.name) became null")
         }
         return remarks + report.examples.prefix(5).map { "for example, \($0)" }
