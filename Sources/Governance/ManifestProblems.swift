@@ -21,6 +21,7 @@ extension Manifest {
         public static let rowsPerUnit = 1 << 24
         public static let domainValues = 1 << 16
         public static let nameBytes = 64
+        public static let columnNameBytes = 128
     }
 
     /// All that is wrong with the declaration itself; empty for a valid manifest. Nothing here looks at data.
@@ -151,7 +152,9 @@ extension ColumnSchema {
         func refuse(_ key: String, _ message: String) {
             found.append(ManifestProblem(path: "columns.\(name)" + (key.isEmpty ? "" : ".\(key)"), message: message))
         }
-        if name.isEmpty || name.utf8.count > 128 { refuse("name", "must have 1 to 128 bytes") }
+        if name.isEmpty || name.utf8.count > Manifest.Limits.columnNameBytes {
+            refuse("name", "must have 1 to \(Manifest.Limits.columnNameBytes) bytes")
+        }
         let isOrdered = [.integer, .real, .date, .timestamp].contains(type)
         if (lowerBound == nil) != (upperBound == nil) { refuse("bounds", "give both ends: [lower, upper]") }
         if let lowerBound, let upperBound {

@@ -32,9 +32,9 @@ public struct NDJSONLayout: Sendable, Hashable {
         return ignoresRest ? .ignored : nil
     }
 
-    /// The names of members in the order in which they first occur in some lines, the last perhaps cut off; at most
-    /// `most`. Nil where a line is no object.
-    public static func names(in bytes: [UInt8], most: Int) -> [String]? {
+    /// The names of members in the order in which they first occur in some lines; at most `most`. Lines that are no object
+    /// have none.
+    public static func names(in bytes: [UInt8], most: Int) -> [String] {
         bytes.withUnsafeBytes { bytes in
             var names: [String] = []
             var seen: Set<[UInt8]> = []
@@ -43,14 +43,9 @@ public struct NDJSONLayout: Sendable, Hashable {
                 let end = bytes[start...].firstIndex(of: 0x0a) ?? bytes.count
                 var scanner = JSONScanner(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
                 start = end + 1
-                if scanner.isAtEnd { continue }
-                guard scanner.consume(0x7b) else { return nil }
-                if scanner.consume(0x7d) { continue }
+                guard scanner.consume(0x7b), !scanner.consume(0x7d) else { continue }
                 repeat {
-                    guard let name = scanner.string(), scanner.consume(0x3a), scanner.skipValue(depth: 0) else {
-                        if end == bytes.count { return names }
-                        return nil
-                    }
+                    guard let name = scanner.string(), scanner.consume(0x3a), scanner.skipValue(depth: 0) else { break }
                     if seen.insert(name).inserted { names.append(String(decoding: name, as: UTF8.self)) }
                 } while scanner.consume(0x2c)
             }
@@ -75,6 +70,7 @@ struct NDJSONParser {
     private var wrongCells: [Int] = []
     /// Whether a member is neither declared nor ignored; how many came before it.
     private var undeclared: Int?
+    private var places: [[UInt8]: NDJSONLayout.Place] = [:]
     /// What stands in the first wrong cell, where its kind alone is wrong.
     private var found: String?
 
@@ -131,8 +127,9 @@ struct NDJSONParser {
         repeat {
             defer { members += 1 }
             guard let name = scanner.string(), scanner.consume(0x3a) else { return false }
-            guard case .column(let column) = layout.place(of: name) else {
-                if undeclared == nil, layout.place(of: name) == nil { undeclared = members }
+            let place = place(of: name)
+            guard case .column(let column) = place else {
+                if undeclared == nil, place == nil { undeclared = members }
                 guard scanner.skipValue(depth: 0) else { return false }
                 continue
             }
@@ -141,6 +138,14 @@ struct NDJSONParser {
             seen[column] = true
         } while scanner.consume(0x2c)
         return scanner.consume(0x7d) && scanner.isAtEnd
+    }
+
+    /// What was found of a name before is found again at once: there are few.
+    private mutating func place(of name: [UInt8]) -> NDJSONLayout.Place? {
+        if let known = places[name] { return known }
+        guard let place = layout.place(of: name) else { return nil }
+        if places.count < 4_096 { places[name] = place }
+        return place
     }
 
     private mutating func parseMember(_ column: Int, _ scanner: inout JSONScanner) -> Bool {

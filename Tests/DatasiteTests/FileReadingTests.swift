@@ -159,7 +159,8 @@ struct FileReadingTests {
         #expect(try note("1'234.5", "7")?.hasPrefix("x would be real with --thousands \"'\": ") == true)
         #expect(
             try note("1,234", "12,500")?.hasPrefix(
-                "x would be real with --decimal ,, or another number with --thousands ,: the file does not tell which") == true)
+                "x would be real with --decimal ,, or another number with --thousands ,: the file does not tell which")
+                == true)
         let manifest = Self.complete(
             "numbers: {decimal: \",\", thousands: \".\"}\ncolumns:\n  - {name: x, type: real}\n")
         for wrong in ["1.23", "1.2345", "1.234.56", "1,5.000", ".5", "1..000", "1,2,3", "1.234,5,6", "1 000"] {
@@ -347,6 +348,19 @@ struct FileReadingTests {
             try Datasite.describe(write("t.ndjson", "{\"4711\": {\"a\": 1}}\n"))
         }
         #expect(keyed?.detail.contains("4711") == false)
+    }
+
+    @Test("Members that come late are columns; names in two cases and names too long are left out")
+    func memberNames() throws {
+        var text = ""
+        for row in 0..<20_000 { text += "{\"k\":\(row),\"K\":1,\"\(String(repeating: "n", count: 129))\":2}\n" }
+        let path = try write("t.ndjson", text + "{\"k\":-1,\"late\":\"x\"}\n")
+        let draft = try Datasite.describe(path)
+        #expect(type(draft, "late") == "text" && type(draft, "k") == "integer")
+        #expect(draft.notes.contains("the columns k and K differ in case alone: the second is left out"))
+        #expect(draft.notes.contains("column 3 is left out: its name has more than 128 bytes"), "\(draft.notes)")
+        let rows = try roundTrip(path)
+        #expect(rows.count == 20_001 && rows.contains(["-1", "'x'"]))
     }
 
     @Test("Columns that no type reads are left out of a draft, and the owner hears why")

@@ -22,6 +22,7 @@ let status = LLVMFuzzerRunDriver(&count, &arguments) { bytes, size in
     let input = Array(UnsafeBufferPointer(start: bytes, count: size))
     for violation in FuzzTarget.chosen.violations(input) {
         print("VIOLATION: \(violation)")
+        fflush(nil)
         abort()
     }
     return 0

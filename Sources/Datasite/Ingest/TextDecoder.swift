@@ -111,6 +111,7 @@ final class TextDecoder: ByteSource {
     }
 
     private func append(_ value: UInt32) {
+        if value < 0x80 { return output.append(UInt8(truncatingIfNeeded: value)) }
         output.append(contentsOf: Unicode.Scalar(value).map { Array(UTF8.encode($0) ?? .init()) } ?? [])
     }
 

@@ -38,11 +38,13 @@ struct FileSurvey {
         self.file = file
         self.fields = fields
         self.form = form
+        columns = []
         if let parquet = try FileColumns.parquet(file) {
-            columns = parquet.columns.filter { $0.type != nil }.map { column in
+            let kept = Set(keep(parquet.columns.map(\.name)))
+            columns = parquet.columns.filter { $0.type != nil && kept.contains($0.name) }.map { column in
                 Column(name: column.name, types: Set([column.type].compactMap(\.self)), hasValues: true)
             }
-            for column in parquet.columns where column.type == nil {
+            for column in parquet.columns where column.type == nil && kept.contains(column.name) {
                 ignored.append(column.name)
                 notes.append("\(column.name) is left out, since such columns are not read: \(column.words)")
             }
@@ -58,8 +60,7 @@ struct FileSurvey {
             start = try FileColumns.beginning(of: file, bytes: 1 << 20, self.form)
         }
         try FileColumns.requireText(start.text, isCut: !start.isWhole)
-        columns = []
-        columns = try names(start.text, start.format).map { Column(name: $0) }
+        columns = keep(try names(start.text, start.format)).map { Column(name: $0) }
         guard !columns.isEmpty else { throw Problem.invalidData("the file has no columns") }
         guard columns.count <= Manifest.Limits.columns else {
             throw Problem.invalidData(
@@ -70,26 +71,53 @@ struct FileSurvey {
         try readAll(isCSV: start.format != .ndjson)
     }
 
-    /// Names of the draft's columns; what is left out is noted.
-    private mutating func names(_ start: [UInt8], _ format: IngestOptions.Format) throws -> [String] {
-        guard case .csv(let csv) = format else {
-            guard let names = NDJSONLayout.names(in: start, most: Manifest.Limits.columns + 1) else {
-                throw Problem.invalidData("the first lines are not one JSON object each")
-            }
-            for (index, name) in names.enumerated() where FileColumns.isValue(name) || name.isEmpty {
-                throw Problem.invalidData(
-                    "member \(index + 1) of the first objects is named by a number, a date or nothing: its name may be a value",
-                    hint: "write each row as an object whose names are the columns'")
-            }
+    /// The names in the file: of the first line, or of all objects' members.
+    private func names(_ start: [UInt8], _ format: IngestOptions.Format) throws -> [String] {
+        if case .csv(let csv) = format {
+            let names = try FileColumns.header(start, csv, namesRows: true)
+            try FileColumns.refuseValues(names)
             return names
         }
-        let names = try FileColumns.header(start, csv, namesRows: true)
-        try FileColumns.refuseValues(names)
+        let names = try memberNames()
+        guard !names.isEmpty else { throw Problem.invalidData("no line is a JSON object") }
+        for (index, name) in names.enumerated() where FileColumns.isValue(name) || name.isEmpty {
+            throw Problem.invalidData(
+                "member \(index + 1) of the objects is named by a number, a date or nothing: its name may be a value",
+                hint: "write each row as an object whose names are the columns'")
+        }
+        return names
+    }
+
+    /// Of the whole file: what first comes late is a column too.
+    private func memberNames() throws -> [String] {
+        var options = IngestOptions()
+        options.form = form
+        var names: [String] = []
+        var seen: Set<String> = []
+        do {
+            var reader = try BlockReader(file: file, schema: Schema(columns: []), options: options)
+            let buffer = BlockBuffer()
+            while names.count <= Manifest.Limits.columns, let range = try reader.next(into: buffer) {
+                for name in NDJSONLayout.names(in: buffer.contents(range), most: Manifest.Limits.columns + 1)
+                where seen.insert(name).inserted { names.append(name) }
+            }
+        } catch let error as IngestError {
+            throw Problem.invalidData("\(error)")
+        }
+        return names
+    }
+
+    /// The names of the draft's columns; what is left out is noted.
+    private mutating func keep(_ names: [String]) -> [String] {
         var kept: [String] = []
         var folded: [String: String] = [:]
-        for name in names {
+        for (index, name) in names.enumerated() {
             if name.isEmpty {
                 notes.append("the first column has no name, as the row numbers that R and pandas write: it is left out")
+                ignored.append(name)
+            } else if name.utf8.count > Manifest.Limits.columnNameBytes {
+                notes.append(
+                    "column \(index + 1) is left out: its name has more than \(Manifest.Limits.columnNameBytes) bytes")
                 ignored.append(name)
             } else if let other = folded[name.lowercased()] {
                 notes.append("the columns \(other) and \(name) differ in case alone: the second is left out")

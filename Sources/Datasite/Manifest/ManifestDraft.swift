@@ -136,15 +136,22 @@ enum DraftText {
             case "\n": "\\n"
             case "\r": "\\r"
             case "\t": "\\t"
-            default:
-                scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
-                    || scalar.properties.generalCategory == .lineSeparator
-                    || scalar.properties.generalCategory == .paragraphSeparator || scalar.value == 0xfeff
-                    ? (scalar.value > 0xffff
-                        ? "\\U" + hex(scalar.value, 8) : "\\u" + hex(scalar.value, 4)) : String(scalar)
+            default: isPrintable(scalar) ? String(scalar) : escape(scalar.value)
             }
         }
         return "\"" + escaped.joined() + "\""
+    }
+
+    /// Whether a YAML text may hold the character as it is, and an editor shows it.
+    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        let categories: [Unicode.GeneralCategory] = [
+            .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned,
+        ]
+        return !categories.contains(scalar.properties.generalCategory)
+    }
+
+    private static func escape(_ value: UInt32) -> String {
+        value > 0xffff ? "\\U" + hex(value, 8) : "\\u" + hex(value, 4)
     }
 
     private static func hex(_ value: UInt32, _ width: Int) -> String {
