@@ -217,6 +217,12 @@ struct FileReadingTests {
             #expect(try roundTrip(write("t.csv", bytes)) == expected)
             #expect(throws: Problem.self) { try Datasite.describe(write("t.csv", Array(bytes.dropLast()))) }
         }
+        // Cut inside a character, wherever it stands.
+        for cut in [[0xff, 0xfe, 0x3d, 0xd8], [0xff, 0xfe, 0x61, 0, 0x3d, 0xd8], [0xff, 0xfe, 0x3d, 0xd8, 0]]
+            as [[UInt8]]
+        {
+            #expect(throws: Problem.self) { try Datasite.describe(write("t.csv", cut)) }
+        }
         let western = Array("name,n\nZ".utf8) + [0xfc] + Array("rich ".utf8) + [0x80] + Array(",1\n".utf8)
         let path = try write("t.csv", western)
         #expect(try roundTrip(path) == [["'Zürich €'", "1"]])

@@ -44,7 +44,6 @@ struct TextStream {
     private let source: any ByteSource
     private let fileBytes: Int
     private(set) var isAtEnd = false
-    /// Whether the file ends its lines with carriage returns alone, as old Macs did.
     private static let markedUTF16: [[UInt8]] = [[0xff, 0xfe], [0xfe, 0xff]]
 
     /// - Parameter encoding: As declared; a byte order mark of UTF-16 tells it of itself.
@@ -57,6 +56,7 @@ struct TextStream {
         let start = try Self.beginning(of: raw)
         let isMarked = Self.markedUTF16.contains { start.starts(with: $0) }
         let encoding = encoding ?? (isMarked ? .utf16 : .utf8)
+        // As old Macs ended lines.
         let returnsAlone = start.contains(0x0d) && !start.contains(0x0a)
         source = TextDecoder(raw, start: start, encoding: encoding, breaksAtReturns: returnsAlone)
     }

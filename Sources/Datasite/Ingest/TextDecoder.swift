@@ -6,6 +6,7 @@ final class TextDecoder: ByteSource {
     /// What was read and is not decoded yet, from `used` on.
     private var input: [UInt8]
     private var used = 0
+    private var hasStart = true
     private var isBigEndian = false
     /// What was decoded and found no room, from `given` on.
     private var output: [UInt8] = []
@@ -57,7 +58,10 @@ final class TextDecoder: ByteSource {
     /// Reads more behind what is left; whether there is no more.
     private func refill() throws -> Bool {
         // What was read before comes first.
-        if used == 0 || used == 2, input.count > 3 { return false }
+        if hasStart {
+            hasStart = false
+            return false
+        }
         input.removeFirst(used)
         used = 0
         let left = input.count

@@ -48,14 +48,7 @@ enum ParquetTarget {
                 refusal = "\(error)"
                 return
             }
-            var assembler = TableAssembler(workers, plan: plan)
-            var parts: [TablePart: [UInt8]] = [:]
-            let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []] += bytes }
-            for partition in (try? assembler.partitions(0..<TableAssembler.partitionCount)) ?? [] {
-                try? assembler.write(partition, to: sink)
-            }
-            _ = try? assembler.finish(to: sink)
-            (report, bytes) = (assembler.report, parts)
+            (report, bytes) = RowsTarget.assemble(workers, plan)
         }
     }
 }

@@ -16,6 +16,18 @@ enum RowsTarget {
         ColumnSchema(name: "count", type: .integer),
     ])
 
+    /// What becomes of the rows that the workers read: the report and the table's parts.
+    static func assemble(_ workers: [IngestWorker], _ plan: IngestPlan) -> (IngestReport, [TablePart: [UInt8]]) {
+        var assembler = TableAssembler(workers, plan: plan)
+        var parts: [TablePart: [UInt8]] = [:]
+        let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []] += bytes }
+        for partition in (try? assembler.partitions(0..<TableAssembler.partitionCount)) ?? [] {
+            try? assembler.write(partition, to: sink)
+        }
+        _ = try? assembler.finish(to: sink)
+        return (assembler.report, parts)
+    }
+
     static func violations(_ input: [UInt8], isCSV: Bool) -> [String] {
         guard let first = input.first else { return [] }
         let rows = Array(input.dropFirst())
@@ -79,14 +91,7 @@ enum RowsTarget {
                 lines += result.lines
                 workers.append(worker)
             }
-            var assembler = TableAssembler(workers, plan: plan)
-            var parts: [TablePart: [UInt8]] = [:]
-            let sink: TableAssembler.Sink = { part, bytes in parts[part, default: []] += bytes }
-            for partition in (try? assembler.partitions(0..<TableAssembler.partitionCount)) ?? [] {
-                try? assembler.write(partition, to: sink)
-            }
-            _ = try? assembler.finish(to: sink)
-            (report, bytes) = (assembler.report, parts)
+            (report, bytes) = RowsTarget.assemble(workers, plan)
         }
     }
 }
