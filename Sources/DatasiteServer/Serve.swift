@@ -18,8 +18,9 @@ import UnixSignals
 #endif
 
 /// Serves a datasite until it is told to stop: by SIGTERM or SIGINT, by a graceful shutdown of the service group that
-/// it runs in, or at once by cancellation. Exchanges in progress are finished first, for at most
-/// `Limits.shutdownGrace`.
+/// it runs in, or by cancellation. Exchanges in progress are finished first, for at most `Limits.shutdownGrace` (after a
+/// cancellation half a second). What waits for its time slot then stays reserved and charged, and is answered when it is
+/// asked for again.
 ///
 /// - Parameters:
 ///   - onMetrics: Called with the port of `/metrics`, if there is one.
@@ -43,13 +44,15 @@ public func serve(
     if let port = configuration.metricsPort {
         services.append(try server.metricsApplication(port: port, onListening: onMetrics))
     }
-    services.append(server.application(onListening: onListening))
+    let departure = Departure(grace: .nanoseconds(configuration.limits.shutdownGrace.nanoseconds))
+    services.append(LeavingService(base: server.application(onListening: onListening), departure: departure))
     var group = ServiceGroupConfiguration(
         services: services, gracefulShutdownSignals: configuration.handlesSignals ? [.sigterm, .sigint] : [],
         logger: server.libraryLogger)
     group.maximumGracefulShutdownDuration = .nanoseconds(configuration.limits.shutdownGrace.nanoseconds)
+    let running = ServiceGroup(configuration: group)
     do {
-        try await ServiceGroup(configuration: group).run()
+        try await departure.first { try await running.run() }
     } catch let error as IOError {
         throw ServerError.cannotListen(
             host: configuration.host, port: configuration.port, reason: reason(error))

@@ -167,6 +167,25 @@ struct FramingTests {
         #expect(served.log.withLock { $0 }.filter { $0.contains("\"status\":\"5") } == [])
     }
 
+    @Test("The record of a refusal names its address, also when the peer has gone")
+    func peers() async throws {
+        let served = try ServedSite()
+        let token = try #require(served.token("ada"))
+        let head =
+            "POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer \(token)\r\n"
+        try await served.serve(limits: Limits(bodyBytes: 1_000)) { ports in
+            for _ in 0..<50 {
+                try await RawConnection.open(port: ports.http) { connection in
+                    _ = await connection.trySend(
+                        head + "Transfer-Encoding: chunked\r\n\r\n500\r\n" + String(repeating: "a", count: 1_100))
+                }
+            }
+        }
+        let records = served.log.withLock { $0 }.filter { $0.contains("\"peer\"") }
+        #expect(!records.isEmpty)
+        #expect(records.filter { !$0.contains("\"peer\":\"127.0.0.1\"") } == [])
+    }
+
     private func breach(
         _ served: ServedSite, _ limits: Limits, _ breaches: [(text: String, status: Int)], counted: [String]
     ) async throws {

@@ -1,7 +1,12 @@
+import DatasiteClient
+import DatasiteProtocol
+import Logging
 import NIOCore
+import ServiceLifecycle
 import Synchronization
 import Testing
 
+@testable import Datasite
 @testable import DatasiteServer
 
 @Suite("No peer can hold a connection, memory or the server for longer than the limits say", .timeLimit(.minutes(5)))
@@ -225,5 +230,57 @@ struct LimitsTests {
         let reply = try await client.withLock { $0 }?.value
         #expect(reply?.hasPrefix("HTTP/1.1 200 ") == true)
         #expect(server.wholeRequests.withLock { $0 } == 1)
+    }
+
+    @Test("A shutdown leaves what outlasts its grace; the answer is there for whoever asks again, and charged once")
+    func shutdownGrace() async throws {
+        let served = try ServedSite()
+        let (asleep, sleeps) = AsyncStream<Void>.makeStream()
+        let (slot, slotEnd) = AsyncStream<Void>.makeStream()
+        defer { slotEnd.finish() }
+        var configuration = Datasite.Configuration()
+        // An answer whose slot does not end while this test runs.
+        configuration.clock = SiteClock(
+            now: SiteClock.system.now, instant: { .zero },
+            sleepUntil: { _ in
+                sleeps.yield()
+                _ = await slot.first { _ in true }
+            })
+        let slow = try Datasite(path: served.path, configuration: configuration)
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let (ports, port) = AsyncStream<Int>.makeStream()
+        let service = ServingService(
+            configuration: DatasiteServerConfiguration(
+                port: 0, metricsPort: nil, certificate: nil, isBehindProxy: false,
+                limits: Limits(shutdownGrace: .milliseconds(200)), handlesSignals: false, logger: logger),
+            datasite: slow, onListening: { port.yield($0) })
+        let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
+        let serving = Task { try await group.run() }
+        let listening = try #require(await ports.first { _ in true })
+        let client = try DatasiteClient(url: "http://127.0.0.1:\(listening)", token: served.token("ada"))
+        let asking = Task { _ = try await client.ask(ServedSite.question, idempotencyKey: "grace") }
+        _ = await asleep.first { _ in true }
+        // The slot does not end before this test does: a server that waits for it would wait for ever.
+        await group.triggerGracefulShutdown()
+        try await serving.value
+        asking.cancel()
+        let ada = Identity(name: "ada", role: .researcher)
+        guard case .released = try await served.site.ask(ServedSite.question, as: ada, idempotencyKey: "grace") else {
+            Issue.record("the reserved answer is not given")
+            return
+        }
+        #expect(try served.site.verify().problems == [])
+    }
+}
+
+/// A datasite's server as one service of a group.
+private struct ServingService: Service {
+    let configuration: DatasiteServerConfiguration
+    let datasite: Datasite
+    let onListening: @Sendable (Int) -> Void
+
+    func run() async throws {
+        try await serve(configuration, datasite: datasite, onListening: onListening)
     }
 }

@@ -95,7 +95,8 @@ struct ServerTests {
             try await expect("not-found", 404, "GET", "/v1/requests/nothing")
             try await expect("method-not-allowed", 405, "DELETE", "/v1/datasets/visits")
             try await expect("too-large", 414, "GET", "/v1/" + String(repeating: "a", count: 3_000))
-            try await expect("invalid-request", 400, "GET", "/v1/audit?from=" + String(repeating: "1", count: 3_000), as: "aud")
+            try await expect(
+                "invalid-request", 400, "GET", "/v1/audit?from=" + String(repeating: "1", count: 3_000), as: "aud")
             try await expect("invalid-request", 400, "GET", "/v1/audit?from=0", as: "aud")
             try await expect("invalid-request", 400, "GET", "/v1/audit?limit=1001", as: "aud")
             try await expect("invalid-request", 400, "GET", "/v1/audit?from=1&from=2", as: "aud")

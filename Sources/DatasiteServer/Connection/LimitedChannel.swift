@@ -5,7 +5,16 @@ import NIOHTTP1
 
 /// An HTTP/1 channel whose every connection stands behind a `ConnectionGuard`.
 struct LimitedChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
+    /// A connection, and the address that it came from: the channel forgets it when it closes.
+    struct Value: ServerChildChannelValue {
+        let base: HTTP1Channel.Value
+        let peer: String?
+
+        var channel: any Channel { base.channel }
+    }
+
+    /// The address of the connection that the present task serves.
+    @TaskLocal static var peer: String?
 
     private let base: HTTP1Channel
     private let limits: Limits
@@ -28,7 +37,8 @@ struct LimitedChannel: ServerChildChannel {
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         let id = ObjectIdentifier(channel)
-        let verdict = admission.enter(id, from: Network.all(of: channel.remoteAddress)) { [metrics] in
+        let address = channel.remoteAddress
+        let verdict = admission.enter(id, from: Network.all(of: address)) { [metrics] in
             metrics.countBreach(.evicted)
             channel.close(promise: nil)
         }
@@ -42,11 +52,13 @@ struct LimitedChannel: ServerChildChannel {
             }
             try pipeline.addHandler(connectionGuard, position: .after(decoder))
             try pipeline.addHandler(WireMeter(connectionGuard), position: .before(decoder))
-            return value
+            return Value(base: value, peer: address?.ipAddress)
         }
     }
 
     func handle(value: Value, logger: Logger) async {
-        await base.handle(value: value, logger: logger)
+        await Self.$peer.withValue(value.peer) {
+            await base.handle(value: value.base, logger: logger)
+        }
     }
 }

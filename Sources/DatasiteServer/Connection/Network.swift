@@ -31,16 +31,19 @@ struct Network: Hashable, Sendable {
     /// The same for an address as text, a zone after `%` left out. IPv4 within IPv6 counts as IPv4.
     static func all(of text: String) -> [Network] {
         let text = String(text.prefix { $0 != "%" })
-        var four = in_addr()
-        if inet_pton(AF_INET, text, &four) == 1 { return ofFour(withUnsafeBytes(of: four, Array.init)) }
-        var six = in6_addr()
-        guard inet_pton(AF_INET6, text, &six) == 1 else { return [] }
-        let bytes = withUnsafeBytes(of: six, Array.init)
+        if let four = bytes(4, of: text, family: AF_INET) { return ofFour(four) }
+        guard let bytes = bytes(16, of: text, family: AF_INET6) else { return [] }
         let isMapped = bytes.prefix(12) == ArraySlice([UInt8](repeating: 0, count: 10) + [0xFF, 0xFF])
         if isMapped { return ofFour(Array(bytes.suffix(4))) }
         return [(Width.site, 6), (.subnet, 7), (.address, 8)].map {
             Network(width: $0.0, prefix: Array(bytes.prefix($0.1)))
         }
+    }
+
+    /// In network order; nil if the text is no address of the family.
+    private static func bytes(_ count: Int, of text: String, family: Int32) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        return inet_pton(family, text, &bytes) == 1 ? bytes : nil
     }
 
     private static func ofFour(_ bytes: [UInt8]) -> [Network] {

@@ -14,7 +14,7 @@ struct Exchange: InitializableFromSource {
     init(source: ApplicationRequestContextSource) {
         logger = source.logger
         connection = ObjectIdentifier(source.channel)
-        peer = source.channel.remoteAddress?.ipAddress ?? "local"
+        peer = LimitedChannel.peer ?? "unknown"
     }
 }
 
