@@ -64,7 +64,7 @@ struct ArchitectureTests {
     @Test("No unchecked sendability outside Secrets, and nonisolated(unsafe) only in the mapped bytes")
     func sendabilityIsChecked() throws {
         try forbid(/@unchecked Sendable/) { $0.module != "Secrets" }
-        let mapped: Set<String> = ["Sources/Tables/ColumnBytes.swift"]
+        let mapped: Set<String> = ["Sources/Tables/Storage/ColumnBytes.swift"]
         try forbid(/nonisolated\(unsafe\)/) { !mapped.contains($0.path) && $0.module != "Secrets" }
     }
 
@@ -97,7 +97,7 @@ struct ArchitectureTests {
                 && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
         // Where a Measured is made: where a question or a synthetic table is measured; outside the package, nowhere.
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
-        #expect(makers.sorted() == ["Sources/Query/Measurement.swift", "Sources/SyntheticData/SyntheticData.swift"])
+        #expect(makers.sorted() == ["Sources/Query/Measurement/Measurement.swift", "Sources/SyntheticData/SyntheticData.swift"])
         let measurement = try #require(sources.first { $0.path == "Sources/DifferentialPrivacy/Measured.swift" }).code
         #expect(!measurement.contains { $0.contains("public init") })
         // Nobody makes a generator of randomness for mechanisms but Secrets.
