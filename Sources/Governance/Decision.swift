@@ -23,7 +23,7 @@ public struct Spending: Sendable, Hashable {
     }
 }
 
-/// What becomes of a request: from its plan, the policy and the ledger alone, never from a row (PRIVACY.md, rule 2).
+/// What becomes of a request: from its plan, the policy and the ledger alone, never from a row (docs/privacy.md, rule 2).
 public enum Decision: Sendable, Hashable {
     /// Reserve and answer.
     case answer
@@ -48,7 +48,7 @@ public enum Refusal: Sendable, Hashable {
 
 /// Whose losses a limit bounds.
 public enum BudgetScope: Sendable, Hashable {
-    /// All researchers together, for the population's lifetime: they may collude (PRIVACY.md, rule 9).
+    /// All researchers together, for the population's lifetime: they may collude (docs/privacy.md, rule 9).
     case allResearchers
     case researcher(String)
     /// All researchers together within so many seconds.

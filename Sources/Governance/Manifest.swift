@@ -6,7 +6,7 @@ public struct Manifest: Sendable, Hashable {
     public var name: String
     public var title: String
     public var description: String
-    /// The people protected: the ledger belongs to them (PRIVACY.md, rule 9).
+    /// The people protected: the ledger belongs to them (docs/privacy.md, rule 9).
     public var population: String
     public var schema: Schema
     public var unit: UnitDeclaration

@@ -12,7 +12,7 @@ public struct Policy: Sendable, Hashable {
     public var windows: [Window]
     /// The most that one question may cost; nil: no own limit.
     public var perQuestion: PrivacyLoss?
-    /// The part of the total that a question is charged at least, in units of `leastShareUnit` (PRIVACY.md, rule 27).
+    /// The part of the total that a question is charged at least, in units of `leastShareUnit` (docs/privacy.md, rule 27).
     public var leastShare: Int64
     public var allowedAggregates: Set<AggregateFunction>
     public var approval: Approval

@@ -1,4 +1,4 @@
-/// Where a request stands (PRIVACY.md, rule 8).
+/// Where a request stands (docs/privacy.md, rule 8).
 public enum RequestState: String, Sendable, Hashable, Codable, CaseIterable {
     /// Its charge is held until owners decide; it is given back on denial or lapse, since no row was read.
     case pending

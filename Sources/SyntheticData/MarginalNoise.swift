@@ -46,7 +46,7 @@ enum MarginalNoise: Sendable {
     }
 }
 
-/// How a budget is divided among the steps: by the number of columns and the budget alone (PRIVACY.md, rule 5).
+/// How a budget is divided among the steps: by the number of columns and the budget alone (docs/privacy.md, rule 5).
 struct BudgetSplit: Sendable {
     let units: PrivacyLoss
     let singles: PrivacyLoss

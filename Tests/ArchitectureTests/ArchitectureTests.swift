@@ -97,7 +97,10 @@ struct ArchitectureTests {
                 && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
         // Where a Measured is made: where a question or a synthetic table is measured; outside the package, nowhere.
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
-        #expect(makers.sorted() == ["Sources/Query/Measurement/Measurement.swift", "Sources/SyntheticData/SyntheticData.swift"])
+        #expect(
+            makers.sorted() == [
+                "Sources/Query/Measurement/Measurement.swift", "Sources/SyntheticData/SyntheticData.swift",
+            ])
         let measurement = try #require(sources.first { $0.path == "Sources/DifferentialPrivacy/Measured.swift" }).code
         #expect(!measurement.contains { $0.contains("public init") })
         // Nobody makes a generator of randomness for mechanisms but Secrets.

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Datasite
 
-@Suite("What a manifest declares of a column is what its table holds (PRIVACY.md, rules 12 and 28)")
+@Suite("What a manifest declares of a column is what its table holds (docs/privacy.md, rules 12 and 28)")
 struct DeclaredBoundsTests {
     let test: TestSite
 

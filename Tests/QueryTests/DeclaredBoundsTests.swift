@@ -6,7 +6,7 @@ import Testing
 @testable import Query
 
 /// Groups of public keys are listed from what the manifest declares: a value that it does not foresee would lose its row.
-@Suite("A declared bound has one meaning, for filters, keys and aggregates (PRIVACY.md, rule 28)")
+@Suite("A declared bound has one meaning, for filters, keys and aggregates (docs/privacy.md, rule 28)")
 struct DeclaredBoundsTests {
     /// Each row is a unit, so that no bound on contributions cuts anything.
     static let readings = DatasetDescription(

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Tables
 
-@Suite("A unit's stored rows depend on that unit alone (PRIVACY.md, rule 11)")
+@Suite("A unit's stored rows depend on that unit alone (docs/privacy.md, rule 11)")
 struct ClusteringTests {
     let schema = Schema(columns: [
         column("person", .integer), column("plan", .text), column("cost", .real), column("day", .date),

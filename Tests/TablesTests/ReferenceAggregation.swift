@@ -1,6 +1,6 @@
 @testable import Tables
 
-/// Bounded aggregation one row at a time, in the words of PRIVACY.md, rules 11 and 12.
+/// Bounded aggregation one row at a time, in the words of docs/privacy.md, rules 11 and 12.
 struct ReferenceAggregation {
     typealias Row = (unit: Int, row: [Value])
 

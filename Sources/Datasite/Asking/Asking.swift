@@ -93,7 +93,7 @@ extension Datasite {
     /// Asks: plans, reserves durably, computes, stores, and gives the stored bytes at the end of their time slot.
     ///
     /// With an idempotency key a repeated call gives the stored answer, and completes at most once, under the same
-    /// charge, what a crash cut short (PRIVACY.md, rule 8). A caller who goes away stops nothing.
+    /// charge, what a crash cut short (docs/privacy.md, rule 8). A caller who goes away stops nothing.
     public func ask(
         _ request: AskRequest, as identity: Identity, idempotencyKey: String? = nil
     ) async throws -> AskResult {

@@ -4,7 +4,8 @@ import Query
 import Secrets
 import Tables
 
-/// The permission to read rows for one plan: a durable reservation, the private tables, and the randomness for the noise.
+/// The permission to read rows for one plan: a durable reservation, the plan, and the private tables. It holds no
+/// randomness: the engine that runs it makes its own `SecureRandom`, and an `Outcome` takes no other's noise.
 struct Grant: ~Copyable {
     let reservation: Reservation
     let plan: Plan

@@ -2,7 +2,7 @@ import DatasiteProtocol
 import Synchronization
 
 /// Work that is under way, by key: of concurrent calls with one key, one runs and the others wait for its result
-/// (PRIVACY.md, rule 8).
+/// (docs/privacy.md, rule 8).
 ///
 /// The work is a task of its own: a caller who goes away (a closed connection) neither stops it nor hurries it off its
 /// time slot.

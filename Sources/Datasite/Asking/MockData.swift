@@ -4,10 +4,10 @@ import Query
 import Secrets
 import Tables
 
-/// Made-up rows, from the manifest alone: no privacy cost, the same for all who look (PRIVACY.md, rule 24).
+/// Made-up rows, from the manifest alone: no privacy cost, the same for all who look (docs/privacy.md, rule 24).
 ///
-/// The generator's seed is a hash of what the manifest declares of columns and unit. Values are drawn uniformly from domains and
-/// bounds; so mock answers have the right types and shapes, and say nothing of the people.
+/// The generator's seed is a hash of the dataset's name, its bound of rows a unit, and its columns' names and types. Values are
+/// drawn uniformly from domains and bounds; so mock answers have the right types and shapes, and say nothing of the people.
 struct MockData {
     private let manifest: Manifest
     private static let rowCount = 1_000

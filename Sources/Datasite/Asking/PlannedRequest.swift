@@ -4,7 +4,7 @@ import Governance
 import Query
 import Tables
 
-/// A question with its plan, and the datasets that it reads: from the catalogue alone (PRIVACY.md, rule 5).
+/// A question with its plan, and the datasets that it reads: from the catalogue alone (docs/privacy.md, rule 5).
 struct PlannedRequest: Sendable {
     let request: AskRequest
     let plan: Plan

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Questions, answers and refusals are kept for good, and a refusal costs no budget: without a bound one researcher could
 /// fill the owner's disk, and with that stop everyone, or average for nothing what the time of a refusal might tell
-/// (PRIVACY.md, rule 27). It is counted in memory: a server
+/// (docs/privacy.md, rule 27). It is counted in memory: a server
 /// that starts again counts from zero, which a researcher cannot make it do.
 final class StorageAllowance: Sendable {
     /// A question of 1 KB with its answer, receipt and journal entries takes about 6 KB: 200,000 of them a day.

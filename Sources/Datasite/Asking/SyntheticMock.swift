@@ -5,7 +5,7 @@ import GRDB
 import Governance
 import Tables
 
-/// The synthetic table of a dataset's version: a stored release, the same for all who look (PRIVACY.md, rule 24).
+/// The synthetic table of a dataset's version: a stored release, the same for all who look (docs/privacy.md, rule 24).
 struct SyntheticMock: Sendable {
     /// The request whose stored answer it is.
     var request: String

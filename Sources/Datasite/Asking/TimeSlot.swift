@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// The grid of times at which answers leave (PRIVACY.md, rules 2 and 26).
+/// The grid of times at which answers leave (docs/privacy.md, rules 2 and 26).
 ///
 /// How long a scan takes depends on the rows; how long it takes at most follows from the plan. An answer leaves a whole
 /// slot after its scan began: 4 to 5 times that bound, on a coarse public grid. A scan that outlives its slot all the same,

@@ -16,7 +16,7 @@ struct Reservation: ~Copyable {
     }
 }
 
-/// Spending, in integers, of populations: all researchers together, each, and within windows (PRIVACY.md, rule 9).
+/// Spending, in integers, of populations: all researchers together, each, and within windows (docs/privacy.md, rule 9).
 ///
 /// The filter is the sum of losses against a fixed limit: valid under adaptive composition for pure differential privacy
 /// (Rogers, Roth, Ullman and Vadhan 2016, Theorem 3.6 with delta = 0) and for zCDP (Whitehouse, Ramdas, Rogers and Wu
@@ -152,7 +152,7 @@ enum Ledger {
 
     // MARK: - Giving back what no row was read for
 
-    /// Takes a held charge back (PRIVACY.md, rule 8): only ever for a request that was pending, which no window counts yet.
+    /// Takes a held charge back (docs/privacy.md, rule 8): only ever for a request that was pending, which no window counts yet.
     static func giveBack(
         _ loss: PrivacyLoss, population: Int64, researcher: String, in context: WriteContext
     ) throws {

@@ -3,7 +3,7 @@ import DifferentialPrivacy
 import GRDB
 import Governance
 
-/// Detection and acceptance of a restored database (PRIVACY.md, rule 9).
+/// Detection and acceptance of a restored database (docs/privacy.md, rule 9).
 enum Restore {
     static let problem = Problem.unavailable(
         "the database is older than what this datasite had promised: it seems restored from a backup",

@@ -53,7 +53,7 @@ enum PolicyReader {
         return policy
     }
 
-    /// Half for conversion, half for selection (PRIVACY.md, rule 6).
+    /// Half for conversion, half for selection (docs/privacy.md, rule 6).
     private static func deltas(
         _ value: YAMLValue?, _ kind: PrivacyLossKind, at policy: YAMLValue
     ) throws -> (conversion: Double, selection: Double, selectionUnits: Int64) {

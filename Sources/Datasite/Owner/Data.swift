@@ -48,7 +48,7 @@ extension Datasite {
     }
 
     /// Replaces a dataset's rows by a file's, under the manifest it has or a new one. The population's ledger goes on:
-    /// what was spent stays spent (PRIVACY.md, rule 9). Requests that wait for approval lapse.
+    /// what was spent stays spent (docs/privacy.md, rule 9). Requests that wait for approval lapse.
     public func addVersion(
         of name: String, file: String, manifestText: String? = nil, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
@@ -62,7 +62,7 @@ extension Datasite {
     }
 
     /// Adds a file's rows to a dataset's, as a new version under its present manifest: a unit's rows of both are bounded
-    /// together (PRIVACY.md, rule 11), the population's ledger goes on, and requests that wait for approval lapse.
+    /// together (docs/privacy.md, rule 11), the population's ledger goes on, and requests that wait for approval lapse.
     public func append(
         to name: String, file: String, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
@@ -203,7 +203,7 @@ extension Datasite {
         return remarks + report.examples.prefix(5).map { "for example, \($0)" }
     }
 
-    /// People whom two populations hold have two budgets: their losses add (PRIVACY.md, rule 9).
+    /// People whom two populations hold have two budgets: their losses add (docs/privacy.md, rule 9).
     private func overlaps(_ table: Tables.Table, _ population: String) throws -> [String] {
         try catalogue().datasets.values
             .filter { !$0.isLookup && $0.manifest.population != population && $0.manifest.unit.column != nil }

@@ -71,7 +71,7 @@ extension Datasite {
     /// Records an owner's approval; the last that is needed charges the request for good, in the windows that end now too,
     /// and answers it. Where a window is full, nothing is recorded and the request still waits.
     ///
-    /// Whoever decides has seen the request and its plan, and no answer (PRIVACY.md, rule 3). Approving twice counts once.
+    /// Whoever decides has seen the request and its plan, and no answer (docs/privacy.md, rule 3). Approving twice counts once.
     /// Where several must approve, each does so by a name: whoever has the folder may be any of them, so that the folder
     /// alone counts as none.
     public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {

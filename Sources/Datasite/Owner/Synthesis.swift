@@ -56,7 +56,7 @@ public struct SynthesisReport: Sendable, Hashable {
 extension Datasite {
     /// Releases a synthetic table of a dataset, charged to its population's ledger, and has mock answers come from it.
     ///
-    /// The charge is reserved durably before the first row is read and stays whatever happens after (PRIVACY.md, rules 7
+    /// The charge is reserved durably before the first row is read and stays whatever happens after (docs/privacy.md, rules 7
     /// and 8). After a crash the same request completes under the charge that it has: nothing of it had left. A new
     /// version of the dataset goes back to made-up rows.
     ///
@@ -124,7 +124,7 @@ extension Datasite {
     }
 }
 
-/// A request for a synthetic table with what it costs: from the catalogue alone (PRIVACY.md, rule 5).
+/// A request for a synthetic table with what it costs: from the catalogue alone (docs/privacy.md, rule 5).
 struct PlannedSynthesis: Sendable {
     let request: SynthesisRequest
     let body: AskRequest
@@ -171,7 +171,7 @@ struct PlannedSynthesis: Sendable {
         return TimeSlot(bound: .milliseconds(700) + .nanoseconds(perRow / 4) * Int(rows))
     }
 
-    /// Under zCDP an epsilon means the largest rho that converts to at most it (PRIVACY.md, rule 6).
+    /// Under zCDP an epsilon means the largest rho that converts to at most it (docs/privacy.md, rule 6).
     private static func charge(_ request: SynthesisRequest, _ policy: Policy) throws -> PrivacyLoss {
         let isPure = policy.regime.kind == .pure
         do throws(MechanismError) {

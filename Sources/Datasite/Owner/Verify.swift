@@ -240,7 +240,7 @@ extension Datasite {
     }
 
     /// Goes on after a restore that the owner knows of: charges what was lost where it is known, and everything where it
-    /// is not (PRIVACY.md, rule 9). Returns what was done, for the owner.
+    /// is not (docs/privacy.md, rule 9). Returns what was done, for the owner.
     ///
     /// - Throws: the problem `conflict` if no restore is suspected.
     public func acceptRestore() throws -> [String] {

@@ -9,7 +9,7 @@ import Foundation
     import Darwin
 #endif
 
-/// The generation counter outside the database (PRIVACY.md, rule 9): an old copy of the database that is put in place of
+/// The generation counter outside the database (docs/privacy.md, rule 9): an old copy of the database that is put in place of
 /// the present one has fewer generations than this file remembers.
 ///
 /// After each commit, before anyone is told of it, the file is given the database's generation, what each population had

@@ -7,7 +7,7 @@ import Secrets
 public import Tables
 
 /// What one scan may take on this site, and how fast the site is: public numbers, from which the times follow at which
-/// answers leave (PRIVACY.md, rule 26).
+/// answers leave (docs/privacy.md, rule 26).
 public struct ScanLimits: Sendable, Hashable, Codable {
     /// Nanoseconds of each kind of work, measured when the site was made: on rows made up for it, never on its tables.
     public var speeds: WorkSpeeds

@@ -17,7 +17,7 @@ struct SiteFolder: Sendable {
     var database: String { path + "/parley.sqlite" }
     /// The Ed25519 key that signs receipts, base64, mode 0600.
     var signingKey: String { path + "/site.key" }
-    /// The secret under which units are named and rows are ordered (PRIVACY.md, rule 11), base64, mode 0600.
+    /// The secret under which units are named and rows are ordered (docs/privacy.md, rule 11), base64, mode 0600.
     var rowSecret: String { path + "/rows.secret" }
     var generation: String { path + "/generation" }
     /// The token that reads metrics, base64, mode 0600; made by the first server that shows them.

@@ -1,4 +1,4 @@
-/// Which datasets are neighbours (PRIVACY.md, rule 1).
+/// Which datasets are neighbours (docs/privacy.md, rule 1).
 public enum NeighbourRelation: String, Sendable, Hashable, Codable, CaseIterable {
     /// They differ in one privacy unit, with all its rows: the relation of a datasite.
     case addOrRemove = "add-or-remove"

@@ -1,5 +1,5 @@
 /// Individual accounting: every unit has a budget of its own, pays for what it can have revealed, and drops out when it
-/// is spent, while the others stay (Feldman and Zrnic 2021; PRIVACY.md, rule 10).
+/// is spent, while the others stay (Feldman and Zrnic 2021; docs/privacy.md, rule 10).
 ///
 /// Privacy: one scalar a unit: rho, or the divergence of one fixed Rényi order. A unit takes part in a mechanism only if
 /// its own cost, a function of its own data and of earlier outputs, fits into what its budget leaves; then the whole

@@ -39,7 +39,7 @@ public indirect enum PrivacyEvent: Sendable, Hashable {
     /// The event on a Poisson sample: every unit is in it independently, with probability `rate`. Add/remove.
     case poissonSampled(rate: Double, PrivacyEvent)
     /// The event on a sample of fixed size without replacement, from a public number of units. Replace-one, hence
-    /// refused on a datasite (PRIVACY.md, rule 1).
+    /// refused on a datasite (docs/privacy.md, rule 1).
     case fixedSizeSampled(sampleSize: Int, populationSize: Int, PrivacyEvent)
     /// Reports of `count` devices, each by an epsilon-locally private mechanism, put in random order (Feldman, McMillan
     /// and Talwar 2021). Replace-one.

@@ -1,4 +1,4 @@
-/// The unit in which a policy measures privacy loss, fixed once and for all (PRIVACY.md, rule 6).
+/// The unit in which a policy measures privacy loss, fixed once and for all (docs/privacy.md, rule 6).
 public enum PrivacyLossKind: String, Sendable, Hashable, Codable {
     /// Pure differential privacy: `amount` is epsilon, `delta` stays zero.
     case pure

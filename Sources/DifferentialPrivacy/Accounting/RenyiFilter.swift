@@ -106,7 +106,7 @@ public struct RenyiLoss: Sendable, Hashable, Codable {
     }
 }
 
-/// Admits Rényi losses as long as their sum stays within a limit at every order of a fixed set (PRIVACY.md, rule 6).
+/// Admits Rényi losses as long as their sum stays within a limit at every order of a fixed set (docs/privacy.md, rule 6).
 ///
 /// Privacy: at any one order, fixed beforehand, what is admitted has together at most that order's limit as divergence,
 /// also where each mechanism is chosen after seeing earlier outputs (Feldman and Zrnic 2021, theorem 3.1); deltas beside

@@ -70,7 +70,7 @@ public struct GridNoise: Sendable {
         (Double(noise.halfWidth(confidence: confidence)) + 0.5) * step
     }
 
-    /// The noisy numbers. NaN counts as zero (PRIVACY.md, rule 12, gives it no part in an aggregate), infinities and
+    /// The noisy numbers. NaN counts as zero (docs/privacy.md, rule 12, gives it no part in an aggregate), infinities and
     /// what is beyond 2^62 steps as that bound. Throws unless there are `count` values.
     public func release<R: RandomNumberGenerator>(
         _ values: [Double], using generator: inout R

@@ -7,7 +7,7 @@
 /// number reaches a threshold, chosen from public numbers alone so that no empty bin does, with a stated confidence.
 ///
 /// Privacy: a unit of r values changes the bins by at most r in L1 norm; the bounds are post-processing of the noisy
-/// numbers. The bins are public, and empty ones get their noise too. NaN counts nowhere (PRIVACY.md, rule 12).
+/// numbers. The bins are public, and empty ones get their noise too. NaN counts nowhere (docs/privacy.md, rule 12).
 public struct BoundsDiscovery: Sendable {
     /// The exponents of the powers of two at the ends of bins.
     public let exponents: ClosedRange<Int>

@@ -1,4 +1,4 @@
-/// Private selection of group keys: the keys whose noisy number of units reaches a threshold (PRIVACY.md, rule 18).
+/// Private selection of group keys: the keys whose noisy number of units reaches a threshold (docs/privacy.md, rule 18).
 ///
 /// Each key that occurs gets its number of units plus a discrete Gaussian draw of parameter sigma; it is kept if the
 /// sum is at least `threshold`. Keys that do not occur are never considered, and that is what delta pays for.

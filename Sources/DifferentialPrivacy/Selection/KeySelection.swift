@@ -1,5 +1,5 @@
 /// Private selection of unknown group keys under (epsilon, delta), and their noisy numbers of units: truncated geometric
-/// selection (Desfontaines, Voss, Gipson and Mandayam 2022; PRIVACY.md, rule 18).
+/// selection (Desfontaines, Voss, Gipson and Mandayam 2022; docs/privacy.md, rule 18).
 ///
 /// Each key that occurs gets its number of units plus a draw of the geometric law `P(X = x) ~ exp(-epsilon |x|)`, cut off
 /// beyond [-cut, cut]; it is kept if the sum exceeds `cut`. So a key that nobody has cannot be kept, one that a single
@@ -13,7 +13,7 @@
 /// (epsilon, delta_1) for the kept key with its noisy number together (a test writes out all outputs). A unit in at most k groups: epsilon / k and delta / k for each, by basic composition.
 ///
 /// The draw is exact: a discrete Laplace draw, repeated until it is within the cut. What it takes in time and words
-/// depends on the number of keys, which is private: whoever can be timed answers on a public grid (PRIVACY.md, rule 2).
+/// depends on the number of keys, which is private: whoever can be timed answers on a public grid (docs/privacy.md, rule 2).
 public struct KeySelection: Sendable {
     public let epsilon: Double
     public let groupsPerUnit: Int

@@ -7,7 +7,7 @@
 ///
 /// Privacy: adding a value changes each end of the interval minus `q n` by -q or 1 - q, so the distance by at most
 /// max(q, 1 - q), and a unit with m values in the group changes it by at most m times that. One choice is thus
-/// epsilon-differentially private with bounded range epsilon; a unit in k groups pays k times (PRIVACY.md, rule 20).
+/// epsilon-differentially private with bounded range epsilon; a unit in k groups pays k times (docs/privacy.md, rule 20).
 /// The choice is by the exact law: see `ExponentialMechanism`. Utilities are integers after multiplication by q's
 /// denominator.
 public struct PrivateQuantile: Sendable {

@@ -12,7 +12,7 @@
 /// `x (1 - d) <= exp(epsilon) y`, so `x <= exp(epsilon) y + d`. The exact law's tail is used, rounded upwards.
 ///
 /// What it takes in time and words depends on the number of keys, which is private: whoever can be timed answers on a
-/// public grid (PRIVACY.md, rule 2).
+/// public grid (docs/privacy.md, rule 2).
 public struct StabilityHistogram: Sendable {
     public let epsilon: Double
     public let noise: DiscreteLaplace

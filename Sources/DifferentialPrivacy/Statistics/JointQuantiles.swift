@@ -9,7 +9,7 @@
 /// Privacy: a value more adds one place to the sorted ones (equal values take the first places of one fixed sequence).
 /// One n_j grows by 1, and its target by q_j - q_(j-1), as all targets do, so the utility changes by at most
 /// `2 (1 - min (q_j - q_(j-1)))`, and for a unit with several rows by as many times that. The choice is
-/// epsilon-differentially private with bounded range epsilon. It follows the exact law (PRIVACY.md, rule 17): ranks are
+/// epsilon-differentially private with bounded range epsilon. It follows the exact law (docs/privacy.md, rule 17): ranks are
 /// drawn from the last to the first with weights known to outward-rounded bounds, first in floating point, and a draw
 /// that the bounds do not decide is continued, with the same random digits, on bounds of more digits and wider reach,
 /// until it is decided. So nothing depends on how the weights are rounded, but time.

@@ -2,7 +2,7 @@
 ///
 /// Privacy: each of a unit's at most m rows adds an integer of at most the larger bound's magnitude, or where centred of
 /// half the bounds' distance, to a sum of integers; see `IntegerNoise`. Centring pays where the number of rows is
-/// released too, `sum = centred + middle * count` (PRIVACY.md, rule 21): without it the middle's share is unknown.
+/// released too, `sum = centred + middle * count` (docs/privacy.md, rule 21): without it the middle's share is unknown.
 public struct PrivateSum: Sendable {
     /// The grid in use: the one given, coarsened where that helps the sensitivity of a row to stay within 2^24 steps.
     public let grid: ValueGrid

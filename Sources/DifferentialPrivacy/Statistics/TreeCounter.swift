@@ -10,7 +10,7 @@
 /// h = floor(log2 steps) + 1 levels: L1 sensitivity h times it, squared L2 sensitivity h times its square
 /// (`IntegerNoise`). Steps may be chosen after seeing earlier releases: each node is a mechanism of its own, whose loss is
 /// known beforehand, and the h that a unit is in compose adaptively. `event` is what a whole run costs, to be reserved
-/// before its first step (PRIVACY.md, rule 7); a run cannot be copied, since the same step released twice is two.
+/// before its first step (docs/privacy.md, rule 7); a run cannot be copied, since the same step released twice is two.
 public struct TreeCounter: Sendable {
     /// The largest number of steps.
     public let steps: Int

@@ -2,7 +2,7 @@ import DifferentialPrivacy
 import Tables
 
 /// What one privacy unit may contribute to an answer, carried from the manifest through joins and hints
-/// (PRIVACY.md, rules 11 and 13).
+/// (docs/privacy.md, rules 11 and 13).
 struct Contribution: Sendable, Hashable {
     var groups: Int
     var rowsPerGroup: Int

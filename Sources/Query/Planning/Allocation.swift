@@ -7,7 +7,7 @@ struct KeySelection: Sendable, Hashable {
     var threshold: Int64
 }
 
-/// Divides a question's budget among what it measures (PRIVACY.md, rule 21): so that every noise is the same multiple of
+/// Divides a question's budget among what it measures (docs/privacy.md, rule 21): so that every noise is the same multiple of
 /// (group size x half-width of the bounds). A function of manifest, question and hints.
 struct Allocation {
     let quantities: [Quantity]

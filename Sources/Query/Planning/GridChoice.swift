@@ -1,6 +1,6 @@
 import Tables
 
-/// Chooses the integer grid of a sum from public numbers alone (PRIVACY.md, rules 5 and 17): fine against the noise, and
+/// Chooses the integer grid of a sum from public numbers alone (docs/privacy.md, rules 5 and 17): fine against the noise, and
 /// coarse enough that no sum over the declared capacity leaves 64 bits.
 struct GridChoice {
     var capacityRows: Int

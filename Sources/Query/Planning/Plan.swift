@@ -3,7 +3,7 @@ public import Tables
 
 /// What a question comes to, decided from manifest, policy and text alone: what is read, how it is bounded and
 /// aggregated, which noise is drawn, what it costs and how precise it is. The same question always gives the same plan,
-/// whatever the data (PRIVACY.md, rule 5).
+/// whatever the data (docs/privacy.md, rule 5).
 public struct Plan: Sendable, Hashable {
     /// The text as it was asked.
     public let sql: String

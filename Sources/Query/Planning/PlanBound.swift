@@ -1,7 +1,7 @@
 import Foundation
 public import Tables
 
-/// The most work and memory that a plan's answer takes (PRIVACY.md, rule 26): of the scan, and of noise, selection and
+/// The most work and memory that a plan's answer takes (docs/privacy.md, rule 26): of the scan, and of noise, selection and
 /// output behind it. It follows from the plan and what is declared, so whoever knows the question knows it.
 public struct PlanBound: Sendable, Hashable {
     public let work: Work

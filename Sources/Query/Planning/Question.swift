@@ -79,7 +79,7 @@ public struct DatasetDescription: Sendable, Hashable {
     public var capacityRows: Int
     public var capacityUnits: Int?
     public var population: String
-    /// The least that a question which reads it is charged (PRIVACY.md, rule 27), in units of `PrivacyLoss.amountUnit`.
+    /// The least that a question which reads it is charged (docs/privacy.md, rule 27), in units of `PrivacyLoss.amountUnit`.
     public var leastAmount: Int64
 
     public init(
@@ -118,7 +118,7 @@ public struct LookupDescription: Sendable, Hashable {
     }
 }
 
-/// How the policy measures loss; delta is split beforehand (PRIVACY.md, rule 6).
+/// How the policy measures loss; delta is split beforehand (docs/privacy.md, rule 6).
 public struct LossRegime: Sendable, Hashable {
     public var kind: PrivacyLossKind
     /// The delta at which rho is converted to epsilon (zCDP); 0 for pure.

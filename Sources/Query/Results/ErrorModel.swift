@@ -21,7 +21,7 @@ struct Interval: Sendable, Hashable {
     }
 }
 
-/// Intervals that hold privacy noise only (PRIVACY.md, rule 22), for sums of noisy integers, ratios of such sums and
+/// Intervals that hold privacy noise only (docs/privacy.md, rule 22), for sums of noisy integers, ratios of such sums and
 /// variances.
 ///
 /// One noisy integer has the exact quantile of its noise law. Several are treated as continuous laws of the same

@@ -1,7 +1,7 @@
 import Tables
 
 /// Turns noisy numbers into the answer: estimates, HAVING, ORDER BY, LIMIT and intervals. It sees nothing exact but keys
-/// that are public or selected, so that all of it is free (PRIVACY.md, rule 19).
+/// that are public or selected, so that all of it is free (docs/privacy.md, rule 19).
 struct PostProcessing {
     let output: OutputPlan
     let columns: [PlannedColumn]

@@ -91,7 +91,7 @@ public struct Measure: Sendable, Hashable {
 
 /// A question to a table, ready to run: filter, group, bound each unit's contribution, aggregate exactly.
 ///
-/// For each unit in turn, its rows in stored order (a keyed shuffle, PRIVACY.md, rule 11) that pass `filter` are kept
+/// For each unit in turn, its rows in stored order (a keyed shuffle, docs/privacy.md, rule 11) that pass `filter` are kept
 /// while the unit has not used up `groupsPerUnit` groups, and in each group `rowsPerGroup` rows.
 public struct AggregationSpecification: Sendable, Hashable {
     public var filter: Expression?

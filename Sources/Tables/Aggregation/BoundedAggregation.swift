@@ -1,6 +1,6 @@
 /// A question's one scan: filters, groups, bounds each unit's contribution and aggregates exactly, in integers.
 ///
-/// The bounds hold whatever the rows are (PRIVACY.md, rules 11 and 12): of each unit, in its stored order, a row that
+/// The bounds hold whatever the rows are (docs/privacy.md, rules 11 and 12): of each unit, in its stored order, a row that
 /// passes the filter and whose keys are in their domains is kept if its group is among the unit's first `groupsPerUnit`
 /// and it is among the unit's first `rowsPerGroup` rows of that group. Nothing else about a unit, and nothing about any
 /// other, decides.

@@ -4,7 +4,7 @@ public struct CellPartition: Sendable, Hashable {
         /// One cell a value, in that order; any other value counts as null.
         case values([Value])
         /// Cell i holds the numbers in `[edges[i], edges[i + 1])`; those beyond the ends count in the first and the last
-        /// cell, as values are clipped to their bounds (PRIVACY.md, rule 12). Edges ascend; there are at least two.
+        /// cell, as values are clipped to their bounds (docs/privacy.md, rule 12). Edges ascend; there are at least two.
         case intervals(edges: [Double])
     }
 

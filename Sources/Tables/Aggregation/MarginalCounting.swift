@@ -1,6 +1,6 @@
 /// Exact marginal tables of some columns, each cut into public cells: private, the input of a noisy measurement.
 ///
-/// Of each unit the first `rowsPerUnit` rows in stored order count (PRIVACY.md, rule 11), so one unit changes each
+/// Of each unit the first `rowsPerUnit` rows in stored order count (docs/privacy.md, rule 11), so one unit changes each
 /// marginal by at most that much in L1 norm, and by at most that much in L2 norm (all its rows in one cell).
 public struct MarginalCounting {
     private let table: Table

@@ -31,7 +31,7 @@ public struct SourceShape: Sendable, Hashable {
     }
 }
 
-/// The most work and memory that a scan can take, whatever the rows hold (PRIVACY.md, rule 26): from the compiled
+/// The most work and memory that a scan can take, whatever the rows hold (docs/privacy.md, rule 26): from the compiled
 /// expressions and public numbers alone. The engine counts what it does in the same units and never exceeds it.
 public struct WorkBound: Sendable, Hashable {
     /// A part of a question.

@@ -3,7 +3,7 @@ import Secrets
 /// The keys under which a table's units are named and their rows ordered: from the site's secret and the population.
 ///
 /// A unit's 128-bit name depends on the site's secret and the unit's value alone, so that overlapping populations can be
-/// noticed; the order of a unit's rows depends on (site secret, population, unit), PRIVACY.md, rule 11.
+/// noticed; the order of a unit's rows depends on (site secret, population, unit), docs/privacy.md, rule 11.
 public struct ClusteringKey: Sendable {
     /// A key of `KeyedHash`, in words for many messages at once.
     struct Key: Sendable {

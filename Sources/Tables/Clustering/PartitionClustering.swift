@@ -29,7 +29,7 @@ struct ClusteredPartition: Sendable {
 ///
 /// That order is a shuffle from a canonical order of the unit's rows: each row is keyed by (contents, occurrence number
 /// among the unit's identical rows), so neither the file's order, nor another unit, nor the number of threads has an
-/// influence (PRIVACY.md, rule 11). Identical rows are interchangeable; their occurrence numbers only spread them.
+/// influence (docs/privacy.md, rule 11). Identical rows are interchangeable; their occurrence numbers only spread them.
 final class PartitionClustering {
     private let context: ClusteringContext
     private let rows: DecodedRows

@@ -1,7 +1,7 @@
 /// A typed, resolved row expression: what a question computes on each row before anything is aggregated.
 ///
 /// Every operation is total: a failed cast, division by zero, overflow, NaN or infinity gives null, never an error
-/// (PRIVACY.md, rule 12), since an error would reveal that such a row exists. Booleans follow SQL's three-valued logic.
+/// (docs/privacy.md, rule 12), since an error would reveal that such a row exists. Booleans follow SQL's three-valued logic.
 /// Integers run from -(2^63 - 1) to 2^63 - 1; dates and timestamps have parts and text in the years 0 to 9999. Real
 /// results are finite and have no negative zero.
 public indirect enum Expression: Sendable, Hashable {

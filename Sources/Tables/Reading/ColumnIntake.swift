@@ -1,5 +1,5 @@
 /// Decides what becomes of one column's values as they come in: what is wrong, what is null, what the domain, the
-/// declared infinity and the cap on bytes make of them (PRIVACY.md, rules 12 and 16). What resolution and bounds make of
+/// declared infinity and the cap on bytes make of them (docs/privacy.md, rules 12 and 16). What resolution and bounds make of
 /// them is done for many rows at once, in `bound`. One worker's own.
 final class ColumnIntake {
     let schema: ColumnSchema

@@ -1,4 +1,4 @@
-/// What a column's declaration makes of its numbers (PRIVACY.md, rule 28): each is rounded to the declared resolution,
+/// What a column's declaration makes of its numbers (docs/privacy.md, rule 28): each is rounded to the declared resolution,
 /// then clipped to the declared bounds, or null where the column says so. The result *is* the column's value, for
 /// filters, keys and aggregates alike.
 struct DeclaredBounds: Sendable, Hashable {

@@ -82,7 +82,7 @@ public final class IngestWorker: Sendable {
         if let refusal { throw refusal }
     }
 
-    /// Adds rows of a table that has the plan's columns, to be bounded again with those of a file (PRIVACY.md, rule 11).
+    /// Adds rows of a table that has the plan's columns, to be bounded again with those of a file (docs/privacy.md, rule 11).
     public func append(rowsOf table: Table, _ range: Range<Int>) throws(RowError) {
         let range = range.clamped(to: 0..<table.rowCount)
         guard table.columns.count == plan.schema.columns.count else {

@@ -231,7 +231,7 @@ final class TextInterner {
 }
 
 extension String {
-    /// Normalisation form C, in which texts are stored and compared (PRIVACY.md, rule 16).
+    /// Normalisation form C, in which texts are stored and compared (docs/privacy.md, rule 16).
     var normalizedForKeys: String {
         utf8.allSatisfy { $0 < 0x80 } ? self : precomposedStringWithCanonicalMapping
     }

@@ -1,4 +1,4 @@
-/// A public table, unique on its key: joining it adds columns to a row and multiplies no rows (PRIVACY.md, rule 13).
+/// A public table, unique on its key: joining it adds columns to a row and multiplies no rows (docs/privacy.md, rule 13).
 public struct LookupTable: Sendable {
     public let schema: Schema
     public let keyColumn: Int

@@ -4,7 +4,7 @@ public struct ColumnSchema: Sendable, Hashable {
     public var type: ValueType
     public var isNullable: Bool
     /// Declared bounds of an integer, real, date or timestamp column, in its own unit; never taken from the data. The
-    /// column's value is the clipped one, wherever it is used (PRIVACY.md, rule 28).
+    /// column's value is the clipped one, wherever it is used (docs/privacy.md, rule 28).
     public var lowerBound: Double?
     public var upperBound: Double?
     /// Whether a value outside the bounds becomes null (true) or the bound (false).

@@ -1,5 +1,5 @@
 /// A private table in memory or mapped from files: typed columns whose rows are clustered by privacy unit, each unit's
-/// rows in their keyed order (PRIVACY.md, rule 11).
+/// rows in their keyed order (docs/privacy.md, rule 11).
 ///
 /// It prints nothing and its rows cannot be read from outside the module: what leaves it are bounded aggregates, through
 /// ``BoundedAggregation``.
@@ -100,7 +100,7 @@ public final class Table: Sendable {
     }
 
     /// How many units occur in both tables, which were built under one site's secret: for the owner's warning that two
-    /// populations hold the same people (PRIVACY.md, rule 9). 0 where a table has no column that names the unit.
+    /// populations hold the same people (docs/privacy.md, rule 9). 0 where a table has no column that names the unit.
     public func unitsShared(with other: Table) -> Int {
         guard let mine = unitHashes, let theirs = other.unitHashes else { return 0 }
         var shared = 0

@@ -5,7 +5,7 @@ enum CommaSeparated {
     }
 
     /// Text that a spreadsheet would run as a formula gets an apostrophe in front, and what a terminal would obey is
-    /// escaped, as in a table (PRIVACY.md, rule 16): a key may have been chosen by one of the people in the data.
+    /// escaped, as in a table (docs/privacy.md, rule 16): a key may have been chosen by one of the people in the data.
     static func text(_ value: String) -> String {
         let value = PrintableText.escape(value)
         guard let first = value.unicodeScalars.first, "=+-@".unicodeScalars.contains(first) else { return value }

@@ -1,4 +1,4 @@
-/// Text from elsewhere (keys, names, descriptions) made safe for a terminal (PRIVACY.md, rule 16): controls, bidirectional
+/// Text from elsewhere (keys, names, descriptions) made safe for a terminal (docs/privacy.md, rule 16): controls, bidirectional
 /// overrides and invisible characters could otherwise move the cursor, recolour or hide what is beside them.
 enum PrintableText {
     static func escape(_ text: String) -> String {

@@ -3,7 +3,7 @@ import Synchronization
 
 /// One line on the diagnostics stream that shows how far a long job is; silent where that is no terminal.
 ///
-/// Only the owner sees it: progress in rows is private (PRIVACY.md, rule 2).
+/// Only the owner sees it: progress in rows is private (docs/privacy.md, rule 2).
 final class Progress: Sendable {
     private let terminal: Terminal
     private let title: String

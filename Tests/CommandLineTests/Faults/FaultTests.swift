@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The server, and the owner's commands beside it, are killed without warning while questions, decisions and changes of
-/// datasets are in flight (PRIVACY.md, rules 7 to 9). `make test` kills 20 times; `make faults` sets `PARLEY_FAULTS` to
+/// datasets are in flight (docs/privacy.md, rules 7 to 9). `make test` kills 20 times; `make faults` sets `PARLEY_FAULTS` to
 /// 1,000.
 @Suite("Kills under load")
 struct FaultTests {
