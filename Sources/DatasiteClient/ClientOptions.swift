@@ -12,6 +12,8 @@ public struct ClientOptions: Sendable, Hashable {
     /// The longest wait for anything else.
     public var timeout: Duration
 
+    /// Options; without arguments the system's authorities are trusted, an answer is waited for ten minutes, and
+    /// anything else half a minute.
     public init(
         certificateAuthority: String? = nil, pinnedKey: String? = nil, allowsPlainHTTP: Bool = false,
         questionTimeout: Duration = .seconds(600), timeout: Duration = .seconds(30)

@@ -53,11 +53,16 @@ public final class DatasiteClient: Sendable {
     /// Who this token is.
     public func identity() async throws -> Identity { try await get("/v1/whoami") }
 
+    /// The datasets of the site, with what is public of each.
+    ///
+    /// - Throws: ``TransportError``, or the `Problem` with which the site refused.
     public func datasets() async throws -> [DatasetSummary] { try await get("/v1/datasets") }
 
     /// A dataset by name; nothing is sent until something is asked of it.
     public func dataset(_ name: String) -> RemoteDataset { RemoteDataset(name: name, site: self) }
 
+    /// What was spent and what is left, for each dataset and each limit that binds this researcher, in the policy's
+    /// unit of loss.
     public func budget() async throws -> [BudgetReport] { try await get("/v1/budget") }
 
     /// Entries of the journal from `index` (1 is the first), or the newest ones; at most `limit`, up to 1,000.
@@ -118,6 +123,7 @@ public final class DatasiteClient: Sendable {
         return try await get("/v1/requests?" + filters.compactMap(\.self).joined() + "limit=\(limit)")
     }
 
+    /// One request: its question, charge and state.
     public func request(_ id: String) async throws -> RequestSummary {
         try await get("/v1/requests/\(Self.escaped(id))")
     }
@@ -143,10 +149,12 @@ public final class DatasiteClient: Sendable {
         return receipt
     }
 
+    /// Approves a pending request as an owner. It is answered once enough different owners have approved.
     public func approve(_ id: String) async throws -> RequestSummary {
         try await decide(id, "approve", DecisionRequest())
     }
 
+    /// Denies a pending request as an owner; what was reserved for it is given back. The researcher is shown `reason`.
     public func deny(_ id: String, reason: String) async throws -> RequestSummary {
         try await decide(id, "deny", DecisionRequest(reason: reason))
     }
@@ -234,6 +242,7 @@ public final class DatasiteClient: Sendable {
 
 /// One dataset of a site.
 public struct RemoteDataset: Sendable {
+    /// Its name at the site.
     public let name: String
     let site: DatasiteClient
 

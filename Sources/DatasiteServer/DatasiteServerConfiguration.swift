@@ -4,15 +4,20 @@ public import Logging
 public struct DatasiteServerConfiguration: Sendable {
     /// PEM files of a certificate chain, leaf first, and of its key.
     public struct Certificate: Sendable, Hashable {
+        /// The path of the certificates, leaf first, in PEM.
         public var chainFile: String
+        /// The path of the leaf's private key, in PEM.
         public var keyFile: String
 
+        /// The files at those paths; they are read when the server starts.
         public init(chainFile: String, keyFile: String) {
             self.chainFile = chainFile
             self.keyFile = keyFile
         }
     }
 
+    /// The name or address on which the server listens. Other hosts than loopback need `certificate` or
+    /// `isBehindProxy`.
     public var host: String
     /// 0: a free one.
     public var port: Int
@@ -23,11 +28,14 @@ public struct DatasiteServerConfiguration: Sendable {
     /// A reverse proxy on a trusted network ends TLS: plain HTTP is then allowed on other hosts than loopback, and the
     /// peer in the log is the last element of `X-Forwarded-For`.
     public var isBehindProxy: Bool
+    /// What a client can make the server hold or wait for.
     public var limits: Limits
     /// Whether SIGTERM and SIGINT end the server gracefully.
     public var handlesSignals: Bool
+    /// Where the server's log goes: it holds no private value, no token and no answer.
     public var logger: Logger
 
+    /// A configuration; without arguments plain HTTP on loopback, port 8787.
     public init(
         host: String = "127.0.0.1", port: Int = 8787, metricsPort: Int? = nil, certificate: Certificate? = nil,
         isBehindProxy: Bool = false, limits: Limits = Limits(), handlesSignals: Bool = true,
@@ -56,8 +64,11 @@ public struct DatasiteServerConfiguration: Sendable {
 
 /// Why a server does not start.
 public enum ServerError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// Plain HTTP on a host that other machines can reach.
     case plainHTTP(host: String)
+    /// The certificate or its key cannot be used.
     case certificate(file: String, reason: String)
+    /// The address is taken, or may not be used.
     case cannotListen(host: String, port: Int, reason: String)
 
     public var description: String {

@@ -17,9 +17,11 @@ public struct Limits: Sendable, Hashable {
     public var lingerDeadline: TimeAmount
     /// The largest body; a question is text that a person writes.
     public var bodyBytes: Int
-    /// The largest sum of a request's header fields, of one of them, and their largest number.
+    /// The most bytes of all header fields of a request together.
     public var headerBytes: Int
+    /// The most bytes of one header field, name and value.
     public var headerFieldBytes: Int
+    /// The most header fields of a request.
     public var headerFields: Int
     /// The longest request target (path and query).
     public var targetBytes: Int
@@ -45,6 +47,7 @@ public struct Limits: Sendable, Hashable {
     /// How long a shutdown waits for exchanges in progress.
     public var shutdownGrace: TimeAmount
 
+    /// Limits; without arguments those of a site that people ask questions of.
     public init(
         headDeadline: TimeAmount = .seconds(10), idleDeadline: TimeAmount = .seconds(60),
         bodyDeadline: TimeAmount = .seconds(20), responseDeadline: TimeAmount = .seconds(60),

@@ -10,6 +10,7 @@ public struct Spending: Sendable, Hashable {
     /// By all researchers in each of the policy's windows, in the policy's order.
     public var windows: [PrivacyLoss]
 
+    /// Losses of one kind, with one of `windows` for each window of the policy.
     public init(total: PrivacyLoss, researcher: PrivacyLoss, windows: [PrivacyLoss]) {
         self.total = total
         self.researcher = researcher
@@ -29,6 +30,7 @@ public enum Decision: Sendable, Hashable {
     case answer
     /// Reserve, and wait until so many different owners approve.
     case awaitApproval(owners: Int)
+    /// Refuse; nothing is charged.
     case refuse(Refusal)
 }
 
@@ -50,6 +52,7 @@ public enum Refusal: Sendable, Hashable {
 public enum BudgetScope: Sendable, Hashable {
     /// All researchers together, for the population's lifetime: they may collude (docs/privacy.md, rule 9).
     case allResearchers
+    /// One researcher, by name, for the population's lifetime.
     case researcher(String)
     /// All researchers together within so many seconds.
     case window(seconds: Int64)
@@ -74,7 +77,9 @@ public enum BudgetScope: Sendable, Hashable {
 extension Policy {
     /// One limit with the scope that it bounds.
     public struct Limit: Sendable, Hashable {
+        /// Whose losses it bounds.
         public var scope: BudgetScope
+        /// The most that they may sum up to.
         public var limit: PrivacyLoss
     }
 

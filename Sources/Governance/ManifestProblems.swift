@@ -5,8 +5,10 @@ import Tables
 public struct ManifestProblem: Sendable, Hashable {
     /// The keys that lead there, such as `columns.income.bounds`.
     public var path: String
+    /// What is wrong and what would be right, without a full stop.
     public var message: String
 
+    /// A problem at those keys.
     public init(path: String, message: String) {
         self.path = path
         self.message = message
@@ -16,11 +18,17 @@ public struct ManifestProblem: Sendable, Hashable {
 extension Manifest {
     /// Largest numbers that a manifest may declare. They keep sums of integers far below 2^62 and the plan small.
     public enum Limits {
+        /// Columns of a table.
         public static let columns = 4_096
+        /// Rows, and units, of a table.
         public static let rows = 1 << 40
+        /// Rows of one unit.
         public static let rowsPerUnit = 1 << 24
+        /// Values of one column's domain.
         public static let domainValues = 1 << 16
+        /// UTF-8 bytes of the name of a dataset.
         public static let nameBytes = 64
+        /// UTF-8 bytes of the name of a column.
         public static let columnNameBytes = 128
     }
 

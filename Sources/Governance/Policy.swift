@@ -3,8 +3,9 @@ public import Query
 
 /// What a data owner allows, at what price, and who decides.
 public struct Policy: Sendable, Hashable {
-    /// Loss for all researchers together, over the population's lifetime.
+    /// The kind of loss that charges are in, and how the policy's delta is divided.
     public var regime: LossRegime
+    /// The most that all researchers together may spend, over the population's lifetime.
     public var total: PrivacyLoss
     /// The most that one researcher may spend; nil: no own limit.
     public var perResearcher: PrivacyLoss?
@@ -14,21 +15,28 @@ public struct Policy: Sendable, Hashable {
     public var perQuestion: PrivacyLoss?
     /// The part of the total that a question is charged at least, in units of `leastShareUnit` (docs/privacy.md, rule 27).
     public var leastShare: Int64
+    /// The aggregates that a question may ask for.
     public var allowedAggregates: Set<AggregateFunction>
+    /// Who decides on a question that the budget allows.
     public var approval: Approval
     /// Who may ask; nil: every researcher of the site.
     public var researchers: Set<String>?
 
+    /// A limit of loss within a time.
     public struct Window: Sendable, Hashable {
+        /// The window's length. It slides: what was charged within that time before a request counts.
         public var seconds: Int64
+        /// The most that is charged within the window.
         public var limit: PrivacyLoss
 
+        /// At most `limit` within `seconds`.
         public init(seconds: Int64, limit: PrivacyLoss) {
             self.seconds = seconds
             self.limit = limit
         }
     }
 
+    /// Who decides on a question that the budget allows.
     public enum Approval: Sendable, Hashable {
         /// Within budget, answered at once.
         case automatic
@@ -36,6 +44,7 @@ public struct Policy: Sendable, Hashable {
         case owners(Int)
     }
 
+    /// A policy; what is left out sets no limit of its own and allows every aggregate.
     public init(
         regime: LossRegime, total: PrivacyLoss, perResearcher: PrivacyLoss? = nil, windows: [Window] = [],
         perQuestion: PrivacyLoss? = nil, leastShare: Int64 = Self.usualLeastShare,
@@ -65,6 +74,7 @@ extension Policy {
     /// The least that a question is charged: its share of the present total, rounded up.
     public var leastCharge: PrivacyLoss { Self.leastCharge(total, share: leastShare) }
 
+    /// That share, in units of `leastShareUnit`, of a total, rounded up.
     public static func leastCharge(_ total: PrivacyLoss, share: Int64) -> PrivacyLoss {
         let product = UInt64(max(total.amount, 0)).multipliedFullWidth(by: UInt64(min(max(share, 0), wholeShare)))
         let (quotient, remainder) = UInt64(wholeShare).dividingFullWidth(product)

@@ -3,8 +3,11 @@ public import Logging
 
 /// Writes each log message as one JSON object a line, so that a collector needs no grammar.
 public struct JSONLogHandler: LogHandler {
+    /// Messages below it are not written.
     public var logLevel: Logger.Level
+    /// Members that every line has.
     public var metadata: Logger.Metadata = [:]
+    /// Gives further members for each line.
     public var metadataProvider: Logger.MetadataProvider?
     private let label: String
     private let write: @Sendable (String) -> Void
@@ -16,11 +19,13 @@ public struct JSONLogHandler: LogHandler {
         logLevel = level
     }
 
+    /// A member that every line has.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
+    /// Writes one line: time, level, logger, message, and the members, by name.
     public func log(event: LogEvent) {
         let time = Date.now.formatted(.iso8601.year().month().day().time(includingFractionalSeconds: true))
         var members = [

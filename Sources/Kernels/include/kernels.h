@@ -6,8 +6,11 @@
 
 /// The instructions that a kernel may use. Which of them makes no difference to a result.
 enum kernels_instructions {
+    /// Those that every processor has.
     kernels_portable = 0,
+    /// AVX2: four lanes of 64 bits.
     kernels_avx2 = 1,
+    /// AVX-512: eight lanes of 64 bits.
     kernels_avx512 = 2,
 } __attribute__((enum_extensibility(closed)));
 
@@ -19,16 +22,20 @@ enum { kernels_hash_lanes = 8 };
 
 /// Messages of equally many words, some of them under one key after the other.
 struct kernels_messages {
-    /// Of each run of messages under one key: the key's two words, and the number of the message that ends it, which is
-    /// where the next run begins. Runs are not empty, but that of no messages at all.
+    /// Two words for each run of messages under one key: that key.
     const uint64_t *keys;
+    /// For each run, the number of the message behind its last, where the next run begins. No run is empty, unless there
+    /// are no messages at all.
     const int64_t *ends;
+    /// How many runs there are.
     size_t runs;
     /// Word w of message i is `words[w][i]`.
     const uint64_t *const *words;
+    /// How many words each message has.
     size_t word_count;
-    /// What follows the words: at most seven bytes, in the low bytes of `tail`.
+    /// What follows the words of each message, in its low bytes.
     uint64_t tail;
+    /// How many bytes follow: at most seven.
     size_t tail_bytes;
 };
 

@@ -6,24 +6,30 @@ public enum Limits {
     public static let tokenBytes = 512
     /// Nesting of expressions: the parser and everything behind it recurses at most so deep.
     public static let depth = 100
-    /// Nodes of one expression after binding, and of an operand that binding repeats.
+    /// Nodes of one expression after binding.
     public static let expressionNodes = 50_000
+    /// Nodes of an operand that binding repeats.
     public static let repeatedNodes = 1_000
-    /// Columns of the SELECT list, keys of GROUP BY and of ORDER BY, arguments of a function, joins.
+    /// Columns of the SELECT list.
     public static let selectItems = 256
+    /// Keys of GROUP BY, and of ORDER BY.
     public static let keys = 16
+    /// Arguments of a function.
     public static let arguments = 64
+    /// Joins of one question.
     public static let joins = 8
     /// Elements of an `IN` list.
     public static let listElements = 4_096
     /// Different aggregates of one question, a bin of a histogram not counted.
     public static let aggregates = 256
+    /// Bins of one histogram.
     public static let histogramBins = 1_024
     /// Groups of the product of public domains; beyond it keys are selected privately.
     public static let groups = 1_000_000
-    /// Numbers in an answer: groups times aggregates and bins. Of keys that are selected, numbers that a scan may hold
-    /// before: a table of the declared capacity may have a key in each row.
+    /// Numbers in an answer: groups times aggregates and bins.
     public static let cells = 1 << 22
+    /// Numbers that a scan may hold where keys are selected: a table of the declared capacity may have a key in each
+    /// row.
     public static let selectedCells = 1 << 30
     /// Combinations of column values that are tried out to find the values that a grouping expression can take.
     public static let enumeratedCombinations = 4_096

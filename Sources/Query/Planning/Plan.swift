@@ -21,6 +21,7 @@ public struct Plan: Sendable, Hashable {
     public let charge: PrivacyLoss
     /// What will happen, for the accountant.
     public let events: [PrivacyEvent]
+    /// The answer's columns, in order.
     public let columns: [PlannedColumn]
     /// The number of groups of a public domain (1 without GROUP BY); nil where keys are selected privately.
     public let groups: Int?
@@ -51,7 +52,9 @@ public struct Plan: Sendable, Hashable {
 
 /// A column of the answer, as far as it is known beforehand.
 public struct PlannedColumn: Sendable, Hashable {
+    /// The column's name: as the question gives it, else the text of its expression.
     public var name: String
+    /// The type of its values.
     public var type: ValueType
     /// Whether it follows from the grouping keys alone.
     public var isKey: Bool
@@ -62,6 +65,7 @@ public struct PlannedColumn: Sendable, Hashable {
     /// The half-width of the 95 % interval, absolute, where the plan fixes it.
     public var expectedError: Double?
 
+    /// A column; a key has no mechanism and no error.
     public init(
         name: String, type: ValueType, isKey: Bool, mechanism: String? = nil, standardDeviation: Double? = nil,
         expectedError: Double? = nil

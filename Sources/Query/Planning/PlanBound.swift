@@ -4,6 +4,7 @@ public import Tables
 /// The most work and memory that a plan's answer takes (docs/privacy.md, rule 26): of the scan, and of noise, selection and
 /// output behind it. It follows from the plan and what is declared, so whoever knows the question knows it.
 public struct PlanBound: Sendable, Hashable {
+    /// The most work of each kind: of the scan, the noise, and what follows it.
     public let work: Work
     /// Bytes.
     public let memory: Double

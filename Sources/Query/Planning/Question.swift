@@ -3,14 +3,18 @@ public import Tables
 
 /// A question as it is asked.
 public struct Question: Sendable, Hashable, Codable {
+    /// One SELECT statement.
     public var sql: String
+    /// What it may cost, or how precise it must be.
     public var budget: QuestionBudget
     /// The delta that key selection may use; nil: the policy's selection delta in proportion to the question's loss.
     public var selectionDelta: Double?
-    /// Tighter contribution bounds than the manifest's; never wider.
+    /// Fewer groups of one unit than the manifest allows, never more; nil: the manifest's bound.
     public var groupsPerUnit: Int?
+    /// Fewer rows of one unit in a group than the manifest allows, never more; nil: the manifest's bound.
     public var rowsPerGroup: Int?
 
+    /// A question; hints that are nil are left to the manifest and the policy.
     public init(
         sql: String, budget: QuestionBudget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
         rowsPerGroup: Int? = nil
@@ -36,16 +40,27 @@ public enum QuestionBudget: Sendable, Hashable, Codable {
 
 /// Aggregates as a policy names them.
 public enum AggregateFunction: String, Sendable, Hashable, Codable, CaseIterable {
+    /// `COUNT(*)` and `COUNT(x)`.
     case count
+    /// `COUNT(DISTINCT unit)`.
     case countDistinct = "count_distinct"
+    /// `SUM`.
     case sum
+    /// `AVG`, `MEAN`.
     case average = "avg"
+    /// `VARIANCE`, `VAR_POP`.
     case variance
+    /// `STDDEV`, `STDDEV_POP`.
     case standardDeviation = "stddev"
-    case median,
-        quantile
+    /// `MEDIAN`.
+    case median
+    /// `QUANTILE`.
+    case quantile
+    /// `MIN`: a quantile near the lower end.
     case minimum = "min"
+    /// `MAX`: a quantile near the upper end.
     case maximum = "max"
+    /// `HISTOGRAM`.
     case histogram
 }
 
@@ -60,6 +75,7 @@ public struct UnitDeclaration: Sendable, Hashable {
     /// The largest number of rows that a unit may contribute to one group; nil: `rowsPerUnit`.
     public var rowsPerGroup: Int?
 
+    /// A unit with its bounds, as a manifest declares them.
     public init(column: Int?, rowsPerUnit: Int, groupsPerUnit: Int, rowsPerGroup: Int? = nil) {
         self.column = column
         self.rowsPerUnit = rowsPerUnit
@@ -70,18 +86,24 @@ public struct UnitDeclaration: Sendable, Hashable {
 
 /// What planning may know of a dataset: nothing of its rows.
 public struct DatasetDescription: Sendable, Hashable {
+    /// The dataset's name, by which questions name it.
     public var name: String
+    /// Its columns.
     public var schema: Schema
+    /// Its privacy unit and what one unit may contribute.
     public var unit: UnitDeclaration
     /// The survey weight's column, if there is one; its bounds are declared.
     public var weightColumn: Int?
-    /// The largest numbers of rows and units that the owner declares: public. nil: as many units as rows.
+    /// The largest number of rows that the owner declares: public.
     public var capacityRows: Int
+    /// The largest number of units that the owner declares: public; nil: as many as rows.
     public var capacityUnits: Int?
+    /// The people protected: datasets of one population draw on one ledger.
     public var population: String
     /// The least that a question which reads it is charged (docs/privacy.md, rule 27), in units of `PrivacyLoss.amountUnit`.
     public var leastAmount: Int64
 
+    /// What a manifest and its policy say of a dataset.
     public init(
         name: String, schema: Schema, unit: UnitDeclaration, weightColumn: Int? = nil, capacityRows: Int,
         capacityUnits: Int? = nil, population: String, leastAmount: Int64 = 0
@@ -104,12 +126,16 @@ public struct DatasetDescription: Sendable, Hashable {
 
 /// A public table, unique on its key: joining it multiplies no rows.
 public struct LookupDescription: Sendable, Hashable {
+    /// The table's name, by which questions name it.
     public var name: String
+    /// Its columns.
     public var schema: Schema
+    /// The position of the column on which it is unique.
     public var keyColumn: Int
     /// The largest number of rows that the owner declares.
     public var capacityRows: Int
 
+    /// A public table of that name and schema.
     public init(name: String, schema: Schema, keyColumn: Int, capacityRows: Int) {
         self.name = name
         self.schema = schema
@@ -120,6 +146,7 @@ public struct LookupDescription: Sendable, Hashable {
 
 /// How the policy measures loss; delta is split beforehand (docs/privacy.md, rule 6).
 public struct LossRegime: Sendable, Hashable {
+    /// The kind of loss in which the policy counts.
     public var kind: PrivacyLossKind
     /// The delta at which rho is converted to epsilon (zCDP); 0 for pure.
     public var conversionDelta: Double
@@ -128,6 +155,7 @@ public struct LossRegime: Sendable, Hashable {
     /// The policy's total loss: epsilon or rho.
     public var total: Double
 
+    /// A policy's unit of loss, with what it allows in all.
     public init(kind: PrivacyLossKind, conversionDelta: Double, selectionDelta: Double, total: Double) {
         self.kind = kind
         self.conversionDelta = conversionDelta
@@ -138,11 +166,16 @@ public struct LossRegime: Sendable, Hashable {
 
 /// All that a plan may depend on beside the question: public, the same whatever the data.
 public struct PlanningContext: Sendable {
+    /// The private tables that a question may read.
     public var datasets: [DatasetDescription]
+    /// The public tables that a question may join.
     public var lookups: [LookupDescription]
+    /// How the policy measures loss.
     public var regime: LossRegime
+    /// The aggregates that the policy allows.
     public var allowed: Set<AggregateFunction>
 
+    /// All that questions to these tables may depend on.
     public init(
         datasets: [DatasetDescription], lookups: [LookupDescription] = [], regime: LossRegime,
         allowed: Set<AggregateFunction> = Set(AggregateFunction.allCases)

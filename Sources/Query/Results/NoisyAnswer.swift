@@ -2,11 +2,14 @@ public import Tables
 
 /// What a measurement gives: already private.
 public struct NoisyAnswer: Sendable, Hashable {
+    /// The columns, keys and estimates, in the order of the SELECT list.
     public var columns: [AnswerColumn]
+    /// A row for each group: a cell for each column.
     public var rows: [[AnswerCell]]
     /// Remarks for the reader that follow from the plan alone ("intervals hold privacy noise only", ...).
     public var notes: [String]
 
+    /// An answer of those parts.
     public init(columns: [AnswerColumn], rows: [[AnswerCell]], notes: [String]) {
         self.columns = columns
         self.rows = rows
@@ -14,12 +17,16 @@ public struct NoisyAnswer: Sendable, Hashable {
     }
 }
 
+/// A column of an answer.
 public struct AnswerColumn: Sendable, Hashable {
+    /// Its name: as the question gives it, else the text of its expression.
     public var name: String
+    /// The type of its values.
     public var type: ValueType
     /// Whether it is a grouping key (exact, public or selected) or an estimate (noisy).
     public var isKey: Bool
 
+    /// A column of that name and type.
     public init(name: String, type: ValueType, isKey: Bool) {
         self.name = name
         self.type = type
@@ -30,10 +37,14 @@ public struct AnswerColumn: Sendable, Hashable {
 /// A value and its 95 % interval, privacy noise only; nil where the specification gives none. An infinite end is an
 /// unbounded interval (a ratio whose denominator may be zero).
 public struct AnswerCell: Sendable, Hashable {
+    /// The key, or the noisy estimate.
     public var value: Value
+    /// The lower end of the 95 % interval, in the column's unit.
     public var lower: Double?
+    /// The upper end of the 95 % interval, in the column's unit.
     public var upper: Double?
 
+    /// A cell; without ends it has no interval.
     public init(value: Value, lower: Double? = nil, upper: Double? = nil) {
         self.value = value
         self.lower = lower

@@ -8,6 +8,7 @@ public struct QueryError: Error, Sendable, Hashable {
     /// The next step.
     public var hint: String?
 
+    /// An error with the place in the text and the next step, where there are any.
     public init(_ message: String, at position: Int? = nil, hint: String? = nil) {
         self.message = message
         self.position = position

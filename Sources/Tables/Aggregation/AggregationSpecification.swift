@@ -1,8 +1,11 @@
 /// How many groups, and rows in each, one privacy unit may contribute to an answer.
 public struct ContributionBounds: Sendable, Hashable {
+    /// The largest number of groups in which one unit is kept; at least 1.
     public var groupsPerUnit: Int
+    /// The largest number of rows of one unit that are kept in a group; at least 1.
     public var rowsPerGroup: Int
 
+    /// Bounds of one unit's contribution.
     public init(groupsPerUnit: Int, rowsPerGroup: Int) {
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
@@ -11,6 +14,7 @@ public struct ContributionBounds: Sendable, Hashable {
 
 /// One grouping key.
 public struct KeySpecification: Sendable, Hashable {
+    /// Which groups a key makes.
     public enum Coding: Sendable, Hashable {
         /// A public domain, complete (with `.null` in it where the key can be null): every group is output, empty or
         /// not. A value outside it is dropped with its row.
@@ -20,9 +24,12 @@ public struct KeySpecification: Sendable, Hashable {
         case discovered
     }
 
+    /// What is computed on each row.
     public var expression: Expression
+    /// Which groups it makes.
     public var coding: Coding
 
+    /// A key that is computed by `expression`.
     public init(expression: Expression, coding: Coding) {
         self.expression = expression
         self.coding = coding
@@ -32,12 +39,16 @@ public struct KeySpecification: Sendable, Hashable {
 /// Numbers on an integer grid: a real x becomes `round((clamp(x, lower, upper) - center) / step)`, an integer of
 /// magnitude at most `largest`. NaN and null contribute nothing.
 public struct FixedPointGrid: Sendable, Hashable {
+    /// Values below it count as it; in the expression's own unit.
     public var lower: Double
+    /// Values above it count as it.
     public var upper: Double
+    /// The value that becomes 0: a multiple of `step`.
     public var center: Double
     /// A positive power of two, or 1 for integers; `center` is a multiple of it.
     public var step: Double
 
+    /// A grid on [lower, upper].
     public init(lower: Double, upper: Double, center: Double, step: Double) {
         self.lower = lower
         self.upper = upper
@@ -60,6 +71,7 @@ public struct FixedPointGrid: Sendable, Hashable {
 
 /// What is aggregated in each group, over the rows that were kept.
 public struct Measure: Sendable, Hashable {
+    /// What is computed.
     public enum Kind: Sendable, Hashable {
         /// The number of rows.
         case rows
@@ -78,11 +90,13 @@ public struct Measure: Sendable, Hashable {
         case gridValues(Expression, lower: Double, step: Double, points: Int)
     }
 
+    /// What is computed.
     public var kind: Kind
     /// Keeps fewer rows of a unit in a group for this measure than the question's bound (1 for quantiles): the first of
     /// those that were kept, whether the expression is null in them or not.
     public var rowsPerGroup: Int?
 
+    /// A measure; without `rowsPerGroup` all rows that were kept count.
     public init(_ kind: Kind, rowsPerGroup: Int? = nil) {
         self.kind = kind
         self.rowsPerGroup = rowsPerGroup
@@ -94,11 +108,16 @@ public struct Measure: Sendable, Hashable {
 /// For each unit in turn, its rows in stored order (a keyed shuffle, docs/privacy.md, rule 11) that pass `filter` are kept
 /// while the unit has not used up `groupsPerUnit` groups, and in each group `rowsPerGroup` rows.
 public struct AggregationSpecification: Sendable, Hashable {
+    /// A condition; rows where it is not true are dropped. nil: all rows pass.
     public var filter: Expression?
+    /// The grouping keys; none: all rows are one group.
     public var keys: [KeySpecification]
+    /// What is computed in each group, in the order in which results are asked for.
     public var measures: [Measure]
+    /// What one unit may contribute.
     public var bounds: ContributionBounds
 
+    /// A question of those parts.
     public init(filter: Expression?, keys: [KeySpecification], measures: [Measure], bounds: ContributionBounds) {
         self.filter = filter
         self.keys = keys

@@ -9,6 +9,7 @@ public struct BoundedAggregation {
     private let source: RowSource
     private let lookups: [LookupTable]
 
+    /// A scan of `source`. `lookups`: the public tables, by the slots that expressions name.
     public init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable] = []) {
         self.specification = specification
         self.source = source

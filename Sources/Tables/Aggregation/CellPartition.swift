@@ -1,5 +1,6 @@
 /// How a column's values are cut into cells: by public numbers alone.
 public struct CellPartition: Sendable, Hashable {
+    /// How values become cells.
     public enum Cells: Sendable, Hashable {
         /// One cell a value, in that order; any other value counts as null.
         case values([Value])
@@ -10,10 +11,12 @@ public struct CellPartition: Sendable, Hashable {
 
     /// The column's position in the schema.
     public var column: Int
+    /// How the column's values become cells.
     public var cells: Cells
     /// Whether null has a cell of its own, the last; else rows with null are not counted here.
     public var hasNull: Bool
 
+    /// Cells of the column at that position.
     public init(column: Int, cells: Cells, hasNull: Bool) {
         self.column = column
         self.cells = cells

@@ -23,6 +23,7 @@ public struct ExactAggregates: ~Copyable {
         self.memory = memory
     }
 
+    /// How many groups there are. Private where keys were discovered.
     public var groupCount: Int { numbers.count }
 
     /// The keys of a group: of discovered ones only those are asked for that were selected.

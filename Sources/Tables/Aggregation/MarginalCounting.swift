@@ -69,6 +69,7 @@ public struct MarginalCounting {
 
 /// Exact counts of each column's cells: private, for the noise alone.
 public struct ExactSingles: ~Copyable {
+    /// The number of units in the table.
     public let units: Int64
     /// By column, then by cell.
     public let counts: [[Int64]]

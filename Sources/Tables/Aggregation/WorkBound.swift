@@ -4,17 +4,23 @@ public struct SourceShape: Sendable, Hashable {
     public var columns: [ColumnSchema]
     /// The most rows of the source: of a join, its pairs.
     public var rows: Double
-    /// The most rows of one of its tables, and the most units of all together.
+    /// The most rows of one of its tables.
     public var tableRows: Double
+    /// The most units of all its tables together.
     public var units: Double
     /// The public tables that are joined, with the most rows of each.
     public var lookups: [Lookup]
 
+    /// A public table that is joined.
     public struct Lookup: Sendable, Hashable {
+        /// Its columns.
         public var schema: Schema
+        /// The position of the column on which it is unique.
         public var keyColumn: Int
+        /// The most rows that it has.
         public var rows: Double
 
+        /// A public table of that schema.
         public init(schema: Schema, keyColumn: Int, rows: Double) {
             self.schema = schema
             self.keyColumn = keyColumn
@@ -22,6 +28,7 @@ public struct SourceShape: Sendable, Hashable {
         }
     }
 
+    /// A source of those columns and sizes; all numbers are declared, none is counted in the data.
     public init(columns: [ColumnSchema], rows: Double, tableRows: Double, units: Double, lookups: [Lookup] = []) {
         self.columns = columns
         self.rows = rows
@@ -36,19 +43,25 @@ public struct SourceShape: Sendable, Hashable {
 public struct WorkBound: Sendable, Hashable {
     /// A part of a question.
     public enum Part: Sendable, Hashable {
+        /// The condition on rows.
         case filter
+        /// The grouping key of that number.
         case key(Int)
+        /// The measure of that number.
         case measure(Int)
     }
 
     /// What one operation costs in one part.
     public struct Share: Sendable, Hashable {
+        /// The part of the question in which the operation stands.
         public var part: Part
         /// In the words of a question: `LIKE`, `EXP`.
         public var operation: String
+        /// What it costs at most.
         public var work: Work
     }
 
+    /// All work of the scan, by kind.
     public var work: Work
     /// Bytes.
     public var memory: Double
@@ -56,6 +69,7 @@ public struct WorkBound: Sendable, Hashable {
     public var groups: Double
     /// The most pairs of a unit and a group in which it is kept.
     public var contributions: Double
+    /// What each operation of the question costs at most: for people who want to know what makes it dear.
     public var shares: [Share]
 
     /// The bound of a scan of a source of that shape.

@@ -23,8 +23,10 @@ struct RecordLayout: Sendable, Hashable {
 public struct RecordSpan: Sendable {
     /// Which of the worker's layouts the records have.
     public var layout: Int
+    /// The records, one after the other.
     public var bytes: ColumnBytes
 
+    /// Records of that layout.
     public init(layout: Int, bytes: ColumnBytes) {
         self.layout = layout
         self.bytes = bytes
@@ -33,12 +35,16 @@ public struct RecordSpan: Sendable {
 
 /// Records of one partition, worker and layout that were moved elsewhere until the table is assembled.
 public struct SpilledSpan: Sendable {
+    /// The number of the worker that read them.
     public var worker: Int
+    /// Which of the worker's layouts the records have.
     public var layout: Int
+    /// How many bytes they are.
     public var byteCount: Int
     /// Reads a part of its bytes back, on any thread.
     public var read: @Sendable (Range<Int>) throws -> ColumnBytes
 
+    /// Records that `read` gives back.
     public init(
         worker: Int, layout: Int, byteCount: Int, read: @escaping @Sendable (Range<Int>) throws -> ColumnBytes
     ) {

@@ -5,6 +5,7 @@ import Synchronization
 /// Use: `partitions(_:)` for parts of `0 ..< partitionCount`, in any order and on any thread; their results, in order,
 /// through `write(_:to:)`; then `finish(to:)`.
 public struct TableAssembler: Sendable {
+    /// The number of partitions, for every table.
     public static var partitionCount: Int { RowPartitions.count }
 
     /// A part's next bytes. Called in order for each part.
@@ -18,6 +19,7 @@ public struct TableAssembler: Sendable {
     private let texts: [Int: SortedTexts]
     private var rowCount = 0
     private var unitCount = 0
+    /// What became of the rows: private, for the owner only.
     public private(set) var report: IngestReport
 
     /// Takes the workers' rows; all must have been made with one plan.

@@ -20,9 +20,13 @@ public indirect enum Expression: Sendable, Hashable {
     case bin(Expression, width: Double, origin: Double, ValueType)
     /// Comparison of two operands of one type; null where either is null. Text compares by Unicode scalar values.
     case comparison(ComparisonOperator, Expression, Expression)
+    /// Both; null where one is null and the other is not false.
     case and(Expression, Expression)
+    /// One of both; null where one is null and the other is not true.
     case or(Expression, Expression)
+    /// The opposite; null stays null.
     case not(Expression)
+    /// Whether the operand is null; never null itself.
     case isNull(Expression)
     /// Membership in a list of non-null literals of the operand's type.
     case isIn(Expression, [Value])
@@ -43,6 +47,7 @@ public indirect enum Expression: Sendable, Hashable {
     case datePart(DatePart, Expression)
     /// A date or timestamp cut to the start of its year, quarter, month, week, day or hour; of the operand's type.
     case dateTruncate(DatePart, Expression, ValueType)
+    /// A function of a text; null stays null.
     case textFunction(TextFunction, Expression)
     /// The texts one behind the other, normalised; null where one of them is.
     case concatenation([Expression])
@@ -54,34 +59,47 @@ public indirect enum Expression: Sendable, Hashable {
     case lookupMatches(slot: Int, key: Expression)
 }
 
+/// One `WHEN condition THEN value`.
 public struct ConditionalBranch: Sendable, Hashable {
+    /// A boolean; the branch is taken where it is true.
     public var condition: Expression
+    /// What the branch gives.
     public var value: Expression
 
+    /// A branch.
     public init(condition: Expression, value: Expression) {
         self.condition = condition
         self.value = value
     }
 }
 
+/// Operators on two numbers. The result of `modulo` has the sign of the first.
 public enum ArithmeticOperator: String, Sendable, Hashable { case add, subtract, multiply, divide, modulo, power }
 
+/// Functions of one number.
 public enum NumericFunction: String, Sendable, Hashable {
+    /// Each as its name says.
     case negate, absolute, floor, ceiling, squareRoot, exponential, naturalLogarithm
 }
 
+/// Comparisons of two values of one type.
 public enum ComparisonOperator: String, Sendable, Hashable {
+    /// Each as its name says.
     case equal, notEqual, less, lessOrEqual, greater, greaterOrEqual
 }
 
+/// Which of several values is taken.
 public enum ExtremumFunction: String, Sendable, Hashable { case least, greatest }
 
 /// Weeks are those of ISO 8601: they start on Monday, which is day 1, and week 1 holds the year's first Thursday.
 public enum DatePart: String, Sendable, Hashable, CaseIterable {
+    /// Each as its name says; `dayOfWeek` is 1 for Monday, `dayOfYear` 1 for the first of January.
     case year, quarter, month, week, day, dayOfWeek, dayOfYear, hour, minute, second
 }
 
+/// Functions of one text.
 public enum TextFunction: Sendable, Hashable {
+    /// In lower case; in upper case; without blanks at both ends.
     case lower, upper, trim
     /// The Unicode scalars from that place, the first being 1, so many places (all, if nil) from there. Places before the
     /// first hold nothing, as in PostgreSQL.

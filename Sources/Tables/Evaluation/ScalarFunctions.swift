@@ -3,8 +3,10 @@ import Foundation
 /// Functions of one number, each the one that expressions are computed with: interval arithmetic on declared bounds, and
 /// lists of the values that a key can take, follow from the same.
 public enum ScalarFunctions {
+    /// e to the power `x`.
     public static func exponential(_ x: Double) -> Double { exp(x) }
 
+    /// The natural logarithm of `x`; NaN below zero.
     public static func logarithm(_ x: Double) -> Double { log(x) }
 
     /// `x` to the power `y`; NaN where either is (to C, 1 to any power is 1), or `x` is negative and `y` not whole.

@@ -3,20 +3,24 @@
 public struct ValueRows: Sendable {
     /// A column's values, row by row.
     public struct Column: Sendable {
+        /// The type of its values.
         public var type: ValueType
         /// One for each row; null, or of the column's type.
         public var values: [Value]
 
+        /// A column of that type.
         public init(_ type: ValueType, _ values: [Value]) {
             self.type = type
             self.values = values
         }
     }
 
+    /// The number of rows.
     public let count: Int
     /// By the index that `Expression.column` names; columns that are not here are null.
     public let columns: [Int: Column]
 
+    /// So many rows with those columns.
     public init(count: Int, columns: [Int: Column] = [:]) {
         self.count = count
         self.columns = columns

@@ -49,25 +49,31 @@ public enum WorkKind: Int, Sendable, Hashable, CaseIterable, Codable {
 
 /// Amounts of work, by kind.
 public struct Work: Sendable, Hashable {
+    /// Amounts by the kind's number.
     private(set) public var units = [Double](repeating: 0, count: WorkKind.allCases.count)
 
+    /// No work.
     public init() {}
 
+    /// So much of each kind; of kinds that are not named, none.
     public init(_ units: [WorkKind: Double]) {
         for (kind, amount) in units { self.units[kind.rawValue] = amount }
     }
 
+    /// How much there is of a kind.
     public subscript(kind: WorkKind) -> Double {
         get { units[kind.rawValue] }
         set { units[kind.rawValue] = newValue }
     }
 
+    /// The work of both.
     public static func + (a: Work, b: Work) -> Work {
         var sum = a
         sum += b
         return sum
     }
 
+    /// Adds the work of `b`.
     public static func += (a: inout Work, b: Work) {
         for place in a.units.indices { a.units[place] += b.units[place] }
     }
@@ -83,12 +89,14 @@ public struct WorkSpeeds: Sendable, Hashable {
     /// By the kind's number; NaN where it is not known. A plan is weighed by it several times for each question.
     private var speeds: [Double]
 
+    /// Speeds by the name of each kind; NaN for kinds that are not named.
     public init(nanoseconds: [String: Double]) {
         speeds = Self.names.map { nanoseconds[$0] ?? .nan }
     }
 
     private static let names = WorkKind.allCases.map { "\($0)" }
 
+    /// The nanoseconds that one unit of a kind takes.
     public subscript(kind: WorkKind) -> Double {
         get { speeds[kind.rawValue] }
         set { speeds[kind.rawValue] = newValue }

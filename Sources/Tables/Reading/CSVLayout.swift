@@ -1,12 +1,15 @@
 /// How a file of separated values is written (RFC 4180, with any delimiter; rows end with LF or CRLF).
 public struct CSVFormat: Sendable, Hashable {
+    /// The byte between two fields.
     public var delimiter: UInt8
     /// nil: quotes are ordinary characters.
     public var quote: UInt8?
+    /// Whether the first row holds the columns' names.
     public var hasHeader: Bool
     /// Texts that stand for null where they are a whole, unquoted field. A quoted field is never null.
     public var nulls: Set<String>
 
+    /// A format; without arguments RFC 4180 with a header, in which an empty field is null.
     public init(
         delimiter: UInt8 = UInt8(ascii: ","), quote: UInt8? = UInt8(ascii: "\""), hasHeader: Bool = true,
         nulls: Set<String> = [""]
@@ -20,10 +23,12 @@ public struct CSVFormat: Sendable, Hashable {
 
 /// A format together with where a plan's columns are in each row.
 public struct CSVLayout: Sendable, Hashable {
+    /// How the file is written.
     public var format: CSVFormat
     /// For each field of a row, the schema's column that it fills, or nil for one that is not loaded.
     public var columns: [Int?]
 
+    /// A format with the place of each field.
     public init(format: CSVFormat, columns: [Int?]) {
         self.format = format
         self.columns = columns
@@ -80,6 +85,7 @@ public struct CSVLayout: Sendable, Hashable {
 
 /// The names in a file's first row.
 public struct CSVHeader {
+    /// The names, in order.
     public let names: [String]
     /// The bytes of the row with its end.
     public let bytes: Int

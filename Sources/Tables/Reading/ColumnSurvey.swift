@@ -12,6 +12,7 @@ public struct ColumnSurvey: Sendable, Hashable {
     /// Whether one of the texts is the column's own name.
     public internal(set) var hasName = false
 
+    /// Nothing was seen yet.
     public init() {}
 
     mutating func see(_ field: UnsafeRawBufferPointer, isNumber: Bool) {

@@ -10,6 +10,7 @@ public struct FieldForm: Sendable, Hashable {
     /// Timestamps as a number since 1970: how many of them make a second.
     public var epochTicks: Int64?
 
+    /// Numbers as programs write them, and nothing that stands for null.
     public init() {}
 
     /// Whether numbers are written as in programs: a point before the fraction, and nothing between thousands.

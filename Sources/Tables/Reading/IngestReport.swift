@@ -9,6 +9,7 @@ public struct RowError: Error, Sendable, Hashable, Codable {
     /// What was expected, in words.
     public var expected: String
 
+    /// An error on that line.
     public init(line: Int, column: String?, expected: String) {
         self.line = line
         self.column = column
@@ -23,6 +24,7 @@ extension RowError {
     /// What is expected of a timestamp.
     static let time = "a time as YYYY-MM-DDTHH:MM:SSZ"
 
+    /// Whether a timestamp was expected and none stands there.
     public var isNoTime: Bool { expected.hasPrefix(Self.time) }
 
     /// Whether the bytes are no characters in the file's encoding.
@@ -48,7 +50,9 @@ public enum ErrorPolicy: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// What became of a file's rows: private, for the owner only.
 public struct IngestReport: Sendable, Hashable, Codable {
+    /// What became of one column's values.
     public struct Column: Sendable, Hashable, Codable {
+        /// The column's name.
         public var name: String
         /// Values outside the declared domain, which became its `other` or null.
         public var outsideDomain = 0
@@ -64,8 +68,11 @@ public struct IngestReport: Sendable, Hashable, Codable {
         public var wrongBecameNull = 0
     }
 
+    /// Rows that the file has.
     public var rowsRead = 0
+    /// Rows that the table has.
     public var rowsKept = 0
+    /// Units that the table has; where each row is a unit, as many as rows.
     public var units = 0
     /// Dropped because they name no unit.
     public var rowsWithoutUnit = 0
@@ -77,6 +84,7 @@ public struct IngestReport: Sendable, Hashable, Codable {
     public var rowsSkipped = 0
     /// Units dropped under `skipUnit`.
     public var unitsSkipped = 0
+    /// What became of each column's values, in the schema's order.
     public var columns: [Column] = []
     /// The first wrong rows.
     public var examples: [RowError] = []

@@ -29,6 +29,7 @@ public final class IngestWorker: Sendable {
     let plan: IngestPlan
     private let state: Mutex<IngestState>
 
+    /// A worker that holds nothing yet.
     public init(_ plan: IngestPlan) {
         self.plan = plan
         state = Mutex(IngestState(plan))

@@ -10,6 +10,7 @@ public struct NDJSONLayout: Sendable, Hashable {
     private let folded: [[UInt8]: Int]
     private let ignoresRest: Bool
 
+    /// The places of the schema's columns; `ignored` members may be there and are not loaded.
     public init(schema: Schema, ignored: IgnoredColumns = .named([])) {
         var names: [[UInt8]: Place] = [:]
         var folded: [[UInt8]: Int] = [:]
@@ -57,7 +58,9 @@ public struct NDJSONLayout: Sendable, Hashable {
 /// The columns of a file that its manifest may leave out: what is neither declared nor ignored is refused, so that a
 /// misspelt name is noticed.
 public enum IgnoredColumns: Sendable, Hashable {
+    /// Members of those names.
     case named(Set<String>)
+    /// Every member that is no column's.
     case rest
 }
 

@@ -10,6 +10,7 @@
 /// owner's release. The one place in this module where memory outside Swift's ownership is held.
 public final class ColumnBytes: Sendable {
     nonisolated(unsafe) private let address: UnsafeRawPointer
+    /// How many bytes there are.
     public let count: Int
     private let release: @Sendable () -> Void
 

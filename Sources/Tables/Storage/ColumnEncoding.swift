@@ -1,6 +1,7 @@
 /// How a column's values lie in memory. Widths and bases follow the stored values, so they are private: they stay
 /// inside the datasite and no plan, answer or message depends on them.
 public struct ColumnEncoding: Sendable, Hashable, Codable {
+    /// What the bytes of a value are.
     public enum Kind: String, Sendable, Hashable, Codable {
         /// Integers, booleans, dates, timestamps and dictionary codes of text: `base` + unsigned code of `width` bytes;
         /// the code of all ones is null. At 8 bytes: the integer itself, and `Int64.min` is null.
@@ -9,8 +10,11 @@ public struct ColumnEncoding: Sendable, Hashable, Codable {
         case real
     }
 
+    /// What the bytes of a value are.
     public var kind: Kind
+    /// The bytes of one value: 1, 2, 4 or 8.
     public var width: Int
+    /// What is added to a code of fewer than 8 bytes.
     public var base: Int64
     /// The largest value that occurs; below `base` where none does.
     public var largest: Int64

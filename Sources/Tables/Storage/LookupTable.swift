@@ -1,6 +1,8 @@
 /// A public table, unique on its key: joining it adds columns to a row and multiplies no rows (docs/privacy.md, rule 13).
 public struct LookupTable: Sendable {
+    /// Its columns.
     public let schema: Schema
+    /// The position of the column on which it is unique.
     public let keyColumn: Int
     let keys: Keys
     /// Each column's values: words, doubles as bits, texts as numbers in `texts`.
@@ -14,6 +16,7 @@ public struct LookupTable: Sendable {
 
     /// Why a table cannot be looked up.
     public enum Failure: Error, Sendable, Hashable {
+        /// The schema has no column at the key's position.
         case noSuchKeyColumn
         /// Two rows have one key.
         case keyIsNotUnique

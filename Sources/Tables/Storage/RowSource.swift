@@ -1,5 +1,6 @@
 /// The rows that a question scans, unit by unit.
 public enum RowSource: Sendable {
+    /// The rows of one table, in stored order.
     case table(Table)
     /// The join of two tables of one site and population on their unit. Of each unit the first `leftRows` and `rightRows`
     /// rows in stored order enter; every pair of them is a row, left row by left row; units without rows on both sides

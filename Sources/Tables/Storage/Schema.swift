@@ -1,11 +1,15 @@
 /// What the public knows of a column: its name, type, bounds and domain, as the data owner declared them.
 public struct ColumnSchema: Sendable, Hashable {
+    /// The column's name; within a schema names differ.
     public var name: String
+    /// The type of its values.
     public var type: ValueType
+    /// Whether a value may be missing.
     public var isNullable: Bool
-    /// Declared bounds of an integer, real, date or timestamp column, in its own unit; never taken from the data. The
-    /// column's value is the clipped one, wherever it is used (docs/privacy.md, rule 28).
+    /// The declared lower bound of an integer, real, date or timestamp column, in its own unit; never taken from the
+    /// data. The column's value is the clipped one, wherever it is used (docs/privacy.md, rule 28).
     public var lowerBound: Double?
+    /// The declared upper bound, as `lowerBound`.
     public var upperBound: Double?
     /// Whether a value outside the bounds becomes null (true) or the bound (false).
     public var outsideIsNull: Bool
@@ -14,6 +18,7 @@ public struct ColumnSchema: Sendable, Hashable {
     public var resolution: Double?
     /// The public domain, in the declared order. A value outside it becomes `other`, or null where `other` is nil.
     public var domain: [Value]?
+    /// What a value outside the domain becomes; nil: null.
     public var other: Value?
     /// Whether an infinite value becomes the bound (true) or null (false).
     public var infinityIsBound: Bool
@@ -22,8 +27,10 @@ public struct ColumnSchema: Sendable, Hashable {
     public var maximumBytes: Int
     /// How files write its values.
     public var form = FieldForm()
+    /// What people should know of it.
     public var description: String
 
+    /// A column; what is left out is not declared.
     public init(
         name: String, type: ValueType, isNullable: Bool = true, lowerBound: Double? = nil, upperBound: Double? = nil,
         resolution: Double? = nil, domain: [Value]? = nil, other: Value? = nil, infinityIsBound: Bool = false,
@@ -46,8 +53,10 @@ public struct ColumnSchema: Sendable, Hashable {
 
 /// The columns of a table, in order. Names are unique.
 public struct Schema: Sendable, Hashable {
+    /// The columns, in order.
     public var columns: [ColumnSchema]
 
+    /// A schema of those columns.
     public init(columns: [ColumnSchema]) {
         self.columns = columns
     }

@@ -4,6 +4,7 @@
 /// It prints nothing and its rows cannot be read from outside the module: what leaves it are bounded aggregates, through
 /// ``BoundedAggregation``.
 public final class Table: Sendable {
+    /// Its columns.
     public let schema: Schema
     /// Private: for the owner only.
     public let rowCount: Int
@@ -140,10 +141,15 @@ extension Table: CustomReflectable {
 
 /// One of the byte strings of which a stored table consists.
 public enum TablePart: Sendable, Hashable {
+    /// The values of the column at that position.
     case column(Int)
+    /// Where each distinct text of a text column begins, and the end of the last.
     case textOffsets(Int)
+    /// The distinct texts of a text column, one behind the other.
     case textBytes(Int)
+    /// The number of each unit's first row, and the number of rows.
     case unitStarts
+    /// The units' names: 16 bytes each.
     case unitHashes
 
     /// A file name for it.
@@ -160,13 +166,16 @@ public enum TablePart: Sendable, Hashable {
 
 /// What is needed beside the schema to open a table's parts. Private, as the rows are.
 public struct TableDescription: Sendable, Hashable, Codable {
+    /// What is needed to open one column.
     public struct Column: Sendable, Hashable, Codable {
+        /// How its values lie in memory.
         public var encoding: ColumnEncoding
         /// The number of distinct texts of a text column.
         public var texts: Int?
         /// The bounds within which all values lie, where they were clipped before they were stored.
         public var bounds: [Double]?
 
+        /// A column; `texts` is nil unless it is a text column.
         public init(encoding: ColumnEncoding, texts: Int?, bounds: [Double]? = nil) {
             self.encoding = encoding
             self.texts = texts
@@ -174,9 +183,13 @@ public struct TableDescription: Sendable, Hashable, Codable {
         }
     }
 
+    /// The number of rows.
     public var rowCount: Int
+    /// The number of units; where each row is a unit, as many as rows.
     public var unitCount: Int
+    /// The position of the column that names the unit; nil where each row is a unit.
     public var unitColumn: Int?
+    /// The columns, in the schema's order.
     public var columns: [Column]
 
     /// The parts that a table so described has.
@@ -190,7 +203,9 @@ public struct TableDescription: Sendable, Hashable, Codable {
 
 /// Why stored parts are no table.
 public enum StoredTableError: Error, Hashable {
+    /// The parts are those of another schema.
     case schemaDiffers
+    /// A part is missing, has another length, or holds what cannot be.
     case damaged(TablePart)
 }
 

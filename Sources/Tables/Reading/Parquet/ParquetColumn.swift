@@ -74,6 +74,7 @@ enum ParquetKind: Sendable, Hashable {
 
 /// A column of a Parquet file: what is public of it, without a row.
 public struct ParquetColumn: Sendable, Hashable {
+    /// Its name in the file.
     public let name: String
     /// The type as which a draft declares it; nil where it is not read.
     public let type: ValueType?

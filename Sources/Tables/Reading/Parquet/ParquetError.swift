@@ -1,9 +1,12 @@
 /// Why a Parquet file is not read, for its owner: what is wrong, and where; never a value.
 public struct ParquetError: Error, Sendable, Hashable {
+    /// What is wrong and what would be right, without a full stop.
     public var problem: String
+    /// The column's name, where the error is in one.
     public var column: String?
-    /// From 1, as is the page's number within the row group's column.
+    /// The number of the row group, from 1, where the error is in one.
     public var rowGroup: Int?
+    /// The number of the page within the row group's column, from 1, where the error is in one.
     public var page: Int?
 
     init(_ problem: String, column: String? = nil) {

@@ -10,6 +10,7 @@ public struct ParquetFile: Sendable {
     /// Where the footer begins: pages are before it.
     let pagesEnd: Int
 
+    /// The number of row groups.
     public var rowGroupCount: Int { rowGroups.count }
 
     /// Private: for the owner only.
@@ -88,6 +89,7 @@ public struct ParquetFile: Sendable {
 
 /// Where a plan's columns are in a Parquet file, and what becomes of their values.
 public struct ParquetLayout: Sendable {
+    /// The file that is read.
     public let file: ParquetFile
     /// By the schema's columns.
     let columns: [ParquetColumn]

@@ -2,7 +2,9 @@
 public struct ParquetSource: Sendable {
     /// How a page is compressed by what a library inflates.
     public enum Compression: Sendable {
+        /// RFC 1952.
         case gzip
+        /// RFC 8878.
         case zstd
     }
 
@@ -15,6 +17,8 @@ public struct ParquetSource: Sendable {
     /// The CRC-32 (RFC 1952) of bytes that follow others of that one.
     let checksum: @Sendable (UInt32, UnsafeRawBufferPointer) -> UInt32
 
+    /// A file of that many bytes. `read` gives any part of it; `inflate` fills its target and says whether the
+    /// compressed bytes were just that; `checksum` is the CRC-32 (RFC 1952) of bytes that follow others of that one.
     public init(
         byteCount: Int, read: @escaping @Sendable (Range<Int>) throws -> ColumnBytes,
         inflate: @escaping @Sendable (Compression, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Bool,
