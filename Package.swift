@@ -31,6 +31,7 @@ let package = Package(
     products: [
         .library(name: "DifferentialPrivacy", targets: ["DifferentialPrivacy"]),
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
+        .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
         .executable(name: "parley", targets: ["parley"]),
     ],
     dependencies: [
@@ -51,14 +52,14 @@ let package = Package(
         .systemLibrary(
             name: "CZstd", path: "Sources/CZstd", pkgConfig: "libzstd",
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        module("DatasiteProtocol", [crypto]),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["Tables", "DifferentialPrivacy"]),
-        module("Governance", ["Query", "Tables", "DifferentialPrivacy"]),
-        module("DatasiteProtocol", ["Governance", crypto]),
+        module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [
@@ -81,7 +82,7 @@ let package = Package(
         module(
             "DatasiteServer",
             [
-                "Datasite", "DatasiteProtocol", "Governance", logging,
+                "Datasite", "DatasiteProtocol", logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
@@ -95,7 +96,7 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Governance",
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol",
                 "DifferentialPrivacy", "Secrets", crypto, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -111,7 +112,8 @@ let package = Package(
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("PrivacyAudits", ["Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("GovernanceTests", ["Governance", "Query", "Tables", "DifferentialPrivacy"]),
+        tests("DatasiteProtocolTests", ["DatasiteProtocol", crypto], exclude: ["Fixtures"]),
+        tests("GovernanceTests", ["Governance", "Tables", "DifferentialPrivacy"]),
         tests(
             "DatasiteTests",
             [
@@ -134,7 +136,7 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ]),
-        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Governance", "Secrets"]),
+        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Secrets"]),
         tests(
             "HostileInputTests",
             ["Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets"],

@@ -25,13 +25,13 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CLibFuzzer"),
+        module("DatasiteProtocol"),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
         module("Query", ["Tables", "DifferentialPrivacy"]),
-        module("Governance", ["Query", "Tables", "DifferentialPrivacy"]),
-        module("DatasiteProtocol", ["Governance"]),
+        module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [

@@ -1,5 +1,3 @@
-public import Governance
-
 /// The role of a user of a datasite.
 public enum Role: String, Sendable, Hashable, Codable, CaseIterable {
     case owner, researcher, auditor

@@ -1,5 +1,3 @@
-public import Governance
-
 /// What a researcher holds in her hand: the datasite's signed statement of one release. Version 1.
 ///
 /// The signature is Ed25519 (RFC 8032) over the UTF-8 bytes "parley receipt v1\n" followed by the body as JSON with

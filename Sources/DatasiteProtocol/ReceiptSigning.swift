@@ -1,6 +1,5 @@
 public import Crypto
 import Foundation
-import Governance
 
 extension Receipt.Body {
     /// The bytes that are signed: a label that keeps a receipt's signature from meaning anything else, then the body

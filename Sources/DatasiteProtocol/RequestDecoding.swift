@@ -1,5 +1,3 @@
-import Governance
-
 extension AskRequest {
     /// Reads a request's body strictly: an unknown key is an error, since a misspelt budget or bound would otherwise
     /// change what is charged in silence.

@@ -1,5 +1,4 @@
 public import DifferentialPrivacy
-import Query
 
 /// What a population's ledger holds when a request is decided: losses that were reserved before, by scope.
 public struct Spending: Sendable, Hashable {

@@ -1,4 +1,3 @@
-public import Query
 public import Tables
 
 /// What the owner declares of a dataset: public, complete, and all that a plan may know.

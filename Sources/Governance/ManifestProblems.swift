@@ -1,4 +1,3 @@
-import Query
 import Tables
 
 /// What is wrong in a manifest, and where: for people.

@@ -1,5 +1,5 @@
 public import DifferentialPrivacy
-public import Query
+public import Tables
 
 /// What a data owner allows, at what price, and who decides.
 public struct Policy: Sendable, Hashable {

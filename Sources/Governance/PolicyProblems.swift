@@ -1,5 +1,4 @@
 import DifferentialPrivacy
-import Query
 
 extension Policy {
     /// What is wrong with the policy's numbers; empty for a valid one.

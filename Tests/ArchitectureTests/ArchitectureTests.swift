@@ -41,6 +41,19 @@ struct ArchitectureTests {
         }
     }
 
+    @Test("A client links neither planner nor kernels, nor anything that could hold a row")
+    func clientIsSmall() throws {
+        let targets = try packageTargets()
+        var closure: Set<String> = []
+        var unseen: Set<String> = ["DatasiteClient"]
+        while let module = unseen.popFirst() {
+            closure.insert(module)
+            unseen.formUnion(targets[module, default: []].subtracting(closure))
+        }
+        let own = closure.intersection(try repository.declaredModules().map(\.name))
+        #expect(own == ["DatasiteClient", "DatasiteProtocol"])
+    }
+
     @Test(
         "A library is imported only where it belongs",
         arguments: [

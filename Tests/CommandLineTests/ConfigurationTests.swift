@@ -1,6 +1,5 @@
 import DatasiteProtocol
 import Foundation
-import Governance
 import Testing
 
 @testable import parley

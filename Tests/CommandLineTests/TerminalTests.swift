@@ -1,7 +1,6 @@
 import DatasiteClient
 import DatasiteProtocol
 import Foundation
-import Governance
 import Testing
 
 @testable import parley

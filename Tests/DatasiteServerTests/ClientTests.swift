@@ -32,14 +32,14 @@ private struct Impostor {
 
 @Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(5)))
 struct ClientTests {
-    @Sendable private static func golden(_ name: String) -> [UInt8] { (try? Fixture.bytes(name)) ?? [] }
+    @Sendable private static func golden(_ name: String) -> [UInt8] { (try? Fixture.golden(name)) ?? [] }
 
     private func ask(
-        key: String? = ReceiptTests.key, question: AskRequest? = nil,
+        key: String? = Fixture.goldenKey, question: AskRequest? = nil,
         _ respond: @escaping @Sendable (Request) -> Response
     ) async throws -> (outcome: AskOutcome?, error: TransportError?) {
         let result = Mutex<(AskOutcome?, TransportError?)>((nil, nil))
-        let request = try question ?? AskRequest(decoding: Fixture.bytes("request.json"))
+        let request = try question ?? AskRequest(decoding: Fixture.golden("request.json"))
         try await Impostor.run(respond) { url in
             let site = try DatasiteClient(url: url, token: "t", options: ClientOptions(pinnedKey: key))
             do {
@@ -105,7 +105,7 @@ struct ClientTests {
         }
         #expect(outcome == nil)
         #expect(error?.kind == .invalidReceipt)
-        let keys = Mutex([other.publicKey, ReceiptTests.key])
+        let keys = Mutex([other.publicKey, Fixture.goldenKey])
         try await Impostor.run { _ in
             let key = keys.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
             return (try? Reply.json(SiteDescription(name: "x", publicKey: key))) ?? Response(status: .badGateway)
@@ -126,9 +126,9 @@ struct ClientTests {
                 }
             }
         let port = try #require(listener.channel.localAddress?.port)
-        let request = try AskRequest(decoding: Fixture.bytes("request.json"))
+        let request = try AskRequest(decoding: Fixture.golden("request.json"))
         let site = try DatasiteClient(
-            url: "http://127.0.0.1:\(port)", token: "t", options: ClientOptions(pinnedKey: ReceiptTests.key))
+            url: "http://127.0.0.1:\(port)", token: "t", options: ClientOptions(pinnedKey: Fixture.goldenKey))
         async let asked = failure { _ = try await site.ask(request) }
         try? await listener.executeThenClose { connections in
             for try await connection in connections {

@@ -4,8 +4,13 @@ import Foundation
 enum Fixture {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures")
 
-    static func bytes(_ name: String) throws -> [UInt8] {
-        Array(try Data(contentsOf: folder.appending(path: name)))
+    /// The key that the golden receipt is signed with.
+    static let goldenKey = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+    /// A golden request, answer or receipt: the protocol's own tests keep them.
+    static func golden(_ name: String) throws -> [UInt8] {
+        let folder = repository.appending(path: "Tests/DatasiteProtocolTests/Fixtures")
+        return Array(try Data(contentsOf: folder.appending(path: name)))
     }
 
     static func path(_ name: String) -> String { folder.appending(path: name).path }

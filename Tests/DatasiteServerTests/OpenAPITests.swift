@@ -115,7 +115,7 @@ struct OpenAPITests {
     @Test("The example of a receipt is a true one")
     func receipt() throws {
         let data = try JSONSerialization.data(withJSONObject: try example("Receipt"))
-        try ReceiptVerifier(publicKey: ReceiptTests.key).verify(try Receipt(decoding: Array(data)))
+        try ReceiptVerifier(publicKey: Fixture.goldenKey).verify(try Receipt(decoding: Array(data)))
     }
 
     @Test(

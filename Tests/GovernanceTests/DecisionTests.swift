@@ -1,6 +1,5 @@
 import DifferentialPrivacy
 import Governance
-import Query
 import Testing
 
 @Suite("A request is decided by policy and ledger alone")
@@ -139,16 +138,6 @@ struct DecisionTests {
             let (limit, spent, charge) = (next(), next(), next())
             let expected = Int128(spent) + Int128(charge) <= Int128(limit) || (charge == 0 && spent >= limit)
             #expect(pure(charge).fits(within: pure(limit), after: pure(spent)) == expected)
-        }
-    }
-
-    @Test("There is no way back from a charge once rows may have been read")
-    func statesMoveForward() {
-        #expect(RequestState.reserved.successors == [.released])
-        for state in [RequestState.released, .denied, .lapsed] { #expect(state.successors.isEmpty) }
-        for state in RequestState.allCases where state.isCharged {
-            let givesBack = state.successors.contains { !$0.isCharged }
-            #expect(givesBack == (state == .pending))
         }
     }
 }

@@ -1,6 +1,5 @@
 import DifferentialPrivacy
 import Governance
-import Query
 import Tables
 import Testing
 

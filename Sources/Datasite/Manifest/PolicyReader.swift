@@ -3,6 +3,7 @@ import DifferentialPrivacy
 import Foundation
 import Governance
 import Query
+import Tables
 import Yams
 
 /// Reads a policy.

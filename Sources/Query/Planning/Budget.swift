@@ -1,4 +1,4 @@
-import DifferentialPrivacy
+public import DifferentialPrivacy
 import Tables
 
 extension LossRegime {

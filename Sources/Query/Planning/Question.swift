@@ -38,52 +38,6 @@ public enum QuestionBudget: Sendable, Hashable, Codable {
     case error(relative: Double, groupSize: Double)
 }
 
-/// Aggregates as a policy names them.
-public enum AggregateFunction: String, Sendable, Hashable, Codable, CaseIterable {
-    /// `COUNT(*)` and `COUNT(x)`.
-    case count
-    /// `COUNT(DISTINCT unit)`.
-    case countDistinct = "count_distinct"
-    /// `SUM`.
-    case sum
-    /// `AVG`, `MEAN`.
-    case average = "avg"
-    /// `VARIANCE`, `VAR_POP`.
-    case variance
-    /// `STDDEV`, `STDDEV_POP`.
-    case standardDeviation = "stddev"
-    /// `MEDIAN`.
-    case median
-    /// `QUANTILE`.
-    case quantile
-    /// `MIN`: a quantile near the lower end.
-    case minimum = "min"
-    /// `MAX`: a quantile near the upper end.
-    case maximum = "max"
-    /// `HISTOGRAM`.
-    case histogram
-}
-
-/// The privacy unit of a dataset and what it may contribute.
-public struct UnitDeclaration: Sendable, Hashable {
-    /// The column that names the unit; nil: each row is one.
-    public var column: Int?
-    /// The largest number of rows of a unit in the table: enforced when the table is added.
-    public var rowsPerUnit: Int
-    /// The largest number of groups that a unit may contribute to in one answer.
-    public var groupsPerUnit: Int
-    /// The largest number of rows that a unit may contribute to one group; nil: `rowsPerUnit`.
-    public var rowsPerGroup: Int?
-
-    /// A unit with its bounds, as a manifest declares them.
-    public init(column: Int?, rowsPerUnit: Int, groupsPerUnit: Int, rowsPerGroup: Int? = nil) {
-        self.column = column
-        self.rowsPerUnit = rowsPerUnit
-        self.groupsPerUnit = groupsPerUnit
-        self.rowsPerGroup = rowsPerGroup
-    }
-}
-
 /// What planning may know of a dataset: nothing of its rows.
 public struct DatasetDescription: Sendable, Hashable {
     /// The dataset's name, by which questions name it.
@@ -141,26 +95,6 @@ public struct LookupDescription: Sendable, Hashable {
         self.schema = schema
         self.keyColumn = keyColumn
         self.capacityRows = capacityRows
-    }
-}
-
-/// How the policy measures loss; delta is split beforehand (docs/privacy.md, rule 6).
-public struct LossRegime: Sendable, Hashable {
-    /// The kind of loss in which the policy counts.
-    public var kind: PrivacyLossKind
-    /// The delta at which rho is converted to epsilon (zCDP); 0 for pure.
-    public var conversionDelta: Double
-    /// The delta reserved for all key selections together (zCDP); 0 for pure.
-    public var selectionDelta: Double
-    /// The policy's total loss: epsilon or rho.
-    public var total: Double
-
-    /// A policy's unit of loss, with what it allows in all.
-    public init(kind: PrivacyLossKind, conversionDelta: Double, selectionDelta: Double, total: Double) {
-        self.kind = kind
-        self.conversionDelta = conversionDelta
-        self.selectionDelta = selectionDelta
-        self.total = total
     }
 }
 

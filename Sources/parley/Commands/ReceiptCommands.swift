@@ -1,7 +1,6 @@
 import ArgumentParser
 import DatasiteProtocol
 import Foundation
-import Governance
 
 struct ReceiptsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,7 +1,6 @@
 import Crypto
 import DatasiteProtocol
 import Foundation
-import Governance
 import Testing
 
 /// The golden files were made by `Fixtures/make-fixtures.py` with Python's json and OpenSSL, apart from this code.

@@ -11,9 +11,6 @@ public enum RequestState: String, Sendable, Hashable, Codable, CaseIterable {
     /// Nobody decided in time, or the dataset changed meanwhile.
     case lapsed
 
-    /// Whether the ledger counts its charge.
-    public var isCharged: Bool { self == .pending || self == .reserved || self == .released }
-
     /// The states that may follow: there is no way back from a charge once rows may have been read.
     public var successors: Set<RequestState> {
         switch self {

@@ -1,0 +1,12 @@
+import DatasiteProtocol
+import Testing
+
+@Suite("A request's states")
+struct RequestStateTests {
+    @Test("There is no way back from a charge once rows may have been read")
+    func statesMoveForward() {
+        #expect(RequestState.pending.successors == [.reserved, .denied, .lapsed])
+        #expect(RequestState.reserved.successors == [.released])
+        for state in [RequestState.released, .denied, .lapsed] { #expect(state.successors.isEmpty) }
+    }
+}
