@@ -1,1 +1,1 @@
-../../../Sources/DatasiteProtocol/Receipt.swift
+../../../Sources/DatasiteProtocol/Receipt/Receipt.swift

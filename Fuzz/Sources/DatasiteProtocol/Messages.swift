@@ -1,1 +1,0 @@
-../../../Sources/DatasiteProtocol/Messages.swift

@@ -1,1 +1,0 @@
-../../../Sources/DatasiteProtocol/Scalar.swift
