@@ -102,7 +102,7 @@ struct ArchitectureTests {
     )
     func seedsStayOut() throws {
         let sources = try repository.sources()
-        let grant = try #require(sources.first { $0.path == "Sources/Datasite/Asking/Grant.swift" }).code
+        let grant = try #require(sources.first { $0.path == "Sources/Datasite/Pipeline/Grant.swift" }).code
         let outcome = grant.drop { !$0.contains("struct Outcome") }.prefix { $0 != "}" }
         let initializers = outcome.filter { $0.contains("init(") }
         #expect(

@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/ColumnReader.swift
+../../../Sources/Datasite/Catalogue/Manifest/ColumnReader.swift

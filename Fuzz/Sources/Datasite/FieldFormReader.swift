@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/FieldFormReader.swift
+../../../Sources/Datasite/Catalogue/Manifest/FieldFormReader.swift

@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/FileSurvey.swift
+../../../Sources/Datasite/Catalogue/Manifest/FileSurvey.swift

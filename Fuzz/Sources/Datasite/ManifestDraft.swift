@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/ManifestDraft.swift
+../../../Sources/Datasite/Catalogue/Manifest/ManifestDraft.swift

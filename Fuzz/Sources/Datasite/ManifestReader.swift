@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/ManifestReader.swift
+../../../Sources/Datasite/Catalogue/Manifest/ManifestReader.swift

@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/PolicyReader.swift
+../../../Sources/Datasite/Catalogue/Manifest/PolicyReader.swift

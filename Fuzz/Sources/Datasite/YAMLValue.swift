@@ -1,1 +1,1 @@
-../../../Sources/Datasite/Manifest/YAMLValue.swift
+../../../Sources/Datasite/Catalogue/Manifest/YAMLValue.swift

@@ -1,1 +1,0 @@
-../../../Sources/Datasite/Owner/FileColumns.swift
