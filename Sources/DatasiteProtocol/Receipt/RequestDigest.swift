@@ -1,0 +1,20 @@
+extension AskRequest {
+    /// SHA-256, hex, of the label "parley request v1\n" and the canonical request: what a receipt says was asked.
+    ///
+    /// The request is an object with the message's own keys and `version` (the dataset's version); absent ones are
+    /// left out, and doubles are the hexadecimal digits of their bits, so that any language computes the same.
+    public func digest(datasetVersion: String) -> String {
+        var members: [String: CanonicalJSON] = [
+            "dataset": .string(dataset), "version": .string(datasetVersion), "sql": .string(sql),
+        ]
+        members["epsilon"] = epsilon.map(CanonicalJSON.bitPattern)
+        members["rho"] = rho.map(CanonicalJSON.bitPattern)
+        members["error"] = error.map {
+            .object(["relative": .bitPattern($0.relative), "groupSize": .bitPattern($0.groupSize)])
+        }
+        members["selectionDelta"] = selectionDelta.map(CanonicalJSON.bitPattern)
+        members["groupsPerUnit"] = groupsPerUnit.map { .integer(Int64($0)) }
+        members["rowsPerGroup"] = rowsPerGroup.map { .integer(Int64($0)) }
+        return sha256Hex(Array("parley request v1\n".utf8) + CanonicalJSON.object(members).bytes)
+    }
+}
