@@ -134,11 +134,16 @@ struct TerminalTests {
             descriptor: pipe.fileHandleForWriting.fileDescriptor, isTerminal: true, usesColour: false,
             usesUnicode: true,
             width: 80)
+        let untitled = try JSONEncoder().encode([
+            "type": hostile, "title": "title \(hostile)", "detail": "", "status": "500",
+        ])
         for error in [
             Problem(
-                type: hostile, title: hostile, status: 403, detail: "detail \(hostile)\nnext \(hostile)",
-                hint: "hint \(hostile)\nnext \(hostile)", position: 3),
-            Problem(type: hostile, title: "title \(hostile)", status: 500, detail: ""),
+                .overBudget, "detail \(hostile)\nnext \(hostile)", hint: "hint \(hostile)\nnext \(hostile)",
+                position: 3),
+            try JSONDecoder().decode(
+                Problem.self,
+                from: Data(String(decoding: untitled, as: UTF8.self).replacing(#""500""#, with: "500").utf8)),
             Failure("what \(hostile)", next: "next \(hostile)"),
             TransportError(.interrupted, "detail \(hostile)", hint: "hint \(hostile)"),
             Unforeseen(description: hostile),

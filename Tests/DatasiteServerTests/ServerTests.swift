@@ -28,7 +28,7 @@ struct ServerTests {
                 let path = endpoint.template.replacing("{name}", with: "visits").replacing("{id}", with: "x")
                 for headers in [[:], ["Authorization": "Bearer parley_wrong"], ["Authorization": "Basic YTpi"]] {
                     let reply = try await served.raw(endpoint.method, path, headers: headers, ports)
-                    #expect(try reply.problem().type == "urn:parley:problem:unauthenticated", "\(endpoint)")
+                    #expect(try reply.problem().kind == .unauthenticated, "\(endpoint)")
                     #expect(reply.status == 401)
                     #expect(reply.headers["www-authenticate"] == "Bearer")
                 }
@@ -50,7 +50,7 @@ struct ServerTests {
                     if roles.contains(role) {
                         #expect(reply.status != 401 && reply.status != 403, "\(name) \(endpoint)")
                     } else {
-                        #expect(try reply.problem().type == "urn:parley:problem:forbidden", "\(name) \(endpoint)")
+                        #expect(try reply.problem().kind == .forbidden, "\(name) \(endpoint)")
                     }
                 }
             }
@@ -82,39 +82,39 @@ struct ServerTests {
     func problems() async throws {
         try await served.serve { [served] ports in
             func expect(
-                _ slug: String, _ status: Int, _ method: String, _ path: String, as name: String? = "ada",
+                _ kind: Problem.Kind, _ status: Int, _ method: String, _ path: String, as name: String? = "ada",
                 _ headers: [String: String] = Self.json, _ body: String? = nil
             ) async throws {
                 let reply = try await served.raw(method, path, as: name, headers: headers, body: body, ports)
-                #expect(try reply.problem().type == "urn:parley:problem:\(slug)", "\(method) \(path): \(reply.body)")
+                #expect(try reply.problem().kind == kind, "\(method) \(path): \(reply.body)")
                 #expect(reply.status == status, "\(method) \(path)")
             }
             let good = try Self.text(ServedSite.question)
-            try await expect("not-found", 404, "GET", "/nothing")
-            try await expect("not-found", 404, "GET", "/v1/datasets/nothing")
-            try await expect("not-found", 404, "GET", "/v1/requests/nothing")
-            try await expect("method-not-allowed", 405, "DELETE", "/v1/datasets/visits")
-            try await expect("too-large", 414, "GET", "/v1/" + String(repeating: "a", count: 3_000))
+            try await expect(.notFound, 404, "GET", "/nothing")
+            try await expect(.notFound, 404, "GET", "/v1/datasets/nothing")
+            try await expect(.notFound, 404, "GET", "/v1/requests/nothing")
+            try await expect(.methodNotAllowed, 405, "DELETE", "/v1/datasets/visits")
+            try await expect(.tooLarge, 414, "GET", "/v1/" + String(repeating: "a", count: 3_000))
             try await expect(
-                "invalid-request", 400, "GET", "/v1/audit?from=" + String(repeating: "1", count: 3_000), as: "aud")
-            try await expect("invalid-request", 400, "GET", "/v1/audit?from=0", as: "aud")
-            try await expect("invalid-request", 400, "GET", "/v1/audit?limit=1001", as: "aud")
-            try await expect("invalid-request", 400, "GET", "/v1/audit?from=1&from=2", as: "aud")
-            try await expect("invalid-request", 400, "GET", "/v1/audit?form=1", as: "aud")
-            try await expect("unsupported-media-type", 415, "POST", "/v1/ask", [:], good)
-            try await expect("unsupported-media-type", 415, "POST", "/v1/ask", ["Content-Type": "text/plain"], good)
-            try await expect("invalid-request", 400, "POST", "/v1/ask", Self.json, "{")
-            try await expect("invalid-request", 400, "POST", "/v1/ask", Self.json, #"{"dataset":"visits","sqll":""}"#)
+                .invalidRequest, 400, "GET", "/v1/audit?from=" + String(repeating: "1", count: 3_000), as: "aud")
+            try await expect(.invalidRequest, 400, "GET", "/v1/audit?from=0", as: "aud")
+            try await expect(.invalidRequest, 400, "GET", "/v1/audit?limit=1001", as: "aud")
+            try await expect(.invalidRequest, 400, "GET", "/v1/audit?from=1&from=2", as: "aud")
+            try await expect(.invalidRequest, 400, "GET", "/v1/audit?form=1", as: "aud")
+            try await expect(.unsupportedMediaType, 415, "POST", "/v1/ask", [:], good)
+            try await expect(.unsupportedMediaType, 415, "POST", "/v1/ask", ["Content-Type": "text/plain"], good)
+            try await expect(.invalidRequest, 400, "POST", "/v1/ask", Self.json, "{")
+            try await expect(.invalidRequest, 400, "POST", "/v1/ask", Self.json, #"{"dataset":"visits","sqll":""}"#)
             var headers = Self.json
             headers["Idempotency-Key"] = "not visible"
-            try await expect("invalid-request", 400, "POST", "/v1/ask", headers, good)
+            try await expect(.invalidRequest, 400, "POST", "/v1/ask", headers, good)
             headers["Idempotency-Key"] = String(repeating: "k", count: 129)
-            try await expect("invalid-request", 400, "POST", "/v1/ask", headers, good)
+            try await expect(.invalidRequest, 400, "POST", "/v1/ask", headers, good)
             let wrong = try Self.text(AskRequest(dataset: "visits", sql: "SELECT nothing FROM visits", epsilon: 1))
-            try await expect("invalid-question", 422, "POST", "/v1/preview", Self.json, wrong)
+            try await expect(.invalidQuestion, 422, "POST", "/v1/preview", Self.json, wrong)
             let dear = try Self.text(AskRequest(dataset: "visits", sql: ServedSite.sql, epsilon: 11))
-            try await expect("over-budget", 403, "POST", "/v1/ask", Self.json, dear)
-            try await expect("invalid-request", 400, "POST", "/v1/requests/x/deny", as: "olga", Self.json, "{}")
+            try await expect(.overBudget, 403, "POST", "/v1/ask", Self.json, dear)
+            try await expect(.invalidRequest, 400, "POST", "/v1/requests/x/deny", as: "olga", Self.json, "{}")
             let allowed = try await served.raw("PUT", "/v1/site", ports)
             #expect(allowed.headers["allow"] == "GET, HEAD")
         }
@@ -194,7 +194,7 @@ struct ServerTests {
             var other = ServedSite.question
             other.epsilon = 0.25
             let conflict = await failure { _ = try await site.ask(other, idempotencyKey: "k") }
-            #expect(conflict.problem?.type == "urn:parley:problem:conflict")
+            #expect(conflict.problem?.kind == .conflict)
             _ = try await site.ask(other)
             #expect(try await site.budget().first?.lines.first?.spent.epsilon == 0.75)
         }

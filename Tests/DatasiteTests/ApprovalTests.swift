@@ -27,7 +27,7 @@ struct ApprovalTests {
         #expect(try await test.site.approve(id, by: olga).state == "pending")
         #expect(try await test.site.approve(id, by: olga).state == "pending")
         let waiting = await problem { _ = try await test.site.answer(id, as: .ada) }
-        #expect(waiting?.type == "urn:parley:problem:conflict")
+        #expect(waiting?.kind == .conflict)
         let summary = try await test.site.approve(id, by: owen)
         #expect(summary.state == "released" && Set(summary.approvals) == ["olga", "owen"])
         let answer = try await test.site.answer(id, as: .ada)
@@ -53,9 +53,9 @@ struct ApprovalTests {
         #expect(summary.state == "denied" && summary.reason == "not this one")
         #expect(try test.spent() == 0)
         let again = await problem { _ = try test.site.deny(id, by: .folder, reason: "again") }
-        #expect(again?.type == "urn:parley:problem:conflict")
+        #expect(again?.kind == .conflict)
         let late = await problem { _ = try await test.site.approve(id, by: .folder) }
-        #expect(late?.type == "urn:parley:problem:conflict")
+        #expect(late?.kind == .conflict)
         let replay = await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k") }
         #expect(replay?.detail.contains("not this one") == true)
         #expect(try test.spent() == 0)
@@ -67,7 +67,7 @@ struct ApprovalTests {
         let test = try TestSite(policy: Self.policy)
         _ = try await held(test, 2)
         let over = await problem { _ = try await test.site.ask(TestSite.count(1.5), as: .ada) }
-        #expect(over?.type == "urn:parley:problem:over-budget")
+        #expect(over?.kind == .overBudget)
     }
 
     @Test("A request lapses after thirty days and when its dataset changes, and its charge comes back")
@@ -76,7 +76,7 @@ struct ApprovalTests {
         let first = try await held(test)
         test.clock.advance(31 * 86_400)
         let late = await problem { _ = try await test.site.approve(first, by: .folder) }
-        #expect(late?.type == "urn:parley:problem:conflict")
+        #expect(late?.kind == .conflict)
         let second = try await held(test, 0.5)
         #expect(try test.site.request(first, as: .ada).state == "lapsed")
         #expect(try test.spent() == unit / 2)
@@ -147,7 +147,7 @@ struct ApprovalTests {
         let test = try TestSite(policy: Self.limited)
         #expect(try await test.site.preview(TestSite.count(1.1), as: .ada).decision.hasPrefix("would be refused"))
         let refused = await problem { _ = try await test.site.ask(TestSite.count(1.1), as: .ada) }
-        #expect(refused?.type == "urn:parley:problem:over-budget" && refused?.detail.contains("window 1d") == true)
+        #expect(refused?.kind == .overBudget && refused?.detail.contains("window 1d") == true)
         #expect(try test.spent() == 0)
     }
 

@@ -35,7 +35,7 @@ struct AskingTests {
         for _ in 0..<10 { _ = try await test.site.ask(TestSite.count(0.1), as: .ada) }
         #expect(try test.spent() == unit)
         let refusal = await problem { _ = try await test.site.ask(TestSite.count(0.1), as: .ada) }
-        #expect(refusal?.type == "urn:parley:problem:over-budget")
+        #expect(refusal?.kind == .overBudget)
         #expect(try test.spent() == unit)
         let last = try test.site.audit(as: .auditor, from: 1, limit: 1_000).last
         #expect(last?.action == "refused" && last?.actor == "ada")
@@ -57,7 +57,7 @@ struct AskingTests {
         let test = try TestSite(researchers: ["ada", "bea"])
         _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: "k")
         let other = await problem { _ = try await test.site.ask(TestSite.count(2), as: .ada, idempotencyKey: "k") }
-        #expect(other?.type == "urn:parley:problem:conflict")
+        #expect(other?.kind == .conflict)
         let bea = Identity(name: "bea", role: .researcher)
         let hers = try await test.site.ask(TestSite.count(2), as: bea, idempotencyKey: "k")
         #expect(hers.answer != nil)
@@ -145,11 +145,11 @@ struct AskingTests {
         let test = try TestSite()
         for identity in [Identity.auditor, .folder] {
             let refusal = await problem { _ = try await test.site.ask(TestSite.count(1), as: identity) }
-            #expect(refusal?.type == "urn:parley:problem:forbidden")
+            #expect(refusal?.kind == .forbidden)
         }
         try test.reopened().revokeUser("ada")
         let refusal = await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
-        #expect(refusal?.type == "urn:parley:problem:forbidden")
+        #expect(refusal?.kind == .forbidden)
         #expect(try test.spent() == 0)
     }
 
@@ -162,7 +162,7 @@ struct AskingTests {
                 try await engines.admitting("ada") { _ = try await test.site.ask(TestSite.count(1), as: .ada) }
             }
         }
-        #expect(refusal?.type == "urn:parley:problem:busy" && refusal?.status == 503)
+        #expect(refusal?.kind == .busy && refusal?.status == 503)
         #expect(engines.refusals == 1 && engines.admitted == 0)
         #expect(try test.spent() == 0)
     }
@@ -179,7 +179,7 @@ struct AskingTests {
                 }
             }
         }
-        #expect(refusal?.type == "urn:parley:problem:busy")
+        #expect(refusal?.kind == .busy)
         #expect(engines.refusals == 1 && engines.admitted == 0)
         try await engines.admitting("ada") {}
     }

@@ -33,7 +33,7 @@ struct CrashTests {
         #expect(try await !test.site.answer(id, as: .ada).isEmpty)
         _ = try await test.reserveOnly(TestSite.count(1), key: "k")
         let other = await problem { _ = try await test.site.ask(TestSite.count(2), as: .ada, idempotencyKey: "k") }
-        #expect(other?.type == "urn:parley:problem:conflict")
+        #expect(other?.kind == .conflict)
         #expect(try test.spent() == 2 * unit)
     }
 
@@ -56,7 +56,7 @@ struct CrashTests {
         let id = try await test.reserveOnly(TestSite.count(1), key: "k")
         _ = try test.site.addVersion(of: "visits", file: try test.file("new", TestSite.rows(people: 9)))
         let refusal = await problem { _ = try await test.site.answer(id, as: .ada) }
-        #expect(refusal?.type == "urn:parley:problem:conflict")
+        #expect(refusal?.kind == .conflict)
         #expect(try test.spent() == unit)
         #expect(try test.site.verify().problems == [])
     }
@@ -124,7 +124,7 @@ struct CrashTests {
             let after = try test.reopened(copy)
             // An answer was given that this database does not know: nothing more leaves.
             let refusal = await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }
-            #expect(refusal?.type == "urn:parley:problem:site-unavailable")
+            #expect(refusal?.kind == .siteUnavailable)
             // Where the population itself was lost, its charge waits until it is added again.
             let knowsPopulation = try test.spent(after) >= 0
             _ = try after.acceptRestore()

@@ -23,7 +23,7 @@ struct LeastChargeTests {
         let preview = try await test.site.preview(few, as: .ada)
         #expect(preview.decision.hasPrefix("would be refused: the question costs epsilon"))
         let refused = await problem { _ = try await test.site.ask(few, as: .ada) }
-        #expect(refused?.type == "urn:parley:problem:not-allowed")
+        #expect(refused?.kind == .notAllowed)
         #expect(try test.spent() == 0)
         #expect(try test.site.audit(as: .auditor).last?.action == "refused")
         let least = try #require(number(after: "at least epsilon", in: refused?.detail ?? ""))

@@ -192,7 +192,7 @@ struct LedgerTests {
             refusal = await problem { _ = try await full.ask(TestSite.count(0.01), as: .ada) }
             if refusal == nil { answered += 1 }
         }
-        #expect(refusal?.type == "urn:parley:problem:site-unavailable")
+        #expect(refusal?.kind == .siteUnavailable)
         #expect(refusal?.detail.contains("disk is full") == true)
         let roomy = try test.reopened()
         let spent = try test.spent(roomy) / (unit / 100)
@@ -216,7 +216,7 @@ struct LedgerTests {
         let other = await problem {
             try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 1e-6, total: {rho: 5}}")
         }
-        #expect(other?.type == "urn:parley:problem:invalid-manifest")
+        #expect(other?.kind == .invalidManifest)
         #expect(try await test.site.preview(TestSite.count(1), as: .ada).available.epsilon == 1)
         _ = try await test.reopened().ask(TestSite.count(1), as: .ada)
         #expect(await problem { _ = try await test.site.ask(TestSite.count(0.1), as: .ada) }?.status == 403)

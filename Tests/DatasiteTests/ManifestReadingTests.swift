@@ -64,7 +64,7 @@ struct ManifestReadingTests {
             _ = try ManifestDocument(text)
             Issue.record("it was read")
         } catch let problem as Problem {
-            #expect(problem.type == "urn:parley:problem:invalid-manifest")
+            #expect(problem.kind == .invalidManifest)
             #expect(problem.detail.contains(words), "\(problem.detail)")
         }
     }
@@ -164,7 +164,7 @@ struct ManifestReadingTests {
         let document = try ManifestDocument(manifest)
         let added = try refusal { try FileColumns.check(path, against: document) }
         for problem in [drafted, added] {
-            #expect(problem.type == "urn:parley:problem:invalid-data")
+            #expect(problem.kind == .invalidData)
             for cell in text.split(whereSeparator: { ",;\n\r ".contains($0) }) where cell.count > 1 {
                 #expect(!"\(problem)".contains(cell), "\(problem)")
             }

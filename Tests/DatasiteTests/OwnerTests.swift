@@ -202,7 +202,7 @@ struct OwnerTests {
         ] {
             for name in ["visits", "other"] {
                 let refused = await problem { try addVisits(test, unit: unit, name: name) }
-                #expect(refused?.type == "urn:parley:problem:invalid-manifest")
+                #expect(refused?.kind == .invalidManifest)
                 #expect(refused?.detail.contains(words) == true, "\(String(describing: refused))")
             }
         }
@@ -268,7 +268,7 @@ struct OwnerTests {
                 file: file, manifestText: TestSite.manifest("bad", policy: "{loss: pure, total: {epsilon: 10}}"))
             Issue.record("a wrong file was loaded")
         } catch let problem as Problem {
-            #expect(problem.type == "urn:parley:problem:invalid-data")
+            #expect(problem.kind == .invalidData)
             #expect(problem.detail.contains("line 3") && problem.detail.contains("amount"))
             #expect(!"\(problem)".contains("secret99"))
         }

@@ -41,7 +41,7 @@ struct PromiseTests {
         async let hers = site.ask(TestSite.count(1), as: Self.bea, idempotencyKey: "k")
         await gate.reached(2)
         gate.open()
-        #expect(await other?.type == "urn:parley:problem:conflict")
+        #expect(await other?.kind == .conflict)
         let (one, same, different) = try await (first, joined, hers)
         #expect(one == same && one.answer != nil && one != different)
         #expect(try test.spent() == 2 * unit)
@@ -73,7 +73,7 @@ struct PromiseTests {
             return
         }
         let refusal = await problem { _ = try test.site.write { try synthesis.reserve(in: &$0).id } }
-        #expect(refusal?.type == "urn:parley:problem:conflict")
+        #expect(refusal?.kind == .conflict)
         #expect(try test.spent() == 0 && test.integer("SELECT count(*) FROM requests") == 0)
         // The question itself is planned anew, and refused by the policy that is in force.
         #expect(await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada) }?.status == 422)
@@ -111,11 +111,11 @@ struct PromiseTests {
         #expect(try await test.site.ask(sum, as: .ada).answer != nil)
         try restrict("aggregates: [count]")
         let refused = await problem { _ = try await test.site.ask(sum, as: .ada) }
-        #expect(refused?.type == "urn:parley:problem:invalid-question")
+        #expect(refused?.kind == .invalidQuestion)
         #expect(try await test.site.ask(join("COUNT(*)"), as: .ada).answer != nil)
         try restrict("per-question: {epsilon: 0.4}")
         let dear = await problem { _ = try await test.site.ask(sum, as: .ada) }
-        #expect(dear?.type == "urn:parley:problem:over-budget")
+        #expect(dear?.kind == .overBudget)
         try restrict("approval: owner")
         #expect(try await test.site.ask(sum, as: .ada).pendingID != nil)
     }

@@ -47,7 +47,7 @@ struct ReplacedFileTests {
         ]
         #expect(refusals.allSatisfy { $0 == DatabaseFile.problem }, "\(refusals)")
         #expect(site.statistics().transactions == before, "a change was written where nobody finds it")
-        #expect(DatabaseFile.problem.type == "urn:parley:problem:site-unavailable")
+        #expect(DatabaseFile.problem.kind == .siteUnavailable)
     }
 
     @Test("A database that was moved away and back is served by a server that is started again, not by this one")

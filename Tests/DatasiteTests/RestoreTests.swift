@@ -28,7 +28,7 @@ struct RestoreTests {
 
         let after = try test.reopened()
         let refusal = await problem { _ = try await after.ask(TestSite.count(0.1), as: .ada) }
-        #expect(refusal?.type == "urn:parley:problem:site-unavailable")
+        #expect(refusal?.kind == .siteUnavailable)
         #expect(await problem { _ = try await after.answer(held, as: .ada) }?.status == 503)
         #expect(await problem { _ = try await after.preview(TestSite.count(0.1), as: .ada) }?.status == 503)
         #expect(refusal?.hint?.contains("`parley verify --accept-restore`") == true)

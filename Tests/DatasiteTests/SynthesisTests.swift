@@ -105,7 +105,7 @@ struct SynthesisTests {
             _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 3.5))
             Issue.record("it was not refused")
         } catch let problem as Problem {
-            #expect(problem.type == "urn:parley:problem:over-budget")
+            #expect(problem.kind == .overBudget)
             #expect(problem.detail.contains("epsilon 3.5"))
         }
         #expect(try test.spent() == 0)

@@ -47,9 +47,7 @@ final class StorageAllowance: Sendable {
             return nil
         }
         guard let refusal else { return }
-        throw Problem.of(
-            "too-many-questions", "Too many questions", 429, refusal,
-            hint: "nothing was charged; ask again tomorrow (UTC)")
+        throw Problem(.tooManyQuestions, refusal, hint: "nothing was charged; ask again tomorrow (UTC)")
     }
 
     /// Counts a question that policy or ledger refused.

@@ -178,7 +178,7 @@ private func readText(_ path: String) throws -> String {
 /// Names the file in what is wrong with the manifest, or the policy, that it holds; nil: it is the stored one.
 private func naming<Result>(_ file: String?, _ body: () async throws -> Result) async throws -> Result {
     do { return try await body() } catch let problem as Problem {
-        guard let file, problem.type == "urn:parley:problem:invalid-manifest" else { throw problem }
+        guard let file, problem.kind == .invalidManifest else { throw problem }
         var named = problem
         named.detail = "\(file): \(problem.detail)"
         throw named

@@ -172,7 +172,7 @@ struct DemonstrationSession {
         do {
             _ = try await connection.client.ask(
                 AskRequest(dataset: "randhie", sql: sql, epsilon: 3), idempotencyKey: UUID().uuidString.lowercased())
-        } catch let problem as Problem where problem.type == "urn:parley:problem:over-budget" {
+        } catch let problem as Problem where problem.kind == .overBudget {
             report(problem, on: narration.terminal)
             return
         }
