@@ -31,6 +31,7 @@ public final class Datasite: Sendable {
     let storage: StorageAllowance
     let asking = InFlight<AskResult>()
     let completing = InFlight<StoredAnswer>()
+    let engineTable: EngineTable
     let signingKey: Curve25519.Signing.PrivateKey
     let name: String
     let isRestored: Mutex<Bool>
@@ -51,6 +52,7 @@ public final class Datasite: Sendable {
         /// What one researcher's questions may write in a day.
         var storageBytesPerDay = StorageAllowance.bytesPerDay
         var refusalsPerDay = StorageAllowance.refusalsPerDay
+        var engines = EngineTable.standard
         /// The largest number of database pages: tests of a full disk.
         var maximumPages: Int?
     }
@@ -116,6 +118,7 @@ public final class Datasite: Sendable {
         self.folder = folder
         clock = configuration.clock
         slot = configuration.slot
+        engineTable = configuration.engines
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit, givesWay: true)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         storage = StorageAllowance(

@@ -120,6 +120,36 @@ struct ArchitectureTests {
         try forbid(/(struct|class|enum|actor|extension)\s+\w+\s*:[^{]*RandomNumberGenerator/) { $0.module != "Secrets" }
     }
 
+    @Test("An engine is one folder and one line: the shared parts of the datasite name none")
+    func enginesAreFolders() throws {
+        let sources = try repository.sources()
+        let engines = sources.filter { $0.path.hasPrefix("Sources/Datasite/Engines/") }
+        var names: Set<String> = []
+        for source in engines {
+            let text = source.code.joined(separator: "\n")
+            for match in text.matches(of: /struct (\w+): EngineWork\b/) { names.insert(String(match.1)) }
+            for match in text.matches(of: /static let engine: EngineName = "([a-z-]+)"/) {
+                names.insert("\"\(match.1)\"")
+            }
+        }
+        #expect(names.count >= 4, "two engines at least, each with a type and a name")
+        // The migrations tell what earlier schemas held.
+        let shared = sources.filter { source in
+            ["Pipeline", "Records", "Access"].contains { source.path.hasPrefix("Sources/Datasite/\($0)/") }
+                && !source.path.hasSuffix("/Migrations.swift")
+        }
+        #expect(shared.count > 20)
+        for source in shared {
+            for name in names.sorted() {
+                #expect(!source.code.contains { $0.contains(name) }, "\(source.path) names the engine \(name)")
+            }
+        }
+        let table = try #require(engines.first { $0.path.hasSuffix("/EngineTable.swift") }).code
+        for name in names where !name.hasPrefix("\"") {
+            #expect(table.filter { $0.contains("\(name).self") }.count == 1, "\(name) has one line in the table")
+        }
+    }
+
     @Test("Nothing is written in a way that ends the process when the disk is full or a reader has gone")
     func writesDoNotTrap() throws {
         // FileHandle's standard streams and its `write(_:)` trap where `write(contentsOf:)` throws; `print` goes past what
@@ -153,7 +183,7 @@ struct ArchitectureTests {
     func theWayOutIsOne() throws {
         let code = try repository.sources().filter { $0.module == "Datasite" }
             .flatMap(\.code).joined(separator: "\n")
-        for type in ["Reservation", "Grant", "SynthesisGrant"] {
+        for type in ["Reservation", "Grant<Kind: EngineWork>"] {
             #expect(code.contains(try Regex("struct \(type)\\s*:\\s*~Copyable")), "\(type) is ~Copyable")
             let declaration = try Regex("struct \(type)\\s*:\\s*~Copyable[^}]*?(fileprivate|private) init")
                 .dotMatchesNewlines()

@@ -94,8 +94,8 @@ struct ConfigurationTests {
         let kept = KeptReceipts(environment: ["XDG_DATA_HOME": folder])
         let receipt = Receipt(
             body: Receipt.Body(
-                site: "s", publicKey: "k", request: "../../escape/r1", requestDigest: "", dataset: "d",
-                datasetVersion: "v", chargeKind: "pure", chargeAmount: 1, chargeDelta: 0,
+                site: "s", publicKey: "k", request: "../../escape/r1", requestDigest: "", engine: "questions",
+                assets: [Receipt.Asset(dataset: "d", version: "v")], charge: Receipt.Charge(kind: "pure", amount: 1),
                 guarantees: Guarantees(
                     inputPrivacy: "", outputPrivacy: "", inputVerification: "", outputVerification: "",
                     flowGovernance: ""),

@@ -96,6 +96,7 @@ struct JournalTests {
             DELETE FROM answers WHERE rowid = (SELECT max(rowid) FROM answers);
             UPDATE populations SET spent_amount = spent_amount - \(unit / 2);
             UPDATE researcher_spending SET amount = amount - \(unit / 2);
+            DELETE FROM request_assets WHERE request = (SELECT id FROM requests ORDER BY number DESC LIMIT 1);
             DELETE FROM requests WHERE number = (SELECT max(number) FROM requests);
             \(more)
             COMMIT;

@@ -63,8 +63,7 @@ struct LeastChargeTests {
     @Test("The share is of the present total: one that was raised after planning counts")
     func presentTotal() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 10}}")
-        let planned = try PlannedRequest(TestSite.count(0.001), in: try test.site.catalogue())
-        let attempt = try ReserveAttempt(planned, researcher: "ada", key: nil, waits: false)
+        let attempt = try test.attempt(TestSite.count(0.001))
         try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 20}}")
         guard case .stale = try await test.site.commit.perform({ try attempt.run(in: &$0) }) else {
             Issue.record("reserved by a plan that knew another total")

@@ -89,7 +89,7 @@ struct LedgerTests {
             ("total: {rho: 5}, windows: [{days: 1, \(one)}]", .window(seconds: 86_400)),
         ] {
             let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, \(limits)}")
-            func charge(delta: Int64) throws -> BudgetScope? {
+            func charge(delta: Int64) throws -> String? {
                 try test.site.write { context in
                     do {
                         try context.db.inSavepoint {
@@ -99,13 +99,13 @@ struct LedgerTests {
                             return .commit
                         }
                         return nil
-                    } catch let exceeded as Ledger.Exceeded { return exceeded.scope }
+                    } catch let exceeded as Ledger.Exceeded { return exceeded.words }
                 }
             }
             #expect(try charge(delta: 6_000_000_000) == nil)
-            #expect(try charge(delta: 4_000_000_001) == scope)
+            #expect(try charge(delta: 4_000_000_001) == scope.words + " of the budget of patients")
             #expect(try charge(delta: 4_000_000_000) == nil)
-            #expect(try charge(delta: 1) == scope)
+            #expect(try charge(delta: 1) == scope.words + " of the budget of patients")
         }
     }
 

@@ -62,18 +62,20 @@ struct PromiseTests {
     @Test("A question planned before the catalogue changed reserves nothing, and neither does a synthetic table")
     func stalePlans() async throws {
         let test = try TestSite()
-        let planned = try PlannedRequest(TestSite.count(1), in: try test.site.catalogue())
-        let synthesis = try PlannedSynthesis(
-            SynthesisRequest(dataset: "visits", epsilon: 1), in: try test.site.catalogue())
+        let question = try test.attempt(TestSite.count(1))
+        let body = try SynthesisRequest(dataset: "visits", epsilon: 1).body
+        let synthesis = ReserveAttempt(
+            try test.site.planned(SynthesisWork.self, body, in: try test.site.catalogue(), isLimited: false),
+            Submission(engine: SynthesisWork.self, body: body, resumesSame: true), asker: Datasite.localOwner,
+            waits: false)
         try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 10}, aggregates: [sum]}")
-        let attempt = try ReserveAttempt(planned, researcher: "ada", key: nil, waits: false)
-        let result = try await test.site.commit.perform { try attempt.run(in: &$0) }
-        guard case .stale = result else {
-            Issue.record("a stale plan was taken: \(result)")
-            return
+        for attempt in [question, synthesis] {
+            let result = try await test.site.commit.perform { try attempt.run(in: &$0) }
+            guard case .stale = result else {
+                Issue.record("a stale plan was taken: \(result)")
+                return
+            }
         }
-        let refusal = await problem { _ = try test.site.write { try synthesis.reserve(in: &$0).id } }
-        #expect(refusal?.kind == .conflict)
         #expect(try test.spent() == 0 && test.integer("SELECT count(*) FROM requests") == 0)
         // The question itself is planned anew, and refused by the policy that is in force.
         #expect(await problem { _ = try await test.site.ask(TestSite.count(1), as: .ada) }?.status == 422)
@@ -83,8 +85,7 @@ struct PromiseTests {
     func duplicateKeys() async throws {
         let test = try TestSite()
         _ = try await test.reserveOnly(TestSite.count(1), key: "k")
-        let planned = try PlannedRequest(TestSite.count(1), in: try test.site.catalogue())
-        let attempt = try ReserveAttempt(planned, researcher: "ada", key: "k", waits: false)
+        let attempt = try test.attempt(TestSite.count(1), key: "k")
         let result = try await test.site.commit.perform { try attempt.run(in: &$0) }
         guard case .duplicate = result else {
             Issue.record("a key was taken twice: \(result)")
@@ -132,8 +133,8 @@ struct PromiseTests {
             let slept = Slept()
             let site = try site(test) { slept.add($0) }
             _ = try await site.ask(request, as: .ada)
-            let planned = try site.planned(request, in: try site.catalogue())
-            #expect(slept.all == [TimeSlot(bound: site.limits.time(planned.plan.bound)).length])
+            let bound = try site.question(request, in: try site.catalogue()).work.bound
+            #expect(slept.all == [TimeSlot(bound: site.limits.time(bound)).length])
             _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
             departures.append(slept.all)
         }

@@ -12,11 +12,11 @@ struct ReleaseGateTests {
     /// An outcome of a reserved question whose events happened so many times.
     private func made(_ test: TestSite, times: Int) async throws -> Outcome<NoisyAnswer> {
         let id = try await test.reserveOnly(TestSite.count(1), key: nil)
-        let planned = try PlannedRequest(TestSite.count(1), in: try test.site.catalogue())
+        let plan = try test.site.question(TestSite.count(1), in: try test.site.catalogue()).work.plan
         var reservation: Reservation?
         try test.site.read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
         guard let reservation else { throw Problem.unavailable("not reserved") }
-        let events = [[PrivacyEvent]](repeating: planned.plan.events, count: times).flatMap(\.self)
+        let events = [[PrivacyEvent]](repeating: plan.events, count: times).flatMap(\.self)
         let answer = NoisyAnswer(columns: [], rows: [], notes: [])
         return Outcome(reservation, Measured<NoisyAnswer, SecureRandom>(answer: answer, events: events))
     }
@@ -24,9 +24,9 @@ struct ReleaseGateTests {
     @Test("The events that were planned are covered")
     func covered() async throws {
         let outcome = try await made(TestSite(), times: 1)
-        let loss = outcome.reservation.loss
+        let charge = outcome.reservation.charge
         let release = try ReleaseGate.open(outcome)
-        #expect(release.loss == loss)
+        #expect(release.charge == charge)
     }
 
     @Test("More delta than was reserved is not, at no more rho")

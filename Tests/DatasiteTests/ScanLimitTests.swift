@@ -116,7 +116,7 @@ struct ScanLimitTests {
         func bound(_ condition: String) throws -> PlanBound {
             let request = AskRequest(
                 dataset: "visits", sql: "SELECT COUNT(*) FROM visits WHERE \(condition)", epsilon: 1)
-            return try test.site.planned(request, in: try test.site.catalogue()).plan.bound
+            return try test.site.question(request, in: try test.site.catalogue()).work.bound
         }
         let long = String(repeating: "a", count: 24_000)
         let short = test.site.limits.time(try bound("kind = 'a'"))

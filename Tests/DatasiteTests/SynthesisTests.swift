@@ -159,6 +159,7 @@ struct SynthesisTests {
     @Test("A datasite of the first schema is taken over, and can then release synthetic tables")
     func migration() async throws {
         let test = try TestSite()
+        try test.returnToFourthSchema()
         try test.execute(
             """
             DROP TABLE synthetic; DROP TABLE population_units; ALTER TABLE populations DROP COLUMN raised;

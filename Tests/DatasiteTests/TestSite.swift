@@ -105,12 +105,44 @@ final class TestSite: Sendable {
     /// Reserves and stops, as a crash right after the commit would.
     func reserveOnly(_ request: AskRequest, key: String?, _ site: Datasite? = nil) async throws -> String {
         let site = site ?? self.site
-        let planned = try PlannedRequest(request, in: try site.catalogue())
-        let attempt = try ReserveAttempt(planned, researcher: "ada", key: key, waits: false)
-        guard case .reserved(let id) = try await site.commit.perform({ try attempt.run(in: &$0) }) else {
+        let attempt = try attempt(request, key: key, site)
+        guard case .reserved(let id, _) = try await site.commit.perform({ try attempt.run(in: &$0) }) else {
             throw Problem.unavailable("not reserved")
         }
         return id
+    }
+
+    /// A question as the writer gets it, planned on the catalogue as it is now.
+    func attempt(_ request: AskRequest, key: String? = nil, _ site: Datasite? = nil) throws -> ReserveAttempt {
+        let site = site ?? self.site
+        let question = try site.question(request, in: try site.catalogue())
+        let submission = Submission(engine: QuestionWork.self, body: question.planned.body, key: key)
+        return ReserveAttempt(question.planned, submission, asker: .ada, waits: false)
+    }
+
+    /// Gives the database the form that the fourth schema had.
+    func returnToFourthSchema() throws {
+        try execute(
+            """
+            PRAGMA foreign_keys = OFF;
+            CREATE TABLE requests_4 (
+                number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, researcher TEXT NOT NULL, key TEXT, digest TEXT NOT NULL,
+                dataset TEXT NOT NULL, version TEXT NOT NULL, second_version TEXT, body TEXT NOT NULL, kind TEXT NOT NULL,
+                amount INTEGER NOT NULL CHECK (amount >= 0), delta INTEGER NOT NULL CHECK (delta >= 0),
+                population INTEGER NOT NULL REFERENCES populations, second_population INTEGER REFERENCES populations,
+                state TEXT NOT NULL, approvals_needed INTEGER NOT NULL, reason TEXT, created INTEGER NOT NULL,
+                lost INTEGER NOT NULL DEFAULT 0, UNIQUE (researcher, key));
+            INSERT INTO requests_4
+                SELECT r.number, r.id, r.researcher, r.key, r.digest, a.dataset, a.version,
+                    (SELECT version FROM request_assets WHERE request = r.id AND position = 1), r.body, r.kind, r.amount,
+                    r.delta, a.population, NULL, r.state, r.approvals_needed, r.reason, r.created, r.lost
+                FROM requests r JOIN request_assets a ON a.request = r.id WHERE a.position = 0;
+            DROP TABLE request_assets; DROP TABLE uses; DROP TABLE requests; DROP TABLE grdb_migrations;
+            ALTER TABLE requests_4 RENAME TO requests;
+            CREATE INDEX requests_by_researcher ON requests (researcher, number);
+            CREATE INDEX requests_pending ON requests (created) WHERE state = 'pending';
+            PRAGMA user_version = 4; PRAGMA foreign_keys = ON;
+            """)
     }
 
     func execute(_ sql: String) throws {

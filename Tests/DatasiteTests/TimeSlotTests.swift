@@ -61,10 +61,11 @@ struct TimeSlotTests {
             let text = try String(contentsOf: Self.example.appending(path: manifest), encoding: .utf8)
             _ = try test.site.addDataset(file: Self.example.appending(path: file).path, manifestText: text)
         }
-        let planned = try test.site.planned(
-            AskRequest(dataset: "randhie", sql: sql, epsilon: 1), in: try test.site.catalogue())
-        let slot = TimeSlot(bound: test.site.limits.time(planned.plan.bound))
-        #expect(slot.length <= .milliseconds(12), "\(planned.plan.bound.work)")
+        let plan = try test.site.question(
+            AskRequest(dataset: "randhie", sql: sql, epsilon: 1), in: try test.site.catalogue()
+        ).work.plan
+        let slot = TimeSlot(bound: test.site.limits.time(plan.bound))
+        #expect(slot.length <= .milliseconds(12), "\(plan.bound.work)")
     }
 
     static let example = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

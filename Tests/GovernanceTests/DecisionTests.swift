@@ -16,9 +16,9 @@ struct DecisionTests {
         let policy = policy()
         var spending = Spending.nothing(policy)
         spending.total = pure(400)
-        #expect(policy.decide(researcher: "ada", charge: pure(600), spending: spending) == .answer)
+        #expect(policy.decide(researcher: "ada", charge: Charge(loss: pure(600)), spending: spending) == .answer)
         #expect(
-            policy.decide(researcher: "ada", charge: pure(601), spending: spending)
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(601)), spending: spending)
                 == .refuse(.overBudget(scope: .allResearchers, limit: pure(1_000), spent: pure(400))))
     }
 
@@ -30,16 +30,16 @@ struct DecisionTests {
         policy.perQuestion = pure(40)
         var spending = Spending.nothing(policy)
         #expect(
-            policy.decide(researcher: "ada", charge: pure(41), spending: spending)
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(41)), spending: spending)
                 == .refuse(.questionTooExpensive(limit: pure(40))))
         spending.researcher = pure(80)
         #expect(
-            policy.decide(researcher: "ada", charge: pure(30), spending: spending)
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(30)), spending: spending)
                 == .refuse(.overBudget(scope: .researcher("ada"), limit: pure(100), spent: pure(80))))
         spending.researcher = pure(0)
         spending.windows = [pure(30)]
         #expect(
-            policy.decide(researcher: "ada", charge: pure(30), spending: spending)
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(30)), spending: spending)
                 == .refuse(.overBudget(scope: .window(seconds: 86_400), limit: pure(50), spent: pure(30))))
     }
 
@@ -55,9 +55,9 @@ struct DecisionTests {
     func leastCharge() {
         var policy = policy(total: 30_001)
         #expect(policy.leastCharge == pure(4))
-        #expect(policy.refuses(researcher: "ada", charge: pure(4)) == nil)
-        #expect(policy.refuses(researcher: "ada", charge: pure(3)) == .questionTooCheap(least: pure(4)))
-        #expect(policy.refuses(researcher: "ada", charge: pure(0)) == .questionTooCheap(least: pure(4)))
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(4))) == nil)
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(3))) == .questionTooCheap(least: pure(4)))
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(0))) == .questionTooCheap(least: pure(4)))
         policy.total = pure(30_000)
         #expect(policy.leastCharge == pure(3))
         policy.leastShare = Policy.wholeShare
@@ -68,7 +68,7 @@ struct DecisionTests {
         #expect(policy.leastCharge == pure(9_223_373))
         policy.leastShare = 0
         #expect(policy.leastCharge == pure(0))
-        #expect(policy.refuses(researcher: "ada", charge: pure(0)) == nil)
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(0))) == nil)
         for share in [-1, Policy.wholeShare + 1] {
             policy.leastShare = share
             #expect(policy.problems().contains { $0.path == "policy.least-share" })
@@ -81,12 +81,16 @@ struct DecisionTests {
         policy.windows = [.init(seconds: 86_400, limit: pure(50))]
         var spending = Spending.nothing(policy)
         spending.windows = [pure(50)]
-        #expect(policy.decide(researcher: "ada", charge: pure(30), spending: spending, isHeld: true) == .answer)
+        #expect(
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(30)), spending: spending, isHeld: true)
+                == .answer)
         policy.approval = .owners(1)
-        #expect(policy.decide(researcher: "ada", charge: pure(30), spending: spending) == .awaitApproval(owners: 1))
+        #expect(
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(30)), spending: spending)
+                == .awaitApproval(owners: 1))
         guard
             case .refuse(.overBudget(.window, _, _)) = policy.decide(
-                researcher: "ada", charge: pure(51), spending: spending)
+                researcher: "ada", charge: Charge(loss: pure(51)), spending: spending)
         else {
             Issue.record("held what no window can ever hold")
             return
@@ -97,8 +101,8 @@ struct DecisionTests {
     func kindsDoNotMix() {
         let policy = policy()
         let rho = PrivacyLoss(kind: .zeroConcentrated, amount: 1)
-        #expect(policy.refuses(researcher: "ada", charge: rho) == .otherKindOfLoss)
-        #expect(policy.refuses(researcher: "ada", charge: pure(-1)) == .otherKindOfLoss)
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: rho)) == .otherKindOfLoss)
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(-1))) == .otherKindOfLoss)
         #expect(!pure(-1).fits(within: pure(10), after: pure(0)))
     }
 
@@ -106,8 +110,8 @@ struct DecisionTests {
     func researchersAreNamed() {
         var policy = policy()
         policy.researchers = ["ada"]
-        #expect(policy.refuses(researcher: "ada", charge: pure(1)) == nil)
-        #expect(policy.refuses(researcher: "eve", charge: pure(1)) == .researcherNotAllowed)
+        #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(1))) == nil)
+        #expect(policy.refuses(researcher: "eve", charge: Charge(loss: pure(1))) == .researcherNotAllowed)
     }
 
     @Test("Approval is asked for after the budget: what is over budget is refused at once")
@@ -115,8 +119,11 @@ struct DecisionTests {
         var policy = policy()
         policy.approval = .owners(2)
         let spending = Spending.nothing(policy)
-        #expect(policy.decide(researcher: "ada", charge: pure(1), spending: spending) == .awaitApproval(owners: 2))
-        guard case .refuse = policy.decide(researcher: "ada", charge: pure(1_001), spending: spending) else {
+        #expect(
+            policy.decide(researcher: "ada", charge: Charge(loss: pure(1)), spending: spending)
+                == .awaitApproval(owners: 2))
+        guard case .refuse = policy.decide(researcher: "ada", charge: Charge(loss: pure(1_001)), spending: spending)
+        else {
             Issue.record("an over-budget question was held for approval")
             return
         }

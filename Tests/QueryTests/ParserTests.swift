@@ -1,4 +1,5 @@
 import Query
+import Tables
 import Testing
 
 @Suite("What can be asked, and what is said otherwise")

@@ -39,10 +39,10 @@ extension Datasite {
                         "there is a user \(name)", hint: "`parley user rotate \(name)` gives a new token")
             }
             try db.execute(
-                sql: "INSERT INTO users VALUES (?, ?, ?, ?, NULL)",
-                arguments: [name, role.rawValue, hash, context.now])
+                sql: "INSERT INTO users VALUES (:name, :role, :token, :created, NULL)",
+                arguments: ["name": name, "role": role.rawValue, "token": hash, "created": context.now])
             try Self.changedUser(
-                name, .userAdded, detail: role.rawValue, state: RecordedState.token(hash), in: &context)
+                name, .userAdded, role: role, state: RecordedState.token(hash), in: &context)
         }
         return token
     }
@@ -58,7 +58,7 @@ extension Datasite {
                 }
                 throw Problem.absent("there is no user \(DisplayedName.of(name))")
             }
-            try Self.changedUser(name, .userRevoked, detail: "", in: &context)
+            try Self.changedUser(name, .userRevoked, in: &context)
         }
     }
 
@@ -117,13 +117,13 @@ extension Datasite {
     private static func hash(_ token: String) -> Data { Data(SHA256.hash(data: Array(token.utf8))) }
 
     private static func changedUser(
-        _ name: String, _ action: JournalAction, detail: String, state: [String: String] = [:],
+        _ name: String, _ action: JournalAction, role: Role? = nil, detail: String = "", state: [String: String] = [:],
         in context: inout WriteContext
     ) throws {
         try Meta.catalogueChanged(context.db)
         try context.journal(
             JournalEntry(
                 action: action, actor: localOwner.name, time: context.now,
-                detail: detail.isEmpty ? name : "\(name), \(detail)", state: state))
+                detail: detail, user: name, role: role?.rawValue, state: state))
     }
 }

@@ -262,7 +262,7 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: old == nil ? .datasetAdded : .versionAdded, actor: Self.localOwner.name, time: context.now,
-                    dataset: manifest.name, detail: "version \(version), population \(manifest.population)"
+                    dataset: manifest.name, version: version, population: manifest.population
                 ).recording(dataset: manifest.name, in: db))
         }
         if replacing != nil { try removeAbandonedVersions() }

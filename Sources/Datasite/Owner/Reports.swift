@@ -87,7 +87,7 @@ extension Datasite {
     }
 
     private static func detail(_ entry: JournalEntry) -> String {
-        guard let request = entry.request else { return entry.detail }
-        return entry.detail.isEmpty ? "request \(request)" : "request \(request): \(entry.detail)"
+        guard let request = entry.request else { return entry.words }
+        return entry.words.isEmpty ? "request \(request)" : "request \(request): \(entry.words)"
     }
 }

@@ -27,11 +27,11 @@ extension Datasite {
             try RequestRow.list(
                 researcher: identity.role == .researcher ? identity.name : nil, state: state, before: before,
                 limit: max(1, min(limit, 10_000)), db)
-        }.map { summary($0, catalogue) }
+        }.map { try summary($0, catalogue) }
     }
 
     public func request(_ id: String, as identity: Identity) throws -> RequestSummary {
-        summary(try row(id, as: identity), try catalogue())
+        try summary(try row(id, as: identity), try catalogue())
     }
 
     /// The stored bytes of a released answer. Completes, once and under its charge, a reserved request that a crash or a
@@ -45,9 +45,7 @@ extension Datasite {
         case .released: return try storedAnswer(id).answer
         case .pending: throw Problem.conflict("the request waits for approval", hint: "ask again later")
         case .denied, .lapsed:
-            throw Problem.notAllowed(
-                "the request was \(row.state == .denied ? "denied" : "not decided")"
-                    + (row.reason.map { ": \($0)" } ?? ""), hint: "nothing was charged")
+            throw row.notDecided(hint: "nothing was charged")
         case .reserved:
             try requireSound()
             return try await complete(row).answer
@@ -88,7 +86,7 @@ extension Datasite {
                 if context.db.changesCount == 1 {
                     try context.journal(
                         JournalEntry(
-                            action: .approved, actor: identity.name, time: context.now, dataset: row.body.dataset,
+                            action: .approved, actor: identity.name, time: context.now, dataset: row.asked.dataset,
                             request: id))
                 }
                 let approvals =
@@ -99,15 +97,16 @@ extension Datasite {
                 {
                     do {
                         for population in row.populations {
-                            try Ledger.chargeWindows(row.loss, population: population, in: context)
+                            guard let loss = row.charge.loss else { continue }
+                            try Ledger.chargeWindows(loss, population: population, in: context)
                         }
                     } catch let exceeded as Ledger.Exceeded {
-                        throw RefusalWords.windowIsFull(exceeded, charge: row.loss)
+                        throw RefusalWords.windowIsFull(exceeded, charge: row.charge)
                     }
                     // The charge was journaled when it was held, so this entry has none; nothing gives it back now.
                     try context.journal(
                         JournalEntry(
-                            action: .reserved, actor: row.researcher, time: context.now, dataset: row.body.dataset,
+                            action: .reserved, actor: row.researcher, time: context.now, dataset: row.asked.dataset,
                             request: id, detail: "approved"))
                     try Self.forgiveMissedSlots(row.researcher, context.db)
                 }
@@ -153,11 +152,9 @@ extension Datasite {
     /// Whether she is still an owner, inside the transaction.
     private static func checkOwner(_ identity: Identity, _ db: Database) throws {
         guard identity != localOwner else { return }
-        let isOwner =
-            try Bool.fetchOne(
-                db, sql: "SELECT 1 FROM users WHERE name = ? AND role = 'owner' AND revoked IS NULL",
-                arguments: [identity.name]) ?? false
-        guard isOwner else { throw Problem.forbidden("\(identity.name) is not an owner of this datasite") }
+        guard try UserRow.has(identity, db) else {
+            throw Problem.forbidden("\(identity.name) is not an owner of this datasite")
+        }
     }
 
     private func reporting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {

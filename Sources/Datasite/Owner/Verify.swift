@@ -61,8 +61,7 @@ extension Datasite {
         if findings != ["ok"] { for finding in findings { report.found("database: \(finding)") } }
         let foreign = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check")
         if !foreign.isEmpty { report.found("database: \(foreign.count) rows refer to nothing") }
-        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-        if version != SiteStore.schemaVersion { report.found("database: schema version \(version)") }
+        if try !SiteStore.isPresent(db) { report.found("database: its schema is not this version's") }
     }
 
     /// What the journal says when it is played again.
@@ -100,7 +99,7 @@ extension Datasite {
                 case .lapsed: states[request] = .lapsed
                 case .released:
                     states[request] = .released
-                    answers[request] = String(entry.detail.dropFirst("answer ".count))
+                    answers[request] = entry.answer
                 default: break
                 }
             }

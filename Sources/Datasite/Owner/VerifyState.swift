@@ -31,13 +31,11 @@ struct RecordedChanges {
         }
     }
 
-    /// Details are `NAME` or `NAME, WORDS`; a name has no comma.
     private mutating func playUser(_ entry: JournalEntry) {
-        let parts = entry.detail.split(separator: ", ", maxSplits: 1).map(String.init)
-        guard let name = parts.first else { return }
+        guard let name = entry.user else { return }
         var user = users[name] ?? User()
         switch entry.action {
-        case .userAdded: user = User(role: parts.dropFirst().first)
+        case .userAdded: user = User(role: entry.role)
         case .userRevoked: user.isRevoked = true
         default: user.isRevoked = false
         }
@@ -49,8 +47,8 @@ struct RecordedChanges {
     private mutating func playDataset(_ entry: JournalEntry) {
         guard let name = entry.dataset else { return }
         var dataset = datasets[name] ?? Dataset()
-        if entry.action != .policyChanged, let match = entry.detail.wholeMatch(of: #/version (.*), population (.*)/#) {
-            (dataset.version, dataset.population) = (String(match.1), String(match.2))
+        if entry.action != .policyChanged, let version = entry.version {
+            (dataset.version, dataset.population) = (version, entry.population)
         }
         dataset.state = entry.state.filter { !$0.key.hasPrefix("limits ") }
         datasets[name] = dataset

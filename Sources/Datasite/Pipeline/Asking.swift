@@ -19,134 +19,104 @@ public enum AskResult: Sendable, Hashable {
 struct StoredAnswer: Sendable {
     var answer: [UInt8]
     var receipt: [UInt8]
+
+    var result: AskResult { .released(answer: answer, receipt: receipt) }
+}
+
+/// A request for work as it reaches the pipeline.
+struct Submission: Sendable {
+    let engine: any EngineWork.Type
+    /// The engine's own form of the request.
+    let body: [UInt8]
+    /// What the answer is for, in the asker's words.
+    var purpose: String?
+    /// Names the request, so that repeating it after a failure is charged once.
+    var key: String?
+    /// Whether the same request that was charged and then cut short is completed in place of a new one.
+    var resumesSame = false
+    /// Told, before the first row is read, what is charged for good from here on, and whether it was already.
+    var onCharge: @Sendable (_ charge: Loss, _ isResumed: Bool) -> Void = { _, _ in }
+
+    /// A purpose has at most so many bytes.
+    static let largestPurpose = 2_000
+
+    func check(_ identity: Identity) throws {
+        guard engine.roles.contains(identity.role) else {
+            let roles = engine.roles.map(\.rawValue).sorted()
+            throw Problem.forbidden(
+                "only \(roles.map { $0 + "s" }.joined(separator: " and ")) ask for \(engine.noun)",
+                hint: "`parley user add NAME --role \(roles[0])`")
+        }
+        if let key {
+            guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ (33...126).contains($0) }) else {
+                throw Problem.invalidRequest("an idempotency key has 1 to 128 visible ASCII characters")
+            }
+        }
+        if let purpose, purpose.utf8.count > Self.largestPurpose {
+            throw Problem.invalidRequest("a purpose has at most \(Self.largestPurpose) bytes")
+        }
+    }
 }
 
 extension Datasite {
-    /// What a question would cost and how precise it would be: from its plan; nothing is spent and no row is read.
-    public func preview(_ request: AskRequest, as identity: Identity) async throws -> Preview {
-        try requireSound()
-        let catalogue = try catalogue()
-        return try await engines.admitting(identity.name) {
-            try await planners.run {
-                try reportingProblems { try self.preview(self.planned(request, in: catalogue), as: identity) }
-            }
-        }
-    }
-
-    private func preview(_ planned: PlannedRequest, as identity: Identity) throws -> Preview {
-        let now = clock.now()
-        let state = try read { db in
-            try planned.entries.map { entry -> (Policy, Spending) in
-                guard let policy = entry.policy, let population = try PopulationRow.named(entry.manifest.population, db)
-                else { throw Problem.unavailable("the dataset has no ledger") }
-                return (
-                    policy,
-                    try Ledger.spending(population, researcher: identity.name, policy: policy, now: now, db)
-                )
-            }
-        }
-        let approvals = planned.approvals(isHeld: try mustWait(planned, identity.name))
-        let decisions = state.map { policy, spending in
-            policy.decide(
-                researcher: identity.name, charge: planned.charge, spending: spending, isHeld: approvals > 0)
-        }
-        let available = state.flatMap { policy, spending in
-            let spent = [spending.total] + (policy.perResearcher == nil ? [] : [spending.researcher]) + spending.windows
-            return zip(policy.limits(for: identity.name), spent).map { $0.limit.left(after: $1) }
-        }
-        let conversion = planned.regime.conversionDelta
-        return Preview(
-            dataset: planned.request.dataset, sql: planned.request.sql,
-            charge: LossWords.wire(planned.charge, conversionDelta: conversion),
-            available: LossWords.wire(
-                available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
-            decision: Self.words(decisions, planned, approvals: approvals),
-            columns: planned.plan.columns.map(Self.column),
-            groups: planned.plan.groups, notes: planned.plan.notes + waitNote(planned))
-    }
-
-    private static func words(_ decisions: [Decision], _ planned: PlannedRequest, approvals: Int) -> String {
-        for case .refuse(let refusal) in decisions {
-            return "would be refused: \(RefusalWords.problem(refusal, planned).detail)"
-        }
-        return approvals == 0
-            ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
-    }
-
-    /// How long a dear answer takes: the same for every table under these manifests.
-    private func waitNote(_ planned: PlannedRequest) -> [String] {
-        let length = slot(limits, planned.plan.bound).length
-        guard length >= .seconds(1) else { return [] }
-        return [
-            "The answer leaves after \(LossWords.number((length / .milliseconds(100)).rounded() / 10)) s: 4 to 5 times the most "
-                + "that the question can take on the declared capacity. Declared bounds and domains of keys, and shorter "
-                + "texts, make it less."
-        ]
-    }
-
-    private static func column(_ column: PlannedColumn) -> Preview.Column {
-        Preview.Column(
-            name: column.name, type: column.type.rawValue, isKey: column.isKey, mechanism: column.mechanism,
-            standardDeviation: column.standardDeviation, expectedError: column.expectedError)
-    }
-
-    /// Asks: plans, reserves durably, computes, stores, and gives the stored bytes at the end of their time slot.
+    /// Takes a request through the pipeline: plans, reserves durably, computes, stores, and gives the stored bytes at the
+    /// end of their time slot.
     ///
     /// With an idempotency key a repeated call gives the stored answer, and completes at most once, under the same
     /// charge, what a crash cut short (docs/privacy.md, rule 8). A caller who goes away stops nothing.
-    public func ask(
-        _ request: AskRequest, as identity: Identity, idempotencyKey: String? = nil
-    ) async throws -> AskResult {
+    func submit(_ submission: Submission, as identity: Identity) async throws -> AskResult {
         try requireSound()
-        guard identity.role == .researcher else {
-            throw Problem.forbidden("only researchers ask", hint: "`parley user add NAME --role researcher`")
-        }
-        if let idempotencyKey { try Self.check(idempotencyKey) }
+        try submission.check(identity)
         // Without a key the name is the call's own: nobody joins it.
-        let name = "\(identity.name) \(idempotencyKey.map { "key \($0)" } ?? "call \(ReserveAttempt.newID())")"
-        return try await asking.joining(name, binding: request.digest(datasetVersion: "")) {
-            do { return try await self.askOnce(request, identity.name, idempotencyKey) } catch {
+        let name = "\(identity.name) \(submission.key.map { "key \($0)" } ?? "call \(ReserveAttempt.newID())")"
+        let binding = submission.engine.engine.rawValue + submission.engine.digest(submission.body, version: "")
+        return try await asking.joining(name, binding: binding) {
+            do { return try await self.submitOnce(submission, identity) } catch {
                 throw Problem.storage(error)
             }
         }
     }
 
-    /// Plans a question, and refuses what this site does not compute; what was charged before is computed all the same.
+    /// Plans work. What a researcher asks for is refused where this site does not compute so much; what was charged before
+    /// is computed all the same.
     func planned(
-        _ request: AskRequest, in catalogue: Catalogue, isCharged: Bool = false
-    ) throws -> PlannedRequest {
-        let planned = try PlannedRequest(request, in: catalogue) { try lookupTable($0).rowCount }
-        if !isCharged { try limits.check(planned.plan.bound, threads: engines.threads) }
+        _ engine: any EngineWork.Type, _ body: [UInt8], in catalogue: Catalogue, isLimited: Bool
+    ) throws -> PlannedWork {
+        let knowledge = PublicKnowledge(catalogue: catalogue) { try self.lookupTable($0).rowCount }
+        let planned = try PlannedWork(engine, body: body, in: knowledge)
+        if isLimited { try limits.check(planned.work.bound, threads: engines.threads) }
         return planned
     }
 
-    private static func check(_ key: String) throws {
-        guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ (33...126).contains($0) }) else {
-            throw Problem.invalidRequest("an idempotency key has 1 to 128 visible ASCII characters")
-        }
-    }
-
-    private func askOnce(_ request: AskRequest, _ researcher: String, _ key: String?) async throws -> AskResult {
+    private func submitOnce(_ submission: Submission, _ identity: Identity) async throws -> AskResult {
+        let isResearcher = identity.role == .researcher
         // Each turn sees a newer catalogue, or the request that another process stored under the key.
         for _ in 0..<8 {
-            if let key, let row = try read({ try RequestRow.find(researcher: researcher, key: key, $0) }) {
-                return try await resume(row, request)
+            if let key = submission.key,
+                let row = try read({ try RequestRow.find(researcher: identity.name, key: key, $0) })
+            {
+                return try await resume(row, submission)
             }
             let catalogue = try catalogue()
-            let result = try await engines.admitting(researcher) { () -> AskResult? in
-                let planned = try await planners.run { try self.planned(request, in: catalogue) }
-                try storage.take(request, researcher: researcher, now: clock.now())
-                let attempt = try ReserveAttempt(
-                    planned, researcher: researcher, key: key, waits: try mustWait(planned, researcher))
+            let result = try await engines.admitting(identity.name) { () -> AskResult? in
+                let planned = try await planners.run {
+                    try self.planned(submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
+                }
+                if isResearcher {
+                    try storage.take(submission.body.count, researcher: identity.name, now: clock.now())
+                }
+                let attempt = ReserveAttempt(
+                    planned, submission, asker: identity, waits: try mustWait(planned, identity))
                 switch try await commit.perform({ try attempt.run(in: &$0) }) {
-                case .reserved(let id):
+                case .reserved(let id, let isResumed):
+                    submission.onCharge(planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
                     let stored = try await self.answer(id, planned)
-                    storage.add(stored.answer.count, researcher: researcher)
+                    if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
                     return stored.result
-                case .pending(let row): return .pending(row.summary(conversionDelta: planned.regime.conversionDelta))
+                case .pending(let row): return .pending(try summary(row, catalogue))
                 case .refused(let problem):
                     refusals.add(1, ordering: .relaxed)
-                    storage.addRefusal(researcher: researcher)
+                    if isResearcher { storage.addRefusal(researcher: identity.name) }
                     throw problem
                 case .stale, .duplicate: return nil
                 }
@@ -157,18 +127,17 @@ extension Datasite {
     }
 
     /// A request that is stored under the key already.
-    private func resume(_ row: RequestRow, _ request: AskRequest) async throws -> AskResult {
-        guard row.digest == request.digest(datasetVersion: row.version) else {
+    private func resume(_ row: RequestRow, _ submission: Submission) async throws -> AskResult {
+        guard row.engine == submission.engine.engine,
+            row.digest == submission.engine.digest(submission.body, version: row.asked.version)
+        else {
             throw Problem.conflict(
                 "this idempotency key belongs to another request", hint: "use a new key for a new request")
         }
         switch row.state {
         case .released: return try storedAnswer(row.id).result
-        case .pending: return .pending(summary(row, try catalogue()))
-        case .denied, .lapsed:
-            throw Problem.notAllowed(
-                "the request was \(row.state == .denied ? "denied" : "not decided")"
-                    + (row.reason.map { ": \($0)" } ?? ""), hint: "nothing was charged; ask again with a new key")
+        case .pending: return .pending(try summary(row, try catalogue()))
+        case .denied, .lapsed: throw row.notDecided(hint: "nothing was charged; ask again with a new key")
         case .reserved: return try await complete(row).result
         }
     }
@@ -181,10 +150,12 @@ extension Datasite {
                 hint: "ask again with a new idempotency key")
         }
         let catalogue = try catalogue()
+        let engine = try engineTable.engine(row.engine)
         return try await engines.admitting(row.researcher) {
-            let planned = try await planners.run { try self.planned(row.body, in: catalogue, isCharged: true) }
-            let second = planned.entries.first { $0.version != planned.asked.version }?.version
-            guard planned.asked.version == row.version, second == row.secondVersion, planned.charge == row.loss else {
+            let planned = try await planners.run {
+                try self.planned(engine, row.body, in: catalogue, isLimited: false)
+            }
+            guard planned.entries.map(\.version) == row.assets.map(\.version), planned.charge == row.charge else {
                 throw Problem.conflict(
                     "the dataset changed since the request was charged; its charge is kept",
                     hint: "ask again with a new idempotency key")
@@ -194,20 +165,16 @@ extension Datasite {
     }
 
     func storedAnswer(_ id: String) throws -> StoredAnswer {
-        let stored = try read { db in
-            try Row.fetchOne(
-                db.cachedStatement(sql: "SELECT answer, receipt FROM answers WHERE request = ?"), arguments: [id]
-            ).map { StoredAnswer(answer: Array($0[0] as Data), receipt: Array($0[1] as Data)) }
+        guard let stored = try read({ try AnswerRow.find(id, $0) }) else {
+            throw Problem.absent("the request has no answer")
         }
-        guard let stored else { throw Problem.absent("the request has no answer") }
-        return stored
+        return StoredAnswer(answer: Array(stored.answer), receipt: Array(stored.receipt))
     }
 
-    func summary(_ row: RequestRow, _ catalogue: Catalogue) -> RequestSummary {
-        row.summary(conversionDelta: catalogue.datasets[row.body.dataset]?.policy?.regime.conversionDelta ?? 0)
+    func summary(_ row: RequestRow, _ catalogue: Catalogue) throws -> RequestSummary {
+        let words = (try? engineTable.engine(row.engine))?.words(row.body) ?? row.engine.rawValue
+        return row.summary(
+            words: words,
+            conversionDelta: catalogue.datasets[row.asked.dataset]?.policy?.regime.conversionDelta ?? 0)
     }
-}
-
-extension StoredAnswer {
-    var result: AskResult { .released(answer: answer, receipt: receipt) }
 }

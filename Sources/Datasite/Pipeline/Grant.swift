@@ -1,36 +1,34 @@
 import DatasiteProtocol
 import DifferentialPrivacy
-import Query
+import Governance
 import Secrets
 import Tables
 
-/// The permission to read rows for one plan: a durable reservation, the plan, and the private tables. It holds no
-/// randomness: the engine that runs it makes its own `SecureRandom`, and an `Outcome` takes no other's noise.
-struct Grant: ~Copyable {
+/// The permission to read rows for one piece of work: a durable reservation, and the tables, opened.
+struct Grant<Kind: EngineWork>: ~Copyable {
     let reservation: Reservation
-    let plan: Plan
-    let source: RowSource
-    let lookups: [LookupTable]
-    fileprivate init(_ reservation: consuming Reservation, _ plan: Plan, _ source: RowSource, _ lookups: [LookupTable])
-    {
+    let work: Kind
+    /// In the order of the work's assets.
+    let tables: [OpenTables.Opened]
+
+    fileprivate init(_ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened]) {
         self.reservation = reservation
-        self.plan = plan
-        self.source = source
-        self.lookups = lookups
+        self.work = work
+        self.tables = tables
     }
 }
 
 extension Datasite {
     /// Turns a reservation into a grant: the charge that is durable must be the plan's own.
-    func grant(
-        _ reservation: consuming Reservation, plan: Plan, source: RowSource, lookups: [LookupTable]
-    ) throws -> Grant {
-        guard reservation.loss == plan.charge else {
+    func grant<Kind: EngineWork>(
+        _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened]
+    ) throws -> Grant<Kind> {
+        guard reservation.charge == work.charge else {
             throw Problem.conflict(
-                "the question would now be charged differently; its charge is kept",
+                "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: "ask again with a new idempotency key")
         }
-        return Grant(reservation, plan, source, lookups)
+        return Grant(reservation, work, tables)
     }
 }
 
@@ -48,25 +46,25 @@ struct Outcome<Product: Sendable>: ~Copyable {
     }
 }
 
-/// Runs a granted plan on the private rows. Exact aggregates live and end inside `Plan.measure`; what comes back is noisy.
-enum QueryEngine {
-    static func run(_ grant: consuming Grant) -> Outcome<NoisyAnswer> {
+extension Grant {
+    /// Runs the work on the private rows, once. Exact numbers live and end inside it; what comes back is noisy. nil: a
+    /// fault of the machine.
+    static func run(_ grant: consuming Grant) -> Outcome<Kind.Product>? {
         var randomness = SecureRandom()
-        let plan = grant.plan
-        let measured = plan.measure(grant.source, lookups: grant.lookups, using: &randomness)
+        guard let measured = grant.work.run(grant, using: &randomness) else { return nil }
         return Outcome(grant.reservation, measured)
     }
 }
 
-/// What may leave: the only value that is encoded into an answer.
+/// What may leave: the only value that is encoded into a document.
 struct Release<Product: Sendable>: Sendable {
     let request: String
-    let loss: PrivacyLoss
+    let charge: Charge
     let answer: Product
 
-    fileprivate init(request: String, loss: PrivacyLoss, answer: Product) {
+    fileprivate init(request: String, charge: Charge, answer: Product) {
         self.request = request
-        self.loss = loss
+        self.charge = charge
         self.answer = answer
     }
 }
@@ -77,10 +75,14 @@ enum ReleaseGate {
     struct NotCovered: Error {}
 
     static func open<Product>(_ outcome: consuming Outcome<Product>) throws(NotCovered) -> Release<Product> {
-        let reserved = outcome.reservation.loss
-        guard let spent = try? PrivacyEvent.composition(outcome.events).loss(kind: reserved.kind),
-            spent.kind == reserved.kind, spent.amount <= reserved.amount, spent.delta <= reserved.delta
-        else { throw NotCovered() }
-        return Release(request: outcome.reservation.request, loss: reserved, answer: outcome.answer)
+        let charge = outcome.reservation.charge
+        guard covers(charge, outcome.events) else { throw NotCovered() }
+        return Release(request: outcome.reservation.request, charge: charge, answer: outcome.answer)
+    }
+
+    private static func covers(_ charge: Charge, _ events: [PrivacyEvent]) -> Bool {
+        guard let reserved = charge.loss else { return events.isEmpty }
+        guard let spent = try? PrivacyEvent.composition(events).loss(kind: reserved.kind) else { return false }
+        return spent.kind == reserved.kind && spent.amount <= reserved.amount && spent.delta <= reserved.delta
     }
 }

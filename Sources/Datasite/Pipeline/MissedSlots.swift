@@ -13,17 +13,17 @@ extension Datasite {
 
     private static func key(_ researcher: String) -> String { "missed-slots \(researcher)" }
 
-    func isDear(_ planned: PlannedRequest) -> Bool { limits.time(planned.plan.bound) >= Self.dearScan }
+    func isDear(_ planned: PlannedWork) -> Bool { limits.time(planned.work.bound) >= Self.dearScan }
 
     /// Whether the question waits for an owner's approval, although its policies let it pass.
-    func mustWait(_ planned: PlannedRequest, _ researcher: String) throws -> Bool {
-        guard isDear(planned) else { return false }
-        return try read { try Meta.integer($0, Self.key(researcher)) } >= Self.missedSlotsAllowed
+    func mustWait(_ planned: PlannedWork, _ asker: Identity) throws -> Bool {
+        guard asker.role == .researcher, isDear(planned) else { return false }
+        return try read { try Meta.integer($0, Self.key(asker.name)) } >= Self.missedSlotsAllowed
     }
 
     /// Counts an answer that took so many slots. A short scan's slot is outlived by many a delay of a machine that is busy: such
     /// a one is her doing only if it took longer than eight.
-    func countMissedSlot(_ planned: PlannedRequest, _ id: String, slots: Int) async throws {
+    func countMissedSlot(_ planned: PlannedWork, _ id: String, slots: Int) async throws {
         missedSlots.add(1, ordering: .relaxed)
         guard isDear(planned) || slots > 8 else { return }
         try await commit.perform { context in

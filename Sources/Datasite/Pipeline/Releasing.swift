@@ -9,50 +9,63 @@ import Synchronization
 import Tables
 
 extension Datasite {
-    /// From a durable reservation to a stored answer: grant, scan, gate, time slot, store. Of several calls for one
+    /// From a durable reservation to a stored answer: grant, run, gate, time slot, store. Of several calls for one
     /// request in this process one runs; of several processes one stores, and the others give what it stored.
-    func answer(_ id: String, _ planned: PlannedRequest) async throws -> StoredAnswer {
-        try await completing.joining(id, binding: id) {
-            let slot = self.slot(self.limits, planned.plan.bound)
-            let start = self.scans.begin(at: self.clock.instant(), slot)
-            let (release, end) = try await self.engines.run { try self.compute(id, planned) }
-            guard let release else { return try self.storedAnswer(id) }
-            let slots = slot.count(end - start)
-            if slots > 1 { try await self.countMissedSlot(planned, id, slots: slots) }
-            let waiting = self.clock.instant()
-            await self.clock.sleepUntil(slot.departure(start: start, end: end))
-            self.slotWaits.add((self.clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
-            return try await self.store(release, planned)
+    func answer(_ id: String, _ planned: PlannedWork) async throws -> StoredAnswer {
+        try await completing.joining(id, binding: id) { try await self.run(id, planned, planned.work) }
+    }
+
+    /// What became of a piece of work on an engine's thread.
+    private enum Computed<Product: Sendable>: Sendable {
+        case released(Release<Product>)
+        /// Another process answered it, or a restore lost it.
+        case answered
+        case failed(Problem)
+    }
+
+    private func run<Kind: EngineWork>(_ id: String, _ planned: PlannedWork, _ work: Kind) async throws -> StoredAnswer
+    {
+        let slot = slot(limits, work.bound)
+        let start = scans.begin(at: clock.instant(), slot)
+        let (computed, end) = try await engines.run { (try self.compute(id, work), self.clock.instant()) }
+        if case .answered = computed { return try storedAnswer(id) }
+        let slots = slot.count(end - start)
+        if slots > 1 { try await countMissedSlot(planned, id, slots: slots) }
+        let waiting = clock.instant()
+        await clock.sleepUntil(slot.departure(start: start, end: end))
+        slotWaits.add((clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
+        switch computed {
+        case .released(let release): return try await store(release, planned, work)
+        case .failed(let problem): throw problem
+        case .answered: return try storedAnswer(id)
         }
     }
 
-    /// On an engine thread. nil: the request is answered already.
-    private func compute(_ id: String, _ planned: PlannedRequest) throws -> (Release<NoisyAnswer>?, end: Duration) {
-        let source = try rowSource(planned)
-        let lookups = try planned.lookups.map(lookupTable)
+    /// On an engine thread. What it throws follows from no row.
+    private func compute<Kind: EngineWork>(_ id: String, _ work: Kind) throws -> Computed<Kind.Product> {
+        let tables = try work.assets.map(openAsset)
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
-        guard let reservation else { return (nil, .zero) }
-        let grant = try grant(reservation, plan: planned.plan, source: source, lookups: lookups)
-        let outcome = QueryEngine.run(grant)
-        let release: Release<NoisyAnswer>
-        do { release = try ReleaseGate.open(outcome) } catch {
-            try withhold(id, of: planned.request.dataset)
-            throw Problem.unavailable(
-                "the answer was withheld: its events are not covered by its charge", hint: "tell the owner")
+        guard let reservation else { return .answered }
+        guard let outcome = Grant.run(try grant(reservation, to: work, tables: tables)) else {
+            return .failed(
+                .unavailable(
+                    "\(Kind.noun) was not computed: the machine failed; its charge is kept",
+                    hint: "ask again with the same idempotency key"))
         }
-        return (release, clock.instant())
+        do { return .released(try ReleaseGate.open(outcome)) } catch {
+            try withhold(id, of: work.assets.first?.manifest.name)
+            return .failed(
+                .unavailable(
+                    "the answer was withheld: its events are not covered by its charge", hint: "tell the owner"))
+        }
     }
 
-    /// The private rows of a plan; for a join, each side bounded as the plan says.
-    private func rowSource(_ planned: PlannedRequest) throws -> RowSource {
-        let tables = try planned.entries.map(table)
-        guard tables.count == 2 else { return .table(tables[0]) }
-        let rows = planned.plan.rowsPerUnit
-        return .join(tables[0], tables[1], leftRows: rows[0], rightRows: rows[1])
+    private func openAsset(_ entry: Catalogue.Entry) throws -> OpenTables.Opened {
+        entry.isLookup ? .lookup(try lookupTable(entry)) : .table(try table(entry))
     }
 
-    func withhold(_ id: String, of dataset: String) throws {
+    func withhold(_ id: String, of dataset: String?) throws {
         try write { context in
             try context.journal(
                 JournalEntry(
@@ -62,27 +75,26 @@ extension Datasite {
     }
 
     /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).
-    private func store(_ release: Release<NoisyAnswer>, _ planned: PlannedRequest) async throws -> StoredAnswer {
-        let approvals =
-            planned.approvals(isHeld: false) == 0 && !isDear(planned)
-            ? [] : try read { try RequestRow.find(release.request, $0)?.approvals } ?? []
-        let guarantees = AnswerEncoding.guarantees(
-            release.loss, regime: planned.regime, unit: planned.entries.map(\.boundsWords), approvals: approvals)
-        let answer = Answer(
-            request: release.request, dataset: planned.request.dataset, version: planned.asked.version,
-            sql: planned.request.sql,
-            charge: LossWords.wire(release.loss, conversionDelta: planned.regime.conversionDelta),
-            columns: AnswerEncoding.columns(release.answer), rows: AnswerEncoding.rows(release.answer),
-            notes: release.answer.notes, guarantees: guarantees, mock: false, nonce: Nonce.new())
-        let bytes = try await planners.run { try AnswerEncoding.bytes(answer) }
+    private func store<Kind: EngineWork>(
+        _ release: Release<Kind.Product>, _ planned: PlannedWork, _ work: Kind
+    ) async throws -> StoredAnswer {
+        let row = try read { try RequestRow.find(release.request, $0) }
+        guard let row else { throw Problem.absent("the request is not there any more") }
+        // Whoever asked as an owner decided by it.
+        let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
+        let terms = ReleaseTerms(
+            charge: release.charge.wire(conversionDelta: planned.conversionDelta),
+            guarantees: .of(planned, approvals: approvals))
+        let bytes = try await planners.run { try work.document(release, terms) }
         let entry = ReleaseEntry(
-            request: release.request, loss: release.loss, digest: planned.digest, dataset: planned.request.dataset,
-            version: planned.asked.version, populations: planned.populations, guarantees: guarantees, answer: bytes,
-            key: signingKey, site: name)
-        guard let stored = try await commit.perform({ try entry.store(in: &$0) }) else {
-            // Another process was faster: what it stored is the one answer.
-            return try storedAnswer(release.request)
+            row: row, charge: release.charge, guarantees: terms.guarantees, answer: bytes, key: signingKey, site: name)
+        let stored = try await commit.perform { context -> StoredAnswer? in
+            guard let stored = try entry.store(in: &context) else { return nil }
+            try work.record(release, in: &context)
+            return stored
         }
+        // Another process was faster: what it stored is the one answer.
+        guard let stored else { return try storedAnswer(release.request) }
         releases.add(1, ordering: .relaxed)
         return stored
     }
@@ -103,14 +115,41 @@ extension Catalogue.Entry {
     }
 }
 
+extension Guarantees {
+    /// What is done for each part of structured transparency, and by what parameters: from plan and policy alone.
+    static func of(_ planned: PlannedWork, approvals: [String]) -> Guarantees {
+        let flow =
+            approvals.isEmpty
+            ? "answered automatically within the owner's policy and budget"
+            : "approved by \(approvals.joined(separator: ", "))"
+        return Guarantees(
+            inputPrivacy: "the rows stayed on the datasite and were read by its own process only",
+            outputPrivacy: outputPrivacy(planned),
+            inputVerification: "contributions were bounded and values clipped; that the rows are true is not verified",
+            outputVerification: "signed by the datasite, journaled in a hash chain; the computation is not proved",
+            flowGovernance: flow)
+    }
+
+    private static func outputPrivacy(_ planned: PlannedWork) -> String {
+        guard let loss = planned.charge.loss else {
+            return "no privacy loss is bounded: \(planned.charge.words) counted against the owner's limit"
+        }
+        let measure =
+            switch loss.kind {
+            case .pure: "\(LossWords.text(loss)), pure differential privacy"
+            case .zeroConcentrated:
+                "\(LossWords.text(loss)), zero-concentrated differential privacy (conversion at delta "
+                    + "\(LossWords.number(planned.conversionDelta)))"
+            }
+        let units = planned.entries.map(\.boundsWords).joined(separator: "; ")
+        return "\(measure), for one unit added or removed: \(units)"
+    }
+}
+
 /// The transaction of a release.
 struct ReleaseEntry: Sendable {
-    let request: String
-    let loss: PrivacyLoss
-    let digest: String
-    let dataset: String
-    let version: String
-    let populations: [Int64]
+    let row: RequestRow
+    let charge: Charge
     let guarantees: Guarantees
     let answer: [UInt8]
     let key: Curve25519.Signing.PrivateKey
@@ -119,25 +158,32 @@ struct ReleaseEntry: Sendable {
     /// nil if the request is not reserved any more: answered by another process, or lost by a restore.
     func store(in context: inout WriteContext) throws -> StoredAnswer? {
         let db = context.db
-        guard try RequestRow.move(request, from: .reserved, to: .released, db) else { return nil }
+        guard try RequestRow.move(row.id, from: .reserved, to: .released, db) else { return nil }
         let previous = context.head.hash
         let answerDigest = sha256Hex(answer)
         try context.journal(
             JournalEntry(
-                action: .released, actor: "datasite", time: context.now, dataset: dataset, request: request,
-                detail: "answer \(answerDigest)"))
+                action: .released, actor: "datasite", time: context.now, dataset: row.asked.dataset, request: row.id,
+                answer: answerDigest))
         let body = Receipt.Body(
-            site: site, publicKey: "", request: request, requestDigest: digest, dataset: dataset,
-            datasetVersion: version,
-            chargeKind: loss.kind.rawValue, chargeAmount: loss.amount, chargeDelta: loss.delta,
-            guarantees: guarantees, answerDigest: answerDigest, journalIndex: context.head.number,
-            previousJournalHash: hexadecimal(previous), journalHash: hexadecimal(context.head.hash),
-            time: Timestamp.text(context.now))
+            site: site, publicKey: "", request: row.id, requestDigest: row.digest, engine: row.engine.rawValue,
+            assets: row.assets.map { Receipt.Asset(dataset: $0.dataset, version: $0.version) },
+            charge: Receipt.Charge(charge), guarantees: guarantees, answerDigest: answerDigest,
+            journalIndex: context.head.number, previousJournalHash: hexadecimal(previous),
+            journalHash: hexadecimal(context.head.hash), time: Timestamp.text(context.now))
         let receipt = try Receipt.signed(body, by: key).encoded
-        try db.cachedStatement(sql: "INSERT INTO answers VALUES (?, ?, ?)")
-            .execute(arguments: [request, Data(answer), Data(receipt)])
-        let mark = try db.cachedStatement(sql: "UPDATE populations SET released = 1 WHERE id = ? AND released = 0")
-        for population in populations { try mark.execute(arguments: [population]) }
+        try AnswerRow(request: row.id, answer: Data(answer), receipt: Data(receipt)).insert(db)
+        let mark = try db.cachedStatement(
+            sql: "UPDATE populations SET released = 1 WHERE id = :population AND released = 0")
+        for population in row.populations { try mark.execute(arguments: ["population": population]) }
         return StoredAnswer(answer: answer, receipt: receipt)
+    }
+}
+
+extension Receipt.Charge {
+    fileprivate init(_ charge: Charge) {
+        self.init(
+            kind: charge.loss?.kind.rawValue, amount: charge.loss?.amount ?? 0, delta: charge.loss?.delta ?? 0,
+            uses: charge.uses)
     }
 }

@@ -1,17 +1,15 @@
 import DatasiteProtocol
 import DifferentialPrivacy
-import Foundation
 import GRDB
 import Governance
-import Query
 import Secrets
 
 /// What became of an attempt to reserve.
 enum ReserveResult: Sendable {
-    case reserved(String)
+    case reserved(String, isResumed: Bool)
     case pending(RequestRow)
     case refused(Problem)
-    /// The catalogue changed since the question was planned.
+    /// The catalogue changed since the request was planned.
     case stale
     /// Another call, or another process, stored a request under this key.
     case duplicate
@@ -19,146 +17,124 @@ enum ReserveResult: Sendable {
 
 /// One attempt to reserve, as the writer sees it: every authoritative check is here, inside the transaction.
 struct ReserveAttempt: Sendable {
-    let planned: PlannedRequest
-    let researcher: String
-    let key: String?
-    let body: String
+    let planned: PlannedWork
+    let submission: Submission
+    let asker: Identity
     let id = Self.newID()
     /// Whether it waits for an owner whatever the policies say.
     let waits: Bool
 
     static func newID() -> String { hexadecimal(SecureRandom.bytes(16)) }
 
-    init(_ planned: PlannedRequest, researcher: String, key: String?, waits: Bool) throws {
-        self.waits = waits
+    init(_ planned: PlannedWork, _ submission: Submission, asker: Identity, waits: Bool) {
         self.planned = planned
-        self.researcher = researcher
-        self.key = key
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        body = String(decoding: try encoder.encode(planned.request), as: UTF8.self)
+        self.submission = submission
+        self.asker = asker
+        self.waits = waits
     }
+
+    /// Limits of one researcher bind researchers; an owner is bounded by the total alone, and decides herself.
+    private var isResearcher: Bool { asker.role == .researcher }
+    private var approvalsNeeded: Int { isResearcher ? planned.approvals(isHeld: waits) : 0 }
 
     func run(in context: inout WriteContext) throws -> ReserveResult {
         try RequestRow.lapseOld(in: &context)
         let db = context.db
-        guard try isResearcher(db) else {
-            return .refused(.forbidden("\(researcher) is not a researcher of this datasite any more"))
+        guard try asker == Datasite.localOwner || UserRow.has(asker, db) else {
+            return .refused(.forbidden("\(asker.name) is not \(asker.role.withArticle) of this datasite any more"))
         }
-        guard try isCurrent(db) else { return .stale }
-        if let key, try RequestRow.find(researcher: researcher, key: key, db) != nil { return .duplicate }
-        // The catalogue is the one that the question was planned on, so the policies' totals are the present ones.
-        for policy in planned.policies {
-            if let refusal = policy.refuses(researcher: researcher, charge: planned.charge) {
-                return try refuse(RefusalWords.problem(refusal, planned), in: &context)
-            }
+        guard try Meta.integer(db, "catalogue") == planned.catalogueVersion else { return .stale }
+        if let key = submission.key, try RequestRow.find(researcher: asker.name, key: key, db) != nil {
+            return .duplicate
+        }
+        if submission.resumesSame,
+            let same = try RequestRow.findReserved(
+                by: asker.name, digest: planned.digest, version: planned.asked.version, db)
+        {
+            return .reserved(same, isResumed: true)
+        }
+        // The catalogue is the one that the work was planned on, so the policies' limits are the present ones.
+        if isResearcher, let refusal = planned.refusal(researcher: asker.name, purpose: submission.purpose) {
+            return try refuse(RefusalWords.problem(refusal, planned), in: &context)
         }
         do {
             try db.inSavepoint {
-                for population in planned.populations {
-                    try Ledger.charge(
-                        planned.charge, population: population, researcher: researcher,
-                        isHeld: planned.approvals(isHeld: waits) > 0, in: context)
-                }
+                try charge(in: context)
                 return .commit
             }
         } catch let exceeded as Ledger.Exceeded {
-            return try refuse(RefusalWords.overBudget(exceeded, charge: planned.charge), in: &context)
+            return try refuse(RefusalWords.overBudget(exceeded, planned, isResearcher: isResearcher), in: &context)
         }
         return try store(in: &context)
     }
 
-    private func isResearcher(_ db: Database) throws -> Bool {
-        try Bool.fetchOne(
-            db.cachedStatement(
-                sql: "SELECT 1 FROM users WHERE name = ? AND role = 'researcher' AND revoked IS NULL"),
-            arguments: [researcher]) ?? false
-    }
-
-    private func isCurrent(_ db: Database) throws -> Bool {
-        try Meta.integer(db, "catalogue") == planned.catalogueVersion
+    /// Every population's loss and every dataset's uses, or nothing.
+    private func charge(in context: WriteContext) throws {
+        let researcher = isResearcher ? asker.name : nil
+        if let loss = planned.charge.loss {
+            for population in planned.populations {
+                try Ledger.charge(
+                    loss, population: population, researcher: researcher, isHeld: approvalsNeeded > 0, in: context)
+            }
+        }
+        guard planned.charge.uses > 0 else { return }
+        for entry in planned.entries {
+            try UseLedger.charge(
+                planned.charge.uses, of: entry.manifest.name, engine: planned.engine.engine,
+                by: asker.name, rule: isResearcher ? planned.rule(of: entry) : nil, in: context.db)
+        }
     }
 
     private func refuse(_ problem: Problem, in context: inout WriteContext) throws -> ReserveResult {
+        // An owner's own attempts are hers to know.
+        guard isResearcher else { return .refused(problem) }
         try context.journal(
             JournalEntry(
-                action: .refused, actor: researcher, time: context.now, dataset: planned.request.dataset,
-                loss: planned.charge, detail: "\(problem.detail): \(planned.request.sql.prefix(2_000))"))
+                action: .refused, actor: asker.name, time: context.now, dataset: planned.asked.manifest.name,
+                loss: planned.charge.loss, uses: planned.charge.uses,
+                detail: "\(problem.detail): \(planned.words.prefix(2_000))"))
         return .refused(problem)
     }
 
     private func store(in context: inout WriteContext) throws -> ReserveResult {
-        let db = context.db
-        let needed = planned.approvals(isHeld: waits)
-        let state: RequestState = needed > 0 ? .pending : .reserved
-        let populations = planned.populations
-        try db.cachedStatement(
-            sql: """
-                INSERT INTO requests (id, researcher, key, digest, dataset, version, second_version, body, kind, amount,
-                    delta, population, second_population, state, approvals_needed, created)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                """
-        ).execute(arguments: [
-            id, researcher, key, planned.digest, planned.request.dataset, planned.asked.version,
-            planned.entries.first { $0.version != planned.asked.version }?.version, body, planned.charge.kind.rawValue,
-            planned.charge.amount,
-            planned.charge.delta, populations[0], populations.dropFirst().first, state.rawValue, needed, context.now,
-        ])
+        let needed = approvalsNeeded
+        let row = RequestRow(
+            id: id, engine: planned.engine.engine, researcher: asker.name, key: submission.key, digest: planned.digest,
+            purpose: submission.purpose, body: planned.body,
+            assets: planned.entries.map {
+                RequestRow.Asset(dataset: $0.manifest.name, version: $0.version, population: $0.population)
+            },
+            charge: planned.charge, state: needed > 0 ? .pending : .reserved, approvalsNeeded: needed,
+            created: context.now)
+        try row.insert(context.db)
         try context.journal(
             JournalEntry(
-                action: state == .pending ? .pending : .reserved, actor: researcher, time: context.now,
-                dataset: planned.request.dataset, request: id, populations: populations, loss: planned.charge,
-                detail: String(planned.request.sql.prefix(2_000))))
-        guard state == .pending, let row = try RequestRow.find(id, db) else { return .reserved(id) }
-        return .pending(row)
+                action: needed > 0 ? .pending : .reserved, actor: asker.name, time: context.now,
+                dataset: planned.asked.manifest.name, request: id, populations: planned.populations,
+                loss: planned.charge.loss, uses: planned.charge.uses,
+                detail: String(planned.words.prefix(2_000))))
+        return needed > 0 ? .pending(row) : .reserved(id, isResumed: false)
     }
 }
 
-extension PlannedRequest {
-    /// The largest number of owners that a dataset of the question asks for; one where it waits whatever they say.
-    func approvals(isHeld: Bool) -> Int {
-        policies.map { policy in
-            if case .owners(let count) = policy.approval { count } else { 0 }
-        }.reduce(isHeld ? 1 : 0, max)
+extension PlannedWork {
+    /// What the policy of a dataset says of this kind of work.
+    func rule(of entry: Catalogue.Entry) -> EngineRule? {
+        entry.policy?.rule(for: engine.engine, isAllowedUnlessSaid: engine.isAllowedUnlessSaid)
     }
-}
 
-/// Refusals in words: from plan, policy and ledger.
-enum RefusalWords {
-    static func problem(_ refusal: Refusal, _ planned: PlannedRequest) -> Problem {
-        let charge = planned.charge
-        switch refusal {
-        case .researcherNotAllowed: return .notAllowed("the dataset's policy names who may ask, and you are not named")
-        case .otherKindOfLoss: return .notAllowed("the charge is in another unit of loss than the policy's")
-        case .questionTooExpensive(let limit):
-            return .overBudget(
-                "the question costs \(LossWords.text(charge)), and one question may cost \(LossWords.text(limit))",
-                hint: "ask for less precision")
-        case .questionTooCheap(let least):
-            return .notAllowed(
-                "the question costs \(LossWords.text(charge)), and a question costs at least "
-                    + LossWords.least(least, planned.regime),
-                hint: "ask for more precision, or for several things in one question")
-        case .overBudget(let scope, let limit, let spent):
-            return .overBudget(
-                "the question costs \(LossWords.text(charge)), and \(LossWords.text(limit.left(after: spent))) is left "
-                    + "to \(scope.words)",
-                hint: "ask for less precision, or ask the owner")
+    /// The first reason for which a policy refuses it, before any ledger is asked.
+    func refusal(researcher: String, purpose: String?) -> Refusal? {
+        for entry in entries {
+            if rule(of: entry) == nil { return .engineNotAllowed }
+            if let refusal = entry.policy?.refuses(researcher: researcher, charge: charge, purpose: purpose) {
+                return refusal
+            }
         }
+        return nil
     }
+}
 
-    /// An approval that a window has no room for.
-    static func windowIsFull(_ exceeded: Ledger.Exceeded, charge: PrivacyLoss) -> Problem {
-        .overBudget(
-            "the request costs \(LossWords.text(charge)), more than is left at present to \(exceeded.scope.words) of the "
-                + "budget of \(exceeded.population); it still waits",
-            hint: "approve it later, when the window has room again, or deny it")
-    }
-
-    static func overBudget(_ exceeded: Ledger.Exceeded, charge: PrivacyLoss) -> Problem {
-        .overBudget(
-            "the question costs \(LossWords.text(charge)), more than is left to \(exceeded.scope.words) of the budget of "
-                + exceeded.population,
-            hint: "`parley budget` says what is left; ask for less precision, or ask the owner")
-    }
+extension Role {
+    fileprivate var withArticle: String { self == .researcher ? "a researcher" : "an \(rawValue)" }
 }

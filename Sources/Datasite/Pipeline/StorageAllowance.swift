@@ -30,9 +30,11 @@ final class StorageAllowance: Sendable {
         refusalLimit = refusalsPerDay
     }
 
-    /// Counts a question before anything is stored for it, or refuses it. A refusal stores nothing.
-    func take(_ request: AskRequest, researcher: String, now: Int64) throws {
-        let bytes = Self.overhead + 3 * request.sql.utf8.count
+    /// Counts a request before anything is stored for it, or refuses it. A refusal stores nothing.
+    ///
+    /// - Parameter body: The bytes of its text, which is kept in request, answer and journal.
+    func take(_ body: Int, researcher: String, now: Int64) throws {
+        let bytes = Self.overhead + 3 * body
         let refusal = used.withLock { used -> String? in
             let day = now / 86_400
             var use = used[researcher].flatMap { $0.day == day ? $0 : nil } ?? Use(day: day)

@@ -40,7 +40,17 @@ struct JournalEntry: Sendable, Equatable {
     var request: String?
     var populations: [Int64] = []
     var loss: PrivacyLoss?
+    /// Of each dataset of the request.
+    var uses: Int64 = 0
     var detail: String = ""
+    /// What a release let out: the document's SHA-256, hex.
+    var answer: String?
+    /// Whom a change of users concerns, and her role.
+    var user: String?
+    var role: String?
+    /// The dataset's version and its population's name, where a change made them.
+    var version: String?
+    var population: String?
     /// What the change left behind (``RecordedState``).
     var state: [String: String] = [:]
 
@@ -56,6 +66,10 @@ struct JournalEntry: Sendable, Equatable {
         if !populations.isEmpty {
             members["populations"] = .string(populations.map { String($0) }.joined(separator: " "))
         }
+        for (name, value) in [
+            ("answer", answer), ("user", user), ("role", role), ("version", version), ("population", population),
+        ] { members[name] = value.map(CanonicalJSON.string) }
+        if uses != 0 { members["uses"] = .integer(uses) }
         if !state.isEmpty { members["state"] = .object(state.mapValues(CanonicalJSON.string)) }
         if let loss {
             members["kind"] = .string(loss.kind.rawValue)
@@ -77,7 +91,13 @@ struct JournalEntry: Sendable, Equatable {
         var kind: String?
         var amount: Int64?
         var delta: Int64?
+        var uses: Int64?
         var state: [String: String]?
+        var answer: String?
+        var user: String?
+        var role: String?
+        var version: String?
+        var population: String?
     }
 
     /// Reads a stored entry; nil if it is none.
@@ -89,11 +109,46 @@ struct JournalEntry: Sendable, Equatable {
             action: action, actor: stored.actor, time: stored.time, dataset: stored.dataset, request: stored.request)
         entry.detail = stored.detail
         entry.state = stored.state ?? [:]
+        entry.uses = stored.uses ?? 0
+        (entry.answer, entry.user, entry.role) = (stored.answer, stored.user, stored.role)
+        (entry.version, entry.population) = (stored.version, stored.population)
+        entry.readDetail()
         entry.populations = (stored.populations ?? "").split(separator: " ").compactMap { Int64($0) }
         if let kind = stored.kind.flatMap(PrivacyLossKind.init(rawValue:)), let amount = stored.amount {
             entry.loss = PrivacyLoss(kind: kind, amount: amount, delta: stored.delta ?? 0)
         }
         return (stored.number, entry)
+    }
+}
+
+extension JournalEntry {
+    /// Entries of earlier versions (schemas 1 to 4) have in their detail what members of their own say now.
+    private mutating func readDetail() {
+        switch action {
+        case .released where answer == nil && detail.hasPrefix("answer "):
+            answer = String(detail.dropFirst("answer ".count))
+        case .userAdded, .userRevoked, .tokenRotated:
+            // `NAME`, or `NAME, ROLE`: a name has no comma.
+            guard user == nil else { return }
+            let parts = detail.split(separator: ", ", maxSplits: 1).map(String.init)
+            user = parts.first
+            if action == .userAdded { role = parts.dropFirst().first }
+        case .datasetAdded, .versionAdded:
+            guard version == nil, let match = detail.wholeMatch(of: #/version (.*), population (.*)/#) else { return }
+            (version, population) = (String(match.1), String(match.2))
+        default: break
+        }
+    }
+
+    /// What happened, for people: the detail, or what stands in its place.
+    var words: String {
+        if let user, !detail.hasPrefix(user) {
+            return [user, role ?? detail].filter { !$0.isEmpty }.joined(separator: ", ")
+        }
+        if !detail.isEmpty { return detail }
+        if let answer { return "answer \(answer)" }
+        if let version { return "version \(version), population \(population ?? "")" }
+        return ""
     }
 }
 
@@ -110,7 +165,7 @@ enum Journal {
     static func head(_ db: Database) throws -> Head {
         let statement = try db.cachedStatement(sql: "SELECT number, hash FROM journal ORDER BY number DESC LIMIT 1")
         guard let row = try Row.fetchOne(statement) else { return Head() }
-        return Head(number: row[0], hash: Array(row[1] as Data))
+        return Head(number: row["number"], hash: Array(row["hash"] as Data))
     }
 
     /// Appends an entry after `head` and moves it on.
@@ -118,8 +173,10 @@ enum Journal {
         let number = head.number + 1
         let bytes = entry.canonical(number: number, nonce: Nonce.new())
         let next = hash(bytes, after: head.hash)
-        try db.cachedStatement(sql: "INSERT INTO journal VALUES (?, ?, ?)")
-            .execute(arguments: [number, String(decoding: bytes, as: UTF8.self), Data(next)])
+        try db.cachedStatement(sql: "INSERT INTO journal VALUES (:number, :entry, :hash)")
+            .execute(arguments: [
+                "number": number, "entry": String(decoding: bytes, as: UTF8.self), "hash": Data(next),
+            ])
         head = Head(number: number, hash: next)
     }
 

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import GRDB
 import Governance
@@ -8,11 +9,11 @@ import Governance
 /// and the row's state keeps it from being used twice by two processes.
 struct Reservation: ~Copyable {
     let request: String
-    let loss: PrivacyLoss
+    let charge: Charge
 
-    fileprivate init(request: String, loss: PrivacyLoss) {
+    fileprivate init(request: String, charge: Charge) {
         self.request = request
-        self.loss = loss
+        self.charge = charge
     }
 }
 
@@ -24,8 +25,8 @@ struct Reservation: ~Copyable {
 enum Ledger {
     /// A charge that does not fit.
     struct Exceeded: Error {
-        var scope: BudgetScope
-        var population: String
+        /// Whose limit, of what: behind "more than is left to".
+        var words: String
     }
 
     /// Windows are counted in so many parts; a part counts until it lies wholly outside, so a window is never shorter
@@ -106,7 +107,7 @@ enum Ledger {
 
     private static func exceeded(_ scope: BudgetScope, _ population: Int64, _ db: Database) throws -> Exceeded {
         let name = try String.fetchOne(db, sql: "SELECT name FROM populations WHERE id = ?", arguments: [population])
-        return Exceeded(scope: scope, population: name ?? "")
+        return Exceeded(words: "\(scope.words) of the budget of \(name ?? "")")
     }
 
     // MARK: - Windows
@@ -196,11 +197,8 @@ enum Ledger {
 
     /// The reservation of a request, from its row: nil unless it is reserved, unanswered and was not lost by a restore.
     static func reservation(of request: String, in db: Database) throws -> Reservation? {
-        let statement = try db.cachedStatement(
-            sql: "SELECT kind, amount, delta FROM requests WHERE id = ? AND state = 'reserved' AND lost = 0")
-        guard let row = try Row.fetchOne(statement, arguments: [request]),
-            let kind = PrivacyLossKind(rawValue: row[0])
+        guard let row = try RequestRow.find(request, db), row.state == .reserved, !row.isLost, !row.charge.isNothing
         else { return nil }
-        return Reservation(request: request, loss: PrivacyLoss(kind: kind, amount: row[1], delta: row[2]))
+        return Reservation(request: request, charge: row.charge)
     }
 }

@@ -212,8 +212,9 @@ extension PopulationRow {
             db,
             sql: """
                 SELECT coalesce((SELECT max(time) FROM approvals WHERE request = requests.id), created), amount, delta
-                FROM requests WHERE (population = ? OR second_population = ?) AND state IN ('reserved', 'released')
-                """, arguments: [population, population])
+                FROM requests WHERE state IN ('reserved', 'released') AND kind = :kind
+                    AND id IN (SELECT request FROM request_assets WHERE population = :population)
+                """, arguments: ["population": population, "kind": policy.regime.kind.rawValue])
         while let row = try rows.next() {
             let loss = PrivacyLoss(kind: policy.regime.kind, amount: row[1], delta: row[2])
             try Ledger.addWindowSpending(db, population, loss, time: row[0])

@@ -6,60 +6,140 @@ import Governance
 
 /// A stored request.
 struct RequestRow: Sendable {
+    /// A private dataset that it reads, in the order of its work's assets: the one that was asked is not always the first
+    /// of a join, but the first of that name.
+    struct Asset: Sendable, Equatable {
+        var dataset: String
+        var version: String
+        var population: Int64?
+    }
+
     var id: String
+    var engine: EngineName
+    /// Who asked: a researcher, or an owner for work of her own.
     var researcher: String
+    var key: String?
     var digest: String
-    var body: AskRequest
-    var version: String
-    var secondVersion: String?
-    var loss: PrivacyLoss
-    var populations: [Int64]
+    var purpose: String?
+    /// The engine's own form of the request.
+    var body: [UInt8]
+    var assets: [Asset]
+    var charge: Charge
     var state: RequestState
     var approvalsNeeded: Int
     var reason: String?
     var created: Int64
     /// A restore lost what became of it: it stays charged and cannot be completed.
-    var isLost: Bool
-    var approvals: [String]
+    var isLost = false
+    var approvals: [String] = []
 
     /// Pending requests lapse after so many seconds.
     static let pendingLifetime: Int64 = 30 * 86_400
 
+    /// The dataset that was asked.
+    var asked: Asset { assets.first ?? Asset(dataset: "", version: "", population: nil) }
+
+    /// The populations whose ledgers it draws on, once each.
+    var populations: [Int64] {
+        assets.compactMap(\.population).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// What a caller is told who wants the answer of a request that an owner, or time, decided against.
+    func notDecided(hint: String) -> Problem {
+        .notAllowed(
+            "the request was \(state == .denied ? "denied" : "not decided")" + (reason.map { ": \($0)" } ?? ""),
+            hint: hint)
+    }
+
+    func summary(words: String, conversionDelta: Double) -> RequestSummary {
+        RequestSummary(
+            id: id, researcher: researcher, dataset: asked.dataset, sql: words,
+            charge: charge.wire(conversionDelta: conversionDelta), state: state.rawValue, approvals: approvals,
+            approvalsNeeded: approvalsNeeded, reason: reason, created: Timestamp.text(created),
+            engine: engine.rawValue, purpose: purpose)
+    }
+}
+
+// MARK: - Reading and writing
+
+extension RequestRow {
     private init?(_ row: Row, _ db: Database) throws {
-        guard let kind = PrivacyLossKind(rawValue: row["kind"]), let state = RequestState(rawValue: row["state"]),
-            let body = try? JSONDecoder().decode(AskRequest.self, from: Data((row["body"] as String).utf8))
-        else { return nil }
+        guard let state = RequestState(rawValue: row["state"]) else { return nil }
+        let kind = (row["kind"] as String?).flatMap(PrivacyLossKind.init(rawValue:))
         id = row["id"]
+        engine = EngineName(rawValue: row["engine"])
         researcher = row["researcher"]
+        key = row["key"]
         digest = row["digest"]
-        self.body = body
-        version = row["version"]
-        secondVersion = row["second_version"]
-        loss = PrivacyLoss(kind: kind, amount: row["amount"], delta: row["delta"])
-        populations = [row["population"] as Int64?, row["second_population"] as Int64?].compactMap { $0 }
+        purpose = row["purpose"]
+        body = Array((row["body"] as String).utf8)
+        charge = Charge(
+            loss: kind.map { PrivacyLoss(kind: $0, amount: row["amount"], delta: row["delta"]) }, uses: row["uses"])
         self.state = state
         approvalsNeeded = row["approvals_needed"]
         reason = row["reason"]
         created = row["created"]
         isLost = row["lost"]
+        assets = try Row.fetchAll(
+            db.cachedStatement(
+                sql: "SELECT dataset, version, population FROM request_assets WHERE request = :id ORDER BY position"),
+            arguments: ["id": id]
+        ).map { Asset(dataset: $0["dataset"], version: $0["version"], population: $0["population"]) }
         approvals =
             approvalsNeeded == 0
             ? []
             : try String.fetchAll(
-                db.cachedStatement(sql: "SELECT owner FROM approvals WHERE request = ? ORDER BY time, owner"),
-                arguments: [id])
+                db.cachedStatement(sql: "SELECT owner FROM approvals WHERE request = :id ORDER BY time, owner"),
+                arguments: ["id": id])
+    }
+
+    func insert(_ db: Database) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO requests (id, engine, researcher, key, digest, purpose, body, kind, amount, delta, uses, state,
+                    approvals_needed, created)
+                VALUES (:id, :engine, :researcher, :key, :digest, :purpose, :body, :kind, :amount, :delta, :uses, :state,
+                    :approvals, :created)
+                """
+        ).execute(arguments: [
+            "id": id, "engine": engine.rawValue, "researcher": researcher, "key": key, "digest": digest,
+            "purpose": purpose, "body": String(decoding: body, as: UTF8.self), "kind": charge.loss?.kind.rawValue,
+            "amount": charge.loss?.amount ?? 0, "delta": charge.loss?.delta ?? 0, "uses": charge.uses,
+            "state": state.rawValue, "approvals": approvalsNeeded, "created": created,
+        ])
+        let asset = try db.cachedStatement(
+            sql: "INSERT INTO request_assets VALUES (:request, :position, :dataset, :version, :population)")
+        for (position, used) in assets.enumerated() {
+            try asset.execute(arguments: [
+                "request": id, "position": position, "dataset": used.dataset, "version": used.version,
+                "population": used.population,
+            ])
+        }
+    }
+
+    private static func first(
+        _ condition: String, _ arguments: StatementArguments, _ db: Database
+    ) throws -> RequestRow? {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT * FROM requests WHERE \(condition) ORDER BY number LIMIT 1"),
+            arguments: arguments
+        ).flatMap { try RequestRow($0, db) }
     }
 
     static func find(_ id: String, _ db: Database) throws -> RequestRow? {
-        try Row.fetchOne(db.cachedStatement(sql: "SELECT * FROM requests WHERE id = ?"), arguments: [id])
-            .flatMap { try RequestRow($0, db) }
+        try first("id = :id", ["id": id], db)
     }
 
     static func find(researcher: String, key: String, _ db: Database) throws -> RequestRow? {
-        try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT * FROM requests WHERE researcher = ? AND key = ?"),
-            arguments: [researcher, key]
-        ).flatMap { try RequestRow($0, db) }
+        try first("researcher = :researcher AND key = :key", ["researcher": researcher, "key": key], db)
+    }
+
+    /// The id of the same request by the same asker that was charged, has no answer, and was not lost.
+    static func findReserved(by asker: String, digest: String, version: String, _ db: Database) throws -> String? {
+        let row = try first(
+            "researcher = :asker AND digest = :digest AND state = 'reserved' AND lost = 0",
+            ["asker": asker, "digest": digest], db)
+        return row.flatMap { $0.asked.version == version ? $0.id : nil }
     }
 
     /// The newest requests first: of one researcher or of all, in one state or in any, older than one or from now on.
@@ -79,16 +159,11 @@ struct RequestRow: Sendable {
             arguments: StatementArguments(values.compactMapValues(\.self)))
         return try rows.compactMap { try RequestRow($0, db) }
     }
+}
 
-    func summary(conversionDelta: Double) -> RequestSummary {
-        RequestSummary(
-            id: id, researcher: researcher, dataset: body.dataset, sql: body.sql,
-            charge: LossWords.wire(loss, conversionDelta: conversionDelta), state: state.rawValue, approvals: approvals,
-            approvalsNeeded: approvalsNeeded, reason: reason, created: Timestamp.text(created))
-    }
+// MARK: - Changes of state
 
-    // MARK: - Changes of state
-
+extension RequestRow {
     /// Moves a request from one state to another, if it is still there and a restore did not lose what became of it.
     ///
     /// - Returns: whether it was.
@@ -97,8 +172,11 @@ struct RequestRow: Sendable {
     ) throws -> Bool {
         guard from.successors.contains(to) else { return false }
         try db.cachedStatement(
-            sql: "UPDATE requests SET state = ?, reason = coalesce(?, reason) WHERE id = ? AND state = ? AND lost = 0"
-        ).execute(arguments: [to.rawValue, reason, id, from.rawValue])
+            sql: """
+                UPDATE requests SET state = :to, reason = coalesce(:reason, reason)
+                WHERE id = :id AND state = :from AND lost = 0
+                """
+        ).execute(arguments: ["to": to.rawValue, "reason": reason, "id": id, "from": from.rawValue])
         return db.changesCount == 1
     }
 
@@ -107,43 +185,75 @@ struct RequestRow: Sendable {
         -> Bool
     {
         guard try Self.move(id, from: .pending, to: state, reason: reason, context.db) else { return false }
-        for population in populations {
-            try Ledger.giveBack(loss, population: population, researcher: researcher, in: context)
+        if let loss = charge.loss {
+            for population in populations {
+                try Ledger.giveBack(loss, population: population, researcher: researcher, in: context)
+            }
+        }
+        for asset in assets where charge.uses > 0 {
+            try UseLedger.giveBack(charge.uses, of: asset.dataset, engine: engine, by: researcher, in: context.db)
         }
         try context.journal(
             JournalEntry(
-                action: state == .denied ? .denied : .lapsed, actor: actor, time: context.now, dataset: body.dataset,
-                request: id, populations: populations, loss: loss, detail: reason))
+                action: state == .denied ? .denied : .lapsed, actor: actor, time: context.now, dataset: asked.dataset,
+                request: id, populations: populations, loss: charge.loss, uses: charge.uses, detail: reason))
         return true
     }
 
     /// Lapses what waited too long.
     static func lapseOld(in context: inout WriteContext) throws {
         let old = try String.fetchAll(
-            context.db.cachedStatement(sql: "SELECT id FROM requests WHERE state = 'pending' AND created < ?"),
-            arguments: [context.now - pendingLifetime])
-        for id in old {
-            _ = try find(id, context.db)?.giveBack(
-                as: .lapsed, by: "datasite", reason: "nobody decided within 30 days", in: &context)
-        }
+            context.db.cachedStatement(sql: "SELECT id FROM requests WHERE state = 'pending' AND created < :oldest"),
+            arguments: ["oldest": context.now - pendingLifetime])
+        try lapse(old, reason: "nobody decided within 30 days", in: &context)
     }
 
     /// Lapses everything that waits.
     static func lapseAll(reason: String, in context: inout WriteContext) throws {
-        for id in try String.fetchAll(context.db, sql: "SELECT id FROM requests WHERE state = 'pending'") {
-            _ = try find(id, context.db)?.giveBack(as: .lapsed, by: "datasite", reason: reason, in: &context)
-        }
+        let ids = try String.fetchAll(context.db, sql: "SELECT id FROM requests WHERE state = 'pending'")
+        try lapse(ids, reason: reason, in: &context)
     }
 
     /// Lapses what was asked of a version that is gone.
     static func lapse(version: String, in context: inout WriteContext) throws {
         let ids = try String.fetchAll(
             context.db,
-            sql: "SELECT id FROM requests WHERE state = 'pending' AND (version = ? OR second_version = ?)",
-            arguments: [version, version])
+            sql: """
+                SELECT id FROM requests WHERE state = 'pending'
+                    AND id IN (SELECT request FROM request_assets WHERE version = :version)
+                """,
+            arguments: ["version": version])
+        try lapse(ids, reason: "the dataset changed", in: &context)
+    }
+
+    private static func lapse(_ ids: [String], reason: String, in context: inout WriteContext) throws {
         for id in ids {
-            _ = try find(id, context.db)?.giveBack(
-                as: .lapsed, by: "datasite", reason: "the dataset changed", in: &context)
+            _ = try find(id, context.db)?.giveBack(as: .lapsed, by: "datasite", reason: reason, in: &context)
         }
+    }
+}
+
+/// A released answer and its receipt, as they are stored.
+struct AnswerRow: Codable, FetchableRecord, PersistableRecord, Sendable {
+    static let databaseTableName = "answers"
+
+    var request: String
+    var answer: Data
+    var receipt: Data
+
+    static func find(_ request: String, _ db: Database) throws -> AnswerRow? {
+        try AnswerRow.fetchOne(
+            db.cachedStatement(sql: "SELECT * FROM answers WHERE request = :request"), arguments: ["request": request])
+    }
+}
+
+/// A user as she is stored.
+enum UserRow {
+    /// Whether there is such a user, in that role and not revoked.
+    static func has(_ identity: Identity, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(
+                sql: "SELECT 1 FROM users WHERE name = :name AND role = :role AND revoked IS NULL"),
+            arguments: ["name": identity.name, "role": identity.role.rawValue]) ?? false
     }
 }

@@ -74,6 +74,9 @@ enum Restore {
             remarks.append("a population added since the backup is charged what was lost when it is added again")
         }
         try db.execute(sql: "UPDATE requests SET lost = 1 WHERE state = 'reserved'")
+        if try Catalogue.read(db).exhaustUses(in: db) {
+            remarks.append("how often datasets were used since the backup is not known: all uses are counted as spent")
+        }
         try db.execute(sql: "UPDATE populations SET released = 1")
         if let file { try Meta.set(db, "generation", max(file.generation, try Meta.integer(db, "generation"))) }
         return remarks
@@ -90,5 +93,22 @@ enum Restore {
         )
         for user in users { try Ledger.addResearcherSpending(db, population, user, loss) }
         try Ledger.addWindowSpending(db, population, loss, time: context.now)
+    }
+}
+
+extension Catalogue {
+    /// Counts every use that a policy still allows as spent; whether there was one.
+    fileprivate func exhaustUses(in db: Database) throws -> Bool {
+        var isChanged = false
+        for (name, entry) in datasets {
+            for (engine, rule) in entry.policy?.engines ?? [:] {
+                guard let limit = rule.uses else { continue }
+                let left = limit - (try UseLedger.spent(of: name, engine: engine, by: "", in: db).total)
+                guard left > 0 else { continue }
+                try UseLedger.add(left, of: name, engine: engine, by: Datasite.localOwner.name, in: db)
+                isChanged = true
+            }
+        }
+        return isChanged
     }
 }

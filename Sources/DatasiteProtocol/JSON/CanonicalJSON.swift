@@ -1,4 +1,4 @@
-/// JSON in the one form that is signed and hashed: RFC 8785 restricted to objects, strings and integers.
+/// JSON in the one form that is signed and hashed: RFC 8785 restricted to objects, lists, strings and integers.
 ///
 /// Keys are sorted, there is no white space, slashes are not escaped, and of the characters only `"`, `\` and the
 /// controls below U+0020 are. Doubles have no place here, since their text differs between languages; where one must
@@ -6,6 +6,7 @@
 public enum CanonicalJSON: Sendable, Hashable {
     case integer(Int64)
     case string(String)
+    case array([CanonicalJSON])
     case object([String: CanonicalJSON])
 
     /// The 16 lower-case hexadecimal digits of a double's IEEE 754 bits, most significant first.
@@ -27,6 +28,13 @@ public enum CanonicalJSON: Sendable, Hashable {
             output.append(contentsOf: String(value).utf8)
         case .string(let text):
             Self.write(text, to: &output)
+        case .array(let values):
+            output.append(UInt8(ascii: "["))
+            for (index, value) in values.enumerated() {
+                if index > 0 { output.append(UInt8(ascii: ",")) }
+                value.write(to: &output)
+            }
+            output.append(UInt8(ascii: "]"))
         case .object(let members):
             output.append(UInt8(ascii: "{"))
             let sorted = members.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }

@@ -69,6 +69,17 @@ public struct StrictObject {
         try required(optionalObject(key), key)
     }
 
+    /// The objects of a list.
+    public mutating func objects(_ key: String) throws(JSONError) -> [StrictObject] {
+        let value = try required(value(key), key)
+        guard case .array(let values) = value else { throw mismatch(key, "an array", value) }
+        var objects: [StrictObject] = []
+        for (index, value) in values.enumerated() {
+            objects.append(try StrictObject(value, path: "\(name(key))[\(index)]"))
+        }
+        return objects
+    }
+
     /// Refuses the keys that nothing took.
     public func finish() throws(JSONError) {
         guard let key = members.keys.min() else { return }

@@ -19,10 +19,13 @@ public struct AskRequest: Sendable, Hashable, Codable {
     public var selectionDelta: Double?
     public var groupsPerUnit: Int?
     public var rowsPerGroup: Int?
+    /// What the answer is for, at most 2,000 bytes: owners who decide read it, and a policy may want it.
+    public var purpose: String?
 
     public init(
         dataset: String, sql: String, epsilon: Double? = nil, rho: Double? = nil, error: ErrorTarget? = nil,
-        selectionDelta: Double? = nil, groupsPerUnit: Int? = nil, rowsPerGroup: Int? = nil
+        selectionDelta: Double? = nil, groupsPerUnit: Int? = nil, rowsPerGroup: Int? = nil,
+        purpose: String? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -32,6 +35,7 @@ public struct AskRequest: Sendable, Hashable, Codable {
         self.selectionDelta = selectionDelta
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
+        self.purpose = purpose
     }
 }
 
@@ -46,7 +50,8 @@ extension AskRequest {
             error: try Self.errorTarget(object.optionalObject("error")),
             selectionDelta: try object.optionalDouble("selectionDelta"),
             groupsPerUnit: try object.optionalInteger("groupsPerUnit").map { Int($0) },
-            rowsPerGroup: try object.optionalInteger("rowsPerGroup").map { Int($0) })
+            rowsPerGroup: try object.optionalInteger("rowsPerGroup").map { Int($0) },
+            purpose: try object.optionalString("purpose"))
         try object.finish()
         let budgets = [epsilon != nil, rho != nil, error != nil].count { $0 }
         guard budgets == 1 else {

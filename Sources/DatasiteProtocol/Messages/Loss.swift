@@ -1,6 +1,6 @@
 /// Privacy loss for people; the ledger's integers are exact, these are their decimal values.
 public struct Loss: Sendable, Hashable, Codable {
-    /// "pure" or "zcdp".
+    /// "pure" or "zcdp"; "uses" where nothing but uses is counted.
     public var kind: String
     /// Epsilon (pure).
     public var epsilon: Double?
@@ -11,10 +11,12 @@ public struct Loss: Sendable, Hashable, Codable {
     /// The epsilon that rho alone converts to at the policy's conversion delta (zcdp). Such epsilons do not add.
     public var epsilonAtDelta: Double?
     public var conversionDelta: Double?
+    /// How many uses are counted, where the work counts them.
+    public var uses: Int64?
 
     public init(
         kind: String, epsilon: Double? = nil, rho: Double? = nil, delta: Double? = nil, epsilonAtDelta: Double? = nil,
-        conversionDelta: Double? = nil
+        conversionDelta: Double? = nil, uses: Int64? = nil
     ) {
         self.kind = kind
         self.epsilon = epsilon
@@ -22,5 +24,6 @@ public struct Loss: Sendable, Hashable, Codable {
         self.delta = delta
         self.epsilonAtDelta = epsilonAtDelta
         self.conversionDelta = conversionDelta
+        self.uses = uses
     }
 }

@@ -2,7 +2,9 @@
 public struct RequestSummary: Sendable, Hashable, Codable {
     public var id: String
     public var researcher: String
+    /// The dataset that was asked.
     public var dataset: String
+    /// What was asked: a question's SQL, or other work in words.
     public var sql: String
     public var charge: Loss
     /// "pending", "reserved", "released", "denied", "lapsed", "refused".
@@ -12,10 +14,15 @@ public struct RequestSummary: Sendable, Hashable, Codable {
     public var reason: String?
     /// RFC 3339, UTC.
     public var created: String
+    /// The kind of work; nil from a server that knows one kind alone.
+    public var engine: String?
+    /// What the answer is for, in the asker's words.
+    public var purpose: String?
 
     public init(
         id: String, researcher: String, dataset: String, sql: String, charge: Loss, state: String,
-        approvals: [String], approvalsNeeded: Int, reason: String?, created: String
+        approvals: [String], approvalsNeeded: Int, reason: String?, created: String, engine: String? = nil,
+        purpose: String? = nil
     ) {
         self.id = id
         self.researcher = researcher
@@ -27,5 +34,7 @@ public struct RequestSummary: Sendable, Hashable, Codable {
         self.approvalsNeeded = approvalsNeeded
         self.reason = reason
         self.created = created
+        self.engine = engine
+        self.purpose = purpose
     }
 }

@@ -5,21 +5,16 @@ extension Receipt.Body {
     /// The bytes that are signed: a label that keeps a receipt's signature from meaning anything else, then the body
     /// in canonical form.
     public var signedBytes: [UInt8] {
-        Array("parley receipt v1\n".utf8) + canonical.bytes
+        Array("parley receipt v\(version)\n".utf8) + canonical.bytes
     }
 
     var canonical: CanonicalJSON {
-        .object([
+        var members: [String: CanonicalJSON] = [
             "version": .integer(Int64(version)),
             "site": .string(site),
             "publicKey": .string(publicKey),
             "request": .string(request),
             "requestDigest": .string(requestDigest),
-            "dataset": .string(dataset),
-            "datasetVersion": .string(datasetVersion),
-            "chargeKind": .string(chargeKind),
-            "chargeAmount": .integer(chargeAmount),
-            "chargeDelta": .integer(chargeDelta),
             "guarantees": .object([
                 "inputPrivacy": .string(guarantees.inputPrivacy),
                 "outputPrivacy": .string(guarantees.outputPrivacy),
@@ -32,7 +27,31 @@ extension Receipt.Body {
             "previousJournalHash": .string(previousJournalHash),
             "journalHash": .string(journalHash),
             "time": .string(time),
-        ])
+        ]
+        if version == 1 {
+            members["dataset"] = .string(dataset)
+            members["datasetVersion"] = .string(datasetVersion)
+            members["chargeKind"] = .string(charge.kind ?? "")
+            members["chargeAmount"] = .integer(charge.amount)
+            members["chargeDelta"] = .integer(charge.delta)
+        } else {
+            members["engine"] = .string(engine)
+            members["assets"] = .array(
+                assets.map { .object(["dataset": .string($0.dataset), "version": .string($0.version)]) })
+            members["charge"] = charge.canonical
+        }
+        return .object(members)
+    }
+}
+
+extension Receipt.Charge {
+    fileprivate var canonical: CanonicalJSON {
+        var members: [String: CanonicalJSON] = [:]
+        if let kind {
+            members = ["kind": .string(kind), "amount": .integer(amount), "delta": .integer(delta)]
+        }
+        if uses > 0 { members["uses"] = .integer(uses) }
+        return .object(members)
     }
 }
 

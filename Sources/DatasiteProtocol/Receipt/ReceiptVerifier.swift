@@ -25,7 +25,7 @@ public struct ReceiptVerifier: Sendable {
         _ receipt: Receipt, answer: [UInt8]? = nil, request: AskRequest? = nil
     ) throws(ReceiptError) {
         let body = receipt.body
-        guard body.version == 1 else { throw .unsupportedVersion(body.version) }
+        guard (1...Receipt.version).contains(body.version) else { throw .unsupportedVersion(body.version) }
         guard body.publicKey == publicKey else { throw .otherKey(expected: publicKey, found: body.publicKey) }
         guard let signature = Data(base64Encoded: receipt.signature), signature.count == 64 else {
             throw .malformedSignature

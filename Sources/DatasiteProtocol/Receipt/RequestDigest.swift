@@ -15,6 +15,7 @@ extension AskRequest {
         members["selectionDelta"] = selectionDelta.map(CanonicalJSON.bitPattern)
         members["groupsPerUnit"] = groupsPerUnit.map { .integer(Int64($0)) }
         members["rowsPerGroup"] = rowsPerGroup.map { .integer(Int64($0)) }
+        members["purpose"] = purpose.map(CanonicalJSON.string)
         return sha256Hex(Array("parley request v1\n".utf8) + CanonicalJSON.object(members).bytes)
     }
 }

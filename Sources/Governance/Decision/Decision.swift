@@ -14,6 +14,10 @@ public enum Decision: Sendable, Hashable {
 public enum Refusal: Sendable, Hashable {
     /// The policy names researchers, and she is not one of them.
     case researcherNotAllowed
+    /// The policy does not allow this kind of work.
+    case engineNotAllowed
+    /// The policy wants to know what the answer is for.
+    case purposeMissing
     /// The charge is in another unit of loss than the policy's.
     case otherKindOfLoss
     /// The charge exceeds what one question may cost.
@@ -29,16 +33,23 @@ extension Policy {
     /// reserves it: between the two another request may have spent it. What waits for approval counts in the windows in
     /// which it is approved, and not in those of now.
     ///
-    /// - Parameter isHeld: Whether it waits for an owner whatever this policy says.
+    /// - Parameters:
+    ///   - purpose: What the answer is for.
+    ///   - approval: Who decides on this kind of work; nil: as for the rest of the policy.
+    ///   - isHeld: Whether it waits for an owner whatever this policy says.
     public func decide(
-        researcher: String, charge: PrivacyLoss, spending: Spending, isHeld: Bool = false
+        researcher: String, charge: Charge, purpose: String? = nil, approval: Approval? = nil, spending: Spending,
+        isHeld: Bool = false
     ) -> Decision {
-        if let refusal = refuses(researcher: researcher, charge: charge) { return .refuse(refusal) }
+        if let refusal = refuses(researcher: researcher, charge: charge, purpose: purpose) { return .refuse(refusal) }
+        let approval = approval ?? self.approval
         let inWindows = isHeld || approval != .automatic ? Spending.nothing(self).windows : spending.windows
         let spent = [spending.total] + (perResearcher == nil ? [] : [spending.researcher]) + inWindows
-        for (limit, spent) in zip(limits(for: researcher), spent)
-        where !charge.fits(within: limit.limit, after: spent) {
-            return .refuse(.overBudget(scope: limit.scope, limit: limit.limit, spent: spent))
+        if let loss = charge.loss {
+            for (limit, spent) in zip(limits(for: researcher), spent)
+            where !loss.fits(within: limit.limit, after: spent) {
+                return .refuse(.overBudget(scope: limit.scope, limit: limit.limit, spent: spent))
+            }
         }
         switch approval {
         case .automatic: return .answer
@@ -46,15 +57,18 @@ extension Policy {
         }
     }
 
-    /// The reasons for refusal that no ledger enters: who asks, in which unit of loss, and the most and the least that one
-    /// question may cost.
-    public func refuses(researcher: String, charge: PrivacyLoss) -> Refusal? {
+    /// The reasons for refusal that no ledger enters: who asks, what for, in which unit of loss, and the most and the
+    /// least that one question may cost.
+    public func refuses(researcher: String, charge: Charge, purpose: String? = nil) -> Refusal? {
         if let researchers, !researchers.contains(researcher) { return .researcherNotAllowed }
-        guard charge.kind == regime.kind, charge.amount >= 0, charge.delta >= 0 else { return .otherKindOfLoss }
-        if let perQuestion, !charge.fits(within: perQuestion, after: .init(kind: charge.kind, amount: 0)) {
+        let saysNothing = purpose?.allSatisfy(\.isWhitespace) ?? true
+        if requiresPurpose, saysNothing { return .purposeMissing }
+        guard let loss = charge.loss else { return nil }
+        guard loss.kind == regime.kind, loss.amount >= 0, loss.delta >= 0 else { return .otherKindOfLoss }
+        if let perQuestion, !loss.fits(within: perQuestion, after: .init(kind: loss.kind, amount: 0)) {
             return .questionTooExpensive(limit: perQuestion)
         }
-        guard charge.amount >= leastCharge.amount else { return .questionTooCheap(least: leastCharge) }
+        guard loss.amount >= leastCharge.amount else { return .questionTooCheap(least: leastCharge) }
         return nil
     }
 }

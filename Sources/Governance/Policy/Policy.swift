@@ -21,6 +21,10 @@ public struct Policy: Sendable, Hashable {
     public var approval: Approval
     /// Who may ask; nil: every researcher of the site.
     public var researchers: Set<String>?
+    /// The kinds of work that are allowed, each with its rule; nil: those that are allowed unless a policy says otherwise.
+    public var engines: [EngineName: EngineRule]?
+    /// Whether each request must say what its answer is for.
+    public var requiresPurpose: Bool
 
     /// A limit of loss within a time.
     public struct Window: Sendable, Hashable {
@@ -49,7 +53,8 @@ public struct Policy: Sendable, Hashable {
         regime: LossRegime, total: PrivacyLoss, perResearcher: PrivacyLoss? = nil, windows: [Window] = [],
         perQuestion: PrivacyLoss? = nil, leastShare: Int64 = Self.usualLeastShare,
         allowedAggregates: Set<AggregateFunction> = Set(AggregateFunction.allCases),
-        approval: Approval = .automatic, researchers: Set<String>? = nil
+        approval: Approval = .automatic, researchers: Set<String>? = nil, engines: [EngineName: EngineRule]? = nil,
+        requiresPurpose: Bool = false
     ) {
         self.regime = regime
         self.total = total
@@ -60,5 +65,7 @@ public struct Policy: Sendable, Hashable {
         self.allowedAggregates = allowedAggregates
         self.approval = approval
         self.researchers = researchers
+        self.engines = engines
+        self.requiresPurpose = requiresPurpose
     }
 }

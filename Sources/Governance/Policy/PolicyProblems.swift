@@ -31,12 +31,27 @@ extension Policy {
         for window in windows where !window.limit.isLimit(of: regime.kind) {
             refuse("windows", "a limit must be above 0")
         }
+        if engines?.isEmpty == true { refuse("engines", "allow at least one kind of work") }
         if allowedAggregates.isEmpty { refuse("aggregates", "allow at least one") }
         if case .owners(let count) = approval, !(1...100).contains(count) {
             refuse("approval.owners", "must be between 1 and 100")
         }
+        for (name, rule) in engines ?? [:] {
+            let path = "engines.\(name.rawValue)"
+            if case .owners(let count) = rule.approval, !(1...100).contains(count) {
+                refuse("\(path).approval.owners", "must be between 1 and 100")
+            }
+            for (key, uses) in [("uses", rule.uses), ("uses-per-researcher", rule.usesPerResearcher)] {
+                if let uses, !(1...Self.largestUses).contains(uses) {
+                    refuse("\(path).\(key)", "must be between 1 and \(Self.largestUses)")
+                }
+            }
+        }
         return found
     }
+
+    /// The most uses that a policy may allow.
+    public static let largestUses: Int64 = 1 << 40
 
     /// Whether a population's ledger can be carried on under another policy: the unit of loss and delta are fixed once
     /// and for all after the first release (docs/privacy.md, rules 6 and 9).

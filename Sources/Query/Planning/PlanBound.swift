@@ -11,6 +11,15 @@ public struct PlanBound: Sendable, Hashable {
     /// What the question's operations cost, by its parts.
     public let shares: [WorkBound.Share]
 
+    /// A bound that another engine than SQL's states.
+    ///
+    /// - Parameter memory: In bytes.
+    public init(work: Work, memory: Double) {
+        self.work = work
+        self.memory = memory
+        shares = []
+    }
+
     init(_ specification: AggregationSpecification, _ output: OutputPlan, _ question: BoundQuestion) {
         let scan = WorkBound(specification, Self.shape(question.scope))
         let listed = Self.listed(scan.groups, output, rows: Double(Planner.capacity(question.scope.datasets)))

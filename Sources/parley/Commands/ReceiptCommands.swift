@@ -87,7 +87,11 @@ struct ReceiptCommand: AsyncParsableCommand {
             let body = receipt.body
             let rows = [
                 ["datasite", body.site], ["request", body.request], ["time", body.time],
-                ["dataset", "\(body.dataset), version \(body.datasetVersion)"], ["charged", receipt.chargeText],
+                ["kind of work", body.engine],
+                [
+                    "dataset",
+                    body.assets.map { "\($0.dataset), version \($0.version)" }.joined(separator: "; "),
+                ], ["charged", receipt.chargeText],
                 ["journal", "entry \(body.journalIndex), \(body.journalHash)"],
                 ["input privacy", body.guarantees.inputPrivacy], ["output privacy", body.guarantees.outputPrivacy],
                 ["input verification", body.guarantees.inputVerification],
@@ -102,9 +106,12 @@ struct ReceiptCommand: AsyncParsableCommand {
 extension Receipt {
     /// The ledger's integers as decimals.
     var chargeText: String {
-        let amount = NumberText.significant(Double(body.chargeAmount) * 1e-12)
-        let delta = Double(body.chargeDelta) * 1e-18
+        let charge = body.charge
+        let uses = charge.uses > 0 ? "\(charge.uses) use\(charge.uses == 1 ? "" : "s")" : nil
+        guard let kind = charge.kind else { return uses ?? "nothing" }
+        let amount = NumberText.significant(Double(charge.amount) * 1e-12)
+        let delta = Double(charge.delta) * 1e-18
         let selection = delta > 0 ? ", δ \(NumberText.significant(delta, digits: 3))" : ""
-        return (body.chargeKind == "pure" ? "ε " : "ρ ") + amount + selection
+        return [(kind == "pure" ? "ε " : "ρ ") + amount + selection, uses].compactMap(\.self).joined(separator: ", ")
     }
 }

@@ -20,11 +20,25 @@ struct KeptReceipts {
         var answer: [UInt8]
     }
 
-    private struct Stored: Codable {
-        var url: String
-        var receipt: Receipt
-        /// The answer's exact bytes, base64: the receipt's digest is over these.
-        var answer: Data
+    /// As a file: the receipt is the object that was signed, whatever its version; the answer's exact bytes, over which the
+    /// receipt's digest is, are base64.
+    private static func encode(_ entry: Entry) throws -> [UInt8] {
+        let receipt = try JSONSerialization.jsonObject(with: Data(entry.receipt.encoded))
+        return Array(
+            try JSONSerialization.data(withJSONObject: [
+                "url": entry.url, "receipt": receipt, "answer": Data(entry.answer).base64EncodedString(),
+            ]))
+    }
+
+    /// nil if it is none.
+    private static func decode(_ bytes: [UInt8]) -> Entry? {
+        guard let stored = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any],
+            let url = stored["url"] as? String, let object = stored["receipt"],
+            let answer = (stored["answer"] as? String).flatMap({ Data(base64Encoded: $0) }),
+            let signed = try? JSONSerialization.data(withJSONObject: object),
+            let receipt = try? Receipt(decoding: Array(signed))
+        else { return nil }
+        return Entry(url: url, receipt: receipt, answer: Array(answer))
     }
 
     let folder: String
@@ -49,19 +63,15 @@ struct KeptReceipts {
 
     func keep(_ entry: Entry) throws(Failure) {
         try PrivateFile.makeFolder(folder)
-        let stored = Stored(url: entry.url, receipt: entry.receipt, answer: Data(entry.answer))
-        guard let bytes = try? JSONEncoder().encode(stored) else { throw Failure("Cannot encode the receipt.") }
-        try PrivateFile.write(Array(bytes), to: "\(folder)/\(fileName(entry.receipt)).json")
+        guard let bytes = try? Self.encode(entry) else { throw Failure("Cannot encode the receipt.") }
+        try PrivateFile.write(bytes, to: "\(folder)/\(fileName(entry.receipt)).json")
     }
 
     /// All of them, by time. What cannot be read is passed over: a damaged file must not hide the others.
     func all() -> [Entry] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         let entries = names.filter { $0.hasSuffix(".json") }.compactMap { name -> Entry? in
-            guard let bytes = try? PrivateFile.read("\(folder)/\(name)"),
-                let stored = try? JSONDecoder().decode(Stored.self, from: Data(bytes))
-            else { return nil }
-            return Entry(url: stored.url, receipt: stored.receipt, answer: Array(stored.answer))
+            (try? PrivateFile.read("\(folder)/\(name)")).flatMap(Self.decode)
         }
         return entries.sorted {
             ($0.receipt.body.time, $0.receipt.body.journalIndex) < ($1.receipt.body.time, $1.receipt.body.journalIndex)

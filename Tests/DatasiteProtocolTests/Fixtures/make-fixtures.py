@@ -48,13 +48,26 @@ body = {
     "previousJournalHash": hashlib.sha256(b"previous").hexdigest(),
     "journalHash": hashlib.sha256(b"journal").hexdigest(), "time": "2026-11-21T09:30:00Z",
 }
-with tempfile.TemporaryDirectory() as folder:
-    key, message = pathlib.Path(folder, "key.der"), pathlib.Path(folder, "message")
-    key.write_bytes(bytes.fromhex("302e020100300506032b657004220420") + seed)
-    message.write_bytes(b"parley receipt v1\n" + canonical(body))
-    signature = subprocess.run(
-        ["openssl", "pkeyutl", "-sign", "-inkey", key, "-keyform", "DER", "-rawin", "-in", message],
-        check=True, capture_output=True).stdout
+second = {key: value for key, value in body.items() if not key.startswith(("charge", "dataset"))}
+second.update({
+    "version": 2, "engine": "questions",
+    "assets": [{"dataset": "randhie", "version": "7QJ3vY0kq1s"}, {"dataset": "stays", "version": "Zx81bQ"}],
+    "charge": {"kind": "zcdp", "amount": 7400000000, "delta": 0, "uses": 3},
+})
+
+
+def signed(body):
+    with tempfile.TemporaryDirectory() as folder:
+        key, message = pathlib.Path(folder, "key.der"), pathlib.Path(folder, "message")
+        key.write_bytes(bytes.fromhex("302e020100300506032b657004220420") + seed)
+        message.write_bytes(b"parley receipt v%d\n" % body["version"] + canonical(body))
+        signature = subprocess.run(
+            ["openssl", "pkeyutl", "-sign", "-inkey", key, "-keyform", "DER", "-rawin", "-in", message],
+            check=True, capture_output=True).stdout
+    return canonical({"body": body, "signature": base64.b64encode(signature).decode()})
+
+
 (here / "request.json").write_bytes(canonical(request))
 (here / "answer.json").write_bytes(answer)
-(here / "receipt.json").write_bytes(canonical({"body": body, "signature": base64.b64encode(signature).decode()}))
+(here / "receipt.json").write_bytes(signed(body))
+(here / "receipt-2.json").write_bytes(signed(second))

@@ -28,7 +28,7 @@ enum PolicyReader {
     static func policy(_ value: YAMLValue) throws -> Policy {
         let keys = try value.mapping([
             "loss", "delta", "total", "per-researcher", "per-question", "least-share", "windows", "aggregates",
-            "approval", "researchers",
+            "approval", "researchers", "engines", "purpose",
         ])
         guard let lossKey = keys["loss"] else {
             throw value.problem("the key `loss` is missing", hint: "say `loss: zcdp` or `loss: pure`")
@@ -51,6 +51,8 @@ enum PolicyReader {
         if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
         if let approval = keys["approval"] { policy.approval = try self.approval(approval) }
         policy.researchers = try keys["researchers"].flatMap(researchers)
+        policy.engines = try keys["engines"].map(engines)
+        policy.requiresPurpose = try keys["purpose"].map(purpose) ?? false
         return policy
     }
 
@@ -107,6 +109,30 @@ enum PolicyReader {
         case "automatic": return .automatic
         case "owner": return .owners(1)
         default: throw value.problem("expected automatic, owner, or {owners: N}")
+        }
+    }
+
+    /// `{questions: {}, predictions: {approval: owner, uses: 1000, uses-per-researcher: 100}}`.
+    private static func engines(_ value: YAMLValue) throws -> [EngineName: EngineRule] {
+        var rules: [EngineName: EngineRule] = [:]
+        for (name, rule) in try value.members("the kinds of work that are allowed, each with its rule") {
+            guard name.wholeMatch(of: #/[a-z][a-z0-9-]{0,63}/#) != nil else {
+                throw rule.problem("the name of a kind of work has small letters, digits and hyphens")
+            }
+            let keys = try rule.mapping(["approval", "uses", "uses-per-researcher"])
+            rules[EngineName(rawValue: name)] = EngineRule(
+                approval: try keys["approval"].map(approval),
+                uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
+                usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) })
+        }
+        return rules
+    }
+
+    private static func purpose(_ value: YAMLValue) throws -> Bool {
+        switch try value.text("required or optional") {
+        case "required": return true
+        case "optional": return false
+        default: throw value.problem("expected required or optional")
         }
     }
 

@@ -151,6 +151,17 @@ struct YAMLValue {
         return values
     }
 
+    /// A mapping's values by keys that are not known beforehand, in the order of the text.
+    func members(_ expected: String) throws -> [(key: String, value: YAMLValue)] {
+        guard case .mapping(let mapping) = node else { throw problem("expected a mapping: \(expected)") }
+        return try mapping.map { keyNode, value in
+            guard case .scalar(let scalar) = keyNode else {
+                throw YAMLValue(node: keyNode, path: path).problem("a key must be a word")
+            }
+            return (scalar.string, YAMLValue(node: value, path: "\(path).\(scalar.string)"))
+        }
+    }
+
     private static func list(_ keys: Set<String>) -> String { keys.sorted().joined(separator: ", ") }
 
     func sequence() throws -> [YAMLValue] {

@@ -42,27 +42,4 @@ enum AnswerEncoding {
         if value.isNaN { return .null }
         return value.isFinite ? .real(value) : .text(value < 0 ? "-Infinity" : "Infinity")
     }
-
-    /// What was done for each part of structured transparency, and by what parameters: from plan and policy alone.
-    static func guarantees(
-        _ loss: PrivacyLoss, regime: LossRegime, unit: [String], approvals: [String]
-    ) -> Guarantees {
-        let measure =
-            switch loss.kind {
-            case .pure: "\(LossWords.text(loss)), pure differential privacy"
-            case .zeroConcentrated:
-                "\(LossWords.text(loss)), zero-concentrated differential privacy (conversion at delta "
-                    + "\(LossWords.number(regime.conversionDelta)))"
-            }
-        let flow =
-            approvals.isEmpty
-            ? "answered automatically within the owner's policy and budget"
-            : "approved by \(approvals.joined(separator: ", "))"
-        return Guarantees(
-            inputPrivacy: "the rows stayed on the datasite and were read by its own process only",
-            outputPrivacy: "\(measure), for one unit added or removed: \(unit.joined(separator: "; "))",
-            inputVerification: "contributions were bounded and values clipped; that the rows are true is not verified",
-            outputVerification: "signed by the datasite, journaled in a hash chain; the computation is not proved",
-            flowGovernance: flow)
-    }
 }

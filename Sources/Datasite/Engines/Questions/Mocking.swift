@@ -13,23 +13,23 @@ extension Datasite {
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
             try await planners.run {
-                try reportingProblems { try self.mockAnswer(self.planned(request, in: catalogue)) }
+                try reportingProblems { try self.mockAnswer(self.question(request, in: catalogue)) }
             }
         }
     }
 
-    private func mockAnswer(_ planned: PlannedRequest) throws -> [UInt8] {
-        let tables = try planned.entries.map(mockTable)
-        let rows = planned.plan.rowsPerUnit
-        let source: RowSource =
-            tables.count == 2
-            ? .join(tables[0], tables[1], leftRows: rows[0], rightRows: rows[1]) : .table(tables[0])
-        let lookups = try planned.lookups.map(lookupTable)
+    private func mockAnswer(_ question: PlannedQuestion) throws -> [UInt8] {
+        let (planned, work) = (question.planned, question.work)
+        let source = try work.source { name in
+            try work.assets.first { $0.manifest.name == name }.map(mockTable)
+        }
+        guard let source else { throw Problem.unavailable("there are no mock rows") }
+        let lookups = try work.assets.filter(\.isLookup).map(lookupTable)
         var randomness = SecureRandom()
-        let noisy = planned.plan.measure(source, lookups: lookups, using: &randomness).answer
+        let noisy = work.plan.measure(source, lookups: lookups, using: &randomness).answer
         let answer = Answer(
-            request: "mock", dataset: planned.request.dataset, version: planned.asked.version, sql: planned.request.sql,
-            charge: LossWords.wire(planned.charge, conversionDelta: planned.regime.conversionDelta),
+            request: "mock", dataset: work.request.dataset, version: work.asked.version, sql: work.request.sql,
+            charge: planned.charge.wire(conversionDelta: planned.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: AnswerEncoding.rows(noisy),
             notes: planned.entries.map(Self.mockNote) + noisy.notes,
             guarantees: Guarantees(

@@ -1,0 +1,7 @@
+extension EngineTable {
+    /// Every kind of work that a datasite does: a folder beside this file, and a line here.
+    static let standard = EngineTable([
+        QuestionWork.self,
+        SynthesisWork.self,
+    ])
+}

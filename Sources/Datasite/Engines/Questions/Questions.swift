@@ -1,0 +1,109 @@
+public import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import Governance
+import Query
+import Tables
+
+/// A question with its plan, where more is asked of it than the pipeline does: a preview, a mock answer.
+struct PlannedQuestion: Sendable {
+    let planned: PlannedWork
+    let work: QuestionWork
+    let purpose: String?
+}
+
+extension Datasite {
+    /// What a question would cost and how precise it would be: from its plan; nothing is spent and no row is read.
+    public func preview(_ request: AskRequest, as identity: Identity) async throws -> Preview {
+        try requireSound()
+        let catalogue = try catalogue()
+        return try await engines.admitting(identity.name) {
+            try await planners.run {
+                try reportingProblems { try self.preview(self.question(request, in: catalogue), as: identity) }
+            }
+        }
+    }
+
+    private func preview(_ question: PlannedQuestion, as identity: Identity) throws -> Preview {
+        let (planned, plan) = (question.planned, question.work.plan)
+        let now = clock.now()
+        let state = try read { db in
+            try planned.entries.map { entry -> (Policy, Spending) in
+                guard let policy = entry.policy, let population = try PopulationRow.named(entry.manifest.population, db)
+                else { throw Problem.unavailable("the dataset has no ledger") }
+                return (
+                    policy,
+                    try Ledger.spending(population, researcher: identity.name, policy: policy, now: now, db)
+                )
+            }
+        }
+        let researcher = Identity(name: identity.name, role: .researcher)
+        let approvals = planned.approvals(isHeld: try mustWait(planned, researcher))
+        let refusal =
+            planned.refusal(researcher: identity.name, purpose: question.purpose)
+            ?? state.lazy.compactMap { policy, spending -> Refusal? in
+                let decision = policy.decide(
+                    researcher: identity.name, charge: planned.charge, purpose: question.purpose,
+                    approval: policy.approval(of: QuestionWork.engine), spending: spending, isHeld: approvals > 0)
+                if case .refuse(let refusal) = decision { return refusal }
+                return nil
+            }.first
+        let available = state.flatMap { policy, spending in
+            let spent = [spending.total] + (policy.perResearcher == nil ? [] : [spending.researcher]) + spending.windows
+            return zip(policy.limits(for: identity.name), spent).map { $0.limit.left(after: $1) }
+        }
+        let conversion = planned.conversionDelta
+        return Preview(
+            dataset: question.work.request.dataset, sql: question.work.request.sql,
+            charge: planned.charge.wire(conversionDelta: conversion),
+            available: LossWords.wire(
+                available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
+            decision: Self.words(refusal, planned, approvals: approvals),
+            columns: plan.columns.map(Self.column), groups: plan.groups, notes: plan.notes + waitNote(planned))
+    }
+
+    private static func words(_ refusal: Refusal?, _ planned: PlannedWork, approvals: Int) -> String {
+        if let refusal { return "would be refused: \(RefusalWords.problem(refusal, planned).detail)" }
+        return approvals == 0
+            ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
+    }
+
+    /// How long a dear answer takes: the same for every table under these manifests.
+    private func waitNote(_ planned: PlannedWork) -> [String] {
+        let length = slot(limits, planned.work.bound).length
+        guard length >= .seconds(1) else { return [] }
+        return [
+            "The answer leaves after \(LossWords.number((length / .milliseconds(100)).rounded() / 10)) s: 4 to 5 times the most "
+                + "that the question can take on the declared capacity. Declared bounds and domains of keys, and shorter "
+                + "texts, make it less."
+        ]
+    }
+
+    private static func column(_ column: PlannedColumn) -> Preview.Column {
+        Preview.Column(
+            name: column.name, type: column.type.rawValue, isKey: column.isKey, mechanism: column.mechanism,
+            standardDeviation: column.standardDeviation, expectedError: column.expectedError)
+    }
+
+    /// Asks: plans, reserves durably, computes, stores, and gives the stored bytes at the end of their time slot.
+    ///
+    /// With an idempotency key a repeated call gives the stored answer, and completes at most once, under the same
+    /// charge, what a crash cut short (docs/privacy.md, rule 8). A caller who goes away stops nothing.
+    public func ask(
+        _ request: AskRequest, as identity: Identity, idempotencyKey: String? = nil
+    ) async throws -> AskResult {
+        try await submit(
+            Submission(
+                engine: QuestionWork.self, body: try QuestionWork.body(request), purpose: request.purpose,
+                key: idempotencyKey),
+            as: identity)
+    }
+
+    /// Plans a question, and refuses what this site does not compute.
+    func question(_ request: AskRequest, in catalogue: Catalogue) throws -> PlannedQuestion {
+        let planned = try planned(
+            QuestionWork.self, QuestionWork.body(request), in: catalogue, isLimited: true)
+        guard let work = planned.work as? QuestionWork else { throw Problem.unavailable("the plan is no question's") }
+        return PlannedQuestion(planned: planned, work: work, purpose: request.purpose)
+    }
+}

@@ -1,0 +1,138 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Query
+import Secrets
+import SyntheticData
+import Tables
+
+/// A synthetic table: planned from manifest and budget alone, made from noisy marginals; mock answers come from it.
+struct SynthesisWork: EngineWork {
+    static let engine: EngineName = "synthetic-tables"
+    static let noun = "the synthetic table"
+    static let roles: Set<Role> = [.owner]
+    static let isAllowedUnlessSaid = true
+
+    let request: SynthesisRequest
+    let entry: Catalogue.Entry
+    let synthesis: SyntheticData
+    let loss: PrivacyLoss
+
+    var assets: [Catalogue.Entry] { [entry] }
+    var charge: Charge { Charge(loss: loss) }
+
+    init(body: [UInt8], in knowledge: PublicKnowledge) throws {
+        let request = try JSONDecoder().decode(SynthesisRequest.self, from: Data(body))
+        let catalogue = knowledge.catalogue
+        guard let entry = catalogue.datasets[request.dataset] else { throw catalogue.absent(request.dataset) }
+        guard let policy = entry.policy, entry.population != nil, !entry.isLookup else {
+            throw Problem.invalidRequest("\(request.dataset) is a public lookup table: it needs no synthetic one")
+        }
+        loss = try Self.charge(request, policy)
+        let manifest = entry.manifest
+        do throws(SyntheticDataError) {
+            synthesis = try SyntheticData(
+                schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
+                options: .init(
+                    rows: request.rows, rowsPerUnit: request.rowsPerUnit, columns: request.columns.map(Set.init)))
+            try synthesis.check(budget: loss)
+        } catch {
+            throw Problem.invalidRequest("\(error)")
+        }
+        self.request = request
+        self.entry = entry
+    }
+
+    /// Under zCDP an epsilon means the largest rho that converts to at most it (docs/privacy.md, rule 6).
+    private static func charge(_ request: SynthesisRequest, _ policy: Policy) throws -> PrivacyLoss {
+        let isPure = policy.regime.kind == .pure
+        do throws(MechanismError) {
+            switch (request.epsilon, request.rho) {
+            case (.some(let epsilon), nil) where epsilon > 0 && epsilon.isFinite:
+                return isPure
+                    ? try PrivacyLoss(roundingDownEpsilon: epsilon)
+                    : try PrivacyLoss(
+                        roundingDownRho: Conversion.rho(epsilon: epsilon, delta: policy.regime.conversionDelta))
+            case (nil, .some(let rho)) where !isPure && rho > 0 && rho.isFinite:
+                return try PrivacyLoss(roundingDownRho: rho)
+            default: break
+            }
+        } catch {
+            throw Problem.invalidRequest("\(error)")
+        }
+        throw Problem.invalidRequest(
+            isPure ? "give an epsilon above 0" : "give exactly one of epsilon and rho, above 0")
+    }
+
+    /// Ample for two scans that count every pair of columns of the declared capacity, and for fitting the model, which
+    /// takes less than a second: how long exactly follows from noisy numbers.
+    var bound: PlanBound {
+        let columns = Double(entry.manifest.schema.columns.count)
+        let rows = Double(min(entry.manifest.capacityRows, 1 << 32))
+        let pairs = min(columns * columns, 16_384)
+        let marginals: Double = pairs * Double(SyntheticData.Limits.cellsPerColumn)
+        let work = Work([.scan: 2_800, .probe: rows * columns, .step: rows * pairs])
+        return PlanBound(work: work, memory: 8 * marginals + 4 * rows)
+    }
+
+    static func words(_ body: [UInt8]) -> String {
+        (try? JSONDecoder().decode(SynthesisRequest.self, from: Data(body)))?.words ?? ""
+    }
+
+    func run(
+        _ grant: borrowing Grant<SynthesisWork>, using randomness: inout SecureRandom
+    ) -> Measured<SyntheticTable, SecureRandom>? {
+        guard case .table(let table) = grant.tables[0] else { return nil }
+        // What it could refuse was checked when it was planned.
+        return try? synthesis.measure(from: table, budget: loss, using: &randomness)
+    }
+
+    func document(_ release: Release<SyntheticTable>, _ terms: ReleaseTerms) throws -> [UInt8] {
+        var notes = ["A synthetic table: drawn from a model of noisy counts; no row is anybody's."]
+        let pairs = release.answer.pairs.map { $0.joined(separator: " with ") }
+        notes.append(
+            pairs.isEmpty
+                ? "Columns are independent of each other."
+                : "Dependences come from these pairs of columns alone: \(pairs.joined(separator: ", ")).")
+        let madeUp = release.answer.leftOut.map { "\($0.name): \($0.reason)" }
+        if !madeUp.isEmpty { notes.append("Made up from the manifest alone: \(madeUp.joined(separator: "; ")).") }
+        let answer = Answer(
+            request: release.request, dataset: request.dataset, version: entry.version, sql: request.words,
+            charge: terms.charge,
+            columns: entry.manifest.schema.columns.map {
+                Answer.Column(name: $0.name, type: $0.type.rawValue, isKey: true)
+            },
+            rows: rows(release).map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
+            guarantees: terms.guarantees, mock: false, nonce: Nonce.new())
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(
+            try encoder.encode(SyntheticDocument(answer: answer, pairs: release.answer.pairs, madeUp: madeUp)))
+    }
+
+    /// Mock answers come from it now.
+    func record(_ release: Release<SyntheticTable>, in context: inout WriteContext) throws {
+        let preview = rows(release).prefix(SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) }
+        try context.db.execute(
+            sql: "INSERT OR REPLACE INTO synthetic VALUES (:version, :request, :preview)",
+            arguments: [
+                "version": entry.version, "request": release.request,
+                "preview": String(decoding: try JSONEncoder().encode(Array(preview)), as: UTF8.self),
+            ])
+        try Meta.catalogueChanged(context.db)
+    }
+
+    /// The rows, with what was left out made up from the manifest, as mock rows otherwise are.
+    private func rows(_ release: Release<SyntheticTable>) -> [[Value]] {
+        var rows = release.answer.rows
+        let names = Set(release.answer.leftOut.map(\.name))
+        let columns = entry.manifest.schema.columns.indices.filter {
+            names.contains(entry.manifest.schema.columns[$0].name)
+        }
+        MockData(entry.manifest).fill(columns, of: &rows)
+        return rows
+    }
+
+}

@@ -1,0 +1,149 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Governance
+import Query
+import Secrets
+import Tables
+
+/// A kind of work that is asked of a datasite: a question, a synthetic table. Each kind is an engine: one folder under
+/// `Engines`, whose conforming type stands in ``EngineTable/standard``; nothing else names it.
+///
+/// What a value of it holds follows from the request and from public knowledge alone, so that its charge, its time and its
+/// memory do too (docs/privacy.md, rules 2, 5 and 26). Private rows are met in ``run(_:using:)`` alone.
+protocol EngineWork: Sendable {
+    /// What is computed: already private.
+    associatedtype Product: Sendable
+
+    /// The engine's name, in stored requests, policies and receipts: never changed.
+    static var engine: EngineName { get }
+    /// What is asked for, in errors: "the question".
+    static var noun: String { get }
+    /// Who may ask for it. What an owner asks for is bounded by the population's total alone; she need not approve it, and
+    /// no policy of hers forbids it.
+    static var roles: Set<Role> { get }
+    /// Whether a policy that names no engines allows it.
+    static var isAllowedUnlessSaid: Bool { get }
+
+    /// Plans a request.
+    ///
+    /// - Parameter body: The engine's own form of the request: strict, and the same bytes for the same request.
+    /// - Throws: A `Problem` that says what is wrong, and where.
+    init(body: [UInt8], in knowledge: PublicKnowledge) throws
+
+    /// The datasets that it reads: first the private ones, the one that was asked foremost, then public lookup tables.
+    var assets: [Catalogue.Entry] { get }
+    /// What it costs.
+    var charge: Charge { get }
+    /// The most work and memory that it takes, whatever the rows hold.
+    var bound: PlanBound { get }
+
+    /// The request in words, for lists and the journal: from its body alone.
+    static func words(_ body: [UInt8]) -> String
+    /// What a receipt says was asked: SHA-256, hex.
+    ///
+    /// - Parameter version: Of the dataset that was asked.
+    static func digest(_ body: [UInt8], version: String) -> String
+
+    /// Computes on the private rows. It cannot throw, since an error would be an output that depends on rows: nil is a
+    /// fault of the machine, told at the end of the time slot in one public word, and the charge stays.
+    func run(_ grant: borrowing Grant<Self>, using randomness: inout SecureRandom) -> Measured<Product, SecureRandom>?
+    /// What is stored, hashed and sent, from the release alone.
+    func document(_ release: Release<Product>, _ terms: ReleaseTerms) throws -> [UInt8]
+    /// What the engine records beside the release, in its transaction.
+    func record(_ release: Release<Product>, in context: inout WriteContext) throws
+}
+
+extension EngineWork {
+    /// SHA-256 of the label "parley request v2\n" and the canonical JSON of engine, version and body.
+    static func digest(_ body: [UInt8], version: String) -> String {
+        let members: [String: CanonicalJSON] = [
+            "engine": .string(engine.rawValue), "version": .string(version),
+            "body": .string(String(decoding: body, as: UTF8.self)),
+        ]
+        return sha256Hex(Array("parley request v2\n".utf8) + CanonicalJSON.object(members).bytes)
+    }
+
+    func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
+}
+
+/// What a plan may know: nothing of private rows.
+struct PublicKnowledge: Sendable {
+    let catalogue: Catalogue
+    /// The number of rows of a public lookup table.
+    var lookupRows: @Sendable (Catalogue.Entry) throws -> Int = { $0.manifest.capacityRows }
+}
+
+/// What a document says beside its product: from plan, policy and approvals.
+struct ReleaseTerms: Sendable {
+    let charge: Loss
+    let guarantees: Guarantees
+}
+
+/// The engines of a datasite, by name.
+struct EngineTable: Sendable {
+    private let engines: [EngineName: any EngineWork.Type]
+
+    init(_ engines: [any EngineWork.Type]) {
+        self.engines = Dictionary(engines.map { ($0.engine, $0) }, uniquingKeysWith: { first, _ in first })
+    }
+
+    var names: [EngineName] { engines.keys.sorted { $0.rawValue < $1.rawValue } }
+
+    /// - Throws: A `Problem`: of an engine that a later version had, or that there never was.
+    func engine(_ name: EngineName) throws -> any EngineWork.Type {
+        guard let engine = engines[name] else {
+            throw Problem.invalidRequest(
+                "this datasite has no engine \(DisplayedName.of(name.rawValue))",
+                hint: "it has \(names.map(\.rawValue).joined(separator: ", "))")
+        }
+        return engine
+    }
+}
+
+/// Work with what the pipeline keeps beside it.
+struct PlannedWork: Sendable {
+    let work: any EngineWork
+    /// The engine's own form of the request.
+    let body: [UInt8]
+    /// The catalogue's version that it was planned on.
+    let catalogueVersion: Int64
+    let digest: String
+
+    init(_ engine: any EngineWork.Type, body: [UInt8], in knowledge: PublicKnowledge) throws {
+        work = try engine.init(body: body, in: knowledge)
+        self.body = body
+        catalogueVersion = knowledge.catalogue.version
+        guard let asked = work.assets.first(where: { $0.policy != nil }) else {
+            throw Problem.unavailable("the request reads no private dataset")
+        }
+        self.asked = asked
+        digest = engine.digest(body, version: asked.version)
+        let kind = asked.policy?.regime.kind
+        if let loss = work.charge.loss, loss.kind != kind || loss.amount < 0 || loss.delta < 0 {
+            throw Problem.unavailable("the plan's charge is not in the policy's unit of loss")
+        }
+        guard !work.charge.isNothing else { throw Problem.unavailable("the plan has no charge") }
+    }
+
+    /// The dataset that was asked.
+    let asked: Catalogue.Entry
+    var engine: any EngineWork.Type { type(of: work) }
+    var charge: Charge { work.charge }
+    var words: String { engine.words(body) }
+    /// The private datasets that it reads.
+    var entries: [Catalogue.Entry] { work.assets.filter { $0.policy != nil } }
+    var policies: [Policy] { work.assets.compactMap(\.policy) }
+    var conversionDelta: Double { asked.policy?.regime.conversionDelta ?? 0 }
+
+    /// The populations whose ledgers it draws on, once each.
+    var populations: [Int64] {
+        entries.compactMap(\.population).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+    }
+
+    /// The largest number of owners that a dataset's policy asks for; one where it waits whatever they say.
+    func approvals(isHeld: Bool) -> Int {
+        policies.map { policy in
+            if case .owners(let count) = policy.approval(of: type(of: work).engine) { count } else { 0 }
+        }.reduce(isHeld ? 1 : 0, max)
+    }
+}
