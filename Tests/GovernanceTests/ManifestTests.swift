@@ -73,19 +73,4 @@ struct ManifestTests {
         manifest.lookupKey = 9
         #expect(manifest.problems().map(\.path) == ["key"])
     }
-
-    @Test("Limits count as alike whatever the order of the windows, and not where one number differs")
-    func limitsAlike() {
-        var one = Self.policy
-        let limit = PrivacyLoss(kind: .zeroConcentrated, amount: 5)
-        one.windows = [.init(seconds: 60, limit: limit), .init(seconds: 120, limit: limit)]
-        var other = one
-        other.windows.reverse()
-        #expect(one.limitsAlike(other))
-        other.perResearcher = limit
-        #expect(!one.limitsAlike(other))
-        other = one
-        other.leastShare = 0
-        #expect(!one.limitsAlike(other))
-    }
 }

@@ -47,11 +47,6 @@ struct TableFiles: Sendable {
         return damaged
     }
 
-    /// What the table takes on the disk.
-    func byteCount() throws -> Int {
-        try readContents().table.parts.reduce(0) { try $0 + mapFile(path($1.name)).count }
-    }
-
     private func readContents() throws -> Contents {
         let data: Data
         do {

@@ -62,14 +62,14 @@ struct GenerationFile: Sendable {
     }
 
     /// Remembers a record unless the file already holds a later one (another process wrote it).
-    func advance(to record: Record, synchronize: Bool = false) throws {
+    func advance(to record: Record) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Problem.unavailable("\(path) cannot be written: \(SiteFolder.reason())") }
         defer { close(file) }
         guard flock(file, LOCK_EX) == 0 else { throw Problem.unavailable("\(path) cannot be locked") }
         let present = Self.newest(file)
         if let present, present.record.generation >= record.generation { return }
-        try write(record, slot: present.map { 1 - $0.slot } ?? 0, to: file, synchronize: synchronize)
+        try write(record, slot: present.map { 1 - $0.slot } ?? 0, to: file, synchronize: false)
     }
 
     /// Replaces what the file holds: after the owner accepted a restore.

@@ -59,12 +59,6 @@ extension Policy {
         regime.kind == other.regime.kind && regime.conversionDelta == other.regime.conversionDelta
             && regime.selectionDelta == other.regime.selectionDelta
     }
-
-    /// Whether both policies limit a population alike: what several datasets about the same people must agree on.
-    public func limitsAlike(_ other: Policy) -> Bool {
-        measuresLoss(as: other) && total == other.total && perResearcher == other.perResearcher
-            && leastShare == other.leastShare && Set(windows) == Set(other.windows)
-    }
 }
 
 extension PrivacyLoss {

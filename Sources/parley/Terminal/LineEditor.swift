@@ -33,8 +33,6 @@ final class LineEditor {
         if let historyPath, let readHistory { _ = readHistory(historyPath) }
     }
 
-    var hasEditing: Bool { readLineFunction != nil }
-
     /// The next line; nil at the end of the input.
     func line(prompt: String) -> String? {
         guard let readLineFunction else {
