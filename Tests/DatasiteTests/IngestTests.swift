@@ -170,7 +170,7 @@ struct IngestTests {
         #expect(report.rowsKept == 3)
     }
 
-    @Test("The format follows the file's name: lines of JSON, tabulators, all else commas")
+    @Test("The format follows the file's name: lines of JSON, tabs, all else commas")
     func names() throws {
         for (name, text) in [
             ("a.ndjson", "\u{feff}{\"person\":1,\"plan\":\"x\",\"cost\":2}\n{\"person\":2}"),

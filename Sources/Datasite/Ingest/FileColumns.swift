@@ -19,7 +19,7 @@ enum FileColumns {
         guard names.contains(where: { declared.contains($0.lowercased()) }) else {
             throw Problem.invalidData(
                 "line 1 names none of the manifest's columns",
-                hint: "the first line must hold the columns' names, separated by commas, semicolons, tabulators or bars"
+                hint: "the first line must hold the columns' names, separated by commas, semicolons, tabs or bars"
             )
         }
         // What names every declared column is a header, whatever else it names. What does not may be a row.

@@ -37,8 +37,8 @@ struct FileForm: Sendable, Hashable {
         return .csv(csv)
     }
 
-    /// What separates values: of comma, semicolon, tabulator and bar the first by which the most of the first rows have as
-    /// many fields as the header, and that more than one.
+    /// Which of comma, semicolon, tab and bar separates values: the one by which most of the first rows have as many
+    /// fields as the header, and more than one field; of equally good ones the first.
     private static func delimiter(of text: UnsafeRawBufferPointer, _ format: CSVFormat) -> UInt8 {
         var best = (delimiter: format.delimiter, agreeing: 0)
         for delimiter in [",", ";", "\t", "|"].compactMap({ $0.utf8.first }) {

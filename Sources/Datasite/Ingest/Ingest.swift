@@ -9,7 +9,7 @@ import Tables
 struct IngestOptions: Sendable {
     enum Format: Sendable, Hashable {
         /// By the file's name and beginning: .ndjson, .jsonl, .json (with or without .gz) and what begins with a brace are
-        /// NDJSON, .tsv and .tab are separated by tabulators, everything else by what its first rows show, unless a
+        /// NDJSON, .tsv and .tab are separated by tabs, everything else by what its first rows show, unless a
         /// `CSVFormat` is declared.
         case byName(CSVFormat)
         case csv(CSVFormat)

@@ -52,13 +52,6 @@ extension Policy {
 
     /// The most uses that a policy may allow.
     public static let largestUses: Int64 = 1 << 40
-
-    /// Whether a population's ledger can be carried on under another policy: the unit of loss and delta are fixed once
-    /// and for all after the first release (docs/privacy.md, rules 6 and 9).
-    public func measuresLoss(as other: Policy) -> Bool {
-        regime.kind == other.regime.kind && regime.conversionDelta == other.regime.conversionDelta
-            && regime.selectionDelta == other.regime.selectionDelta
-    }
 }
 
 extension PrivacyLoss {

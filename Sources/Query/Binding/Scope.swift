@@ -13,7 +13,7 @@ struct Scope {
         var alias: String
         var schema: Schema
         var kind: Kind
-        /// The lookup's key, which unqualified names leave to the dataset's column.
+        /// The lookup's key: an unqualified name that both tables have means the dataset's column.
         var hiddenColumn: Int?
     }
 
@@ -83,7 +83,8 @@ struct Scope {
         try checkAlias(join.source)
         let lookup = Self.find(join.source.name, in: context.lookups, by: \.name)
         let dataset = Self.find(join.source.name, in: context.datasets, by: \.name)
-        // A site of before may have two that differ in case: one spelt so goes before the other.
+        // A site that an earlier version made may have two tables whose names differ in case only: then the exact name
+        // wins.
         if let lookup, lookup.name == join.source.name || dataset?.name != join.source.name {
             try add(lookup: lookup, join)
         } else if let dataset {

@@ -15,7 +15,8 @@ struct KeyDomain {
         }
         if let reachable = enumerated(expression)?.map(Self.positiveZero) {
             let known = Set(values)
-            // What the structure missed cannot be ruled out: the enumeration is then left aside.
+            // Unless it finds a value that the structure has not: then one of the two is wrong, and the
+            // enumeration is left aside.
             if reachable.allSatisfy({ $0 == .null || known.contains($0) }) {
                 let set = Set(reachable)
                 return values.filter(set.contains) + (set.contains(.null) ? [.null] : [])

@@ -41,9 +41,10 @@ public struct PlanBound: Sendable, Hashable {
             })
     }
 
-    /// How many groups come out. Of selected ones at most rows / (T / 2) have T / 2 units, and of the others so few are
-    /// lifted over T by noise of more than T / 2 (its tail is a Gaussian's at most: Canonne, Kamath and Steinke 2020,
-    /// corollary 9) that more than this happens to nobody.
+    /// How many groups come out at most. Where keys are selected at a threshold T, at most rows / (T / 2) groups have T
+    /// / 2 units or more; each of the others needs noise above T / 2, which is rare (the noise's tail is at most a
+    /// Gaussian's: Canonne, Kamath and Steinke 2020, corollary 9). That more groups than this come out is practically
+    /// impossible.
     private static func listed(_ groups: Double, _ output: OutputPlan, rows: Double) -> Double {
         guard let selection = output.selection else { return groups }
         let half = Double(selection.threshold) / 2

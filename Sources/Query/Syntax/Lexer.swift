@@ -136,7 +136,7 @@ struct Lexer {
         index += 2
     }
 
-    /// What word processors make of quotes would be read as a name.
+    /// Refuses the curved quotes of word processors, which would be read as part of a name.
     private func refuseCurvedQuote() throws(QueryError) {
         for quote in ["\u{2018}", "\u{2019}", "\u{201C}", "\u{201D}"] where slice(from: quote) == quote {
             throw QueryError(
@@ -145,7 +145,7 @@ struct Lexer {
         }
     }
 
-    /// As many bytes from here as a text has.
+    /// The bytes from here on, as many as `text` has.
     private func slice(from text: String) -> String {
         slice(index, Swift.min(index + text.utf8.count, bytes.count))
     }

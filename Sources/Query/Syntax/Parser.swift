@@ -5,7 +5,7 @@ struct Parser {
     private var nesting = 0
 
     static func parse(_ text: String) throws(QueryError) -> SelectStatement {
-        // Of what is no SQL at all, that is said first.
+        // Text that is no SQL at all is told so first.
         let start = Parser(tokens: Lexer.start(of: text))
         if start.current.keyword != nil, !start.isKeyword("SELECT") { throw start.notSelect() }
         var parser = Parser(tokens: try Lexer.tokens(of: text))
@@ -287,7 +287,7 @@ struct Parser {
     }
 
     private mutating func count(_ clause: String) throws(QueryError) -> Int {
-        // 1e3 is a whole number too; up to the limit, each is the very `Double`.
+        // 1e3 is a whole number too. Whole numbers up to the limit are exact as `Double`.
         guard case .number(let digits) = current.kind, let number = Double(digits), number <= Double(Limits.rows),
             let value = Int(exactly: number)
         else {

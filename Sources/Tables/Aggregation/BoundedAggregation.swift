@@ -24,7 +24,7 @@ public struct BoundedAggregation {
     }
 }
 
-/// The state of one scan, or for a plan the weight of one: compiled without a source, it is never run.
+/// The state of one scan. A plan makes one too, without a source: it is compiled and weighed, and never run.
 final class BoundedScan {
     private let specification: AggregationSpecification
     let program: ExpressionProgram
@@ -48,7 +48,8 @@ final class BoundedScan {
         reserve()
     }
 
-    /// `compiled` is told which part of the question the nodes belong to that were compiled last.
+    /// `compiled` is called when a part of the question has been compiled: the nodes that are new then belong to that
+    /// part.
     init(
         _ specification: AggregationSpecification, _ program: ExpressionProgram, rowCount: Int,
         compiled: (WorkBound.Part) -> Void = { _ in }
@@ -167,7 +168,7 @@ final class BoundedScan {
             memory: meter.memory)
     }
 
-    /// Accesses of a row to what is kept of its group.
+    /// How often one row accesses what is kept of its group, which may be in no cache.
     var missesPerRow: Double { 3 + Double(accumulators.count) }
 
     /// How many numbers are gone through at the end.
@@ -175,7 +176,7 @@ final class BoundedScan {
         accumulators.reduce(2 * groups) { $0 + groups * Double(Swift.max($1.cellsPerGroup, 1)) }
     }
 
-    /// Bytes that the scan holds now, but for the results.
+    /// Bytes that the scan holds now, the results not counted.
     private var heldBytes: Double {
         program.heldBytes + groups.heldBytes + accumulators.reduce(0) { $0 + $1.heldBytes }
             + Double(lastUnit.capacity * 4 + rowsKept.capacity * 4) + Double(units.capacity * 8)

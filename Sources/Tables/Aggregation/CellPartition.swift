@@ -2,7 +2,7 @@
 public struct CellPartition: Sendable, Hashable {
     /// How values become cells.
     public enum Cells: Sendable, Hashable {
-        /// One cell a value, in that order; any other value counts as null.
+        /// A cell for each of these values, in that order; any other value counts as null.
         case values([Value])
         /// Cell i holds the numbers in `[edges[i], edges[i + 1])`; those beyond the ends count in the first and the last
         /// cell, as values are clipped to their bounds (docs/privacy.md, rule 12). Edges ascend; there are at least two.

@@ -5,7 +5,7 @@ import Secrets
 struct WordTable {
     private(set) var words: [Int64] = []
     private var slots = [Int32](repeating: -1, count: 16)
-    /// Of this process, and nobody else's to know.
+    /// Random for each process, and secret: whoever knew it could choose words that collide.
     private static let seed: (UInt64, UInt64) = {
         var random = SecureRandom()
         return (random.next(), random.next() | 1)
@@ -122,10 +122,11 @@ final class TextTable {
     }
 }
 
-/// What a function of a text gave: of each interned text, which are few and public, and of the last others that were met.
-/// Its size is fixed, whatever the texts.
+/// Remembers the results of a function of texts: for every interned text (they are few, and public), and for the other
+/// texts that were met last. Its size does not depend on the texts.
 struct TextCache {
-    /// Others have a place each where their numbers follow each other and they are no more than this.
+    /// Places for texts that are not interned. Texts whose numbers follow each other, if they are no more than this, do
+    /// not share places.
     static let size = 1024
     private let internedStart: Int64
     private var ofInterned: [Int64]
@@ -165,7 +166,8 @@ struct TextCache {
     }
 }
 
-/// How many different texts' numbers a node can give, where that is public: interned ones, and those of one column.
+/// How many different text numbers a node can give, where that is public: those of interned texts, and those of one
+/// column.
 struct TextVariety: Hashable {
     var interned = 0.0
     var column: Int?
@@ -173,7 +175,7 @@ struct TextVariety: Hashable {
 
     var count: Double { interned + ofColumn }
 
-    /// Of a choice between two; nil where numbers of two columns could take each other's places.
+    /// What a choice between two nodes can give; nil where numbers of two columns could share places of the cache.
     func union(_ other: TextVariety) -> TextVariety? {
         guard column == nil || other.column == nil || column == other.column else { return nil }
         return TextVariety(

@@ -26,10 +26,10 @@ public struct ExactAggregates: ~Copyable {
     /// How many groups there are. Private where keys were discovered.
     public var groupCount: Int { numbers.count }
 
-    /// The keys of a group: of discovered ones only those are asked for that were selected.
+    /// The keys of a group. Where keys are discovered, only those of selected groups may be asked for.
     public func keys(of group: Int) -> [Value] { groups.keys(numbers[group]) }
 
-    /// The keys of all groups, for where they are public.
+    /// The keys of all groups: only where they are public.
     public var keys: [[Value]] { (0..<groupCount).map { groups.keys(numbers[$0]) } }
 
     /// Measure `index` (rows, nonNull, units, sum, sumOfSquares) of each group; empty for other kinds.

@@ -5,10 +5,11 @@ final class GroupNumbering {
     private let meter: WorkMeter
     private let isDiscovered: Bool
     private let scratch: UnsafeMutablePointer<Int32>
-    /// Discovered combinations of several keys: level i numbers (number of the first i + 1 keys, code of key i + 2).
+    /// Discovered combinations of several keys: level i gives a number to each pair (number of the first i + 1 keys,
+    /// code of key i + 2).
     private var pairs: [WordTable]
 
-    /// `compiled` is told each key's position once it is compiled.
+    /// `compiled` is called with a key's position when that key has been compiled.
     init(_ keys: [KeySpecification], _ program: ExpressionProgram, compiled: (Int) -> Void) {
         coders = keys.enumerated().map { index, key in
             defer { compiled(index) }

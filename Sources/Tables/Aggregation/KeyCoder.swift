@@ -7,12 +7,14 @@ final class KeyCoder {
     static let outside: Int32 = -1
 
     private enum Method {
-        /// `table[word - base + 1]`, null first; unknown entries of a discovered key are claimed in order.
+        /// `table[word - base + 1]`, null first; discovered values get their numbers in the order in which they are
+        /// met.
         case table(base: Int64, size: Int)
         case hashed
-        /// Texts of one stored dictionary, in which each has one number: by that, from the dictionary's first.
+        /// Texts of one stored dictionary, which has each text once: a table by the text's number, counted from the
+        /// dictionary's first.
         case stored(first: Int64)
-        /// Other texts: by their bytes; of the last ones the cache knows.
+        /// Other texts: by their bytes; a cache remembers those that were met last.
         case text
     }
 
@@ -22,7 +24,7 @@ final class KeyCoder {
     private let method: Method
     /// The declared values; nil where keys are discovered.
     private let domain: [Value]?
-    /// The most numbers that are given: no more values can occur where declarations hold, and what is beyond is outside.
+    /// The most numbers that are given. While declarations hold, no more values can occur; more count as outside.
     private let largestCount: Double
     private var table: [Int32] = []
     private var cache: TextCache?
@@ -239,7 +241,7 @@ final class KeyCoder {
         }
     }
 
-    /// Of a value that is declared twice the last position counts.
+    /// If a value is declared twice, its last position counts.
     private func declare(_ code: Int32, _ place: Int32) {
         if Int(place) == codes.count { codes.append(code) } else { codes[Int(place)] = code }
     }
@@ -251,11 +253,11 @@ final class KeyCoder {
         let isLarge = largestCount(rows: rows) > Double(cachedEntries)
         let misses = isLarge ? 2 * rows : 0
         switch method {
-        // Each value that the range can hold is probed for once.
+        // Each value of the range is looked up once.
         case .table(_, let size):
             let probes = Swift.min(rows, Double(size))
             return Work([.step: rows, .probe: probes, .miss: isLarge ? 2 * probes : 0])
-        // A scan that finds a smaller range of stored values saves probes by a table.
+        // Where a scan finds that the stored values have a smaller range, it takes a table and saves these probes.
         case .hashed: return Work([.step: rows, .probe: rows, .miss: misses])
         case .stored:
             return Work([

@@ -113,7 +113,7 @@ private final class MarginalScan {
         selected.deallocate()
     }
 
-    /// Groups of each column, what is not counted left out.
+    /// The number of groups of each column; what is not counted is no group.
     var groupCounts: [Int] { (groups ?? []).map { Int($0.last ?? 0) } }
 
     /// Calls `body` with the columns' codes and the rows of the chunk that count; gives the number of units.

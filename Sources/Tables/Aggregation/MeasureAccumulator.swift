@@ -68,7 +68,7 @@ final class MeasureAccumulator {
         capacity = groups
     }
 
-    /// Adds the kept rows of a chunk of so many.
+    /// Adds the kept rows of a chunk that has `count` rows.
     func add(_ kept: KeptRows, of count: Int, _ meter: WorkMeter) {
         switch kind {
         case .rows: countRows(kept)
@@ -89,7 +89,7 @@ final class MeasureAccumulator {
         meter.add(.addition, Double(kept.count) * additions)
     }
 
-    /// How many additions' work one kept row is: of a histogram, the search for its bin.
+    /// How many additions one kept row costs: of a histogram, the search for its bin.
     private var additions: Double {
         guard case .histogram(_, let edges) = kind else { return 1 }
         return 1 + Double(Int.bitWidth - edges.count.leadingZeroBitCount)
@@ -225,7 +225,7 @@ final class MeasureAccumulator {
 
     // MARK: - What it costs at most
 
-    /// The work of so many rows, of which so many units may each have some in so many groups.
+    /// The most work for so many rows. `contributions`: the most pairs of a unit and a group in which it has rows.
     func largestWork(rows: Double, contributions: Double) -> Work {
         switch kind {
         case .units: Work()

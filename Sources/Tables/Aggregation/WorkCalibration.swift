@@ -15,7 +15,7 @@ public enum WorkCalibration {
         for kind in WorkKind.allCases { speeds[kind] = 0 }
         speeds[.miss] = missNanoseconds()
         for exercise in exercises {
-            // The other kinds' part of the work is taken off; what a kind costs is the most that an exercise shows.
+            // The time that the other kinds of work take is subtracted. A kind costs the most that any exercise shows.
             let (elapsed, work) = exercise.best()
             var others = work
             others[exercise.kind] = 0
@@ -27,7 +27,7 @@ public enum WorkCalibration {
             speeds[kind] = Swift.max(speeds[kind], WorkSpeeds.reference[kind] / 8)
         }
         speeds[.scan] = WorkSpeeds.reference[.scan]
-        // What is not this module's is scaled by what is.
+        // Kinds of work of other modules cannot be measured here: they are scaled as the kinds of this one turned out.
         let slowdown = WorkKind.allCases.map { speeds[$0] / WorkSpeeds.reference[$0] }.sorted()
         for kind in [WorkKind.noise, .value, .item] {
             speeds[kind] = WorkSpeeds.reference[kind] * Swift.max(1, slowdown[slowdown.count / 2])
@@ -35,7 +35,7 @@ public enum WorkCalibration {
         return speeds
     }
 
-    /// Accesses to places that follow no order, all over 64 MB: as many at a time as the processor keeps under way.
+    /// Accesses in random order, all over 64 MB, independent of each other: the processor overlaps as many as it can.
     private static func missNanoseconds() -> Double {
         let count = 1 << 23
         var counts = [Int64](repeating: 1, count: count)
@@ -68,7 +68,7 @@ public enum WorkCalibration {
         /// Does it once and says what it was.
         let run: () -> Work
 
-        /// The shortest of some runs, in nanoseconds; of long ones, of three.
+        /// The shortest of several runs, in nanoseconds; of three runs, where one is long.
         func best() -> (elapsed: Double, work: Work) {
             var best = (elapsed: Double.infinity, work: Work())
             var total = 0.0

@@ -68,6 +68,6 @@ public struct ClusteringKey: Sendable {
         return Key(first: digest.first, second: digest.second)
     }
 
-    /// The key of the order of rows each of which is a unit.
+    /// The key of the order of all rows, where each row is a unit.
     var wholeOrder: Key { orders }
 }

@@ -14,7 +14,7 @@ final class DecodedRows {
         contentScratch = isText.map { _ in Scratch() }
     }
 
-    /// Takes the next partition, of each worker: its layouts and its records.
+    /// Takes the next partition: for each worker, its layouts and its records.
     func take(_ workers: [(layouts: [RecordLayout], records: [RecordSpan])]) {
         self.workers = workers
         count = 0
@@ -28,7 +28,7 @@ final class DecodedRows {
         }
     }
 
-    /// Gives the records' memory back: all is decoded.
+    /// Gives the records' memory back, once everything is decoded.
     func letGo() {
         workers = []
     }

@@ -50,7 +50,7 @@ final class HashSorter {
         entries.update(from: other, count: count)
     }
 
-    /// Calls `body` with each run of at least two entries of one hash, of the first `count`, which are sorted.
+    /// Calls `body` with each run of two or more entries with equal hashes, among the first `count`, which are sorted.
     func forEachTie(_ count: Int, _ body: (Range<Int>) -> Void) {
         var start = 0
         while start < count {

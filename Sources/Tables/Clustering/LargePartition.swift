@@ -20,7 +20,7 @@ struct PartitionRecords: Sendable {
         self.count = count
     }
 
-    /// Calls `body` with some records after the other, and whose they are.
+    /// Calls `body` with the records, a part at a time, and with the number of the worker that read them.
     func forEachBlock(_ body: (_ worker: Int, RecordSpan) throws -> Void) throws {
         for (worker, spans) in held.enumerated() {
             for span in spans where span.bytes.count > 0 { try body(worker, span) }
@@ -58,7 +58,8 @@ final class LargePartition {
     private let records: PartitionRecords
     /// The most rows that are decoded at once.
     private let limit: Int
-    /// The most rows whose words and hashes alone, and their copies while they are sorted, take as much memory.
+    /// The most rows whose words and hashes are held at once. With their copies for sorting they take as much memory as
+    /// `limit` decoded rows.
     private var room: Int {
         Swift.max(limit / (2 * (context.encodings.count + 2)) * (3 * context.encodings.count + 15), limit)
     }
@@ -299,7 +300,7 @@ final class LargePartition {
         }
     }
 
-    /// Hashes the block's rows as the first of their contents.
+    /// Hashes the block's rows as if each were the first with its contents.
     private func hashBlock(_ key: ClusteringKey.Key) {
         guard block.count > 0 else { return }
         block.withContents { columns in
@@ -347,7 +348,7 @@ private final class DistinctRows {
         for column in values.indices { values[column].append(rows.values(column)[row]) }
     }
 
-    /// Looks at the lower half of the hashes from here on: about half of the rows are left for another time.
+    /// From here on takes only the lower half of the hashes: about half of the rows are left for a later pass.
     func halve() {
         let middle = contents.lowerBound + (contents.upperBound - contents.lowerBound) / 2
         contents = contents.lowerBound...middle
@@ -396,7 +397,7 @@ private final class SmallestRows {
         largest = hashes.last ?? UInt64.max
     }
 
-    /// The first of them in their order, encoded.
+    /// The first `count` of them, in their order, encoded.
     func piece(atMost count: Int, _ encodings: [ColumnEncoding]) -> ClusteredPartition {
         let order = Array(order.prefix(count))
         var piece = ClusteredPartition()

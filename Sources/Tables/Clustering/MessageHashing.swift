@@ -2,16 +2,16 @@ internal import Kernels
 
 /// The first eight bytes of SipHash-2-4-128 of many messages at once: those that `KeyedHash` gives one by one.
 struct MessageHashing: Sendable {
-    /// What this processor has.
+    /// The fastest variant that this processor has.
     static let best = MessageHashing(
         [.avx512, .avx2].first { kernels_have($0) } ?? .portable)
 
-    /// All that this processor has.
+    /// All variants that this processor has: for tests.
     static var all: [MessageHashing] {
         [kernels_instructions.portable, .avx2, .avx512].filter { kernels_have($0) }.map { MessageHashing($0) }
     }
 
-    /// Arrays of words and of hashes have room for so many more.
+    /// Arrays of words and of hashes must have room for so many elements more than there are messages.
     static let slack = kernels_hash_lanes
 
     private let instructions: kernels_instructions

@@ -4,11 +4,12 @@ import Secrets
 struct ClusteringContext: Sendable {
     let plan: IngestPlan
     let encodings: [ColumnEncoding]
-    /// Of each worker and text column, by its interner's number: the text's place in the sorted dictionary.
+    /// By worker, text column and the number that the worker's interner gave a text: the text's place in the sorted
+    /// dictionary.
     let textPlaces: [[[Int32]]]
-    /// Of each text column, by place: the text as a word of a row's contents.
+    /// By text column and place: the text as a word of a row's contents.
     let textContents: [[UInt64]]
-    /// If the unit's column is text, by place: the unit's name.
+    /// By place, if the unit's column is text: the unit's name.
     let textUnits: [KeyedHash.Digest]
     /// Units to be dropped whole.
     let skippedUnits: Set<KeyedHash.Digest>
@@ -44,7 +45,7 @@ final class PartitionClustering {
         rows = DecodedRows(context)
     }
 
-    /// Sorts one partition, of each worker: its layouts and its records.
+    /// Sorts one partition: for each worker, its layouts and its records.
     func run(_ workers: [(layouts: [RecordLayout], records: [RecordSpan])]) -> ClusteredPartition {
         rows.take(workers)
         var result = ClusteredPartition()

@@ -62,8 +62,8 @@ final class RowPartitions {
     static let count = 1 << bits
     private static let smallestBlock = 1 << 10
     private static let largestBlock = 1 << 17
-    /// From here on a block is mapped by itself, so that its memory goes back to the system when its rows are sorted, and
-    /// holds the table's files as they are written.
+    /// A block of so many bytes or more is mapped by itself. Its memory goes back to the system as soon as its rows are
+    /// sorted, and is free for the table's files that are written meanwhile.
     private static let mappedBlock = 1 << 16
 
     /// Memory of one partition and layout.

@@ -275,7 +275,7 @@ extension IngestState {
         return texts
     }
 
-    /// The counts with the columns' own.
+    /// The counts, with those of each column.
     var finalReport: IngestReport {
         var report = report
         report.columns = intakes.map(\.report)

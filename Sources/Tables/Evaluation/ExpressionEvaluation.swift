@@ -78,8 +78,8 @@ extension ExpressionNode {
         for i in 0..<count { target[i] = finiteOrNull(body(source[i])) }
     }
 
-    /// Each result from the bytes of a text; what the last texts gave is looked up. Counts the bytes, and for each the
-    /// other kind's units.
+    /// Computes each result from the bytes of a text; for texts that were met last it is looked up. Counts the bytes
+    /// that were read, and for each byte the units of `other`.
     @inline(__always)
     func remember(
         _ count: Int, _ pool: TextPool, _ meter: WorkMeter, _ kind: WorkKind, and other: (WorkKind, Double)? = nil,
@@ -110,7 +110,7 @@ extension ExpressionNode {
         if let (other, units) = other { meter.add(other, Double(bytes) * units) }
     }
 
-    /// A function of each text; what it gave in this chunk is looked up.
+    /// A function of each text; for texts that were met before in this chunk the result is looked up.
     private func compute(_ function: TextFunction, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         let source = inputs[0].words
         var (bytes, misses) = (0, 0)
@@ -145,7 +145,8 @@ extension ExpressionNode {
         meter.add(.caseByte, Double(normalized))
     }
 
-    /// Texts of which nothing was known are read from wherever they are, once there were many.
+    /// Counts accesses to the memory of texts that were not in the cache. While there were few of them, a processor's
+    /// cache holds them.
     private func countReads(_ misses: Int, _ meter: WorkMeter) {
         textsRead += misses
         if textsRead > cachedEntries { meter.add(.miss, 2 * Double(misses)) }

@@ -13,16 +13,17 @@ final class ExpressionNode {
     private var capacity = 0
     /// Nodes of the tree below, this one included.
     let treeSize: Double
-    /// What one row costs whatever it holds; what a text costs comes on top.
+    /// What one row costs, whatever it holds; the bytes of texts cost more.
     let rowWork: [(kind: WorkKind, units: Double)]
-    /// Of text: the most bytes of a value, and how many there can be where that is public.
+    /// Of text: the most bytes of a value.
     let largestText: Double
+    /// Of text: how many different values there can be; nil where that is not public.
     let variety: TextVariety?
     /// Of text: whether it is public that no value holds more than ASCII, so that joined to another it stays as it is.
     let isASCII: Bool
     /// What functions of a text gave.
     var cache: TextCache?
-    /// How many texts were not found there.
+    /// How many texts were not found in the cache.
     var textsRead = 0
 
     init(
@@ -48,7 +49,7 @@ final class ExpressionNode {
         reals.deallocate()
     }
 
-    /// Room for a chunk's results: a plan compiles without it. A constant stands in all of them.
+    /// Makes room for a chunk's results; a plan compiles without it. A constant is written to all rows at once.
     func allocate(_ capacity: Int, _ pool: TextPool) {
         guard self.capacity == 0 else { return }
         self.capacity = capacity
@@ -66,7 +67,7 @@ final class ExpressionNode {
         if operation.remembersTexts(inputs) { cache = TextCache(pool) }
     }
 
-    /// Bytes that it holds once it has room, where so many texts are interned.
+    /// Bytes that it holds once it has room, if so many texts are interned.
     func heldBytes(interned: Double) -> Double {
         let cache = operation.remembersTexts(inputs) ? TextCache.heldBytes(interned: interned) : 0
         return Double(RowChunk.capacity * 8) + 400 + cache + operation.heldBytes
@@ -88,7 +89,7 @@ final class ExpressionNode {
 /// What a node does with its inputs.
 enum NodeOperation {
     case constant
-    /// Without a stored column, a plan's, or one whose results are set from outside.
+    /// nil in a plan, which has no rows, and for a column whose results are set from outside.
     case column(StoredColumn?, isRight: Bool, firstText: Int64)
     case integerArithmetic(ArithmeticOperator)
     case realArithmetic(ArithmeticOperator)
@@ -154,8 +155,8 @@ final class ExpressionProgram {
         }
     }
 
-    /// For a plan, in which what is compiled is weighed and never evaluated: of lookup tables only the schema matters, and
-    /// how many rows they have. And for rows that are not stored: their columns' results are set from outside.
+    /// For a plan, which weighs what it compiles and never evaluates it: of lookup tables it needs only the schema and
+    /// the number of rows. Also for rows that are not stored, whose columns' results are set from outside.
     init(
         columns: [ColumnSchema], lookups: [LookupTable], lookupRowCounts: [Double] = [],
         capacity: Int = RowChunk.capacity
@@ -185,7 +186,7 @@ final class ExpressionProgram {
     /// Bytes that nodes and texts hold now.
     var heldBytes: Double { nodeBytes + pool.heldBytes }
 
-    /// Bytes of the nodes once they have room, where so many texts are interned.
+    /// Bytes of the nodes once they have room, if so many texts are interned.
     func nodeBytes(interned: Double) -> Double {
         (constants + nodes).reduce(0) { $0 + $1.heldBytes(interned: interned) }
     }
@@ -210,7 +211,7 @@ final class ExpressionProgram {
         return node
     }
 
-    /// Compiles with a cast where the type is another: a plan of the wrong type gives nulls, not nonsense.
+    /// Compiles, with a cast if the type is another: a plan of the wrong type gives nulls, not nonsense.
     func compile(_ expression: Expression, as type: ValueType) -> ExpressionNode {
         convert(compile(expression), to: type)
     }

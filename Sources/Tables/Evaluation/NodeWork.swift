@@ -1,4 +1,4 @@
-/// What a node costs: the same numbers that the engine counts while it works, at most, whatever the rows hold.
+/// What a node costs at most, whatever the rows hold, in the units in which the engine counts its work.
 extension NodeOperation {
     /// What one row costs beside the bytes of its texts.
     func rowWork(_ type: ValueType, _ inputs: [ExpressionNode]) -> [(kind: WorkKind, units: Double)] {
@@ -92,7 +92,7 @@ extension NodeOperation {
         }
     }
 
-    /// How many different texts a choice between texts gives; what is made anew is not known.
+    /// How many different texts a choice between texts gives; nil for texts that are made anew.
     func variety(_ inputs: [ExpressionNode]) -> TextVariety? {
         switch self {
         case .conditional, .coalesce, .extremum:
@@ -133,7 +133,7 @@ extension NodeOperation {
         }
     }
 
-    /// For people: what makes a question dear.
+    /// The operation's name in a question: tells people what makes theirs expensive.
     var words: String {
         switch self {
         case .like: "LIKE"
@@ -182,8 +182,8 @@ extension ExpressionNode {
         return work
     }
 
-    /// How often at most one of so many rows' texts is not in a cache: few different texts of a public domain are met
-    /// once each, since their numbers have places of their own there.
+    /// How often, of so many rows, the text is not in the cache. Texts of a public domain, if they are few, miss once
+    /// each, since each has a place of its own there.
     func textEvaluations(rows: Double, chunks: Double = 1) -> Double {
         guard let variety, variety.ofColumn <= Double(TextCache.size) else { return rows }
         return Swift.min(rows, variety.count * chunks)

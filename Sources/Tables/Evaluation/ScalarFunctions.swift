@@ -1,7 +1,7 @@
 import Foundation
 
-/// Functions of one number, each the one that expressions are computed with: interval arithmetic on declared bounds, and
-/// lists of the values that a key can take, follow from the same.
+/// Functions of one number. Expressions are computed with them, and so are the bounds of expressions and the lists of
+/// values that a key can take: all three agree.
 public enum ScalarFunctions {
     /// e to the power `x`.
     public static func exponential(_ x: Double) -> Double { exp(x) }

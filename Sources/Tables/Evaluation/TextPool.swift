@@ -63,17 +63,17 @@ final class TextPool {
         scratch.count = 0
     }
 
-    /// Whether a text's number still stands for it.
+    /// Whether a text's number is still valid: those of computed texts are, until the next chunk.
     @inline(__always)
     func isKept(_ number: Int64) -> Bool { number >= scratchStart || number < stableCount }
 
-    /// The number of a new text of ASCII digits and the like.
+    /// The number of a new text that is ASCII, such as a number or a date.
     func compute(_ text: String) -> Int64 {
         scratch.append(text.utf8)
         return finish()
     }
 
-    /// The number of what the function makes of a text; adds how many bytes that took.
+    /// The number of the text that the function makes of another; adds to `bytes` how many bytes that took.
     func compute(_ function: TextFunction, of number: Int64, bytes: inout Int) -> Int64 {
         let (count, isASCII) = withBytes(number) { text in (text.count, text.allSatisfy { $0 < 0x80 }) }
         bytes += count
@@ -82,7 +82,7 @@ final class TextPool {
             scratch.append(function.changedCase(of: text(number)).utf8)
             return finish()
         }
-        // Room first: the text itself may stand in the scratch that grows.
+        // Room is made first: the text itself may lie in the scratch, which moves when it grows.
         scratch.reserve(count)
         withBytes(number) { text in
             switch function {
@@ -107,8 +107,8 @@ final class TextPool {
         return finish()
     }
 
-    /// The number of the texts one behind the other; adds how many bytes that took, and how many had to be normalised: an
-    /// accent at the start of one belongs to the letter before.
+    /// The number of the texts joined; adds how many bytes that took, and how many of them had to be normalised: an
+    /// accent at the start of one text belongs to the letter before it.
     func compute(joining numbers: [Int64], bytes: inout Int, normalized: inout Int) -> Int64 {
         var (total, isNormal) = (0, true)
         for number in numbers {
@@ -118,7 +118,7 @@ final class TextPool {
             }
         }
         bytes += total
-        // Room first: the texts themselves may stand in the scratch that grows.
+        // Room is made first: the texts themselves may lie in the scratch, which moves when it grows.
         scratch.reserve(total)
         let start = scratch.count
         for number in numbers { withBytes(number) { for byte in $0 { scratch.append(byte) } } }
@@ -132,8 +132,8 @@ final class TextPool {
         return finish()
     }
 
-    /// Where two normalised texts meet, normalising takes the last letter before apart and puts it together anew: its
-    /// accents, and a letter of at most four bytes, may stand alone then.
+    /// What normalising can add where two normalised texts meet: the last letter of the first is taken apart and put
+    /// together anew, after which its accents, and a letter of at most four bytes, may stand alone.
     static let seamBytes = 16.0
 
     private func finish() -> Int64 {
@@ -235,7 +235,7 @@ extension TextFunction {
     /// The most bytes of a result for one byte of text.
     var growth: Double { changesCase ? 3 : 1 }
 
-    /// What a byte of its text costs.
+    /// The kind of work that a byte of its text costs.
     var byteKind: WorkKind {
         if case .substring = self { .byte } else { .caseByte }
     }

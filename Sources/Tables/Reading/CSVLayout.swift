@@ -157,7 +157,8 @@ public enum RowBoundary {
         return nil
     }
 
-    /// Eight bytes at a time: a byte that is wanted leaves one bit, and parity is a sum without carries.
+    /// Eight bytes at a time: each byte that equals `wanted` leaves one bit. Whether their number is odd is all that is
+    /// asked, so words are added without carries.
     private static func parity(of wanted: UInt8, in bytes: UnsafeRawBufferPointer) -> Bool {
         let pattern = UInt64(wanted) &* 0x0101_0101_0101_0101
         let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f

@@ -1,9 +1,9 @@
-/// What a draft asks of a column's values. It says how they are written, and none of them.
+/// What the draft of a manifest needs to know of a column's values: how they are written. It holds none of them.
 public struct ColumnSurvey: Sendable, Hashable {
     /// Values that are not null.
     public internal(set) var values = 0
-    /// Digits that are a name and no number, so that two of them would become one: they begin with a zero that does not
-    /// count, or are more than 64 bits hold.
+    /// Values of digits that name something and are no number: as numbers, two of them could become one. They begin
+    /// with a zero that does not count, or have more digits than 64 bits hold.
     public internal(set) var codes = 0
     /// Cells that are no value of the type.
     public internal(set) var wrong = 0
@@ -26,7 +26,7 @@ public struct ColumnSurvey: Sendable, Hashable {
         return digits.allSatisfy { decimalDigit($0) != nil } && parseWord(field, .integer) == nil
     }
 
-    /// What was seen in some rows and in others.
+    /// Adds what was seen in other rows.
     public mutating func merge(_ other: ColumnSurvey) {
         values += other.values
         codes += other.codes

@@ -3,11 +3,12 @@ public struct FieldForm: Sendable, Hashable {
     /// What stands for null: whole fields. One that is a value of the column's type stands for that value, however it is
     /// written (`-9` for `-9.0`); a text in quotes is never one.
     public var missing: [String] = []
-    /// Between whole and fraction.
+    /// The character between the whole part of a number and its fraction.
     public var decimalPoint = UInt8(ascii: ".")
-    /// Between groups of three digits.
+    /// The character between groups of three digits; nil: none.
     public var thousands: UInt8?
-    /// Timestamps as a number since 1970: how many of them make a second.
+    /// For timestamps that are numbers: how many of them make a second, counted from 1970; nil: they are written as
+    /// dates and times.
     public var epochTicks: Int64?
 
     /// Numbers as programs write them, and nothing that stands for null.

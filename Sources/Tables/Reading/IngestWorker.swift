@@ -17,7 +17,7 @@ public struct BlockResult: Sendable {
         return error
     }
 
-    /// The wrong rows are told by their number.
+    /// Says of the wrong rows that their lines are row numbers.
     mutating func countRows() {
         for index in wrong.indices { wrong[index].countsRows = true }
     }
@@ -137,7 +137,8 @@ final class IngestState {
     private let hashes: UnsafeMutablePointer<UInt64>
     /// The unit's hash of each text of the unit's column, by its interner's number.
     private var textUnits: [KeyedHash.Digest] = []
-    /// Where each row is a unit: of each text column, the contents of its texts by number, and of the batch's rows.
+    /// Where each row is a unit: by text column and number, the texts as words of a row's contents; and by text column,
+    /// those words for the batch's rows.
     private var contentsOfTexts: [[UInt64]]
     private let rowContents: [Scratch<UInt64>]
 

@@ -71,10 +71,10 @@ struct NDJSONParser {
     private var result = BlockResult()
     private var seen: [Bool]
     private var wrongCells: [Int] = []
-    /// Whether a member is neither declared nor ignored; how many came before it.
+    /// How many members came before the first one that is neither declared nor ignored; nil: there is none.
     private var undeclared: Int?
     private var places: [[UInt8]: NDJSONLayout.Place] = [:]
-    /// What stands in the first wrong cell, where its kind alone is wrong.
+    /// What kind of value stands in the first wrong cell, if only its kind is wrong.
     private var found: String?
 
     init(_ layout: NDJSONLayout, state: IngestState) {
@@ -143,7 +143,7 @@ struct NDJSONParser {
         return scanner.consume(0x7d) && scanner.isAtEnd
     }
 
-    /// What was found of a name before is found again at once: there are few.
+    /// The places of names that were met before are remembered: there are few.
     private mutating func place(of name: [UInt8]) -> NDJSONLayout.Place? {
         if let known = places[name] { return known }
         guard let place = layout.place(of: name) else { return nil }

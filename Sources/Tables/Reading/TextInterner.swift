@@ -18,7 +18,7 @@ final class TextInterner {
 
     static let null: Int32 = -1
 
-    /// What finding a text needs, in one place of memory that stays: readers look there without a reference count.
+    /// What finding a text needs, at one place in memory that does not move: readers use it without reference counting.
     struct Table {
         fileprivate(set) var entries: UnsafeMutablePointer<Entry>
         fileprivate var slots: UnsafeMutablePointer<Int32>

@@ -261,7 +261,7 @@ struct FileSurvey {
         }
         if isCSV, columns.count == 1, columns[0].name.contains(" ") {
             notes.append(
-                "the file has a single column, and its name has blanks: values are separated by commas, semicolons, tabulators "
+                "the file has a single column, and its name has blanks: values are separated by commas, semicolons, tabs "
                     + "or bars, not by blanks")
         }
         try suggest()

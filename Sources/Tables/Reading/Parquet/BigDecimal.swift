@@ -1,4 +1,4 @@
-/// A decimal's digits as a text, for the reader of numbers in texts: they are exact, however many there are.
+/// A decimal's digits as text, exact however many there are: for the code that reads numbers from text.
 struct BigDecimal {
     /// The longest whole number that is taken: 256 bits.
     static let largestBytes = 32
@@ -25,7 +25,7 @@ struct BigDecimal {
         for (index, byte) in bytes.reversed().enumerated() {
             limbs[index / 4] |= UInt32(isNegative ? ~byte : byte) << UInt32(8 * (index % 4))
         }
-        // The magnitude of a negative number: its bits turned, and one.
+        // The magnitude of a negative number: all bits inverted, plus one.
         if isNegative { addOne() }
         text.removeAll(keepingCapacity: true)
         repeat {

@@ -15,13 +15,14 @@ struct BytesDecoder {
     private var place = 0
     private var lengths: DeltaDecoder?
     private var prefixes: DeltaDecoder?
-    /// The last value, where the next one begins like it; and all that such values took.
+    /// The last value, whose beginning the next one may repeat; and how many bytes such values took together.
     private var last: [UInt8] = []
     private var made = 0
     private var hybrid: HybridDecoder
     private let dictionary: ParquetDictionary
     private let indices = Scratch<UInt32>()
-    /// What all values of a page may take: those that begin like the one before may take more than their page.
+    /// The most bytes of all values of a page together. Values that repeat the beginning of the one before can take
+    /// more than their page.
     static let largestValues = 256 << 20
 
     /// `width`: of values that all have it; nil: of any length.
@@ -62,7 +63,7 @@ struct BytesDecoder {
         self.bytes = content
     }
 
-    /// Looks at the next values; with each comes its number in the dictionary, where it is of one.
+    /// Calls `body` with the next values, and with each value's number in the dictionary, if it comes from one.
     mutating func next(
         _ count: Int, _ body: (UnsafeRawBufferPointer, _ number: Int?) throws(ParquetError) -> Void
     ) throws(ParquetError) {
@@ -199,7 +200,7 @@ enum ParquetEncoding: Equatable {
         }
     }
 
-    /// What is not read so.
+    /// The error for a type that is not read in this encoding.
     var unknown: ParquetError {
         let name =
             switch self {

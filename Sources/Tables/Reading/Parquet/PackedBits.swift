@@ -74,7 +74,7 @@ struct HybridDecoder {
 
     private mutating func beginRun() throws(ParquetError) {
         let head = try varint(bytes, &place)
-        // A page has fewer values than 32 bits tell.
+        // No page has 2^32 values.
         guard head >> 1 > 0, head >> 1 <= UInt64(UInt32.max) else { throw ParquetError("a run in it is damaged") }
         let count = Int(head >> 1)
         if head & 1 == 1 {

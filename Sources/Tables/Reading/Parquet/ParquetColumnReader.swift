@@ -4,17 +4,18 @@ final class ParquetColumnReader {
     private let memory: ParquetMemory
     private var conversion: ParquetConversion
     private var pages: ParquetPages
-    /// Values of the column, nulls with them, that no page was read of; and values of the page that are to come.
+    /// Values of the column, nulls included, in pages that were not read yet; and values of this page that are still to
+    /// come.
     private var valuesLeft: Int
     private var left = 0
-    /// Keeps the memory at which the decoders look.
+    /// Owns the memory that the decoders read.
     private var page: ParquetPages.Page?
     private var levels: HybridDecoder?
     private var words: WordDecoder?
     private var bytes: BytesDecoder?
     private var wordDictionary: [Int64] = []
     private var dictionary = ParquetDictionary()
-    /// The words of the dictionary's texts that were met and of which nothing is counted; -1 for others.
+    /// The words of the dictionary's texts that were met, if nothing is to be counted for them; -1 for others.
     private var known: [Int64] = []
     private var hasDictionary = false
     private let isThere = Scratch<UInt32>()
@@ -141,7 +142,7 @@ final class ParquetColumnReader {
         guard [.plain, .dictionary].contains(page.header.encoding) else { throw page.header.encoding.unknown }
         guard column.physical != .boolean else { throw ParquetError("truth values have no dictionary") }
         hasDictionary = true
-        // As many as its bytes hold, before room is made for them.
+        // A page cannot claim more values than its bytes hold: checked before room is made for them.
         let width = valueWidth
         guard count <= page.values.count / (width ?? 4) else { throw .endsEarly }
         try memory.take(16 * count)
@@ -209,7 +210,7 @@ final class ParquetColumnReader {
         valuesLeft -= header.values
     }
 
-    /// How many of a page's values are no nulls.
+    /// How many of a page's values are not null.
     private func valueCount(_ all: Int) throws(ParquetError) -> Int {
         guard var levels else { return all }
         var (count, left) = (0, all)

@@ -16,14 +16,14 @@ public struct ParquetFile: Sendable {
     /// Private: for the owner only.
     public var rowCount: Int { rowGroups.reduce(0) { $0 + $1.rows } }
 
-    /// With which a file begins and ends.
+    /// The bytes with which a file begins and ends.
     public static let magic: [UInt8] = Array("PAR1".utf8)
-    /// With which one ends whose footer is encrypted.
+    /// The bytes with which a file ends whose footer is encrypted.
     private static let encryptedMagic: [UInt8] = Array("PARE".utf8)
     /// A longer footer is refused.
     static let largestFooter = 64 << 20
-    /// A file may say that it has so many rows for each of its bytes; and, however small it is, so many rows. What repeats
-    /// may be written in next to nothing, and rows take room once they are read.
+    /// The most rows that a file may claim for each of its bytes; and the most that it may claim however small it is.
+    /// What repeats takes next to no bytes in the file, but rows take memory once they are read.
     static let largestRatio = 200
     static let harmlessRows = 1 << 25
 

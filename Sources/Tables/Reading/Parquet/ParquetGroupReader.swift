@@ -7,7 +7,8 @@ final class ParquetGroupReader {
     private let rows: Int
     private var wrongPlaces: [Int] = []
 
-    /// After so many rows, or bytes of texts, what is held is looked at: both are far below what memory holds.
+    /// So many rows, or bytes of texts, are read at once: far less than memory holds. Then it is decided what is
+    /// spilled.
     private static let rowsAtOnce = 1 << 16
     private static let textsAtOnce = 1 << 26
 
@@ -15,7 +16,7 @@ final class ParquetGroupReader {
         self.number = number
         let group = layout.file.rowGroups[number]
         rows = group.rows
-        // Where there are no rows, writers say what they like of their pages.
+        // In a row group without rows, what is said of its pages differs between writers: it is not looked at.
         guard rows > 0 else {
             columns = []
             return
@@ -66,7 +67,7 @@ final class ParquetGroupReader {
             return
         }
         for row in 0..<count {
-            // Rows before may have been dropped.
+            // If rows before this one were dropped, it moves up.
             if batch.count != first + row {
                 for index in columns.indices {
                     batch.column(index)[batch.count] = batch.column(index)[first + row]

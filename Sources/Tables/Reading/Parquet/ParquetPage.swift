@@ -4,7 +4,7 @@ struct ParquetPageHeader {
         case data
         case dictionary
         case data2
-        /// It is gone over.
+        /// An index, which is skipped.
         case index
     }
 
@@ -158,7 +158,7 @@ struct ParquetPages {
         /// Levels of a page of version 2, repetition levels first.
         var levels: ColumnBytes?
         var values: ColumnBytes
-        /// What the page takes, for who gives it back.
+        /// The bytes that the page takes, to be given back to `ParquetMemory`.
         var taken: Int
     }
 
@@ -181,7 +181,7 @@ struct ParquetPages {
         }
     }
 
-    /// A header says where it ends only when it is read: more is looked at where it goes on.
+    /// How long a header is shows only when it is read: where the bytes at hand end inside it, more are read.
     private mutating func readHeader() throws -> ParquetPageHeader {
         guard place < end else { throw ParquetError.endsEarly }
         number += 1
@@ -222,7 +222,7 @@ struct ParquetPages {
             guard stored.count == size else { throw ParquetError("its size differs from what its header says") }
             return stored
         }
-        // Of nothing, some writers compress nothing.
+        // Some writers do not compress a page without values.
         guard size > 0 || stored.count > 0 else { return stored }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: Swift.max(size, 1), alignment: 64)
         let values = ColumnBytes(owning: memory, count: size)

@@ -9,9 +9,9 @@ public struct ParquetSource: Sendable {
     }
 
     let byteCount: Int
-    /// Those bytes of the file, all of which are there.
+    /// Reads those bytes of the file; the range is within the file.
     let read: @Sendable (Range<Int>) throws -> ColumnBytes
-    /// Fills the target from compressed bytes; false unless they are just that.
+    /// Inflates compressed bytes into the target; false unless they fill it exactly.
     let inflate: @Sendable (Compression, UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Bool
 
     /// The CRC-32 (RFC 1952) of bytes that follow others of that one.
