@@ -1,6 +1,6 @@
-/// Parses rows of separated values into a worker's batch. Numbers are read in place; what is quoted or unusual takes the
-/// slow way.
-struct CSVParser {
+/// Parses one block of rows of separated values into a worker's batch. Numbers are read in place; what is quoted or unusual
+/// takes the slow way. It owns the memory of its table of fields, and so cannot be copied.
+struct CSVParser: ~Copyable {
     private enum Kind {
         case skipped
         /// Integers and reals that need no more than to be numbers.
@@ -95,13 +95,14 @@ struct CSVParser {
         return Field(kind: kind, column: column)
     }
 
+    deinit { fields.deallocate() }
+
     /// So many bytes behind a block are read, whatever they are, where its memory has them.
     static let slack = 16
 
     /// Reads rows to the end of the block; the last need not end with a line feed. `readable`: how many bytes of memory
     /// are behind the block.
-    mutating func parse(_ block: UnsafeRawBufferPointer, readable: Int) -> BlockResult {
-        defer { fields.deallocate() }
+    consuming func parse(_ block: UnsafeRawBufferPointer, readable: Int) -> BlockResult {
         guard let base = block.baseAddress, !block.isEmpty else { return result }
         let isEnded = block[block.count - 1] == 0x0a
         if isEnded, readable >= Self.slack {

@@ -43,7 +43,7 @@ public final class IngestWorker: Sendable {
                 let block = UnsafeRawBufferPointer(rebasing: bytes[range])
                 switch format {
                 case .csv(let layout):
-                    var parser = CSVParser(layout, state: state)
+                    let parser = CSVParser(layout, state: state)
                     return parser.parse(block, readable: bytes.count - range.upperBound)
                 case .ndjson(let layout):
                     var parser = NDJSONParser(layout, state: state)
