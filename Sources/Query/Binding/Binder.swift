@@ -30,7 +30,7 @@ struct Binder {
         if let key = outputKey(syntax) { return key }
         switch syntax.kind {
         case .name(let qualifier, let name, let isQuoted):
-            return try reference(qualifier, name, isQuoted, syntax.position)
+            return try reference(qualifier: qualifier, name, isQuoted: isQuoted, at: syntax.position)
         case .number(let digits): return try Self.number(digits, syntax.position)
         case .text(let text): return .literal(.text(text), .text)
         case .boolean(let truth): return .literal(.boolean(truth), .boolean)
@@ -64,7 +64,7 @@ struct Binder {
         case .cast(let operand, let type): return try cast(operand, type, syntax.position)
         case .extract(let part, let operand): return try datePart(part, operand, syntax.position)
         case .conditional(let operand, let branches, let otherwise):
-            return try conditional(operand, branches, otherwise, syntax.position)
+            return try conditional(operand: operand, branches, otherwise: otherwise, at: syntax.position)
         case .array:
             throw QueryError(
                 "a list stands only in HISTOGRAM", at: syntax.position,
@@ -100,7 +100,7 @@ struct Binder {
     }
 
     private func reference(
-        _ qualifier: String?, _ name: String, _ isQuoted: Bool, _ position: Int
+        qualifier: String?, _ name: String, isQuoted: Bool, at position: Int
     ) throws(QueryError) -> Expression {
         let column = try scope.resolve(qualifier: qualifier, name, isQuoted: isQuoted, at: position)
         guard let output else { return column }
@@ -241,7 +241,7 @@ struct Binder {
     }
 
     private mutating func conditional(
-        _ operand: Syntax?, _ branches: [(condition: Syntax, value: Syntax)], _ otherwise: Syntax?, _ position: Int
+        operand: Syntax?, _ branches: [(condition: Syntax, value: Syntax)], otherwise: Syntax?, at position: Int
     ) throws(QueryError) -> Expression {
         var conditions: [Expression] = []
         if let operand {

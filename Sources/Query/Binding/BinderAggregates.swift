@@ -83,7 +83,7 @@ extension Binder {
         case .count: return try count(call, weight, syntax)
         case .sum, .average, .mean, .variance, .populationVariance, .standardDeviation,
             .populationStandardDeviation:
-            try arity(call, 1...1, "\(call.name)(x)", syntax.position)
+            try arity(call, 1...1, usage: "\(call.name)(x)", at: syntax.position)
             let argument = try values(call.arguments[0])
             let function: Aggregate.Function =
                 switch name {
@@ -129,7 +129,7 @@ extension Binder {
         _ call: Syntax.Call, _ weight: Expression?, _ syntax: Syntax
     ) throws(QueryError) -> Aggregate {
         if call.isStar { return Aggregate(function: .count, argument: nil, weight: weight) }
-        try arity(call, 1...1, "COUNT(*), COUNT(x) or COUNT(DISTINCT unit)", syntax.position)
+        try arity(call, 1...1, usage: "COUNT(*), COUNT(x) or COUNT(DISTINCT unit)", at: syntax.position)
         let argument = try bind(call.arguments[0])
         if call.isDistinct {
             guard case .column(let index, _) = argument, scope.unitColumns.contains(index) else {
@@ -176,7 +176,7 @@ extension Binder {
     ) throws(QueryError) -> Aggregate {
         let usage = name == .quantile ? "QUANTILE(x, 0.25)" : "\(call.name)(x)"
         try arity(
-            call, name == .quantile ? 2...2 : (name == .median ? 1...1 : 1...2), usage, syntax.position)
+            call, name == .quantile ? 2...2 : (name == .median ? 1...1 : 1...2), usage: usage, at: syntax.position)
         var argument = try bind(call.arguments[0])
         if argument.type == .boolean { argument = Coercion.indicator(argument) }
         guard argument.type != .text else {

@@ -29,7 +29,7 @@ extension Binder {
         case "LN": return try numericFunction(.naturalLogarithm, call, position)
         case "ROUND": return try round(call, position)
         case "MOD":
-            try arity(call, 2...2, "MOD(x, y)", position)
+            try arity(call, 2...2, usage: "MOD(x, y)", at: position)
             return try bind(
                 Syntax(
                     kind: .binary("%", arguments[0], arguments[1]), position: position, end: syntax.end,
@@ -37,16 +37,16 @@ extension Binder {
         case "BIN": return try bin(call, position)
         case "CLAMP": return try clamp(call, position)
         case "LEAST", "GREATEST":
-            try arity(call, 1...Limits.arguments, "\(call.name)(x, y, ...)", position)
+            try arity(call, 1...Limits.arguments, usage: "\(call.name)(x, y, ...)", at: position)
             let (operands, type) = try unified(arguments, "arguments of one \(call.name)")
             return Coercion.folded(.extremum(call.name == "LEAST" ? .least : .greatest, operands, type))
         case "ISNULL" where arguments.count == 1: return .isNull(try bind(arguments[0]))
         case "COALESCE", "IFNULL", "NVL", "ISNULL":
-            try arity(call, 1...Limits.arguments, "COALESCE(x, y, ...)", position)
+            try arity(call, 1...Limits.arguments, usage: "COALESCE(x, y, ...)", at: position)
             let (operands, type) = try unified(arguments, "arguments of one COALESCE")
             return .coalesce(operands, type)
         case "NULLIF":
-            try arity(call, 2...2, "NULLIF(x, y)", position)
+            try arity(call, 2...2, usage: "NULLIF(x, y)", at: position)
             let bound = [try bind(arguments[0]), try bind(arguments[1])]
             let (operands, type) = try unified(bound, arguments, "arguments of one NULLIF")
             try checkRepeatable(operands[0], arguments[0].position)
@@ -54,7 +54,7 @@ extension Binder {
             return .conditional(
                 [ConditionalBranch(condition: isSame, value: .literal(.null, type))], otherwise: operands[0], type)
         case "IF", "IIF":
-            try arity(call, 3...3, "IF(condition, x, y)", position)
+            try arity(call, 3...3, usage: "IF(condition, x, y)", at: position)
             let test = try condition(arguments[0])
             let (values, type) = try unified(Array(arguments.dropFirst()), "values of one IF")
             return .conditional(
@@ -64,14 +64,14 @@ extension Binder {
         case "TRIM": return try textFunction(.trim, call, position)
         case "SUBSTR", "SUBSTRING", "MID", "LEFT": return try substring(call, position)
         case "CONCAT":
-            try arity(call, 1...Limits.arguments, "CONCAT(x, y, ...)", position)
+            try arity(call, 1...Limits.arguments, usage: "CONCAT(x, y, ...)", at: position)
             return try concat(arguments)
         case "LENGTH", "LEN", "CHAR_LENGTH", "CHARACTER_LENGTH":
-            try arity(call, 1...1, "LENGTH(x)", position)
+            try arity(call, 1...1, usage: "LENGTH(x)", at: position)
             return .textLength(try text(arguments[0]))
         case "DATE_TRUNC": return try dateTruncate(call, position)
         case "POWER", "POW":
-            try arity(call, 2...2, "POWER(x, y)", position)
+            try arity(call, 2...2, usage: "POWER(x, y)", at: position)
             let (base, exponent) = (try numeric(arguments[0]), try numeric(arguments[1]))
             return Coercion.folded(.arithmetic(.power, Coercion.real(base), Coercion.real(exponent), .real))
         case "NOW", "GETDATE", "TODAY", "SYSDATE", "CURDATE", "DATE_NOW":
@@ -92,7 +92,7 @@ extension Binder {
     }
 
     func arity(
-        _ call: Syntax.Call, _ range: ClosedRange<Int>, _ usage: String, _ position: Int
+        _ call: Syntax.Call, _ range: ClosedRange<Int>, usage: String, at position: Int
     ) throws(QueryError) {
         guard range.contains(call.arguments.count), !call.isStar else {
             throw QueryError(
@@ -115,7 +115,7 @@ extension Binder {
     private mutating func textFunction(
         _ function: TextFunction, _ call: Syntax.Call, _ position: Int
     ) throws(QueryError) -> Expression {
-        try arity(call, 1...1, "\(call.name)(x)", position)
+        try arity(call, 1...1, usage: "\(call.name)(x)", at: position)
         return .textFunction(function, try text(call.arguments[0]))
     }
 
@@ -123,8 +123,9 @@ extension Binder {
     private mutating func substring(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
         let isLeft = call.name == "LEFT"
         try arity(
-            call, 2...(isLeft ? 2 : 3), isLeft ? "LEFT(x, length)" : "SUBSTR(x, start) or SUBSTR(x, start, length)",
-            position)
+            call, 2...(isLeft ? 2 : 3),
+            usage: isLeft ? "LEFT(x, length)" : "SUBSTR(x, start) or SUBSTR(x, start, length)",
+            at: position)
         let operand = try text(call.arguments[0])
         let places = try call.arguments.dropFirst().map { (syntax) throws(QueryError) in
             try wholeNumber(syntax, "a place in a text")
@@ -160,7 +161,7 @@ extension Binder {
     private mutating func numericFunction(
         _ function: NumericFunction, _ call: Syntax.Call, _ position: Int
     ) throws(QueryError) -> Expression {
-        try arity(call, 1...1, "\(call.name)(x)", position)
+        try arity(call, 1...1, usage: "\(call.name)(x)", at: position)
         let operand = try numeric(call.arguments[0])
         switch function {
         case .negate, .absolute: return Coercion.folded(.function(function, operand, operand.type))
@@ -172,7 +173,7 @@ extension Binder {
     }
 
     private mutating func round(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
-        try arity(call, 1...2, "ROUND(x) or ROUND(x, digits)", position)
+        try arity(call, 1...2, usage: "ROUND(x) or ROUND(x, digits)", at: position)
         let operand = try numeric(call.arguments[0])
         var digits = 0.0
         if call.arguments.count == 2 { digits = try constant(call.arguments[1], "the number of digits") }
@@ -183,7 +184,7 @@ extension Binder {
     }
 
     private mutating func bin(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
-        try arity(call, 2...3, "BIN(x, width) or BIN(x, width, origin)", position)
+        try arity(call, 2...3, usage: "BIN(x, width) or BIN(x, width, origin)", at: position)
         let operand = try numeric(call.arguments[0])
         let width = try constant(call.arguments[1], "the width of bins")
         let origin = call.arguments.count == 3 ? try constant(call.arguments[2], "the origin of bins") : 0
@@ -196,7 +197,7 @@ extension Binder {
     }
 
     private mutating func clamp(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
-        try arity(call, 3...3, "CLAMP(x, lower, upper)", position)
+        try arity(call, 3...3, usage: "CLAMP(x, lower, upper)", at: position)
         var operand = try bind(call.arguments[0])
         guard operand.type != .text, operand.type != .boolean else {
             throw QueryError(
@@ -255,7 +256,7 @@ extension Binder {
     }
 
     private mutating func dateTruncate(_ call: Syntax.Call, _ position: Int) throws(QueryError) -> Expression {
-        try arity(call, 2...2, "DATE_TRUNC('month', d)", position)
+        try arity(call, 2...2, usage: "DATE_TRUNC('month', d)", at: position)
         guard case .text(let name) = call.arguments[0].kind, let part = TypeName.datePart(name),
             [.year, .quarter, .month, .week, .day, .hour].contains(part)
         else {

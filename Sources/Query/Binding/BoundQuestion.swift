@@ -148,7 +148,10 @@ struct BoundQuestion {
             }
             let bound = try binder.bind(item.expression)
             try Self.checkSize(bound, item.expression.position)
-            columns.append(Column(name: Self.labelled(name, item, bound, binder, keys.count), item: .scalar(bound)))
+            columns.append(
+                Column(
+                    name: Self.labelled(name, of: item, bound: bound, in: binder, keys: keys.count),
+                    item: .scalar(bound)))
             if let alias = item.alias { names[alias.lowercased()] = bound }
         }
         if output.asksForRows {
@@ -165,7 +168,7 @@ struct BoundQuestion {
 
     /// MIN and MAX say that they are quantiles, unless the researcher named the column.
     private static func labelled(
-        _ name: String, _ item: SelectStatement.Item, _ bound: Expression, _ binder: Binder, _ keys: Int
+        _ name: String, of item: SelectStatement.Item, bound: Expression, in binder: Binder, keys: Int
     ) -> String {
         guard item.alias == nil, case .column(let index, _) = bound, index >= keys,
             case .call(let call) = item.expression.kind, call.name == "MIN" || call.name == "MAX",

@@ -76,7 +76,7 @@ struct BoundsScope: Hashable {
         case .column(let index, _): return columns[index]
         case .literal(let value, _): return value.number.map(Bounds.constant) ?? (value == .null ? .onlyNull : .text)
         case .arithmetic(let operation, let left, let right, let type):
-            return arithmetic(operation, left, right, type).representable(type)
+            return arithmetic(operation, left, right, as: type).representable(type)
         case .function(let function, let operand, let type):
             return Self.apply(function, bounds(operand)).representable(type)
         case .round(let operand, let digits):
@@ -113,7 +113,7 @@ struct BoundsScope: Hashable {
     }
 
     private func arithmetic(
-        _ operation: ArithmeticOperator, _ left: Expression, _ right: Expression, _ type: ValueType
+        _ operation: ArithmeticOperator, _ left: Expression, _ right: Expression, as type: ValueType
     ) -> Bounds {
         let a = bounds(left)
         let b = bounds(right)

@@ -46,7 +46,8 @@ struct KeyDomain {
                 let rows = ValueRows(count: values.count, columns: [0: ValueRows.Column(.integer, values)])
                 return rows.values(of: [.cast(.column(0, .integer), .real)])[0]
             }
-        case .bin(let operand, let width, let origin, let type): return bins(operand, width, origin, type)
+        case .bin(let operand, let width, let origin, let type):
+            return bins(operand, width: width, origin: origin, as: type)
         case .dateTruncate(let part, let operand, let type): return starts(part, operand, type)
         case .function(.floor, _, .real), .function(.ceiling, _, .real): return wholeReals(expression, step: 1)
         case .round(_, let digits) where digits <= 0:
@@ -105,7 +106,7 @@ struct KeyDomain {
         return stride(from: first, through: last, by: 1).map { .real($0 * step) }
     }
 
-    private func bins(_ operand: Expression, _ width: Double, _ origin: Double, _ type: ValueType) -> [Value]? {
+    private func bins(_ operand: Expression, width: Double, origin: Double, as type: ValueType) -> [Value]? {
         let bounds = scope.bounds.bounds(operand)
         if bounds.isEmpty { return [] }
         guard bounds.isFinite else { return nil }
@@ -169,11 +170,11 @@ struct KeyDomain {
             domains.append(values)
         }
         guard expression.size(upTo: Limits.enumeratedNodes) < Limits.enumeratedNodes else { return nil }
-        return evaluateAll(expression, columns, domains, combinations)
+        return evaluateAll(expression, columns: columns, domains: domains, combinations: combinations)
     }
 
     private func evaluateAll(
-        _ expression: Expression, _ columns: [Int], _ domains: [[Value]], _ combinations: Int
+        _ expression: Expression, columns: [Int], domains: [[Value]], combinations: Int
     ) -> [Value] {
         var inputs: [Int: ValueRows.Column] = [:]
         // How many combinations in a row share a value: the last column changes fastest.

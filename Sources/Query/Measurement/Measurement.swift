@@ -16,9 +16,7 @@ extension Plan {
         let exact = BoundedAggregation(specification, source: source, lookups: lookups).run()
         var noisy = NoisyGroups(keys: [], counts: [], picks: [])
         let selected = select(exact, &noisy, using: &generator)
-        for (index, channel) in output.channels.enumerated() {
-            add(channel, index, exact, selected, &noisy, using: &generator)
-        }
+        for channel in output.channels { add(channel, of: exact, groups: selected, to: &noisy, using: &generator) }
         let post = PostProcessing(output: output, columns: columns, notes: notes)
         return Measured(answer: post.answer(noisy), events: events)
     }
@@ -45,15 +43,16 @@ extension Plan {
     }
 
     private func add<Generator: RandomNumberGenerator>(
-        _ channel: Channel, _ index: Int, _ exact: borrowing ExactAggregates, _ selected: [Int],
-        _ noisy: inout NoisyGroups, using generator: inout Generator
+        _ channel: Channel, of exact: borrowing ExactAggregates, groups selected: [Int], to noisy: inout NoisyGroups,
+        using generator: inout Generator
     ) {
         var counts: [Int64] = []
         var picks: [Int] = []
         if let slot = channel.slot {
             switch channel.quantity {
             case .quantile(_, let rank):
-                picks = Self.quantiles(channel, rank, exact.grid(slot), selected, using: &generator)
+                picks = Self.quantiles(
+                    channel, rank: rank, grids: exact.grid(slot), groups: selected, using: &generator)
             case .histogram:
                 let bins = exact.histogram(slot)
                 counts = selected.flatMap { bins[$0] }
@@ -92,7 +91,7 @@ extension Plan {
     }
 
     private static func quantiles<Generator: RandomNumberGenerator>(
-        _ channel: Channel, _ rank: QuantileRank, _ grids: [(indices: [Int32], counts: [Int64])], _ selected: [Int],
+        _ channel: Channel, rank: QuantileRank, grids: [(indices: [Int32], counts: [Int64])], groups selected: [Int],
         using generator: inout Generator
     ) -> [Int] {
         guard let grid = channel.quantile,

@@ -138,7 +138,7 @@ struct Allocation {
         var channel = Channel(quantity: quantity)
         switch quantity {
         case .quantile(let expression, let rank):
-            try setQuantile(&channel, expression, rank, amount)
+            try setQuantile(&channel, expression, rank: rank, amount: amount)
             return channel
         case .sum(let expression, let isCentred):
             let choice = choice(expression)
@@ -191,7 +191,7 @@ struct Allocation {
     }
 
     private func setQuantile(
-        _ channel: inout Channel, _ expression: Expression, _ rank: QuantileRank, _ amount: Int64
+        _ channel: inout Channel, _ expression: Expression, rank: QuantileRank, amount: Int64
     ) throws(QueryError) {
         let interval = bounds.bounds(expression)
         let loss = Double(amount) * PrivacyLoss.amountUnit

@@ -26,8 +26,11 @@ public enum Planner {
             capacityRows: capacity(bound.scope.datasets), kind: context.regime.kind,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try budget.selectionDelta(amount) })
-        let result = try budget.settle(allocation) { meets($0, layout, bound, $1, $2) }
-        return assemble(question, bound, keys, contribution, layout, result)
+        let result = try budget.settle(allocation) {
+            meets($0, layout: layout, question: bound, relative: $1, groupSize: $2)
+        }
+        return assemble(
+            question, bound: bound, keys: keys, contribution: contribution, layout: layout, allocation: result)
     }
 
     /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would
@@ -69,8 +72,8 @@ public enum Planner {
 
     /// Whether every aggregate is within `relative` of a group of `groupSize`.
     private static func meets(
-        _ result: Allocation.Result, _ layout: MeasurementLayout, _ question: BoundQuestion, _ relative: Double,
-        _ groupSize: Double
+        _ result: Allocation.Result, layout: MeasurementLayout, question: BoundQuestion, relative: Double,
+        groupSize: Double
     ) -> Bool {
         let model = ErrorModel(channels: result.channels)
         let forms = layout.forms(result.channels)
@@ -105,8 +108,8 @@ public enum Planner {
     // MARK: the plan
 
     private static func assemble(
-        _ question: Question, _ bound: BoundQuestion, _ keys: Keys, _ contribution: Contribution,
-        _ layout: MeasurementLayout, _ result: Allocation.Result
+        _ question: Question, bound: BoundQuestion, keys: Keys, contribution: Contribution,
+        layout: MeasurementLayout, allocation result: Allocation.Result
     ) -> Plan {
         let forms = layout.forms(result.channels)
         let description = PlanDescription(

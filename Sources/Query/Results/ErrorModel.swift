@@ -96,17 +96,18 @@ struct ErrorModel: Sendable, Hashable {
 
     /// The interval of `numerator / denominator`, given their noisy values.
     func ratio(
-        _ numerator: LinearForm, _ a: Double, _ denominator: LinearForm, _ b: Double, _ level: Level = .full
+        _ numerator: LinearForm, value a: Double, over denominator: LinearForm, value b: Double, level: Level = .full
     ) -> Interval {
         if denominator.terms.allSatisfy({ $0.coefficient == 0 }) {
             return b == 0 ? .unbounded : interval(numerator.scaled(1 / b), a / b, level)
         }
         return isLaplace
-            ? laplaceRatio(numerator, a, denominator, b, level) : gaussianRatio(numerator, a, denominator, b, level)
+            ? laplaceRatio(numerator, value: a, over: denominator, value: b, level: level)
+            : gaussianRatio(numerator, value: a, over: denominator, value: b, level: level)
     }
 
     private func gaussianRatio(
-        _ numerator: LinearForm, _ a: Double, _ denominator: LinearForm, _ b: Double, _ level: Level
+        _ numerator: LinearForm, value a: Double, over denominator: LinearForm, value b: Double, level: Level
     ) -> Interval {
         let z2 = level.normalQuantile * level.normalQuantile
         let quadratic = b * b - z2 * covariance(denominator, denominator, level)
@@ -118,7 +119,7 @@ struct ErrorModel: Sendable, Hashable {
     }
 
     private func laplaceRatio(
-        _ numerator: LinearForm, _ a: Double, _ denominator: LinearForm, _ b: Double, _ level: Level
+        _ numerator: LinearForm, value a: Double, over denominator: LinearForm, value b: Double, level: Level
     ) -> Interval {
         guard abs(b) > halfWidth(denominator, level) else { return .unbounded }
         func isInside(_ r: Double) -> Bool {
@@ -157,8 +158,8 @@ struct ErrorModel: Sendable, Hashable {
     func variance(
         sum: (LinearForm, Double), squares: (LinearForm, Double), count: (LinearForm, Double), largest: Double
     ) -> Interval {
-        let mean = ratio(sum.0, sum.1, count.0, count.1, .half)
-        let second = ratio(squares.0, squares.1, count.0, count.1, .half)
+        let mean = ratio(sum.0, value: sum.1, over: count.0, value: count.1, level: .half)
+        let second = ratio(squares.0, value: squares.1, over: count.0, value: count.1, level: .half)
         guard mean.lower.isFinite, mean.upper.isFinite, second.lower.isFinite, second.upper.isFinite else {
             return .unbounded
         }

@@ -32,7 +32,7 @@ struct PostProcessing {
         }
         for (index, (form, type)) in zip(output.forms, output.types).enumerated() {
             columns[output.keys.count + index] = ValueRows.Column(
-                type, groups.map { estimate(form, type, noisy, $0) })
+                type, groups.map { estimate(form, as: type, noisy, of: $0) })
         }
         return ValueRows(count: groups.count, columns: columns)
     }
@@ -56,7 +56,7 @@ struct PostProcessing {
         { term in noisy.counts[term.channel][group] }
     }
 
-    private func estimate(_ form: EstimateForm, _ type: ValueType, _ noisy: NoisyGroups, _ group: Int) -> Value {
+    private func estimate(_ form: EstimateForm, as type: ValueType, _ noisy: NoisyGroups, of group: Int) -> Value {
         let read = reader(noisy, group)
         switch form {
         case .linear(let linear):

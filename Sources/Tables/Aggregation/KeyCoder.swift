@@ -87,7 +87,7 @@ final class KeyCoder {
     func code(_ rows: UnsafeBufferPointer<Int32>, into target: UnsafeMutablePointer<Int32>) {
         let before = origins.count
         switch method {
-        case .table(let base, let size): codeByTable(rows, base, size, target)
+        case .table(let base, let size): codeByTable(rows, base: base, size: size, into: target)
         case .stored(let first): codeStored(rows, first, target)
         case .text: codeTexts(rows, target)
         case .hashed:
@@ -103,7 +103,7 @@ final class KeyCoder {
     }
 
     private func codeByTable(
-        _ rows: UnsafeBufferPointer<Int32>, _ base: Int64, _ size: Int, _ target: UnsafeMutablePointer<Int32>
+        _ rows: UnsafeBufferPointer<Int32>, base: Int64, size: Int, into target: UnsafeMutablePointer<Int32>
     ) {
         if table.isEmpty { fillTable(base, size) }
         let words = node.words

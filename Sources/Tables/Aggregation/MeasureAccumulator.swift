@@ -84,7 +84,7 @@ final class MeasureAccumulator {
             addWords(kept) { $0 &* $0 }
         case .histogram(_, let edges): addBins(kept, edges)
         case .gridValues(_, let lower, let step, let points):
-            return addPoints(kept, lower, step, points, meter)
+            return addPoints(kept, lower: lower, step: step, count: points, meter)
         }
         meter.add(.addition, Double(kept.count) * additions)
     }
@@ -177,7 +177,7 @@ final class MeasureAccumulator {
         }
     }
 
-    private func addPoints(_ kept: KeptRows, _ lower: Double, _ step: Double, _ count: Int, _ meter: WorkMeter) {
+    private func addPoints(_ kept: KeptRows, lower: Double, step: Double, count: Int, _ meter: WorkMeter) {
         guard let node, count > 0 else { return }
         var added = 0
         defer {

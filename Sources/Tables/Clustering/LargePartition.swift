@@ -149,7 +149,7 @@ final class LargePartition {
         for (word, count, name) in units {
             if smallCount + count > limit { try runSmall() }
             if count > limit {
-                try runLarge(word: word, unit, count, name, emit)
+                try runLarge(word: word, unit: unit, count: count, name: name, emit)
             } else {
                 small.insert(word)
                 smallCount += count
@@ -159,7 +159,7 @@ final class LargePartition {
     }
 
     private func runLarge(
-        word: Int64, _ unit: Int, _ count: Int, _ name: KeyedHash.Digest, _ emit: (ClusteredPartition) throws -> Void
+        word: Int64, unit: Int, count: Int, name: KeyedHash.Digest, _ emit: (ClusteredPartition) throws -> Void
     ) throws {
         var first = ClusteredPartition()
         let bound = Swift.max(context.plan.rowsPerUnit, 0)

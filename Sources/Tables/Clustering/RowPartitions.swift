@@ -119,12 +119,12 @@ final class RowPartitions {
         for (column, width) in layout.widths.enumerated() {
             let source = batch.column(column)
             switch width {
-            case 1: store(source, batch.count, offset) { UInt8(truncatingIfNeeded: $0 < 0 ? 255 : $0) }
+            case 1: store(source, count: batch.count, at: offset) { UInt8(truncatingIfNeeded: $0 < 0 ? 255 : $0) }
             case 4:
-                store(source, batch.count, offset) {
+                store(source, count: batch.count, at: offset) {
                     $0 == ColumnEncoding.null ? Int32.min : Int32(truncatingIfNeeded: $0)
                 }
-            default: store(source, batch.count, offset) { $0 }
+            default: store(source, count: batch.count, at: offset) { $0 }
             }
             offset += width
         }
@@ -153,7 +153,7 @@ final class RowPartitions {
 
     @inline(__always)
     private func store<Word>(
-        _ source: UnsafePointer<Int64>, _ count: Int, _ offset: Int, _ narrow: (Int64) -> Word
+        _ source: UnsafePointer<Int64>, count: Int, at offset: Int, narrow: (Int64) -> Word
     ) {
         let targets = targets
         for i in 0..<count { (targets[i] + offset).storeBytes(of: narrow(source[i]), as: Word.self) }

@@ -46,9 +46,11 @@ final class UnitGrouping {
             if found > 1 << (bits - 1) {
                 bits += 2
                 table = emptyTable(bits)
-                for unit in 0..<found { table[Self.slot(words[unit], table, words, bits)] = Int32(unit) }
+                for unit in 0..<found {
+                    table[Self.slot(of: words[unit], in: table, words: words, bits: bits)] = Int32(unit)
+                }
             }
-            let slot = Self.slot(units[row], table, words, bits)
+            let slot = Self.slot(of: units[row], in: table, words: words, bits: bits)
             var unit = table[slot]
             if unit < 0 {
                 unit = Int32(truncatingIfNeeded: found)
@@ -72,7 +74,7 @@ final class UnitGrouping {
     /// The slot of that unit, or the one that it would take.
     @inline(__always)
     private static func slot(
-        _ word: Int64, _ table: UnsafeMutablePointer<Int32>, _ words: UnsafeMutablePointer<Int64>, _ bits: Int
+        of word: Int64, in table: UnsafeMutablePointer<Int32>, words: UnsafeMutablePointer<Int64>, bits: Int
     ) -> Int {
         let mixed = (UInt64(bitPattern: word) ^ UInt64(bitPattern: word) >> 32) &* 0x9e37_79b9_7f4a_7c15
         var slot = Int(truncatingIfNeeded: mixed >> UInt64(64 - bits))

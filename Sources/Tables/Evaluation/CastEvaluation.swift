@@ -12,12 +12,12 @@ extension ExpressionNode {
         case (.real, _):
             for i in 0..<count { words[i] = Self.integer(source.reals[i]) }
         case (.text, .real):
-            remember(count, pool, meter, .parsedByte) { text in
+            remember(count, pool, meter, counting: .parsedByte) { text in
                 parseReal(text).map { Int64(bitPattern: finiteOrNull($0).bitPattern) } ?? nullReal
             }
         case (.text, _):
             let type = type
-            remember(count, pool, meter, .parsedByte) { parseWord($0, type) ?? ColumnEncoding.null }
+            remember(count, pool, meter, counting: .parsedByte) { parseWord($0, type) ?? ColumnEncoding.null }
         case (_, .real):
             for i in 0..<count {
                 reals[i] = source.words[i] == ColumnEncoding.null ? .nan : Double(source.words[i])

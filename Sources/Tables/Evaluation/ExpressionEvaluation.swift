@@ -4,7 +4,8 @@ extension ExpressionNode {
         let count = chunk.count
         switch operation {
         case .constant: break
-        case .column(let stored, let isRight, let firstText): load(stored, isRight, firstText, chunk)
+        case .column(let stored, let isRight, let firstText):
+            load(stored, isRight: isRight, firstText: firstText, chunk)
         case .integerArithmetic(let operation): evaluateInteger(operation, count)
         case .realArithmetic(let operation): evaluateReal(operation, count)
         case .integerFunction(let function): evaluateInteger(function, count)
@@ -14,35 +15,37 @@ extension ExpressionNode {
         case .realBin(let width, let origin): evaluateBin(width, origin, count)
         case .integerClamp(let lower, let upper): evaluateClamp(lower, upper, count)
         case .realClamp(let lower, let upper): evaluateClamp(lower, upper, count)
-        case .comparison(let comparison): evaluate(comparison, count, pool, meter)
+        case .comparison(let comparison): evaluate(comparison, count: count, pool, meter)
         case .and: evaluateAnd(count)
         case .or: evaluateOr(count)
         case .not: evaluateNot(count)
         case .isNull: evaluateIsNull(count)
         case .isIn(let values): evaluateMembership(values, count)
         case .textIsIn(let texts):
-            remember(count, pool, meter, .byte) { texts.code(of: $0) == nil ? 0 : 1 }
+            remember(count, pool, meter, counting: .byte) { texts.code(of: $0) == nil ? 0 : 1 }
         case .like(let pattern):
-            remember(count, pool, meter, .byte, and: (.pattern, Double(pattern.steps))) { pattern.matches($0) ? 1 : 0 }
+            remember(count, pool, meter, counting: .byte, and: (.pattern, Double(pattern.steps))) {
+                pattern.matches($0) ? 1 : 0
+            }
         case .conditional: evaluateConditional(count)
         case .coalesce: evaluateCoalesce(count)
-        case .extremum(let function): evaluate(function, count, pool, meter)
+        case .extremum(let function): evaluate(function, count: count, pool, meter)
         case .cast: evaluateCast(count, pool, meter)
         case .datePart(let part): evaluate(part, count)
         case .dateTruncate(let part): evaluateTruncate(part, count)
-        case .textFunction(let function): compute(function, count, pool, meter)
+        case .textFunction(let function): compute(function, count: count, pool, meter)
         case .concatenation: evaluateConcatenation(count, pool, meter)
         case .textLength:
-            remember(count, pool, meter, .byte) { text in
+            remember(count, pool, meter, counting: .byte) { text in
                 text.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
             }
-        case .lookupRow(let table, _): evaluateLookup(table, count, pool, meter)
+        case .lookupRow(let table, _): evaluateLookup(table, count: count, pool, meter)
         case .lookupValue(let values, _): evaluateLookup(values, count)
         case .lookupMatches: mapWords(count) { $0 == ColumnEncoding.null ? 0 : 1 }
         }
     }
 
-    private func load(_ stored: StoredColumn?, _ isRight: Bool, _ firstText: Int64, _ chunk: RowChunk) {
+    private func load(_ stored: StoredColumn?, isRight: Bool, firstText: Int64, _ chunk: RowChunk) {
         guard let stored else { return }
         let count = chunk.count
         if let indices = isRight ? chunk.right : chunk.left {
@@ -82,8 +85,9 @@ extension ExpressionNode {
     /// that were read, and for each byte the units of `other`.
     @inline(__always)
     func remember(
-        _ count: Int, _ pool: TextPool, _ meter: WorkMeter, _ kind: WorkKind, and other: (WorkKind, Double)? = nil,
-        _ body: (UnsafeRawBufferPointer) -> Int64
+        _ count: Int, _ pool: TextPool, _ meter: WorkMeter, counting kind: WorkKind,
+        and other: (WorkKind, Double)? = nil,
+        body: (UnsafeRawBufferPointer) -> Int64
     ) {
         let source = inputs[0].words
         let (target, isReal) = (words, type == .real)
@@ -111,7 +115,7 @@ extension ExpressionNode {
     }
 
     /// A function of each text; for texts that were met before in this chunk the result is looked up.
-    private func compute(_ function: TextFunction, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+    private func compute(_ function: TextFunction, count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         let source = inputs[0].words
         var (bytes, misses) = (0, 0)
         for i in 0..<count {
@@ -183,7 +187,7 @@ extension ExpressionNode {
         }
     }
 
-    private func evaluate(_ function: ExtremumFunction, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+    private func evaluate(_ function: ExtremumFunction, count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         guard let first = inputs.first else { return }
         copy(first, count)
         let least = function == .least
@@ -220,11 +224,12 @@ extension ExpressionNode {
 
     // MARK: Lookups
 
-    private func evaluateLookup(_ table: LookupTable, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+    private func evaluateLookup(_ table: LookupTable, count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         let key = inputs[0]
         func row(_ found: Int32?) -> Int64 { found.map(Int64.init) ?? ColumnEncoding.null }
         switch key.type {
-        case .text: remember(count, pool, meter, .byte) { row(table.row(text: String(decoding: $0, as: UTF8.self))) }
+        case .text:
+            remember(count, pool, meter, counting: .byte) { row(table.row(text: String(decoding: $0, as: UTF8.self))) }
         case .real:
             for i in 0..<count {
                 let value = key.reals[i]

@@ -276,7 +276,8 @@ final class ExpressionProgram {
         case .concatenation(let operands):
             return add(.concatenation, .text, operands.map { compile($0, as: .text) })
         case .textLength(let operand): return add(.textLength, .integer, [compile(operand, as: .text)])
-        case .lookup(let slot, let key, let column, let type): return lookup(slot, key, column, type)
+        case .lookup(let slot, let key, let column, let type):
+            return lookup(slot: slot, key: key, column: column, as: type)
         case .lookupMatches(let slot, let key):
             guard let row = lookupRow(slot, key) else { return constant(0, .boolean) }
             return add(.lookupMatches, .boolean, [row])
@@ -351,12 +352,12 @@ final class ExpressionProgram {
             }
             return convert(add(.realBin(width: width, origin: origin), .real, [compile(operand, as: .real)]), to: type)
         case .clamp(let operand, let lower, let upper, let type):
-            return clamp(operand, lower, upper, type)
+            return clamp(operand, lower: lower, upper: upper, as: type)
         default: return null(expression.type)
         }
     }
 
-    private func clamp(_ operand: Expression, _ lower: Double, _ upper: Double, _ type: ValueType) -> ExpressionNode {
+    private func clamp(_ operand: Expression, lower: Double, upper: Double, as type: ValueType) -> ExpressionNode {
         guard lower <= upper else { return null(type) }
         guard type != .real else {
             return add(.realClamp(lower: lower, upper: upper), .real, [compile(operand, as: .real)])
@@ -398,7 +399,7 @@ final class ExpressionProgram {
         return row
     }
 
-    private func lookup(_ slot: Int, _ key: Expression, _ column: Int, _ type: ValueType) -> ExpressionNode {
+    private func lookup(slot: Int, key: Expression, column: Int, as type: ValueType) -> ExpressionNode {
         guard let row = lookupRow(slot, key), lookups[slot].schema.columns.indices.contains(column) else {
             return null(type)
         }

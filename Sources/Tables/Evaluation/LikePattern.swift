@@ -154,16 +154,16 @@ private struct LikeSegment: Sendable, Hashable {
     /// Where the segment's first occurrence within those places ends.
     func search(_ text: UnsafeRawBufferPointer, from start: Int, to end: Int) -> Int? {
         switch method {
-        case .bytes(let bytes, let fallback): return Self.search(text, start, end, bytes, fallback)
+        case .bytes(let bytes, let fallback): return Self.search(text, from: start, to: end, bytes: bytes, fallback)
         case .scalars(let entries, let masks, let words):
             return withUnsafeTemporaryAllocation(of: UInt64.self, capacity: words) { state in
-                search(text, start, end, entries, masks, state)
+                search(text, from: start, to: end, entries: entries, masks, state)
             }
         }
     }
 
     private static func search(
-        _ text: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ bytes: [UInt8], _ fallback: [Int32]
+        _ text: UnsafeRawBufferPointer, from start: Int, to end: Int, bytes: [UInt8], _ fallback: [Int32]
     ) -> Int? {
         bytes.withUnsafeBufferPointer { bytes in
             fallback.withUnsafeBufferPointer { fallback in
@@ -182,7 +182,7 @@ private struct LikeSegment: Sendable, Hashable {
     }
 
     private func search(
-        _ text: UnsafeRawBufferPointer, _ start: Int, _ end: Int, _ entries: [UInt32: Int], _ masks: [UInt64],
+        _ text: UnsafeRawBufferPointer, from start: Int, to end: Int, entries: [UInt32: Int], _ masks: [UInt64],
         _ state: UnsafeMutableBufferPointer<UInt64>
     ) -> Int? {
         state.initialize(repeating: 0)

@@ -1,7 +1,7 @@
 /// Comparison and SQL's three-valued logic: 1, 0 and null.
 extension ExpressionNode {
-    func evaluate(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
-        if inputs[0].type == .text { return compareTexts(comparison, count, pool, meter) }
+    func evaluate(_ comparison: ComparisonOperator, count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+        if inputs[0].type == .text { return compareTexts(comparison, count: count, pool, meter) }
         guard inputs[0].type == .real else {
             switch comparison {
             case .equal: return combine(count) { $0 == $1 }
@@ -22,13 +22,15 @@ extension ExpressionNode {
         }
     }
 
-    private func compareTexts(_ comparison: ComparisonOperator, _ count: Int, _ pool: TextPool, _ meter: WorkMeter) {
+    private func compareTexts(_ comparison: ComparisonOperator, count: Int, _ pool: TextPool, _ meter: WorkMeter) {
         var bytes = 0
         if inputs[1].operation.isConstant {
             let constant = inputs[1].words[0]
             guard constant != ColumnEncoding.null else { return words.update(repeating: constant, count: count) }
             pool.withBytes(constant) { constant in
-                remember(count, pool, meter, .byte) { comparison.holds(order: compareBytes($0, constant)) ? 1 : 0 }
+                remember(count, pool, meter, counting: .byte) {
+                    comparison.holds(order: compareBytes($0, constant)) ? 1 : 0
+                }
             }
         } else {
             combine(count) { a, b in comparison.holds(order: pool.compare(a, b, bytes: &bytes)) }

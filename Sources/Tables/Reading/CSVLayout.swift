@@ -42,11 +42,13 @@ public struct CSVLayout: Sendable, Hashable {
     public static func reading(
         _ start: ColumnBytes, format: CSVFormat, schema: Schema, ignored: Set<String> = []
     ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
-        try start.withBytes { bytes throws(RowError) in try reading(bytes, format, schema, ignored) }
+        try start.withBytes { bytes throws(RowError) in
+            try reading(bytes, format: format, schema: schema, ignored: ignored)
+        }
     }
 
     private static func reading(
-        _ start: UnsafeRawBufferPointer, _ format: CSVFormat, _ schema: Schema, _ ignored: Set<String>
+        _ start: UnsafeRawBufferPointer, format: CSVFormat, schema: Schema, ignored: Set<String>
     ) throws(RowError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
         let mark = start.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
         guard format.hasHeader else {

@@ -151,17 +151,17 @@ struct CSVParser: ~Copyable {
             switch field.kind {
             case .integer: next = number(text, place, words + field.column * RowBatch.capacity)
             case .real: next = real(text, place, words + field.column * RowBatch.capacity)
-            case .key: next = key(text, place, field, words + field.column * RowBatch.capacity)
-            case .text: next = known(text, place, field, words + field.column * RowBatch.capacity)
+            case .key: next = key(text, at: place, of: field, into: words + field.column * RowBatch.capacity)
+            case .text: next = known(text, at: place, of: field, into: words + field.column * RowBatch.capacity)
             default: break
             }
             if next < 0 || !isEnd(text, next) {
-                next = other(text, place, end, field, words)
+                next = other(text, from: place, to: end, of: field, into: words)
                 if next < 0 { return end }
             }
             let byte = text[next]
             if index == last ? byte == delimiter : byte != delimiter {
-                return endWrongShape(text, next, end, firstLine)
+                return endWrongShape(text, from: next, to: end, line: firstLine)
             }
             place = next + 1
             index += 1
@@ -202,7 +202,7 @@ struct CSVParser: ~Copyable {
 
     /// Too few or too many fields: skips the rest of the row.
     private mutating func endWrongShape(
-        _ text: UnsafePointer<UInt8>, _ from: Int, _ end: Int, _ firstLine: Int
+        _ text: UnsafePointer<UInt8>, from: Int, to end: Int, line firstLine: Int
     ) -> Int {
         wrongCells.removeAll(keepingCapacity: true)
         var place = from
@@ -239,7 +239,7 @@ struct CSVParser: ~Copyable {
     /// The same within its range.
     @inline(__always)
     private func key(
-        _ text: UnsafePointer<UInt8>, _ start: Int, _ field: Field, _ target: UnsafeMutablePointer<Int64>
+        _ text: UnsafePointer<UInt8>, at start: Int, of field: Field, into target: UnsafeMutablePointer<Int64>
     ) -> Int {
         let next = number(text, start, target)
         return next >= 0 && field.range.contains(target.pointee) ? next : -1
@@ -292,7 +292,7 @@ struct CSVParser: ~Copyable {
     /// A plain text that was seen before.
     @inline(__always)
     private func known(
-        _ text: UnsafePointer<UInt8>, _ start: Int, _ field: Field, _ target: UnsafeMutablePointer<Int64>
+        _ text: UnsafePointer<UInt8>, at start: Int, of field: Field, into target: UnsafeMutablePointer<Int64>
     ) -> Int {
         guard let texts = field.texts, !hasQuote || text[start] != quote else { return -1 }
         let end = plainEnd(text, start)
@@ -313,9 +313,10 @@ struct CSVParser: ~Copyable {
 
     /// Any field.
     private mutating func other(
-        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ field: Field, _ words: UnsafeMutablePointer<Int64>
+        _ text: UnsafePointer<UInt8>, from start: Int, to end: Int, of field: Field,
+        into words: UnsafeMutablePointer<Int64>
     ) -> Int {
-        if hasQuote, text[start] == quote { return quoted(text, start, end, field, words) }
+        if hasQuote, text[start] == quote { return quoted(text, from: start, to: end, of: field, into: words) }
         let next = plainEnd(text, start)
         if next < 0 { return broken("a quote only around whole fields") }
         if field.kind != .skipped {
@@ -350,7 +351,8 @@ struct CSVParser: ~Copyable {
     }
 
     private mutating func quoted(
-        _ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ field: Field, _ words: UnsafeMutablePointer<Int64>
+        _ text: UnsafePointer<UInt8>, from start: Int, to end: Int, of field: Field,
+        into words: UnsafeMutablePointer<Int64>
     ) -> Int {
         unquoted.removeAll(keepingCapacity: true)
         var place = start + 1
@@ -383,7 +385,7 @@ struct CSVParser: ~Copyable {
 
     /// Goes over a field that has no place.
     private mutating func skipped(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
-        other(text, start, end, Field(kind: .skipped, column: 0), state.batch.words)
+        other(text, from: start, to: end, of: Field(kind: .skipped, column: 0), into: state.batch.words)
     }
 
     private mutating func store(_ word: Int64?, _ field: Field, _ words: UnsafeMutablePointer<Int64>) {

@@ -37,7 +37,8 @@ public struct LookupTable: Sendable {
             guard row.count == schema.columns.count else { throw .wrongValue(row: number + 1, column: "") }
             for (column, value) in row.enumerated() {
                 let value = column == keyColumn ? value : schema.columns[column].bounded(value)
-                guard let word = Self.word(value, schema.columns[column].type, &texts, &numbers) else {
+                guard let word = Self.word(value, as: schema.columns[column].type, texts: &texts, numbers: &numbers)
+                else {
                     throw .wrongValue(row: number + 1, column: schema.columns[column].name)
                 }
                 words[column].append(word)
@@ -111,7 +112,7 @@ public struct LookupTable: Sendable {
     }
 
     private static func word(
-        _ value: Value, _ type: ValueType, _ texts: inout [String], _ numbers: inout [String: Int64]
+        _ value: Value, as type: ValueType, texts: inout [String], numbers: inout [String: Int64]
     ) -> Int64? {
         switch (value, type) {
         case (.null, .real): return nullReal

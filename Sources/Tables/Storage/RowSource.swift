@@ -51,7 +51,7 @@ extension RowSource {
         switch self {
         case .table(let table): Self.scan(table, body)
         case .join(let left, let right, let leftRows, let rightRows):
-            Self.scan(left, right, Swift.max(leftRows, 0), Swift.max(rightRows, 0), body)
+            Self.scan(left, right, leftRows: Swift.max(leftRows, 0), rightRows: Swift.max(rightRows, 0), body)
         }
     }
 
@@ -83,7 +83,7 @@ extension RowSource {
     }
 
     private static func scan(
-        _ left: Table, _ right: Table, _ leftRows: Int, _ rightRows: Int, _ body: (RowChunk) -> Void
+        _ left: Table, _ right: Table, leftRows: Int, rightRows: Int, _ body: (RowChunk) -> Void
     ) {
         guard let leftHashes = left.unitHashes, let rightHashes = right.unitHashes else { return }
         var chunk = RowChunk(isJoin: true)

@@ -31,9 +31,9 @@ struct StoredColumn: Sendable {
     /// The values of the rows at `indices`.
     func loadIntegers(at indices: UnsafePointer<Int>, count: Int, into target: UnsafeMutablePointer<Int64>) {
         switch encoding.width {
-        case 1: gather(bytes.start.assumingMemoryBound(to: UInt8.self), indices, count, target)
-        case 2: gather(bytes.start.assumingMemoryBound(to: UInt16.self), indices, count, target)
-        case 4: gather(bytes.start.assumingMemoryBound(to: UInt32.self), indices, count, target)
+        case 1: gather(bytes.start.assumingMemoryBound(to: UInt8.self), at: indices, count: count, into: target)
+        case 2: gather(bytes.start.assumingMemoryBound(to: UInt16.self), at: indices, count: count, into: target)
+        case 4: gather(bytes.start.assumingMemoryBound(to: UInt32.self), at: indices, count: count, into: target)
         default:
             let source = bytes.start.assumingMemoryBound(to: Int64.self)
             for i in 0..<count { target[i] = source[indices[i]] }
@@ -76,8 +76,8 @@ struct StoredColumn: Sendable {
 
     @inline(__always)
     private func gather<Code: FixedWidthInteger & UnsignedInteger>(
-        _ source: UnsafePointer<Code>, _ indices: UnsafePointer<Int>, _ count: Int,
-        _ target: UnsafeMutablePointer<Int64>
+        _ source: UnsafePointer<Code>, at indices: UnsafePointer<Int>, count: Int,
+        into target: UnsafeMutablePointer<Int64>
     ) {
         let (base, values) = (encoding.base, Code(truncatingIfNeeded: encoding.largest &- encoding.base &+ 1))
         for i in 0..<count {

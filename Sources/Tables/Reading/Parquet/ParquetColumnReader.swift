@@ -22,8 +22,8 @@ final class ParquetColumnReader {
     private let values = Scratch<Int64>()
 
     init(
-        _ column: ParquetColumn, _ kind: ParquetKind, _ chunk: ParquetMetadata.Chunk, _ file: ParquetFile, rows: Int,
-        _ intake: ColumnIntake, _ memory: ParquetMemory
+        _ column: ParquetColumn, kind: ParquetKind, chunk: ParquetMetadata.Chunk, file: ParquetFile, rows: Int,
+        intake: ColumnIntake, memory: ParquetMemory
     ) throws(ParquetError) {
         self.column = column
         self.memory = memory

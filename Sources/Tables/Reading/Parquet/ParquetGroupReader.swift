@@ -25,7 +25,8 @@ final class ParquetGroupReader {
             columns = try zip(layout.columns, state.intakes).map { [memory] column, intake in
                 guard let kind = column.kind else { throw ParquetError("it is not read", column: column.name) }
                 return try ParquetColumnReader(
-                    column, kind, group.chunks[column.leaf], layout.file, rows: group.rows, intake, memory)
+                    column, kind: kind, chunk: group.chunks[column.leaf], file: layout.file, rows: group.rows,
+                    intake: intake, memory: memory)
             }
         } catch { throw Self.placed(error, number) }
     }

@@ -9,7 +9,7 @@ enum Snappy {
             let tag = Int(bytes[place])
             place += 1
             guard tag & 3 == 0 else {
-                guard copy(tag, bytes, &place, target, &done) else { return false }
+                guard copy(tag, from: bytes, at: &place, into: target, done: &done) else { return false }
                 continue
             }
             // A literal: its length less one, or, from 60 on, in how many bytes that is.
@@ -51,8 +51,8 @@ enum Snappy {
 
     /// Bytes that were there before, perhaps some that this copy itself makes.
     private static func copy(
-        _ tag: Int, _ bytes: UnsafeRawBufferPointer, _ place: inout Int, _ target: UnsafeMutableRawBufferPointer,
-        _ done: inout Int
+        _ tag: Int, from bytes: UnsafeRawBufferPointer, at place: inout Int, into target: UnsafeMutableRawBufferPointer,
+        done: inout Int
     ) -> Bool {
         let kind = tag & 3
         guard let low = number(bytes, &place, bytes: kind == 3 ? 4 : kind) else { return false }

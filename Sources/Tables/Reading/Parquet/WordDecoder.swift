@@ -76,7 +76,7 @@ struct WordDecoder {
                 guard let value = try delta?.next() else { throw .endsEarly }
                 target[i] = is32 ? Int64(Int32(truncatingIfNeeded: value)) : value
             }
-        case .split(let width, let all): try nextSplit(count, width, all, target)
+        case .split(let width, let all): try nextSplit(count, width: width, of: all, into: target)
         case .hybrid, .dictionary:
             indices.reserve(count)
             try hybrid.next(count, into: indices.start)
@@ -100,7 +100,7 @@ struct WordDecoder {
     }
 
     private func nextSplit(
-        _ count: Int, _ width: Int, _ all: Int, _ target: UnsafeMutablePointer<Int64>
+        _ count: Int, width: Int, of all: Int, into target: UnsafeMutablePointer<Int64>
     ) throws(ParquetError) {
         guard place + count <= all else { throw .endsEarly }
         for i in 0..<count {
