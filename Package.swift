@@ -58,7 +58,7 @@ let package = Package(
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
-        module("Query", ["Tables", "DifferentialPrivacy"]),
+        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -110,8 +110,8 @@ let package = Package(
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("QueryTests", ["Query", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("PrivacyAudits", ["Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests("PrivacyAudits", ["DatasiteProtocol", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("DatasiteProtocolTests", ["DatasiteProtocol", crypto], exclude: ["Fixtures"]),
         tests("GovernanceTests", ["Governance", "Tables", "DifferentialPrivacy"]),
         tests(

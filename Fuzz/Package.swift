@@ -30,7 +30,7 @@ let package = Package(
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
-        module("Query", ["Tables", "DifferentialPrivacy"]),
+        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",

@@ -16,7 +16,7 @@ struct AskBenchmark {
         let datasite = try Datasite(path: site.path)
         let researcher = Identity(name: DemonstrationSite.researcher, role: .researcher)
         let request = AskRequest(
-            dataset: "randhie", sql: DemonstrationSite.question, rho: DemonstrationSite.rho)
+            dataset: "randhie", sql: DemonstrationSite.question, budget: .rho(DemonstrationSite.rho))
         var own: [Double] = []
         var whole: [Double] = []
         let cpu = processorSeconds()

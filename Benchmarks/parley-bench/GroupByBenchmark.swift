@@ -37,7 +37,8 @@ struct GroupByBenchmark {
             // Epsilon 1 at delta 1e-7 for each question: rho by the exact curve of the Gaussian at 5e-8, and 5e-8 for
             // the selection of keys.
             let request = AskRequest(
-                dataset: "grouped", sql: "SELECT g, COUNT(*), SUM(v), AVG(v) FROM grouped GROUP BY g", rho: rho,
+                dataset: "grouped", sql: "SELECT g, COUNT(*), SUM(v), AVG(v) FROM grouped GROUP BY g",
+                budget: .rho(rho),
                 selectionDelta: 5e-8)
             let start = processorSeconds()
             guard case .released(let bytes, _) = try await datasite.ask(request, as: owner, idempotencyKey: nil) else {

@@ -1,15 +1,5 @@
 public import DatasiteProtocol
 
-/// What a question may cost.
-public enum Spending: Sendable, Hashable {
-    /// At most that epsilon.
-    case epsilon(Double)
-    /// That rho, under a zCDP policy.
-    case rho(Double)
-    /// The least loss for which counts have that error relative to a group of that size.
-    case error(relative: Double, groupSize: Double)
-}
-
 /// Bounds tighter than the manifest's, and the share of delta for unknown keys; all optional.
 public struct QuestionHints: Sendable, Hashable {
     /// The delta that the private selection of unknown keys may use; nil: what the policy gives this question.

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// ```swift
 /// let site = try DatasiteClient(url: "https://data.example.org", token: token)
-/// let outcome = try await site.dataset("randhie").ask("SELECT COUNT(*) FROM randhie", spending: .epsilon(0.5))
+/// let outcome = try await site.dataset("randhie").ask("SELECT COUNT(*) FROM randhie", budget: .epsilon(0.5))
 /// ```
 ///
 /// Every method throws `Problem` (the datasite refuses, and says why) or `TransportError` (nothing believable came
@@ -251,36 +251,29 @@ public struct RemoteDataset: Sendable {
 
     /// Asks in SQL and verifies the receipt before it returns.
     public func ask(
-        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints(), idempotencyKey: String? = nil
+        _ sql: String, budget: Budget, hints: QuestionHints = QuestionHints(), idempotencyKey: String? = nil
     ) async throws -> AskOutcome {
-        try await site.ask(request(sql, spending, hints), idempotencyKey: idempotencyKey)
+        try await site.ask(request(sql, budget, hints), idempotencyKey: idempotencyKey)
     }
 
     /// Cost and expected error of a question; nothing is spent.
     public func preview(
-        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints()
+        _ sql: String, budget: Budget, hints: QuestionHints = QuestionHints()
     ) async throws -> Preview {
-        try await site.preview(request(sql, spending, hints))
+        try await site.preview(request(sql, budget, hints))
     }
 
     /// The question's answer on made-up rows, free of charge.
     public func mock(
-        _ sql: String, spending: Spending, hints: QuestionHints = QuestionHints()
+        _ sql: String, budget: Budget, hints: QuestionHints = QuestionHints()
     ) async throws -> Answer {
-        try await site.mock(request(sql, spending, hints))
+        try await site.mock(request(sql, budget, hints))
     }
 
     /// The message that a question becomes: what a receipt's request digest is taken over.
-    public func request(_ sql: String, _ spending: Spending, _ hints: QuestionHints = QuestionHints()) -> AskRequest {
-        var request = AskRequest(
-            dataset: name, sql: sql, selectionDelta: hints.selectionDelta, groupsPerUnit: hints.groupsPerUnit,
-            rowsPerGroup: hints.rowsPerGroup)
-        switch spending {
-        case .epsilon(let epsilon): request.epsilon = epsilon
-        case .rho(let rho): request.rho = rho
-        case .error(let relative, let groupSize):
-            request.error = AskRequest.ErrorTarget(relative: relative, groupSize: groupSize)
-        }
-        return request
+    public func request(_ sql: String, _ budget: Budget, _ hints: QuestionHints = QuestionHints()) -> AskRequest {
+        AskRequest(
+            dataset: name, sql: sql, budget: budget, selectionDelta: hints.selectionDelta,
+            groupsPerUnit: hints.groupsPerUnit, rowsPerGroup: hints.rowsPerGroup)
     }
 }

@@ -67,7 +67,7 @@ struct ServeTests {
         let known = try DatasiteClient(url: server.url, token: token)
         for _ in 0..<20 {
             do {
-                _ = try await known.preview(AskRequest(dataset: "none", sql: "SELECT 1", epsilon: 1))
+                _ = try await known.preview(AskRequest(dataset: "none", sql: "SELECT 1", budget: .epsilon(1)))
             } catch is Problem {}
         }
         #expect(try await known.datasets().isEmpty)

@@ -77,7 +77,7 @@ struct ReceiptTests {
     func mismatchesAreNamed() throws {
         #expect(throws: ReceiptError.wrongAnswer) { try verifier.verify(receipt, answer: answer + [0x0A]) }
         var other = request
-        other.epsilon = 0.5.nextUp
+        other.budget = .epsilon(0.5.nextUp)
         #expect(throws: ReceiptError.wrongRequest) { try verifier.verify(receipt, request: other) }
         var later = receipt
         later.body.version = 3
@@ -91,17 +91,17 @@ struct ReceiptTests {
     @Test("Whatever a request says changes its digest")
     func digestDependsOnEverything() {
         let variants = [
-            AskRequest(dataset: "a", sql: "s", epsilon: 1),
-            AskRequest(dataset: "b", sql: "s", epsilon: 1),
-            AskRequest(dataset: "a", sql: "t", epsilon: 1),
-            AskRequest(dataset: "a", sql: "s", epsilon: 2),
-            AskRequest(dataset: "a", sql: "s", rho: 1),
-            AskRequest(dataset: "a", sql: "s", error: .init(relative: 1, groupSize: 2)),
-            AskRequest(dataset: "a", sql: "s", error: .init(relative: 2, groupSize: 1)),
-            AskRequest(dataset: "a", sql: "s", epsilon: 1, selectionDelta: 1e-9),
-            AskRequest(dataset: "a", sql: "s", epsilon: 1, groupsPerUnit: 1),
-            AskRequest(dataset: "a", sql: "s", epsilon: 1, rowsPerGroup: 1),
-            AskRequest(dataset: "a", sql: "s", epsilon: 1, purpose: "p"),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1)),
+            AskRequest(dataset: "b", sql: "s", budget: .epsilon(1)),
+            AskRequest(dataset: "a", sql: "t", budget: .epsilon(1)),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(2)),
+            AskRequest(dataset: "a", sql: "s", budget: .rho(1)),
+            AskRequest(dataset: "a", sql: "s", budget: .error(relative: 1, groupSize: 2)),
+            AskRequest(dataset: "a", sql: "s", budget: .error(relative: 2, groupSize: 1)),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), selectionDelta: 1e-9),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), groupsPerUnit: 1),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), rowsPerGroup: 1),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), purpose: "p"),
         ]
         let digests = Set(variants.map { $0.digest(datasetVersion: "v") })
         #expect(digests.count == variants.count)

@@ -21,15 +21,7 @@ struct StrictJSONTests {
         #expect(
             request
                 == AskRequest(
-                    dataset: "d", sql: "a\"\\/\u{8}\u{c}\n\r\tü😀ü", error: .init(relative: 0.02, groupSize: 1_000)))
-    }
-
-    @Test("What JSONEncoder writes is read back")
-    func roundTrip() throws {
-        let request = AskRequest(
-            dataset: "d", sql: "SELECT 'é\u{0}\u{1F}/'", epsilon: 0.1, selectionDelta: 1e-12, groupsPerUnit: 3,
-            rowsPerGroup: 4)
-        #expect(try AskRequest(decoding: Array(try JSONEncoder().encode(request))) == request)
+                    dataset: "d", sql: "a\"\\/\u{8}\u{c}\n\r\tü😀ü", budget: .error(relative: 0.02, groupSize: 1_000)))
     }
 
     @Test("An unknown key is named, and the known ones with it")

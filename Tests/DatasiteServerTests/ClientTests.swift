@@ -89,7 +89,7 @@ struct ClientTests {
             #expect(outcome == nil)
             #expect(error?.kind == .invalidReceipt)
         }
-        let other = AskRequest(dataset: "randhie", sql: "SELECT COUNT(*) FROM randhie", epsilon: 0.5)
+        let other = AskRequest(dataset: "randhie", sql: "SELECT COUNT(*) FROM randhie", budget: .epsilon(0.5))
         let (outcome, error) = try await ask(question: other) { _ in
             Reply.released(answer: Self.golden("answer.json"), receipt: Self.golden("receipt.json"))
         }

@@ -48,7 +48,7 @@ final class ServedSite: Sendable {
 
     func token(_ name: String) -> String? { tokens.withLock { $0[name] } }
 
-    static let question = AskRequest(dataset: "visits", sql: sql, epsilon: 0.5)
+    static let question = AskRequest(dataset: "visits", sql: sql, budget: .epsilon(0.5))
     static let sql = "SELECT kind, COUNT(*) AS n FROM visits GROUP BY kind"
 
     struct Ports: Sendable {

@@ -110,9 +110,10 @@ struct ServerTests {
             try await expect(.invalidRequest, 400, "POST", "/v1/ask", headers, good)
             headers["Idempotency-Key"] = String(repeating: "k", count: 129)
             try await expect(.invalidRequest, 400, "POST", "/v1/ask", headers, good)
-            let wrong = try Self.text(AskRequest(dataset: "visits", sql: "SELECT nothing FROM visits", epsilon: 1))
+            let wrong = try Self.text(
+                AskRequest(dataset: "visits", sql: "SELECT nothing FROM visits", budget: .epsilon(1)))
             try await expect(.invalidQuestion, 422, "POST", "/v1/preview", Self.json, wrong)
-            let dear = try Self.text(AskRequest(dataset: "visits", sql: ServedSite.sql, epsilon: 11))
+            let dear = try Self.text(AskRequest(dataset: "visits", sql: ServedSite.sql, budget: .epsilon(11)))
             try await expect(.overBudget, 403, "POST", "/v1/ask", Self.json, dear)
             try await expect(.invalidRequest, 400, "POST", "/v1/requests/x/deny", as: "olga", Self.json, "{}")
             let allowed = try await served.raw("PUT", "/v1/site", ports)
@@ -155,10 +156,10 @@ struct ServerTests {
             #expect(try await site.datasets().map(\.name) == ["visits"])
             let visits = site.dataset("visits")
             #expect(try await visits.detail().columns.map(\.name) == ["person", "kind", "amount"])
-            #expect(try await visits.preview(ServedSite.sql, spending: .epsilon(0.5)).charge.epsilon == 0.5)
-            let mock = try await visits.mock(ServedSite.sql, spending: .epsilon(0.5))
+            #expect(try await visits.preview(ServedSite.sql, budget: .epsilon(0.5)).charge.epsilon == 0.5)
+            let mock = try await visits.mock(ServedSite.sql, budget: .epsilon(0.5))
             #expect(mock.mock)
-            let outcome = try await visits.ask(ServedSite.sql, spending: .epsilon(0.5))
+            let outcome = try await visits.ask(ServedSite.sql, budget: .epsilon(0.5))
             guard case .released(let released) = outcome else {
                 Issue.record("not released")
                 return
@@ -192,7 +193,7 @@ struct ServerTests {
             #expect(answers.count == 1)
             #expect(try await site.budget().first?.lines.first?.spent.epsilon == 0.5)
             var other = ServedSite.question
-            other.epsilon = 0.25
+            other.budget = .epsilon(0.25)
             let conflict = await failure { _ = try await site.ask(other, idempotencyKey: "k") }
             #expect(conflict.problem?.kind == .conflict)
             _ = try await site.ask(other)

@@ -125,7 +125,7 @@ struct TimingAuditTests {
                         try sites[side].forgive()
                         let start = ContinuousClock.now
                         let result = try await client.ask(
-                            AskRequest(dataset: "t", sql: channel.sql, rho: channel.rho))
+                            AskRequest(dataset: "t", sql: channel.sql, budget: .rho(channel.rho)))
                         guard case .released = result else { throw NoAnswer() }
                         if ask >= 10 { await times.add((ContinuousClock.now - start) / .milliseconds(1), side) }
                     }

@@ -89,7 +89,7 @@ struct AskingTests {
             "SELECT MEDIAN(amount) FROM visits",
             "SELECT kind, SUM(amount), COUNT(*) FROM visits GROUP BY kind HAVING COUNT(*) > 3",
         ] {
-            let request = AskRequest(dataset: "visits", sql: sql, epsilon: 0.7)
+            let request = AskRequest(dataset: "visits", sql: sql, budget: .epsilon(0.7))
             let previews = try await [
                 small.site.preview(request, as: .ada), large.site.preview(request, as: .ada),
             ]
@@ -126,11 +126,11 @@ struct AskingTests {
         let large = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, per-question: {epsilon: 0.5}}", people: 700)
         let requests = [
             TestSite.count(0.7), TestSite.count(-1), TestSite.count(.nan), TestSite.count(0.1, "absent"),
-            AskRequest(dataset: "visits", sql: "SELECT amount FROM visits", epsilon: 0.1),
-            AskRequest(dataset: "visits", sql: "SELECT person, COUNT(*) FROM visits GROUP BY person", epsilon: 0.1),
-            AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.1),
-            AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits"),
-            AskRequest(dataset: "visits", sql: String(repeating: " ", count: 70_000), epsilon: 0.1),
+            AskRequest(dataset: "visits", sql: "SELECT amount FROM visits", budget: .epsilon(0.1)),
+            AskRequest(
+                dataset: "visits", sql: "SELECT person, COUNT(*) FROM visits GROUP BY person", budget: .epsilon(0.1)),
+            AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", budget: .rho(0.1)),
+            AskRequest(dataset: "visits", sql: String(repeating: " ", count: 70_000), budget: .epsilon(0.1)),
         ]
         for request in requests {
             let first = await problem { _ = try await small.site.ask(request, as: .ada) }

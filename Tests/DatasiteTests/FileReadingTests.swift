@@ -417,7 +417,8 @@ struct FileReadingTests {
         let before = try test.site.addDataset(file: path, manifestText: manifest)
         _ = try test.site.addUser("bea", role: .researcher)
         let bea = Identity(name: "bea", role: .researcher)
-        _ = try await test.site.ask(AskRequest(dataset: "t", sql: "SELECT COUNT(*) FROM t", epsilon: 1), as: bea)
+        _ = try await test.site.ask(
+            AskRequest(dataset: "t", sql: "SELECT COUNT(*) FROM t", budget: .epsilon(1)), as: bea)
         let report = try test.site.append(to: "t", file: try write("b.csv", "v,person\n12,1\n13,1\n30,3\n"))
         #expect(report.rows == 5 && report.units == 3 && report.version != before.version)
         #expect(report.warnings.contains("1 rows dropped: their unit has more rows than the manifest allows"))

@@ -228,7 +228,7 @@ struct JournalTests {
             answer.nonce = nil
             #expect(try sha256Hex(AnswerEncoding.bytes(answer)) != receipt.answerDigest)
         }
-        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
+        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
         let table = try test.read("SELECT answer FROM answers ORDER BY rowid DESC LIMIT 1")
         nonces.append(try #require(try JSONDecoder().decode(Answer.self, from: Data(table[0].utf8)).nonce))
         let mock = try await test.site.mock(TestSite.count(1), as: .ada)

@@ -36,26 +36,26 @@ struct LeastChargeTests {
     @Test("Under zCDP it is a rho, named as an epsilon too", arguments: ["{epsilon: 8}", "{rho: 0.5}", "{rho: 1001}"])
     func asEpsilon(_ total: String) async throws {
         let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, total: \(total)}")
-        func ask(epsilon: Double?, rho: Double?) -> AskRequest {
+        func ask(_ budget: Budget) -> AskRequest {
             AskRequest(
                 dataset: "visits", sql: "SELECT kind, COUNT(*), AVG(amount) FROM visits GROUP BY kind",
-                epsilon: epsilon, rho: rho)
+                budget: budget)
         }
         let shown = try #require(try test.site.dataset("visits").leastCharge?.rho)
         #expect(try test.site.budget(as: .ada)[0].leastCharge?.rho == shown)
-        let refused = await problem { _ = try await test.site.ask(ask(epsilon: nil, rho: shown * 0.99), as: .ada) }
+        let refused = await problem { _ = try await test.site.ask(ask(.rho(shown * 0.99)), as: .ada) }
         let detail = refused?.detail ?? ""
         let rho = try #require(number(after: "at least rho", in: detail))
         let epsilon = try #require(number(after: "as an epsilon:", in: detail))
         #expect(rho >= shown && rho <= shown * 1.0011)
-        for (given, spent) in [(ask(epsilon: nil, rho: rho), shown), (ask(epsilon: epsilon, rho: nil), 2 * shown)] {
+        for (given, spent) in [(ask(.rho(rho)), shown), (ask(.epsilon(epsilon)), 2 * shown)] {
             _ = try await test.site.ask(given, as: .ada)
             let now = try test.spent()
             #expect(Double(now) >= spent * Double(unit) * 0.999_999)
             #expect(Double(now) <= spent * Double(unit) * 1.01)
         }
         #expect(
-            await problem { _ = try await test.site.ask(ask(epsilon: epsilon * 0.99, rho: nil), as: .ada) }?.status
+            await problem { _ = try await test.site.ask(ask(.epsilon(epsilon * 0.99)), as: .ada) }?.status
                 == 403)
         #expect(try test.site.verify().problems == [])
     }
@@ -79,7 +79,7 @@ struct LeastChargeTests {
         let test = try TestSite()
         let request = AskRequest(
             dataset: "visits", sql: "SELECT kind, COUNT(*) FROM visits GROUP BY kind",
-            error: .init(relative: 1_000, groupSize: 1_000_000))
+            budget: .error(relative: 1_000, groupSize: 1_000_000))
         _ = try await test.site.ask(request, as: .ada)
         #expect(try test.spent() == 1_000_000_000)
         #expect(try test.site.verify().problems == [])

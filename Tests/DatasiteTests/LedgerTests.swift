@@ -114,7 +114,7 @@ struct LedgerTests {
     func deltaIsFixed(_ rho: Double) async throws {
         let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, total: {rho: 1}}")
         try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 2e-6, total: {rho: 1}}")
-        let count = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.1)
+        let count = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", budget: .rho(0.1))
         _ = try await test.site.ask(count, as: .ada)
         for delta in ["1e-6", "3e-6"] {
             let refused = await problem {

@@ -369,7 +369,7 @@ struct OwnerTests {
         #expect(report.rows == 2 && report.units == nil)
         let joined = AskRequest(
             dataset: "visits",
-            sql: "SELECT words, COUNT(*) FROM visits JOIN kinds ON kind = code GROUP BY words", epsilon: 1)
+            sql: "SELECT words, COUNT(*) FROM visits JOIN kinds ON kind = code GROUP BY words", budget: .epsilon(1))
         #expect(try await test.site.ask(joined, as: .ada).answer != nil)
         #expect(await problem { _ = try await test.site.ask(TestSite.count(1, "kinds"), as: .ada) }?.status == 422)
         #expect(try test.site.verify().problems == [])
@@ -384,7 +384,8 @@ struct OwnerTests {
         func join(_ other: String) -> AskRequest {
             AskRequest(
                 dataset: "visits",
-                sql: "SELECT COUNT(*) FROM visits JOIN \(other) ON visits.person = \(other).person", epsilon: 0.4)
+                sql: "SELECT COUNT(*) FROM visits JOIN \(other) ON visits.person = \(other).person",
+                budget: .epsilon(0.4))
         }
         #expect(try await test.site.ask(join("more"), as: .ada).answer != nil)
         #expect(try test.spent() == 4 * unit / 10)

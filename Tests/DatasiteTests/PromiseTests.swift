@@ -63,7 +63,7 @@ struct PromiseTests {
     func stalePlans() async throws {
         let test = try TestSite()
         let question = try test.attempt(TestSite.count(1))
-        let body = try SynthesisRequest(dataset: "visits", epsilon: 1).body
+        let body = try SynthesisRequest(dataset: "visits", budget: .epsilon(1)).body
         let synthesis = ReserveAttempt(
             try test.site.planned(SynthesisWork.self, body, in: try test.site.catalogue(), isLimited: false),
             Submission(engine: SynthesisWork.self, body: body, resumesSame: true), asker: Datasite.localOwner,
@@ -103,7 +103,7 @@ struct PromiseTests {
             AskRequest(
                 dataset: names[0],
                 sql: "SELECT \(aggregate) FROM \(names[0]) JOIN \(names[1]) ON \(names[0]).person = \(names[1]).person",
-                epsilon: 0.5)
+                budget: .epsilon(0.5))
         }
         let sum = join("SUM(\(names[0]).amount)")
         func restrict(_ policy: String) throws {
@@ -126,7 +126,8 @@ struct PromiseTests {
     @Test("Tables of one manifest answer, and are synthesised, after the identical time, however many rows they have")
     func slotsOfOneManifest() async throws {
         let request = AskRequest(
-            dataset: "visits", sql: "SELECT kind, SUM(amount), MEDIAN(amount) FROM visits GROUP BY kind", epsilon: 1)
+            dataset: "visits", sql: "SELECT kind, SUM(amount), MEDIAN(amount) FROM visits GROUP BY kind",
+            budget: .epsilon(1))
         var departures: [[Duration]] = []
         for people in [1, 30, 900] {
             let test = try TestSite(people: people)
@@ -135,7 +136,7 @@ struct PromiseTests {
             _ = try await site.ask(request, as: .ada)
             let bound = try site.question(request, in: try site.catalogue()).work.bound
             #expect(slept.all == [TimeSlot(bound: site.limits.time(bound)).length])
-            _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
+            _ = try await site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
             departures.append(slept.all)
         }
         #expect(departures[0].count == 2 && departures.allSatisfy { $0 == departures[0] }, "\(departures)")
@@ -217,7 +218,7 @@ struct PromiseTests {
     @Test("A synthetic table whose fate a restore lost is not completed: the same command charges another")
     func lostSynthesis() async throws {
         let test = try TestSite()
-        let request = SynthesisRequest(dataset: "visits", epsilon: 2)
+        let request = SynthesisRequest(dataset: "visits", budget: .epsilon(2))
         _ = try await test.site.synthesize(request)
         try test.execute(
             """

@@ -32,7 +32,7 @@ struct ReleaseGateTests {
     @Test("More delta than was reserved is not, at no more rho")
     func deltaNotCovered() async throws {
         let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, total: {rho: 1}}")
-        let count = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.5)
+        let count = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", budget: .rho(0.5))
         func isOpen(delta: Double) async throws -> Bool {
             let id = try await test.reserveOnly(count, key: nil)
             try test.execute("UPDATE requests SET delta = 1000000000 WHERE id = '\(id)'")

@@ -167,7 +167,7 @@ struct RestoreTests {
         let backup = try test.copyAtOnce()
         try test.site.setPolicy(of: "visits", policyText: "{loss: zcdp, delta: 1e-6, total: {rho: 5}}")
         var question = TestSite.count(1)
-        (question.epsilon, question.rho) = (nil, 0.5)
+        question.budget = .rho(0.5)
         _ = try await test.site.ask(question, as: .ada)
         try restore(backup, into: test.path)
 

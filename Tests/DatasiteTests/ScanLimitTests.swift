@@ -15,7 +15,7 @@ struct ScanLimitTests {
     static func dear(_ count: Int) -> AskRequest {
         let sum = joined((1...count).map { "EXP(amount / \($0).5)" }, "+")
         return AskRequest(
-            dataset: "visits", sql: "SELECT COUNT(*) FROM visits WHERE \(sum) > 3", epsilon: 0.1)
+            dataset: "visits", sql: "SELECT COUNT(*) FROM visits WHERE \(sum) > 3", budget: .epsilon(0.1))
     }
 
     /// A balanced tree: a chain would be nested too deep.
@@ -115,7 +115,7 @@ struct ScanLimitTests {
         let test = try TestSite(people: 3)
         func bound(_ condition: String) throws -> PlanBound {
             let request = AskRequest(
-                dataset: "visits", sql: "SELECT COUNT(*) FROM visits WHERE \(condition)", epsilon: 1)
+                dataset: "visits", sql: "SELECT COUNT(*) FROM visits WHERE \(condition)", budget: .epsilon(1))
             return try test.site.question(request, in: try test.site.catalogue()).work.bound
         }
         let long = String(repeating: "a", count: 24_000)

@@ -62,7 +62,8 @@ struct StoredSiteTests {
         let answer = Array(try Data(contentsOf: Self.folder.appending(path: "first.answer")))
         let receipt = Array(try Data(contentsOf: Self.folder.appending(path: "first.receipt")))
         let request = AskRequest(
-            dataset: "visits", sql: "SELECT kind, COUNT(*) AS n, AVG(amount) FROM visits GROUP BY kind", epsilon: 0.5)
+            dataset: "visits", sql: "SELECT kind, COUNT(*) AS n, AVG(amount) FROM visits GROUP BY kind",
+            budget: .epsilon(0.5))
         guard case .released(let bytes, let stored) = try await site.ask(request, as: .ada, idempotencyKey: "first")
         else { throw Problem.unavailable("not released") }
         #expect(bytes == answer)
@@ -80,7 +81,7 @@ struct StoredSiteTests {
         let before = try spent(site)
         _ = try await site.answer(Self.cut, as: .ada)
         let resumed = Mutex(false)
-        _ = try await site.synthesize(SynthesisRequest(dataset: "stays", epsilon: 0.5)) { _, isResumed in
+        _ = try await site.synthesize(SynthesisRequest(dataset: "stays", budget: .epsilon(0.5))) { _, isResumed in
             resumed.withLock { $0 = isResumed }
         }
         #expect(resumed.withLock { $0 })
@@ -94,7 +95,7 @@ struct StoredSiteTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         #expect(try await site.approve(Self.pending, by: Self.olga).state == "released")
         let before = try spent(site)["patients"] ?? 0
-        let request = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", rho: 0.01)
+        let request = AskRequest(dataset: "visits", sql: "SELECT COUNT(*) FROM visits", budget: .rho(0.01))
         _ = try await site.ask(request, as: .ada)
         #expect(try spent(site)["patients"] == before + 10_000_000_000)
         #expect(try site.verify().problems == [])

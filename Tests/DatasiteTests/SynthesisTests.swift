@@ -34,7 +34,7 @@ struct SynthesisTests {
     @Test("It is charged in full, journaled, signed and stored; the datasite verifies")
     func released() async throws {
         let test = try TestSite()
-        let report = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 4))
+        let report = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(4)))
         #expect(try test.spent() == 4_000_000_000_000)
         let entries = try journal(test).filter { $0.request == report.request }
         #expect(entries.map(\.action) == [.reserved, .released])
@@ -51,7 +51,7 @@ struct SynthesisTests {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1000}}", people: 300)
         #expect(try test.site.dataset("visits").mockSource == nil)
         let made = try await counts(test)
-        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 900))
+        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(900)))
         // 300 people with 1, 2 or 3 rows, of which the first is of kind a, the second b, the third c.
         let truth = [300.0, 200, 100]
         let synthetic = try await counts(test)
@@ -71,7 +71,7 @@ struct SynthesisTests {
     @Test("A crash between charge and release keeps the charge; the same request completes it, charged once")
     func crash() async throws {
         let test = try TestSite()
-        let request = SynthesisRequest(dataset: "visits", epsilon: 2)
+        let request = SynthesisRequest(dataset: "visits", budget: .epsilon(2))
         _ = try await test.site.synthesize(request)
         // What a crash right after the reservation leaves: the request reserved, without answer or release.
         try test.execute(
@@ -102,7 +102,7 @@ struct SynthesisTests {
     func overBudget() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 3}, per-researcher: {epsilon: 1}}")
         do {
-            _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 3.5))
+            _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(3.5)))
             Issue.record("it was not refused")
         } catch let problem as Problem {
             #expect(problem.kind == .overBudget)
@@ -111,9 +111,9 @@ struct SynthesisTests {
         #expect(try test.spent() == 0)
         #expect(try test.integer("SELECT count(*) FROM requests") == 0)
         // The limit of one researcher is not the owner's; the total is everybody's.
-        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 2))
+        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(2)))
         await #expect(throws: Problem.self) {
-            try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 2))
+            try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(2)))
         }
         #expect(try test.spent() == 2_000_000_000_000)
     }
@@ -122,13 +122,14 @@ struct SynthesisTests {
     func refusals() async throws {
         let test = try TestSite()
         for request in [
-            SynthesisRequest(dataset: "nothing", epsilon: 1), .init(dataset: "visits"),
-            .init(dataset: "visits", epsilon: 1, rho: 1), .init(dataset: "visits", rho: 1),
-            .init(dataset: "visits", epsilon: -1), .init(dataset: "visits", epsilon: .infinity),
-            .init(dataset: "visits", epsilon: 1e-12), .init(dataset: "visits", epsilon: 1, rows: 0),
-            .init(dataset: "visits", epsilon: 1, rowsPerUnit: 4),
-            .init(dataset: "visits", epsilon: 1, columns: ["no such"]),
-            .init(dataset: "visits", epsilon: 1, columns: ["person"]),
+            SynthesisRequest(dataset: "nothing", budget: .epsilon(1)),
+            .init(dataset: "visits", budget: .error(relative: 0.1, groupSize: 100)),
+            .init(dataset: "visits", budget: .rho(1)),
+            .init(dataset: "visits", budget: .epsilon(-1)), .init(dataset: "visits", budget: .epsilon(.infinity)),
+            .init(dataset: "visits", budget: .epsilon(1e-12)), .init(dataset: "visits", budget: .epsilon(1), rows: 0),
+            .init(dataset: "visits", budget: .epsilon(1), rowsPerUnit: 4),
+            .init(dataset: "visits", budget: .epsilon(1), columns: ["no such"]),
+            .init(dataset: "visits", budget: .epsilon(1), columns: ["person"]),
         ] { await #expect(throws: Problem.self, "\(request)") { try await test.site.synthesize(request) } }
         #expect(try test.spent() == 0)
     }
@@ -136,13 +137,14 @@ struct SynthesisTests {
     @Test("Under zCDP an epsilon is the largest rho that converts to at most it; both name the charge")
     func zeroConcentrated() async throws {
         let test = try TestSite(policy: "{loss: zcdp, delta: 1e-6, total: {epsilon: 8}}")
-        let report = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1, columns: ["kind"]))
+        let report = try await test.site.synthesize(
+            SynthesisRequest(dataset: "visits", budget: .epsilon(1), columns: ["kind"]))
         #expect(report.madeUp == ["amount: it was not chosen"])
         let rho = Conversion.rho(epsilon: 1, delta: 5e-7)
         #expect(abs(Double(try test.spent()) * 1e-12 - rho) <= 1e-12)
         let source = try #require(try test.site.dataset("visits").mockSource)
         #expect(source.contains("rho") && source.contains("delta"))
-        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", rho: 0.01))
+        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .rho(0.01)))
         #expect(abs(Double(try test.spent()) * 1e-12 - rho - 0.01) <= 1e-11)
         #expect(try test.site.verify().isSound)
     }
@@ -150,7 +152,7 @@ struct SynthesisTests {
     @Test("A new version of the dataset goes back to made-up rows: its columns may differ")
     func newVersion() async throws {
         let test = try TestSite()
-        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
+        _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
         _ = try test.site.addVersion(of: "visits", file: try test.file("visits", TestSite.rows(people: 10)))
         #expect(try test.site.dataset("visits").mockSource == nil)
         #expect(try test.spent() == 1_000_000_000_000)
@@ -166,7 +168,7 @@ struct SynthesisTests {
             ALTER TABLE populations DROP COLUMN least_share; PRAGMA user_version = 1
             """)
         let site = try test.reopened()
-        _ = try await site.synthesize(SynthesisRequest(dataset: "visits", epsilon: 1))
+        _ = try await site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
         #expect(try site.verify().isSound)
     }
 }

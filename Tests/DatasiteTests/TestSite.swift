@@ -80,7 +80,8 @@ final class TestSite: Sendable {
     }
 
     static func count(_ epsilon: Double, _ dataset: String = "visits") -> AskRequest {
-        AskRequest(dataset: dataset, sql: "SELECT kind, COUNT(*) FROM \(dataset) GROUP BY kind", epsilon: epsilon)
+        AskRequest(
+            dataset: dataset, sql: "SELECT kind, COUNT(*) FROM \(dataset) GROUP BY kind", budget: .epsilon(epsilon))
     }
 
     /// What the population's ledger says, in units of 1e-12.

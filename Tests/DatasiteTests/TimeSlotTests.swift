@@ -62,7 +62,7 @@ struct TimeSlotTests {
             _ = try test.site.addDataset(file: Self.example.appending(path: file).path, manifestText: text)
         }
         let plan = try test.site.question(
-            AskRequest(dataset: "randhie", sql: sql, epsilon: 1), in: try test.site.catalogue()
+            AskRequest(dataset: "randhie", sql: sql, budget: .epsilon(1)), in: try test.site.catalogue()
         ).work.plan
         let slot = TimeSlot(bound: test.site.limits.time(plan.bound))
         #expect(slot.length <= .milliseconds(12), "\(plan.bound.work)")

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Tables
 import Testing
@@ -96,7 +97,7 @@ struct ChangeAudit {
 
     /// The charge is the sum of the events and not above what was named; each channel draws the noise that its event
     /// says.
-    func checkCharge(asked: QuestionBudget, _ regime: LossRegime) throws {
+    func checkCharge(asked: Budget, _ regime: LossRegime) throws {
         var total = PrivacyLoss.zero(regime.kind)
         for event in plan.events { total = try total + event.loss(kind: regime.kind) }
         #expect(total == plan.charge)

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -30,7 +31,7 @@ struct EndToEndTests {
     /// Outputs: the value of the first row's last column, or -1 where there is no row. The first neighbour has the units
     /// up to `units.upperBound`, the second those up to `units.lowerBound`.
     private static func expect(
-        _ sql: String, _ regime: LossRegime, _ budget: QuestionBudget, units: ClosedRange<Int>, _ claim: PrivacyClaim,
+        _ sql: String, _ regime: LossRegime, _ budget: Budget, units: ClosedRange<Int>, _ claim: PrivacyClaim,
         holds: Bool
     ) throws {
         let context = PlanningContext(

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Query
 import Secrets
 
@@ -33,7 +34,7 @@ struct RandomQuestion {
         if !groups.isEmpty { sql += " GROUP BY " + groups.joined(separator: ", ") }
         if chance(5) { sql += " HAVING COUNT(*) > 1" }
         if chance(4) { sql += " ORDER BY \(items.count) DESC" }
-        let budget: QuestionBudget =
+        let budget: Budget =
             isPure || chance(2) ? .epsilon(pick([0.01, 1, 1, 30])) : pick([.rho(0.001), .rho(0.5), .rho(20)])
         return Question(
             sql: sql, budget: budget,

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Tables
 import Testing
@@ -44,7 +45,7 @@ struct ChargeTests {
     func refusals() throws {
         let sql = "SELECT COUNT(*) FROM visits"
         for budget in [
-            QuestionBudget.epsilon(0), .epsilon(-1), .epsilon(.nan), .epsilon(.infinity), .epsilon(1e5), .rho(0),
+            Budget.epsilon(0), .epsilon(-1), .epsilon(.nan), .epsilon(.infinity), .epsilon(1e5), .rho(0),
             .rho(.nan), .error(relative: 0, groupSize: 1), .error(relative: 0.1, groupSize: .nan),
         ] {
             #expect(Fixtures.error(sql, budget) != nil, "\(budget)")
@@ -144,7 +145,7 @@ struct ChargeTests {
         #expect(try #require(columns[2].expectedError) <= 20 * 25)
         #expect(try #require(columns[3].expectedError) <= 0.02 * 500 * 1.000001)
         // A little less budget misses the target somewhere.
-        let budget = QuestionBudget.epsilon(plan.charge.value * 0.97)
+        let budget = Budget.epsilon(plan.charge.value * 0.97)
         let less = try Fixtures.plan(
             sql, regime.kind == .pure ? budget : .rho(plan.charge.value * 0.97), regime: regime)
         let model = ErrorModel(channels: less.output.channels)
@@ -163,7 +164,7 @@ struct ChargeTests {
     }
 
     /// A question's plan where its dataset may not be charged less than `least`.
-    private func plan(_ sql: String, _ budget: QuestionBudget, _ regime: LossRegime, least: Int64) throws -> Plan {
+    private func plan(_ sql: String, _ budget: Budget, _ regime: LossRegime, least: Int64) throws -> Plan {
         var context = Fixtures.context(regime)
         context.datasets[0].leastAmount = least
         return try Planner.plan(Question(sql: sql, budget: budget), in: context)
@@ -192,7 +193,7 @@ struct ChargeTests {
         arguments: [Fixtures.zCDP, Fixtures.pure])
     func leastOfErrorTarget(_ regime: LossRegime) throws {
         let sql = "SELECT plan, COUNT(*), SUM(visits) FROM visits GROUP BY plan"
-        let budget = QuestionBudget.error(relative: 0.5, groupSize: 10_000)
+        let budget = Budget.error(relative: 0.5, groupSize: 10_000)
         let cheap = try plan(sql, budget, regime, least: 0).charge.amount
         #expect(cheap < 300_000_000_000)
         #expect(try plan(sql, budget, regime, least: 1).charge.amount == cheap)

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Foundation
 import Tables
@@ -77,7 +78,7 @@ struct ExactIntervalTests {
         #expect(abs(try #require(cell.upper) - upper) < 1e-6 * width, comment)
     }
 
-    static let regimes: [(QuestionBudget, LossRegime)] = [
+    static let regimes: [(Budget, LossRegime)] = [
         (.rho(0.02), Fixtures.zCDP), (.epsilon(0.2), Fixtures.pure),
     ]
 

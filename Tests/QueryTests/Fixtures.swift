@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Query
 import Tables
@@ -56,14 +57,14 @@ enum Fixtures {
     }
 
     static func plan(
-        _ sql: String, _ budget: QuestionBudget = .rho(0.1), regime: LossRegime = zCDP
+        _ sql: String, _ budget: Budget = .rho(0.1), regime: LossRegime = zCDP
     ) throws -> Plan {
         try Planner.plan(Question(sql: sql, budget: budget), in: context(regime))
     }
 
     /// The error that a question gives; nil where it gives none.
     static func error(
-        _ sql: String, _ budget: QuestionBudget = .rho(0.1), regime: LossRegime = zCDP
+        _ sql: String, _ budget: Budget = .rho(0.1), regime: LossRegime = zCDP
     ) -> QueryError? {
         do throws(QueryError) {
             _ = try Planner.plan(Question(sql: sql, budget: budget), in: context(regime))

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Tables
 import Testing
 

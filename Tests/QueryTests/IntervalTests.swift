@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -36,7 +37,7 @@ struct IntervalTests {
         return (Double(covered) / Double(Self.draws), Double(unbounded) / Double(Self.draws))
     }
 
-    private static let budgets: [(QuestionBudget, LossRegime)] = [
+    private static let budgets: [(Budget, LossRegime)] = [
         (.rho(0.5), Fixtures.zCDP), (.rho(0.01), Fixtures.zCDP), (.rho(200), Fixtures.zCDP),
         (.epsilon(1), Fixtures.pure), (.epsilon(0.05), Fixtures.pure), (.epsilon(60), Fixtures.pure),
     ]

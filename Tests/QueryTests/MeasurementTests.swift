@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -20,7 +21,7 @@ struct MeasurementTests {
     }
 
     static func ask(
-        _ sql: String, _ rows: [[Value]], _ budget: QuestionBudget = .rho(1_000), seed: UInt64 = 1,
+        _ sql: String, _ rows: [[Value]], _ budget: Budget = .rho(1_000), seed: UInt64 = 1,
         regime: LossRegime = Fixtures.zCDP, clinics: [[Value]] = []
     ) throws -> NoisyAnswer {
         let plan = try Fixtures.plan(sql, budget, regime: regime)

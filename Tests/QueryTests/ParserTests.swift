@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Query
 import Tables
 import Testing

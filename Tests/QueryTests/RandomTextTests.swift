@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Secrets
 import Testing
 

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -153,7 +154,7 @@ struct SensitivityTests {
     @Test("Sums over the whole declared capacity stay within 64 bits")
     func noOverflow() throws {
         for sql in Self.questions + Self.selecting {
-            for budget in [QuestionBudget.epsilon(1e-6), .epsilon(1), .epsilon(1_000)] {
+            for budget in [Budget.epsilon(1e-6), .epsilon(1), .epsilon(1_000)] {
                 guard let plan = try? Fixtures.plan(sql, budget) else { continue }
                 for channel in plan.output.channels {
                     guard let grid = channel.grid else { continue }

@@ -221,7 +221,7 @@ extension SynthesisRequest {
     fileprivate init?(wordsOf request: AskRequest) {
         guard let match = request.sql.wholeMatch(of: Self.words) else { return nil }
         self.init(
-            dataset: request.dataset, epsilon: request.epsilon, rho: request.rho,
+            dataset: request.dataset, budget: request.budget,
             rows: match.1.flatMap { Int($0) }, rowsPerUnit: match.2.flatMap { Int($0) },
             columns: match.3.map { $0.split(separator: ", ").map(String.init) })
     }

@@ -1,41 +1,58 @@
-/// A question over the wire (`POST /v1/ask`, `/v1/preview`, `/v1/mock`). Exactly one of `epsilon`, `rho`, `error`.
-public struct AskRequest: Sendable, Hashable, Codable {
-    public struct ErrorTarget: Sendable, Hashable, Codable {
-        /// 0.02 for 2 %.
-        public var relative: Double
-        public var groupSize: Double
-
-        public init(relative: Double, groupSize: Double) {
-            self.relative = relative
-            self.groupSize = groupSize
-        }
-    }
-
+/// A question over the wire (`POST /v1/ask`, `/v1/preview`, `/v1/mock`).
+public struct AskRequest: Sendable, Hashable {
+    /// The name of the dataset.
     public var dataset: String
+    /// The question, a single SELECT.
     public var sql: String
-    public var epsilon: Double?
-    public var rho: Double?
-    public var error: ErrorTarget?
+    /// What it may cost.
+    public var budget: Budget
+    /// The delta that key selection may use; nil: the policy's selection delta in proportion to the question's loss.
     public var selectionDelta: Double?
+    /// At most so many groups that one privacy unit contributes to: fewer than the manifest's bound. nil: its bound.
     public var groupsPerUnit: Int?
+    /// At most so many rows that one privacy unit contributes to a group: fewer than the manifest's bound. nil: its bound.
     public var rowsPerGroup: Int?
     /// What the answer is for, at most 2,000 bytes: owners who decide read it, and a policy may want it.
     public var purpose: String?
 
+    /// A question, by its parts.
     public init(
-        dataset: String, sql: String, epsilon: Double? = nil, rho: Double? = nil, error: ErrorTarget? = nil,
-        selectionDelta: Double? = nil, groupsPerUnit: Int? = nil, rowsPerGroup: Int? = nil,
-        purpose: String? = nil
+        dataset: String, sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
+        rowsPerGroup: Int? = nil, purpose: String? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
-        self.epsilon = epsilon
-        self.rho = rho
-        self.error = error
+        self.budget = budget
         self.selectionDelta = selectionDelta
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
         self.purpose = purpose
+    }
+}
+
+extension AskRequest: Codable {
+    private enum Key: String, CodingKey { case dataset, sql, selectionDelta, groupsPerUnit, rowsPerGroup, purpose }
+
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: Key.self)
+        self.init(
+            dataset: try members.decode(String.self, forKey: .dataset),
+            sql: try members.decode(String.self, forKey: .sql), budget: try Budget(from: decoder),
+            selectionDelta: try members.decodeIfPresent(Double.self, forKey: .selectionDelta),
+            groupsPerUnit: try members.decodeIfPresent(Int.self, forKey: .groupsPerUnit),
+            rowsPerGroup: try members.decodeIfPresent(Int.self, forKey: .rowsPerGroup),
+            purpose: try members.decodeIfPresent(String.self, forKey: .purpose))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: Key.self)
+        try members.encode(dataset, forKey: .dataset)
+        try members.encode(sql, forKey: .sql)
+        try budget.encode(to: encoder)
+        try members.encodeIfPresent(selectionDelta, forKey: .selectionDelta)
+        try members.encodeIfPresent(groupsPerUnit, forKey: .groupsPerUnit)
+        try members.encodeIfPresent(rowsPerGroup, forKey: .rowsPerGroup)
+        try members.encodeIfPresent(purpose, forKey: .purpose)
     }
 }
 
@@ -44,26 +61,16 @@ extension AskRequest {
     /// change what is charged in silence.
     public init(decoding bytes: [UInt8]) throws(JSONError) {
         var object = try StrictObject(StrictJSON(parsing: bytes))
+        let dataset = try object.string("dataset")
+        let sql = try object.string("sql")
+        let budgets = try Budget.taken(from: &object)
+        let selectionDelta = try object.optionalDouble("selectionDelta")
+        let groupsPerUnit = try object.optionalInteger("groupsPerUnit").map { Int($0) }
+        let rowsPerGroup = try object.optionalInteger("rowsPerGroup").map { Int($0) }
+        let purpose = try object.optionalString("purpose")
+        try object.finish()
         self.init(
-            dataset: try object.string("dataset"), sql: try object.string("sql"),
-            epsilon: try object.optionalDouble("epsilon"), rho: try object.optionalDouble("rho"),
-            error: try Self.errorTarget(object.optionalObject("error")),
-            selectionDelta: try object.optionalDouble("selectionDelta"),
-            groupsPerUnit: try object.optionalInteger("groupsPerUnit").map { Int($0) },
-            rowsPerGroup: try object.optionalInteger("rowsPerGroup").map { Int($0) },
-            purpose: try object.optionalString("purpose"))
-        try object.finish()
-        let budgets = [epsilon != nil, rho != nil, error != nil].count { $0 }
-        guard budgets == 1 else {
-            throw JSONError("exactly one of 'epsilon', 'rho' and 'error' must be given, not \(budgets)")
-        }
-    }
-
-    private static func errorTarget(_ object: StrictObject?) throws(JSONError) -> ErrorTarget? {
-        guard var object else { return nil }
-        let target = ErrorTarget(
-            relative: try object.double("relative"), groupSize: try object.double("groupSize"))
-        try object.finish()
-        return target
+            dataset: dataset, sql: sql, budget: try Budget.only(of: budgets), selectionDelta: selectionDelta,
+            groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup, purpose: purpose)
     }
 }

@@ -7,11 +7,7 @@ extension AskRequest {
         var members: [String: CanonicalJSON] = [
             "dataset": .string(dataset), "version": .string(datasetVersion), "sql": .string(sql),
         ]
-        members["epsilon"] = epsilon.map(CanonicalJSON.bitPattern)
-        members["rho"] = rho.map(CanonicalJSON.bitPattern)
-        members["error"] = error.map {
-            .object(["relative": .bitPattern($0.relative), "groupSize": .bitPattern($0.groupSize)])
-        }
+        members[budget.canonical.key] = budget.canonical.value
         members["selectionDelta"] = selectionDelta.map(CanonicalJSON.bitPattern)
         members["groupsPerUnit"] = groupsPerUnit.map { .integer(Int64($0)) }
         members["rowsPerGroup"] = rowsPerGroup.map { .integer(Int64($0)) }

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Tables
 
 /// A plan in words and numbers, for the researcher who decides whether to spend.

@@ -19,14 +19,14 @@ public enum Planner {
                 hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
         }
         try checkCells(keys, layout, bound.scope.datasets)
-        let budget = Budget(
+        let settlement = Settlement(
             regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
         let allocation = Allocation(
             quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
             capacityRows: capacity(bound.scope.datasets), kind: context.regime.kind,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
-            selectionDelta: { (amount) throws(QueryError) in try budget.selectionDelta(amount) })
-        let result = try budget.settle(allocation) {
+            selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) })
+        let result = try settlement.settle(allocation) {
             meets($0, layout: layout, question: bound, relative: $1, groupSize: $2)
         }
         return assemble(

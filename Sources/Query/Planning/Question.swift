@@ -1,12 +1,13 @@
+public import DatasiteProtocol
 public import DifferentialPrivacy
 public import Tables
 
 /// A question as it is asked.
-public struct Question: Sendable, Hashable, Codable {
+public struct Question: Sendable, Hashable {
     /// One SELECT statement.
     public var sql: String
     /// What it may cost, or how precise it must be.
-    public var budget: QuestionBudget
+    public var budget: Budget
     /// The delta that key selection may use; nil: the policy's selection delta in proportion to the question's loss.
     public var selectionDelta: Double?
     /// Fewer groups of one unit than the manifest allows, never more; nil: the manifest's bound.
@@ -16,7 +17,7 @@ public struct Question: Sendable, Hashable, Codable {
 
     /// A question; hints that are nil are left to the manifest and the policy.
     public init(
-        sql: String, budget: QuestionBudget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
+        sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
         rowsPerGroup: Int? = nil
     ) {
         self.sql = sql
@@ -25,17 +26,6 @@ public struct Question: Sendable, Hashable, Codable {
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
     }
-}
-
-/// What a question may cost.
-public enum QuestionBudget: Sendable, Hashable, Codable {
-    /// Pure: that epsilon. zCDP: the largest rho that converts to at most that epsilon at the policy's conversion delta.
-    case epsilon(Double)
-    /// zCDP only.
-    case rho(Double)
-    /// The least loss that may be charged and for which every aggregate's 95 % half-width is at most `relative` times `groupSize` (counts), or
-    /// `relative` times `groupSize` times the half-width of its bounds (sums, and so means).
-    case error(relative: Double, groupSize: Double)
 }
 
 /// What planning may know of a dataset: nothing of its rows.

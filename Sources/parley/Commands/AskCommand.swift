@@ -39,7 +39,7 @@ struct AskCommand: AsyncParsableCommand {
         if mock, output.receipt != nil {
             throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
         }
-        if !spending.isGiven, !mock {
+        if spending.budget == nil, !mock {
             throw ValidationError(
                 "Say what the question may cost: --epsilon 0.5, --rho 0.01, or --error 2% --group-size N.")
         }
@@ -47,8 +47,8 @@ struct AskCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = sql == "-" ? try readStandardInput() : sql
-        var request = spending.request(dataset: dataset, sql: text)
-        if mock, !spending.isGiven { request.epsilon = 1 }
+        // Only a mock answer, which costs nothing, may go without a budget.
+        let request = spending.request(dataset: dataset, sql: text, budget: spending.budget ?? .epsilon(1))
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
         let connection = try connection.connect()
         do {

@@ -35,7 +35,7 @@ struct DataSynthesize: AsyncParsableCommand {
 
     func validate() throws {
         guard (epsilon == nil) != (rho == nil) else {
-            throw ValidationError("Say what the table may cost: --epsilon 1, or --rho 0.02.")
+            throw ValidationError(Self.noBudget)
         }
         for (name, value) in [("epsilon", epsilon), ("rho", rho)] {
             if let value, !(value > 0 && value.isFinite) {
@@ -47,11 +47,16 @@ struct DataSynthesize: AsyncParsableCommand {
         }
     }
 
+    private static let noBudget = "Say what the table may cost: --epsilon 1, or --rho 0.02."
+
+    private var budget: Budget? { epsilon.map(Budget.epsilon) ?? rho.map(Budget.rho) }
+
     func run() async throws {
+        guard let budget else { throw ValidationError(Self.noBudget) }
         let names = columns.map { $0.split(separator: ",").map { String($0).trimmingPrefix(" ").description } }
         let report = try await site.open().synthesize(
             SynthesisRequest(
-                dataset: dataset, epsilon: epsilon, rho: rho, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
+                dataset: dataset, budget: budget, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
         ) { charge, isResumed in
             let terminal = Terminal.diagnostics
             terminal.line(

@@ -81,15 +81,14 @@ private struct Shell {
 
     /// Errors are printed and the prompt stays.
     private mutating func ask(_ sql: String, _ way: Way) async {
-        var request = spending.request(dataset: detail.summary.name, sql: sql)
-        if way == .mock, !spending.isGiven { request.epsilon = 1 }
-        guard way == .mock || spending.isGiven else {
+        guard let budget = spending.budget ?? (way == .mock ? .epsilon(1) : nil) else {
             fail(
                 Failure(
                     "The question was not asked.",
                     next: "Say first what a question may cost: \\epsilon 0.5   or \\rho 0.01   or \\error 2% 1000"))
             return
         }
+        let request = spending.request(dataset: detail.summary.name, sql: sql, budget: budget)
         let asking = Asking(connection: connection, output: output)
         do {
             switch way {
@@ -154,15 +153,17 @@ private struct Shell {
     }
 
     private var budgetLine: String {
-        if let epsilon = spending.epsilon {
+        switch spending.budget {
+        case .epsilon(let epsilon):
             return "Each question may cost epsilon \(NumberText.significant(epsilon))."
-        }
-        if let rho = spending.rho { return "Each question may cost rho \(NumberText.significant(rho))." }
-        if let error = spending.error, let size = spending.groupSize {
-            let percent = NumberText.significant(error.fraction * 100)
+        case .rho(let rho):
+            return "Each question may cost rho \(NumberText.significant(rho))."
+        case .error(let relative, let size):
+            let percent = NumberText.significant(relative * 100)
             return "Each question costs the least for an error of \(percent) % of \(NumberText.significant(size)) rows."
+        case nil:
+            return "Say what a question may cost: \\epsilon 0.5"
         }
-        return "Say what a question may cost: \\epsilon 0.5"
     }
 
     private func withoutSemicolon(_ text: String) -> String {

@@ -142,7 +142,7 @@ struct DemonstrationSession {
     }
 
     private func request(_ question: DemonstrationQuestion) -> AskRequest {
-        AskRequest(dataset: "randhie", sql: question.sql, epsilon: question.epsilon)
+        AskRequest(dataset: "randhie", sql: question.sql, budget: .epsilon(question.epsilon))
     }
 
     private func estimates(of answer: Answer) -> [String: [Double]] {
@@ -171,7 +171,8 @@ struct DemonstrationSession {
         narration.command("parley ask randhie \"\(sql)\" --epsilon 3")
         do {
             _ = try await connection.client.ask(
-                AskRequest(dataset: "randhie", sql: sql, epsilon: 3), idempotencyKey: UUID().uuidString.lowercased())
+                AskRequest(dataset: "randhie", sql: sql, budget: .epsilon(3)),
+                idempotencyKey: UUID().uuidString.lowercased())
         } catch let problem as Problem where problem.kind == .overBudget {
             report(problem, on: narration.terminal)
             return

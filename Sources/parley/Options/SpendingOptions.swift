@@ -48,16 +48,18 @@ struct SpendingOptions: ParsableArguments {
         }
     }
 
-    var isGiven: Bool { epsilon != nil || rho != nil || error != nil }
+    /// The budget that was given; nil: none.
+    var budget: Budget? {
+        if let epsilon { return .epsilon(epsilon) }
+        if let rho { return .rho(rho) }
+        guard let error, let groupSize else { return nil }
+        return .error(relative: error.fraction, groupSize: groupSize)
+    }
 
-    func request(dataset: String, sql: String) -> AskRequest {
-        var target: AskRequest.ErrorTarget?
-        if let error, let groupSize {
-            target = AskRequest.ErrorTarget(relative: error.fraction, groupSize: groupSize)
-        }
-        return AskRequest(
-            dataset: dataset, sql: sql, epsilon: epsilon, rho: rho, error: target, selectionDelta: selectionDelta,
-            groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup)
+    func request(dataset: String, sql: String, budget: Budget) -> AskRequest {
+        AskRequest(
+            dataset: dataset, sql: sql, budget: budget, selectionDelta: selectionDelta, groupsPerUnit: groupsPerUnit,
+            rowsPerGroup: rowsPerGroup)
     }
 }
 

@@ -67,7 +67,7 @@ extension FaultSite {
         var rows: Int?
         if isListed {
             let request = AskRequest(
-                dataset: "extra", sql: "SELECT COUNT(*) AS n FROM extra", epsilon: Self.countingEpsilon)
+                dataset: "extra", sql: "SELECT COUNT(*) AS n FROM extra", budget: .epsilon(Self.countingEpsilon))
             let counted = try await ana.ask(request).answer?.rows.first?.first?.value
             guard case .integer(let count)? = counted else {
                 Issue.record("the rows of extra cannot be counted")

@@ -45,7 +45,7 @@ final class FaultSite: Sendable {
     static func request(_ key: String) -> AskRequest {
         let dataset = String(key.prefix { $0 != "-" })
         return AskRequest(
-            dataset: dataset, sql: "SELECT arm, COUNT(*) AS n FROM \(dataset) GROUP BY arm", epsilon: epsilon)
+            dataset: dataset, sql: "SELECT arm, COUNT(*) AS n FROM \(dataset) GROUP BY arm", budget: .epsilon(epsilon))
     }
 
     func client(_ name: String, _ server: Workplace.Server) throws -> DatasiteClient {

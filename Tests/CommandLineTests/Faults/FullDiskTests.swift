@@ -14,7 +14,7 @@ import Testing
 @Suite("Full and read-only disks", .enabled(if: SmallDisk.isPossible, "mounting a small file system needs root"))
 struct FullDiskTests {
     private static let question = AskRequest(
-        dataset: "survey", sql: "SELECT arm, COUNT(*) AS n FROM survey GROUP BY arm", epsilon: 0.25)
+        dataset: "survey", sql: "SELECT arm, COUNT(*) AS n FROM survey GROUP BY arm", budget: .epsilon(0.25))
 
     private let disk: SmallDisk
     private let site: String

@@ -48,7 +48,7 @@ struct ServingFaultTests {
 
     private func ask(_ client: DatasiteClient, _ name: String, _ sql: String) async throws {
         // More than the least that a policy lets a question cost.
-        let request = AskRequest(dataset: name, sql: sql.replacing("NAME", with: name), epsilon: 101)
+        let request = AskRequest(dataset: name, sql: sql.replacing("NAME", with: name), budget: .epsilon(101))
         #expect(try await client.ask(request).answer != nil)
     }
 

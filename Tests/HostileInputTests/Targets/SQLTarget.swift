@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -26,7 +27,7 @@ enum SQLTarget {
         guard let first = input.first else { return [] }
         let text = String(decoding: input.dropFirst(), as: UTF8.self)
         let regime = regimes[Int(first & 1)]
-        let budget: QuestionBudget =
+        let budget: Budget =
             first & 2 == 0 ? .epsilon(1) : first & 4 == 0 ? .rho(0.5) : .error(relative: 0.1, groupSize: 50)
         let question = Question(
             sql: text, budget: budget, groupsPerUnit: first & 8 == 0 ? nil : 2, rowsPerGroup: first & 16 == 0 ? nil : 1)

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import Secrets
 import Tables
@@ -10,7 +11,7 @@ struct LeakPipeline {
 
     let bounds = AuditedTable.Bounds(rows: 3, groups: 2)
 
-    func plan(_ sql: String, _ budget: QuestionBudget = .rho(0.5), _ regime: Regime = .zCDP) throws -> Plan {
+    func plan(_ sql: String, _ budget: Budget = .rho(0.5), _ regime: Regime = .zCDP) throws -> Plan {
         let loss =
             switch regime {
             case .zCDP: LossRegime(kind: .zeroConcentrated, conversionDelta: 1e-6, selectionDelta: 1e-3, total: 100)

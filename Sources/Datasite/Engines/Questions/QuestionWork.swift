@@ -41,7 +41,7 @@ struct QuestionWork: EngineWork {
         guard let policy = asked.policy, !asked.isLookup else {
             throw Problem.invalidQuestion("\(request.dataset) is a public lookup table", hint: "join it in a question")
         }
-        let question = try Self.question(request)
+        let question = Self.question(request)
         let lookups = catalogue.datasets.values.filter(\.isLookup).sorted { $0.manifest.name < $1.manifest.name }
         let partners = catalogue.datasets.values
             .filter { $0.version != asked.version && $0.policy?.regime.kind == policy.regime.kind }
@@ -92,16 +92,9 @@ struct QuestionWork: EngineWork {
         }
     }
 
-    private static func question(_ request: AskRequest) throws -> Question {
-        let budget: QuestionBudget
-        switch (request.epsilon, request.rho, request.error) {
-        case (.some(let epsilon), nil, nil): budget = .epsilon(epsilon)
-        case (nil, .some(let rho), nil): budget = .rho(rho)
-        case (nil, nil, .some(let error)): budget = .error(relative: error.relative, groupSize: error.groupSize)
-        default: throw Problem.invalidRequest("give exactly one of epsilon, rho and error")
-        }
-        return Question(
-            sql: request.sql, budget: budget, selectionDelta: request.selectionDelta,
+    private static func question(_ request: AskRequest) -> Question {
+        Question(
+            sql: request.sql, budget: request.budget, selectionDelta: request.selectionDelta,
             groupsPerUnit: request.groupsPerUnit, rowsPerGroup: request.rowsPerGroup)
     }
 
@@ -109,10 +102,7 @@ struct QuestionWork: EngineWork {
 
     /// The request as it is stored.
     static func body(_ request: AskRequest) throws -> [UInt8] {
-        let numbers = [
-            request.epsilon, request.rho, request.error?.relative, request.error?.groupSize, request.selectionDelta,
-        ]
-        guard numbers.allSatisfy({ $0?.isFinite ?? true }) else {
+        guard request.budget.isFinite, request.selectionDelta?.isFinite ?? true else {
             throw Problem.invalidRequest("epsilon, rho, error and delta are finite numbers")
         }
         let encoder = JSONEncoder()

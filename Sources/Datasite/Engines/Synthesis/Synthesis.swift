@@ -8,11 +8,11 @@ import Secrets
 import SyntheticData
 import Tables
 
-/// What an owner asks for: a synthetic table of a dataset. Exactly one of `epsilon` and `rho`.
-public struct SynthesisRequest: Sendable, Hashable, Codable {
+/// What an owner asks for: a synthetic table of a dataset.
+public struct SynthesisRequest: Sendable, Hashable {
     public var dataset: String
-    public var epsilon: Double?
-    public var rho: Double?
+    /// An epsilon or a rho: there is no error to reach.
+    public var budget: Budget
     /// nil: the noisy number of the dataset's rows.
     public var rows: Int?
     /// Of each unit only so many rows count; nil: the manifest's bound.
@@ -21,12 +21,11 @@ public struct SynthesisRequest: Sendable, Hashable, Codable {
     public var columns: [String]?
 
     public init(
-        dataset: String, epsilon: Double? = nil, rho: Double? = nil, rows: Int? = nil, rowsPerUnit: Int? = nil,
+        dataset: String, budget: Budget, rows: Int? = nil, rowsPerUnit: Int? = nil,
         columns: [String]? = nil
     ) {
         self.dataset = dataset
-        self.epsilon = epsilon
-        self.rho = rho
+        self.budget = budget
         self.rows = rows
         self.rowsPerUnit = rowsPerUnit
         self.columns = columns
@@ -44,15 +43,35 @@ public struct SynthesisRequest: Sendable, Hashable, Codable {
     /// As it is stored: columns in one order, so that the same request is the same bytes.
     var body: [UInt8] {
         get throws {
-            guard epsilon?.isFinite ?? true, rho?.isFinite ?? true else {
-                throw Problem.invalidRequest("epsilon and rho are finite numbers")
-            }
+            guard budget.isFinite else { throw Problem.invalidRequest("epsilon and rho are finite numbers") }
             var request = self
             request.columns = columns?.sorted()
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             return Array(try encoder.encode(request))
         }
+    }
+}
+
+extension SynthesisRequest: Codable {
+    private enum Key: String, CodingKey { case dataset, rows, rowsPerUnit, columns }
+
+    public init(from decoder: any Decoder) throws {
+        let members = try decoder.container(keyedBy: Key.self)
+        self.init(
+            dataset: try members.decode(String.self, forKey: .dataset), budget: try Budget(from: decoder),
+            rows: try members.decodeIfPresent(Int.self, forKey: .rows),
+            rowsPerUnit: try members.decodeIfPresent(Int.self, forKey: .rowsPerUnit),
+            columns: try members.decodeIfPresent([String].self, forKey: .columns))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var members = encoder.container(keyedBy: Key.self)
+        try members.encode(dataset, forKey: .dataset)
+        try budget.encode(to: encoder)
+        try members.encodeIfPresent(rows, forKey: .rows)
+        try members.encodeIfPresent(rowsPerUnit, forKey: .rowsPerUnit)
+        try members.encodeIfPresent(columns, forKey: .columns)
     }
 }
 

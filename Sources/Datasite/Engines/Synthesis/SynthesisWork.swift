@@ -49,13 +49,13 @@ struct SynthesisWork: EngineWork {
     private static func charge(_ request: SynthesisRequest, _ policy: Policy) throws -> PrivacyLoss {
         let isPure = policy.regime.kind == .pure
         do throws(MechanismError) {
-            switch (request.epsilon, request.rho) {
-            case (.some(let epsilon), nil) where epsilon > 0 && epsilon.isFinite:
+            switch request.budget {
+            case .epsilon(let epsilon) where epsilon > 0 && epsilon.isFinite:
                 return isPure
                     ? try PrivacyLoss(roundingDownEpsilon: epsilon)
                     : try PrivacyLoss(
                         roundingDownRho: Conversion.rho(epsilon: epsilon, delta: policy.regime.conversionDelta))
-            case (nil, .some(let rho)) where !isPure && rho > 0 && rho.isFinite:
+            case .rho(let rho) where !isPure && rho > 0 && rho.isFinite:
                 return try PrivacyLoss(roundingDownRho: rho)
             default: break
             }

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 public import DifferentialPrivacy
 import Tables
 
@@ -14,8 +15,8 @@ extension LossRegime {
     }
 }
 
-/// What a question may cost, in the policy's unit.
-struct Budget {
+/// Turns what a question may cost into an amount of the policy's unit of loss.
+struct Settlement {
     let regime: LossRegime
     let question: Question
     /// The least that a question is charged.
