@@ -14,8 +14,14 @@ let swiftSettings: [SwiftSetting] =
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     ] + (strict ? [.treatAllWarnings(as: .error)] : [])
 
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
-let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+/// A library of somebody else. All of them belong to the datasite and its clients: a package that depends on
+/// `DifferentialPrivacy` alone disables the trait, and fetches none of them (docs/decisions/007-the-library-alone.md).
+func outside(_ name: String, _ package: String) -> Target.Dependency {
+    .product(name: name, package: package, condition: .when(traits: ["Datasite"]))
+}
+
+let crypto = outside("Crypto", "swift-crypto")
+let logging = outside("Logging", "swift-log")
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -33,6 +39,10 @@ let package = Package(
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
         .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
         .executable(name: "parley", targets: ["parley"]),
+    ],
+    traits: [
+        .default(enabledTraits: ["Datasite"]),
+        .trait(name: "Datasite", description: "The datasite, its client and the command."),
     ],
     dependencies: [
         .package(url: "https://github.com/groue/GRDB.swift", .upToNextMinor(from: "7.10.0")),
@@ -65,41 +75,41 @@ let package = Package(
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets",
                 "CZlib", "CZstd", crypto,
-                .product(name: "GRDB", package: "GRDB.swift"),
-                .product(name: "Yams", package: "Yams"),
+                outside("GRDB", "GRDB.swift"),
+                outside("Yams", "Yams"),
             ]),
         module(
             "DatasiteClient",
             [
                 "DatasiteProtocol", crypto,
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOFoundationCompat", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                outside("AsyncHTTPClient", "async-http-client"),
+                outside("NIOCore", "swift-nio"),
+                outside("NIOHTTP1", "swift-nio"),
+                outside("NIOPosix", "swift-nio"),
+                outside("NIOFoundationCompat", "swift-nio"),
+                outside("NIOSSL", "swift-nio-ssl"),
             ]),
         module(
             "DatasiteServer",
             [
                 "Datasite", "DatasiteProtocol", logging,
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "HummingbirdTLS", package: "hummingbird"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                outside("Hummingbird", "hummingbird"),
+                outside("HummingbirdCore", "hummingbird"),
+                outside("HummingbirdTLS", "hummingbird"),
+                outside("NIOCore", "swift-nio"),
+                outside("NIOHTTP1", "swift-nio"),
+                outside("NIOPosix", "swift-nio"),
+                outside("NIOSSL", "swift-nio-ssl"),
+                outside("ServiceLifecycle", "swift-service-lifecycle"),
+                outside("UnixSignals", "swift-service-lifecycle"),
             ]),
         .executableTarget(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol",
                 "DifferentialPrivacy", "Secrets", crypto, logging,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                outside("ArgumentParser", "swift-argument-parser"),
+                outside("UnixSignals", "swift-service-lifecycle"),
             ],
             swiftSettings: swiftSettings),
         .executableTarget(
@@ -118,7 +128,7 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets",
-                .product(name: "GRDB", package: "GRDB.swift"), crypto,
+                outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",
@@ -126,15 +136,15 @@ let package = Package(
                 "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables",
                 crypto,
                 logging,
-                .product(name: "AsyncHTTPClient", package: "async-http-client"),
-                .product(name: "Hummingbird", package: "hummingbird"),
-                .product(name: "HummingbirdCore", package: "hummingbird"),
-                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "Yams", package: "Yams"),
-                .product(name: "NIOCore", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-                .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                outside("AsyncHTTPClient", "async-http-client"),
+                outside("Hummingbird", "hummingbird"),
+                outside("HummingbirdCore", "hummingbird"),
+                outside("ServiceLifecycle", "swift-service-lifecycle"),
+                outside("Yams", "Yams"),
+                outside("NIOCore", "swift-nio"),
+                outside("NIOHTTP1", "swift-nio"),
+                outside("NIOPosix", "swift-nio"),
+                outside("NIOSSL", "swift-nio-ssl"),
             ]),
         tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Secrets"]),
         tests(
