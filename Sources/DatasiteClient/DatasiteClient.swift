@@ -6,8 +6,12 @@ import Synchronization
 /// A datasite, seen from outside: ask it, and believe only what its key signed.
 ///
 /// ```swift
-/// let site = try DatasiteClient(url: "https://data.example.org", token: token)
-/// let outcome = try await site.dataset("randhie").ask("SELECT COUNT(*) FROM randhie", budget: .epsilon(0.5))
+/// import DatasiteClient
+///
+/// func count(token: String) async throws -> AskOutcome {
+///     let site = try DatasiteClient(url: "https://data.example.org", token: token)
+///     return try await site.dataset("randhie").ask("SELECT COUNT(*) FROM randhie", budget: .epsilon(0.5))
+/// }
 /// ```
 ///
 /// Every method throws `Problem` (the datasite refuses, and says why) or `TransportError` (nothing believable came

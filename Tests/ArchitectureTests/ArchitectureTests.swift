@@ -68,6 +68,11 @@ struct ArchitectureTests {
         }
     }
 
+    @Test("One module gives out a name of another, and only the one that decision 007 names")
+    func exportsAreNamed() throws {
+        try forbid(/@_exported/) { $0.path != "Sources/DifferentialPrivacy/Noise/SystemRandomness.swift" }
+    }
+
     @Test("Mathematics is synchronous: async stays in the datasite and at the edges")
     func asyncStaysAtTheEdges() throws {
         let edges: Set<String> = ["Datasite", "DatasiteClient", "DatasiteServer", "parley"]
