@@ -6,7 +6,7 @@ struct SyntheticColumn: Sendable, Hashable {
     let name: String
     let type: ValueType
     /// For numbers: the grid of values and where each cell begins on it.
-    let grid: ValueGrid?
+    let grid: CellGrid?
     /// For domains: each cell's value.
     let values: [Value]
 
@@ -25,7 +25,7 @@ struct SyntheticColumn: Sendable, Hashable {
         guard schema.type != .text else {
             return .failure(LeftOutColumn(name: schema.name, reason: "it has no declared domain"))
         }
-        guard let grid = ValueGrid(schema) else {
+        guard let grid = CellGrid(schema) else {
             return .failure(LeftOutColumn(name: schema.name, reason: "it has no declared bounds"))
         }
         return .success(
@@ -67,7 +67,7 @@ public struct LeftOutColumn: Error, Sendable, Hashable {
 /// Cells are of equal width, except where a column that starts near zero spans more than two orders of magnitude
 /// (spending, durations): there each is wider than the last by a constant factor, from one grid point up, since such
 /// quantities crowd near zero. That is decided from the declaration alone.
-struct ValueGrid: Sendable, Hashable {
+struct CellGrid: Sendable, Hashable {
     let lower: Double
     let upper: Double
     let step: Double

@@ -128,7 +128,7 @@ struct ChargeTests {
     func split() throws {
         let plan = try Fixtures.plan("SELECT plan, COUNT(*), AVG(visits), AVG(age) FROM visits GROUP BY plan")
         let relative = plan.output.channels.map { channel -> Double in
-            let noise = channel.variance.squareRoot() * channel.unit
+            let noise = channel.error.variance.squareRoot() * channel.unit
             guard let grid = channel.grid else { return noise }
             return noise / ((grid.upper - grid.lower) / 2)
         }
@@ -148,7 +148,7 @@ struct ChargeTests {
         let budget = Budget.epsilon(plan.charge.value * 0.97)
         let less = try Fixtures.plan(
             sql, regime.kind == .pure ? budget : .rho(plan.charge.value * 0.97), regime: regime)
-        let model = ErrorModel(channels: less.output.channels)
+        let model = ErrorModel(less.output.channels.map(\.error))
         guard case .linear(let count) = less.output.forms[0], case .linear(let sum) = less.output.forms[1],
             case .mean(let total, let number, _, let upper) = less.output.forms[2]
         else {

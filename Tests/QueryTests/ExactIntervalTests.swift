@@ -18,18 +18,19 @@ struct ExactIntervalTests {
         var quantile: Double
         var probability: Double
 
-        init(_ plan: Plan, isHalf: Bool) {
-            let channels = plan.output.channels
+        init(_ plan: Plan, isHalf: Bool) throws {
             let quantile = isHalf ? 2.241402727604947 : 1.959963984540054
             let probability = isHalf ? 0.025 : 0.05
             (self.quantile, self.probability) = (quantile, probability)
             var isLaplace = false
-            parameters = channels.map { channel in
-                let half = Double(isHalf ? channel.halfWidth975 : channel.halfWidth95)
+            parameters = try plan.output.channels.map { channel in
                 switch channel.noise {
-                case .gaussian(let sigma): return max(sigma, half / quantile) * channel.unit
+                case .gaussian(let sigma):
+                    let half = Double(try DiscreteGaussian(sigma: sigma).halfWidth(confidence: 1 - probability))
+                    return max(sigma, half / quantile) * channel.unit
                 case .laplace(let scale):
                     isLaplace = true
+                    let half = Double(try DiscreteLaplace(scale: scale).halfWidth(confidence: 1 - probability))
                     return max(scale, half / -log(probability)) * channel.unit
                 case .none: return 0
                 }
@@ -90,7 +91,7 @@ struct ExactIntervalTests {
             let centre = try #require(plan.output.channels[1].grid?.center)
             let unit = plan.output.channels[1].unit
             #expect(abs(centre - (lower + upper) / 2) <= 1)
-            let noise = Noise(plan, isHalf: false)
+            let noise = try Noise(plan, isHalf: false)
             for (count, sum) in [(1_000, -4_000), (1_000, 4_000), (300, 50), (5_000, -60_000)] as [(Int64, Int64)] {
                 let value = Double(sum) * unit
                 let ends = noise.ratio(value, 1, over: Double(count))
@@ -110,7 +111,7 @@ struct ExactIntervalTests {
         let (budget, regime) = Self.regimes[index]
         let plan = try Fixtures.plan("SELECT VARIANCE(visits), STDDEV(visits) FROM visits", budget, regime: regime)
         let unit = (plan.output.channels[1].unit, plan.output.channels[2].unit)
-        let noise = Noise(plan, isHalf: true)
+        let noise = try Noise(plan, isHalf: true)
         // Means below, above and about the middle.
         for (count, mean, second) in [(20_000, -12.0, 300.0), (20_000, 12, 300), (20_000, 0, 200), (9_000, 3, 150)] {
             let sum = Int64((mean * Double(count) / unit.0).rounded())

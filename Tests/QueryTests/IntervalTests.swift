@@ -104,7 +104,7 @@ struct IntervalTests {
         for (index, (budget, regime)) in Self.budgets.enumerated() {
             let plan = try Fixtures.plan(
                 "SELECT AVG(visits), SUM(visits) / COUNT(*) FROM visits", budget, regime: regime)
-            let noise = plan.output.channels[0].variance.squareRoot()
+            let noise = plan.output.channels[0].error.variance.squareRoot()
             for multiple in [0.3, 1, 2, 3, 8, 100] {
                 let count = Swift.max(1, Int64(multiple * noise))
                 // The mean is 10: 15 below the centre.
@@ -124,7 +124,7 @@ struct IntervalTests {
     func variances() throws {
         for (index, (budget, regime)) in Self.budgets.enumerated() {
             let plan = try Fixtures.plan("SELECT VARIANCE(visits), STDDEV(visits) FROM visits", budget, regime: regime)
-            let noise = plan.output.channels[0].variance.squareRoot()
+            let noise = plan.output.channels[0].error.variance.squareRoot()
             for multiple in [0.5, 2, 5, 50, 1_000] {
                 let half = Swift.max(1, Int64(multiple * noise) / 2)
                 // Half the values are 10, half 20: mean 15, variance 25; around 25: sums -15 and -5.
@@ -136,18 +136,6 @@ struct IntervalTests {
                 }
             }
         }
-    }
-
-    @Test("The tail of a sum of Laplace variables agrees with known cases")
-    func laplaceTail() {
-        // One variable; two of equal scale: (1 + h / 2b) exp(-h / b), approached from above.
-        #expect(abs(ErrorModel.laplaceTail(3, [1]) - 0.049787) < 1e-5)
-        let equal = ErrorModel.laplaceTail(4, [1, 1])
-        #expect(equal >= 3 * 0.0183156 && equal < 3.2 * 0.0183156)
-        #expect(abs(ErrorModel.laplaceTail(5, [1, 3]) - (9 * 0.1888756 - 0.0067379) / 8) < 1e-5)
-        let half = ErrorModel.laplaceHalfWidth([1, 2, 3], 0.05)
-        #expect(abs(ErrorModel.laplaceTail(half, [1, 2, 3]) - 0.05) < 1e-9)
-        #expect(ErrorModel.laplaceHalfWidth([1, 1, 1, 1, 1, 1, 1], 0.05) < 20)
     }
 
     @Test("Functions that do not decrease carry their interval along; others give none")

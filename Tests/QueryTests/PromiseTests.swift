@@ -18,7 +18,7 @@ struct PromiseTests {
             return
         }
         let law = try GaussianThreshold(groupsPerUnit: groups, loss: plan.charge)
-        #expect(plan.output.selection == KeySelection(sigma: sigma, threshold: threshold))
+        #expect(plan.output.selection == KeyThreshold(sigma: sigma, threshold: threshold))
         #expect(groups == 3 && law.threshold <= threshold)
         // 60 cities of as many people as the threshold says: about half of them fall below.
         let rows = (0..<60).flatMap { city in

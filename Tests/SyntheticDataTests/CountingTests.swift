@@ -76,8 +76,8 @@ struct CountingTests {
         ] as [(Double, Double, Double?, ValueType)] {
             let schema = ColumnSchema(
                 name: "x", type: type, isNullable: false, lowerBound: lower, upperBound: upper, resolution: step)
-            let grid = try #require(ValueGrid(schema))
-            #expect(grid.cellCount >= 1 && grid.cellCount <= ValueGrid.mostCells + 1)
+            let grid = try #require(CellGrid(schema))
+            #expect(grid.cellCount >= 1 && grid.cellCount <= CellGrid.mostCells + 1)
             #expect(zip(grid.starts, grid.starts.dropFirst()).allSatisfy { $0 < $1 })
             let edges = grid.edges
             for cell in 0..<grid.cellCount {

@@ -1,12 +1,8 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
-/// An interval of privacy noise: from `lower` to `upper`, either of which may be infinite.
+/// An interval for a number behind a noisy one: from `lower` to `upper`, in the number's own unit. An infinite end is
+/// unbounded.
+///
+/// It holds privacy noise alone. How well the rows stand for a population, and what bounding or selection did to them, is
+/// not in it.
 public struct ConfidenceInterval: Sendable, Hashable {
     public var lower: Double
     public var upper: Double
@@ -19,59 +15,77 @@ public struct ConfidenceInterval: Sendable, Hashable {
     /// All numbers: nothing is known.
     public static let unbounded = ConfidenceInterval(lower: -.infinity, upper: .infinity)
 
+    /// Whether both ends are finite numbers.
     public var isBounded: Bool { lower.isFinite && upper.isFinite }
-}
 
-/// The law of an additive noise, as far as intervals of combinations of several draws need it.
-public enum ErrorLaw: Sendable, Hashable {
-    case gaussian
-    case laplace
-
-    /// A number z for which a weighted sum of independent draws of the law is, with that confidence, within z of its
-    /// standard deviation: the normal quantile, and for Laplace noise the larger of it and one draw's own quantile
-    /// `ln(1 / (1 - confidence)) / sqrt 2`, which a sum of several does not exceed by a test. For noise of a standard
-    /// deviation well above one; a single draw's interval is its `halfWidth`.
-    public func criticalValue(confidence: Double) -> Double {
-        let normal = Self.normalQuantile(outside: 1 - confidence)
-        switch self {
-        case .gaussian: return normal
-        case .laplace: return max(normal, -log(1 - confidence) / 2.0.squareRoot())
-        }
-    }
-
-    /// z with P(|Z| > z) = outside, rounded up.
-    private static func normalQuantile(outside: Double) -> Double {
-        guard outside > 0 else { return .infinity }
-        var (low, high) = (0.0, 40.0)
-        for _ in 0..<60 {
-            let middle = (low + high) / 2
-            if erfc(middle / 2.0.squareRoot()) <= outside { high = middle } else { low = middle }
-        }
-        return high
+    /// Its part between bounds within which the truth lies. An interval that misses them altogether, as one in twenty
+    /// may, has shown nothing but its own error: then all that is known are the bounds, not a single point of them.
+    public func within(_ least: Double, _ largest: Double) -> ConfidenceInterval {
+        guard lower < largest, upper > least else { return ConfidenceInterval(lower: least, upper: largest) }
+        return ConfidenceInterval(lower: max(lower, least), upper: min(upper, largest))
     }
 }
 
 extension ConfidenceInterval {
-    /// Fieller's interval for the ratio of two true values, from independent noisy ones (Fieller 1954): the ratios r
-    /// for which `numerator - r denominator` is within `z` of its standard deviation, `z` the law's critical value.
+    /// Fieller's interval for the ratio of two true values, from their noisy ones (Fieller 1954, "Some problems in
+    /// interval estimation"): the ratios r for which `numerator - r denominator` is within `z` of its standard deviation,
+    /// `z` the law's critical value.
     ///
     /// Its coverage does not depend on the denominator's size. Where the denominator is not clearly different from
     /// zero, no bounded interval has that: the result is unbounded.
+    ///
+    /// - Parameters:
+    ///   - numerator: the noisy numerator, in any unit.
+    ///   - numeratorVariance: the variance of its noise, in the unit's square.
+    ///   - denominator: the noisy denominator.
+    ///   - denominatorVariance: the variance of its noise.
+    ///   - covariance: of the two noises; 0 where they are independent.
+    ///   - law: the law of the noises.
+    ///   - confidence: the probability that the interval holds the true ratio, above 0 and below 1.
     public static func ratio(
         numerator: Double, numeratorVariance: Double, denominator: Double, denominatorVariance: Double,
-        law: ErrorLaw = .gaussian, confidence: Double = 0.95
+        covariance: Double = 0, law: ErrorLaw = .gaussian, confidence: Double = 0.95
     ) -> ConfidenceInterval {
         let z = law.criticalValue(confidence: confidence)
-        let square = z * z
-        // (n - r d)^2 <= z^2 (v + r^2 w): a r^2 - 2 b r + c <= 0.
-        let a = denominator * denominator - square * denominatorVariance
-        let b = numerator * denominator
+        return ratio(
+            numerator: numerator, denominator: denominator,
+            squaredErrors: SquaredErrors(
+                numerator: z * z * numeratorVariance, denominator: z * z * denominatorVariance,
+                product: z * z * covariance))
+    }
+
+    /// z^2 times variances and covariance.
+    struct SquaredErrors {
+        var numerator: Double
+        var denominator: Double
+        var product: Double
+    }
+
+    static func ratio(numerator: Double, denominator: Double, squaredErrors: SquaredErrors) -> ConfidenceInterval {
+        let (v, w, u) = (squaredErrors.numerator, squaredErrors.denominator, squaredErrors.product)
+        // (n - r d)^2 <= v - 2 r u + r^2 w: a r^2 - 2 b r + c <= 0, c = n^2 - v.
+        let a = denominator * denominator - w
+        let b = numerator * denominator - u
         guard a > 0, a.isFinite, b.isFinite else { return .unbounded }
-        // b^2 - a c, without its cancellation.
-        let discriminant =
-            square * (a * numeratorVariance + denominatorVariance * numerator * numerator)
+        // b^2 - a c, without its cancellation: n^2 d^2 is not in it.
+        let discriminant = a * v + numerator * (numerator * w - 2 * denominator * u) + u * u
         let root = max(0, discriminant).squareRoot()
         let (lower, upper) = ((b - root) / a, (b + root) / a)
         return lower.isFinite && upper.isFinite ? ConfidenceInterval(lower: lower, upper: upper) : .unbounded
+    }
+
+    /// The interval of `E[x^2] - E[x]^2`, which lies between 0 and `largest`, from intervals of the two moments that hold
+    /// together: the difference's extremes over them (Bonferroni, where each has half of the error). Unbounded where one
+    /// of them is.
+    static func variance(
+        mean: ConfidenceInterval, square: ConfidenceInterval, largest: Double
+    ) -> ConfidenceInterval {
+        guard mean.isBounded, square.isBounded else { return .unbounded }
+        let magnitudes = [mean.lower * mean.lower, mean.upper * mean.upper]
+        let crossesZero = mean.lower <= 0 && mean.upper >= 0
+        let least = crossesZero ? 0 : min(magnitudes[0], magnitudes[1])
+        return ConfidenceInterval(
+            lower: square.lower - max(magnitudes[0], magnitudes[1]), upper: square.upper - least
+        ).within(0, largest)
     }
 }

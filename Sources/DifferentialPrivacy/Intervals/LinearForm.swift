@@ -1,31 +1,48 @@
 /// A sum of noisy integers with known factors, and a constant: what is exact about its noise stays exact.
-struct LinearForm: Sendable, Hashable {
-    struct Term: Sendable, Hashable {
-        var channel: Int
-        /// The bin of a histogram; 0 for everything else.
-        var bin = 0
-        var coefficient: Double
+///
+/// The integers are numbered by whoever released them, each with a noise of its own. Two forms that share a number share
+/// its noise.
+public struct LinearForm: Sendable, Hashable {
+    /// A factor times one of the integers.
+    public struct Term: Sendable, Hashable {
+        /// The integer's number, from 0.
+        public var number: Int
+        public var coefficient: Double
+
+        public init(number: Int, coefficient: Double) {
+            self.number = number
+            self.coefficient = coefficient
+        }
     }
 
-    var terms: [Term]
-    var constant = 0.0
+    /// At most one for each integer.
+    public private(set) var terms: [Term]
+    public var constant: Double
 
-    init(_ terms: [Term] = [], constant: Double = 0) {
-        self.terms = terms
+    /// The constant alone.
+    public init(constant: Double = 0) {
+        terms = []
         self.constant = constant
     }
 
-    func scaled(_ factor: Double) -> LinearForm {
-        LinearForm(
-            terms.map { Term(channel: $0.channel, bin: $0.bin, coefficient: $0.coefficient * factor) },
-            constant: constant * factor)
+    /// One of the integers, times a factor.
+    public init(number: Int, coefficient: Double = 1) {
+        terms = [Term(number: number, coefficient: coefficient)]
+        constant = 0
     }
 
-    static func + (left: LinearForm, right: LinearForm) -> LinearForm {
+    /// The form times a number.
+    public func scaled(_ factor: Double) -> LinearForm {
+        var form = LinearForm(constant: constant * factor)
+        form.terms = terms.map { Term(number: $0.number, coefficient: $0.coefficient * factor) }
+        return form
+    }
+
+    public static func + (left: LinearForm, right: LinearForm) -> LinearForm {
         var sum = left
         sum.constant += right.constant
         for term in right.terms {
-            if let known = sum.terms.firstIndex(where: { $0.channel == term.channel && $0.bin == term.bin }) {
+            if let known = sum.terms.firstIndex(where: { $0.number == term.number }) {
                 sum.terms[known].coefficient += term.coefficient
             } else {
                 sum.terms.append(term)
@@ -34,34 +51,45 @@ struct LinearForm: Sendable, Hashable {
         return sum
     }
 
-    static func - (left: LinearForm, right: LinearForm) -> LinearForm { left + right.scaled(-1) }
+    public static func - (left: LinearForm, right: LinearForm) -> LinearForm { left + right.scaled(-1) }
 
-    /// Its value, given the noisy integers.
-    func value(_ noisy: (Term) -> Int64) -> Double {
-        terms.reduce(constant) { $0 + $1.coefficient * Double(noisy($1)) }
+    /// Its value.
+    ///
+    /// - Parameter noisy: the noisy integer of a number.
+    public func value(_ noisy: (Int) -> Int64) -> Double {
+        terms.reduce(constant) { $0 + $1.coefficient * Double(noisy($1.number)) }
     }
 
-    /// Its value where all factors are whole; nil where they are not, or it does not fit.
-    func integer(_ noisy: (Term) -> Int64) -> Int64? {
+    /// Its value where all factors are whole; nil where they are not, or it does not fit in 64 bits.
+    ///
+    /// - Parameter noisy: the noisy integer of a number.
+    public func integer(_ noisy: (Int) -> Int64) -> Int64? {
         guard var total = Int64(exactly: constant) else { return nil }
         for term in terms {
             guard let factor = Int64(exactly: term.coefficient) else { return nil }
-            let (product, overflow) = factor.multipliedReportingOverflow(by: noisy(term))
+            let (product, overflow) = factor.multipliedReportingOverflow(by: noisy(term.number))
             let (sum, carry) = total.addingReportingOverflow(product)
             guard !overflow, !carry else { return nil }
             total = sum
         }
         return total
     }
+
+    /// The form with its value.
+    ///
+    /// - Parameter noisy: the noisy integer of a number.
+    public func estimate(_ noisy: (Int) -> Int64) -> LinearEstimate {
+        LinearEstimate(form: self, value: value(noisy))
+    }
 }
 
-/// How an aggregate is estimated from what was measured.
-enum EstimateForm: Sendable, Hashable {
-    case linear(LinearForm)
-    /// A mean: moved into the public bounds of what is averaged, null where the noisy count is below one.
-    case mean(sum: LinearForm, count: LinearForm, lower: Double, upper: Double)
-    /// From sums around a centre: `squares / count - (sum / count)^2`.
-    case spread(sum: LinearForm, squares: LinearForm, count: LinearForm, largest: Double, isRoot: Bool)
-    case quantile(channel: Int)
-    case histogram(channel: Int)
+/// A linear form of noisy integers, and its value at those that were released.
+public struct LinearEstimate: Sendable, Hashable {
+    public var form: LinearForm
+    public var value: Double
+
+    public init(form: LinearForm, value: Double) {
+        self.form = form
+        self.value = value
+    }
 }

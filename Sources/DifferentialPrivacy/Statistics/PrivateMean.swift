@@ -102,12 +102,10 @@ public struct NoisyMean: Sendable {
     /// The true mean of the clipped and rounded values lies within it with that confidence: Fieller's interval, which
     /// is unbounded where the count may be zero.
     public func interval(confidence: Double) -> ConfidenceInterval {
-        let law = noises[0].law
         let z = noises.reduce(0.0) { max($0, $1.criticalValue(confidence: confidence)) }
-        let scale = z / law.criticalValue(confidence: confidence)
         let ratio = ConfidenceInterval.ratio(
-            numerator: centredSum, numeratorVariance: sumVariance * scale * scale, denominator: count,
-            denominatorVariance: countVariance * scale * scale, law: law, confidence: confidence)
+            numerator: centredSum, denominator: count,
+            squaredErrors: .init(numerator: z * z * sumVariance, denominator: z * z * countVariance, product: 0))
         return ConfidenceInterval(lower: middle + ratio.lower, upper: middle + ratio.upper)
     }
 }

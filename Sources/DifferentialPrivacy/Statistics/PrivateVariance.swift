@@ -113,27 +113,21 @@ public struct NoisyVariance: Sendable {
         let each = 1 - (1 - confidence) / 2
         let one = moment(signs: (-1, 0, 1), confidence: each)
         let two = moment(signs: (1, -1, 1), confidence: each)
-        let closest = one.lower > 0 ? one.lower : (one.upper < 0 ? -one.upper : 0)
-        let furthest = max(abs(one.lower), abs(one.upper))
         let square = halfWidth * halfWidth
-        return ConfidenceInterval(
-            lower: square * max(0, two.lower - furthest * furthest),
-            upper: square * min(1, max(0, two.upper - closest * closest)))
+        let scaled = ConfidenceInterval.variance(mean: one, square: two, largest: 1)
+        return ConfidenceInterval(lower: square * scaled.lower, upper: square * scaled.upper)
     }
 
     /// All ratios r for which `sum of signs * b - r * sum of b` is within its critical value, within [-1, 1].
-    private func moment(signs: (Double, Double, Double), confidence: Double) -> (lower: Double, upper: Double) {
-        let numerator = signs.0 * bernstein[0] + signs.1 * bernstein[1] + signs.2 * bernstein[2]
+    private func moment(signs: (Double, Double, Double), confidence: Double) -> ConfidenceInterval {
+        guard count > 0 else { return ConfidenceInterval(lower: -1, upper: 1) }
         let z = noise.criticalValue(confidence: confidence) * deviation
         let weights = [signs.0, signs.1, signs.2]
-        // (n - r d)^2 <= z^2 sum (w - r)^2, a quadratic inequality in r.
-        let spread = weights.reduce(0) { $0 + $1 * $1 }
-        let joint = weights.reduce(0, +)
-        let a = count * count - 3 * z * z
-        let b = numerator * count - joint * z * z
-        let c = numerator * numerator - spread * z * z
-        guard a > 0, count > 0 else { return (-1, 1) }
-        let root = max(0, b * b - a * c).squareRoot()
-        return (max(-1, (b - root) / a), min(1, (b + root) / a))
+        return ConfidenceInterval.ratio(
+            numerator: zip(weights, bernstein).reduce(0) { $0 + $1.0 * $1.1 }, denominator: count,
+            squaredErrors: .init(
+                numerator: z * z * weights.reduce(0) { $0 + $1 * $1 }, denominator: 3 * z * z,
+                product: z * z * weights.reduce(0, +))
+        ).within(-1, 1)
     }
 }

@@ -42,10 +42,8 @@ struct Channel: Sendable, Hashable {
     var quantile: QuantileGrid?
     /// nil where nothing is charged: it is answered by the selection of keys.
     var event: PrivacyEvent?
-    /// Half-widths of the noise in steps, at 95 % and at 97.5 %: exact quantiles of its law.
-    var halfWidth95: Int64 = 0
-    var halfWidth975: Int64 = 0
-    var variance = 0.0
+    /// How wide the noise is, in steps, for intervals of 95 %.
+    var error: IntegerError = .none
 
     /// What one step of the integers is worth.
     var unit: Double {
@@ -55,16 +53,12 @@ struct Channel: Sendable, Hashable {
 
     mutating func setNoise(_ gaussian: DiscreteGaussian) {
         noise = .gaussian(sigma: gaussian.sigma)
-        halfWidth95 = gaussian.halfWidth(confidence: 0.95)
-        halfWidth975 = gaussian.halfWidth(confidence: 0.975)
-        variance = gaussian.variance
+        error = IntegerError(gaussian, confidence: 0.95)
     }
 
     mutating func setNoise(_ laplace: DiscreteLaplace) {
         noise = .laplace(scale: laplace.scale)
-        halfWidth95 = laplace.halfWidth(confidence: 0.95)
-        halfWidth975 = laplace.halfWidth(confidence: 0.975)
-        variance = laplace.variance
+        error = IntegerError(laplace, confidence: 0.95)
     }
 
     static let tooMuchNoise = QueryError(
@@ -99,7 +93,7 @@ struct Channel: Sendable, Hashable {
             case .histogram: "the number of values in each bin"
             case .quantile: "the quantile"
             }
-        let deviation = Self.digits(variance.squareRoot() * unit)
+        let deviation = Self.digits(error.variance.squareRoot() * unit)
         switch noise {
         case .gaussian: return "discrete Gaussian noise of standard deviation \(deviation) on \(measured)"
         case .laplace: return "discrete Laplace noise of standard deviation \(deviation) on \(measured)"

@@ -1,3 +1,4 @@
+import DifferentialPrivacy
 import Tables
 
 /// Which quantities a question's aggregates need, each once, and how the aggregates follow from them.
@@ -156,7 +157,7 @@ struct MeasurementLayout {
     private func index(_ quantity: Quantity) -> Int { quantities.firstIndex(of: quantity) ?? 0 }
 
     private func counting(_ quantity: Quantity) -> LinearForm {
-        LinearForm([.init(channel: index(quantity), coefficient: 1)])
+        LinearForm(number: index(quantity))
     }
 
     /// The sum around the grid's centre, and the sum itself.
@@ -166,7 +167,7 @@ struct MeasurementLayout {
         }
         let quantity = sum(argument)
         let channel = channels[index(quantity)]
-        let around = LinearForm([.init(channel: index(quantity), coefficient: channel.unit)])
+        let around = LinearForm(number: index(quantity), coefficient: channel.unit)
         guard case .sum(_, isCentred: true) = quantity, let center = channel.grid?.center, center != 0 else {
             return (around, around)
         }
@@ -201,7 +202,7 @@ struct MeasurementLayout {
     private func squares(_ argument: Expression, _ channels: [Channel]) -> LinearForm {
         guard constant(argument) == nil else { return LinearForm() }
         let channel = index(.squares(argument))
-        return LinearForm([.init(channel: channel, coefficient: channels[channel].unit)])
+        return LinearForm(number: channel, coefficient: channels[channel].unit)
     }
 
     private func weighted(_ aggregate: Aggregate, _ weight: Expression, _ channels: [Channel]) -> EstimateForm {
@@ -210,7 +211,7 @@ struct MeasurementLayout {
             aggregate.function != .count
         else { return .linear(sums(weights, channels).total) }
         let channel = index(.sum(values, isCentred: false))
-        let around = LinearForm([.init(channel: channel, coefficient: channels[channel].unit)])
+        let around = LinearForm(number: channel, coefficient: channels[channel].unit)
         let center = weightedCenter(aggregate)
         let total = center == 0 ? around : around + sums(weights, channels).total.scaled(center)
         guard aggregate.function == .average else { return .linear(total) }

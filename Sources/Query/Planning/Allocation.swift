@@ -1,8 +1,8 @@
 import DifferentialPrivacy
 import Tables
 
-/// Keys are kept whose noisy number of units reaches the threshold.
-struct KeySelection: Sendable, Hashable {
+/// Which keys a plan keeps: those whose noisy number of units reaches the threshold (`GaussianThreshold`).
+struct KeyThreshold: Sendable, Hashable {
     var sigma: Double
     var threshold: Int64
 }
@@ -23,7 +23,7 @@ struct Allocation {
 
     struct Result: Sendable, Hashable {
         var channels: [Channel]
-        var selection: KeySelection?
+        var selection: KeyThreshold?
         var selectionEvent: PrivacyEvent?
         /// The sum of the losses of all events, rounded up each; or the least charge, where that is a little more.
         var charge: PrivacyLoss
@@ -50,7 +50,7 @@ struct Allocation {
         if selectsKeys {
             let (threshold, loss) = try selection(forSelection, total: amount)
             selected = threshold
-            result.selection = KeySelection(sigma: threshold.sigma, threshold: threshold.threshold)
+            result.selection = KeyThreshold(sigma: threshold.sigma, threshold: threshold.threshold)
             result.selectionEvent = threshold.event
             spent += loss.amount
             selectionDelta = loss.delta

@@ -88,7 +88,7 @@ struct OutputPlan: Sendable, Hashable {
     }
 
     var keys: [KeySpecification]
-    var selection: KeySelection?
+    var selection: KeyThreshold?
     var channels: [Channel]
     /// One for each aggregate, and its type.
     var forms: [EstimateForm]

@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import DifferentialPrivacy
 import Tables
 
 /// A plan in words and numbers, for the researcher who decides whether to spend.
@@ -9,7 +10,7 @@ struct PlanDescription {
     let allocation: Allocation.Result
     let forms: [EstimateForm]
 
-    private var model: ErrorModel { ErrorModel(channels: allocation.channels) }
+    private var model: ErrorModel { ErrorModel(allocation.channels.map(\.error)) }
 
     private var groupSize: Double? {
         if case .error(_, let groupSize) = question.budget { return groupSize }
@@ -35,7 +36,7 @@ struct PlanDescription {
             return PlannedColumn(
                 name: "\(name) [\(Channel.digits(edges[bin])), \(Channel.digits(edges[bin + 1]))\(close)",
                 type: .integer, isKey: false, mechanism: channel.words,
-                standardDeviation: channel.variance.squareRoot(), expectedError: Double(channel.halfWidth95))
+                standardDeviation: channel.error.variance.squareRoot(), expectedError: Double(channel.error.halfWidth))
         }
     }
 
@@ -76,10 +77,10 @@ struct PlanDescription {
 
     private static func channels(_ form: EstimateForm) -> [Int] {
         switch form {
-        case .linear(let linear): linear.terms.map(\.channel)
-        case .mean(let sum, let count, _, _): (sum.terms + count.terms).map(\.channel)
+        case .linear(let linear): linear.terms.map(\.number)
+        case .mean(let sum, let count, _, _): (sum.terms + count.terms).map(\.number)
         case .spread(let sum, let squares, let count, _, _):
-            (sum.terms + squares.terms + count.terms).map(\.channel)
+            (sum.terms + squares.terms + count.terms).map(\.number)
         case .quantile(let channel), .histogram(let channel): [channel]
         }
     }

@@ -75,7 +75,7 @@ public enum Planner {
         _ result: Allocation.Result, layout: MeasurementLayout, question: BoundQuestion, relative: Double,
         groupSize: Double
     ) -> Bool {
-        let model = ErrorModel(channels: result.channels)
+        let model = ErrorModel(result.channels.map(\.error))
         let forms = layout.forms(result.channels)
         return zip(question.aggregates, forms).allSatisfy { aggregate, form in
             let scale = halfWidth(aggregate, question.scope.bounds)
@@ -90,7 +90,7 @@ public enum Planner {
                 return model.halfWidth(sum) <= target * largest.squareRoot()
                     && model.halfWidth(squares) <= target * largest
             case .quantile(let channel): return (result.channels[channel].quantile?.rankError ?? 0) <= target
-            case .histogram(let channel): return Double(result.channels[channel].halfWidth95) <= target
+            case .histogram(let channel): return Double(result.channels[channel].error.halfWidth) <= target
             }
         }
     }

@@ -1,3 +1,4 @@
+import DifferentialPrivacy
 import Tables
 
 /// How a cell's interval follows from the noise: derived once from the expression, used for each group.
@@ -25,8 +26,7 @@ indirect enum CellForm: Sendable, Hashable {
             return .linear(LinearForm(constant: number))
         case .arithmetic(let operation, let left, let right, _):
             return combine(
-                operation, derive(left, keys, aggregates), derive(right, keys, aggregates), leftExpression: left,
-                rightExpression: right)
+                operation, derive(left, keys, aggregates), derive(right, keys, aggregates), left, right)
         case .function(.negate, let operand, _): return scaled(derive(operand, keys, aggregates), -1)
         case .cast(let operand, .real) where operand.type == .integer: return derive(operand, keys, aggregates)
         case .cast(let operand, .integer) where operand.type == .real:
@@ -76,8 +76,8 @@ indirect enum CellForm: Sendable, Hashable {
     }
 
     private static func combine(
-        _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, leftExpression: Expression,
-        rightExpression: Expression
+        _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, _ leftExpression: Expression,
+        _ rightExpression: Expression
     ) -> CellForm {
         let leftConstant = leftExpression.constant?.number
         let rightConstant = rightExpression.constant?.number
@@ -117,32 +117,31 @@ indirect enum CellForm: Sendable, Hashable {
 
     /// The intervals of groups, given each one's noisy integers; nil where none follow.
     func intervals(
-        _ model: ErrorModel, _ groups: [Int], _ noisy: (Int, LinearForm.Term) -> Int64
-    ) -> [Interval]? {
+        _ model: ErrorModel, _ groups: [Int], _ noisy: (_ group: Int, _ channel: Int) -> Int64
+    ) -> [ConfidenceInterval]? {
         guard case .monotone(let function, let inner) = self else {
             return self == .none ? nil : groups.compactMap { group in interval(model) { noisy(group, $0) } }
         }
         guard let intervals = inner.intervals(model, groups, noisy) else { return nil }
         let ends = Self.apply(function, intervals.flatMap { [$0.lower, $0.upper] })
-        return intervals.indices.map { Interval(lower: ends[2 * $0], upper: ends[2 * $0 + 1]) }
+        return intervals.indices.map { ConfidenceInterval(lower: ends[2 * $0], upper: ends[2 * $0 + 1]) }
     }
 
     /// The interval of one group; nil where none follows from its numbers alone.
-    private func interval(_ model: ErrorModel, _ noisy: (LinearForm.Term) -> Int64) -> Interval? {
+    private func interval(_ model: ErrorModel, _ noisy: (Int) -> Int64) -> ConfidenceInterval? {
         switch self {
         case .none, .monotone: return nil
-        case .linear(let form): return model.interval(form, form.value(noisy))
+        case .linear(let form): return model.interval(form.estimate(noisy))
         case .ratio(let numerator, let denominator, let lower, let upper):
-            let interval = model.ratio(
-                numerator, value: numerator.value(noisy), over: denominator, value: denominator.value(noisy))
-            guard interval.lower.isFinite, interval.upper.isFinite else { return interval }
+            let interval = model.ratio(numerator.estimate(noisy), to: denominator.estimate(noisy))
+            guard interval.isBounded else { return interval }
             return interval.within(lower, upper)
         case .spread(let sum, let squares, let count, let largest, let isRoot):
             let interval = model.variance(
-                sum: (sum, sum.value(noisy)), squares: (squares, squares.value(noisy)),
-                count: (count, count.value(noisy)), largest: largest)
-            guard isRoot, interval.lower.isFinite, interval.upper.isFinite else { return interval }
-            return Interval(lower: interval.lower.squareRoot(), upper: interval.upper.squareRoot())
+                sum: sum.estimate(noisy), squares: squares.estimate(noisy), count: count.estimate(noisy),
+                largest: largest)
+            guard isRoot, interval.isBounded else { return interval }
+            return ConfidenceInterval(lower: interval.lower.squareRoot(), upper: interval.upper.squareRoot())
         }
     }
 

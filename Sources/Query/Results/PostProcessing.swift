@@ -1,3 +1,4 @@
+import DifferentialPrivacy
 import Tables
 
 /// Turns noisy numbers into the answer: estimates, HAVING, ORDER BY, LIMIT and intervals. It sees nothing exact but keys
@@ -52,8 +53,8 @@ struct PostProcessing {
 
     // MARK: estimates
 
-    private func reader(_ noisy: NoisyGroups, _ group: Int) -> (LinearForm.Term) -> Int64 {
-        { term in noisy.counts[term.channel][group] }
+    private func reader(_ noisy: NoisyGroups, _ group: Int) -> (Int) -> Int64 {
+        { channel in noisy.counts[channel][group] }
     }
 
     private func estimate(_ form: EstimateForm, as type: ValueType, _ noisy: NoisyGroups, of group: Int) -> Value {
@@ -103,18 +104,18 @@ struct PostProcessing {
             if case .scalar(let expression, _) = item { expression } else { nil }
         }
         var values = rows(groups, noisy).values(of: expressions)[...]
-        let model = ErrorModel(channels: output.channels)
+        let model = ErrorModel(output.channels.map(\.error))
         return output.items.map { item in
             switch item {
             case .scalar(_, let form):
-                let intervals = form.intervals(model, groups) { noisy.counts[$1.channel][$0] }
+                let intervals = form.intervals(model, groups) { noisy.counts[$1][$0] }
                 return Self.cells(values.popFirst() ?? [], intervals)
             case .bin(let channel, let bin): return groups.map { self.bin(bin, of: channel, noisy, $0) }
             }
         }
     }
 
-    private static func cells(_ values: [Value], _ intervals: [Interval]?) -> [AnswerCell] {
+    private static func cells(_ values: [Value], _ intervals: [ConfidenceInterval]?) -> [AnswerCell] {
         guard let intervals else { return values.map { AnswerCell(value: $0) } }
         return zip(values, intervals).map { value, interval in
             // An estimate that was moved into its bounds can lie beyond an interval that was not.
@@ -128,7 +129,7 @@ struct PostProcessing {
     private func bin(_ bin: Int, of channel: Int, _ noisy: NoisyGroups, _ group: Int) -> AnswerCell {
         guard case .histogram(_, let edges) = output.channels[channel].quantity else { return AnswerCell(value: .null) }
         let count = noisy.counts[channel][group * (edges.count - 1) + bin]
-        let half = Double(output.channels[channel].halfWidth95)
+        let half = Double(output.channels[channel].error.halfWidth)
         return AnswerCell(value: .integer(count), lower: Double(count) - half, upper: Double(count) + half)
     }
 }

@@ -1,0 +1,12 @@
+import DifferentialPrivacy
+
+/// How an aggregate is estimated from what was measured. The integers of linear forms are numbered by their channels.
+enum EstimateForm: Sendable, Hashable {
+    case linear(LinearForm)
+    /// A mean: moved into the public bounds of what is averaged, null where the noisy count is below one.
+    case mean(sum: LinearForm, count: LinearForm, lower: Double, upper: Double)
+    /// From sums around a centre: `squares / count - (sum / count)^2`.
+    case spread(sum: LinearForm, squares: LinearForm, count: LinearForm, largest: Double, isRoot: Bool)
+    case quantile(channel: Int)
+    case histogram(channel: Int)
+}
