@@ -120,22 +120,6 @@ struct BoundTests {
         for policy in policies { #expect(policy.problems().map(\.path) == ["policy.delta"]) }
     }
 
-    @Test("A ledger is carried on under another policy only where unit of loss and both deltas are the same")
-    func measuresLoss() {
-        let policy = ManifestTests.policy
-        var other = policy
-        other.total = Self.loss(1)
-        other.regime.total = 7
-        #expect(policy.measuresLoss(as: other))
-        for change: (inout Policy) -> Void in [
-            { $0.regime.kind = .pure }, { $0.regime.conversionDelta *= 2 }, { $0.regime.selectionDelta *= 2 },
-        ] {
-            other = policy
-            change(&other)
-            #expect(!policy.measuresLoss(as: other))
-        }
-    }
-
     @Test("What is left, and the smaller of two losses, is taken part by part")
     func parts() {
         #expect(Self.loss(10, delta: 5).left(after: Self.loss(4, delta: 7)) == Self.loss(6, delta: 0))
