@@ -32,6 +32,7 @@ public final class Datasite: Sendable {
     let asking = InFlight<AskResult>()
     let completing = InFlight<StoredAnswer>()
     let engineTable: EngineTable
+    private let beforeDisk: @Sendable () -> Void
     let signingKey: Curve25519.Signing.PrivateKey
     let name: String
     let isRestored: Mutex<Bool>
@@ -53,6 +54,8 @@ public final class Datasite: Sendable {
         var storageBytesPerDay = StorageAllowance.bytesPerDay
         var refusalsPerDay = StorageAllowance.refusalsPerDay
         var engines = EngineTable.standard
+        /// Called before each read of the database and each commit: tests of a slow disk.
+        var beforeDisk: @Sendable () -> Void = {}
         /// The largest number of database pages: tests of a full disk.
         var maximumPages: Int?
     }
@@ -108,7 +111,8 @@ public final class Datasite: Sendable {
             isRestored = Mutex(Restore.isSuspected(record, file: remembered))
             name = try store.pool.read { try Meta.text($0, "name") } ?? ""
             commit = GroupCommit(
-                store: store, generationFile: generationFile, clock: configuration.clock, generation: record.generation)
+                store: store, generationFile: generationFile, clock: configuration.clock, generation: record.generation,
+                beforeCommit: configuration.beforeDisk)
             limits = try Self.limits(store)
             cache = try CatalogueCache(path: folder.database, file: store.file)
             try store.file.check()
@@ -119,6 +123,7 @@ public final class Datasite: Sendable {
         clock = configuration.clock
         slot = configuration.slot
         engineTable = configuration.engines
+        beforeDisk = configuration.beforeDisk
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit, givesWay: true)
         planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
         storage = StorageAllowance(
@@ -178,7 +183,16 @@ public final class Datasite: Sendable {
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try reportingProblems { try store.pool.read(body) }
+        beforeDisk()
+        return try reportingProblems { try store.pool.read(body) }
+    }
+
+    /// Runs what reads the database or waits for it on the planners' threads: a caller on a thread of Swift's tasks, which
+    /// are few and serve every request, must not wait for a disk.
+    public func reading<Result: Sendable>(
+        _ body: @escaping @Sendable (Datasite) throws -> Result
+    ) async throws -> Result {
+        try await planners.run { try body(self) }
     }
 
     func write<Result: Sendable>(_ body: @escaping @Sendable (inout WriteContext) throws -> Result) throws -> Result {

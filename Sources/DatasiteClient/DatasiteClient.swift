@@ -127,6 +127,11 @@ public final class DatasiteClient: Sendable {
         return try await get("/v1/requests?" + filters.compactMap(\.self).joined() + "limit=\(limit)")
     }
 
+    /// A request as its owner sees it before she decides: with expected errors, and its answer on mock rows.
+    public func review(_ id: String) async throws -> RequestReview {
+        try await get("/v1/requests/\(Self.escaped(id))/review")
+    }
+
     /// One request: its question, charge and state.
     public func request(_ id: String) async throws -> RequestSummary {
         try await get("/v1/requests/\(Self.escaped(id))")

@@ -163,6 +163,7 @@ struct OpenAPITests {
         case .ask, .mock, .getAnswer: try same(Answer.self, example)
         case .listRequests: try same([RequestSummary].self, example)
         case .getRequest, .approve, .deny: try same(RequestSummary.self, example)
+        case .getReview: try same(RequestReview.self, example)
         case .getReceipt:
             let data = try JSONSerialization.data(withJSONObject: example)
             let written = try Receipt(decoding: Array(data)).encoded

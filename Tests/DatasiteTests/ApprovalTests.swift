@@ -49,10 +49,10 @@ struct ApprovalTests {
     func denial() async throws {
         let test = try TestSite(policy: Self.policy)
         let id = try await held(test, key: "k")
-        let summary = try test.site.deny(id, by: .folder, reason: "not this one")
+        let summary = try await test.site.deny(id, by: .folder, reason: "not this one")
         #expect(summary.state == "denied" && summary.reason == "not this one")
         #expect(try test.spent() == 0)
-        let again = await problem { _ = try test.site.deny(id, by: .folder, reason: "again") }
+        let again = await problem { _ = try await test.site.deny(id, by: .folder, reason: "again") }
         #expect(again?.kind == .conflict)
         let late = await problem { _ = try await test.site.approve(id, by: .folder) }
         #expect(late?.kind == .conflict)
@@ -108,7 +108,7 @@ struct ApprovalTests {
         let waiting = try test.site.request(ids[1], as: .ada)
         #expect(waiting.state == "pending" && waiting.approvals == [])
         // What is denied or lapses gives back the total alone: no window counted it.
-        _ = try test.site.deny(ids[2], by: .folder, reason: "no")
+        _ = try await test.site.deny(ids[2], by: .folder, reason: "no")
         #expect(try test.spent() == 2 * unit && inWindow(test) == 1)
         #expect(try test.site.verify().problems == [])
         test.clock.advance(2 * 86_400)
@@ -166,7 +166,7 @@ struct ApprovalTests {
         #expect(try inWindow(test) == 0)
         #expect(try await site.approve(ids[0], by: .folder).state == "released")
         #expect(try inWindow(test) == 0.5)
-        _ = try site.deny(ids[1], by: .folder, reason: "no")
+        _ = try await site.deny(ids[1], by: .folder, reason: "no")
         #expect(try inWindow(test) == 0.5)
         #expect(try site.budget(as: .ada)[0].leastCharge?.epsilon == 9e-4)
         #expect(try test.integer("SELECT count(*) FROM population_units WHERE name = 'person'") == 1)

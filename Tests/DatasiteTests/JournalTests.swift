@@ -151,7 +151,7 @@ struct JournalTests {
         let id = try #require(try await test.site.ask(TestSite.count(1), as: .ada).pendingID)
         let file = GenerationFile(path: test.path + "/generation")
         let record = try #require(try file.read())
-        _ = try test.site.deny(id, by: .folder, reason: "no")
+        _ = try await test.site.deny(id, by: .folder, reason: "no")
         // A crash between commit and file leaves the file of before.
         try file.reset(to: record)
         #expect(try test.site.verify().problems == [])

@@ -41,7 +41,7 @@ struct ReplacedFileTests {
             await problem { _ = try await site.ask(TestSite.count(1), as: .ada) },
             await problem { _ = try await site.preview(TestSite.count(1), as: .ada) },
             await problem { _ = try await site.approve(id, by: .folder) },
-            await problem { _ = try site.deny(id, by: .folder, reason: "no") },
+            await problem { _ = try await site.deny(id, by: .folder, reason: "no") },
             await problem { _ = try site.authenticate(token) }, await problem { _ = try site.datasets() },
             await problem { try site.revokeUser("bea") }, site.suspension,
         ]

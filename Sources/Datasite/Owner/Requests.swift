@@ -34,15 +34,38 @@ extension Datasite {
         try summary(try row(id, as: identity), try catalogue())
     }
 
+    /// A request whole, for the owner who decides on it: with its expected error, and its answer on mock rows.
+    ///
+    /// - Throws: `forbidden` for others than owners, `not-found`.
+    public func review(_ id: String, as identity: Identity) async throws -> RequestReview {
+        try Self.requireOwner(identity)
+        let catalogue = try catalogue()
+        return try await engines.admitting(identity.name) {
+            try await reading { site in
+                let row = try site.row(id, as: identity)
+                var review = RequestReview(request: try site.summary(row, catalogue))
+                do {
+                    let engine = try site.engineTable.engine(row.engine)
+                    let work = try site.planned(engine, row.body, in: catalogue, isLimited: false).work
+                    let own = try work.review(at: site)
+                    (review.columns, review.notes, review.mock) = (own.columns, own.notes, own.mock)
+                } catch let problem as Problem {
+                    review.problem = problem.detail
+                }
+                return review
+            }
+        }
+    }
+
     /// The stored bytes of a released answer. Completes, once and under its charge, a reserved request that a crash or a
     /// restart left without one.
     ///
     /// - Throws: `forbidden` for auditors, who never see answers' values.
     public func answer(_ id: String, as identity: Identity) async throws -> [UInt8] {
         guard identity.role != .auditor else { throw Problem.forbidden("auditors do not see answers") }
-        let row = try row(id, as: identity)
+        let row = try await reading { try $0.row(id, as: identity) }
         switch row.state {
-        case .released: return try storedAnswer(id).answer
+        case .released: return try await reading { try $0.storedAnswer(id).answer }
         case .pending: throw Problem.conflict("the request waits for approval", hint: "ask again later")
         case .denied, .lapsed:
             throw row.notDecided(hint: "nothing was charged")
@@ -114,20 +137,22 @@ extension Datasite {
             }
         }
         if row.state == .reserved { _ = try await complete(row) }
-        return try request(id, as: identity)
+        return try await reading { try $0.request(id, as: identity) }
     }
 
     /// Denies a pending request: its charge is given back, since no row was read.
-    public func deny(_ id: String, by identity: Identity, reason: String) throws -> RequestSummary {
+    public func deny(_ id: String, by identity: Identity, reason: String) async throws -> RequestSummary {
         try requireSound()
         try Self.requireOwner(identity)
         guard reason.utf8.count <= 2_000 else { throw Problem.tooLarge("a reason has at most 2000 bytes") }
-        try write { context in
-            try Self.checkOwner(identity, context.db)
-            let row = try Self.pending(id, &context)
-            _ = try row.giveBack(as: .denied, by: identity.name, reason: reason, in: &context)
+        try await reporting {
+            try await commit.perform { context in
+                try Self.checkOwner(identity, context.db)
+                let row = try Self.pending(id, &context)
+                _ = try row.giveBack(as: .denied, by: identity.name, reason: reason, in: &context)
+            }
         }
-        return try request(id, as: identity)
+        return try await reading { try $0.request(id, as: identity) }
     }
 
     private static let namelessApproval = Problem.forbidden(

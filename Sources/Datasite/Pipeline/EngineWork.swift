@@ -49,6 +49,8 @@ protocol EngineWork: Sendable {
     func run(_ grant: borrowing Grant<Self>, using randomness: inout SecureRandom) -> Measured<Product, SecureRandom>?
     /// What is stored, hashed and sent, from the release alone.
     func document(_ release: Release<Product>, _ terms: ReleaseTerms) throws -> [UInt8]
+    /// What an owner sees of it before she decides, beside what every request has: from the plan and from mock rows.
+    func review(at site: Datasite) throws -> WorkReview
     /// What the engine records beside the release, in its transaction.
     func record(_ release: Release<Product>, in context: inout WriteContext) throws
 }
@@ -64,6 +66,8 @@ extension EngineWork {
     }
 
     func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
+
+    func review(at site: Datasite) throws -> WorkReview { WorkReview() }
 }
 
 /// What a plan may know: nothing of private rows.
@@ -77,6 +81,13 @@ struct PublicKnowledge: Sendable {
 struct ReleaseTerms: Sendable {
     let charge: Loss
     let guarantees: Guarantees
+}
+
+/// What is known of a piece of work before it is done.
+struct WorkReview: Sendable {
+    var columns: [Preview.Column] = []
+    var notes: [String] = []
+    var mock: Answer?
 }
 
 /// The engines of a datasite, by name.

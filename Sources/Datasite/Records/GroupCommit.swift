@@ -37,8 +37,14 @@ final class GroupCommit: Sendable {
     private let lastGeneration: Mutex<Int64>
     private let commits = Mutex<Int64>(0)
     private let submitted = Mutex<Int64>(0)
+    private let beforeCommit: @Sendable () -> Void
 
-    init(store: SiteStore, generationFile: GenerationFile, clock: SiteClock, generation: Int64) {
+    /// - Parameter beforeCommit: Called on the writer's queue before each transaction.
+    init(
+        store: SiteStore, generationFile: GenerationFile, clock: SiteClock, generation: Int64,
+        beforeCommit: @escaping @Sendable () -> Void = {}
+    ) {
+        self.beforeCommit = beforeCommit
         self.store = store
         self.generationFile = generationFile
         self.clock = clock
@@ -119,6 +125,7 @@ final class GroupCommit: Sendable {
         _ batch: [Change], in db: Database, results: inout [@Sendable ((any Error)?) -> Void]
     ) throws -> GenerationFile.Record {
         var record = GenerationFile.Record(generation: 0, spent: nil)
+        beforeCommit()
         try db.inTransaction(.immediate) {
             let generation = try Meta.integer(db, "generation")
             // The database was replaced by an older one while this process ran.

@@ -2,7 +2,7 @@ import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
-    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getAnswer,
+    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getReview, getAnswer,
         getReceipt, approve, deny, budget, audit
 
     var method: String {
@@ -25,6 +25,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .mock: "/v1/mock"
         case .listRequests: "/v1/requests"
         case .getRequest: "/v1/requests/{id}"
+        case .getReview: "/v1/requests/{id}/review"
         case .getAnswer: "/v1/requests/{id}/answer"
         case .getReceipt: "/v1/requests/{id}/receipt"
         case .approve: "/v1/requests/{id}/approve"
@@ -42,7 +43,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .budget:
             Set(Role.allCases)
         case .preview, .ask, .mock, .getAnswer: [.owner, .researcher]
-        case .approve, .deny: [.owner]
+        case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }
     }

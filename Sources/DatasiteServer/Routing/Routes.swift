@@ -24,14 +24,25 @@ struct Routes: Sendable {
         case .getDataset:
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .preview, .ask, .mock: return try await question(call)
-        case .listRequests: return try requests(call)
-        case .getRequest: return try Reply.json(datasite.request(call.parameter, as: call.requireIdentity()))
+        case .listRequests: return try await requests(call)
+        case .getRequest: return try await reading(call) { try JSONEncoding.bytes($0.request(call.parameter, as: $1)) }
+        case .getReview:
+            let identity = try call.requireIdentity()
+            return try Reply.json(await datasite.review(call.parameter, as: identity))
         case .getAnswer: return Reply.bytes(try await datasite.answer(call.parameter, as: call.requireIdentity()))
-        case .getReceipt: return Reply.bytes(try datasite.receipt(call.parameter, as: call.requireIdentity()))
+        case .getReceipt: return try await reading(call) { try $0.receipt(call.parameter, as: $1) }
         case .approve, .deny: return try await decision(call)
-        case .budget: return try Reply.json(datasite.budget(as: call.requireIdentity()))
-        case .audit: return try audit(call)
+        case .budget: return try await reading(call) { try JSONEncoding.bytes($0.budget(as: $1)) }
+        case .audit: return try await audit(call)
         }
+    }
+
+    /// What reads the database, away from the few threads that serve every request.
+    private func reading(
+        _ call: Call, _ body: @escaping @Sendable (Datasite, Identity) throws -> [UInt8]
+    ) async throws -> Response {
+        let identity = try call.requireIdentity()
+        return Reply.bytes(try await datasite.reading { try body($0, identity) })
     }
 
     /// What follows from the catalogue alone, the same for everyone: encoded once a version. No dataset's name is empty.
@@ -64,21 +75,22 @@ struct Routes: Sendable {
         guard let reason = decision.reason, !reason.isEmpty else {
             throw Problem.invalidRequest("'reason' is missing", hint: "say why: the researcher reads it")
         }
-        return try Reply.json(datasite.deny(call.parameter, by: identity, reason: reason))
+        return try Reply.json(await datasite.deny(call.parameter, by: identity, reason: reason))
     }
 
-    private func audit(_ call: Call) throws -> Response {
+    private func audit(_ call: Call) async throws -> Response {
         let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
         let from = try query.integer("from", in: 1...Int64.max)
-        return try Reply.json(datasite.audit(as: call.requireIdentity(), from: from, limit: pageSize(query)))
+        let limit = try pageSize(query)
+        return try await reading(call) { try JSONEncoding.bytes($0.audit(as: $1, from: from, limit: limit)) }
     }
 
-    private func requests(_ call: Call) throws -> Response {
+    private func requests(_ call: Call) async throws -> Response {
         let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
-        return try Reply.json(
-            datasite.requests(
-                as: call.requireIdentity(), state: query.text("state"), before: query.text("before"),
-                limit: pageSize(query)))
+        let (state, before, limit) = (query.text("state"), query.text("before"), try pageSize(query))
+        return try await reading(call) {
+            try JSONEncoding.bytes($0.requests(as: $1, state: state, before: before, limit: limit))
+        }
     }
 
     private func pageSize(_ query: Query) throws -> Int {

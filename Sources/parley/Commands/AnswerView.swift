@@ -62,19 +62,8 @@ struct PreviewView {
         if let groups = preview.groups {
             terminal.line("Groups: \(NumberText.integer(groups)) (public, so empty ones too)")
         }
-        var table = TextTable([
-            .init(title: "column"), .init(title: "type"), .init(title: "95 % half-width", alignsRight: true),
-            .init(title: "noise"),
-        ])
-        for column in preview.columns {
-            table.append([
-                column.name, column.type,
-                halfWidth(column),
-                column.isKey ? "none: a key" : column.mechanism ?? "",
-            ])
-        }
         terminal.line()
-        terminal.write(table.render(on: terminal))
+        terminal.write(Self.table(preview.columns).render(on: terminal))
         for note in preview.notes {
             for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
                 terminal.line(terminal.styled(line, .dim))
@@ -83,8 +72,22 @@ struct PreviewView {
         terminal.line(terminal.styled("Nothing was spent.", .dim))
     }
 
+    /// What is known of an answer's columns beforehand.
+    static func table(_ columns: [Preview.Column]) -> TextTable {
+        var table = TextTable([
+            .init(title: "column"), .init(title: "type"), .init(title: "95 % half-width", alignsRight: true),
+            .init(title: "noise"),
+        ])
+        for column in columns {
+            table.append([
+                column.name, column.type, halfWidth(column), column.isKey ? "none: a key" : column.mechanism ?? "",
+            ])
+        }
+        return table
+    }
+
     /// The half-width of a mean depends on how many rows its group has, which nobody may know beforehand.
-    private func halfWidth(_ column: Preview.Column) -> String {
+    private static func halfWidth(_ column: Preview.Column) -> String {
         if let error = column.expectedError { return "± " + NumberText.significant(error, digits: 3) }
         return column.isKey ? "" : "by group size"
     }

@@ -23,6 +23,10 @@ struct AskCommand: AsyncParsableCommand {
     @Flag(help: "Show cost, noise and expected error of each column, and spend nothing.") var dryRun = false
     @Flag(help: "Answer from made-up rows, at no cost.") var mock = false
 
+    @Option(help: "Say what the answer is for: owners who decide read it, and some datasets ask for it.")
+    var purpose: String?
+    @Flag(help: "Where an owner has to approve it, wait for her decision and then show the answer.") var wait = false
+
     @Option(
         help: """
             Names this question, so that repeating it after a failure is charged once. Use a new key for a new \
@@ -39,6 +43,7 @@ struct AskCommand: AsyncParsableCommand {
         if mock, output.receipt != nil {
             throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
         }
+        if wait, dryRun || mock { throw ValidationError("--wait waits for an owner; with --dry-run or --mock none decides.") }
         if spending.budget == nil, !mock {
             throw ValidationError(
                 "Say what the question may cost: --epsilon 0.5, --rho 0.01, or --error 2% --group-size N.")
@@ -48,7 +53,8 @@ struct AskCommand: AsyncParsableCommand {
     func run() async throws {
         let text = sql == "-" ? try readStandardInput() : sql
         // Only a mock answer, which costs nothing, may go without a budget.
-        let request = spending.request(dataset: dataset, sql: text, budget: spending.budget ?? .epsilon(1))
+        var request = spending.request(dataset: dataset, sql: text, budget: spending.budget ?? .epsilon(1))
+        request.purpose = purpose
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
         let connection = try connection.connect()
         do {
@@ -58,7 +64,7 @@ struct AskCommand: AsyncParsableCommand {
             } else if mock {
                 try await asking.mock(request)
             } else {
-                try await asking.ask(request, idempotencyKey: key)
+                try await asking.ask(request, idempotencyKey: key, waits: wait)
             }
         } catch let problem as Problem {
             report(problem, sql: text)
@@ -105,7 +111,9 @@ struct Asking {
     }
 
     /// Whatever could keep an answer from being saved is found before anything is charged.
-    func ask(_ request: AskRequest, idempotencyKey: String) async throws {
+    ///
+    /// - Parameter waits: Whether to wait for the decision of an owner who has to approve it.
+    func ask(_ request: AskRequest, idempotencyKey: String, waits: Bool = false) async throws {
         try KeptReceipts().prepare()
         try output.checkDestinations()
         switch try await connection.client.ask(request, idempotencyKey: idempotencyKey) {
@@ -116,7 +124,30 @@ struct Asking {
                 "Request \(PrintableText.escape(pending.id)) waits for \(pending.approvalsNeeded) owner(s) to approve it; its cost is held."
             )
             Terminal.diagnostics.line("  Read the answer then with: parley history \(PrintableText.escape(pending.id))")
-            throw ExitStatus.pending
+            guard waits else { throw ExitStatus.pending }
+            try await show(decided: pending.id)
+        }
+    }
+
+    /// Waits for an owner's decision: asks after 2 seconds first, and then ever more seldom, up to once in half a minute.
+    private func show(decided id: String) async throws {
+        var pause = 2.0
+        while true {
+            try await Task.sleep(for: .seconds(pause))
+            pause = min(pause * 1.25, 30)
+            let request: RequestSummary
+            do { request = try await connection.client.request(id) } catch let error as TransportError
+            where [.timedOut, .interrupted, .unreachable].contains(error.kind) {
+                // The datasite may be starting again: what waits there still waits.
+                continue
+            }
+            switch request.state {
+            case "pending": continue
+            case "released", "reserved": return try show(try await connection.client.answer(id))
+            default:
+                RequestView.show(request)
+                throw ExitStatus.failed
+            }
         }
     }
 

@@ -3,14 +3,24 @@ import DatasiteProtocol
 
 struct RequestsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "requests", abstract: "List what was asked, and what waits for approval.")
+        commandName: "requests",
+        abstract: "List what was asked, and what waits for approval; with an id, one request whole.",
+        discussion: """
+            parley requests --pending
+            parley requests 45ba2653c2419ec74af7e327e50679c8
+
+            An owner who decides sees who asks, what for, the question, its cost, the error to expect, and the answer \
+            that it has on mock rows. Then: parley approve ID, or parley deny ID --reason "...".
+            """)
 
     @OptionGroup var options: PlaceOptions
     @OptionGroup var page: PageOptions
     @Flag(help: "Only those that wait for an owner's approval.") var pending = false
+    @Argument(help: "A request's id: show it whole.") var id: String?
 
     func run() async throws {
         let place = try options.place()
+        if let id { return ReviewView(review: try await place.review(id)).show(on: .output) }
         let (page, pending) = (page, pending)
         let requests = try await place.requests(state: pending ? "pending" : nil, page: page)
         page.show(requests, none: pending ? "Nothing waits for approval." : "Nothing has been asked yet.")
@@ -72,6 +82,46 @@ struct PageOptions: ParsableArguments {
             Terminal.diagnostics.line(
                 "Only \(NumberText.integer(limit)) are shown; for older ones: --before \(PrintableText.escape(last.id))"
             )
+        }
+    }
+}
+
+/// One request whole, for the owner who decides.
+struct ReviewView {
+    let review: RequestReview
+
+    func show(on terminal: Terminal) {
+        let request = review.request
+        let rows = [
+            ["request", request.id], ["asked", "\(request.created) by \(request.researcher)"],
+            ["what for", request.purpose ?? "(not said)"], ["kind of work", request.engine ?? ""],
+            ["dataset", request.dataset], ["costs", request.charge.text],
+            ["state", RequestView.state(request) + (request.reason.map { ": \($0)" } ?? "")],
+        ]
+        terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
+        terminal.line()
+        terminal.line(PrintableText.escape(request.sql))
+        if let problem = review.problem {
+            terminal.line()
+            terminal.line(terminal.styled("It cannot be planned at present: ", .yellow) + PrintableText.escape(problem))
+        }
+        if !review.columns.isEmpty {
+            terminal.line()
+            terminal.write(PreviewView.table(review.columns).render(on: terminal))
+        }
+        showNotes(review.notes, on: terminal)
+        guard let mock = review.mock else { return }
+        terminal.line()
+        terminal.line(terminal.styled("On mock rows, not from the data, the answer would be:", .yellow))
+        terminal.write(AnswerTable(mock).render(on: terminal))
+        showNotes(Array(mock.notes.prefix(1)), on: terminal)
+    }
+
+    private func showNotes(_ notes: [String], on terminal: Terminal) {
+        for note in notes {
+            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
+                terminal.line(terminal.styled(line, .dim))
+            }
         }
     }
 }

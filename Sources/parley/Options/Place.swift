@@ -52,6 +52,13 @@ enum Place {
         }
     }
 
+    func review(_ id: String) async throws -> RequestReview {
+        switch self {
+        case .folder(let site): try await site.review(id, as: .localOwner)
+        case .server(let connection): try await connection.client.review(id)
+        }
+    }
+
     func approve(_ id: String) async throws -> RequestSummary {
         switch self {
         case .folder(let site): try await site.approve(id, by: .localOwner)
@@ -61,7 +68,7 @@ enum Place {
 
     func deny(_ id: String, reason: String) async throws -> RequestSummary {
         switch self {
-        case .folder(let site): try site.deny(id, by: .localOwner, reason: reason)
+        case .folder(let site): try await site.deny(id, by: .localOwner, reason: reason)
         case .server(let connection): try await connection.client.deny(id, reason: reason)
         }
     }

@@ -13,33 +13,34 @@ extension Datasite {
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
             try await planners.run {
-                try reportingProblems { try self.mockAnswer(self.question(request, in: catalogue)) }
+                try reportingProblems {
+                    try AnswerEncoding.bytes(self.mockAnswer(self.question(request, in: catalogue).work))
+                }
             }
         }
     }
 
-    private func mockAnswer(_ question: PlannedQuestion) throws -> [UInt8] {
-        let (planned, work) = (question.planned, question.work)
+    func mockAnswer(_ work: QuestionWork) throws -> Answer {
         let source = try work.source { name in
             try work.assets.first { $0.manifest.name == name }.map(mockTable)
         }
         guard let source else { throw Problem.unavailable("there are no mock rows") }
         let lookups = try work.assets.filter(\.isLookup).map(lookupTable)
+        let entries = work.assets.filter { !$0.isLookup }
         var randomness = SecureRandom()
         let noisy = work.plan.measure(source, lookups: lookups, using: &randomness).answer
-        let answer = Answer(
+        return Answer(
             request: "mock", dataset: work.request.dataset, version: work.asked.version, sql: work.request.sql,
-            charge: planned.charge.wire(conversionDelta: planned.conversionDelta),
+            charge: work.charge.wire(conversionDelta: work.regime.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: AnswerEncoding.rows(noisy),
-            notes: planned.entries.map(Self.mockNote) + noisy.notes,
+            notes: entries.map(Self.mockNote) + noisy.notes,
             guarantees: Guarantees(
                 inputPrivacy: "no private row was read",
-                outputPrivacy: planned.entries.allSatisfy { $0.synthetic == nil }
+                outputPrivacy: entries.allSatisfy { $0.synthetic == nil }
                     ? "the rows are made up from the manifest"
                     : "the rows are of a synthetic table, whose release was charged to the ledger",
                 inputVerification: "none", outputVerification: "none", flowGovernance: "open to all"),
             mock: true)
-        return try AnswerEncoding.bytes(answer)
     }
 
     /// Says of each dataset what its mock rows are.

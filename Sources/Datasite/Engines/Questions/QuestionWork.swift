@@ -148,6 +148,10 @@ struct QuestionWork: EngineWork {
         }
     }
 
+    func review(at site: Datasite) throws -> WorkReview {
+        WorkReview(columns: plan.columns.map(\.message), notes: plan.notes, mock: try site.mockAnswer(self))
+    }
+
     func document(_ release: Release<NoisyAnswer>, _ terms: ReleaseTerms) throws -> [UInt8] {
         try AnswerEncoding.bytes(
             Answer(

@@ -59,7 +59,7 @@ extension Datasite {
             available: LossWords.wire(
                 available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
             decision: Self.words(refusal, planned, approvals: approvals),
-            columns: plan.columns.map(Self.column), groups: plan.groups, notes: plan.notes + waitNote(planned))
+            columns: plan.columns.map(\.message), groups: plan.groups, notes: plan.notes + waitNote(planned))
     }
 
     private static func words(_ refusal: Refusal?, _ planned: PlannedWork, approvals: Int) -> String {
@@ -77,12 +77,6 @@ extension Datasite {
                 + "that the question can take on the declared capacity. Declared bounds and domains of keys, and shorter "
                 + "texts, make it less."
         ]
-    }
-
-    private static func column(_ column: PlannedColumn) -> Preview.Column {
-        Preview.Column(
-            name: column.name, type: column.type.rawValue, isKey: column.isKey, mechanism: column.mechanism,
-            standardDeviation: column.standardDeviation, expectedError: column.expectedError)
     }
 
     /// Asks: plans, reserves durably, computes, stores, and gives the stored bytes at the end of their time slot.
@@ -105,5 +99,14 @@ extension Datasite {
             QuestionWork.self, QuestionWork.body(request), in: catalogue, isLimited: true)
         guard let work = planned.work as? QuestionWork else { throw Problem.unavailable("the plan is no question's") }
         return PlannedQuestion(planned: planned, work: work, purpose: request.purpose)
+    }
+}
+
+extension PlannedColumn {
+    /// As previews and reviews have it.
+    var message: Preview.Column {
+        Preview.Column(
+            name: name, type: type.rawValue, isKey: isKey, mechanism: mechanism, standardDeviation: standardDeviation,
+            expectedError: expectedError)
     }
 }

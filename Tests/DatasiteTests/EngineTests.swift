@@ -1,0 +1,225 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import Governance
+import Query
+import Secrets
+import Synchronization
+import Tables
+import Testing
+
+@testable import Datasite
+
+/// An engine that the datasite knows nothing of: it answers a number, counts uses, and spends no budget unless told to.
+private struct EchoWork: EngineWork {
+    struct Request: Codable {
+        var dataset: String
+        var number: Int
+        /// Charged beside the use.
+        var epsilon: Double?
+    }
+
+    static let engine: EngineName = "echo"
+    static let noun = "the echo"
+    static let roles: Set<Role> = [.researcher]
+    static let isAllowedUnlessSaid = false
+    /// How many runs fail yet.
+    static let failures = Mutex(0)
+    /// Whether runs say that more happened than was charged.
+    static let overspends = Mutex(false)
+
+    let request: Request
+    let entry: Catalogue.Entry
+    var assets: [Catalogue.Entry] { [entry] }
+    let charge: Charge
+    let bound = PlanBound(work: Work([.scan: 1]), memory: 8)
+
+    init(body: [UInt8], in knowledge: PublicKnowledge) throws {
+        request = try JSONDecoder().decode(Request.self, from: Data(body))
+        guard let entry = knowledge.catalogue.datasets[request.dataset] else {
+            throw knowledge.catalogue.absent(request.dataset)
+        }
+        self.entry = entry
+        charge = Charge(loss: try request.epsilon.map { try PrivacyLoss(roundingDownEpsilon: $0) }, uses: 1)
+    }
+
+    static func words(_ body: [UInt8]) -> String { "ECHO" }
+
+    func run(
+        _ grant: borrowing Grant<EchoWork>, using randomness: inout SecureRandom
+    ) -> Measured<Int, SecureRandom>? {
+        let fails = Self.failures.withLock { failures in
+            defer { failures = max(0, failures - 1) }
+            return failures > 0
+        }
+        guard !fails else { return nil }
+        let spent = Self.overspends.withLock { $0 } ? 1 : request.epsilon
+        let events = spent.map { [PrivacyEvent.pure(epsilon: $0)] } ?? []
+        return Measured<Int, SecureRandom>(answer: request.number, events: events)
+    }
+
+    func document(_ release: Release<Int>, _ terms: ReleaseTerms) throws -> [UInt8] {
+        Array("{\"number\":\(release.answer),\"nonce\":\"\(Nonce.new())\"}".utf8)
+    }
+}
+
+/// Nothing of the datasite was changed for this engine: it is a type, and a line in a table.
+@Suite("A new engine takes the same way as the others", .serialized)
+struct EngineTests {
+    private static let allowed = "{loss: pure, total: {epsilon: 10}, engines: {echo: {uses: 3, uses-per-researcher: 2}}}"
+    private static let bea = Identity(name: "bea", role: .researcher)
+
+    private func site(_ policy: String) throws -> (test: TestSite, site: Datasite) {
+        let test = try TestSite(policy: policy, researchers: ["ada", "bea"])
+        var configuration = TestSite.configuration(test.clock)
+        configuration.engines = EngineTable([QuestionWork.self, EchoWork.self])
+        return (test, try Datasite(path: test.path, configuration: configuration))
+    }
+
+    private func echo(
+        _ number: Int, key: String? = nil, epsilon: Double? = nil, purpose: String? = nil
+    ) throws -> Submission {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let body = try encoder.encode(EchoWork.Request(dataset: "visits", number: number, epsilon: epsilon))
+        return Submission(engine: EchoWork.self, body: Array(body), purpose: purpose, key: key)
+    }
+
+    @Test("A policy that names no engines does not allow it, and one that names others allows no questions")
+    func allowance() async throws {
+        let (test, site) = try site("{loss: pure, total: {epsilon: 10}}")
+        defer { withExtendedLifetime(test) {} }
+        #expect(await problem { _ = try await site.submit(try echo(1), as: .ada) }?.kind == .notAllowed)
+        try site.setPolicy(of: "visits", policyText: Self.allowed)
+        #expect(try await site.submit(try echo(1), as: .ada).answer != nil)
+        let question = await problem { _ = try await site.ask(TestSite.count(1), as: .ada) }
+        #expect(question?.kind == .notAllowed && question?.detail.contains("the question") == true)
+        #expect(try await site.preview(TestSite.count(1), as: .ada).decision.hasPrefix("would be refused"))
+        #expect(try test.spent() == 0)
+    }
+
+    @Test("Uses are counted for each and for all, kept where an answer is given again, and named by the receipt")
+    func uses() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        let first = try await site.submit(try echo(1, key: "k"), as: .ada)
+        #expect(try await site.submit(try echo(1, key: "k"), as: .ada) == first)
+        let receipt = try Receipt(decoding: try #require(first.receipt))
+        #expect(receipt.body.version == 2 && receipt.body.engine == "echo")
+        #expect(receipt.body.charge == Receipt.Charge(kind: nil, uses: 1))
+        #expect(receipt.body.assets.map(\.dataset) == ["visits"])
+        try ReceiptVerifier(publicKey: site.description.publicKey).verify(receipt, answer: first.answer)
+        #expect(await problem { _ = try await site.submit(try echo(2, key: "k"), as: .ada) }?.kind == .conflict)
+        _ = try await site.submit(try echo(2), as: .ada)
+        let own = await problem { _ = try await site.submit(try echo(3), as: .ada) }
+        #expect(own?.kind == .overBudget && own?.detail.contains("researcher ada") == true)
+        _ = try await site.submit(try echo(3), as: Self.bea)
+        let all = await problem { _ = try await site.submit(try echo(4), as: Self.bea) }
+        #expect(all?.kind == .overBudget && all?.detail.contains("all researchers") == true)
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 3)
+        #expect(try test.spent() == 0)
+        let listed = try site.requests(as: .ada)
+        #expect(listed.count == 2 && listed.allSatisfy { $0.engine == "echo" && $0.charge.uses == 1 && $0.sql == "ECHO" })
+        #expect(try site.verify().problems == [])
+    }
+
+    @Test("Loss and uses are one charge: where one does not fit, neither is charged")
+    func both() async throws {
+        let (test, site) = try site("{loss: pure, total: {epsilon: 2}, engines: {echo: {uses: 2}}}")
+        defer { withExtendedLifetime(test) {} }
+        _ = try await site.submit(try echo(1, epsilon: 1), as: .ada)
+        #expect(await problem { _ = try await site.submit(try echo(1, epsilon: 1.5), as: .ada) }?.kind == .overBudget)
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 1)
+        _ = try await site.submit(try echo(1, epsilon: 0.5), as: .ada)
+        #expect(await problem { _ = try await site.submit(try echo(1, epsilon: 0.5), as: .ada) }?.kind == .overBudget)
+        #expect(try test.spent() == 1_500_000_000_000)
+        #expect(try site.verify().problems == [])
+    }
+
+    @Test("Its own approval is asked for; what waits is held, and given back where an owner denies")
+    func approval() async throws {
+        let (test, site) = try site(
+            "{loss: pure, total: {epsilon: 2}, engines: {echo: {uses: 1, approval: owner}, questions: {}}}")
+        defer { withExtendedLifetime(test) {} }
+        let held = try #require(try await site.submit(try echo(7), as: .ada).pendingID)
+        #expect(try await site.ask(TestSite.count(1), as: .ada).answer != nil)
+        #expect(await problem { _ = try await site.submit(try echo(8), as: Self.bea) }?.kind == .overBudget)
+        _ = try await site.deny(held, by: .folder, reason: "no")
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 0)
+        let next = try #require(try await site.submit(try echo(8), as: Self.bea).pendingID)
+        #expect(try await site.approve(next, by: .folder).state == "released")
+        #expect(try site.verify().problems == [])
+    }
+
+    @Test("A machine's fault is told at the slot's end; the charge stays, and the same key completes it once")
+    func fault() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        EchoWork.failures.withLock { $0 = 1 }
+        let slept = test.clock.departures.count
+        let failed = await problem { _ = try await site.submit(try echo(5, key: "f"), as: .ada) }
+        #expect(failed?.kind == .siteUnavailable)
+        #expect(test.clock.departures.count == slept + 1)
+        #expect(try site.requests(as: .ada).map(\.state) == ["reserved"])
+        #expect(try await site.submit(try echo(5, key: "f"), as: .ada).answer != nil)
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 1)
+        #expect(try site.verify().problems == [])
+    }
+
+    @Test("What happened beyond the charge is withheld, also where no loss was charged at all")
+    func withheld() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        EchoWork.overspends.withLock { $0 = true }
+        defer { EchoWork.overspends.withLock { $0 = false } }
+        let withheld = await problem { _ = try await site.submit(try echo(5), as: .ada) }
+        #expect(withheld?.detail.contains("withheld") == true)
+        #expect(try site.requests(as: .ada).map(\.state) == ["reserved"])
+    }
+
+    @Test("A purpose is asked for where the policy wants it, kept with the request, and part of what is signed")
+    func purpose() async throws {
+        let (test, site) = try site("{loss: pure, total: {epsilon: 10}, purpose: required}")
+        defer { withExtendedLifetime(test) {} }
+        var request = TestSite.count(1)
+        let refused = await problem { _ = try await site.ask(request, as: .ada) }
+        #expect(refused?.kind == .notAllowed && refused?.detail.contains("what the answer is for") == true)
+        request.purpose = "  "
+        #expect(await problem { _ = try await site.ask(request, as: .ada) }?.kind == .notAllowed)
+        request.purpose = "a study of falls"
+        let receipt = try Receipt(decoding: try #require(try await site.ask(request, as: .ada).receipt))
+        #expect(receipt.body.requestDigest == request.digest(datasetVersion: receipt.body.datasetVersion))
+        #expect(try site.requests(as: .ada).map(\.purpose) == ["a study of falls"])
+        request.purpose = String(repeating: "p", count: 2_001)
+        #expect(await problem { _ = try await site.ask(request, as: .ada) }?.kind == .invalidRequest)
+    }
+
+    @Test("A request of an engine that is gone is listed, and cannot be completed; its charge stays")
+    func engineGone() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        EchoWork.failures.withLock { $0 = 1 }
+        _ = await problem { _ = try await site.submit(try echo(5, key: "f"), as: .ada) }
+        let listed = try test.site.requests(as: .ada)
+        #expect(listed.map(\.engine) == ["echo"])
+        let gone = await problem { _ = try await test.site.answer(listed[0].id, as: .ada) }
+        #expect(gone?.kind == .invalidRequest && gone?.detail.contains("echo") == true)
+        #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("After a restore nobody knows how often a dataset was used: no use is left")
+    func restore() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        _ = try await site.submit(try echo(1), as: .ada)
+        let copy = try test.copyAtOnce()
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        try FileManager.default.removeItem(atPath: copy + "/generation")
+        var configuration = TestSite.configuration(test.clock)
+        configuration.engines = EngineTable([QuestionWork.self, EchoWork.self])
+        let restored = try Datasite(path: copy, configuration: configuration)
+        let remarks = try restored.acceptRestore()
+        #expect(remarks.contains { $0.contains("all uses") })
+        #expect(await problem { _ = try await restored.submit(try echo(2), as: Self.bea) }?.kind == .overBudget)
+    }
+}
