@@ -19,6 +19,7 @@ public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
 
 /// Base64 for HTTP headers and tokens (RFC 4648, section 5, without padding).
 public enum Base64URL {
+    /// The text: digits, letters, `-` and `_`, without padding.
     public static func encode(_ bytes: some Sequence<UInt8>) -> String {
         Data(bytes).base64EncodedString()
             .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")

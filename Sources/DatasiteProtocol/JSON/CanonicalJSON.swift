@@ -4,9 +4,13 @@
 /// controls below U+0020 are. Doubles have no place here, since their text differs between languages; where one must
 /// be hashed it goes in as `bitPattern(_:)`.
 public enum CanonicalJSON: Sendable, Hashable {
+    /// A whole number, in decimal digits.
     case integer(Int64)
+    /// A text.
     case string(String)
+    /// The elements, in order.
     case array([CanonicalJSON])
+    /// Members by key; written in the order of the keys' UTF-8 bytes.
     case object([String: CanonicalJSON])
 
     /// The 16 lower-case hexadecimal digits of a double's IEEE 754 bits, most significant first.

@@ -1,9 +1,14 @@
 /// A JSON scalar: what a cell holds on the wire. Dates and timestamps are RFC 3339 text.
 public enum Scalar: Sendable, Hashable, Codable {
+    /// No value.
     case null
+    /// True or false.
     case boolean(Bool)
+    /// A whole number.
     case integer(Int64)
+    /// A finite number that is not whole, or too large for 64 bits.
     case real(Double)
+    /// A text; a date or a timestamp in RFC 3339.
     case text(String)
 
     public init(from decoder: any Decoder) throws {

@@ -20,16 +20,25 @@ public struct StrictObject {
         return value
     }
 
+    /// The member as a text.
+    ///
+    /// - Throws: `JSONError` where it is missing, or no text.
     public mutating func string(_ key: String) throws(JSONError) -> String {
         try required(optionalString(key), key)
     }
 
+    /// The member as a text; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is no text.
     public mutating func optionalString(_ key: String) throws(JSONError) -> String? {
         guard let value = value(key) else { return nil }
         guard case .string(let text) = value else { throw mismatch(key, "text", value) }
         return text
     }
 
+    /// The member as a finite number; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is no number, or too large for a double.
     public mutating func optionalDouble(_ key: String) throws(JSONError) -> Double? {
         guard let value = value(key) else { return nil }
         guard case .number(let literal) = value, let number = Double(literal), number.isFinite else {
@@ -38,10 +47,16 @@ public struct StrictObject {
         return number
     }
 
+    /// The member as a finite number.
+    ///
+    /// - Throws: `JSONError` where it is missing, no number, or too large for a double.
     public mutating func double(_ key: String) throws(JSONError) -> Double {
         try required(optionalDouble(key), key)
     }
 
+    /// The member as a whole number of 64 bits; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is no such number.
     public mutating func optionalInteger(_ key: String) throws(JSONError) -> Int64? {
         guard let value = value(key) else { return nil }
         guard case .number(let literal) = value, let number = Int64(literal) ?? Self.whole(literal) else {
@@ -56,15 +71,24 @@ public struct StrictObject {
         return Int64(exactly: number)
     }
 
+    /// The member as a whole number of 64 bits.
+    ///
+    /// - Throws: `JSONError` where it is missing, or no such number.
     public mutating func integer(_ key: String) throws(JSONError) -> Int64 {
         try required(optionalInteger(key), key)
     }
 
+    /// The member as an object, to be taken apart and finished in turn; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is no object.
     public mutating func optionalObject(_ key: String) throws(JSONError) -> StrictObject? {
         guard let value = value(key) else { return nil }
         return try StrictObject(value, path: name(key))
     }
 
+    /// The member as an object, to be taken apart and finished in turn.
+    ///
+    /// - Throws: `JSONError` where it is missing, or no object.
     public mutating func object(_ key: String) throws(JSONError) -> StrictObject {
         try required(optionalObject(key), key)
     }

@@ -1,10 +1,15 @@
 /// What was let out (the body of `POST /v1/ask`). A receipt's answer digest is SHA-256 over these bytes as sent.
 public struct Answer: Sendable, Hashable, Codable {
+    /// A column of the answer.
     public struct Column: Sendable, Hashable, Codable {
+        /// Its name, as the question has it.
         public var name: String
+        /// Its type: "boolean", "integer", "real", "text", "date" or "timestamp".
         public var type: String
+        /// Whether it is a grouping key, and no measured value.
         public var isKey: Bool
 
+        /// A column, by its parts.
         public init(name: String, type: String, isKey: Bool) {
             self.name = name
             self.type = type
@@ -14,11 +19,14 @@ public struct Answer: Sendable, Hashable, Codable {
 
     /// A value with the 95 % interval of its privacy noise.
     public struct Cell: Sendable, Hashable, Codable {
+        /// The noisy value; of a key, the key.
         public var value: Scalar
         /// `.text("-Infinity")` and `.text("Infinity")` where unbounded.
         public var lower: Scalar?
+        /// The interval's upper end; nil for a key and where no interval is known.
         public var upper: Scalar?
 
+        /// A value, with its interval where there is one.
         public init(value: Scalar, lower: Scalar? = nil, upper: Scalar? = nil) {
             self.value = value
             self.lower = lower
@@ -26,14 +34,23 @@ public struct Answer: Sendable, Hashable, Codable {
         }
     }
 
+    /// The request's id; "mock" for a mock answer.
     public var request: String
+    /// The dataset that was asked.
     public var dataset: String
+    /// The version of the dataset that was read.
     public var version: String
+    /// The question, as it was asked.
     public var sql: String
+    /// What it cost, for good.
     public var charge: Loss
+    /// The columns, in the question's order.
     public var columns: [Column]
+    /// The rows, each with a cell a column.
     public var rows: [[Cell]]
+    /// What must be known to read the numbers.
     public var notes: [String]
+    /// What was promised, and by which means.
     public var guarantees: Guarantees
     /// True for an answer on mock data: made up, charged nothing, without a receipt.
     public var mock: Bool
@@ -41,6 +58,7 @@ public struct Answer: Sendable, Hashable, Codable {
     /// small answer by trying. nil for mock answers, whose digest nobody names, and for what was released before.
     public var nonce: String?
 
+    /// An answer, by its parts.
     public init(
         request: String, dataset: String, version: String, sql: String, charge: Loss, columns: [Column],
         rows: [[Cell]], notes: [String], guarantees: Guarantees, mock: Bool, nonce: String? = nil

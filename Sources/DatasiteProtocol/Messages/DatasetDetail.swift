@@ -1,17 +1,26 @@
 /// A dataset's dictionary, policy and mock rows (`GET /v1/datasets/{name}`): all public.
 public struct DatasetDetail: Sendable, Hashable, Codable {
+    /// A column of the dictionary.
     public struct Column: Sendable, Hashable, Codable {
+        /// Its name.
         public var name: String
+        /// Its type: "boolean", "integer", "real", "text", "date" or "timestamp".
         public var type: String
         public var description: String
+        /// Whether a value may be missing.
         public var nullable: Bool
+        /// The declared lower bound, in the column's unit; of dates and timestamps in days and seconds since 1970.
         public var lower: Double?
+        /// The declared upper bound, likewise.
         public var upper: Double?
+        /// The grid, from the lower bound on, to which values are rounded.
         public var resolution: Double?
+        /// The declared values, where the domain is public.
         public var domain: [Scalar]?
         /// "unit", "weight", "key" or nil.
         public var role: String?
 
+        /// A column, by its parts.
         public init(
             name: String, type: String, description: String, nullable: Bool, lower: Double?, upper: Double?,
             resolution: Double?, domain: [Scalar]?, role: String?
@@ -28,21 +37,32 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         }
     }
 
+    /// The line of the catalogue.
     public var summary: DatasetSummary
     public var description: String
+    /// The columns, in the order of the table.
     public var columns: [Column]
+    /// The most rows of one privacy unit.
     public var rowsPerUnit: Int
+    /// The most groups of an answer that one privacy unit contributes to.
     public var groupsPerUnit: Int
+    /// The most rows that the table may hold.
     public var capacityRows: Int
+    /// The most privacy units that the table may hold.
     public var capacityUnits: Int
     /// The policy in words and numbers; empty for a lookup table.
     public var total: Loss?
+    /// The most that one researcher may spend; nil: no limit of her own.
     public var perResearcher: Loss?
+    /// The most that one question may cost; nil: no limit of its own.
     public var perQuestion: Loss?
     /// What a question is charged at least.
     public var leastCharge: Loss?
+    /// The limits in each window of time, in words: "window 7d: epsilon 1".
     public var windows: [String]
+    /// The aggregates that may be asked for, by name.
     public var allowedAggregates: [String]
+    /// Who decides, in words.
     public var approval: String
     /// A few mock rows, in the order of `columns`.
     public var mockRows: [[Scalar]]
@@ -50,6 +70,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     /// the manifest alone.
     public var mockSource: String?
 
+    /// A detail, by its parts.
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, perResearcher: Loss?, perQuestion: Loss?,

@@ -1,7 +1,9 @@
 /// An owner's decision (`POST /v1/requests/{id}/approve` or `/deny`).
 public struct DecisionRequest: Sendable, Hashable, Codable {
+    /// Why, in words for the researcher.
     public var reason: String?
 
+    /// A decision, with its reason.
     public init(reason: String? = nil) {
         self.reason = reason
     }

@@ -10,10 +10,12 @@ public struct Loss: Sendable, Hashable, Codable {
     public var delta: Double?
     /// The epsilon that rho alone converts to at the policy's conversion delta (zcdp). Such epsilons do not add.
     public var epsilonAtDelta: Double?
+    /// The policy's conversion delta (zcdp).
     public var conversionDelta: Double?
     /// How many uses are counted, where the work counts them.
     public var uses: Int64?
 
+    /// A loss, by its parts.
     public init(
         kind: String, epsilon: Double? = nil, rho: Double? = nil, delta: Double? = nil, epsilonAtDelta: Double? = nil,
         conversionDelta: Double? = nil, uses: Int64? = nil

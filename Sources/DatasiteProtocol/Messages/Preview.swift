@@ -1,8 +1,12 @@
 /// What a question would cost and how precise it would be (`POST /v1/preview`): from the plan alone, nothing spent.
 public struct Preview: Sendable, Hashable, Codable {
+    /// A column of the answer to come.
     public struct Column: Sendable, Hashable, Codable {
+        /// Its name, as the question has it.
         public var name: String
+        /// Its type: "boolean", "integer", "real", "text", "date" or "timestamp".
         public var type: String
+        /// Whether it is a grouping key, and no measured value.
         public var isKey: Bool
         /// The mechanism and its parameters, in words ("discrete Gaussian, standard deviation 12.3").
         public var mechanism: String?
@@ -11,6 +15,7 @@ public struct Preview: Sendable, Hashable, Codable {
         /// The half-width of the 95 % interval, absolute, where it is known beforehand.
         public var expectedError: Double?
 
+        /// A column, by its parts.
         public init(
             name: String, type: String, isKey: Bool, mechanism: String?, standardDeviation: Double?,
             expectedError: Double?
@@ -24,18 +29,24 @@ public struct Preview: Sendable, Hashable, Codable {
         }
     }
 
+    /// The dataset that is asked.
     public var dataset: String
+    /// The question.
     public var sql: String
+    /// What it would cost.
     public var charge: Loss
     /// What she could still spend, all limits taken together, before this question.
     public var available: Loss
     /// Whether it would be answered, wait for approval, or be refused (and why).
     public var decision: String
+    /// The columns of the answer, in the question's order.
     public var columns: [Column]
     /// The number of groups, where the domain is public.
     public var groups: Int?
+    /// What must be known to read the numbers.
     public var notes: [String]
 
+    /// A preview, by its parts.
     public init(
         dataset: String, sql: String, charge: Loss, available: Loss, decision: String, columns: [Column],
         groups: Int?, notes: [String]

@@ -1,16 +1,22 @@
 /// A request and where it stands (`GET /v1/requests`, and the body of a 202).
 public struct RequestSummary: Sendable, Hashable, Codable {
+    /// The request's id.
     public var id: String
+    /// Who asked.
     public var researcher: String
     /// The dataset that was asked.
     public var dataset: String
     /// What was asked: a question's SQL, or other work in words.
     public var sql: String
+    /// What it costs, or would have cost.
     public var charge: Loss
     /// "pending", "reserved", "released", "denied", "lapsed", "refused".
     public var state: String
+    /// The owners who approved it, by name.
     public var approvals: [String]
+    /// How many different owners must approve.
     public var approvalsNeeded: Int
+    /// Why it was denied or refused, or lapsed.
     public var reason: String?
     /// RFC 3339, UTC.
     public var created: String
@@ -19,6 +25,7 @@ public struct RequestSummary: Sendable, Hashable, Codable {
     /// What the answer is for, in the asker's words.
     public var purpose: String?
 
+    /// A summary, by its parts.
     public init(
         id: String, researcher: String, dataset: String, sql: String, charge: Loss, state: String,
         approvals: [String], approvalsNeeded: Int, reason: String?, created: String, engine: String? = nil,

@@ -1,11 +1,14 @@
 /// Why a receipt is not to be believed.
 public enum ReceiptError: Error, Sendable, Hashable {
+    /// The receipt is of a version that this program does not read.
     case unsupportedVersion(Int)
     /// The receipt names another key than the one that is trusted.
     case otherKey(expected: String, found: String)
     /// The trusted key is not 32 bytes in base64.
     case malformedKey
+    /// The signature is not 64 bytes in base64.
     case malformedSignature
+    /// The signature does not belong to this body under this key.
     case wrongSignature
     /// The answer's bytes are not those that were released.
     case wrongAnswer
