@@ -29,7 +29,7 @@ public struct DatasiteServerConfiguration: Sendable {
     /// peer in the log is the last element of `X-Forwarded-For`.
     public var isBehindProxy: Bool
     /// What a client can make the server hold or wait for.
-    public var limits: Limits
+    public var limits: ServerLimits
     /// Whether SIGTERM and SIGINT end the server gracefully.
     public var handlesSignals: Bool
     /// Where the server's log goes: it holds no private value, no token and no answer.
@@ -38,7 +38,7 @@ public struct DatasiteServerConfiguration: Sendable {
     /// A configuration; without arguments plain HTTP on loopback, port 8787.
     public init(
         host: String = "127.0.0.1", port: Int = 8787, metricsPort: Int? = nil, certificate: Certificate? = nil,
-        isBehindProxy: Bool = false, limits: Limits = Limits(), handlesSignals: Bool = true,
+        isBehindProxy: Bool = false, limits: ServerLimits = ServerLimits(), handlesSignals: Bool = true,
         logger: Logger = Logger(label: "parley") { label in JSONLogHandler(label: label) }
     ) {
         self.host = host

@@ -18,7 +18,7 @@ import UnixSignals
 #endif
 
 /// Serves a datasite until it is told to stop: by SIGTERM or SIGINT, by a graceful shutdown of the service group that
-/// it runs in, or by cancellation. Exchanges in progress are finished first, for at most `Limits.shutdownGrace` (after a
+/// it runs in, or by cancellation. Exchanges in progress are finished first, for at most `ServerLimits.shutdownGrace` (after a
 /// cancellation half a second). What waits for its time slot then stays reserved and charged, and is answered when it is
 /// asked for again.
 ///
@@ -87,7 +87,7 @@ struct DatasiteHTTP {
     let metrics = Metrics()
     let log: RefusalLog
     private let admission: Admission
-    private let limits: Limits
+    private let limits: ServerLimits
     private let tls: TLSConfiguration?
 
     init(configuration: DatasiteServerConfiguration, datasite: Datasite) throws {

@@ -74,15 +74,15 @@ struct ConfigurationTests {
 
     @Test("A token comes from $PARLEY_TOKEN or a file, trimmed; what is no token is refused without repeating it")
     func token() throws {
-        #expect(try Token.given(file: nil, environment: ["PARLEY_TOKEN": " parley_x\n"]) == "parley_x")
-        #expect(try Token.given(file: nil, environment: [:]) == nil)
+        #expect(try AccessToken.given(file: nil, environment: ["PARLEY_TOKEN": " parley_x\n"]) == "parley_x")
+        #expect(try AccessToken.given(file: nil, environment: [:]) == nil)
         let folder = Self.temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try PrivateFile.makeFolder(folder)
         try PrivateFile.write(Array("parley_y\n".utf8), to: folder + "/t")
-        #expect(try Token.given(file: folder + "/t", environment: ["PARLEY_TOKEN": "parley_x"]) == "parley_y")
+        #expect(try AccessToken.given(file: folder + "/t", environment: ["PARLEY_TOKEN": "parley_x"]) == "parley_y")
         let failure = #expect(throws: Failure.self) {
-            try Token.given(file: nil, environment: ["PARLEY_TOKEN": "hunter2"])
+            try AccessToken.given(file: nil, environment: ["PARLEY_TOKEN": "hunter2"])
         }
         #expect(failure?.what.contains("hunter2") == false)
     }

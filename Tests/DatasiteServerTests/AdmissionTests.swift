@@ -14,7 +14,7 @@ private final class Visitors {
     private var names: [Name] = []
     private let gone = Gone()
 
-    init(_ limits: Limits) { admission = Admission(limits: limits) }
+    init(_ limits: ServerLimits) { admission = Admission(limits: limits) }
 
     func enter(_ address: String) -> (id: ObjectIdentifier, verdict: Admission.Verdict) {
         let name = Name()
@@ -63,7 +63,7 @@ struct AdmissionTests {
             ["2001:db8:1:1::1", "2001:db8:1:2::1", "2001:db8:1:3::1", "2001:db8:1:4::1"],
         ])
     func fourNetworks(_ attackers: [String]) {
-        let visitors = Visitors(Limits())
+        let visitors = Visitors(ServerLimits())
         for number in 0..<2_000 { _ = visitors.enter(attackers[number % 4]) }
         let legitimate = visitors.enter("8.8.8.8")
         #expect(legitimate.verdict == .admitted)
@@ -74,7 +74,7 @@ struct AdmissionTests {
 
     @Test("One home with many networks gets no more than a site's share, each of its homes a subnet's, and so on down")
     func widths() {
-        let limits = Limits(
+        let limits = ServerLimits(
             connections: 100, connectionsPerAddress: 4, connectionsPerSubnet: 6, connectionsPerSite: 9)
         func admitted(_ addresses: [String]) -> Int {
             let visitors = Visitors(limits)
@@ -92,7 +92,7 @@ struct AdmissionTests {
 
     @Test("Strangers go first, then who asks nothing; who is known and waits for an answer stays")
     func order() {
-        let visitors = Visitors(Limits(connections: 4, refusalsAtOnce: 1))
+        let visitors = Visitors(ServerLimits(connections: 4, refusalsAtOnce: 1))
         let waiting = [
             visitors.enterKnown("10.0.0.1", isWaiting: true), visitors.enterKnown("10.0.1.1", isWaiting: true),
         ]
@@ -119,7 +119,7 @@ struct AdmissionTests {
 
     @Test("Who leaves frees its place, once")
     func leaving() {
-        let visitors = Visitors(Limits(connections: 2))
+        let visitors = Visitors(ServerLimits(connections: 2))
         let first = visitors.enter("10.0.0.1").id
         _ = visitors.enter("10.0.0.1")
         let third = visitors.enter("10.0.0.2")
@@ -134,7 +134,7 @@ struct AdmissionTests {
         "At the socket: an idle stranger's connection is closed for a newcomer, and who waits for an answer keeps hers")
     func atTheSocket() async throws {
         let server = LimitedServer()
-        try await server.run(Limits(connections: 1)) { port in
+        try await server.run(ServerLimits(connections: 1)) { port in
             try await RawConnection.open(port: port) { first in
                 try await first.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 _ = try await first.read(until: "fine")
@@ -152,7 +152,7 @@ struct AdmissionTests {
     @Test("At the socket: where nobody can go, one connection too many is told so, and does not count")
     func refused() async throws {
         let server = LimitedServer()
-        try await server.run(Limits(connections: 1)) { port in
+        try await server.run(ServerLimits(connections: 1)) { port in
             try await RawConnection.open(port: port) { first in
                 // Nobody knows yet whether it will be told, but that it waits is the server's own knowledge.
                 server.hold()

@@ -16,7 +16,7 @@ struct FramingTests {
             "Host: [::1\r\n", "Host: a:1:2\r\n", "Host: a:123456\r\n", "Host: é\r\n",
         ])
     func wrongHost(_ host: String) async throws {
-        try await server.run(Limits()) { [server] port in
+        try await server.run(ServerLimits()) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send("GET / HTTP/1.1\r\n\(host)\r\n")
                 return await connection.readToEnd()
@@ -35,7 +35,7 @@ struct FramingTests {
             "xn--bcher-kva.example",
         ])
     func rightHost(_ host: String) async throws {
-        try await server.run(Limits()) { port in
+        try await server.run(ServerLimits()) { port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
                 return try await connection.read(until: "fine")
@@ -54,7 +54,7 @@ struct FramingTests {
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n\u{16}",
         ])
     func lastRequest(_ request: String) async throws {
-        try await server.run(Limits(idleDeadline: .hours(1))) { [server] port in
+        try await server.run(ServerLimits(idleDeadline: .hours(1))) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send(request + "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 return await connection.readToEnd()
@@ -68,7 +68,7 @@ struct FramingTests {
 
     @Test("Who expects 100 Continue is told so before its body; who would be refused is refused instead")
     func expectation() async throws {
-        try await server.run(Limits(bodyBytes: 100)) { [server] port in
+        try await server.run(ServerLimits(bodyBytes: 100)) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send(
                     "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-Continue\r\n\r\n")
@@ -90,7 +90,7 @@ struct FramingTests {
 
     @Test("Chunk extensions, empty lines and trailers without end are cut off like a body without end")
     func swallowed() async throws {
-        let limits = Limits(headerBytes: 1_000, targetBytes: 100, framingBytes: 10_000)
+        let limits = ServerLimits(headerBytes: 1_000, targetBytes: 100, framingBytes: 10_000)
         try await server.run(limits) { [server] port in
             let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
             let extensions = "1;" + String(repeating: "x", count: 4_000)
@@ -124,7 +124,7 @@ struct FramingTests {
     @Test("A breach after the answer was given ends the connection: a second answer would be the next request's")
     func answeredAlready() async throws {
         let served = try ServedSite()
-        try await served.serve(limits: Limits(bodyBytes: 100)) { ports in
+        try await served.serve(limits: ServerLimits(bodyBytes: 100)) { ports in
             let reply = try await RawConnection.open(port: ports.http) { connection in
                 try await connection.send("POST /v1/ask HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
                 let answered = try await connection.read(until: "}")
@@ -147,13 +147,13 @@ struct FramingTests {
             "POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer \(token)\r\n"
         // Deadlines are short only where one of them is what is tested: a busy machine takes its time.
         try await breach(
-            served, Limits(headDeadline: .milliseconds(100)), [("", 408)],
+            served, ServerLimits(headDeadline: .milliseconds(100)), [("", 408)],
             counted: [#"{operation="none",status="408"} "#])
         try await breach(
-            served, Limits(bodyDeadline: .milliseconds(100)), [(start + "Content-Length: 10\r\n\r\nhalf", 408)],
+            served, ServerLimits(bodyDeadline: .milliseconds(100)), [(start + "Content-Length: 10\r\n\r\nhalf", 408)],
             counted: [#"{operation="ask",status="408"} "#])
         try await breach(
-            served, Limits(bodyBytes: 1_000),
+            served, ServerLimits(bodyBytes: 1_000),
             [
                 (start + "Content-Length: 1001\r\n\r\n", 413),
                 (start + "Transfer-Encoding: chunked\r\n\r\n500\r\n" + String(repeating: "a", count: 1_100), 413),
@@ -173,7 +173,7 @@ struct FramingTests {
         let token = try #require(served.token("ada"))
         let head =
             "POST /v1/ask HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nAuthorization: Bearer \(token)\r\n"
-        try await served.serve(limits: Limits(bodyBytes: 1_000)) { ports in
+        try await served.serve(limits: ServerLimits(bodyBytes: 1_000)) { ports in
             for _ in 0..<50 {
                 try await RawConnection.open(port: ports.http) { connection in
                     _ = await connection.trySend(
@@ -187,7 +187,7 @@ struct FramingTests {
     }
 
     private func breach(
-        _ served: ServedSite, _ limits: Limits, _ breaches: [(text: String, status: Int)], counted: [String]
+        _ served: ServedSite, _ limits: ServerLimits, _ breaches: [(text: String, status: Int)], counted: [String]
     ) async throws {
         try await served.serve(limits: limits) { ports in
             for (text, status) in breaches {

@@ -11,7 +11,7 @@ import Testing
 /// A server with nothing behind its limits but a responder that reads the body and counts.
 final class LimitedServer: Sendable {
     let metrics = Metrics()
-    private let admissions = Mutex(Admission(limits: Limits()))
+    private let admissions = Mutex(Admission(limits: ServerLimits()))
     let wholeRequests = Mutex(0)
     /// Yields when a request's head has reached the responder.
     let heads = AsyncStream<Void>.makeStream()
@@ -27,7 +27,7 @@ final class LimitedServer: Sendable {
     var admission: Admission { admissions.withLock { $0 } }
 
     func run(
-        _ limits: Limits, answer: ByteBuffer = ByteBuffer(string: "fine"), onShutdown: @Sendable () -> Void = {},
+        _ limits: ServerLimits, answer: ByteBuffer = ByteBuffer(string: "fine"), onShutdown: @Sendable () -> Void = {},
         _ body: @escaping @Sendable (Int) async throws -> Void
     ) async throws {
         let admission = Admission(limits: limits)

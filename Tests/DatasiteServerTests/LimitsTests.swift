@@ -16,7 +16,7 @@ struct LimitsTests {
 
     @Test("A head that drips in is cut off at its deadline, however alive it looks")
     func slowHead() async throws {
-        try await server.run(Limits(headDeadline: Self.short)) { [server] port in
+        try await server.run(ServerLimits(headDeadline: Self.short)) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 async let reply = connection.readToEnd()
                 try await connection.send("GET / HTTP/1.1\r\nX-Drip: ")
@@ -35,7 +35,7 @@ struct LimitsTests {
 
     @Test("A connection that says nothing is cut off too")
     func silence() async throws {
-        try await server.run(Limits(headDeadline: Self.short)) { [server] port in
+        try await server.run(ServerLimits(headDeadline: Self.short)) { [server] port in
             let reply = try await RawConnection.open(port: port) { await $0.readToEnd() }
             #expect(reply.hasPrefix("HTTP/1.1 408 "))
             #expect(server.metrics.breaches(.headDeadline) == 1)
@@ -44,7 +44,7 @@ struct LimitsTests {
 
     @Test("A body that drips in is cut off at its deadline, and is never taken for a whole one")
     func slowBody() async throws {
-        try await server.run(Limits(bodyDeadline: Self.short)) { [server] port in
+        try await server.run(ServerLimits(bodyDeadline: Self.short)) { [server] port in
             for framing in ["Content-Length: 60000", "Transfer-Encoding: chunked"] {
                 let before = server.metrics.breaches(.bodyDeadline)
                 let reply = try await RawConnection.open(port: port) { connection in
@@ -65,7 +65,7 @@ struct LimitsTests {
 
     @Test("A connection that breaks off in a body, or half-closes, did not send a request")
     func truncatedBody() async throws {
-        try await server.run(Limits()) { [server] port in
+        try await server.run(ServerLimits()) { [server] port in
             for framing in ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"] {
                 let reply = try await RawConnection.open(port: port) { connection in
                     try await connection.send("POST / HTTP/1.1\r\nHost: a\r\n\(framing)")
@@ -80,7 +80,7 @@ struct LimitsTests {
 
     @Test("A body over the cap is refused at its head, or at the byte that is too many")
     func bigBody() async throws {
-        try await server.run(Limits(bodyBytes: 1_000)) { [server] port in
+        try await server.run(ServerLimits(bodyBytes: 1_000)) { [server] port in
             let declared = try await RawConnection.open(port: port) { connection in
                 try await connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n")
                 return await connection.readToEnd()
@@ -108,7 +108,7 @@ struct LimitsTests {
 
     @Test("Between requests a connection may stay for so long")
     func idle() async throws {
-        try await server.run(Limits(idleDeadline: Self.short)) { [server] port in
+        try await server.run(ServerLimits(idleDeadline: Self.short)) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 return await connection.readToEnd()
@@ -122,7 +122,7 @@ struct LimitsTests {
     @Test("A peer that does not read its answer is cut off")
     func slowReader() async throws {
         let large = ByteBuffer(repeating: UInt8(ascii: "a"), count: 64 << 20)
-        try await server.run(Limits(responseDeadline: Self.short), answer: large) { [server] port in
+        try await server.run(ServerLimits(responseDeadline: Self.short), answer: large) { [server] port in
             try await RawConnection.open(port: port, reads: false) { connection in
                 try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 try await server.until(.responseDeadline)
@@ -146,7 +146,7 @@ struct LimitsTests {
             ),
         ])
     func malformed(_ text: String, _ status: Int) async throws {
-        try await server.run(Limits()) { [server] port in
+        try await server.run(ServerLimits()) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 try await connection.send(text)
                 return await connection.readToEnd()
@@ -159,7 +159,7 @@ struct LimitsTests {
 
     @Test("A request target has a bound at the socket already")
     func endlessTarget() async throws {
-        try await server.run(Limits()) { [server] port in
+        try await server.run(ServerLimits()) { [server] port in
             let reply = try await RawConnection.open(port: port) { connection in
                 async let reply = connection.readToEnd()
                 try await connection.send("GET /")
@@ -175,7 +175,7 @@ struct LimitsTests {
 
     @Test("Within the limits, requests follow one another on one connection, pipelined too")
     func keepAlive() async throws {
-        try await server.run(Limits()) { [server] port in
+        try await server.run(ServerLimits()) { [server] port in
             try await RawConnection.open(port: port) { connection in
                 let request = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab"
                 for _ in 0..<3 {
@@ -195,7 +195,7 @@ struct LimitsTests {
     func shutdown() async throws {
         let (answered, signal) = AsyncStream<Void>.makeStream()
         let client = Mutex<Task<String, any Error>?>(nil)
-        try await server.run(Limits()) { port in
+        try await server.run(ServerLimits()) { port in
             let task = Task {
                 try await RawConnection.open(port: port) { connection in
                     try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -215,7 +215,7 @@ struct LimitsTests {
     func shutdownUnderWay() async throws {
         let client = Mutex<Task<String, any Error>?>(nil)
         let (shuttingDown, signal) = AsyncStream<Void>.makeStream()
-        try await server.run(Limits(), onShutdown: { signal.yield() }) { [server] port in
+        try await server.run(ServerLimits(), onShutdown: { signal.yield() }) { [server] port in
             let task = Task {
                 try await RawConnection.open(port: port) { connection in
                     try await connection.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
@@ -253,7 +253,7 @@ struct LimitsTests {
         let service = ServingService(
             configuration: DatasiteServerConfiguration(
                 port: 0, metricsPort: nil, certificate: nil, isBehindProxy: false,
-                limits: Limits(shutdownGrace: .milliseconds(200)), handlesSignals: false, logger: logger),
+                limits: ServerLimits(shutdownGrace: .milliseconds(200)), handlesSignals: false, logger: logger),
             datasite: slow, onListening: { port.yield($0) })
         let group = ServiceGroup(configuration: .init(services: [service], logger: logger))
         let serving = Task { try await group.run() }

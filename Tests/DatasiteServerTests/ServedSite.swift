@@ -59,7 +59,7 @@ final class ServedSite: Sendable {
     /// Serves while `body` runs. What is logged is kept in `log`.
     func serve(
         certificate: DatasiteServerConfiguration.Certificate? = nil, isBehindProxy: Bool = false,
-        limits: Limits = Limits(), _ body: @Sendable (Ports) async throws -> Void
+        limits: ServerLimits = ServerLimits(), _ body: @Sendable (Ports) async throws -> Void
     ) async throws {
         let logger = Logger(label: "test") { label in
             JSONLogHandler(label: label, level: .debug) { line in self.log.withLock { $0.append(line) } }

@@ -79,10 +79,11 @@ struct PromiseTests {
 
     @Test("A budget above what a question may name is refused, and one at it accepted")
     func largestBudget() throws {
-        #expect(throws: Never.self) { try Fixtures.plan("SELECT COUNT(*) FROM visits", .rho(Limits.loss)) }
-        #expect(Fixtures.error("SELECT COUNT(*) FROM visits", .rho(Limits.loss.nextUp)) != nil)
+        #expect(throws: Never.self) { try Fixtures.plan("SELECT COUNT(*) FROM visits", .rho(QuestionLimits.loss)) }
+        #expect(Fixtures.error("SELECT COUNT(*) FROM visits", .rho(QuestionLimits.loss.nextUp)) != nil)
         #expect(
-            Fixtures.error("SELECT COUNT(*) FROM visits", .epsilon(Limits.loss.nextUp), regime: Fixtures.pure) != nil)
+            Fixtures.error("SELECT COUNT(*) FROM visits", .epsilon(QuestionLimits.loss.nextUp), regime: Fixtures.pure)
+                != nil)
     }
 
     @Test("Hints tighten what a unit may contribute, and never widen it; without groups all its rows count")

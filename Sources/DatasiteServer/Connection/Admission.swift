@@ -86,10 +86,10 @@ final class Admission: Sendable {
         }
     }
 
-    private let limits: Limits
+    private let limits: ServerLimits
     private let state = Mutex(State())
 
-    init(limits: Limits) { self.limits = limits }
+    init(limits: ServerLimits) { self.limits = limits }
 
     /// How many are admitted.
     var count: Int { state.withLock { $0.guests.count } }
@@ -146,7 +146,7 @@ final class Admission: Sendable {
     }
 }
 
-extension Limits {
+extension ServerLimits {
     /// The most connections from one network of that width.
     func connections(of width: Network.Width) -> Int {
         switch width {

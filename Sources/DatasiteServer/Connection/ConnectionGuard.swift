@@ -24,7 +24,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         case lingering(closing: EventLoopPromise<Void>?)
     }
 
-    private let limits: Limits
+    private let limits: ServerLimits
     private let metrics: Metrics
     private let verdict: Admission.Verdict
     private let noteWaiting: (Bool) -> Void
@@ -44,7 +44,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     /// - Parameter noteWaiting: Told when a whole request has come (true), and when what came is answered (false).
     init(
-        limits: Limits, metrics: Metrics, verdict: Admission.Verdict, noteWaiting: @escaping (Bool) -> Void
+        limits: ServerLimits, metrics: Metrics, verdict: Admission.Verdict, noteWaiting: @escaping (Bool) -> Void
     ) {
         self.limits = limits
         self.metrics = metrics

@@ -17,12 +17,12 @@ struct LimitedChannel: ServerChildChannel {
     @TaskLocal static var peer: String?
 
     private let base: HTTP1Channel
-    private let limits: Limits
+    private let limits: ServerLimits
     private let metrics: Metrics
     private let admission: Admission
 
     init(
-        responder: @escaping HTTPChannelHandler.Responder, limits: Limits, metrics: Metrics,
+        responder: @escaping HTTPChannelHandler.Responder, limits: ServerLimits, metrics: Metrics,
         admission: Admission
     ) {
         self.limits = limits

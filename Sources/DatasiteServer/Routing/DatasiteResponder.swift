@@ -16,7 +16,8 @@ struct DatasiteResponder: HTTPResponder {
     private let table = RouteTable()
 
     init(
-        datasite: Datasite, limits: Limits, metrics: Metrics, log: RefusalLog, admission: Admission, isBehindProxy: Bool
+        datasite: Datasite, limits: ServerLimits, metrics: Metrics, log: RefusalLog, admission: Admission,
+        isBehindProxy: Bool
     ) {
         routes = Routes(datasite: datasite, limits: limits)
         self.metrics = metrics

@@ -7,10 +7,10 @@ import NIOCore
 /// The operations, each in terms of the datasite; what is encoded here is the closed set of `DatasiteProtocol`.
 struct Routes: Sendable {
     let datasite: Datasite
-    let limits: Limits
+    let limits: ServerLimits
     private let cache = ResponseCache()
 
-    init(datasite: Datasite, limits: Limits) {
+    init(datasite: Datasite, limits: ServerLimits) {
         self.datasite = datasite
         self.limits = limits
     }
@@ -79,21 +79,21 @@ struct Routes: Sendable {
     }
 
     private func audit(_ call: Call) async throws -> Response {
-        let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
+        let query = try QueryString(call.request.uri.query, known: call.operation.queryKeys)
         let from = try query.integer("from", in: 1...Int64.max)
         let limit = try pageSize(query)
         return try await reading(call) { try JSONEncoding.bytes($0.audit(as: $1, from: from, limit: limit)) }
     }
 
     private func requests(_ call: Call) async throws -> Response {
-        let query = try Query(call.request.uri.query, known: call.operation.queryKeys)
+        let query = try QueryString(call.request.uri.query, known: call.operation.queryKeys)
         let (state, before, limit) = (query.text("state"), query.text("before"), try pageSize(query))
         return try await reading(call) {
             try JSONEncoding.bytes($0.requests(as: $1, state: state, before: before, limit: limit))
         }
     }
 
-    private func pageSize(_ query: Query) throws -> Int {
+    private func pageSize(_ query: QueryString) throws -> Int {
         Int(try query.integer("limit", in: 1...Int64(limits.page)) ?? Int64(limits.page))
     }
 
@@ -148,7 +148,7 @@ struct Routes: Sendable {
 }
 
 /// A query string, read strictly.
-private struct Query {
+private struct QueryString {
     private var values: [String: String] = [:]
 
     init(_ text: String?, known: Set<String>) throws {

@@ -262,7 +262,7 @@ struct Binder {
     /// What is written once and computed twice (BETWEEN, CASE x WHEN, NULLIF) must be small: nested, such expressions
     /// grow without bound from a short text.
     func checkRepeatable(_ expression: Expression, _ position: Int) throws(QueryError) {
-        guard expression.size(upTo: Limits.repeatedNodes) < Limits.repeatedNodes else {
+        guard expression.size(upTo: QuestionLimits.repeatedNodes) < QuestionLimits.repeatedNodes else {
             throw QueryError("this expression is too large here", at: position, hint: "Nest less.")
         }
     }

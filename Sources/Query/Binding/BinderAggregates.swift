@@ -37,8 +37,8 @@ extension Binder {
                 "\(call.name) is an aggregate: it cannot stand in WHERE, GROUP BY, a join or another aggregate",
                 at: syntax.position, hint: "Conditions on aggregates go into HAVING.")
         }
-        guard output.aggregates.count < Limits.aggregates else {
-            throw QueryError("more than \(Limits.aggregates) different aggregates", at: syntax.position)
+        guard output.aggregates.count < QuestionLimits.aggregates else {
+            throw QueryError("more than \(QuestionLimits.aggregates) different aggregates", at: syntax.position)
         }
         let function = Self.policyName(name, call)
         guard output.allowed.contains(function) else {
@@ -204,9 +204,9 @@ extension Binder {
     private mutating func histogram(_ call: Syntax.Call, _ syntax: Syntax) throws(QueryError) -> Aggregate {
         var arguments = call.arguments
         if arguments.count == 2, case .array(let elements) = arguments[1].kind { arguments = [arguments[0]] + elements }
-        guard arguments.count >= 3, arguments.count <= Limits.histogramBins + 2 else {
+        guard arguments.count >= 3, arguments.count <= QuestionLimits.histogramBins + 2 else {
             throw QueryError(
-                "HISTOGRAM takes an expression and 2 to \(Limits.histogramBins + 1) edges", at: syntax.position,
+                "HISTOGRAM takes an expression and 2 to \(QuestionLimits.histogramBins + 1) edges", at: syntax.position,
                 hint: "Write HISTOGRAM(x, 0, 10, 20) or HISTOGRAM(x, ARRAY[0, 10, 20]).")
         }
         let argument = try values(arguments[0])

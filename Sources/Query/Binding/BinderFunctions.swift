@@ -37,12 +37,12 @@ extension Binder {
         case "BIN": return try bin(call, position)
         case "CLAMP": return try clamp(call, position)
         case "LEAST", "GREATEST":
-            try arity(call, 1...Limits.arguments, usage: "\(call.name)(x, y, ...)", at: position)
+            try arity(call, 1...QuestionLimits.arguments, usage: "\(call.name)(x, y, ...)", at: position)
             let (operands, type) = try unified(arguments, "arguments of one \(call.name)")
             return Coercion.folded(.extremum(call.name == "LEAST" ? .least : .greatest, operands, type))
         case "ISNULL" where arguments.count == 1: return .isNull(try bind(arguments[0]))
         case "COALESCE", "IFNULL", "NVL", "ISNULL":
-            try arity(call, 1...Limits.arguments, usage: "COALESCE(x, y, ...)", at: position)
+            try arity(call, 1...QuestionLimits.arguments, usage: "COALESCE(x, y, ...)", at: position)
             let (operands, type) = try unified(arguments, "arguments of one COALESCE")
             return .coalesce(operands, type)
         case "NULLIF":
@@ -64,7 +64,7 @@ extension Binder {
         case "TRIM": return try textFunction(.trim, call, position)
         case "SUBSTR", "SUBSTRING", "MID", "LEFT": return try substring(call, position)
         case "CONCAT":
-            try arity(call, 1...Limits.arguments, usage: "CONCAT(x, y, ...)", at: position)
+            try arity(call, 1...QuestionLimits.arguments, usage: "CONCAT(x, y, ...)", at: position)
             return try concat(arguments)
         case "LENGTH", "LEN", "CHAR_LENGTH", "CHARACTER_LENGTH":
             try arity(call, 1...1, usage: "LENGTH(x)", at: position)

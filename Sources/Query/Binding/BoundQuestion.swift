@@ -45,7 +45,7 @@ struct BoundQuestion {
     }
 
     private static func checkSize(_ expression: Expression, _ position: Int) throws(QueryError) {
-        guard expression.size(upTo: Limits.expressionNodes) < Limits.expressionNodes else {
+        guard expression.size(upTo: QuestionLimits.expressionNodes) < QuestionLimits.expressionNodes else {
             throw QueryError("the expression is too large", at: position)
         }
     }

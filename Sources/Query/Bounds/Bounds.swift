@@ -20,7 +20,7 @@ struct Bounds: Hashable {
     var isEmpty: Bool { lower > upper }
 
     /// Whether both ends are finite and of a magnitude that can be computed with.
-    var isFinite: Bool { !isEmpty && lower >= -Limits.bound && upper <= Limits.bound }
+    var isFinite: Bool { !isEmpty && lower >= -QuestionLimits.bound && upper <= QuestionLimits.bound }
 
     func union(_ other: Bounds) -> Bounds {
         Bounds(

@@ -15,9 +15,9 @@ struct Contribution: Sendable, Hashable {
             let rows = Self.rows(dataset)
             let (product, overflow) = declared.rows.multipliedReportingOverflow(by: rows)
             // A bound that is cut here but not in the scan would claim less than one unit can change.
-            guard !overflow, product <= Limits.rowsPerUnit else {
+            guard !overflow, product <= QuestionLimits.rowsPerUnit else {
                 throw QueryError(
-                    "one unit may have more than \(Limits.rowsPerUnit) rows here",
+                    "one unit may have more than \(QuestionLimits.rowsPerUnit) rows here",
                     hint: "Ask the owner for tighter bounds on the rows of one unit.")
             }
             declared.rows = product
@@ -54,7 +54,7 @@ struct Contribution: Sendable, Hashable {
 
     private static func product(_ a: Int, _ b: Int) -> Int {
         let (product, overflow) = a.multipliedReportingOverflow(by: b)
-        return overflow ? Limits.rowsPerUnit : Swift.min(product, Limits.rowsPerUnit)
+        return overflow ? QuestionLimits.rowsPerUnit : Swift.min(product, QuestionLimits.rowsPerUnit)
     }
 
     /// At most that many public groups exist.

@@ -71,7 +71,7 @@ struct KeyDomain {
         for expression in expressions {
             guard let values = structural(expression) else { return nil }
             for value in values where seen.insert(value).inserted { all.append(value) }
-            guard all.count <= Limits.groups else { return nil }
+            guard all.count <= QuestionLimits.groups else { return nil }
         }
         return all
     }
@@ -82,7 +82,8 @@ struct KeyDomain {
         let bounds = scope.bounds.bounds(expression)
         if bounds.isEmpty { return [] }
         let (lower, upper) = (bounds.lower.rounded(.up), bounds.upper.rounded(.down))
-        guard bounds.isFinite, abs(lower) < 0x1p53, abs(upper) < 0x1p53, upper - lower < Double(Limits.groups) else {
+        guard bounds.isFinite, abs(lower) < 0x1p53, abs(upper) < 0x1p53, upper - lower < Double(QuestionLimits.groups)
+        else {
             return nil
         }
         guard lower <= upper else { return [] }
@@ -100,7 +101,8 @@ struct KeyDomain {
         let bounds = scope.bounds.bounds(expression)
         if bounds.isEmpty { return [] }
         let (first, last) = ((bounds.lower / step).rounded(.up), (bounds.upper / step).rounded(.down))
-        guard bounds.isFinite, abs(first) < 0x1p53, abs(last) < 0x1p53, last - first < Double(Limits.groups) else {
+        guard bounds.isFinite, abs(first) < 0x1p53, abs(last) < 0x1p53, last - first < Double(QuestionLimits.groups)
+        else {
             return nil
         }
         return stride(from: first, through: last, by: 1).map { .real($0 * step) }
@@ -112,7 +114,7 @@ struct KeyDomain {
         guard bounds.isFinite else { return nil }
         let first = ((bounds.lower - origin) / width).rounded(.down)
         let last = ((bounds.upper - origin) / width).rounded(.down)
-        guard last - first < Double(Limits.groups), abs(first) < 0x1p53, abs(last) < 0x1p53 else { return nil }
+        guard last - first < Double(QuestionLimits.groups), abs(first) < 0x1p53, abs(last) < 0x1p53 else { return nil }
         return stride(from: first, through: last, by: 1).compactMap { index in
             let edge = origin + width * index
             if type == .integer { return Int64(exactly: edge).map(Value.integer) }
@@ -142,7 +144,7 @@ struct KeyDomain {
         var values: [Value] = []
         var next = part.start(of: Int64(first), type)
         while let start = next, start <= Int64(last) {
-            guard values.count < Limits.groups else { return nil }
+            guard values.count < QuestionLimits.groups else { return nil }
             values.append(type == .date ? .date(start) : .timestamp(start))
             next = part.start(of: start + longest, type)
         }
@@ -166,10 +168,10 @@ struct KeyDomain {
         for index in columns {
             guard let schema = scope.schema(ofColumn: index), let values = small(schema) else { return nil }
             combinations *= values.count
-            guard combinations > 0, combinations <= Limits.enumeratedCombinations else { return nil }
+            guard combinations > 0, combinations <= QuestionLimits.enumeratedCombinations else { return nil }
             domains.append(values)
         }
-        guard expression.size(upTo: Limits.enumeratedNodes) < Limits.enumeratedNodes else { return nil }
+        guard expression.size(upTo: QuestionLimits.enumeratedNodes) < QuestionLimits.enumeratedNodes else { return nil }
         return evaluateAll(expression, columns: columns, domains: domains, combinations: combinations)
     }
 
@@ -194,7 +196,8 @@ struct KeyDomain {
         if let declared = declared(column) {
             values = declared
         } else if column.type == .integer || column.type == .date, let lower = column.lowerBound,
-            let upper = column.upperBound, upper - lower < Double(Limits.enumeratedCombinations), upper >= lower,
+            let upper = column.upperBound, upper - lower < Double(QuestionLimits.enumeratedCombinations),
+            upper >= lower,
             abs(lower) < 0x1p53
         {
             let integers = Int64(lower.rounded(.up))...Int64(Swift.max(upper.rounded(.down), lower.rounded(.up)))

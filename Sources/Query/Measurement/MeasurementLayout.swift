@@ -39,7 +39,7 @@ struct MeasurementLayout {
                     "the bounds of these values, \(interval.lower) to \(interval.upper), are too wide: noise that hides one "
                         + "unit would hide everything", at: position,
                     hint:
-                        "Say narrower ones, CLAMP(x, 0, 1000000), or in the manifest: at most \(Limits.bound) either way."
+                        "Say narrower ones, CLAMP(x, 0, 1000000), or in the manifest: at most \(QuestionLimits.bound) either way."
                 )
             }
             throw QueryError(

@@ -223,7 +223,7 @@ struct Allocation {
         let width = bounds.upper - bounds.lower
         var step = declared ?? (type == .real ? width / 1_000 : 1)
         if !(step > 0) || !step.isFinite { step = 1 }
-        let least = width / Double(Limits.quantilePoints - 1)
+        let least = width / Double(QuestionLimits.quantilePoints - 1)
         if step < least { step = declared == nil && type == .real ? least : (least / step).rounded(.up) * step }
         return step.isFinite ? step : least
     }

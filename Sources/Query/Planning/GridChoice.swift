@@ -27,7 +27,7 @@ struct GridChoice {
     /// The grid for a sum whose noise will be about `noise` in the unit of the values.
     func sum(isCentred: Bool, noise: Double) throws(QueryError) -> FixedPointGrid {
         try grid(
-            isCentred: isCentred, noise: noise, magnitude: sumLimit, least: noise / Limits.noiseInSteps)
+            isCentred: isCentred, noise: noise, magnitude: sumLimit, least: noise / QuestionLimits.noiseInSteps)
     }
 
     /// The grid for a sum of squares whose noise will be about `noise` in squared units.
@@ -36,7 +36,7 @@ struct GridChoice {
         let largest = largest(isCentred: true)
         return try grid(
             isCentred: true, noise: noise / (2 * largest), magnitude: sumLimit.squareRoot(),
-            least: (noise / Limits.noiseInSteps).squareRoot())
+            least: (noise / QuestionLimits.noiseInSteps).squareRoot())
     }
 
     /// The largest integer that a row may add: `largest * capacityRows < 2^62`, with room for rounding.

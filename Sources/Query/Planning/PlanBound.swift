@@ -86,7 +86,7 @@ public struct PlanBound: Sendable, Hashable {
     }
 
     private static func size(_ expression: Tables.Expression) -> Double {
-        Double(expression.size(upTo: Limits.expressionNodes))
+        Double(expression.size(upTo: QuestionLimits.expressionNodes))
     }
 
     /// Noisy numbers, values and the answer's bytes.

@@ -42,7 +42,10 @@ public enum Planner {
             if case .histogram(_, let edges) = quantity { total + edges.count - 1 } else { total + 1 }
         }
         let groups = keys.groups ?? capacity(datasets)
-        guard Double(groups) * Double(cells) <= Double(keys.areSelected ? Limits.selectedCells : Limits.cells) else {
+        guard
+            Double(groups) * Double(cells)
+                <= Double(keys.areSelected ? QuestionLimits.selectedCells : QuestionLimits.cells)
+        else {
             throw QueryError(
                 "\(keys.areSelected ? "up to " : "")\(groups) groups of \(cells) numbers each are too many for one answer",
                 hint: "Group by fewer values, or ask for fewer aggregates and bins at once.")
@@ -180,7 +183,7 @@ struct Keys {
     private static func limit(_ values: inout [[Value]?]) {
         while true {
             let product = values.compactMap { $0?.count }.reduce(1.0) { $0 * Double($1) }
-            guard product > Double(Limits.groups) else { return }
+            guard product > Double(QuestionLimits.groups) else { return }
             let largest = values.indices.max { (values[$0]?.count ?? 0) < (values[$1]?.count ?? 0) }
             guard let largest else { return }
             values[largest] = nil

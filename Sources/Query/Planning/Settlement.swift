@@ -11,7 +11,7 @@ extension LossRegime {
 
     /// A loss in the policy's unit, in units of `PrivacyLoss.amountUnit`, rounded down.
     public static func amount(_ loss: Double) -> Int64 {
-        Int64((Swift.min(loss, Limits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))
+        Int64((Swift.min(loss, QuestionLimits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))
     }
 }
 
@@ -49,8 +49,8 @@ struct Settlement {
     }
 
     private func check(_ loss: Double, _ name: String) throws(QueryError) {
-        guard loss > 0, loss <= Limits.loss else {
-            throw QueryError("\(name) is a number above 0 and at most \(Int(Limits.loss))")
+        guard loss > 0, loss <= QuestionLimits.loss else {
+            throw QueryError("\(name) is a number above 0 and at most \(Int(QuestionLimits.loss))")
         }
     }
 
@@ -80,7 +80,7 @@ struct Settlement {
         var high = Swift.max(1_000, least)
         var best = try attempt(high)
         while best == nil {
-            guard high < Int64(Limits.loss / PrivacyLoss.amountUnit) else {
+            guard high < Int64(QuestionLimits.loss / PrivacyLoss.amountUnit) else {
                 throw QueryError(
                     "no budget reaches that error", hint: "Ask for a larger error or name larger groups.")
             }

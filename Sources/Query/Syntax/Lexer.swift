@@ -43,9 +43,10 @@ struct Lexer {
 
     /// All tokens of the text, an `.end` last.
     static func tokens(of text: String) throws(QueryError) -> [Token] {
-        guard text.utf8.count <= Limits.textBytes else {
+        guard text.utf8.count <= QuestionLimits.textBytes else {
             throw QueryError(
-                "the question has \(text.utf8.count) bytes; at most \(Limits.textBytes) are read", at: Limits.textBytes)
+                "the question has \(text.utf8.count) bytes; at most \(QuestionLimits.textBytes) are read",
+                at: QuestionLimits.textBytes)
         }
         var lexer = Lexer(text)
         var tokens: [Token] = []
@@ -58,7 +59,7 @@ struct Lexer {
 
     /// The first two tokens, as far as they can be read, and an end.
     static func start(of text: String) -> [Token] {
-        var lexer = Lexer(String(decoding: Array(text.utf8.prefix(Limits.textBytes)), as: UTF8.self))
+        var lexer = Lexer(String(decoding: Array(text.utf8.prefix(QuestionLimits.textBytes)), as: UTF8.self))
         var tokens: [Token] = []
         while tokens.count < 2, let token = try? lexer.next() { tokens.append(token) }
         let end = tokens.last?.end ?? 0
@@ -95,10 +96,10 @@ struct Lexer {
         }
         // Messages repeat names and numbers, but not a page of them.
         if case .text = kind {
-        } else if index - start > Limits.tokenBytes {
+        } else if index - start > QuestionLimits.tokenBytes {
             throw QueryError(
                 "this \(Self.isDigit(bytes[start]) ? "number" : "name") has \(index - start) characters; "
-                    + "at most \(Limits.tokenBytes) are read", at: start)
+                    + "at most \(QuestionLimits.tokenBytes) are read", at: start)
         }
         return Token(kind: kind, position: start, end: index)
     }

@@ -63,7 +63,7 @@ struct Parser {
 
     /// Runs `body` one level deeper, and refuses what is nested too deeply.
     mutating func nested<Result>(_ body: (inout Parser) throws(QueryError) -> Result) throws(QueryError) -> Result {
-        guard nesting < Limits.depth else { throw Self.tooDeep(current.position) }
+        guard nesting < QuestionLimits.depth else { throw Self.tooDeep(current.position) }
         nesting += 1
         defer { nesting -= 1 }
         return try body(&self)
@@ -71,7 +71,7 @@ struct Parser {
 
     static func tooDeep(_ position: Int) -> QueryError {
         QueryError(
-            "the expression is nested more than \(Limits.depth) levels deep", at: position,
+            "the expression is nested more than \(QuestionLimits.depth) levels deep", at: position,
             hint: "Use IN instead of long chains of comparisons.")
     }
 
@@ -80,7 +80,7 @@ struct Parser {
     /// Mutating, so that an argument that parses on is evaluated first, and the end is behind it.
     mutating func node(_ kind: Syntax.Kind, _ position: Int) throws(QueryError) -> Syntax {
         let depth = 1 + (Syntax.children(of: kind).map(\.depth).max() ?? 0)
-        guard depth <= Limits.depth else { throw Self.tooDeep(position) }
+        guard depth <= QuestionLimits.depth else { throw Self.tooDeep(position) }
         return Syntax(kind: kind, position: position, end: previousEnd, depth: depth)
     }
 
@@ -93,7 +93,7 @@ struct Parser {
             throw QueryError(
                 "SELECT DISTINCT is not supported", at: current.position, hint: "Use GROUP BY on the expressions.")
         }
-        let items = try list(Limits.selectItems, "columns") { (parser) throws(QueryError) in try parser.item() }
+        let items = try list(QuestionLimits.selectItems, "columns") { (parser) throws(QueryError) in try parser.item() }
         try expect(keyword: "FROM", hint: Self.supported)
         var statement = SelectStatement(items: items, source: try source(), position: position)
         try joins(&statement)
@@ -224,8 +224,8 @@ struct Parser {
                 if isInner || isLeft { throw unexpected("JOIN") }
                 return
             }
-            guard statement.joins.count < Limits.joins else {
-                throw QueryError("more than \(Limits.joins) joins", at: position)
+            guard statement.joins.count < QuestionLimits.joins else {
+                throw QueryError("more than \(QuestionLimits.joins) joins", at: position)
             }
             let joined = try source()
             statement.joins.append(
@@ -248,7 +248,7 @@ struct Parser {
     private mutating func grouping(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "GROUP") {
             try expect(keyword: "BY", hint: "Write GROUP BY x.")
-            statement.groups = try list(Limits.keys, "grouping keys") { (parser) throws(QueryError) in
+            statement.groups = try list(QuestionLimits.keys, "grouping keys") { (parser) throws(QueryError) in
                 if let word = parser.current.keyword, ["ROLLUP", "CUBE", "GROUPING"].contains(word) {
                     throw QueryError(
                         "\(word) is not supported", at: parser.current.position,
@@ -263,7 +263,7 @@ struct Parser {
     private mutating func ordering(_ statement: inout SelectStatement) throws(QueryError) {
         if take(keyword: "ORDER") {
             try expect(keyword: "BY", hint: "Write ORDER BY x.")
-            statement.orders = try list(Limits.keys, "ORDER BY keys") { (parser) throws(QueryError) in
+            statement.orders = try list(QuestionLimits.keys, "ORDER BY keys") { (parser) throws(QueryError) in
                 try parser.order()
             }
         }
@@ -288,10 +288,11 @@ struct Parser {
 
     private mutating func count(_ clause: String) throws(QueryError) -> Int {
         // 1e3 is a whole number too. Whole numbers up to the limit are exact as `Double`.
-        guard case .number(let digits) = current.kind, let number = Double(digits), number <= Double(Limits.rows),
+        guard case .number(let digits) = current.kind, let number = Double(digits),
+            number <= Double(QuestionLimits.rows),
             let value = Int(exactly: number)
         else {
-            throw unexpected("a whole number up to \(Limits.rows) after \(clause)")
+            throw unexpected("a whole number up to \(QuestionLimits.rows) after \(clause)")
         }
         advance()
         return value

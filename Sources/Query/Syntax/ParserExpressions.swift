@@ -32,7 +32,7 @@ extension Parser {
         let right = try balanced(operands[middle...], combine)
         let kind = combine(left, right)
         let depth = 1 + Swift.max(left.depth, right.depth)
-        guard depth <= Limits.depth else { throw Self.tooDeep(left.position) }
+        guard depth <= QuestionLimits.depth else { throw Self.tooDeep(left.position) }
         return Syntax(kind: kind, position: left.position, end: right.end, depth: depth)
     }
 
@@ -128,7 +128,7 @@ extension Parser {
                 "a subquery is not supported", at: current.position,
                 hint: "IN takes a list of literals; a public table's rows are met by JOIN, conditions by WHERE.")
         }
-        let elements = try list(Limits.listElements, "elements of IN") { (parser) throws(QueryError) in
+        let elements = try list(QuestionLimits.listElements, "elements of IN") { (parser) throws(QueryError) in
             try parser.expression()
         }
         try expect(symbol: ")")
@@ -307,7 +307,8 @@ extension Parser {
             call.isStar = true
         } else if current.kind != .symbol(")") {
             call.isDistinct = take(keyword: "DISTINCT")
-            let limit = name == AggregateName.histogram.rawValue ? Limits.histogramBins + 2 : Limits.arguments
+            let limit =
+                name == AggregateName.histogram.rawValue ? QuestionLimits.histogramBins + 2 : QuestionLimits.arguments
             call.arguments = try list(limit, "arguments") { (parser) throws(QueryError) in try parser.expression() }
             if name.hasPrefix("SUBSTR"), call.arguments.count == 1 { try places(of: &call) }
         }
@@ -335,7 +336,7 @@ extension Parser {
     private mutating func array() throws(QueryError) -> Syntax {
         let position = current.position
         try expect(symbol: "[")
-        let elements = try list(Limits.histogramBins + 1, "elements") { (parser) throws(QueryError) in
+        let elements = try list(QuestionLimits.histogramBins + 1, "elements") { (parser) throws(QueryError) in
             try parser.expression()
         }
         try expect(symbol: "]")
@@ -350,8 +351,8 @@ extension Parser {
         let operand = isKeyword("WHEN") ? nil : try expression()
         var branches: [(condition: Syntax, value: Syntax)] = []
         while take(keyword: "WHEN") {
-            guard branches.count < Limits.selectItems else {
-                throw QueryError("more than \(Limits.selectItems) branches", at: current.position)
+            guard branches.count < QuestionLimits.selectItems else {
+                throw QueryError("more than \(QuestionLimits.selectItems) branches", at: current.position)
             }
             let condition = try expression()
             try expect(keyword: "THEN", hint: Self.conditional)

@@ -43,7 +43,7 @@ struct Syntax {
     let kind: Kind
     let position: Int
     let end: Int
-    /// 1 for a leaf: bounded by `Limits.depth`, so that recursion is.
+    /// 1 for a leaf: bounded by `QuestionLimits.depth`, so that recursion is.
     let depth: Int
 
     var children: [Syntax] { Self.children(of: kind) }

@@ -34,7 +34,7 @@ struct LoginCommand: AsyncParsableCommand {
                     "Somebody may be in between. Ask the owner; if the key really changed: parley login --accept-new-key \(address)"
             )
         }
-        let token = try Token.given(file: tokenFile) ?? Token.prompted(for: address)
+        let token = try AccessToken.given(file: tokenFile) ?? AccessToken.prompted(for: address)
         let connection = try Connection(
             url: address, token: token, certificateAuthority: ca, publicKey: description.publicKey)
         let identity = try await connection.client.identity()

@@ -33,7 +33,7 @@ struct ConnectionOptions: ParsableArguments {
         }
         let address = try SiteURL.normalised(named)
         let login = logins.sites[address]
-        guard let token = try Token.given(file: tokenFile) ?? login?.token else {
+        guard let token = try AccessToken.given(file: tokenFile) ?? login?.token else {
             throw Failure("You are not logged in to \(address).", next: "Log in with: parley login \(address)")
         }
         return try Connection(

@@ -68,7 +68,7 @@ enum PolicyReader {
         case (.zeroConcentrated, .some(let value)):
             let delta = try value.number("a number between 0 and 1")
             guard delta > 0, delta < 1 else { throw value.problem("expected a number between 0 and 1") }
-            return (delta / 2, delta / 2, try DecimalUnits.read(value, exponent: 18) / 2)
+            return (delta / 2, delta / 2, try value.units(digits: 18) / 2)
         }
     }
 
@@ -76,7 +76,7 @@ enum PolicyReader {
     private static func leastShare(_ value: YAMLValue) throws -> Int64 {
         let share = try value.number("a number from 0 to 1")
         guard (0...1).contains(share) else { throw value.problem("expected a number from 0 to 1") }
-        return share == 0 ? 0 : try DecimalUnits.read(value, exponent: 12)
+        return share == 0 ? 0 : try value.units(digits: 12)
     }
 
     private static func aggregates(_ value: YAMLValue) throws -> Set<AggregateFunction> {
@@ -145,20 +145,20 @@ enum PolicyReader {
     }
 }
 
-/// Decimal numbers as whole units, exactly: 0.3 is 300,000,000,000 units of 1e-12, which no binary fraction says.
-enum DecimalUnits {
-    /// The number times 10 to the power `exponent`, rounded down.
-    static func read(_ value: YAMLValue, exponent: Int) throws -> Int64 {
-        let text = try value.text("a number above 0").replacing("_", with: "")
+extension YAMLValue {
+    /// A decimal number as whole units of 10^-`digits`, exactly and rounded down: 0.3 is 300,000,000,000 units of 1e-12,
+    /// which no binary fraction says.
+    func units(digits: Int) throws -> Int64 {
+        let text = try text("a number above 0").replacing("_", with: "")
         guard let number = YAMLValue.double(text), number > 0, number <= 1_000_000,
             var decimal = Decimal(string: text, locale: Locale(identifier: "en_US_POSIX"))
-        else { throw value.problem("expected a number above 0 and at most 1000000") }
-        decimal *= Decimal(sign: .plus, exponent: exponent, significand: 1)
-        guard decimal < Decimal(Int64.max) else { throw value.problem("is too large") }
+        else { throw problem("expected a number above 0 and at most 1000000") }
+        decimal *= Decimal(sign: .plus, exponent: digits, significand: 1)
+        guard decimal < Decimal(Int64.max) else { throw problem("is too large") }
         var rounded = Decimal()
         NSDecimalRound(&rounded, &decimal, 0, .down)
         let units = NSDecimalNumber(decimal: rounded).int64Value
-        guard units > 0 else { throw value.problem("is too small") }
+        guard units > 0 else { throw problem("is too small") }
         return units
     }
 }
@@ -174,13 +174,13 @@ struct LimitReader {
     func limit(_ value: YAMLValue) throws -> PrivacyLoss {
         let keys = try value.mapping(kind == .pure ? ["epsilon"] : ["epsilon", "rho", "selection-delta"])
         let delta = try keys["selection-delta"].map { given -> Int64 in
-            let delta = try DecimalUnits.read(given, exponent: 18)
+            let delta = try given.units(digits: 18)
             guard delta <= selectionDelta else { throw given.problem("must be at most half of the policy's delta") }
             return delta
         }
         switch (keys["epsilon"], keys["rho"]) {
         case (.some(let epsilon), nil):
-            let units = try DecimalUnits.read(epsilon, exponent: 12)
+            let units = try epsilon.units(digits: 12)
             guard kind == .zeroConcentrated else { return PrivacyLoss(kind: .pure, amount: units) }
             let rho = Conversion.rho(epsilon: Double(units) * PrivacyLoss.amountUnit, delta: conversionDelta)
             return PrivacyLoss(
@@ -188,7 +188,7 @@ struct LimitReader {
                 delta: delta ?? selectionDelta)
         case (nil, .some(let rho)):
             return PrivacyLoss(
-                kind: kind, amount: try DecimalUnits.read(rho, exponent: 12), delta: delta ?? selectionDelta)
+                kind: kind, amount: try rho.units(digits: 12), delta: delta ?? selectionDelta)
         default: throw value.problem(kind == .pure ? "expected {epsilon: E}" : "expected {epsilon: E} or {rho: R}")
         }
     }

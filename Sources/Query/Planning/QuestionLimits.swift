@@ -1,5 +1,5 @@
 /// What a question may be at most: limits on everything that grows with the text or the answer, in one place.
-public enum Limits {
+public enum QuestionLimits {
     /// UTF-8 bytes of the text of a question.
     public static let textBytes = 65_536
     /// UTF-8 bytes of a name or a number.

@@ -10,7 +10,7 @@ import Foundation
 
 /// Where an access token comes from: a file, standard input, `$PARLEY_TOKEN` or a hidden prompt. Never an argument,
 /// which every user of the machine could read in the process list.
-enum Token {
+enum AccessToken {
     /// The token that was given from outside; nil where there is none.
     static func given(
         file: String?, environment: [String: String] = ProcessInfo.processInfo.environment

@@ -4,7 +4,7 @@ public import NIOCore
 ///
 /// The library's defaults leave a connection open for as long as its peer likes; here every phase of an exchange has an
 /// absolute deadline, which a byte now and then does not extend.
-public struct Limits: Sendable, Hashable {
+public struct ServerLimits: Sendable, Hashable {
     /// From the connection (TLS handshake included) to the end of its first request's head.
     public var headDeadline: TimeAmount
     /// From the end of one answer to the end of the next request's head.
