@@ -34,9 +34,9 @@ struct BoundTests {
         init<Part: Sendable>(
             policy key: String, _ part: any WritableKeyPath<Policy, Part> & Sendable, _ inside: Part, _ outside: Part
         ) {
-            self.init("policy.\(key)", inside: { $0.policy?[keyPath: part] = inside }) {
-                $0.policy?[keyPath: part] = outside
-            }
+            self.init(
+                "policy.\(key)", inside: { $0.policy?[keyPath: part] = inside },
+                outside: { $0.policy?[keyPath: part] = outside })
         }
     }
 
