@@ -39,6 +39,14 @@ struct BoundsTests {
             ("day + 7", 7, 1_102, false), ("day - 7", -7, 1_088, false),
             ("day + free_integer", -719_528, 2_932_896, true),
             ("LENGTH(city || plan)", 0, .infinity, true), ("LENGTH(CONCAT(city, plan))", 0, .infinity, false),
+            // 0 has no logarithm; years before 0 and after 9999 are no dates.
+            ("IF(LN(age) < 0, 1, 0)", 0, 1, false), ("LN(age) IS NULL", 0, 1, false), ("age < LN(age)", 0, 1, true),
+            ("age < LN(age + 1)", 0, 1, false),
+            ("DATE '1970-01-01' + CLAMP(free_integer, -10000000, 0)", -719_528, 0, true),
+            ("DATE '1970-01-01' + (CLAMP(age, 0, 10) - 719528)", -719_528, -719_518, false),
+            ("DATE '1970-01-01' + (age - 719529)", -719_528, -719_430, true),
+            ("DATE '1970-01-01' + (age + 2932797)", 2_932_797, 2_932_896, false),
+            ("DATE '1970-01-01' + (age + 2932798)", 2_932_798, 2_932_896, true),
         ] as [(String, Double, Double, Bool)])
     func interval(_ text: String, _ lower: Double, _ upper: Double, _ isNullable: Bool) throws {
         let (expression, scope) = try bind(text)

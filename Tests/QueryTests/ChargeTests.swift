@@ -1,5 +1,6 @@
 import DatasiteProtocol
 import DifferentialPrivacy
+import Foundation
 import Tables
 import Testing
 
@@ -82,6 +83,29 @@ struct ChargeTests {
         let both = try Fixtures.plan(
             "SELECT city, COUNT(*), COUNT(DISTINCT person) FROM visits GROUP BY city", .rho(0.4))
         #expect(both.events == plan.events)
+    }
+
+    @Test("Selecting keys alone never costs a unit more than was asked, whatever the amount")
+    func selectionRoundsDown() throws {
+        let sql = "SELECT city, COUNT(DISTINCT person) FROM visits GROUP BY city"
+        for amount in stride(from: Int64(1_000_000), to: 2_000_000, by: 4_999) {
+            // What lies half a unit above a number of units is rounded down to it.
+            let charge = try Fixtures.plan(sql, .rho((Double(amount) + 0.5) * PrivacyLoss.amountUnit)).charge
+            #expect(charge.amount <= amount)
+        }
+    }
+
+    @Test("A count and a median share a budget as their errors in dense data ask for")
+    func shareOfQuantile() throws {
+        let plan = try Fixtures.plan("SELECT COUNT(*), MEDIAN(cost) FROM visits", .rho(0.2))
+        let losses = try plan.events.map { try $0.loss(kind: .zeroConcentrated).value }
+        // Half-widths at 95 %: 1.96 sigma, where rho = 5^2 / (2 sigma^2); and ln(20) / epsilon, where rho = epsilon^2 / 8.
+        let count = 1.959963984540054 * 5
+        let expected = (count * count / 2) / (log(20) * log(20) / 8)
+        #expect(abs(losses[0] / losses[1] / expected - 1) < 1e-6)
+        let pure = try Fixtures.plan("SELECT COUNT(*), MEDIAN(cost) FROM visits", .epsilon(2), regime: Fixtures.pure)
+        let epsilons = try pure.events.map { try $0.loss(kind: .pure).value }
+        #expect(abs(epsilons[0] / epsilons[1] / 5 - 1) < 1e-6)
     }
 
     @Test("Equal aggregates are measured once, wherever they stand; those in HAVING and ORDER BY are charged")

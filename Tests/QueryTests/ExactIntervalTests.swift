@@ -153,6 +153,45 @@ struct PostProcessingTests {
         #expect(try keys("HAVING mean > 20 AND NULL", counts: counts, sums: sums) == [])
     }
 
+    @Test("A mean is moved into the bounds of what is averaged, at both ends, and its interval holds it")
+    func means() throws {
+        let plan = try Fixtures.plan("SELECT plan, AVG(visits) FROM visits GROUP BY plan")
+        // Of 10 values each, from 0 to 50; sums are around 25.
+        let noisy = NoisyGroups(
+            keys: ["a", "b", "c", "d"].map { [.text($0)] }, counts: [[10, 10, 10, 10], [-1_000, 1_000, 0, -240]],
+            picks: [[], []])
+        let cells = PostProcessing(output: plan.output, columns: plan.columns, notes: []).answer(noisy).rows.map {
+            $0[1]
+        }
+        #expect(cells.map(\.value) == [.real(0), .real(50), .real(25), .real(1)])
+        for cell in cells {
+            let value = try #require(cell.value.number)
+            #expect(try #require(cell.lower) <= value && value <= (try #require(cell.upper)))
+        }
+    }
+
+    @Test("A ratio has no bounds where its denominator may be zero, under either noise")
+    func unboundedRatios() throws {
+        for (budget, regime) in [(QuestionBudget.rho(0.1), Fixtures.zCDP), (.epsilon(1), Fixtures.pure)] {
+            let plan = try Fixtures.plan("SELECT AVG(visits) FROM visits", budget, regime: regime)
+            let model = ErrorModel(channels: plan.output.channels)
+            guard case .mean(let sum, let count, _, _) = plan.output.forms[0] else {
+                Issue.record("no mean")
+                return
+            }
+            let half = model.halfWidth(count)
+            #expect(half > 1)
+            for factor in [1, 0.99, 0.5, -0.5, -1] {
+                let interval = model.ratio(sum, value: 3, over: count, value: half * factor)
+                #expect(interval == .unbounded, "\(factor)")
+            }
+            for factor in [1.5, 10, -1.5] {
+                let interval = model.ratio(sum, value: 3, over: count, value: half * factor)
+                #expect(interval.lower.isFinite && interval.upper.isFinite, "\(factor)")
+            }
+        }
+    }
+
     @Test("Groups that compare equal stay in the order of their keys, whichever the direction; the next key decides")
     func ties() throws {
         let (counts, sums) = ([5, 9, 5, 9] as [Int64], [0, 0, 0, 0] as [Int64])

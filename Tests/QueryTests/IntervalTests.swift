@@ -1,5 +1,6 @@
 import DatasiteProtocol
 import DifferentialPrivacy
+import Foundation
 import Secrets
 import Tables
 import Testing

@@ -51,6 +51,17 @@ struct DamageTests {
         #expect(throws: Never.self) { try open(parts, description) }
     }
 
+    @Test("Texts that do not follow each other are refused")
+    func textOffsets() throws {
+        let (parts, description) = try stored()
+        // Seven texts of six bytes: their ends are 0, 6, 12, ...
+        for (place, value) in [(0, UInt8(1)), (8 * 2, 5), (8 * 3, 255), (8 * 4 + 7, 128), (8 * 7, 41), (8 * 7, 43)] {
+            var damaged = parts
+            damaged[.textOffsets(1)]?[place] = value
+            #expect(throws: StoredTableError.damaged(.textOffsets(1))) { try open(damaged, description) }
+        }
+    }
+
     @Test("A description whose numbers do not fit the bytes is refused")
     func descriptions() throws {
         let (parts, description) = try stored()

@@ -123,15 +123,22 @@ struct ParsingTests {
     @Test(
         "Wrong JSON says its line and what was expected",
         arguments: [
-            (#"{"u":1,"x":"five"}"#, "x", "a number or nothing"), (#"{"u":1,"t":5}"#, "t", "UTF-8 text or nothing; a number without quotes stands there"),
+            (#"{"u":1,"x":"five"}"#, "x", "a number or nothing"),
+            (#"{"u":1,"t":5}"#, "t", "UTF-8 text or nothing; a number without quotes stands there"),
             (#"{"u":1,"b":"maybe"}"#, "b", "true or false or nothing"),
             (#"{"u":1,"t":["secret"]}"#, "t", "UTF-8 text or nothing; a list or an object stands there"),
-            (#"{"u":"one"}"#, "u", "an integer or nothing"), (#"{"u":1"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":"one"}"#, "u", "an integer or nothing"),
+            (#"{"u":1"#, nil, "one JSON object on one line, each name in it once"),
             ("[1]", nil, "one JSON object on one line, each name in it once"),
-            (#"{"u":1,"u":2}"#, nil, "one JSON object on one line, each name in it once"), (#"{"u":1} x"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1,"u":2}"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":1} x"#, nil, "one JSON object on one line, each name in it once"),
             (#"{"u":1,"t":"\ud800"}"#, nil, "one JSON object on one line, each name in it once"),
-            (#"{"u":1,"z":"# + String(repeating: "[", count: 100), nil, "one JSON object on one line, each name in it once"),
-            (#"{"u":1,}"#, nil, "one JSON object on one line, each name in it once"), (#"{"u":nul}"#, nil, "one JSON object on one line, each name in it once"),
+            (
+                #"{"u":1,"z":"# + String(repeating: "[", count: 100), nil,
+                "one JSON object on one line, each name in it once"
+            ),
+            (#"{"u":1,}"#, nil, "one JSON object on one line, each name in it once"),
+            (#"{"u":nul}"#, nil, "one JSON object on one line, each name in it once"),
             (#"{"u":1,"t":"a"#, nil, "one JSON object on one line, each name in it once"),
         ] as [(String, String?, String)])
     func wrongJSON(line: String, column: String?, expected: String) throws {
@@ -139,6 +146,37 @@ struct ParsingTests {
         #expect(result.wrong == [RowError(line: 1, column: column, expected: expected)])
         let (rows, all) = try json("{\"u\":7}\n" + line + "\n{\"u\":8}\n", .skipUnit)
         #expect(all.lines == 3 && rows[.integer(7)] != nil && rows[.integer(8)] != nil && rows[.integer(1)] == nil)
+    }
+
+    @Test("What is not loaded may be nested 64 deep, and no deeper")
+    func nesting() throws {
+        for (depth, isRight) in [(64, true), (65, false)] {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+                let value =
+                    String(repeating: open, count: depth - 1) + "[]" + String(repeating: close, count: depth - 1)
+                let (rows, result) = try json("{\"z\":\(value),\"u\":1}\n")
+                #expect(result.wrong.isEmpty == isRight)
+                #expect((rows[.integer(1)] != nil) == isRight)
+            }
+        }
+    }
+
+    @Test("A unit's name outside the declared bounds is wrong however it is written: clipped, it would be another's")
+    func unitsOutsideBounds() throws {
+        let schema = Schema(columns: [ColumnSchema(name: "u", type: .integer, lowerBound: 1, upperBound: 9)])
+        let plan = IngestPlan(schema: schema, unitColumn: 0, rowsPerUnit: 2, key: testKey)
+        let csv = RowFormat.csv(CSVLayout(format: CSVFormat(hasHeader: false), columns: [0]))
+        for (value, isRight) in [(0, false), (1, true), (9, true), (10, false)] as [(Int64, Bool)] {
+            for (text, format) in [
+                ("\(value)\n", csv), ("\"\(value)\"\n", csv), ("+\(value)\n", csv),
+                ("{\"u\":\(value)}\n", .ndjson(NDJSONLayout(schema: schema))),
+            ] {
+                let bytes = ColumnBytes(Array(text.utf8))
+                let result = IngestWorker(plan).read(0..<bytes.count, of: bytes, as: format)
+                #expect(result.wrong.isEmpty == isRight, "\(text)")
+            }
+            #expect(((try? Table(rows: [[.integer(value)]], plan: plan)) != nil) == isRight)
+        }
     }
 
     @Test("Random bytes never trap a reader", arguments: 1...30)

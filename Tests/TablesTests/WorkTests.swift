@@ -253,6 +253,36 @@ struct WorkTests {
         }
     }
 
+    @Test(
+        "LIKE finds a segment that begins anew inside a match that fails",
+        arguments: [
+            ("%aab%", "aaab", true), ("%aab%", "aaaab", true), ("%abab%", "aababab", true), ("%abac%", "ababac", true),
+            ("%aaab%", "aabaab", false), ("%aabaaab%", "aabaabaaab", true), ("%é日é%", "é日日é日é", true),
+        ])
+    func overlappingSegments(pattern: String, text: String, matches: Bool) {
+        var copy = text
+        #expect(copy.withUTF8 { LikePattern(pattern).matches(UnsafeRawBufferPointer($0)) } == matches)
+        #expect(Self.oracle(pattern, text) == matches)
+    }
+
+    @Test("A unit contributes to at most its groups, and all units together to no more than there are rows")
+    func contributions() {
+        func contributions(rows: Double, units: Double, groups: Int, perUnit: Int) -> Double {
+            let key = KeySpecification(
+                expression: .column(0, .integer), coding: .domain((0..<groups).map { .integer(Int64($0)) }))
+            let specification = AggregationSpecification(
+                filter: nil, keys: [key], measures: [],
+                bounds: ContributionBounds(groupsPerUnit: perUnit, rowsPerGroup: 1))
+            let shape = SourceShape(
+                columns: [ColumnSchema(name: "n", type: .integer)], rows: rows, tableRows: rows, units: units)
+            return WorkBound(specification, shape).contributions
+        }
+        #expect(contributions(rows: 1_000, units: 10, groups: 50, perUnit: 3) == 30)
+        #expect(contributions(rows: 1_000, units: 10, groups: 2, perUnit: 3) == 20)
+        #expect(contributions(rows: 25, units: 10, groups: 50, perUnit: 3) == 25)
+        #expect(contributions(rows: 1_000, units: 10, groups: 50, perUnit: 0) == 0)
+    }
+
     /// Whether each prefix of the pattern matches each prefix of the text.
     static func oracle(_ pattern: String, _ text: String) -> Bool {
         let text = Array(text.unicodeScalars)
