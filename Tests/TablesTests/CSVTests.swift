@@ -57,7 +57,7 @@ struct CSVTests {
     func texts(_ text: String, _ format: CSVFormat = CSVFormat()) throws -> [Value] {
         let schema = Schema(columns: [column("u", .integer), column("t", .text)])
         let rows = try read(text, plan(schema), format).table.rowsByUnit()
-        return rows.keys.sorted(by: Value.precedes).map { rows[$0]?[0][1] ?? .null }
+        return rows.keys.sorted { Value.order($0, $1) < 0 }.map { rows[$0]?[0][1] ?? .null }
     }
 
     @Test("Quotes, doubled quotes, delimiters and line ends inside quotes, CRLF, a last line without an end, a BOM")

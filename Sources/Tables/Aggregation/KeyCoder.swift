@@ -314,15 +314,4 @@ extension Value {
         default: word
         }
     }
-
-    /// The order in which keys are sorted where nothing else is declared: null first, then by value.
-    static func precedes(_ left: Value, _ right: Value) -> Bool {
-        switch (left, right) {
-        case (.null, .null), (_, .null): false
-        case (.null, _): true
-        case (.text(let a), .text(let b)): a.unicodeScalars.lexicographicallyPrecedes(b.unicodeScalars)
-        case (.real(let a), .real(let b)): a < b
-        default: (left.word ?? 0) < (right.word ?? 0)
-        }
-    }
 }

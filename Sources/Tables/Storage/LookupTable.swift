@@ -27,7 +27,7 @@ public struct LookupTable: Sendable {
     /// The number of rows: public, as the table is.
     public var rowCount: Int { words.first?.count ?? 0 }
 
-    /// Makes one of rows given as values. Rows whose key is null can never match and are left out.
+    /// Makes one of rows given as values. Rows whose key is null can never match.
     public init(schema: Schema, keyColumn: Int, rows: [[Value]]) throws(Failure) {
         guard schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }
         var words = [[Int64]](repeating: [], count: schema.columns.count)
