@@ -11,6 +11,7 @@ public enum MechanismError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The amount exceeds what a ledger can hold (about nine million epsilon or rho, or a delta of nine).
     case overflow
 
+    /// What was wrong, and what would be right.
     public var description: String {
         switch self {
         case .parameter(let name, let expected): return "\(name): expected \(expected)"

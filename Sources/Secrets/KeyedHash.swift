@@ -17,12 +17,14 @@ public struct KeyedHash: Sendable {
         /// The last eight bytes of the output, little-endian.
         public var second: UInt64
 
+        /// The two halves, as in `first` and `second`.
         @inlinable
         public init(first: UInt64, second: UInt64) {
             self.first = first
             self.second = second
         }
 
+        /// By `first`, then by `second`.
         @inlinable
         public static func < (a: Digest, b: Digest) -> Bool {
             a.first < b.first || (a.first == b.first && a.second < b.second)
@@ -82,6 +84,7 @@ public struct KeyedHash: Sendable {
         @usableFromInline var v3: UInt64
         @usableFromInline var count: UInt64 = 0
 
+        /// An empty message under the key.
         @inlinable
         public init(_ key: KeyedHash) {
             v0 = key.key0 ^ 0x736f_6d65_7073_6575
@@ -140,11 +143,15 @@ public struct KeyedHash: Sendable {
 }
 
 extension KeyedHash: CustomStringConvertible, CustomReflectable {
+    /// The name alone: a key is never printed.
     public var description: String { "KeyedHash" }
+    /// Nothing: a key is never printed.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension KeyedHash.Stream: CustomStringConvertible, CustomReflectable {
+    /// The name alone: what was hashed is never printed.
     public var description: String { "KeyedHash.Stream" }
+    /// Nothing: a key is never printed.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

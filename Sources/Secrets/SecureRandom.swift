@@ -17,10 +17,12 @@
 public struct SecureRandom: RandomNumberGenerator {
     @usableFromInline let reservoir: Reservoir
 
+    /// A generator of its own buffer. It reads nothing before the first word is asked for.
     public init() {
         reservoir = Reservoir()
     }
 
+    /// The next word of the operating system's randomness; all 64 bits are random.
     @inlinable
     public mutating func next() -> UInt64 {
         reservoir.next()
@@ -39,7 +41,9 @@ public struct SecureRandom: RandomNumberGenerator {
 extension SecureRandom: Sendable {}
 
 extension SecureRandom: CustomStringConvertible, CustomReflectable {
+    /// The name alone: words are never printed.
     public var description: String { "SecureRandom" }
+    /// Nothing: words are never printed.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

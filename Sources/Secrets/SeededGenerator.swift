@@ -18,6 +18,7 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
         state = ChaChaState(key: key, nonce: stream)
     }
 
+    /// The next eight bytes of the key stream, little-endian.
     public mutating func next() -> UInt64 {
         if position == 8 {
             block = state.block()
@@ -30,7 +31,9 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
 }
 
 extension SeededGenerator: CustomStringConvertible, CustomReflectable {
+    /// The name alone: a seed is never printed.
     public var description: String { "SeededGenerator" }
+    /// Nothing: a seed is never printed.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 

@@ -58,7 +58,9 @@ struct SyntheticColumn: Sendable, Hashable {
 
 /// A column that no synthetic value is made for, and why.
 public struct LeftOutColumn: Error, Sendable, Hashable {
+    /// The column's name in the schema.
     public let name: String
+    /// Why it has no values, in words for people.
     public let reason: String
 }
 

@@ -25,6 +25,7 @@ public struct SyntheticData: Sendable {
         /// The names of the columns to synthesise; nil: all that have a declared domain or bounds.
         public var columns: Set<String>?
 
+        /// What is nil is left to the table.
         public init(rows: Int? = nil, rowsPerUnit: Int? = nil, columns: Set<String>? = nil) {
             self.rows = rows
             self.rowsPerUnit = rowsPerUnit
@@ -32,17 +33,23 @@ public struct SyntheticData: Sendable {
         }
     }
 
+    /// What a synthetic table holds at most.
     public enum Limits {
-        /// Rows of a synthetic table, and its values in all.
+        /// Rows of a synthetic table.
         public static let rows = 100_000
+        /// Values of a synthetic table, in all its rows and columns.
         public static let values = 1_000_000
+        /// Columns that values are made for.
         public static let columns = 128
-        /// Cells of one column, and of all columns together.
+        /// Cells of one column.
         public static let cellsPerColumn = 1 << 16
+        /// Cells of all columns together.
         public static let cells = 1 << 20
     }
 
+    /// The columns of the private table.
     public let schema: Schema
+    /// The place of the column that names the privacy unit; nil where each row is a unit of its own.
     public let unitColumn: Int?
     /// The most rows of a unit that count: R.
     public let rowsPerUnit: Int

@@ -15,6 +15,7 @@ public enum SyntheticDataError: Error, Sendable, Hashable, CustomStringConvertib
     /// A table of another schema than the one that was planned for.
     case otherTable
 
+    /// What was wrong, and what would be right.
     public var description: String {
         switch self {
         case .noColumns: return "no column has a declared domain or declared bounds: there is nothing to measure"

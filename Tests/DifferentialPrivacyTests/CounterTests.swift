@@ -36,8 +36,10 @@ struct CounterTests {
     func treeVariance() throws {
         let tree = try TreeCounter(steps: 8, sensitivity: 3, loss: rho)
         #expect(tree.event == .discreteGaussian(sensitivitySquared: 36, sigma: 6))
-        for (step, expected) in [(1, 1.0), (2, 2.0 / 3), (3, 5.0 / 3), (4, 4.0 / 7), (7, 47.0 / 21)] {
-            #expect(abs(tree.variance(after: step) / tree.noise.variance - expected) < 1e-12)
+        let cases: [(Int, Double)] = [(1, 1), (2, 2.0 / 3), (3, 5.0 / 3), (4, 4.0 / 7), (7, 47.0 / 21)]
+        for (step, expected) in cases {
+            let variance = tree.variance(after: step) / tree.noise.variance
+            #expect(abs(variance - expected) < 1e-12)
         }
     }
 

@@ -37,7 +37,7 @@ struct ErrorModelTests {
     func chernoff() {
         let five = LaplaceSum(scales: [1, 2, 3, 4, 5]).halfWidth(confidence: 0.95)
         let six = LaplaceSum(scales: [1, 2, 3, 4, 5, 0.01]).halfWidth(confidence: 0.95)
-        #expect(six > five && six < 1.5 * five)
+        #expect(six > five && six < 2 * five)
         #expect(LaplaceSum(scales: [1, 1, 1, 1, 1, 1, 1]).halfWidth(confidence: 0.95) < 20)
     }
 
@@ -65,7 +65,8 @@ struct ErrorModelTests {
         #expect(withExact.halfWidth(form([1, 5])) == 59)
         let estimate = LinearEstimate(form: form([1, 0]), value: 90)
         let exact = LinearEstimate(form: LinearForm(constant: 3), value: 3)
-        #expect(withExact.ratio(estimate, to: exact) == ConfidenceInterval(lower: 30 - 59.0 / 3, upper: 30 + 59.0 / 3))
+        let third = withExact.ratio(estimate, to: exact)
+        #expect(abs(third.lower - 31.0 / 3) < 1e-12 && abs(third.upper - 149.0 / 3) < 1e-12)
         #expect(withExact.ratio(estimate, to: LinearEstimate(form: LinearForm(), value: 0)) == .unbounded)
         let mixed = ErrorModel([normal, IntegerError(try DiscreteLaplace(scale: 1))])
         #expect(mixed.halfWidth(form([1, 1])) == .infinity && mixed.halfWidth(form([1, 0])) == 59)
@@ -135,7 +136,7 @@ struct ErrorModelTests {
         let moment = ConfidenceInterval.ratio(
             numerator: 50_000, denominator: 10_000,
             squaredErrors: .init(numerator: z * z * 2_500, denominator: z * z * 400, product: 0))
-        #expect(abs(interval.upper - moment.upper) < 1e-3 * (moment.upper - 5))
+        #expect(interval.upper >= moment.upper && interval.upper - moment.upper < 0.01 * (moment.upper - 5))
     }
 
     @Test("Within bounds: the part in them, and all of them where the interval misses them")

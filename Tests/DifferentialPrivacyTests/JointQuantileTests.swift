@@ -38,8 +38,9 @@ struct JointQuantileTests {
         ] as [([Int], [Int64], [Double], Double)])
     func exactLaw(indices: [Int], counts: [Int64], quantiles: [Double], epsilon: Double) throws {
         let ranks = try RefinedRanks(indices: indices, counts: counts, points: 4, bits: 2)
-        let values = zip(indices, counts).flatMap { index, count in
-            (0..<Int(count)).map { UInt64(index) * 4 + Self.order[$0 % 4] }
+        var values: [UInt64] = []
+        for (index, count) in zip(indices, counts) {
+            for row in 0..<Int(count) { values.append(UInt64(index) * 4 + Self.order[row % 4]) }
         }
         let law = law(values, places: 16, quantiles: quantiles, epsilon: epsilon)
         let joint = try JointQuantiles(quantiles: quantiles, epsilon: epsilon)

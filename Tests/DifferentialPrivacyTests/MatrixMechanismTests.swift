@@ -61,9 +61,11 @@ struct MatrixMechanismTests {
             let columns = (0..<24).map { column in mechanism.strategy.rows.map { Double($0[column]) } }
             switch mechanism.event {
             case .discreteLaplace(let stated, _):
-                #expect(stated == 3 * (columns.map { $0.reduce(0) { $0 + abs($1) } }.max() ?? 0))
+                let largest = columns.map { column in column.reduce(0) { $0 + abs($1) } }.max() ?? 0
+                #expect(stated == 3 * largest)
             case .discreteGaussian(let stated, _):
-                #expect(stated == 9 * (columns.map { $0.reduce(0) { $0 + $1 * $1 } }.max() ?? 0))
+                let largest = columns.map { column in column.reduce(0) { $0 + $1 * $1 } }.max() ?? 0
+                #expect(stated == 9 * largest)
             default: Issue.record("an additive event")
             }
         }

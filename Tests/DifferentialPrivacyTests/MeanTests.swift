@@ -88,7 +88,7 @@ struct MeanTests {
         let draws = 4000
         for loss in losses {
             for rows in [0, 3, 30, 3000] {
-                let values = (0..<rows).map { $0 % 3 == 0 ? -1 : 0.25 * Double($0 % 7) }
+                let values = (0..<rows).map { (row: Int) -> Double in row % 3 == 0 ? -1 : 0.25 * Double(row % 7) }
                 let mean = try PrivateMean(grid: grid, loss: loss)
                 let variance = try PrivateVariance(grid: grid, loss: loss)
                 let average = values.reduce(0, +) / Double(rows)

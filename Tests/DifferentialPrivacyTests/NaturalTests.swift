@@ -123,9 +123,10 @@ struct ExponentialBoundsTests {
                     generator.next() >> (generator.next() % 63) | 1, generator.next() >> (generator.next() % 63) | 1,
                 ],
                 shift: Int(generator.next() % 60) - 30)
-            let t =
-                UInt128(generator.next() >> (generator.next() % 60))
-                * UInt128(generator.next() >> (generator.next() % 60))
+            let factors: [UInt64] = [
+                generator.next() >> (generator.next() % 60), generator.next() >> (generator.next() % 60),
+            ]
+            let t = UInt128(factors[0]) * UInt128(factors[1])
             let approximate = rate.exponent(t)
             let exact = rate.exactExponent(t, bits: 64)
             guard exact.bitWidth < 100 else { continue }

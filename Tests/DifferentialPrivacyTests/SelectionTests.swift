@@ -71,7 +71,7 @@ struct ExponentialMechanismTests {
     @Test("Deciding with numbers of any size gives the same choice as deciding in words, digit for digit")
     func refined() throws {
         let mechanism = try ExponentialMechanism(epsilon: 0.7, sensitivity: 3)
-        let items = (0..<50).map { index in
+        let items = (0..<50).map { (index: Int) -> WeightedChoice.Item in
             WeightedChoice.Item(shortfall: UInt128(index * index % 37), count: UInt64(index + 1))
         }
         for seed in 0..<500 as Range<UInt64> {

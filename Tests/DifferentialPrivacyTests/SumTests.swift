@@ -85,7 +85,7 @@ struct SumTests {
         let grid = try ValueGrid(lower: -0x1p62, upper: 0x1p62, step: 0x1p40)
         var generator = SeededGenerator(seed: 2)
         let sum = try PrivateSum(grid: grid, loss: NoNoise.losses[0])
-        let values = (0..<1000).map { $0 % 2 == 0 ? 1e18 : -1e18 + Double($0) * 1e12 }
+        let values = (0..<1000).map { (row: Int) -> Double in row % 2 == 0 ? 1e18 : -1e18 + Double(row) * 1e12 }
         let mixed = values.sorted()
         let noise = Double(sum.noise.halfWidth(confidence: 1 - 1e-9)) * sum.grid.step
         let one = sum.release(values, using: &generator)

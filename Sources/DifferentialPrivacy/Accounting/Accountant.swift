@@ -12,11 +12,14 @@ public enum NeighbourRelation: String, Sendable, Hashable, Codable, CaseIterable
 /// The true value is the least that holds for the events as they are described, for adaptive choices of each. An event
 /// that stands for any mechanism of a kind, such as `.pure`, is the worst of its kind.
 public struct PrivacyBounds: Sendable, Hashable {
+    /// The true value is at least this; 0 where nothing better is known.
     public var lower: Double
+    /// The true value is at most this; infinite where no finite bound is proved.
     public var upper: Double
     /// The order of Rényi divergence that gave `upper`, where there is one.
     public var order: Double?
 
+    /// Bounds that were proved elsewhere.
     public init(lower: Double, upper: Double, order: Double? = nil) {
         self.lower = lower
         self.upper = upper

@@ -7,16 +7,19 @@
 /// Everything else is refused. Discrete Gaussian noise too: its curve meets the Gaussian's only in the limit of large
 /// sigma, and lies above it at some epsilons.
 public struct GaussianAccountant: Accountant {
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public let neighbours: NeighbourRelation
     /// The sum of 1 / (2 noise multiplier^2), rounded up: mu^2 / 2.
     public private(set) var rho = 0.0
     /// How many roundings up `rho` holds.
     private var roundings = 0.0
 
+    /// Nothing was composed yet.
     public init(neighbours: NeighbourRelation = .addOrRemove) {
         self.neighbours = neighbours
     }
 
+    /// Adds the event, `times` times. Throws for parameters out of range and for unsupported events.
     public mutating func compose(_ event: PrivacyEvent, times: Int) throws(MechanismError) {
         var next = self
         for leaf in try event.leaves(times: times, neighbours: neighbours) {
@@ -40,6 +43,7 @@ public struct GaussianAccountant: Accountant {
     /// The same sum, rounded down.
     private var rhoRoundedDown: Double { max(0, rho * (1 - roundings * 0x1p-43)) }
 
+    /// Bounds on the least epsilon at that delta. Throws unless delta is from 0 to 1.
     public func epsilon(delta: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(delta: delta)
         if rho == 0 || delta >= 1 { return PrivacyBounds(lower: 0, upper: 0) }
@@ -49,6 +53,7 @@ public struct GaussianAccountant: Accountant {
             lower: Conversion.gaussianEpsilonRoundedDown(rho: rhoRoundedDown, delta: delta), upper: upper)
     }
 
+    /// Bounds on the least delta at that epsilon. Throws unless epsilon is a number that is not negative.
     public func delta(epsilon: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(epsilon: epsilon)
         if rho == 0 { return PrivacyBounds(lower: 0, upper: 0) }

@@ -27,6 +27,7 @@
 /// Decoding is strict: an unknown member, one that is missing and a parameter out of range are refused, each with what
 /// would be right.
 extension PrivacyEvent: Codable {
+    /// From the form of docs/accounting.md. Throws for unknown types and fields, and for numbers out of range.
     public init(from decoder: any Decoder) throws {
         guard decoder.codingPath.count < Self.depthLimit else {
             throw DecodingError.dataCorrupted(
@@ -81,6 +82,7 @@ extension PrivacyEvent: Codable {
         }
     }
 
+    /// In the form of docs/accounting.md.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: EventMember.self)
         try container.encode(name, forKey: "type")

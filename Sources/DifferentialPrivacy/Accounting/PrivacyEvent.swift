@@ -49,5 +49,6 @@ public indirect enum PrivacyEvent: Sendable, Hashable {
     case treeAggregation(noiseMultiplier: Double, steps: Int)
     /// The same event, `times` times, on the same units.
     case repeated(PrivacyEvent, times: Int)
+    /// Several events on the same units, in any order.
     case composition([PrivacyEvent])
 }

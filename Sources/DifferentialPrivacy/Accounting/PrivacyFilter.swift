@@ -5,7 +5,9 @@
 /// Ramdas, Rogers and Wu 2023), and deltas of selections beside them (a union bound). What is refused costs
 /// nothing and does not end the filter.
 public struct PrivacyFilter: Sendable, Hashable {
+    /// The most that may be admitted in all.
     public let limit: PrivacyLoss
+    /// The sum of what was admitted, at most the limit.
     public private(set) var spent: PrivacyLoss
 
     /// `spent`: what was admitted before.

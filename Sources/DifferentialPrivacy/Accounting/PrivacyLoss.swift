@@ -9,19 +9,23 @@ public enum PrivacyLossKind: String, Sendable, Hashable, Codable {
 
 /// An amount of privacy loss, in integers, so that ledgers add exactly. Whoever makes one from a real number rounds up.
 public struct PrivacyLoss: Sendable, Hashable, Codable {
+    /// What `amount` measures.
     public let kind: PrivacyLossKind
     /// Epsilon (pure) or rho (zCDP), in units of 1e-12.
     public let amount: Int64
     /// The delta spent on selection, in units of 1e-18.
     public let delta: Int64
 
+    /// A loss in whole units: `amount` of 1e-12, `delta` of 1e-18.
     public init(kind: PrivacyLossKind, amount: Int64, delta: Int64 = 0) {
         self.kind = kind
         self.amount = amount
         self.delta = delta
     }
 
+    /// The epsilon or rho of one unit of `amount`.
     public static let amountUnit = 1e-12
+    /// The delta of one unit of `delta`.
     public static let deltaUnit = 1e-18
 }
 

@@ -17,6 +17,7 @@
 /// The statement is about all moments together: whoever stops at one that she chose by looking at the odometer may still
 /// rely on it, and that is what it costs more than a filter for.
 public struct PrivacyOdometer: Sendable {
+    /// With this probability at most, the loss exceeds what the odometer says at some moment.
     public let delta: Double
     private let orders: [(order: Double, cost: Double)]
     private var accountant: RenyiAccountant

@@ -5,16 +5,19 @@
 /// is computed exactly. An (epsilon, delta)-differentially private one does the same but for an event of probability
 /// delta; those add by a union bound.
 public struct PureAccountant: Accountant {
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public let neighbours: NeighbourRelation
     private var counts: [Double: Int] = [:]
     private var isWorstCase = true
     /// The sum of the deltas of (epsilon, delta) mechanisms.
     private var deltas = 0.0
 
+    /// Nothing was composed yet.
     public init(neighbours: NeighbourRelation = .addOrRemove) {
         self.neighbours = neighbours
     }
 
+    /// Adds the event, `times` times. Throws for parameters out of range and for unsupported events.
     public mutating func compose(_ event: PrivacyEvent, times: Int) throws(MechanismError) {
         var next = self
         for leaf in try event.leaves(times: times, neighbours: neighbours) {
@@ -51,6 +54,7 @@ public struct PureAccountant: Accountant {
         return sum
     }
 
+    /// Bounds on the least epsilon at that delta. Throws unless delta is from 0 to 1.
     public func epsilon(delta: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(delta: delta)
         if delta >= 1 { return PrivacyBounds(lower: 0, upper: 0) }
@@ -62,6 +66,7 @@ public struct PureAccountant: Accountant {
         return PrivacyBounds(lower: isWorstCase ? exact.lower : 0, upper: min(sum, exact.upper))
     }
 
+    /// Bounds on the least delta at that epsilon. Throws unless epsilon is a number that is not negative.
     public func delta(epsilon: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(epsilon: epsilon)
         guard let composition = homogeneous else {

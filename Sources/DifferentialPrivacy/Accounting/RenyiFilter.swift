@@ -113,7 +113,9 @@ public struct RenyiLoss: Sendable, Hashable, Codable {
 /// it add. Since the sum is held at every order, the choice of an order to convert at costs nothing. A decision takes
 /// time in the number of orders alone.
 public struct RenyiFilter: Sendable, Hashable {
+    /// The most that may be admitted in all, at every order.
     public let limit: RenyiLoss
+    /// The sum of what was admitted, at most the limit at every order.
     public private(set) var spent: RenyiLoss
 
     /// `spent`: what was admitted before. Throws unless it has the limit's orders.

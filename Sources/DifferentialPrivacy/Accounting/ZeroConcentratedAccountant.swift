@@ -11,16 +11,19 @@
 ///
 /// For planning: sums are `Double`s, rounded up. A ledger adds `PrivacyLoss` in integers.
 public struct ZeroConcentratedAccountant: Accountant {
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public let neighbours: NeighbourRelation
     /// The sum of all rhos, rounded up.
     public private(set) var rho = 0.0
     /// The sum of the deltas beside them (approximate zCDP), rounded up.
     public private(set) var delta = 0.0
 
+    /// Nothing was composed yet.
     public init(neighbours: NeighbourRelation = .addOrRemove) {
         self.neighbours = neighbours
     }
 
+    /// Adds the event, `times` times. Throws for parameters out of range and for unsupported events.
     public mutating func compose(_ event: PrivacyEvent, times: Int) throws(MechanismError) {
         var next = self
         for leaf in try event.leaves(times: times, neighbours: neighbours) {
@@ -34,6 +37,7 @@ public struct ZeroConcentratedAccountant: Accountant {
         self = next
     }
 
+    /// Bounds on the least epsilon at that delta. Throws unless delta is from 0 to 1.
     public func epsilon(delta asked: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(delta: asked)
         if asked >= 1 || (rho == 0 && asked >= delta) { return PrivacyBounds(lower: 0, upper: 0) }
@@ -42,6 +46,7 @@ public struct ZeroConcentratedAccountant: Accountant {
         return PrivacyBounds(lower: 0, upper: Conversion.epsilon(rho: rho, delta: remaining))
     }
 
+    /// Bounds on the least delta at that epsilon. Throws unless epsilon is a number that is not negative.
     public func delta(epsilon: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(epsilon: epsilon)
         if rho == 0 { return PrivacyBounds(lower: 0, upper: min(1, delta)) }

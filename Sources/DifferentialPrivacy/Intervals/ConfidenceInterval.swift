@@ -4,9 +4,12 @@
 /// It holds privacy noise alone. How well the rows stand for a population, and what bounding or selection did to them, is
 /// not in it.
 public struct ConfidenceInterval: Sendable, Hashable {
+    /// The lower end, or minus infinity.
     public var lower: Double
+    /// The upper end, or infinity.
     public var upper: Double
 
+    /// The interval between two ends, `lower` at most `upper`.
     public init(lower: Double, upper: Double) {
         self.lower = lower
         self.upper = upper

@@ -7,8 +7,10 @@ public struct LinearForm: Sendable, Hashable {
     public struct Term: Sendable, Hashable {
         /// The integer's number, from 0.
         public var number: Int
+        /// The factor.
         public var coefficient: Double
 
+        /// A factor times the integer of that number.
         public init(number: Int, coefficient: Double) {
             self.number = number
             self.coefficient = coefficient
@@ -17,6 +19,7 @@ public struct LinearForm: Sendable, Hashable {
 
     /// At most one for each integer.
     public private(set) var terms: [Term]
+    /// What is added to the terms; it has no noise.
     public var constant: Double
 
     /// The constant alone.
@@ -38,6 +41,7 @@ public struct LinearForm: Sendable, Hashable {
         return form
     }
 
+    /// The sum; an integer that both have gets the sum of its factors.
     public static func + (left: LinearForm, right: LinearForm) -> LinearForm {
         var sum = left
         sum.constant += right.constant
@@ -51,6 +55,7 @@ public struct LinearForm: Sendable, Hashable {
         return sum
     }
 
+    /// The difference, term by term.
     public static func - (left: LinearForm, right: LinearForm) -> LinearForm { left + right.scaled(-1) }
 
     /// Its value.
@@ -85,9 +90,12 @@ public struct LinearForm: Sendable, Hashable {
 
 /// A linear form of noisy integers, and its value at those that were released.
 public struct LinearEstimate: Sendable, Hashable {
+    /// What was computed.
     public var form: LinearForm
+    /// Its value at the noisy integers.
     public var value: Double
 
+    /// A form with the value that it has at the released integers.
     public init(form: LinearForm, value: Double) {
         self.form = form
         self.value = value

@@ -9,6 +9,7 @@
 /// exact: between weights 1 and `(k - 1) exp(-epsilon)` (`WeightedChoice`). A report takes two words, and more with
 /// a probability below 2^-32, whatever the category.
 public struct RandomizedResponse: Sendable {
+    /// What one report costs: local differential privacy.
     public let epsilon: Double
     /// The number of categories.
     public let categories: Int

@@ -11,11 +11,19 @@
 /// symmetric and `(1 - q) / q = exp(epsilon)` for the optimised form. Bits are exact (`ExponentialBernoulli`). A report
 /// takes one word a bit, and more with a probability below 2^-57 a bit.
 public struct UnaryEncoding: Sendable {
-    public enum Form: Sendable, Hashable { case symmetric, optimized }
+    /// Which of the two probabilities above a bit has.
+    public enum Form: Sendable, Hashable {
+        /// Every bit is told truly with one probability: basic RAPPOR.
+        case symmetric
+        /// OUE: the least variance for rare categories.
+        case optimized
+    }
 
+    /// What one report costs: local differential privacy.
     public let epsilon: Double
     /// The number of categories, and of bits.
     public let categories: Int
+    /// The form that was chosen.
     public let form: Form
     /// Heads with probability `1 / (1 + exp(x))`.
     private let coin: ExponentialBernoulli

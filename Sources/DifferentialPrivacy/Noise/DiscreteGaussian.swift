@@ -7,6 +7,7 @@
 /// is, all arithmetic of a draw is on integers, and a comparison that known digits do not decide draws more (see
 /// `EnvelopeSampler`). Nothing finer than an integer comes out, whatever goes in.
 public struct DiscreteGaussian: Sendable {
+    /// The parameter, about the standard deviation (`variance` has the exact one), in the integers' unit.
     public let sigma: Double
     @usableFromInline let sampler: EnvelopeSampler
 

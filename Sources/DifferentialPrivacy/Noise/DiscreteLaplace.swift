@@ -13,6 +13,7 @@
 /// section 5): the ratio of two shifted probabilities is at most exp(Delta / scale) point by point. Draws follow the
 /// exact law, in integer arithmetic, as for `DiscreteGaussian`.
 public struct DiscreteLaplace: Sendable {
+    /// The scale b, in the integers' unit: P(X = x) falls by exp(-1 / b) a step.
     public let scale: Double
     @usableFromInline let sampler: EnvelopeSampler
 

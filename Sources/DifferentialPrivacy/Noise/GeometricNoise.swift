@@ -5,6 +5,7 @@
 /// the proof of report noisy max needs (see `ReportNoisyMax`); a two-sided law of the same property has twice the
 /// variance.
 public struct GeometricNoise: Sendable {
+    /// The scale b, in the integers' unit: P(X = x) falls by exp(-1 / b) a step.
     public let scale: Double
     private let twoSided: DiscreteLaplace
 

@@ -13,6 +13,7 @@
 public struct GridNoise: Sendable {
     /// The distance of neighbouring outputs: a power of two.
     public let step: Double
+    /// The vector's length.
     public let count: Int
     /// The noise, in steps.
     public let noise: IntegerNoise

@@ -10,6 +10,7 @@
 /// Means beyond 2^20 are split into equal parts whose draws are added up, so that a draw takes time, and words, in
 /// proportion to `variance / 2^21` above that. Words do not depend on what the noise is added to.
 public struct Skellam: Sendable {
+    /// The variance of the noise, in the integers' unit squared.
     public let variance: Double
     private let part: PoissonSampler
     private let parts: Int

@@ -14,7 +14,9 @@
 /// The draw is exact: k is geometric (`GeometricNoise`), and j uniform on one of the two stairs, chosen by their exact
 /// weights (`WeightedChoice`). Words drawn depend on the draw alone.
 public struct StaircaseNoise: Sendable {
+    /// What adding a draw costs, pure.
     public let epsilon: Double
+    /// The largest change of the integer by one privacy unit: the width of a step.
     public let sensitivity: Int64
     /// How many offsets are on the upper stair: from 1 to the sensitivity.
     public let step: Int64

@@ -11,7 +11,9 @@
 public struct BoundsDiscovery: Sendable {
     /// The exponents of the powers of two at the ends of bins.
     public let exponents: ClosedRange<Int>
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
+    /// The noise on each bin.
     public let noise: DiscreteLaplace
     /// A bin counts as occupied from this noisy number on.
     public let threshold: Int64

@@ -7,8 +7,11 @@
 /// of the weights then all move within one interval of length epsilon, and bounded range is about nothing else. The choice
 /// is by the exact law: see `WeightedChoice`.
 public struct ExponentialMechanism: Sendable {
+    /// What one choice costs, pure; it has bounded range epsilon.
     public let epsilon: Double
+    /// The largest change of a utility by one privacy unit.
     public let sensitivity: Int64
+    /// Whether all utilities change in one direction.
     public let change: UtilityChange
     /// The exact choice, by shortfalls.
     let choice: WeightedChoice

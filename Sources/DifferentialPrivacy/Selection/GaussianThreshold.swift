@@ -11,13 +11,16 @@
 /// output is distributed as without them. The noisy counts of kept keys may be output: they are part of the same
 /// vector.
 public struct GaussianThreshold: Sendable {
+    /// The most groups in which one privacy unit occurs.
     public let groupsPerUnit: Int
+    /// The noise on each number of units.
     public let noise: DiscreteGaussian
     /// A key is kept from this noisy number of units on.
     public let threshold: Int64
     /// An upper bound on the probability of failure: at most the delta that was asked for.
     public let delta: Double
 
+    /// The noise's parameter, in units of privacy.
     public var sigma: Double { noise.sigma }
 
     /// The least noise that costs at most rho, and then the least threshold that costs at most delta. Throws unless

@@ -15,7 +15,9 @@
 /// The draw is exact: a discrete Laplace draw, repeated until it is within the cut. What it takes in time and words
 /// depends on the number of keys, which is private: whoever can be timed answers on a public grid (docs/privacy.md, rule 2).
 public struct KeySelection: Sendable {
+    /// What the whole selection costs, beside delta.
     public let epsilon: Double
+    /// The most groups in which one privacy unit occurs.
     public let groupsPerUnit: Int
     /// An upper bound on the probability that is not covered by epsilon: at most the delta that was asked for.
     public let delta: Double

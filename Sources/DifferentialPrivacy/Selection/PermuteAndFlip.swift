@@ -14,8 +14,11 @@
 ///
 /// The words drawn are one a candidate and one for the choice, whatever the utilities.
 public struct PermuteAndFlip: Sendable {
+    /// What one choice costs, pure.
     public let epsilon: Double
+    /// The largest change of a utility by one privacy unit.
     public let sensitivity: Int64
+    /// Whether all utilities change in one direction.
     public let change: UtilityChange
     private let coin: ExponentialBernoulli
 

@@ -13,8 +13,11 @@
 public struct PrivateQuantile: Sendable {
     /// q = numerator / denominator.
     public let numerator: Int64
+    /// The denominator of q.
     public let denominator: Int64
+    /// What one choice costs, pure, for one group.
     public let epsilon: Double
+    /// The most values of one privacy unit in a group.
     public let rowsPerUnitAndGroup: Int
     private let mechanism: ExponentialMechanism
 

@@ -57,6 +57,7 @@ public struct ReportNoisyMax: Sendable {
 
     /// The winner, and its lead over the next.
     public struct Winner: Sendable, Hashable {
+        /// The winner's place among the utilities.
         public var index: Int
         /// By how much the winner's noisy utility exceeds what it needed to win: the difference to the runner-up's, less
         /// one where the runner-up would have won a tie. nil for the only candidate.

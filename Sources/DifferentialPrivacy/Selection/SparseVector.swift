@@ -19,10 +19,13 @@
 /// A ledger reserves `event` before the run begins. A run cannot be copied: a copy would give more positives under one
 /// charge.
 public struct SparseVector: Sendable {
+    /// What a whole run costs, pure.
     public let epsilon: Double
+    /// The number of answers "above" after which a run ends.
     public let positives: Int
-    /// The noise of the threshold, and of each value.
+    /// The noise of the threshold.
     public let thresholdNoise: DiscreteLaplace
+    /// The noise of each value.
     public let valueNoise: DiscreteLaplace
 
     /// For values that one unit changes by at most `sensitivity`. Epsilon is split where the variance of a comparison is
@@ -66,6 +69,7 @@ public struct SparseVector: Sendable {
 
     /// What is told of one question.
     public enum Answer: Sendable, Hashable {
+        /// The noisy value is below the noisy threshold: nothing else is told.
         case below
         /// By how much the noisy value exceeds the noisy threshold: at least 0. Its noise has the two variances' sum,
         /// given that the answer is "above".

@@ -14,7 +14,9 @@
 /// What it takes in time and words depends on the number of keys, which is private: whoever can be timed answers on a
 /// public grid (docs/privacy.md, rule 2).
 public struct StabilityHistogram: Sendable {
+    /// What the whole selection costs, beside delta.
     public let epsilon: Double
+    /// The noise on each value.
     public let noise: DiscreteLaplace
     /// A key is kept from this noisy value on.
     public let threshold: Int64

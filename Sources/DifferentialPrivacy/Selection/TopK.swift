@@ -9,6 +9,7 @@
 ///
 /// The words drawn are one a choice, and another with a probability below 2^-40 (`ExponentialMechanism`).
 public struct TopK: Sendable {
+    /// The number of choices: k.
     public let count: Int
     private let mechanism: ExponentialMechanism
 

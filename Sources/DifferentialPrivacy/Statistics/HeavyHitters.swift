@@ -8,18 +8,25 @@
 /// that earlier levels' released ones chose, so that levels compose adaptively: L1 sensitivity h k, squared L2
 /// sensitivity at most h k^2 in all (`IntegerNoise`); thresholds are post-processing.
 public struct HeavyHitters: Sendable {
+    /// An item's length in bits.
     public let bits: Int
+    /// How many bits longer the prefixes of a level are than those of the level before.
     public let bitsPerLevel: Int
+    /// The most items of one privacy unit.
     public let itemsPerUnit: Int
     /// At most this many prefixes are left of each level: those of the largest noisy counts.
     public let mostSurvivors: Int
+    /// The noise on each count.
     public let noise: IntegerNoise
     /// The least noisy count that is kept: the least for which, with probability 1 - `falseAlarms`, no node that nobody
     /// is in would be kept on any level (a union bound over all nodes that can be looked at).
     public let threshold: Int64
 
+    /// A frequent item.
     public struct Item: Sendable, Hashable {
+        /// The item: its bits, the first one the most significant.
         public let value: UInt64
+        /// Its noisy number of occurrences.
         public let noisyCount: Int64
     }
 
@@ -62,6 +69,7 @@ public struct HeavyHitters: Sendable {
         return high
     }
 
+    /// What happens in one search, all levels together.
     public var event: PrivacyEvent { noise.event }
 
     /// The number of levels.

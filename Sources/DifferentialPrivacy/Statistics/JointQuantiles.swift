@@ -20,7 +20,9 @@
 public struct JointQuantiles: Sendable {
     /// The quantiles, rising.
     public let quantiles: [Double]
+    /// What the choice costs, pure; it has bounded range epsilon.
     public let epsilon: Double
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
     private let numerators: [Int64]
     private let denominator: Int64
@@ -86,6 +88,7 @@ public struct JointQuantiles: Sendable {
         b == 0 ? a : greatestCommonDivisor(b, a % b)
     }
 
+    /// What happens at one release: one choice for all quantiles.
     public var event: PrivacyEvent { mechanism.event() }
 
     /// The quantiles of the values, clipped and rounded to the grid; NaN and infinities left out. Without values: random

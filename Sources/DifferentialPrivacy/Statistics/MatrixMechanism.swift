@@ -13,12 +13,15 @@
 public struct MatrixMechanism: Sendable {
     /// The queries, by rows: answers are sums of these multiples of the counts.
     public let workload: [[Double]]
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
+    /// The noise on each of the strategy's answers.
     public let noise: IntegerNoise
     /// The variance of each answer.
     public let variances: [Double]
     let strategy: Strategy
 
+    /// The largest number of counts.
     public static let mostCounts = 256
     /// So that sums of 256 products with entries of 21 bits stay within 62 bits.
     static let largestCount: Int64 = 1 << 32
@@ -43,6 +46,7 @@ public struct MatrixMechanism: Sendable {
         self.strategy = strategy
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// Noisy counts, not rounded, and the answers of the workload to them. Counts beyond ±2^32 count as that bound. Throws

@@ -2,6 +2,7 @@
 ///
 /// Privacy: that of `PrivateMoments`; the rest is post-processing.
 public struct PrivateCovariance: Sendable {
+    /// What is released, and with which noise.
     public let moments: PrivateMoments
 
     /// Throws unless there are from 1 to 64 columns, `rowsPerUnit` is from 1 to 2^31, and noise for that loss exists.
@@ -9,6 +10,7 @@ public struct PrivateCovariance: Sendable {
         moments = try PrivateMoments(grids: grids, rowsPerUnit: rowsPerUnit, loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { moments.event }
 
     /// The noisy covariance matrix, by rows, positive semidefinite; see `NoisyMoments.covariance`. Throws unless each row

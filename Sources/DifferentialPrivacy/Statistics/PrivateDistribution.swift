@@ -2,7 +2,9 @@
 ///
 /// Privacy: that of `PrivateRangeTree`; the rest is post-processing.
 public struct PrivateDistribution: Sendable {
+    /// The public bins.
     public let bins: EqualBins
+    /// What is released of the bins, and with which noise.
     public let tree: PrivateRangeTree
 
     /// Throws unless there are at most 2^26 bins, `rowsPerUnit` is from 1 to 2^31, and noise for that loss exists.
@@ -11,6 +13,7 @@ public struct PrivateDistribution: Sendable {
         tree = try PrivateRangeTree(leaves: bins.count, rowsPerUnit: rowsPerUnit, loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { tree.event }
 
     /// The noisy distribution of the values, clipped to the bounds; NaN and infinities left out.
@@ -28,6 +31,7 @@ public struct PrivateDistribution: Sendable {
 
 /// A cumulative distribution that rises from 0 to 1.
 public struct NoisyDistribution: Sendable, Hashable {
+    /// The public bins.
     public let bins: EqualBins
     /// The noisy counts, before anything was forced to rise.
     public let ranges: NoisyRanges

@@ -3,7 +3,9 @@
 /// Privacy: a unit has rows in at most k bins, at most m in each: L1 sensitivity k m, squared L2 sensitivity k m^2
 /// (`Sensitivity`); see `IntegerNoise`. Every bin is released, so that which are empty stays hidden.
 public struct PrivateHistogram: Sendable {
+    /// The number of bins.
     public let bins: Int
+    /// The noise on each count.
     public let noise: IntegerNoise
 
     /// Throws unless there are from 1 to 2^31 bins, as many rows of a unit in a bin, and from 1 to `bins` bins of a
@@ -22,6 +24,7 @@ public struct PrivateHistogram: Sendable {
             loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// The noisy counts; throws unless there is one for each bin.
@@ -50,8 +53,11 @@ public struct PrivateHistogram: Sendable {
 
 /// Public bins of equal width between bounds.
 public struct EqualBins: Sendable, Hashable {
+    /// The lower edge of the first bin.
     public let lower: Double
+    /// The upper edge of the last bin.
     public let upper: Double
+    /// The number of bins.
     public let count: Int
 
     /// Throws unless the bounds are finite and rising and there are from 1 to 2^31 bins.

@@ -11,7 +11,9 @@
 public struct PrivateMean: Sendable {
     /// The grid in use: the one given, coarsened until the bounds are at most 2^24 steps apart.
     public let grid: ValueGrid
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
+    /// The noise on each released integer.
     public let noise: IntegerNoise
 
     /// Throws unless `rowsPerUnit` is from 1 to 2^31 and noise for that loss exists.
@@ -23,6 +25,7 @@ public struct PrivateMean: Sendable {
         noise = try IntegerNoise(rowsPerUnit: rowsPerUnit, rowL1: width, rowL2Squared: width * width, loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// Count, sum and mean of the values, clipped and rounded; NaN and infinities left out.

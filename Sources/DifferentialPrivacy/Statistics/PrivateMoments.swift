@@ -12,7 +12,9 @@ public struct PrivateMoments: Sendable {
     /// The grids in use: those given, coarsened until half of each is at most 2^12 steps, further where the noise for so
     /// small a loss would exceed 2^40.
     public let grids: [ValueGrid]
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
+    /// The noise on each sum.
     public let noise: IntegerNoise
 
     /// E: 64 times the square of the largest r, so that rounding c down costs little.
@@ -56,6 +58,7 @@ public struct PrivateMoments: Sendable {
         return (coarsened, noise)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// The noisy moments of the rows; throws unless each has a value for every column.
@@ -120,6 +123,7 @@ public struct PrivateMoments: Sendable {
 
 /// Noisy moments of several columns.
 public struct NoisyMoments: Sendable {
+    /// The columns' bounds and grids, in order.
     public let grids: [ValueGrid]
     /// The sums of 1, of the columns x_i in [-1, 1] (measured from the middle of their bounds, in units of `radius`), and of
     /// their products.

@@ -12,7 +12,9 @@
 public struct PrivateRangeTree: Sendable {
     /// The number of points of the domain.
     public let leaves: Int
+    /// How many nodes of a level a node of the next holds.
     public let fanout: Int
+    /// The noise on each node.
     public let noise: IntegerNoise
     /// The number of nodes in each level, the leaves first.
     let sizes: [Int]
@@ -56,6 +58,7 @@ public struct PrivateRangeTree: Sendable {
         return best.fanout
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// The number of levels with noise.

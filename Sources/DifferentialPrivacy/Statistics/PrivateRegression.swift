@@ -2,6 +2,7 @@
 ///
 /// Privacy: that of `PrivateMoments`; the rest is post-processing.
 public struct PrivateRegression: Sendable {
+    /// What is released, and with which noise.
     public let moments: PrivateMoments
 
     /// `predictors` and `response`: the columns' bounds and grids. Throws unless there are from 1 to 63 predictors,
@@ -15,6 +16,7 @@ public struct PrivateRegression: Sendable {
         moments = try PrivateMoments(grids: predictors + [response], rowsPerUnit: rowsPerUnit, loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { moments.event }
 
     /// The noisy regression. Each row: the predictors in order, then the response; throws for another number of values.

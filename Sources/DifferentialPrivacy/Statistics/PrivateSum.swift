@@ -6,9 +6,11 @@
 public struct PrivateSum: Sendable {
     /// The grid in use: the one given, coarsened where that helps the sensitivity of a row to stay within 2^24 steps.
     public let grid: ValueGrid
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
     /// Whether distances from `middle` are added up.
     public let isCentred: Bool
+    /// The noise on each released integer.
     public let noise: IntegerNoise
 
     /// Throws unless `rowsPerUnit` is from 1 to 2^31 and noise for that loss exists.
@@ -24,6 +26,7 @@ public struct PrivateSum: Sendable {
             rowsPerUnit: rowsPerUnit, rowL1: largest, rowL2Squared: largest * largest, loss: loss)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// What centred values are measured from: the grid point in the middle of the bounds.

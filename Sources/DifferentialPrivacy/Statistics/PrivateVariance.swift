@@ -12,7 +12,9 @@ public struct PrivateVariance: Sendable {
     /// The grid in use: the one given, coarsened until the bounds are at most 2^16 steps apart, further where the noise
     /// for so small a loss would exceed 2^40 steps.
     public let grid: ValueGrid
+    /// The most rows of one privacy unit: the caller has cut each unit's rows to it.
     public let rowsPerUnit: Int
+    /// The noise on each released integer.
     public let noise: IntegerNoise
 
     /// Throws unless `rowsPerUnit` is from 1 to 2^31 and noise for that loss exists.
@@ -43,6 +45,7 @@ public struct PrivateVariance: Sendable {
         return (grid, noise)
     }
 
+    /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
 
     /// Count, mean and variance of the values, clipped and rounded; NaN and infinities left out.

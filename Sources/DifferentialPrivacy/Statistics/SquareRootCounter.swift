@@ -20,6 +20,7 @@ public struct SquareRootCounter: Sendable {
     public let steps: Int
     /// The largest change of a step's value by one unit.
     public let sensitivity: Int64
+    /// The noise on each step of R x, in units of 2^-20.
     public let noise: IntegerNoise
     /// R's coefficients, in units of 2^-bits.
     private let right: [Int64]

@@ -16,6 +16,7 @@ public struct TreeCounter: Sendable {
     public let steps: Int
     /// The largest change of a step's value by one unit.
     public let sensitivity: Int64
+    /// The noise on each node.
     public let noise: IntegerNoise
     static let largestStep: Int64 = 1 << 40
 

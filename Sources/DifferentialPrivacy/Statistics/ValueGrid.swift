@@ -4,12 +4,15 @@
 /// sums of integers: their sensitivity is exact, and no order of summation or spacing of floating-point numbers shows.
 /// NaN and the infinities are null: they do not take part.
 public struct ValueGrid: Sendable, Hashable {
+    /// Values below become this.
     public let lower: Double
+    /// Values above become this.
     public let upper: Double
     /// The distance of neighbouring grid points, a power of two.
     public let step: Double
-    /// The bounds, in steps.
+    /// The lower bound, in steps.
     public let lowest: Int64
+    /// The upper bound, in steps.
     public let highest: Int64
 
     static let defaultBits = 24

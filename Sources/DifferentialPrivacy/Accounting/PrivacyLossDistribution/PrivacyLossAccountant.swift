@@ -7,6 +7,7 @@ public struct PrivacyLossAccountant: Accountant {
     /// What was composed so far.
     public private(set) var distribution: PrivacyLossDistribution
 
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public var neighbours: NeighbourRelation { distribution.neighbours }
 
     /// Throws unless the grid's step is from 1e-7 to 1, or nil for one that suits the events.
@@ -14,14 +15,17 @@ public struct PrivacyLossAccountant: Accountant {
         distribution = try PrivacyLossDistribution(gridStep: gridStep, neighbours: neighbours)
     }
 
+    /// Adds the event, `times` times. Throws for parameters out of range and for unsupported events.
     public mutating func compose(_ event: PrivacyEvent, times: Int) throws(MechanismError) {
         distribution = try distribution.composed(with: event, times: times)
     }
 
+    /// Bounds on the least epsilon at that delta. Throws unless delta is from 0 to 1.
     public func epsilon(delta: Double) throws(MechanismError) -> PrivacyBounds {
         try distribution.epsilon(delta: delta)
     }
 
+    /// Bounds on the least delta at that epsilon. Throws unless epsilon is a number that is not negative.
     public func delta(epsilon: Double) throws(MechanismError) -> PrivacyBounds {
         try distribution.delta(epsilon: epsilon)
     }

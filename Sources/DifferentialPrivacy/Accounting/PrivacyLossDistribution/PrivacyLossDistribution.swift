@@ -29,6 +29,7 @@ public struct PrivacyLossDistribution: Sendable {
     /// beside that. May be taken finer, so that atoms of a loss lie on the grid, or coarser, so that the grid fits into
     /// memory.
     public let gridStep: Double?
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public let neighbours: NeighbourRelation
     private(set) var events: [PrivacyEvent: Int] = [:]
 

@@ -15,7 +15,9 @@
 /// What happens with small probability, the deltas of selections and of (epsilon, delta) mechanisms, is added beside the
 /// divergences: outside those events the divergences hold (approximate Rényi differential privacy).
 public struct RenyiAccountant: Accountant {
+    /// The relation that sensitivities and multipliers are about, and the guarantee.
     public let neighbours: NeighbourRelation
+    /// How divergences become an epsilon at a delta.
     public let conversion: RenyiConversion
     /// The orders that are tried; nil for any real number above 1.
     public let orders: [Double]?
@@ -39,6 +41,7 @@ public struct RenyiAccountant: Accountant {
         self.neighbours = neighbours
     }
 
+    /// Adds the event, `times` times. Throws for parameters out of range and for unsupported events.
     public mutating func compose(_ event: PrivacyEvent, times: Int) throws(MechanismError) {
         var next = self
         for leaf in try event.leaves(times: times, neighbours: neighbours) {
@@ -70,6 +73,7 @@ public struct RenyiAccountant: Accountant {
         return sum > 0 ? OutwardRounding.up(sum * (1 + Double(curves.count) * 0x1p-52)) : 0
     }
 
+    /// Bounds on the least epsilon at that delta. Throws unless delta is from 0 to 1.
     public func epsilon(delta asked: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(delta: asked)
         if asked >= 1 || (isEmpty && asked >= delta) { return PrivacyBounds(lower: 0, upper: 0) }
@@ -82,6 +86,7 @@ public struct RenyiAccountant: Accountant {
         return PrivacyBounds(lower: 0, upper: max(0, best.value), order: best.order)
     }
 
+    /// Bounds on the least delta at that epsilon. Throws unless epsilon is a number that is not negative.
     public func delta(epsilon: Double) throws(MechanismError) -> PrivacyBounds {
         try AccountantArgument.check(epsilon: epsilon)
         if isEmpty { return PrivacyBounds(lower: 0, upper: min(1, delta)) }
