@@ -22,6 +22,12 @@ struct HostileNumberTests {
         Self.counts[Int.random(in: 0..<Self.counts.count, using: &generator)]
     }
 
+    /// A curve of 10^9 shuffled reports takes as long as a hundred events: `shuffled` goes through those, each once.
+    private func smallCount(_ generator: inout SeededGenerator) -> Int {
+        let small = Self.counts.filter { $0 <= 1000 }
+        return small[Int.random(in: 0..<small.count, using: &generator)]
+    }
+
     private func event(_ generator: inout SeededGenerator, depth: Int = 0) -> PrivacyEvent {
         let a = number(&generator)
         let b = number(&generator)
@@ -36,7 +42,7 @@ struct HostileNumberTests {
         case 7: return .approximate(epsilon: a, delta: b)
         case 8: return .zeroConcentrated(rho: a)
         case 9: return .treeAggregation(noiseMultiplier: a, steps: count(&generator))
-        case 10: return .shuffled(localEpsilon: a, count: count(&generator))
+        case 10: return .shuffled(localEpsilon: a, count: smallCount(&generator))
         case 11: return .poissonSampled(rate: a, event(&generator, depth: depth + 1))
         case 12:
             return .fixedSizeSampled(
@@ -76,6 +82,31 @@ struct HostileNumberTests {
             }
         }
         #expect(answered > 3000)
+    }
+
+    @Test("Any number of shuffled reports, of any epsilon: refused, or in order and no better where there are more")
+    func shuffled() throws {
+        var answered = 0
+        for localEpsilon in Self.numbers {
+            for count in Self.counts {
+                for conversion in [RenyiConversion.improved, .classic] {
+                    var accountant = try RenyiAccountant(
+                        orders: conversion == .classic ? [1.5, 2, 33] : nil, conversion: conversion,
+                        neighbours: .replaceOne)
+                    let event = PrivacyEvent.shuffled(localEpsilon: localEpsilon, count: count)
+                    guard (try? accountant.compose(event)) != nil else { continue }
+                    let once = (try accountant.epsilon(delta: 1e-9), try accountant.delta(epsilon: 1))
+                    for bounds in [once.0, once.1] {
+                        #expect(bounds.lower >= 0 && bounds.lower <= bounds.upper, "\(event) \(bounds)")
+                    }
+                    #expect(once.1.upper <= 1)
+                    try accountant.compose(.gaussian(noiseMultiplier: 2))
+                    #expect(try accountant.epsilon(delta: 1e-9).upper >= once.0.upper * (1 - 1e-5), "\(event)")
+                    answered += 1
+                }
+            }
+        }
+        #expect(answered > 40)
     }
 
     @Test("Events that nest without end are refused, not followed")
