@@ -32,6 +32,21 @@ struct CounterTests {
         #expect(counter.variance(after: 300) < 1e-4)
     }
 
+    @Test("A step beyond what may be added counts as the bound, on either side")
+    func clamped() throws {
+        var generator = SeededGenerator(seed: 48)
+        let root = try SquareRootCounter(steps: 1, loss: try PrivacyLoss(roundingDownRho: 1e6))
+        for (value, sign) in [(Int64.min, -1.0), (.max, 1)] {
+            var tree = try TreeCounter(steps: 2, loss: NoNoise.losses[0]).begin()
+            let first = try tree.add(value, using: &generator)
+            let second = try tree.add(value, using: &generator)
+            #expect(first == sign * 0x1p40 && abs(second - sign * 0x1p41) < 1)
+            var run = root.begin()
+            let released = try run.add(value, using: &generator)
+            #expect(abs(released - sign * 0x1p26) < 1)
+        }
+    }
+
     @Test("A tree's node is averaged with its children: variances 1, 2/3, 4/7; a level each doubling")
     func treeVariance() throws {
         let tree = try TreeCounter(steps: 8, sensitivity: 3, loss: rho)

@@ -77,7 +77,7 @@ struct ErrorModelTests {
     @Test("The ends of a ratio are where the test is just not rejected, also where the sums share an integer")
     func ratios() {
         let cases: [([Double], [Double])] = [
-            ([1, 0, 0], [0, 1, 0]), ([1, 2, 0], [0, 1, 1]), ([3, -2, 1], [0, -2, 0]),
+            ([1, 0, 0], [0, 1, 0]), ([1, 2, 0], [0, 1, 1]), ([3, -2, 1], [0, -2, 0]), ([1, -2, 0], [0, 1, 1]),
         ]
         for (numerator, denominator) in cases {
             for (a, b) in [(400.0, 900.0), (-5_000, 700), (0, -2_000), (60, 1e6)] {

@@ -136,6 +136,18 @@ struct MatrixMechanismTests {
         #expect(throws: MechanismError.self) { try HeavyHitters(bits: 8, falseAlarms: 0, loss: rho) }
     }
 
+    @Test("An item is kept from the threshold on; a detectable count outlasts each level's noise (a union bound)")
+    func heavyHitterThreshold() throws {
+        var generator = SeededGenerator(seed: 65)
+        let exact = try HeavyHitters(bits: 8, loss: NoNoise.losses[0])
+        #expect(exact.release([3: exact.threshold, 5: exact.threshold - 1], using: &generator).map(\.value) == [3])
+        let hitters = try HeavyHitters(bits: 24, loss: rho)
+        let margin = hitters.detectableCount(confidence: 0.97) - hitters.threshold
+        // Three levels: each falls below -margin with 1 % at most, which a margin less by one exceeds.
+        let outside = (hitters.noise.upperTail(margin + 1), hitters.noise.upperTail(margin))
+        #expect(2 * outside.0 <= 0.01 && 2 * outside.1 > 0.01)
+    }
+
     @Test("An item is in one node of each level: what the event states")
     func heavyHitterSensitivity() throws {
         let hitters = try HeavyHitters(bits: 20, bitsPerLevel: 8, itemsPerUnit: 2, loss: rho)

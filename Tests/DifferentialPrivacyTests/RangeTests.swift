@@ -25,6 +25,14 @@ struct RangeTests {
         }
     }
 
+    @Test("All bins at once are within the simultaneous half-width as often as is said")
+    func simultaneous() throws {
+        let histogram = try PrivateHistogram(bins: 8, loss: try PrivacyLoss(roundingDownRho: 0.01))
+        let half = Int64(histogram.simultaneousHalfWidth(confidence: 0.92))
+        let inside = pow(1 - 2 * histogram.noise.upperTail(half + 1), 8)
+        #expect(inside >= 0.92 && inside < 0.94)
+    }
+
     @Test("Bins hold their lower edge; values beyond the bounds are clipped, NaN and infinities left out")
     func bins() throws {
         let bins = try EqualBins(lower: 0, upper: 1, count: 10)

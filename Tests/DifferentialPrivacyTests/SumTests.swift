@@ -80,6 +80,18 @@ struct SumTests {
         }
     }
 
+    @Test("A sum beyond 64 bits becomes the bound on its own side")
+    func overflow() throws {
+        var generator = SeededGenerator(seed: 3)
+        let noise = try IntegerNoise(
+            l1Sensitivity: 1 << 30, l2SensitivitySquared: 1 << 60, loss: try PrivacyLoss(roundingDownRho: 0.5))
+        let sums = (0..<100).map { _ in
+            (noise.add(to: .max, using: &generator), noise.add(to: .min, using: &generator))
+        }
+        #expect(sums.allSatisfy { $0.0 > .max - 1 << 40 && $0.1 < .min + 1 << 40 })
+        #expect(sums.contains { $0.0 == .max } && sums.contains { $0.1 == .min })
+    }
+
     @Test("Sums do not depend on the order of summation, and do not overflow")
     func orderAndOverflow() throws {
         let grid = try ValueGrid(lower: -0x1p62, upper: 0x1p62, step: 0x1p40)
