@@ -101,7 +101,7 @@ struct NoisyMarginals: Sendable {
 
     /// Each column's counts add up to the number of rows, with noise in each cell: their mean, weighted by the inverse
     /// of the number of cells. At least 1, and at most what integers hold with ease.
-    private static func total(_ singles: [[Int64]]) -> Double {
+    static func total(_ singles: [[Int64]]) -> Double {
         var (sum, weights) = (0.0, 0.0)
         for counts in singles {
             let weight = 1 / Double(max(counts.count, 1))

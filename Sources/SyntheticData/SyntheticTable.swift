@@ -41,7 +41,7 @@ public struct SyntheticTable: Sendable {
     }
 
     /// The number that was asked for, or the noisy one: never the table's own.
-    private static func rowCount(_ data: SyntheticData, _ measured: NoisyMarginals) -> Int {
+    static func rowCount(_ data: SyntheticData, _ measured: NoisyMarginals) -> Int {
         let wanted = data.options.rows ?? Int(min(measured.total, Double(SyntheticData.Limits.rows)))
         return max(1, min(wanted, SyntheticData.Limits.values / max(data.schema.columns.count, 1)))
     }

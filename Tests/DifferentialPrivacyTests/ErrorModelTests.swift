@@ -58,6 +58,13 @@ struct ErrorModelTests {
         #expect(gaussian.halfWidth(LinearForm(constant: 3)) == 0)
     }
 
+    @Test("Noise that is mostly zero still has its parameter beside others")
+    func smallNoise() throws {
+        let small = IntegerError(try DiscreteGaussian(sigma: 0.3))
+        #expect(small.halfWidth == 0 && small.full.parameter == 0.3 && small.half.parameter >= 0.3)
+        #expect(ErrorModel([small, small]).halfWidth(form([1, 1])) > 0.8)
+    }
+
     @Test("Exact integers widen nothing, and mixed laws have no bounded interval")
     func exactAndMixed() throws {
         let normal = IntegerError(try DiscreteGaussian(sigma: 30))

@@ -106,6 +106,40 @@ struct MeanTests {
         }
     }
 
+    @Test("A clearly negative count says nothing of the variance: the interval is all that a variance can be")
+    func negativeCount() throws {
+        let noise = try IntegerNoise(l1Sensitivity: 1, l2SensitivitySquared: 1, loss: losses[0])
+        let released = NoisyVariance(
+            bernstein: [-500, -300, -200], deviation: 1, lower: 0, halfWidth: 2, noise: noise)
+        #expect(released.interval(confidence: 0.9) == ConfidenceInterval(lower: 0, upper: 4))
+    }
+
+    @Test("A variance's interval, from its definition: where each moment's test is just not rejected, found by halving")
+    func varianceByDefinition() throws {
+        let noise = try IntegerNoise(l1Sensitivity: 1, l2SensitivitySquared: 1, loss: losses[0])
+        let (sums, deviation) = ([3_000.0, 1_500, 5_500], 40.0)
+        let count = sums.reduce(0, +)
+        let z = noise.criticalValue(confidence: 0.95) * deviation
+        func end(_ signs: [Double], _ direction: Double) -> Double {
+            let total = zip(signs, sums).reduce(0) { $0 + $1.0 * $1.1 }
+            var (inside, outside) = (total / count, direction)
+            for _ in 0..<60 {
+                let r = (inside + outside) / 2
+                // The three sums have independent noise, each with the weight (sign - r).
+                let spread = signs.reduce(0) { $0 + ($1 - r) * ($1 - r) }
+                if abs(total - r * count) <= z * spread.squareRoot() { inside = r } else { outside = r }
+            }
+            return inside
+        }
+        let mean = (end([-1, 0, 1], -1), end([-1, 0, 1], 1))
+        let square = (end([1, -1, 1], -1), end([1, -1, 1], 1))
+        #expect(mean.0 > 0.2 && mean.1 < 0.3)
+        let interval = NoisyVariance(bernstein: sums, deviation: deviation, lower: 0, halfWidth: 1, noise: noise)
+            .interval(confidence: 0.9)
+        #expect(abs(interval.lower - (square.0 - mean.1 * mean.1)) < 1e-9)
+        #expect(abs(interval.upper - (square.1 - mean.0 * mean.0)) < 1e-9)
+    }
+
     @Test("A count that was released before serves several means")
     func sharedCount() throws {
         var generator = SeededGenerator(seed: 14)

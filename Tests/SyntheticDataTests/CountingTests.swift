@@ -72,7 +72,8 @@ struct CountingTests {
         for (lower, upper, step, type) in [
             (0.0, 50.0, nil, ValueType.integer), (0, 1e6, nil, .integer), (-3, 4, nil, .real), (0, 1e-9, nil, .real),
             (0, 5_000, 0.01, .real), (1e9, 1.1e9, nil, .timestamp), (0, 1, 5, .real), (-0x1p53, 0x1p53, nil, .integer),
-            (0, 0x1p53, nil, .integer), (0, 1e300, nil, .real), (14_000, 14_001, nil, .date),
+            (0, 0x1p53, nil, .integer), (0, 1e300, nil, .real), (0.123456789_49, 1.5, 0.1, .real),
+            (14_000, 14_001, nil, .date),
         ] as [(Double, Double, Double?, ValueType)] {
             let schema = ColumnSchema(
                 name: "x", type: type, isNullable: false, lowerBound: lower, upperBound: upper, resolution: step)
@@ -100,5 +101,25 @@ struct CountingTests {
         #expect(numbers.groups[0] == numbers.groups[1] && numbers.groups[4] == numbers.groups.max())
         let nothing = CellMerging(columns[1], counts: [0, 0, 0, 0, 0], noise: 2, wanted: 6)
         #expect(nothing.groupCount == 2)
+    }
+
+    @Test("A group is full where it and what is left hold their share, and stand out from the noise three times over")
+    func fullGroups() throws {
+        let columns = try columns()
+        func groups(_ counts: [Double], _ noise: Double, wanted: Int = 6, column: Int = 1) -> [Int32] {
+            CellMerging(columns[column], counts: counts, noise: noise, wanted: wanted).groups
+        }
+        // A sixth is 21: what is left of the last cell would not do for a group of its own.
+        #expect(groups([10, 10, 100, 5, 3], 2) == [0, 0, 0, 0, 1])
+        #expect(groups([30, 40, 50, 30, 3], 2) == [0, 1, 2, 3, 4])
+        #expect(groups([30, 40, 50, 30, 3], 20) == [0, 0, 1, 1, 2])
+        // Words below three times the noise share a group.
+        #expect(groups([2, 1, 50], 1, column: 0) == [0, 0, 1])
+        #expect(groups([3, 1, 50], 1, column: 0) == [0, 1, 2])
+        let wide = try SyntheticColumn.make(
+            ColumnSchema(name: "wide", type: .integer, lowerBound: 0, upperBound: 63), at: 0
+        ).get()
+        let even = [Double](repeating: 100, count: 65)
+        #expect(CellMerging(wide, counts: even, noise: 0.1, wanted: 100).groupCount == CellMerging.mostGroups)
     }
 }
