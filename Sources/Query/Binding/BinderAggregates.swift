@@ -10,7 +10,7 @@ extension Binder {
             throw QueryError(
                 "HISTOGRAM stands alone in the SELECT list: it gives a column for each bin", at: syntax.position)
         }
-        let index = add(aggregate, syntax.position)
+        let index = try add(aggregate, syntax.position)
         return .column((output?.keys.count ?? 0) + index, aggregate.type)
     }
 
@@ -19,11 +19,14 @@ extension Binder {
         guard case .call(let call) = syntax.kind, AggregateName(call.name) == .histogram else { return nil }
         let aggregate = try resolve(.histogram, call, syntax)
         guard case .histogram(let edges) = aggregate.function else { return nil }
-        return (add(aggregate, syntax.position), edges)
+        return (try add(aggregate, syntax.position), edges)
     }
 
-    private mutating func add(_ aggregate: Aggregate, _ position: Int) -> Int {
+    private mutating func add(_ aggregate: Aggregate, _ position: Int) throws(QueryError) -> Int {
         if let known = output?.aggregates.firstIndex(of: aggregate) { return known }
+        guard (output?.aggregates.count ?? 0) < QuestionLimits.aggregates else {
+            throw QueryError("more than \(QuestionLimits.aggregates) different aggregates", at: position)
+        }
         output?.aggregates.append(aggregate)
         output?.positions.append(position)
         return (output?.aggregates.count ?? 1) - 1
@@ -36,9 +39,6 @@ extension Binder {
             throw QueryError(
                 "\(call.name) is an aggregate: it cannot stand in WHERE, GROUP BY, a join or another aggregate",
                 at: syntax.position, hint: "Conditions on aggregates go into HAVING.")
-        }
-        guard output.aggregates.count < QuestionLimits.aggregates else {
-            throw QueryError("more than \(QuestionLimits.aggregates) different aggregates", at: syntax.position)
         }
         let function = Self.policyName(name, call)
         guard output.allowed.contains(function) else {
