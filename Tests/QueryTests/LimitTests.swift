@@ -107,6 +107,71 @@ struct LimitTests {
         #expect(listed >= 100_000 / half + 100_000 * chance && listed < 100_000)
     }
 
+    @Test("Expressions nest 100 deep, names have 512 characters, ranks of quantiles nine decimals")
+    func texts() {
+        func nested(_ depth: Int) -> String {
+            "SELECT SUM(" + String(repeating: "(", count: depth) + "visits" + String(repeating: ")", count: depth)
+                + ") FROM visits"
+        }
+        // Two levels are the sum's own.
+        #expect(Fixtures.error(nested(98)) == nil)
+        #expect(Fixtures.error(nested(99))?.message.contains("more than 100 levels") == true)
+        for character in ["a", "1"] {
+            #expect((try? Lexer.tokens(of: String(repeating: character, count: 512))) != nil)
+            #expect((try? Lexer.tokens(of: String(repeating: character, count: 513))) == nil)
+        }
+        #expect(
+            QuantileRank(decimal: "0.123456789") == QuantileRank(numerator: 123_456_789, denominator: 1_000_000_000))
+        for text in ["0.1234567890", "0.0", "1.0", "0", "1", "0.5.5", "0.-5"] {
+            #expect(QuantileRank(decimal: text) == nil, "\(text)")
+        }
+    }
+
+    @Test("A name is suggested where at most a third of its letters differ, and never all of them")
+    func suggestions() {
+        #expect(NameSuggestion.nearest(to: "abcdef", among: ["uvwxyz", "abcdxy"]) == "abcdxy")
+        #expect(NameSuggestion.nearest(to: "abcdef", among: ["abcxyz"]) == nil)
+        #expect(NameSuggestion.nearest(to: "ac", among: ["ab"]) == "ab")
+        #expect(NameSuggestion.nearest(to: "a", among: ["b"]) == nil)
+    }
+
+    @Test("A result that falls with the noise has no interval; one that rises has one around it")
+    func monotone() throws {
+        for (text, isBounded) in [
+            ("SQRT(COUNT(*))", true), ("3 * SQRT(COUNT(*))", true), ("SQRT(COUNT(*)) * -3", false),
+            ("SQRT(COUNT(*)) / -3", false), ("-3 * COUNT(*)", true),
+        ] {
+            let cell = try MeasurementTests.ask("SELECT \(text) FROM visits", MeasurementTests.people, .rho(1)).rows[0][
+                0]
+            let value = try #require(cell.value.number)
+            #expect((cell.lower != nil) == isBounded && (cell.upper != nil) == isBounded, "\(text)")
+            #expect((cell.lower ?? value) <= value && value <= (cell.upper ?? value))
+        }
+    }
+
+    @Test("Where a unit has one row in a group, rows and units are one number; where it has two, they are not")
+    func rowsAndUnits() throws {
+        let sql = "SELECT COUNT(*), COUNT(DISTINCT person) FROM t"
+        for (rowsPerUnit, events) in [(1, 1), (2, 2)] {
+            #expect(try plan(sql, context(largest: 1, rowsPerUnit: rowsPerUnit)).events.count == events)
+        }
+    }
+
+    @Test("A question has at most 256 different aggregates; the same one again is none")
+    func aggregates() throws {
+        func sums(_ count: Int) -> String {
+            "SELECT " + (1...count).map { "SUM(n * \($0))" }.joined(separator: " + ") + " FROM t"
+        }
+        #expect(try plan(sums(64), context(largest: 1)).events.count == 64)
+        let many = (0..<4).map { part in
+            (1...64).map { "SUM(n * \(64 * part + $0))" }.joined(separator: " + ")
+        }
+        let most = "SELECT " + many.joined(separator: ", ")
+        #expect(try plan(most + ", SUM(n * 7) FROM t", context(largest: 1)).events.count == 256)
+        let error = #expect(throws: QueryError.self) { try plan(most + ", SUM(n * 257) FROM t", context(largest: 1)) }
+        #expect(error?.message.contains("256 different aggregates") == true)
+    }
+
     @Test("A join has at most as many rows as the one table's, each with every row that its unit has in the other")
     func joinCapacity() {
         #expect(Planner.capacity([Fixtures.visits]) == 100_000)
