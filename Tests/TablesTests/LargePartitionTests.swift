@@ -3,7 +3,8 @@ import Testing
 @testable import Tables
 
 @Suite(
-    "A partition that is too large for memory is sorted piece by piece, and gives the same table (docs/privacy.md, rule 11)")
+    "A partition that is too large for memory is sorted piece by piece, and gives the same table (docs/privacy.md, rule 11)"
+)
 struct LargePartitionTests {
     let schema = Schema(columns: [
         column("person", .integer), column("plan", .text), column("cost", .real), column("day", .date),
