@@ -128,6 +128,17 @@ struct BoundTests {
         #expect(Self.loss(4, delta: 7).minimum(Self.loss(10, delta: 5)) == Self.loss(4, delta: 5))
     }
 
+    @Test("A share of a loss is rounded up as soon as anything is left over, and of nothing is nothing")
+    func leastShare() {
+        #expect(Policy.leastCharge(Self.loss(1), share: 1).amount == 1)
+        #expect(Policy.leastCharge(Self.loss(1_000_000_000_000), share: 1).amount == 1)
+        #expect(Policy.leastCharge(Self.loss(1_000_000_000_001), share: 1).amount == 2)
+        #expect(Policy.leastCharge(Self.loss(0), share: Policy.wholeShare).amount == 0)
+        #expect(Policy.leastCharge(Self.loss(-1), share: 1).amount == 0)
+        #expect(Policy.leastCharge(Self.loss(7), share: Policy.wholeShare + 1).amount == 7)
+        #expect(Policy.leastCharge(Self.loss(7), share: -1).amount == 0)
+    }
+
     @Test(
         "A window is named in the largest unit that divides it",
         arguments: [
