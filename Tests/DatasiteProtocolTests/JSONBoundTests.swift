@@ -114,6 +114,7 @@ struct JSONBoundTests {
             var other = receipt
             other.body.version = version
             #expect(throws: ReceiptError.unsupportedVersion(version)) { try verifier.verify(other) }
+            #expect("\(ReceiptError.unsupportedVersion(version))".hasSuffix("reads versions 1 to \(Receipt.version)"))
         }
     }
 }

@@ -20,7 +20,7 @@ extension ReceiptError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .unsupportedVersion(let version):
-            "the receipt has version \(version); this program reads version 1"
+            "the receipt has version \(version); this program reads versions 1 to \(Receipt.version)"
         case .otherKey(let expected, let found):
             "the receipt is signed with the key \(found), but the site's key was pinned as \(expected)"
         case .malformedKey: "the key is not an Ed25519 public key (32 bytes in base64)"
