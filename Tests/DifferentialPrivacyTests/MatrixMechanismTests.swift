@@ -141,7 +141,7 @@ struct MatrixMechanismTests {
         var generator = SeededGenerator(seed: 65)
         let exact = try HeavyHitters(bits: 8, loss: NoNoise.losses[0])
         #expect(exact.release([3: exact.threshold, 5: exact.threshold - 1], using: &generator).map(\.value) == [3])
-        let hitters = try HeavyHitters(bits: 24, loss: rho)
+        let hitters = try HeavyHitters(bits: 24, loss: try PrivacyLoss(roundingDownRho: 0.005))
         let margin = hitters.detectableCount(confidence: 0.97) - hitters.threshold
         // Three levels: each falls below -margin with 1 % at most, which a margin less by one exceeds.
         let outside = (hitters.noise.upperTail(margin + 1), hitters.noise.upperTail(margin))
