@@ -7,6 +7,7 @@ import Synchronization
 ///
 /// ```swift
 /// import DatasiteClient
+/// import DatasiteProtocol
 ///
 /// func count(token: String) async throws -> AskOutcome {
 ///     let site = try DatasiteClient(url: "https://data.example.org", token: token)

@@ -131,7 +131,7 @@ struct ArchitectureTests {
         let engines = sources.filter { $0.path.hasPrefix("Sources/Datasite/Engines/") }
         var names: Set<String> = []
         for source in engines {
-            let text = source.code.joined(separator: "\n")
+            let text = source.lines.joined(separator: "\n")
             for match in text.matches(of: /struct (\w+): EngineWork\b/) { names.insert(String(match.1)) }
             for match in text.matches(of: /static let engine: EngineName = "([a-z-]+)"/) {
                 names.insert("\"\(match.1)\"")
@@ -146,7 +146,7 @@ struct ArchitectureTests {
         #expect(shared.count > 20)
         for source in shared {
             for name in names.sorted() {
-                #expect(!source.code.contains { $0.contains(name) }, "\(source.path) names the engine \(name)")
+                #expect(!source.lines.contains { $0.contains(name) }, "\(source.path) names the engine \(name)")
             }
         }
         let table = try #require(engines.first { $0.path.hasSuffix("/EngineTable.swift") }).code

@@ -172,9 +172,9 @@ struct PostProcessingTests {
 
     @Test("A ratio has no bounds where its denominator may be zero, under either noise")
     func unboundedRatios() throws {
-        for (budget, regime) in [(QuestionBudget.rho(0.1), Fixtures.zCDP), (.epsilon(1), Fixtures.pure)] {
+        for (budget, regime) in [(Budget.rho(0.1), Fixtures.zCDP), (.epsilon(1), Fixtures.pure)] {
             let plan = try Fixtures.plan("SELECT AVG(visits) FROM visits", budget, regime: regime)
-            let model = ErrorModel(channels: plan.output.channels)
+            let model = ErrorModel(plan.output.channels.map(\.error))
             guard case .mean(let sum, let count, _, _) = plan.output.forms[0] else {
                 Issue.record("no mean")
                 return
@@ -182,11 +182,13 @@ struct PostProcessingTests {
             let half = model.halfWidth(count)
             #expect(half > 1)
             for factor in [1, 0.99, 0.5, -0.5, -1] {
-                let interval = model.ratio(sum, value: 3, over: count, value: half * factor)
+                let interval = model.ratio(
+                    LinearEstimate(form: sum, value: 3), to: LinearEstimate(form: count, value: half * factor))
                 #expect(interval == .unbounded, "\(factor)")
             }
             for factor in [1.5, 10, -1.5] {
-                let interval = model.ratio(sum, value: 3, over: count, value: half * factor)
+                let interval = model.ratio(
+                    LinearEstimate(form: sum, value: 3), to: LinearEstimate(form: count, value: half * factor))
                 #expect(interval.lower.isFinite && interval.upper.isFinite, "\(factor)")
             }
         }

@@ -1,3 +1,5 @@
+import DatasiteProtocol
+import DifferentialPrivacy
 import Foundation
 import Tables
 import Testing

@@ -29,7 +29,11 @@ enum UseLedger {
     static func giveBack(
         _ uses: Int64, of dataset: String, engine: EngineName, by asker: String, in db: Database
     ) throws {
-        try add(-uses, of: dataset, engine: engine, by: asker, in: db)
+        try db.cachedStatement(
+            sql: """
+                UPDATE uses SET uses = uses - :uses WHERE dataset = :dataset AND engine = :engine AND asker = :asker
+                """
+        ).execute(arguments: ["dataset": dataset, "engine": engine.rawValue, "asker": asker, "uses": uses])
     }
 
     /// By all, and by one.

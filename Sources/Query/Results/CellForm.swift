@@ -26,7 +26,8 @@ indirect enum CellForm: Sendable, Hashable {
             return .linear(LinearForm(constant: number))
         case .arithmetic(let operation, let left, let right, _):
             return combine(
-                operation, derive(left, keys, aggregates), derive(right, keys, aggregates), left, right)
+                operation, derive(left, keys, aggregates), derive(right, keys, aggregates), leftExpression: left,
+                rightExpression: right)
         case .function(.negate, let operand, _): return scaled(derive(operand, keys, aggregates), -1)
         case .cast(let operand, .real) where operand.type == .integer: return derive(operand, keys, aggregates)
         case .cast(let operand, .integer) where operand.type == .real:
@@ -76,8 +77,8 @@ indirect enum CellForm: Sendable, Hashable {
     }
 
     private static func combine(
-        _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, _ leftExpression: Expression,
-        _ rightExpression: Expression
+        _ operation: ArithmeticOperator, _ left: CellForm, _ right: CellForm, leftExpression: Expression,
+        rightExpression: Expression
     ) -> CellForm {
         let leftConstant = leftExpression.constant?.number
         let rightConstant = rightExpression.constant?.number
