@@ -121,7 +121,8 @@ let package = Package(
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("PrivacyAudits", ["DatasiteProtocol", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests(
+            "PrivacyAudits", ["DatasiteProtocol", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("DatasiteProtocolTests", ["DatasiteProtocol", crypto], exclude: ["Fixtures"]),
         tests("GovernanceTests", ["Governance", "Tables", "DifferentialPrivacy"]),
         tests(

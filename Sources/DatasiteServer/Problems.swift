@@ -12,7 +12,8 @@ extension Problem {
         .tooLarge, "the body is larger than this server reads",
         hint: "a question is at most 64 KiB of JSON unless the owner set another limit")
     static let framingTooLarge = Problem(
-        .tooLarge, "what comes beside the head and body of the request (chunk sizes and extensions) is larger than this "
+        .tooLarge,
+        "what comes beside the head and body of the request (chunk sizes and extensions) is larger than this "
             + "server reads")
     static let cutOff = Problem(
         .invalidRequest, "the body ended before its declared length")

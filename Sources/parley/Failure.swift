@@ -27,7 +27,8 @@ extension Problem {
         var lines = PrintableText.escapeLines(detail.isEmpty ? title : detail)
         if let position, let sql { lines += SourceMark(sql, offset: position).lines }
         // The site speaks of HTTP here, which is not what she did.
-        let hint = kind == .unauthenticated ? "Log in again with the token that the owner gave you: parley login URL" : hint
+        let hint =
+            kind == .unauthenticated ? "Log in again with the token that the owner gave you: parley login URL" : hint
         if let hint { lines += PrintableText.escapeLines(hint).map { "  " + $0 } }
         return lines
     }

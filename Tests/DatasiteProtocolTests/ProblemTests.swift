@@ -48,9 +48,11 @@ struct ProblemTests {
         #expect(problem.status == 414 && problem.kind == .tooLarge && problem.title == "Too large")
     }
 
-    @Test("A type of a later version, or of another system, is of no kind", arguments: [
-        "urn:parley:problem:later", "urn:other:problem:busy", "busy", "about:blank", "",
-    ])
+    @Test(
+        "A type of a later version, or of another system, is of no kind",
+        arguments: [
+            "urn:parley:problem:later", "urn:other:problem:busy", "busy", "about:blank", "",
+        ])
     func unknown(_ type: String) throws {
         let text = #"{"type":"\#(type)","title":"T","status":418,"detail":"d"}"#
         let problem = try JSONDecoder().decode(Problem.self, from: Data(text.utf8))

@@ -66,7 +66,8 @@ private struct EchoWork: EngineWork {
 /// Nothing of the datasite was changed for this engine: it is a type, and a line in a table.
 @Suite("A new engine takes the same way as the others", .serialized)
 struct EngineTests {
-    private static let allowed = "{loss: pure, total: {epsilon: 10}, engines: {echo: {uses: 3, uses-per-researcher: 2}}}"
+    private static let allowed =
+        "{loss: pure, total: {epsilon: 10}, engines: {echo: {uses: 3, uses-per-researcher: 2}}}"
     private static let bea = Identity(name: "bea", role: .researcher)
 
     private func site(_ policy: String) throws -> (test: TestSite, site: Datasite) {
@@ -119,7 +120,8 @@ struct EngineTests {
         #expect(try test.integer("SELECT sum(uses) FROM uses") == 3)
         #expect(try test.spent() == 0)
         let listed = try site.requests(as: .ada)
-        #expect(listed.count == 2 && listed.allSatisfy { $0.engine == "echo" && $0.charge.uses == 1 && $0.sql == "ECHO" })
+        #expect(
+            listed.count == 2 && listed.allSatisfy { $0.engine == "echo" && $0.charge.uses == 1 && $0.sql == "ECHO" })
         #expect(try site.verify().problems == [])
     }
 

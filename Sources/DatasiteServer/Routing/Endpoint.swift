@@ -2,7 +2,8 @@ import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
-    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getReview, getAnswer,
+    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getReview,
+        getAnswer,
         getReceipt, approve, deny, budget, audit
 
     var method: String {

@@ -43,7 +43,9 @@ struct AskCommand: AsyncParsableCommand {
         if mock, output.receipt != nil {
             throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
         }
-        if wait, dryRun || mock { throw ValidationError("--wait waits for an owner; with --dry-run or --mock none decides.") }
+        if wait, dryRun || mock {
+            throw ValidationError("--wait waits for an owner; with --dry-run or --mock none decides.")
+        }
         if spending.budget == nil, !mock {
             throw ValidationError(
                 "Say what the question may cost: --epsilon 0.5, --rho 0.01, or --error 2% --group-size N.")
@@ -137,7 +139,8 @@ struct Asking {
             pause = min(pause * 1.25, 30)
             let request: RequestSummary
             do { request = try await connection.client.request(id) } catch let error as TransportError
-            where [.timedOut, .interrupted, .unreachable].contains(error.kind) {
+                where [.timedOut, .interrupted, .unreachable].contains(error.kind)
+            {
                 // The datasite may be starting again: what waits there still waits.
                 continue
             }

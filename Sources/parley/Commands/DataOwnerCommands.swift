@@ -111,8 +111,8 @@ struct DataAppend: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.") var dataset: String
-    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet, as its manifest declares it.", completion: .file()) var file:
-        String
+    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet, as its manifest declares it.", completion: .file())
+    var file: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
     var onError: OnError = .refuse
 
