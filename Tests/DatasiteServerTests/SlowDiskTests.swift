@@ -33,7 +33,7 @@ struct SlowDiskTests {
 
     @Test("While every read and every commit waits, the catalogue answers; then all that waited is done")
     func catalogueAnswers() async throws {
-        let served = try ServedSite(policy: "{loss: pure, total: {epsilon: 10}, approval: owner}")
+        let served = try ServedSite(policy: "{loss: pure, total: {epsilon: 1000}, approval: owner}")
         let disk = Disk()
         var configuration = Datasite.Configuration()
         configuration.beforeDisk = { disk.pass() }
@@ -55,6 +55,8 @@ struct SlowDiskTests {
         let url = "http://127.0.0.1:\(try #require(await ports.first { _ in true }))"
         let ada = try DatasiteClient(url: url, token: served.token("ada"))
         let olga = try DatasiteClient(url: url, token: served.token("olga"))
+        // The same researcher, whose questions wait on connections of their own.
+        let asker = try DatasiteClient(url: url, token: served.token("ada"))
         // Connections of its own: those of one client are few, and those that wait stay taken.
         let onlooker = try DatasiteClient(url: url, token: served.token("aud"))
         var pending: [String] = []
@@ -73,6 +75,7 @@ struct SlowDiskTests {
             [
                 Task { _ = try await olga.budget() }, Task { _ = try await olga.audit() },
                 Task { _ = try await ada.requests() },
+                Task { _ = try await asker.ask(ServedSite.question, idempotencyKey: UUID().uuidString) },
             ]
         }
         while disk.count < 2 { try await Task.sleep(for: .milliseconds(5)) }

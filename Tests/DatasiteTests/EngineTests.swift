@@ -183,6 +183,7 @@ struct EngineTests {
     func purpose() async throws {
         let (test, site) = try site("{loss: pure, total: {epsilon: 10}, purpose: required}")
         defer { withExtendedLifetime(test) {} }
+        #expect(try site.dataset("visits").approval == "automatic within budget; each request says what it is for")
         var request = TestSite.count(1)
         let refused = await problem { _ = try await site.ask(request, as: .ada) }
         #expect(refused?.kind == .notAllowed && refused?.detail.contains("what the answer is for") == true)

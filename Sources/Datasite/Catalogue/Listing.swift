@@ -64,6 +64,10 @@ extension Catalogue.Entry {
     }
 
     private var approvalWords: String {
+        approvers + (policy?.requiresPurpose == true ? "; each request says what it is for" : "")
+    }
+
+    private var approvers: String {
         switch policy?.approval {
         case nil: "none: the table is public"
         case .automatic: "automatic within budget"

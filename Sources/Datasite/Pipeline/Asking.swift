@@ -93,20 +93,23 @@ extension Datasite {
         // Each turn sees a newer catalogue, or the request that another process stored under the key.
         for _ in 0..<8 {
             if let key = submission.key,
-                let row = try read({ try RequestRow.find(researcher: identity.name, key: key, $0) })
+                let row = try await planners.run({
+                    try self.read { try RequestRow.find(researcher: identity.name, key: key, $0) }
+                })
             {
                 return try await resume(row, submission)
             }
             let catalogue = try catalogue()
             let result = try await engines.admitting(identity.name) { () -> AskResult? in
-                let planned = try await planners.run {
-                    try self.planned(submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
+                let (planned, waits) = try await planners.run {
+                    let planned = try self.planned(
+                        submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
+                    return (planned, try self.mustWait(planned, identity))
                 }
                 if isResearcher {
                     try storage.take(submission.body.count, researcher: identity.name, now: clock.now())
                 }
-                let attempt = ReserveAttempt(
-                    planned, submission, asker: identity, waits: try mustWait(planned, identity))
+                let attempt = ReserveAttempt(planned, submission, asker: identity, waits: waits)
                 switch try await commit.perform({ try attempt.run(in: &$0) }) {
                 case .reserved(let id, let isResumed):
                     submission.onCharge(planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
@@ -135,7 +138,7 @@ extension Datasite {
                 "this idempotency key belongs to another request", hint: "use a new key for a new request")
         }
         switch row.state {
-        case .released: return try storedAnswer(row.id).result
+        case .released: return try await reading { try $0.storedAnswer(row.id).result }
         case .pending: return .pending(try summary(row, try catalogue()))
         case .denied, .lapsed: throw row.notDecided(hint: "nothing was charged; ask again with a new key")
         case .reserved: return try await complete(row).result

@@ -28,7 +28,7 @@ extension Datasite {
         let slot = slot(limits, work.bound)
         let start = scans.begin(at: clock.instant(), slot)
         let (computed, end) = try await engines.run { (try self.compute(id, work), self.clock.instant()) }
-        if case .answered = computed { return try storedAnswer(id) }
+        if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }
         let slots = slot.count(end - start)
         if slots > 1 { try await countMissedSlot(planned, id, slots: slots) }
         let waiting = clock.instant()
@@ -37,7 +37,7 @@ extension Datasite {
         switch computed {
         case .released(let release): return try await store(release, planned, work)
         case .failed(let problem): throw problem
-        case .answered: return try storedAnswer(id)
+        case .answered: return try await reading { try $0.storedAnswer(id) }
         }
     }
 
@@ -78,23 +78,26 @@ extension Datasite {
     private func store<Kind: EngineWork>(
         _ release: Release<Kind.Product>, _ planned: PlannedWork, _ work: Kind
     ) async throws -> StoredAnswer {
-        let row = try read { try RequestRow.find(release.request, $0) }
-        guard let row else { throw Problem.absent("the request is not there any more") }
-        // Whoever asked as an owner decided by it.
-        let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
-        let terms = ReleaseTerms(
-            charge: release.charge.wire(conversionDelta: planned.conversionDelta),
-            guarantees: .of(planned, approvals: approvals))
-        let bytes = try await planners.run { try work.document(release, terms) }
-        let entry = ReleaseEntry(
-            row: row, charge: release.charge, guarantees: terms.guarantees, answer: bytes, key: signingKey, site: name)
+        let entry = try await reading { site in
+            guard let row = try site.read({ try RequestRow.find(release.request, $0) }) else {
+                throw Problem.absent("the request is not there any more")
+            }
+            // Whoever asked as an owner decided by it.
+            let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
+            let terms = ReleaseTerms(
+                charge: release.charge.wire(conversionDelta: planned.conversionDelta),
+                guarantees: .of(planned, approvals: approvals))
+            return ReleaseEntry(
+                row: row, charge: release.charge, guarantees: terms.guarantees,
+                answer: try work.document(release, terms), key: site.signingKey, site: site.name)
+        }
         let stored = try await commit.perform { context -> StoredAnswer? in
             guard let stored = try entry.store(in: &context) else { return nil }
             try work.record(release, in: &context)
             return stored
         }
         // Another process was faster: what it stored is the one answer.
-        guard let stored else { return try storedAnswer(release.request) }
+        guard let stored else { return try await reading { try $0.storedAnswer(release.request) } }
         releases.add(1, ordering: .relaxed)
         return stored
     }
