@@ -125,6 +125,18 @@ struct EngineTests {
         #expect(try site.verify().problems == [])
     }
 
+    @Test("Uses that were changed without the journal are found", arguments: ["uses = uses - 1", "asker = 'bea'"])
+    func tampering(_ change: String) async throws {
+        let (test, site) = try site(Self.allowed)
+        _ = try await site.submit(try echo(1), as: .ada)
+        #expect(try site.verify().problems == [])
+        try test.execute("UPDATE uses SET \(change)")
+        let problems = try site.verify().problems
+        #expect(problems.contains { $0.contains("the uses of visits by") }, "\(problems)")
+        try test.execute("DELETE FROM uses")
+        #expect(try site.verify().problems == ["ledger: the uses of visits by ada are missing"])
+    }
+
     @Test("Loss and uses are one charge: where one does not fit, neither is charged")
     func both() async throws {
         let (test, site) = try site("{loss: pure, total: {epsilon: 2}, engines: {echo: {uses: 2}}}")
@@ -223,6 +235,7 @@ struct EngineTests {
         let restored = try Datasite(path: copy, configuration: configuration)
         let remarks = try restored.acceptRestore()
         #expect(remarks.contains { $0.contains("all uses") })
+        #expect(try restored.verify().problems == [])
         #expect(await problem { _ = try await restored.submit(try echo(2), as: Self.bea) }?.kind == .overBudget)
     }
 }

@@ -40,6 +40,7 @@ extension Datasite {
             try Self.checkDatabase(db, &report)
             let replay = try Self.checkJournal(db, until: remembered?.head, &report)
             try Self.checkLedger(db, replay, &report)
+            try Self.checkUses(db, replay, &report)
             try Self.checkState(db, replay, &report)
             try Self.checkRequests(db, replay, &report)
             try checkReceipts(db, replay, &report)
@@ -78,6 +79,8 @@ extension Datasite {
 
         var populations: [Int64: Spent] = [:]
         var researchers: [Int64: [String: Spent]] = [:]
+        /// By dataset, engine and asker.
+        var uses: [[String]: Int64] = [:]
         /// Populations with an accepted restore: there, researchers were charged what they may not have spent.
         var restored: Set<Int64> = []
         var states: [String: RequestState] = [:]
@@ -103,13 +106,20 @@ extension Datasite {
                 default: break
                 }
             }
-            guard let loss = entry.loss else { return }
             let sign: Int64 =
                 switch entry.action {
                 case .pending, .reserved, .restoreAccepted: 1
                 case .denied, .lapsed: -1
                 default: 0
                 }
+            let request = entry.request ?? ""
+            if let owner = owners[request] ?? (sign > 0 ? entry.actor : nil) {
+                if sign > 0, entry.request != nil { owners[request] = owner }
+                for dataset in entry.assets where entry.uses != 0 {
+                    uses[[dataset, entry.engine ?? "", owner], default: 0] &+= sign * entry.uses
+                }
+            }
+            guard let loss = entry.loss else { return }
             for population in entry.populations {
                 populations[population, default: Spent()].add(loss, times: sign)
                 if entry.action == .restoreAccepted { restored.insert(population) }
@@ -174,6 +184,19 @@ extension Datasite {
                         "ledger: \(row[0] as String) in the population \(population.name) differs from the journal")
                 }
             }
+        }
+    }
+
+    private static func checkUses(_ db: Database, _ replay: Replay, _ report: inout VerifyReport) throws {
+        var journaled = replay.uses.filter { $0.value != 0 }
+        for row in try Row.fetchAll(db, sql: "SELECT dataset, engine, asker, uses FROM uses WHERE uses <> 0") {
+            let key: [String] = [row["dataset"], row["engine"], row["asker"]]
+            if journaled.removeValue(forKey: key) != row["uses"] as Int64 {
+                report.found("ledger: the uses of \(key[0]) by \(key[2]) differ from the journal")
+            }
+        }
+        for key in journaled.keys.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            report.found("ledger: the uses of \(key[0]) by \(key[2]) are missing")
         }
     }
 

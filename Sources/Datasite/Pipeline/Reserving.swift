@@ -111,7 +111,8 @@ struct ReserveAttempt: Sendable {
             JournalEntry(
                 action: needed > 0 ? .pending : .reserved, actor: asker.name, time: context.now,
                 dataset: planned.asked.manifest.name, request: id, populations: planned.populations,
-                loss: planned.charge.loss, uses: planned.charge.uses,
+                loss: planned.charge.loss, uses: planned.charge.uses, engine: row.engine.rawValue,
+                assets: row.assets.map(\.dataset),
                 detail: String(planned.words.prefix(2_000))))
         return needed > 0 ? .pending(row) : .reserved(id, isResumed: false)
     }

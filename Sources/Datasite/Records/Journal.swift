@@ -40,8 +40,11 @@ struct JournalEntry: Sendable, Equatable {
     var request: String?
     var populations: [Int64] = []
     var loss: PrivacyLoss?
-    /// Of each dataset of the request.
+    /// Counted of each of `assets`, for the kind of work `engine`.
     var uses: Int64 = 0
+    var engine: String?
+    /// The names of the private datasets of a request.
+    var assets: [String] = []
     var detail: String = ""
     /// What a release let out: the document's SHA-256, hex.
     var answer: String?
@@ -67,8 +70,10 @@ struct JournalEntry: Sendable, Equatable {
             members["populations"] = .string(populations.map { String($0) }.joined(separator: " "))
         }
         for (name, value) in [
-            ("answer", answer), ("user", user), ("role", role), ("version", version), ("population", population),
+            ("engine", engine), ("answer", answer), ("user", user), ("role", role), ("version", version),
+            ("population", population),
         ] { members[name] = value.map(CanonicalJSON.string) }
+        if !assets.isEmpty { members["assets"] = .array(assets.map(CanonicalJSON.string)) }
         if uses != 0 { members["uses"] = .integer(uses) }
         if !state.isEmpty { members["state"] = .object(state.mapValues(CanonicalJSON.string)) }
         if let loss {
@@ -92,6 +97,8 @@ struct JournalEntry: Sendable, Equatable {
         var amount: Int64?
         var delta: Int64?
         var uses: Int64?
+        var engine: String?
+        var assets: [String]?
         var state: [String: String]?
         var answer: String?
         var user: String?
@@ -110,6 +117,7 @@ struct JournalEntry: Sendable, Equatable {
         entry.detail = stored.detail
         entry.state = stored.state ?? [:]
         entry.uses = stored.uses ?? 0
+        (entry.engine, entry.assets) = (stored.engine, stored.assets ?? [])
         (entry.answer, entry.user, entry.role) = (stored.answer, stored.user, stored.role)
         (entry.version, entry.population) = (stored.version, stored.population)
         entry.readDetail()

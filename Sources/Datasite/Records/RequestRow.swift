@@ -196,7 +196,8 @@ extension RequestRow {
         try context.journal(
             JournalEntry(
                 action: state == .denied ? .denied : .lapsed, actor: actor, time: context.now, dataset: asked.dataset,
-                request: id, populations: populations, loss: charge.loss, uses: charge.uses, detail: reason))
+                request: id, populations: populations, loss: charge.loss, uses: charge.uses,
+                engine: engine.rawValue, assets: assets.map(\.dataset), detail: reason))
         return true
     }
 

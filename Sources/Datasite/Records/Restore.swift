@@ -74,7 +74,7 @@ enum Restore {
             remarks.append("a population added since the backup is charged what was lost when it is added again")
         }
         try db.execute(sql: "UPDATE requests SET lost = 1 WHERE state = 'reserved'")
-        if try Catalogue.read(db).exhaustUses(in: db) {
+        if try Catalogue.read(db).exhaustUses(in: &context) {
             remarks.append("how often datasets were used since the backup is not known: all uses are counted as spent")
         }
         try db.execute(sql: "UPDATE populations SET released = 1")
@@ -98,14 +98,20 @@ enum Restore {
 
 extension Catalogue {
     /// Counts every use that a policy still allows as spent; whether there was one.
-    fileprivate func exhaustUses(in db: Database) throws -> Bool {
+    fileprivate func exhaustUses(in context: inout WriteContext) throws -> Bool {
+        let db = context.db
         var isChanged = false
-        for (name, entry) in datasets {
+        for (name, entry) in datasets.sorted(by: { $0.key < $1.key }) {
             for (engine, rule) in entry.policy?.engines ?? [:] {
                 guard let limit = rule.uses else { continue }
                 let left = limit - (try UseLedger.spent(of: name, engine: engine, by: "", in: db).total)
                 guard left > 0 else { continue }
                 try UseLedger.add(left, of: name, engine: engine, by: Datasite.localOwner.name, in: db)
+                try context.journal(
+                    JournalEntry(
+                        action: .restoreAccepted, actor: Datasite.localOwner.name, time: context.now, dataset: name,
+                        uses: left, engine: engine.rawValue, assets: [name],
+                        detail: "what was used since the backup is not known: all uses are counted"))
                 isChanged = true
             }
         }
