@@ -156,6 +156,7 @@ public final class Datasite: Sendable {
         return lock
     }
 
+    /// What the owner's metrics count, as of now.
     public func statistics() -> Statistics {
         let (admitted, running) = (engines.admitted, engines.running)
         return Statistics(
@@ -202,8 +203,11 @@ public final class Datasite: Sendable {
 
 /// Counts for the owner's metrics: never shown to a researcher.
 public struct Statistics: Sendable {
+    /// Answers that were released.
     public var released: Int64
+    /// Requests that policy or ledger refused.
     public var refused: Int64
+    /// Requests that found all engines and the queue taken.
     public var busy: Int64
     /// Answers whose computation outlived its first time slot.
     public var missedSlots: Int64

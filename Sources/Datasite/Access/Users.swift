@@ -7,8 +7,11 @@ import Secrets
 
 /// A user as the owner sees her.
 public struct UserSummary: Sendable, Hashable {
+    /// Her name, for ever hers.
     public var name: String
+    /// What she may do.
     public var role: Role
+    /// Whether her token is worthless.
     public var isRevoked: Bool
     /// RFC 3339, UTC.
     public var created: String

@@ -20,7 +20,9 @@ public enum OnError: String, Sendable, CaseIterable {
 public struct AdditionReport: Sendable, Hashable {
     /// The dataset's new version: a random identifier.
     public var version: String
+    /// Rows of the file.
     public var rowsRead: Int
+    /// Rows of the table: what wrong rows and the bounds of contribution left.
     public var rows: Int
     /// nil for a public lookup table, which protects nobody.
     public var units: Int?

@@ -30,6 +30,9 @@ extension Datasite {
         }.map { try summary($0, catalogue) }
     }
 
+    /// A request and where it stands.
+    ///
+    /// - Throws: `not-found`, also for what she may not see.
     public func request(_ id: String, as identity: Identity) throws -> RequestSummary {
         try summary(try row(id, as: identity), try catalogue())
     }

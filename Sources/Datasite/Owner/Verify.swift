@@ -10,15 +10,19 @@ import Synchronization
 public struct VerifyReport: Sendable, Hashable {
     /// One check, in words, and what it found wrong.
     public struct Check: Sendable, Hashable {
+        /// What was checked.
         public var name: String
+        /// What is wrong; empty if all is well.
         public var problems: [String]
     }
 
+    /// The checks in their order.
     public var checks: [Check] = []
     /// What is not wrong, but the owner's to know.
     public var remarks: [String] = []
     /// What is wrong; empty if all is well.
     public var problems: [String] { checks.flatMap(\.problems) }
+    /// Whether nothing is wrong.
     public var isSound: Bool { problems.isEmpty }
 
     mutating func begin(_ check: String) { checks.append(Check(name: check, problems: [])) }

@@ -4,6 +4,7 @@ import Tables
 
 /// A manifest to be completed, and what its owner should look at.
 public struct ManifestDraft: Sendable {
+    /// The YAML, for the owner to complete.
     public var text: String
     /// For the owner alone: they tell about the file's contents.
     public var notes: [String]
@@ -13,10 +14,14 @@ public struct ManifestDraft: Sendable {
 public struct DraftOptions: Sendable {
     /// Texts that stand for a missing value.
     public var missing: [String] = []
+    /// The mark before decimals, `.` or `,`; nil: told from the file.
     public var decimal: String?
+    /// The mark between thousands; nil: told from the file.
     public var thousands: String?
+    /// The text's encoding, by its name in a manifest; nil: told from the file.
     public var encoding: String?
 
+    /// Options under which everything is told from the file.
     public init() {}
 }
 

@@ -10,6 +10,7 @@ import Tables
 
 /// What an owner asks for: a synthetic table of a dataset.
 public struct SynthesisRequest: Sendable, Hashable {
+    /// The dataset's name.
     public var dataset: String
     /// An epsilon or a rho: there is no error to reach.
     public var budget: Budget
@@ -20,6 +21,7 @@ public struct SynthesisRequest: Sendable, Hashable {
     /// The columns to synthesise; nil: all that have a declared domain or bounds.
     public var columns: [String]?
 
+    /// A request by its parts; what is left out is as the manifest has it.
     public init(
         dataset: String, budget: Budget, rows: Int? = nil, rowsPerUnit: Int? = nil,
         columns: [String]? = nil
@@ -77,8 +79,11 @@ extension SynthesisRequest: Codable {
 
 /// What was released: all of it is public.
 public struct SynthesisReport: Sendable, Hashable {
+    /// The request's id.
     public var request: String
+    /// What it cost.
     public var charge: Loss
+    /// How many rows the table has.
     public var rows: Int
     /// The pairs of columns whose dependence the table has.
     public var pairs: [[String]]
