@@ -7,10 +7,11 @@ import Tables
 
 /// Noisy answers as the bytes that are stored, hashed and sent.
 enum AnswerEncoding {
-    static func bytes(_ answer: Answer) throws -> [UInt8] {
+    /// The one form in which requests and documents are stored: the same value is the same bytes.
+    static func bytes(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(answer))
+        return Array(try encoder.encode(value))
     }
 
     static func columns(_ answer: NoisyAnswer) -> [Answer.Column] {

@@ -105,9 +105,7 @@ struct QuestionWork: EngineWork {
         guard request.budget.isFinite, request.selectionDelta?.isFinite ?? true else {
             throw Problem.invalidRequest("epsilon, rho, error and delta are finite numbers")
         }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(try encoder.encode(request))
+        return try AnswerEncoding.bytes(request)
     }
 
     private static func request(_ body: [UInt8]) -> AskRequest? {

@@ -48,9 +48,7 @@ public struct SynthesisRequest: Sendable, Hashable {
             guard budget.isFinite else { throw Problem.invalidRequest("epsilon and rho are finite numbers") }
             var request = self
             request.columns = columns?.sorted()
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return Array(try encoder.encode(request))
+            return try AnswerEncoding.bytes(request)
         }
     }
 }

@@ -106,10 +106,8 @@ struct SynthesisWork: EngineWork {
             },
             rows: rows(release).map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
             guarantees: terms.guarantees, mock: false, nonce: Nonce.new())
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return Array(
-            try encoder.encode(SyntheticDocument(answer: answer, pairs: release.answer.pairs, madeUp: madeUp)))
+        return try AnswerEncoding.bytes(
+            SyntheticDocument(answer: answer, pairs: release.answer.pairs, madeUp: madeUp))
     }
 
     /// Mock answers come from it now.
