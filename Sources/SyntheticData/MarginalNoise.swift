@@ -15,6 +15,7 @@ enum MarginalNoise: Sendable {
         let (rows, overflow) = marginals.multipliedReportingOverflow(by: rowsPerUnit)
         guard !overflow else { throw .parameter("rows per unit", expected: "fewer rows") }
         switch loss.kind {
+        case .renyi: throw .parameter("loss", expected: "a positive epsilon or rho")
         case .zeroConcentrated:
             let square = Sensitivity.l2Squared(groups: marginals, rowsPerGroup: rowsPerUnit, rowsPerUnit: rows)
             self = .gaussian(try DiscreteGaussian(sensitivitySquared: square, loss: loss), sensitivitySquared: square)

@@ -79,7 +79,7 @@ struct NoisyMarginals: Sendable {
             self.events = events
             return
         }
-        let left = try mechanisms.budget.remaining(after: filter.spent)
+        let left = mechanisms.budget.left(after: filter.spent)
         let pairMechanism = try MarginalNoise(
             marginals: chosen.pairs.count, rowsPerUnit: data.rowsPerUnit, loss: left)
         try spend(pairMechanism.event)

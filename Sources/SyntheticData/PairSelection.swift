@@ -25,7 +25,9 @@ struct PairSelection: Sendable {
 
     /// The largest epsilon of `rounds` mechanisms that cost at most `loss` together.
     init(rounds: Int, rowsPerUnit: Int, loss: PrivacyLoss) throws(MechanismError) {
-        guard rounds > 0, loss.amount > 0 else { throw .parameter("loss", expected: "more for a selection") }
+        guard rounds > 0, loss.amount > 0, loss.kind != .renyi else {
+            throw .parameter("loss", expected: "more for a selection")
+        }
         let share = loss.value / Double(rounds)
         var epsilon = loss.kind == .pure ? share : (8 * share).squareRoot()
         while epsilon > 0, try Self.cost(epsilon, rounds, loss.kind) > loss.amount { epsilon = epsilon.nextDown }

@@ -95,7 +95,7 @@ struct ConfigurationTests {
         let receipt = Receipt(
             body: Receipt.Body(
                 site: "s", publicKey: "k", request: "../../escape/r1", requestDigest: "", engine: "questions",
-                assets: [Receipt.Asset(dataset: "d", version: "v")], charge: Receipt.Charge(kind: "pure", amount: 1),
+                assets: [Receipt.Asset(dataset: "d", version: "v")], charge: Receipt.Charge(kind: "pure", amounts: [1]),
                 guarantees: Guarantees(
                     inputPrivacy: "", outputPrivacy: "", inputVerification: "", outputVerification: "",
                     flowGovernance: ""),

@@ -21,7 +21,7 @@ struct AskingTests {
         #expect(receipt.body.answerDigest == sha256Hex(answer))
         #expect(receipt.body.publicKey == test.site.description.publicKey)
         #expect(receipt.body.requestDigest == TestSite.count(1).digest(datasetVersion: receipt.body.datasetVersion))
-        #expect(receipt.body.charge.amount == unit)
+        #expect(receipt.body.charge.amounts == [unit])
         #expect(try test.spent() == unit)
         let decoded = try JSONDecoder().decode(Answer.self, from: Data(answer))
         #expect(decoded.rows.count == 3 && decoded.rows.allSatisfy { $0.count == 2 })

@@ -46,7 +46,7 @@ struct ManifestReadingTests {
             ("epsilon: 1", "epsilon: inf", "above 0"),
             ("epsilon: 1", "rho: 1", "no key `rho`"),
             ("loss: pure,", "loss: pure, delta: 1e-6,", "no delta"),
-            ("loss: pure", "loss: approximate", "zcdp or pure"),
+            ("loss: pure", "loss: approximate", "zcdp, renyi or pure"),
             ("loss: pure", "loss: zcdp", "`delta` is missing"),
             ("[0, 100]", "[100, 0]", "below the upper"),
             ("[0, 100]", "[0, 100, 200]", "[lower, upper]"),

@@ -224,7 +224,8 @@ struct RestoreTests {
         let file = GenerationFile(path: path)
         func record(_ generation: Int64) -> GenerationFile.Record {
             .init(
-                generation: generation, spent: [.init(population: -5, kind: .pure, amount: generation * 3, delta: 1)],
+                generation: generation,
+                spent: [.init(population: -5, loss: .init(kind: .pure, amount: generation * 3, delta: 1))],
                 head: .init(number: generation + 7, hash: (0..<32).map { UInt8(250 - 5 * $0) }))
         }
         #expect(try file.read() == nil)
@@ -248,7 +249,7 @@ struct RestoreTests {
     @Test("More populations than the counter's slot holds are remembered as not known")
     func manyPopulations() {
         let spent = (0..<200).map {
-            GenerationFile.Record.Spent(population: Int64($0), kind: .pure, amount: 1, delta: 0)
+            GenerationFile.Record.Spent(population: Int64($0), loss: .init(kind: .pure, amount: 1))
         }
         let bytes = GenerationFile.encode(.init(generation: 7, spent: spent))
         #expect(GenerationFile.decode(bytes) == .init(generation: 7, spent: nil))

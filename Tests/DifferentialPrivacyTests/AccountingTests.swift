@@ -44,7 +44,7 @@ struct PrivacyLossTests {
         #expect(!a.fits(in: PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 1)))
         #expect(!a.fits(in: PrivacyLoss(kind: .zeroConcentrated, amount: 0, delta: 2)))
         #expect(!PrivacyLoss.zero(.pure).fits(in: a))
-        #expect(try a.remaining(after: a) == .zero(.zeroConcentrated))
+        #expect(a.left(after: a) == .zero(.zeroConcentrated))
     }
 
     @Test("Events cost what their theorems say, exactly and rounded up to the unit")

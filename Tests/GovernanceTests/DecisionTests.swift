@@ -47,8 +47,8 @@ struct DecisionTests {
     func deltaIsCounted() {
         let limit = PrivacyLoss(kind: .zeroConcentrated, amount: 100, delta: 10)
         let spent = PrivacyLoss(kind: .zeroConcentrated, amount: 0, delta: 8)
-        #expect(PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 2).fits(within: limit, after: spent))
-        #expect(!PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 3).fits(within: limit, after: spent))
+        #expect(PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 2).fits(in: limit, after: spent))
+        #expect(!PrivacyLoss(kind: .zeroConcentrated, amount: 1, delta: 3).fits(in: limit, after: spent))
     }
 
     @Test("A question costs at least its share of the present total, rounded up; no share is allowed")
@@ -103,7 +103,7 @@ struct DecisionTests {
         let rho = PrivacyLoss(kind: .zeroConcentrated, amount: 1)
         #expect(policy.refuses(researcher: "ada", charge: Charge(loss: rho)) == .otherKindOfLoss)
         #expect(policy.refuses(researcher: "ada", charge: Charge(loss: pure(-1))) == .otherKindOfLoss)
-        #expect(!pure(-1).fits(within: pure(10), after: pure(0)))
+        #expect(!pure(-1).fits(in: pure(10), after: pure(0)))
     }
 
     @Test("Only named researchers may ask, where a policy names them")
@@ -144,7 +144,80 @@ struct DecisionTests {
         for _ in 0..<20_000 {
             let (limit, spent, charge) = (next(), next(), next())
             let expected = Int128(spent) + Int128(charge) <= Int128(limit) || (charge == 0 && spent >= limit)
-            #expect(pure(charge).fits(within: pure(limit), after: pure(spent)) == expected)
+            #expect(pure(charge).fits(in: pure(limit), after: pure(spent)) == expected)
         }
+    }
+
+    private func renyi(_ total: Double = 4) throws -> Policy {
+        let total = try PrivacyLoss(renyiEpsilon: total, delta: 5e-7, selectionDelta: 500)
+        return Policy(
+            regime: LossRegime(
+                kind: .renyi, conversionDelta: 5e-7, selectionDelta: 5e-16, total: Double(total.largestRho) / 1e12),
+            total: total)
+    }
+
+    @Test("Under Rényi each limit is decided alone, by whichever order has room; delta must fit beside it")
+    func renyiLimits() throws {
+        var policy = try renyi()
+        policy.perResearcher = try renyi(1).total
+        let room = policy.total.largestRho
+        var spending = Spending.nothing(policy)
+        func decide(_ loss: PrivacyLoss) -> Decision {
+            policy.decide(researcher: "ada", charge: Charge(loss: loss), spending: spending)
+        }
+        #expect(decide(PrivacyLoss(renyiRho: policy.perResearcher?.largestRho ?? 0)) == .answer)
+        guard case .refuse(.overBudget(.researcher("ada"), _, _)) = decide(PrivacyLoss(renyiRho: room)) else {
+            Issue.record("more than a researcher may spend was admitted")
+            return
+        }
+        policy.perResearcher = nil
+        #expect(decide(PrivacyLoss(renyiRho: room)) == .answer)
+        guard case .refuse(.overBudget(.allResearchers, _, _)) = decide(PrivacyLoss(renyiRho: room + 1)) else {
+            Issue.record("more than the total was admitted")
+            return
+        }
+        #expect(decide(PrivacyLoss(renyiRho: 1_000_000_000, delta: 500)) == .answer)
+        #expect(decide(PrivacyLoss(renyiRho: 1_000_000_000, delta: 501)) != .answer)
+        // Dear at all orders but one, whose room is what counts.
+        var amounts = policy.total.amounts.map { max(0, $0) + 1 }
+        amounts[4] = policy.total.amounts[4]
+        #expect(decide(try #require(PrivacyLoss(kind: .renyi, amounts: amounts))) == .answer)
+        spending.total = PrivacyLoss(kind: .renyi, amount: 1)
+        #expect(decide(try #require(PrivacyLoss(kind: .renyi, amounts: amounts))) != .answer)
+        #expect(decide(PrivacyLoss(kind: .zeroConcentrated, amount: 1)) == .refuse(.otherKindOfLoss))
+        #expect(
+            decide(try #require(PrivacyLoss(kind: .renyi, amounts: [-1, 1, 1, 1, 1, 1, 1, 1])))
+                == .refuse(.otherKindOfLoss))
+    }
+
+    @Test("The least charge is a share of each order's bound, and the rho that a question is planned with reaches it")
+    func renyiLeast() throws {
+        let policy = try renyi()
+        let least = policy.leastCharge
+        for (share, whole) in zip(least.amounts, policy.total.amounts) {
+            #expect(share == (max(0, whole) + 9_999) / 10_000)
+        }
+        #expect(PrivacyLoss(renyiRho: policy.leastPlanned).reaches(least))
+        #expect(!PrivacyLoss(renyiRho: policy.leastPlanned - 1).reaches(least))
+        let spending = Spending.nothing(policy)
+        func decide(_ rho: Int64) -> Decision {
+            policy.decide(researcher: "ada", charge: Charge(loss: PrivacyLoss(renyiRho: rho)), spending: spending)
+        }
+        #expect(decide(policy.leastPlanned) == .answer)
+        #expect(decide(policy.leastPlanned - 1) == .refuse(.questionTooCheap(least: least)))
+    }
+
+    @Test("A Rényi policy needs a delta and a bound above 0 at one order at least")
+    func renyiProblems() throws {
+        #expect(try renyi().problems() == [])
+        var wrong = try renyi()
+        wrong.total = PrivacyLoss(kind: .renyi, amount: -1, delta: 5)
+        #expect(wrong.problems().map(\.path) == ["policy.total"])
+        wrong = try renyi()
+        wrong.regime.conversionDelta = 0
+        #expect(wrong.problems().map(\.path) == ["policy.delta"])
+        wrong = try renyi()
+        wrong.perResearcher = PrivacyLoss(kind: .zeroConcentrated, amount: 1)
+        #expect(wrong.problems().map(\.path) == ["policy.per-researcher"])
     }
 }

@@ -34,6 +34,37 @@ struct ChargeTests {
         }
     }
 
+    @Test("Under Rényi the events' own curves, never above the rho that was asked, with the same noise", arguments: questions)
+    func renyiSums(_ sql: String) throws {
+        for rho in [1e-6, 0.01, 0.3, 7.0] {
+            let plan = try Fixtures.plan(sql, .rho(rho), regime: Fixtures.renyi)
+            #expect(plan.charge == (try PrivacyEvent.composition(plan.events).loss(kind: .renyi)))
+            let asked = try PrivacyLoss(roundingDownRho: rho).amount
+            #expect(plan.charge.reaches(PrivacyLoss(kind: .renyi, amount: 1)))
+            #expect(plan.charge.isCovered(by: PrivacyLoss(renyiRho: asked, delta: 1_000_000_000_000)))
+            // The plan is zCDP's but for what it is charged.
+            let other = try Fixtures.plan(sql, .rho(rho))
+            #expect(plan.events == other.events && plan.columns == other.columns)
+        }
+        let plan = try Fixtures.plan(sql, .epsilon(2), regime: Fixtures.renyi)
+        let epsilon = RenyiOrders.epsilon(amounts: plan.charge.amounts, delta: 1e-6)
+        #expect(epsilon <= 2 && epsilon > 1)
+    }
+
+    @Test("Under Rényi a question that is charged the least reaches it at every order")
+    func renyiLeast() throws {
+        let least: Int64 = 40_000_000
+        let median = "SELECT MEDIAN(visits) FROM visits"
+        for (rho, isCharged) in [(3.9999e-5, false), (4e-5, true), (4.1e-5, true)] {
+            let plan = try plan(median, .rho(rho), Fixtures.renyi, least: least)
+            #expect(plan.charge.reaches(PrivacyLoss(renyiRho: least)) == isCharged, "\(rho)")
+        }
+        let error = #expect(throws: QueryError.self) {
+            try self.plan(median, .epsilon(0.001), Fixtures.renyi, least: 0)
+        }
+        #expect(error?.hint?.contains("Name an epsilon above 0.0") == true)
+    }
+
     @Test("An epsilon under zCDP is the largest rho that converts to it")
     func conversion() throws {
         let plan = try Fixtures.plan("SELECT COUNT(*) FROM visits", .epsilon(1))

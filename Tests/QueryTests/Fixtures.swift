@@ -50,6 +50,7 @@ enum Fixtures {
         ]), keyColumn: 0, capacityRows: 100)
 
     static let zCDP = LossRegime(kind: .zeroConcentrated, conversionDelta: 1e-6, selectionDelta: 1e-6, total: 10)
+    static let renyi = LossRegime(kind: .renyi, conversionDelta: 1e-6, selectionDelta: 1e-6, total: 10)
     static let pure = LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 10)
 
     static func context(_ regime: LossRegime = zCDP) -> PlanningContext {

@@ -31,7 +31,7 @@ struct Catalogue: Sendable {
             DatasetDescription(
                 name: manifest.name, schema: manifest.schema, unit: manifest.unit, weightColumn: manifest.weightColumn,
                 capacityRows: manifest.capacityRows, capacityUnits: manifest.capacityUnits,
-                population: manifest.population, leastAmount: policy?.leastCharge.amount ?? 0)
+                population: manifest.population, leastAmount: policy?.leastPlanned ?? 0)
         }
 
         /// The privacy unit in words.
@@ -78,7 +78,7 @@ extension Policy {
         perResearcher = population.researcherLimit
         leastShare = population.leastShare
         windows = try population.windows(db)
-        regime.total = Double(total.amount) * PrivacyLoss.amountUnit
+        regime.total = Double(total.largestRho) * PrivacyLoss.amountUnit
     }
 }
 

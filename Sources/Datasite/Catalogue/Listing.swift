@@ -41,7 +41,7 @@ extension Catalogue.Entry {
             total: wire(policy?.total), perResearcher: wire(policy?.perResearcher),
             perQuestion: wire(policy?.perQuestion), leastCharge: wire(policy?.leastCharge),
             windows: (policy?.windows ?? []).map {
-                "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit))"
+                "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit, conversionDelta: conversion))"
             },
             allowedAggregates: (policy?.allowedAggregates ?? []).map(\.rawValue).sorted(), approval: approvalWords,
             mockRows: synthetic?.preview

@@ -1,5 +1,6 @@
 import Crypto
 import DatasiteProtocol
+import DifferentialPrivacy
 import Foundation
 import GRDB
 import Governance
@@ -339,7 +340,7 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: name,
-                    detail: "total \(LossWords.text(policy.total))"
+                    detail: "total \(LossWords.text(policy.total, conversionDelta: policy.regime.conversionDelta))"
                 ).recording(dataset: name, in: db))
         }
     }

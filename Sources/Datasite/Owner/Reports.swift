@@ -31,24 +31,24 @@ extension Datasite {
         func line(_ scope: String, _ limit: PrivacyLoss, _ spent: PrivacyLoss) -> BudgetReport.Line {
             let conversion = population.conversionDelta
             return BudgetReport.Line(
-                scope: scope, limit: LossWords.wire(limit, conversionDelta: conversion),
+                scope: scope, limit: LossWords.wire(limit: limit, conversionDelta: conversion),
                 spent: LossWords.wire(spent, conversionDelta: conversion),
-                remaining: LossWords.wire(limit.left(after: spent), conversionDelta: conversion))
+                remaining: LossWords.wire(limit: limit.room(after: spent), conversionDelta: conversion))
         }
         var lines = [line(BudgetScope.allResearchers.words, population.limit, population.spent)]
         for row in try Row.fetchAll(
             db,
             sql: """
-                SELECT researcher, amount, delta FROM researcher_spending WHERE population = ?
+                SELECT researcher, amount, delta FROM researcher_spending WHERE population = :population
                 UNION ALL SELECT name, 0, 0 FROM users WHERE role = 'researcher' AND revoked IS NULL
-                    AND name NOT IN (SELECT researcher FROM researcher_spending WHERE population = ?)
+                    AND name NOT IN (SELECT researcher FROM researcher_spending WHERE population = :population)
                 ORDER BY 1
-                """, arguments: [population.id, population.id])
-        where identity.role != .researcher || row[0] == identity.name {
+                """, arguments: ["population": population.id])
+        where identity.role != .researcher || row["researcher"] == identity.name {
             lines.append(
                 line(
-                    BudgetScope.researcher(row[0]).words, population.researcherLimit ?? population.limit,
-                    PrivacyLoss(kind: population.kind, amount: row[1], delta: row[2])))
+                    BudgetScope.researcher(row["researcher"]).words, population.researcherLimit ?? population.limit,
+                    try row.loss(population.kind)))
         }
         for window in try population.windows(db) {
             let spent = try Ledger.windowSpending(

@@ -127,7 +127,7 @@ extension Datasite {
                             try Ledger.chargeWindows(loss, population: population, in: context)
                         }
                     } catch let exceeded as Ledger.Exceeded {
-                        throw RefusalWords.windowIsFull(exceeded, charge: row.charge)
+                        throw RefusalWords.windowIsFull(exceeded, charge: try row.chargeWords(context.db))
                     }
                     // The charge was journaled when it was held, so this entry has none; nothing gives it back now.
                     try context.journal(

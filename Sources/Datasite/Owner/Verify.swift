@@ -71,13 +71,25 @@ extension Datasite {
 
     /// What the journal says when it is played again.
     struct Replay {
-        struct Spent: Equatable {
-            var amount: Int64 = 0
-            var delta: Int64 = 0
+        /// A sum of losses as the ledger makes it.
+        struct Spent {
+            /// nil: nothing yet.
+            private(set) var loss: PrivacyLoss?
+            /// What the journal says is no sum of one kind of loss.
+            private var isBroken = false
 
-            mutating func add(_ loss: PrivacyLoss, times sign: Int64) {
-                amount &+= sign * loss.amount
-                delta &+= sign * loss.delta
+            mutating func add(_ change: PrivacyLoss, times sign: Int) {
+                // Where nothing is spent, the kind may change.
+                let sum = loss.flatMap { $0.isZero ? nil : $0 } ?? .zero(change.kind)
+                do { loss = sign > 0 ? try sum + change : try sum.removing(change) } catch { isBroken = true }
+            }
+
+            func agrees(with stored: PrivacyLoss) -> Bool {
+                !isBroken && (loss == stored || stored.isZero && loss?.isZero ?? true)
+            }
+
+            func isAtMost(_ stored: PrivacyLoss) -> Bool {
+                !isBroken && loss.map { $0.isZero || $0.isCovered(by: stored) } ?? true
             }
         }
 
@@ -110,7 +122,7 @@ extension Datasite {
                 default: break
                 }
             }
-            let sign: Int64 =
+            let sign =
                 switch entry.action {
                 case .pending, .reserved, .restoreAccepted: 1
                 case .denied, .lapsed: -1
@@ -120,7 +132,7 @@ extension Datasite {
             if let owner = owners[request] ?? (sign > 0 ? entry.actor : nil) {
                 if sign > 0, entry.request != nil { owners[request] = owner }
                 for dataset in entry.assets where entry.uses != 0 {
-                    uses[[dataset, entry.engine ?? "", owner], default: 0] &+= sign * entry.uses
+                    uses[[dataset, entry.engine ?? "", owner], default: 0] &+= Int64(sign) * entry.uses
                 }
             }
             guard let loss = entry.loss else { return }
@@ -171,21 +183,20 @@ extension Datasite {
         report.begin("ledger against journal")
         for population in try PopulationRow.all(db) {
             let journaled = replay.populations[population.id] ?? Replay.Spent()
-            if journaled != Replay.Spent(amount: population.spent.amount, delta: population.spent.delta) {
+            if !journaled.agrees(with: population.spent) {
                 report.found("ledger: the population \(population.name) differs from the journal")
             }
             for row in try Row.fetchAll(
-                db, sql: "SELECT researcher, amount, delta FROM researcher_spending WHERE population = ?",
-                arguments: [population.id])
+                db, sql: "SELECT researcher, amount, delta FROM researcher_spending WHERE population = :population",
+                arguments: ["population": population.id])
             {
-                let own = replay.researchers[population.id]?[row[0]] ?? Replay.Spent()
-                let stored = Replay.Spent(amount: row[1], delta: row[2])
+                let name: String = row["researcher"]
+                let own = replay.researchers[population.id]?[name] ?? Replay.Spent()
+                let stored = try row.loss(population.kind)
                 let agrees =
-                    replay.restored.contains(population.id)
-                    ? stored.amount >= own.amount && stored.delta >= own.delta : stored == own
+                    replay.restored.contains(population.id) ? own.isAtMost(stored) : own.agrees(with: stored)
                 if !agrees {
-                    report.found(
-                        "ledger: \(row[0] as String) in the population \(population.name) differs from the journal")
+                    report.found("ledger: \(name) in the population \(population.name) differs from the journal")
                 }
             }
         }

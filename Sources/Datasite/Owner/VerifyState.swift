@@ -150,7 +150,7 @@ extension Datasite {
         for known in spent {
             let population = populations[known.population]
             let own = population.flatMap { journaled[$0.id] } ?? Replay.Spent()
-            if own != Replay.Spent(amount: known.amount, delta: known.delta) {
+            if !own.agrees(with: known.loss) {
                 let name = population?.name ?? "that is missing"
                 report.found("generation: its file knows another spending of the population \(name) than the journal")
             }

@@ -3,9 +3,12 @@ import Governance
 
 extension Charge {
     /// For people.
-    var words: String {
+    ///
+    /// - Parameter conversionDelta: The delta at which divergences are shown as an epsilon; 0 where it is not known.
+    func words(conversionDelta: Double) -> String {
         let counted = uses > 0 ? "\(uses) use\(uses == 1 ? "" : "s")" : nil
-        return [loss.map(LossWords.text), counted].compactMap(\.self).joined(separator: " and ")
+        return [loss.map { LossWords.text($0, conversionDelta: conversionDelta) }, counted].compactMap(\.self).joined(
+            separator: " and ")
     }
 
     /// As messages have it.

@@ -130,7 +130,7 @@ struct PlannedWork: Sendable {
         self.asked = asked
         digest = engine.digest(body, version: asked.version)
         let kind = asked.policy?.regime.kind
-        if let loss = work.charge.loss, loss.kind != kind || loss.amount < 0 || loss.delta < 0 {
+        if let loss = work.charge.loss, loss.kind != kind || loss.isNegative {
             throw Problem.unavailable("the plan's charge is not in the policy's unit of loss")
         }
         guard !work.charge.isNothing else { throw Problem.unavailable("the plan has no charge") }
@@ -140,6 +140,8 @@ struct PlannedWork: Sendable {
     let asked: Catalogue.Entry
     var engine: any EngineWork.Type { type(of: work) }
     var charge: Charge { work.charge }
+    /// For people.
+    var chargeWords: String { charge.words(conversionDelta: conversionDelta) }
     var words: String { engine.words(body) }
     /// The private datasets that it reads.
     var entries: [Catalogue.Entry] { work.assets.filter { $0.policy != nil } }

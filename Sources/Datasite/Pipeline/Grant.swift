@@ -83,6 +83,6 @@ enum ReleaseGate {
     private static func covers(_ charge: Charge, _ events: [PrivacyEvent]) -> Bool {
         guard let reserved = charge.loss else { return events.isEmpty }
         guard let spent = try? PrivacyEvent.composition(events).loss(kind: reserved.kind) else { return false }
-        return spent.kind == reserved.kind && spent.amount <= reserved.amount && spent.delta <= reserved.delta
+        return spent.isCovered(by: reserved)
     }
 }

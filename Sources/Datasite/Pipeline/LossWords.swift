@@ -5,13 +5,17 @@ import Query
 
 /// Losses for people: the ledger's integers as decimals.
 enum LossWords {
-    static func text(_ loss: PrivacyLoss) -> String {
+    /// - Parameter conversionDelta: At which divergences are said as an epsilon; where it is not known, one of them is said.
+    static func text(_ loss: PrivacyLoss, conversionDelta: Double) -> String {
         let amount = number(Double(loss.amount) * PrivacyLoss.amountUnit)
+        let delta = loss.delta == 0 ? "" : " with delta \(number(Double(loss.delta) * PrivacyLoss.deltaUnit))"
         switch loss.kind {
         case .pure: return "epsilon \(amount)"
-        case .zeroConcentrated:
-            let delta = Double(loss.delta) * PrivacyLoss.deltaUnit
-            return loss.delta == 0 ? "rho \(amount)" : "rho \(amount) with delta \(number(delta))"
+        case .zeroConcentrated: return "rho \(amount)\(delta)"
+        case .renyi where conversionDelta > 0:
+            let epsilon = RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
+            return "a Rényi loss of epsilon \(number(epsilon)) at delta \(number(conversionDelta))\(delta)"
+        case .renyi: return "a Rényi divergence of \(amount) at order \(RenyiOrders.all[0])\(delta)"
         }
     }
 
@@ -28,14 +32,14 @@ enum LossWords {
         return short == short.rounded() && abs(short) < 1e15 ? String(Int64(short)) : "\(short)"
     }
 
-    /// The least loss that a question may ask for, and under zCDP the epsilon that buys it: a thousandth more at most, so that
+    /// The least loss that a question may ask for, and where that is a rho the epsilon that buys it: a thousandth more at most, so that
     /// the numbers suffice as they are written.
     static func least(_ loss: PrivacyLoss, _ regime: LossRegime) -> String {
-        let value = Double(loss.amount) * PrivacyLoss.amountUnit
-        let amount = roundedUp(value) { LossRegime.amount($0) >= loss.amount }
-        guard loss.kind == .zeroConcentrated else { return "epsilon \(amount)" }
-        let converted = Conversion.epsilon(rho: value, delta: regime.conversionDelta)
-        let epsilon = roundedUp(converted) { regime.amount(epsilon: $0) >= loss.amount }
+        let least = loss.leastRho
+        let value = Double(least) * PrivacyLoss.amountUnit
+        let amount = roundedUp(value) { LossRegime.amount($0) >= least }
+        guard loss.kind != .pure else { return "epsilon \(amount)" }
+        let epsilon = roundedUp(regime.epsilon(planned: value)) { regime.amount(epsilon: $0) >= least }
         return "rho \(amount) (asked for as an epsilon: \(epsilon))"
     }
 
@@ -53,10 +57,27 @@ enum LossWords {
         return number(value)
     }
 
+    /// The same of a limit, or of what is left of one: with the largest rho that fits.
+    static func wire(limit: PrivacyLoss, conversionDelta: Double) -> Loss {
+        var wire = wire(limit, conversionDelta: conversionDelta)
+        if limit.kind == .renyi { wire.rho = Double(limit.largestRho) * PrivacyLoss.amountUnit }
+        return wire
+    }
+
+    /// As messages have it.
+    ///
+    /// - Parameter conversionDelta: At which rho and divergences are said as an epsilon too; 0: they are not.
     static func wire(_ loss: PrivacyLoss, conversionDelta: Double) -> Loss {
         let amount = Double(loss.amount) * PrivacyLoss.amountUnit
         switch loss.kind {
         case .pure: return Loss(kind: loss.kind.rawValue, epsilon: amount)
+        case .renyi:
+            let epsilon = RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
+            return Loss(
+                kind: loss.kind.rawValue, delta: Double(loss.delta) * PrivacyLoss.deltaUnit,
+                epsilonAtDelta: epsilon.isFinite ? epsilon : nil,
+                conversionDelta: conversionDelta > 0 ? conversionDelta : nil,
+                divergences: loss.amounts.map { Double($0) * PrivacyLoss.amountUnit })
         case .zeroConcentrated:
             return Loss(
                 kind: loss.kind.rawValue, rho: amount, delta: Double(loss.delta) * PrivacyLoss.deltaUnit,

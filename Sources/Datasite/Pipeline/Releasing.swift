@@ -135,14 +135,16 @@ extension Guarantees {
 
     private static func outputPrivacy(_ planned: PlannedWork) -> String {
         guard let loss = planned.charge.loss else {
-            return "no privacy loss is bounded: \(planned.charge.words) counted against the owner's limit"
+            return "no privacy loss is bounded: \(planned.chargeWords) counted against the owner's limit"
         }
+        let text = LossWords.text(loss, conversionDelta: planned.conversionDelta)
         let measure =
             switch loss.kind {
-            case .pure: "\(LossWords.text(loss)), pure differential privacy"
+            case .pure: "\(text), pure differential privacy"
             case .zeroConcentrated:
-                "\(LossWords.text(loss)), zero-concentrated differential privacy (conversion at delta "
+                "\(text), zero-concentrated differential privacy (conversion at delta "
                     + "\(LossWords.number(planned.conversionDelta)))"
+            case .renyi: "\(text), Rényi differential privacy"
             }
         let units = planned.entries.map(\.boundsWords).joined(separator: "; ")
         return "\(measure), for one unit added or removed: \(units)"
@@ -186,7 +188,7 @@ struct ReleaseEntry: Sendable {
 extension Receipt.Charge {
     fileprivate init(_ charge: Charge) {
         self.init(
-            kind: charge.loss?.kind.rawValue, amount: charge.loss?.amount ?? 0, delta: charge.loss?.delta ?? 0,
+            kind: charge.loss?.kind.rawValue, amounts: charge.loss?.amounts ?? [], delta: charge.loss?.delta ?? 0,
             uses: charge.uses)
     }
 }

@@ -26,11 +26,7 @@ struct GenerationFile: Sendable {
             /// The first 8 bytes of SHA-256 of its name: a population that the restored database does not know is
             /// charged when it is added again.
             var population: Int64
-            var kind: PrivacyLossKind
-            var amount: Int64
-            var delta: Int64
-
-            var isNothing: Bool { amount == 0 && delta == 0 }
+            var loss: PrivacyLoss
 
             static func tag(_ name: String) -> Int64 {
                 SHA256.hash(data: Array(name.utf8)).prefix(8).reduce(0) { $0 << 8 | Int64($1) }
@@ -38,14 +34,15 @@ struct GenerationFile: Sendable {
         }
 
         var generation: Int64
-        /// The populations' spending, or nil where there are more than fit: then what was lost is not known.
+        /// The populations' spending, or nil where it is more than fits: then what was lost is not known.
         var spent: [Spent]?
         /// The journal's last entry; nil in a file of an earlier version.
         var head: Journal.Head?
     }
 
     static let slotBytes = 4_096
-    static let largestCount = 120
+    /// What fits beside digest, length, generation, count and head.
+    static let largestWords = slotBytes / 8 - 12
 
     let path: String
 
@@ -101,14 +98,18 @@ struct GenerationFile: Sendable {
     }
 
     // Layout, little-endian: SHA-256 of the rest; the rest's length in words; generation; the number of populations or
-    // -1; for each its tag, kind (0 pure, 1 zCDP), amount and delta; the number of the journal's last entry and the four
+    // -1; for each its tag, kind (0 pure, 1 zCDP, 2 Rényi), amounts and delta; the number of the journal's last entry and the four
     // words of its hash, which a file of an earlier version has not.
+    private static let kinds: [PrivacyLossKind] = [.pure, .zeroConcentrated, .renyi]
+
     static func encode(_ record: Record) -> [UInt8] {
-        let spent = record.spent.flatMap { $0.count <= largestCount ? $0 : nil }
-        var words = [record.generation, spent.map { Int64($0.count) } ?? -1]
-        for population in spent ?? [] {
-            words += [population.population, population.kind == .pure ? 0 : 1, population.amount, population.delta]
+        var spent: [Int64] = []
+        for population in record.spent ?? [] {
+            let kind = kinds.firstIndex(of: population.loss.kind) ?? 0
+            spent += [population.population, Int64(kind)] + population.loss.amounts + [population.loss.delta]
         }
+        let isKnown = record.spent != nil && spent.count <= largestWords
+        var words = [record.generation, isKnown ? Int64(record.spent?.count ?? 0) : -1] + (isKnown ? spent : [])
         if let head = record.head { words += [head.number] + Self.words(head.hash) }
         var rest: [UInt8] = []
         for word in [Int64(words.count)] + words { withUnsafeBytes(of: word.littleEndian) { rest += $0 } }
@@ -122,27 +123,34 @@ struct GenerationFile: Sendable {
             return Int64(
                 littleEndian: bytes[start..<start + 8].withUnsafeBytes { $0.loadUnaligned(as: Int64.self) })
         }
-        guard let count = word(0), count >= 2, count <= 7 + 4 * Int64(largestCount), word(Int(count)) != nil,
+        guard let count = word(0), count >= 2, count <= Int64(slotBytes / 8), word(Int(count)) != nil,
             Array(SHA256.hash(data: bytes[32..<(40 + Int(count) * 8)])) == Array(bytes.prefix(32)),
             let generation = word(1), let populations = word(2)
         else { return nil }
-        let end = 2 + 4 * max(0, populations)
-        guard count == end || count == end + 5 else { return nil }
+        var place = 3
+        var spent: [Record.Spent] = []
+        while spent.count < populations, place <= Int(count) {
+            guard let tag = word(place), let kind = word(place + 1).flatMap({ Int(exactly: $0) }),
+                kinds.indices.contains(kind)
+            else { return nil }
+            let length = kinds[kind].amountCount
+            let amounts = (0..<length).compactMap { word(place + 2 + $0) }
+            guard let delta = word(place + 2 + length),
+                let loss = PrivacyLoss(kind: kinds[kind], amounts: amounts, delta: delta)
+            else { return nil }
+            spent.append(Record.Spent(population: tag, loss: loss))
+            place += 3 + length
+        }
+        let end = place - 1
+        guard populations < 0 || spent.count == populations, Int(count) == end || Int(count) == end + 5 else {
+            return nil
+        }
         var head: Journal.Head?
-        if count > end, let number = word(Int(end) + 1) {
-            let start = 40 + 8 * (Int(end) + 1)
+        if Int(count) > end, let number = word(end + 1) {
+            let start = 40 + 8 * (end + 1)
             head = Journal.Head(number: number, hash: Array(bytes[start..<start + 32]))
         }
-        guard populations >= 0 else { return Record(generation: generation, spent: nil, head: head) }
-        let spent = (0..<Int(populations)).compactMap { index -> Record.Spent? in
-            let start = 3 + 4 * index
-            guard let tag = word(start), let kind = word(start + 1), let amount = word(start + 2),
-                let delta = word(start + 3)
-            else { return nil }
-            return Record.Spent(
-                population: tag, kind: kind == 0 ? .pure : .zeroConcentrated, amount: amount, delta: delta)
-        }
-        return Record(generation: generation, spent: spent, head: head)
+        return Record(generation: generation, spent: populations < 0 ? nil : spent, head: head)
     }
 
     /// A hash as words, whose bytes in the file are the hash's own.

@@ -78,7 +78,8 @@ struct JournalEntry: Sendable, Equatable {
         if !state.isEmpty { members["state"] = .object(state.mapValues(CanonicalJSON.string)) }
         if let loss {
             members["kind"] = .string(loss.kind.rawValue)
-            members["amount"] = .integer(loss.amount)
+            members[loss.amounts.count == 1 ? "amount" : "amounts"] =
+                loss.amounts.count == 1 ? .integer(loss.amount) : .array(loss.amounts.map(CanonicalJSON.integer))
             members["delta"] = .integer(loss.delta)
         }
         return CanonicalJSON.object(members).bytes
@@ -95,6 +96,7 @@ struct JournalEntry: Sendable, Equatable {
         var populations: String?
         var kind: String?
         var amount: Int64?
+        var amounts: [Int64]?
         var delta: Int64?
         var uses: Int64?
         var engine: String?
@@ -122,8 +124,9 @@ struct JournalEntry: Sendable, Equatable {
         (entry.version, entry.population) = (stored.version, stored.population)
         entry.readDetail()
         entry.populations = (stored.populations ?? "").split(separator: " ").compactMap { Int64($0) }
-        if let kind = stored.kind.flatMap(PrivacyLossKind.init(rawValue:)), let amount = stored.amount {
-            entry.loss = PrivacyLoss(kind: kind, amount: amount, delta: stored.delta ?? 0)
+        if let kind = stored.kind.flatMap(PrivacyLossKind.init(rawValue:)) {
+            let amounts = stored.amounts ?? stored.amount.map { [$0] }
+            entry.loss = amounts.flatMap { PrivacyLoss(kind: kind, amounts: $0, delta: stored.delta ?? 0) }
         }
         return (stored.number, entry)
     }

@@ -19,9 +19,9 @@ struct Reservation: ~Copyable {
 
 /// Spending, in integers, of populations: all researchers together, each, and within windows (docs/privacy.md, rule 9).
 ///
-/// The filter is the sum of losses against a fixed limit: valid under adaptive composition for pure differential privacy
-/// (Rogers, Roth, Ullman and Vadhan 2016, Theorem 3.6 with delta = 0) and for zCDP (Whitehouse, Ramdas, Rogers and Wu
-/// 2023, Theorem 1).
+/// Each limit is a filter, the sum of losses against a fixed bound: valid under adaptive composition for pure differential
+/// privacy (Rogers, Roth, Ullman and Vadhan 2016, Theorem 3.6 with delta = 0), for zCDP (Whitehouse, Ramdas, Rogers and Wu
+/// 2023, Theorem 1) and for Rényi divergences at one order at least (`RenyiOrders`).
 enum Ledger {
     /// A charge that does not fit.
     struct Exceeded: Error {
@@ -33,7 +33,7 @@ enum Ledger {
     /// than declared, and longer by at most one part.
     static let partsPerWindow: Int64 = 128
 
-    /// Charges a population by conditional updates: inside an immediate transaction nothing can come between, and a
+    /// Charges a population: read, decided and written inside one immediate transaction, so that nothing comes between; a
     /// charge that does not fit changes nothing. Without a researcher (an owner's release) only the limits for all
     /// researchers together count.
     ///
@@ -43,20 +43,20 @@ enum Ledger {
         _ loss: PrivacyLoss, population: Int64, researcher: String?, isHeld: Bool = false, in context: WriteContext
     ) throws {
         let db = context.db
-        let total = try db.cachedStatement(
-            sql: """
-                UPDATE populations SET spent_amount = spent_amount + :amount, spent_delta = spent_delta + :delta
-                WHERE id = :population AND kind = :kind
-                    AND spent_amount <= limit_amount - :amount AND spent_delta <= limit_delta - :delta
-                """)
-        try total.execute(arguments: [
-            "amount": loss.amount, "delta": loss.delta, "population": population, "kind": loss.kind.rawValue,
-        ])
-        guard db.changesCount == 1 else { throw try exceeded(.allResearchers, population, db) }
-        if let researcher { try chargeResearcher(loss, population, researcher, db) }
+        guard let ledger = try PopulationRow.find(population, db), loss.fits(in: ledger.limit, after: ledger.spent)
+        else {
+            throw try exceeded(.allResearchers, population, db)
+        }
+        try setSpending(ledger.spent + loss, population: population, db)
+        if let researcher {
+            let spent = try spending(of: researcher, population: population, kind: ledger.kind, db)
+            if let limit = ledger.researcherLimit, !loss.fits(in: limit, after: spent) {
+                throw try exceeded(.researcher(researcher), population, db)
+            }
+            try setSpending(spent + loss, of: researcher, population: population, db)
+        }
         if isHeld {
-            for window in try windows(population, loss.kind, db)
-            where !loss.fits(within: window.limit, after: PrivacyLoss(kind: loss.kind, amount: 0)) {
+            for window in try ledger.windows(db) where !loss.fits(in: window.limit) {
                 throw try exceeded(.window(seconds: window.seconds), population, db)
             }
         } else {
@@ -64,49 +64,55 @@ enum Ledger {
         }
     }
 
-    private static func chargeResearcher(
-        _ loss: PrivacyLoss, _ population: Int64, _ researcher: String, _ db: Database
-    ) throws {
-        try db.cachedStatement(sql: "INSERT OR IGNORE INTO researcher_spending VALUES (?, ?, 0, 0)")
-            .execute(arguments: [population, researcher])
-        let update = try db.cachedStatement(
-            sql: """
-                UPDATE researcher_spending SET amount = amount + :amount, delta = delta + :delta
-                WHERE population = :population AND researcher = :researcher AND EXISTS (
-                    SELECT 1 FROM populations p WHERE p.id = :population AND (p.researcher_amount IS NULL OR (
-                        researcher_spending.amount <= p.researcher_amount - :amount
-                        AND researcher_spending.delta <= p.researcher_delta - :delta)))
-                """)
-        try update.execute(arguments: [
-            "amount": loss.amount, "delta": loss.delta, "population": population, "researcher": researcher,
-        ])
-        guard db.changesCount == 1 else { throw try exceeded(.researcher(researcher), population, db) }
-    }
-
     /// Charges the windows that end now: when a request is reserved, at once or by its approval.
     static func chargeWindows(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db
-        let windows = try windows(population, loss.kind, db)
+        let windows = try PopulationRow.windows(of: population, kind: loss.kind, db)
         for window in windows {
             let spent = try windowSpending(
                 db, population, seconds: window.seconds, kind: loss.kind, now: context.now)
-            guard loss.fits(within: window.limit, after: spent) else {
+            guard loss.fits(in: window.limit, after: spent) else {
                 throw try exceeded(.window(seconds: window.seconds), population, db)
             }
         }
         if !windows.isEmpty { try addWindowSpending(db, population, loss, time: context.now) }
     }
 
-    private static func windows(_ population: Int64, _ kind: PrivacyLossKind, _ db: Database) throws -> [Policy.Window]
-    {
-        try Row.fetchAll(
-            db.cachedStatement(sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ?"),
-            arguments: [population]
-        ).map { Policy.Window(seconds: $0[0], limit: PrivacyLoss(kind: kind, amount: $0[1], delta: $0[2])) }
+    private static func setSpending(_ spent: PrivacyLoss, population: Int64, _ db: Database) throws {
+        try db.cachedStatement(
+            sql: "UPDATE populations SET spent_amount = :amount, spent_delta = :delta WHERE id = :population"
+        ).execute(arguments: ["amount": spent.storedAmounts, "delta": spent.delta, "population": population])
+    }
+
+    private static func setSpending(
+        _ spent: PrivacyLoss, of researcher: String, population: Int64, _ db: Database
+    ) throws {
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO researcher_spending (population, researcher, amount, delta)
+                VALUES (:population, :researcher, :amount, :delta)
+                ON CONFLICT DO UPDATE SET amount = excluded.amount, delta = excluded.delta
+                """
+        ).execute(arguments: [
+            "population": population, "researcher": researcher, "amount": spent.storedAmounts, "delta": spent.delta,
+        ])
+    }
+
+    /// What a researcher spent of a population.
+    static func spending(
+        of researcher: String, population: Int64, kind: PrivacyLossKind, _ db: Database
+    ) throws -> PrivacyLoss {
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT amount, delta FROM researcher_spending WHERE population = :population AND researcher = :researcher
+                """)
+        let row = try Row.fetchOne(statement, arguments: ["population": population, "researcher": researcher])
+        return try row?.loss(kind) ?? .zero(kind)
     }
 
     private static func exceeded(_ scope: BudgetScope, _ population: Int64, _ db: Database) throws -> Exceeded {
-        let name = try String.fetchOne(db, sql: "SELECT name FROM populations WHERE id = ?", arguments: [population])
+        let name = try String.fetchOne(
+            db, sql: "SELECT name FROM populations WHERE id = :population", arguments: ["population": population])
         return Exceeded(words: "\(scope.words) of the budget of \(name ?? "")")
     }
 
@@ -126,55 +132,63 @@ enum Ledger {
         _ db: Database, _ population: Int64, seconds: Int64, kind: PrivacyLossKind, now: Int64
     ) throws -> PrivacyLoss {
         let first = floorDivide(now - seconds, partLength(seconds))
-        let row = try Row.fetchOne(
+        let rows = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT coalesce(sum(amount), 0), coalesce(sum(delta), 0) FROM window_spending
-                    WHERE population = ? AND seconds = ? AND bucket >= ?
-                    """), arguments: [population, seconds, first])
-        return PrivacyLoss(kind: kind, amount: row?[0] ?? 0, delta: row?[1] ?? 0)
+                    SELECT amount, delta FROM window_spending
+                    WHERE population = :population AND seconds = :seconds AND bucket >= :first
+                    """), arguments: ["population": population, "seconds": seconds, "first": first])
+        return try rows.reduce(.zero(kind)) { try $0 + $1.loss(kind) }
     }
 
     /// Counts a loss in every window of the population.
     static func addWindowSpending(_ db: Database, _ population: Int64, _ loss: PrivacyLoss, time: Int64) throws {
-        let windows = try Int64.fetchAll(
-            db.cachedStatement(sql: "SELECT seconds FROM windows WHERE population = ?"), arguments: [population])
-        for seconds in windows {
-            let length = partLength(seconds)
-            let part = floorDivide(time, length)
+        for window in try PopulationRow.windows(of: population, kind: loss.kind, db) {
+            let key: StatementArguments = [
+                "population": population, "seconds": window.seconds,
+                "bucket": floorDivide(time, partLength(window.seconds)),
+            ]
+            let present = try Row.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT amount, delta FROM window_spending
+                        WHERE population = :population AND seconds = :seconds AND bucket = :bucket
+                        """), arguments: key)
+            let sum = try (present?.loss(loss.kind) ?? .zero(loss.kind)) + loss
             try db.cachedStatement(
                 sql: """
-                    INSERT INTO window_spending VALUES (?, ?, ?, ?, ?)
-                    ON CONFLICT DO UPDATE SET amount = amount + excluded.amount, delta = delta + excluded.delta
+                    INSERT INTO window_spending (population, seconds, bucket, amount, delta)
+                    VALUES (:population, :seconds, :bucket, :amount, :delta)
+                    ON CONFLICT DO UPDATE SET amount = excluded.amount, delta = excluded.delta
                     """
-            ).execute(arguments: [population, seconds, part, loss.amount, loss.delta])
+            ).execute(arguments: key + ["amount": sum.storedAmounts, "delta": sum.delta])
         }
     }
 
     // MARK: - Giving back what no row was read for
 
-    /// Takes a held charge back (docs/privacy.md, rule 8): only ever for a request that was pending, which no window counts yet.
+    /// Takes a held charge back (docs/privacy.md, rule 8): only ever for a request that was pending, which no window counts
+    /// yet.
     static func giveBack(
         _ loss: PrivacyLoss, population: Int64, researcher: String, in context: WriteContext
     ) throws {
         let db = context.db
-        try db.execute(
-            sql: "UPDATE populations SET spent_amount = spent_amount - ?, spent_delta = spent_delta - ? WHERE id = ?",
-            arguments: [loss.amount, loss.delta, population])
-        try addResearcherSpending(
-            db, population, researcher, PrivacyLoss(kind: loss.kind, amount: -loss.amount, delta: -loss.delta))
+        guard let ledger = try PopulationRow.find(population, db) else { return }
+        try setSpending(ledger.spent.removing(loss), population: population, db)
+        let own = try spending(of: researcher, population: population, kind: ledger.kind, db)
+        try setSpending(own.removing(loss), of: researcher, population: population, db)
     }
 
-    static func addResearcherSpending(
-        _ db: Database, _ population: Int64, _ researcher: String, _ loss: PrivacyLoss
-    ) throws {
-        try db.execute(
-            sql: "INSERT OR IGNORE INTO researcher_spending VALUES (?, ?, 0, 0)", arguments: [population, researcher])
-        try db.execute(
-            sql: """
-                UPDATE researcher_spending SET amount = amount + ?, delta = delta + ?
-                WHERE population = ? AND researcher = ?
-                """, arguments: [loss.amount, loss.delta, population, researcher])
+    /// Counts a loss that no request charges: what a restore lost.
+    static func add(_ loss: PrivacyLoss, population: Int64, researchers: [String], in context: WriteContext) throws {
+        let db = context.db
+        guard let ledger = try PopulationRow.find(population, db) else { return }
+        try setSpending(ledger.spent + loss, population: population, db)
+        for researcher in researchers {
+            let own = try spending(of: researcher, population: population, kind: ledger.kind, db)
+            try setSpending(own + loss, of: researcher, population: population, db)
+        }
+        try addWindowSpending(db, population, loss, time: context.now)
     }
 
     // MARK: - Reading
@@ -183,16 +197,13 @@ enum Ledger {
     static func spending(
         _ population: PopulationRow, researcher: String, policy: Policy, now: Int64, _ db: Database
     ) throws -> Spending {
-        let own = try Row.fetchOne(
-            db.cachedStatement(
-                sql: "SELECT amount, delta FROM researcher_spending WHERE population = ? AND researcher = ?"),
-            arguments: [population.id, researcher])
         let windows = try policy.windows.map {
             try windowSpending(db, population.id, seconds: $0.seconds, kind: population.kind, now: now)
         }
         return Spending(
             total: population.spent,
-            researcher: PrivacyLoss(kind: population.kind, amount: own?[0] ?? 0, delta: own?[1] ?? 0), windows: windows)
+            researcher: try spending(of: researcher, population: population.id, kind: population.kind, db),
+            windows: windows)
     }
 
     /// The reservation of a request, from its row: nil unless it is reserved, unanswered and was not lost by a restore.

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import DifferentialPrivacy
 import GRDB
 import Governance
@@ -26,37 +27,44 @@ struct PopulationRow: Sendable {
         id = row["id"]
         name = row["name"]
         unitIsRow = row["unit_is_row"]
-        kind = PrivacyLossKind(rawValue: row["kind"]) ?? .zeroConcentrated
+        guard let kind = PrivacyLossKind(rawValue: row["kind"]) else {
+            throw Problem.unavailable("the ledger has a kind of loss that this version does not know")
+        }
+        self.kind = kind
         conversionDelta = row["conversion_delta"]
         selectionDelta = row["selection_delta"]
-        limit = PrivacyLoss(kind: kind, amount: row["limit_amount"], delta: row["limit_delta"])
-        if let amount = row["researcher_amount"] as Int64? {
-            researcherLimit = PrivacyLoss(kind: kind, amount: amount, delta: row["researcher_delta"] ?? 0)
-        }
+        limit = try row.loss(kind, "limit")
+        let hasOwnLimit = !(row["researcher_amount"] as DatabaseValue).isNull
+        researcherLimit = hasOwnLimit ? try row.loss(kind, "researcher") : nil
         leastShare = row["least_share"]
-        spent = PrivacyLoss(kind: kind, amount: row["spent_amount"], delta: row["spent_delta"])
+        spent = try row.loss(kind, "spent")
         released = row["released"]
         raised = row["raised"]
     }
 
     static func named(_ name: String, _ db: Database) throws -> PopulationRow? {
-        try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE name = ?", arguments: [name]).map(PopulationRow.init)
+        try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE name = :name", arguments: ["name": name])
+            .map(PopulationRow.init)
     }
 
     static func find(_ id: Int64, _ db: Database) throws -> PopulationRow? {
-        try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE id = ?", arguments: [id]).map(PopulationRow.init)
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT * FROM populations WHERE id = :id"), arguments: ["id": id]
+        ).map(PopulationRow.init)
     }
 
     static func all(_ db: Database) throws -> [PopulationRow] {
         try Row.fetchAll(db, sql: "SELECT * FROM populations ORDER BY name").map(PopulationRow.init)
     }
 
-    func windows(_ db: Database) throws -> [Policy.Window] {
+    func windows(_ db: Database) throws -> [Policy.Window] { try Self.windows(of: id, kind: kind, db) }
+
+    static func windows(of id: Int64, kind: PrivacyLossKind, _ db: Database) throws -> [Policy.Window] {
         try Row.fetchAll(
             db.cachedStatement(
-                sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ? ORDER BY seconds"),
-            arguments: [id]
-        ).map { Policy.Window(seconds: $0[0], limit: PrivacyLoss(kind: kind, amount: $0[1], delta: $0[2])) }
+                sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = :id ORDER BY seconds"),
+            arguments: ["id": id]
+        ).map { Policy.Window(seconds: $0["seconds"], limit: try $0.loss(kind, "limit")) }
     }
 }
 
@@ -101,15 +109,18 @@ extension PopulationRow {
             )
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
-        let raised = policy.total.amount > present.limit.amount || policy.total.delta > present.limit.delta
-        var change = "total \(LossWords.text(present.limit)) became \(LossWords.text(policy.total))"
+        let raised = !policy.total.isCovered(by: present.limit)
+        let conversion = policy.regime.conversionDelta
+        let before = LossWords.text(present.limit, conversionDelta: present.conversionDelta)
+        var change = "total \(before) became \(LossWords.text(policy.total, conversionDelta: conversion))"
         if present.leastShare != policy.leastShare {
-            change += ", a question costs at least \(LossWords.text(policy.leastCharge))"
+            change +=
+                ", a question costs at least \(LossWords.text(policy.leastCharge, conversionDelta: conversion))"
         }
         if raised {
             try db.execute(
-                sql: "UPDATE populations SET raised = ? WHERE id = ?",
-                arguments: ["\(Timestamp.text(context.now)): \(change)", present.id])
+                sql: "UPDATE populations SET raised = :raised WHERE id = :id",
+                arguments: ["raised": "\(Timestamp.text(context.now)): \(change)", "id": present.id])
         }
         try context.journal(
             JournalEntry(
@@ -119,13 +130,13 @@ extension PopulationRow {
     }
 
     /// From then on the units of privacy and of loss, and delta, are fixed.
-    private var hasSpent: Bool { released || spent.amount > 0 }
+    private var hasSpent: Bool { released || !spent.isZero }
 
     /// The columns that name its units, in whichever of its tables, belong to the population: under another name its people
     /// could come back as other units (visits instead of persons) on a ledger that counts the first.
     private func takeUnit(_ column: String, isAlone: Bool, _ db: Database) throws {
         let known = try String.fetchAll(
-            db, sql: "SELECT name FROM population_units WHERE population = ? ORDER BY name", arguments: [id])
+            db, sql: "SELECT name FROM population_units WHERE population = :id ORDER BY name", arguments: ["id": id])
         guard !known.contains(column) else { return }
         if hasSpent, !known.isEmpty {
             throw ManifestError.problem(
@@ -133,8 +144,10 @@ extension PopulationRow {
                     + "\(known.joined(separator: " or ")), not by \(column)",
                 hint: "the same people keep the column's name; other units are another population")
         }
-        if isAlone { try db.execute(sql: "DELETE FROM population_units WHERE population = ?", arguments: [id]) }
-        try db.execute(sql: "INSERT INTO population_units VALUES (?, ?)", arguments: [id, column])
+        if isAlone {
+            try db.execute(sql: "DELETE FROM population_units WHERE population = :id", arguments: ["id": id])
+        }
+        try Self.addUnit(column, to: id, db)
     }
 
     private static func create(
@@ -144,21 +157,33 @@ extension PopulationRow {
         try db.execute(
             sql: """
                 INSERT INTO populations (name, unit_is_row, kind, conversion_delta, selection_delta, limit_amount, limit_delta,
-                    researcher_amount, researcher_delta, least_share) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    researcher_amount, researcher_delta, least_share)
+                VALUES (:name, :unitIsRow, :kind, :conversion, :selection, :limit, :limitDelta, :researcher,
+                    :researcherDelta, :share)
                 """,
-            arguments: [
-                name, unitColumn == nil, policy.regime.kind.rawValue, policy.regime.conversionDelta,
-                policy.regime.selectionDelta,
-                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
-                policy.leastShare,
-            ])
+            arguments: limits(policy) + ["name": name, "unitIsRow": unitColumn == nil])
         let id = db.lastInsertedRowID
         if let unitColumn {
-            try db.execute(sql: "INSERT INTO population_units VALUES (?, ?)", arguments: [id, unitColumn])
+            try addUnit(unitColumn, to: id, db)
         }
         try writeWindows(policy, population: id, in: context)
         try chargeLostSpending(name, population: id, policy: policy, in: &context)
         return id
+    }
+
+    private static func addUnit(_ column: String, to population: Int64, _ db: Database) throws {
+        try db.execute(
+            sql: "INSERT INTO population_units (population, name) VALUES (:population, :name)",
+            arguments: ["population": population, "name": column])
+    }
+
+    private static func limits(_ policy: Policy) -> StatementArguments {
+        [
+            "kind": policy.regime.kind.rawValue, "conversion": policy.regime.conversionDelta,
+            "selection": policy.regime.selectionDelta, "limit": policy.total.storedAmounts,
+            "limitDelta": policy.total.delta, "researcher": policy.perResearcher?.storedAmounts,
+            "researcherDelta": policy.perResearcher?.delta, "share": policy.leastShare,
+        ]
     }
 
     /// What a restore lost of a population that the restored database did not know.
@@ -167,15 +192,14 @@ extension PopulationRow {
     ) throws {
         let db = context.db
         let tag = GenerationFile.Record.Spent.tag(name)
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM lost_spending WHERE tag = ?", arguments: [tag]) else {
-            return
-        }
+        let row = try Row.fetchOne(db, sql: "SELECT * FROM lost_spending WHERE tag = :tag", arguments: ["tag": tag])
+        guard let row else { return }
         let sameKind = row["kind"] == policy.regime.kind.rawValue
-        let lost =
-            sameKind ? PrivacyLoss(kind: policy.regime.kind, amount: row["amount"], delta: row["delta"]) : policy.total
+        let lost = sameKind ? try row.loss(policy.regime.kind) : policy.total.left(after: .zero(policy.regime.kind))
         try Restore.charge(lost, population: population, in: context)
-        try db.execute(sql: "UPDATE populations SET released = 1 WHERE id = ?", arguments: [population])
-        try db.execute(sql: "DELETE FROM lost_spending WHERE tag = ?", arguments: [tag])
+        try db.execute(
+            sql: "UPDATE populations SET released = 1 WHERE id = :population", arguments: ["population": population])
+        try db.execute(sql: "DELETE FROM lost_spending WHERE tag = :tag", arguments: ["tag": tag])
         try context.journal(
             JournalEntry(
                 action: .restoreAccepted, actor: "local owner", time: context.now, populations: [population],
@@ -186,43 +210,47 @@ extension PopulationRow {
     private func write(_ policy: Policy, windowsChanged: Bool, in context: WriteContext) throws {
         try context.db.execute(
             sql: """
-                UPDATE populations SET kind = ?, conversion_delta = ?, selection_delta = ?, limit_amount = ?,
-                    limit_delta = ?, researcher_amount = ?, researcher_delta = ?, least_share = ? WHERE id = ?
-                """,
-            arguments: [
-                policy.regime.kind.rawValue, policy.regime.conversionDelta, policy.regime.selectionDelta,
-                policy.total.amount, policy.total.delta, policy.perResearcher?.amount, policy.perResearcher?.delta,
-                policy.leastShare, id,
-            ])
+                UPDATE populations SET kind = :kind, conversion_delta = :conversion, selection_delta = :selection,
+                    limit_amount = :limit, limit_delta = :limitDelta, researcher_amount = :researcher,
+                    researcher_delta = :researcherDelta, least_share = :share WHERE id = :id
+                """, arguments: Self.limits(policy) + ["id": id])
         if windowsChanged { try Self.writeWindows(policy, population: id, in: context) }
     }
 
     /// New windows count what was spent within them before: what was held, since it was approved.
     private static func writeWindows(_ policy: Policy, population: Int64, in context: WriteContext) throws {
         let db = context.db
-        try db.execute(sql: "DELETE FROM windows WHERE population = ?", arguments: [population])
-        try db.execute(sql: "DELETE FROM window_spending WHERE population = ?", arguments: [population])
+        for table in ["windows", "window_spending"] {
+            try db.execute(
+                sql: "DELETE FROM \(table) WHERE population = :population", arguments: ["population": population])
+        }
         for window in policy.windows {
             try db.execute(
-                sql: "INSERT INTO windows VALUES (?, ?, ?, ?)",
-                arguments: [population, window.seconds, window.limit.amount, window.limit.delta])
+                sql: """
+                    INSERT INTO windows (population, seconds, limit_amount, limit_delta)
+                    VALUES (:population, :seconds, :amount, :delta)
+                    """,
+                arguments: [
+                    "population": population, "seconds": window.seconds, "amount": window.limit.storedAmounts,
+                    "delta": window.limit.delta,
+                ])
         }
         guard !policy.windows.isEmpty else { return }
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT coalesce((SELECT max(time) FROM approvals WHERE request = requests.id), created), amount, delta
+                SELECT coalesce((SELECT max(time) FROM approvals WHERE request = requests.id), created) AS time, amount,
+                    delta
                 FROM requests WHERE state IN ('reserved', 'released') AND kind = :kind
                     AND id IN (SELECT request FROM request_assets WHERE population = :population)
                 """, arguments: ["population": population, "kind": policy.regime.kind.rawValue])
         while let row = try rows.next() {
-            let loss = PrivacyLoss(kind: policy.regime.kind, amount: row[1], delta: row[2])
-            try Ledger.addWindowSpending(db, population, loss, time: row[0])
+            try Ledger.addWindowSpending(db, population, row.loss(policy.regime.kind), time: row["time"])
         }
         // What a restore charged belongs to no request.
         let entries = try Row.fetchCursor(
-            db, sql: "SELECT entry FROM journal WHERE instr(entry, ?)",
-            arguments: [JournalAction.restoreAccepted.rawValue])
+            db, sql: "SELECT entry FROM journal WHERE instr(entry, :action)",
+            arguments: ["action": JournalAction.restoreAccepted.rawValue])
         while let row = try entries.next() {
             guard let entry = JournalEntry.decode(row[0])?.entry, entry.action == .restoreAccepted,
                 entry.populations.contains(population), let loss = entry.loss, loss.kind == policy.regime.kind

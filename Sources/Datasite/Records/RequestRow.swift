@@ -44,6 +44,12 @@ struct RequestRow: Sendable {
         assets.compactMap(\.population).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
+    /// What it costs, for people.
+    func chargeWords(_ db: Database) throws -> String {
+        let population = try populations.first.flatMap { try PopulationRow.find($0, db) }
+        return charge.words(conversionDelta: population?.conversionDelta ?? 0)
+    }
+
     /// What a caller is told who wants the answer of a request that an owner, or time, decided against.
     func notDecided(hint: String) -> Problem {
         .notAllowed(
@@ -74,7 +80,7 @@ extension RequestRow {
         purpose = row["purpose"]
         body = Array((row["body"] as String).utf8)
         charge = Charge(
-            loss: kind.map { PrivacyLoss(kind: $0, amount: row["amount"], delta: row["delta"]) }, uses: row["uses"])
+            loss: try kind.map { try row.loss($0) }, uses: row["uses"])
         self.state = state
         approvalsNeeded = row["approvals_needed"]
         reason = row["reason"]
@@ -104,7 +110,8 @@ extension RequestRow {
         ).execute(arguments: [
             "id": id, "engine": engine.rawValue, "researcher": researcher, "key": key, "digest": digest,
             "purpose": purpose, "body": String(decoding: body, as: UTF8.self), "kind": charge.loss?.kind.rawValue,
-            "amount": charge.loss?.amount ?? 0, "delta": charge.loss?.delta ?? 0, "uses": charge.uses,
+            "amount": charge.loss?.storedAmounts ?? 0.databaseValue, "delta": charge.loss?.delta ?? 0,
+            "uses": charge.uses,
             "state": state.rawValue, "approvals": approvalsNeeded, "created": created,
         ])
         let asset = try db.cachedStatement(

@@ -15,8 +15,8 @@ enum Restore {
             sql: "SELECT name, kind, spent_amount, spent_delta FROM populations ORDER BY id")
         let spent = try Row.fetchAll(statement).map {
             GenerationFile.Record.Spent(
-                population: GenerationFile.Record.Spent.tag($0[0]),
-                kind: PrivacyLossKind(rawValue: $0[1]) ?? .zeroConcentrated, amount: $0[2], delta: $0[3])
+                population: GenerationFile.Record.Spent.tag($0["name"]),
+                loss: try $0.loss(PrivacyLossKind(rawValue: $0["kind"]) ?? .zeroConcentrated, "spent"))
         }
         return GenerationFile.Record(
             generation: try Meta.integer(db, "generation"), spent: spent, head: try Journal.head(db))
@@ -49,12 +49,9 @@ enum Restore {
             let population = try PopulationRow(row)
             let lost: PrivacyLoss
             let tag = GenerationFile.Record.Spent.tag(population.name)
-            let spent =
-                known.removeValue(forKey: tag) ?? .init(population: tag, kind: population.kind, amount: 0, delta: 0)
-            if file?.spent != nil, spent.kind == population.kind || spent.isNothing {
-                lost = PrivacyLoss(
-                    kind: population.kind, amount: max(0, spent.amount - population.spent.amount),
-                    delta: max(0, spent.delta - population.spent.delta))
+            let spent = known.removeValue(forKey: tag)?.loss ?? .zero(population.kind)
+            if file?.spent != nil, spent.kind == population.kind || spent.isZero {
+                lost = spent.left(after: population.spent)
                 remarks.append("population \(population.name): charged what was lost")
             } else {
                 // Nothing is known, or it was spent by another measure of loss, for which there is no rate of exchange.
@@ -67,10 +64,15 @@ enum Restore {
                     action: .restoreAccepted, actor: "local owner", time: context.now, populations: [population.id],
                     loss: lost, detail: remarks.last ?? ""))
         }
-        for spent in known.values where !spent.isNothing {
+        for spent in known.values where !spent.loss.isZero {
             try db.execute(
-                sql: "INSERT OR REPLACE INTO lost_spending VALUES (?, ?, ?, ?)",
-                arguments: [spent.population, spent.kind.rawValue, spent.amount, spent.delta])
+                sql: """
+                    INSERT OR REPLACE INTO lost_spending (tag, kind, amount, delta) VALUES (:tag, :kind, :amount, :delta)
+                    """,
+                arguments: [
+                    "tag": spent.population, "kind": spent.loss.kind.rawValue, "amount": spent.loss.storedAmounts,
+                    "delta": spent.loss.delta,
+                ])
             remarks.append("a population added since the backup is charged what was lost when it is added again")
         }
         try db.execute(sql: "UPDATE requests SET lost = 1 WHERE state = 'reserved'")
@@ -85,14 +87,10 @@ enum Restore {
     /// Charges a loss of which nobody knows who spent it, and when: to all, to each and to every window from now on.
     static func charge(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db
-        try db.execute(
-            sql: "UPDATE populations SET spent_amount = spent_amount + ?, spent_delta = spent_delta + ? WHERE id = ?",
-            arguments: [loss.amount, loss.delta, population])
         let users = try String.fetchAll(
             db, sql: "SELECT name FROM users WHERE role = 'researcher' UNION SELECT researcher FROM researcher_spending"
         )
-        for user in users { try Ledger.addResearcherSpending(db, population, user, loss) }
-        try Ledger.addWindowSpending(db, population, loss, time: context.now)
+        try Ledger.add(loss, population: population, researchers: users, in: context)
     }
 }
 

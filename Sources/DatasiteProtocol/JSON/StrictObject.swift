@@ -93,6 +93,22 @@ public struct StrictObject {
         try required(optionalObject(key), key)
     }
 
+    /// The whole numbers of a list; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is no list, or something else is in it.
+    public mutating func optionalIntegers(_ key: String) throws(JSONError) -> [Int64]? {
+        guard let value = value(key) else { return nil }
+        guard case .array(let values) = value else { throw mismatch(key, "an array", value) }
+        var numbers: [Int64] = []
+        for element in values {
+            guard case .number(let literal) = element, let number = Int64(literal) else {
+                throw mismatch(key, "an array of integers", element)
+            }
+            numbers.append(number)
+        }
+        return numbers
+    }
+
     /// The objects of a list.
     public mutating func objects(_ key: String) throws(JSONError) -> [StrictObject] {
         let value = try required(value(key), key)

@@ -23,25 +23,25 @@ public struct Receipt: Sendable, Hashable {
 
     /// What was charged.
     public struct Charge: Sendable, Hashable {
-        /// "pure" or "zcdp"; nil where no privacy loss is counted.
+        /// "pure", "zcdp" or "renyi"; nil where no privacy loss is counted.
         public var kind: String?
-        /// Epsilon or rho, in units of 1e-12.
-        public var amount: Int64
+        /// Epsilon or rho; the Rényi divergences at the orders 2, 4, 6, 8, 12, 24, 64 and 256. In units of 1e-12.
+        public var amounts: [Int64]
         /// Delta, in units of 1e-18.
         public var delta: Int64
         /// How many uses were counted of each asset.
         public var uses: Int64
 
         /// A loss, a number of uses, or both.
-        public init(kind: String?, amount: Int64 = 0, delta: Int64 = 0, uses: Int64 = 0) {
+        public init(kind: String?, amounts: [Int64] = [], delta: Int64 = 0, uses: Int64 = 0) {
             self.kind = kind
-            self.amount = amount
+            self.amounts = amounts
             self.delta = delta
             self.uses = uses
         }
     }
 
-    /// What is signed.
+    /// What is signed. A charge of one amount has `amount`, of several `amounts`.
     public struct Body: Sendable, Hashable {
         /// 1 or 2.
         public var version: Int

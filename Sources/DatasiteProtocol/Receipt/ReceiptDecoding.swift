@@ -21,7 +21,7 @@ extension Receipt.Body {
                 Receipt.Asset(dataset: try object.string("dataset"), version: try object.string("datasetVersion"))
             ]
             charge = Receipt.Charge(
-                kind: try object.string("chargeKind"), amount: try object.integer("chargeAmount"),
+                kind: try object.string("chargeKind"), amounts: [try object.integer("chargeAmount")],
                 delta: try object.integer("chargeDelta"))
         } else {
             engine = try object.string("engine")
@@ -58,8 +58,16 @@ extension Receipt.Charge {
     fileprivate init(taking object: StrictObject) throws(JSONError) {
         var object = object
         let kind = try object.optionalString("kind")
+        var amounts: [Int64] = []
+        if kind != nil {
+            if let several = try object.optionalIntegers("amounts") {
+                amounts = several
+            } else {
+                amounts = [try object.integer("amount")]
+            }
+        }
         self.init(
-            kind: kind, amount: kind == nil ? 0 : try object.integer("amount"),
+            kind: kind, amounts: amounts,
             delta: kind == nil ? 0 : try object.integer("delta"), uses: try object.optionalInteger("uses") ?? 0)
         try object.finish()
     }

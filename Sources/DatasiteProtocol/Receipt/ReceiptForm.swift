@@ -29,7 +29,7 @@ extension Receipt.Body {
             members["dataset"] = .string(dataset)
             members["datasetVersion"] = .string(datasetVersion)
             members["chargeKind"] = .string(charge.kind ?? "")
-            members["chargeAmount"] = .integer(charge.amount)
+            members["chargeAmount"] = .integer(charge.amounts.first ?? 0)
             members["chargeDelta"] = .integer(charge.delta)
         } else {
             members["engine"] = .string(engine)
@@ -45,7 +45,9 @@ extension Receipt.Charge {
     fileprivate var canonical: CanonicalJSON {
         var members: [String: CanonicalJSON] = [:]
         if let kind {
-            members = ["kind": .string(kind), "amount": .integer(amount), "delta": .integer(delta)]
+            members = ["kind": .string(kind), "delta": .integer(delta)]
+            members[amounts.count == 1 ? "amount" : "amounts"] =
+                amounts.count == 1 ? .integer(amounts[0]) : .array(amounts.map(CanonicalJSON.integer))
         }
         if uses > 0 { members["uses"] = .integer(uses) }
         return .object(members)

@@ -20,10 +20,11 @@ public struct IndividualFilter: Sendable {
     public private(set) var worstCase: Int64 = 0
     private var spent: [Int64]
 
-    /// Throws for negative limits and counts, and for a cap below the limit.
+    /// Throws for negative limits and counts, for a cap below the limit, and for losses that are more than one number.
     public init(units: Int, limit: PrivacyLoss, cap: PrivacyLoss) throws(MechanismError) {
         guard units >= 0 else { throw .parameter("units", expected: "a number that is not negative") }
         guard limit.kind == cap.kind else { throw .mixedKinds }
+        guard limit.kind.amountCount == 1 else { throw .parameter("limit", expected: "a loss of one number") }
         guard limit.amount >= 0, cap.amount >= limit.amount else {
             throw .parameter("cap", expected: "at least the limit of a unit, which is not negative")
         }

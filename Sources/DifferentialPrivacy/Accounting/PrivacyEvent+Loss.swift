@@ -7,8 +7,10 @@ extension PrivacyEvent {
     /// - Laplace: epsilon = sensitivity / scale; rho = epsilon^2 / 2 (Bun and Steinke 2016, proposition 1.4).
     /// - Exponential mechanism: epsilon each time; rho = epsilon^2 / 8 each time (Cesar and Rogers 2021, bounded range).
     /// - Threshold selection: rho = groups / (2 sigma^2) beside a delta, which must cover the exact law's tail.
-    /// - Composition: the sum (adaptive composition of either kind).
+    /// - Composition: the sum (adaptive composition of each kind).
+    /// - Rényi: at each of ``RenyiOrders/all`` the event's own curve, or that of its rho where that is less.
     public func loss(kind: PrivacyLossKind) throws(MechanismError) -> PrivacyLoss {
+        if kind == .renyi { return try renyiLoss() }
         switch self {
         case .discreteGaussian(let sensitivitySquared, let sigma):
             return try gaussianLoss(sensitivitySquared, sigma: sigma, kind: kind)

@@ -35,7 +35,7 @@ public struct DiscreteLaplace: Sendable {
     /// The least noise for which a vector of that L1 sensitivity costs at most `loss`, exactly as `PrivacyEvent.loss`
     /// computes it. Throws unless the loss is positive.
     public init(sensitivity: Double, loss: PrivacyLoss) throws(MechanismError) {
-        guard loss.amount > 0 else { throw .parameter("loss", expected: "a positive amount") }
+        try loss.checkIsBudget()
         let epsilon = loss.kind == .pure ? loss.value : (2 * loss.value).squareRoot()
         let estimate = sensitivity / epsilon * (1 - 0x1p-50)
         let scale = try NoiseScale.least(from: estimate, "loss") { (scale) throws(MechanismError) in

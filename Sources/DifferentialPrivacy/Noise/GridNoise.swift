@@ -31,7 +31,7 @@ public struct GridNoise: Sendable {
             throw .parameter("sensitivity", expected: "positive numbers, the L2 one at most the L1 one")
         }
         guard (1...(1 << 31)).contains(count) else { throw .parameter("count", expected: "a number from 1 to 2^31") }
-        guard loss.amount > 0 else { throw .parameter("loss", expected: "a positive amount") }
+        try loss.checkIsBudget()
         let dimension = Double(count)
         let isPure = loss.kind == .pure
         let sensitivity = isPure ? l1Sensitivity : l2Sensitivity

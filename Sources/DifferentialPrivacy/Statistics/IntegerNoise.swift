@@ -31,6 +31,7 @@ public struct IntegerNoise: Sendable {
             let noise = try DiscreteLaplace(sensitivity: sensitivity, loss: loss)
             draws = .laplace(noise)
             event = noise.event(sensitivity: sensitivity)
+        case .renyi: throw .parameter("loss", expected: "a positive epsilon or rho")
         case .zeroConcentrated:
             let square = Self.roundedUp(l2SensitivitySquared)
             let noise = try DiscreteGaussian(sensitivitySquared: square, loss: loss)

@@ -55,6 +55,7 @@ public struct JointQuantiles: Sendable {
 
     /// With the largest epsilon, at most 64, that costs at most the loss: epsilon itself, or under zCDP epsilon^2 / 8.
     public init(quantiles: [Double], rowsPerUnit: Int = 1, loss: PrivacyLoss) throws(MechanismError) {
+        try loss.checkIsBudget()
         let estimate = loss.kind == .pure ? loss.value : (8 * loss.value).squareRoot()
         var epsilon = min(64, estimate * (1 + 0x1p-50))
         while epsilon >= 0x1p-20,

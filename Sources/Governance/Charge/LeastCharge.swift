@@ -11,10 +11,18 @@ extension Policy {
     /// The least that a question is charged: its share of the present total, rounded up.
     public var leastCharge: PrivacyLoss { Self.leastCharge(total, share: leastShare) }
 
-    /// That share, in units of `leastShareUnit`, of a total, rounded up.
+    /// The least that a question is planned with, in units of `PrivacyLoss.amountUnit`: under Rényi the rho whose curve
+    /// reaches the least charge at every order.
+    public var leastPlanned: Int64 { leastCharge.leastRho }
+
+    /// That share, in units of `leastShareUnit`, of a total, rounded up: under Rényi at every order, so that no order is
+    /// left more questions than its bound has shares.
     public static func leastCharge(_ total: PrivacyLoss, share: Int64) -> PrivacyLoss {
-        let product = UInt64(max(total.amount, 0)).multipliedFullWidth(by: UInt64(min(max(share, 0), wholeShare)))
-        let (quotient, remainder) = UInt64(wholeShare).dividingFullWidth(product)
-        return PrivacyLoss(kind: total.kind, amount: Int64(quotient) + (remainder > 0 ? 1 : 0))
+        let amounts = total.amounts.map { amount -> Int64 in
+            let product = UInt64(max(amount, 0)).multipliedFullWidth(by: UInt64(min(max(share, 0), wholeShare)))
+            let (quotient, remainder) = UInt64(wholeShare).dividingFullWidth(product)
+            return Int64(quotient) + (remainder > 0 ? 1 : 0)
+        }
+        return PrivacyLoss(kind: total.kind, amounts: amounts) ?? .zero(total.kind)
     }
 }

@@ -18,7 +18,7 @@ public struct Spending: Sendable, Hashable {
 
     /// Nothing spent yet.
     public static func nothing(_ policy: Policy) -> Spending {
-        let zero = PrivacyLoss(kind: policy.regime.kind, amount: 0)
+        let zero = PrivacyLoss.zero(policy.regime.kind)
         return Spending(total: zero, researcher: zero, windows: policy.windows.map { _ in zero })
     }
 }

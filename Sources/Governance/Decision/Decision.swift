@@ -47,7 +47,7 @@ extension Policy {
         let spent = [spending.total] + (perResearcher == nil ? [] : [spending.researcher]) + inWindows
         if let loss = charge.loss {
             for (limit, spent) in zip(limits(for: researcher), spent)
-            where !loss.fits(within: limit.limit, after: spent) {
+            where !loss.fits(in: limit.limit, after: spent) {
                 return .refuse(.overBudget(scope: limit.scope, limit: limit.limit, spent: spent))
             }
         }
@@ -64,11 +64,11 @@ extension Policy {
         let saysNothing = purpose?.allSatisfy(\.isWhitespace) ?? true
         if requiresPurpose, saysNothing { return .purposeMissing }
         guard let loss = charge.loss else { return nil }
-        guard loss.kind == regime.kind, loss.amount >= 0, loss.delta >= 0 else { return .otherKindOfLoss }
-        if let perQuestion, !loss.fits(within: perQuestion, after: .init(kind: loss.kind, amount: 0)) {
+        guard loss.kind == regime.kind, !loss.isNegative else { return .otherKindOfLoss }
+        if let perQuestion, !loss.fits(in: perQuestion) {
             return .questionTooExpensive(limit: perQuestion)
         }
-        guard loss.amount >= leastCharge.amount else { return .questionTooCheap(least: leastCharge) }
+        guard loss.reaches(leastCharge) else { return .questionTooCheap(least: leastCharge) }
         return nil
     }
 }

@@ -8,13 +8,13 @@ extension Policy {
             found.append(ManifestProblem(path: "policy.\(path)", message: message))
         }
         if total.kind != regime.kind { refuse("total", "must be in the policy's unit of loss") }
-        if total.amount <= 0 { refuse("total", "must be above 0") }
+        if !total.amounts.contains(where: { $0 > 0 }) { refuse("total", "must be above 0") }
         switch regime.kind {
         case .pure:
             if regime.conversionDelta != 0 || regime.selectionDelta != 0 || total.delta != 0 {
                 refuse("delta", "a pure policy has no delta")
             }
-        case .zeroConcentrated:
+        case .zeroConcentrated, .renyi:
             let delta = regime.conversionDelta + regime.selectionDelta
             if !(regime.conversionDelta > 0 && regime.selectionDelta >= 0 && delta < 1) {
                 refuse("delta", "must lie between 0 and 1")
@@ -55,5 +55,7 @@ extension Policy {
 }
 
 extension PrivacyLoss {
-    fileprivate func isLimit(of kind: PrivacyLossKind) -> Bool { self.kind == kind && amount > 0 && delta >= 0 }
+    fileprivate func isLimit(of kind: PrivacyLossKind) -> Bool {
+        self.kind == kind && amounts.contains { $0 > 0 } && delta >= 0
+    }
 }

@@ -23,12 +23,13 @@ public enum Planner {
             regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
         let allocation = Allocation(
             quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
-            capacityRows: capacity(bound.scope.datasets), kind: context.regime.kind,
+            capacityRows: capacity(bound.scope.datasets), kind: context.regime.planned,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) })
-        let result = try settlement.settle(allocation) {
+        var result = try settlement.settle(allocation) {
             meets($0, layout: layout, question: bound, relative: $1, groupSize: $2)
         }
+        result.charge = try settlement.charge(result)
         return assemble(
             question, bound: bound, keys: keys, contribution: contribution, layout: layout, allocation: result)
     }
@@ -166,7 +167,7 @@ struct Keys {
                 groups = groups.map { $0 * known.count }
                 continue
             }
-            guard regime.kind == .zeroConcentrated, regime.selectionDelta > 0 else {
+            guard regime.kind != .pure, regime.selectionDelta > 0 else {
                 throw QueryError(
                     "the values of \(question.keyNames[index]) are not public, and selecting them privately needs a "
                         + "delta, which this policy's pure differential privacy does not have",

@@ -3,19 +3,16 @@ public import DifferentialPrivacy
 import Tables
 
 extension LossRegime {
-    /// What an epsilon comes to in the policy's unit of loss, in units of `PrivacyLoss.amountUnit`, rounded down: under
-    /// zCDP the largest rho that converts to at most that epsilon.
-    public func amount(epsilon: Double) -> Int64 {
-        Self.amount(kind == .pure ? epsilon : Conversion.rho(epsilon: epsilon, delta: conversionDelta))
-    }
+    /// What an epsilon comes to as a planned loss, in units of `PrivacyLoss.amountUnit`, rounded down.
+    public func amount(epsilon: Double) -> Int64 { Self.amount(planned(epsilon: epsilon)) }
 
-    /// A loss in the policy's unit, in units of `PrivacyLoss.amountUnit`, rounded down.
+    /// A planned loss, in units of `PrivacyLoss.amountUnit`, rounded down.
     public static func amount(_ loss: Double) -> Int64 {
         Int64((Swift.min(loss, QuestionLimits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))
     }
 }
 
-/// Turns what a question may cost into an amount of the policy's unit of loss.
+/// Turns what a question may cost into a planned loss.
 struct Settlement {
     let regime: LossRegime
     let question: Question
@@ -31,9 +28,15 @@ struct Settlement {
         switch question.budget {
         case .epsilon(let epsilon):
             try check(epsilon, "epsilon")
+            if regime.kind == .renyi, regime.planned(epsilon: epsilon) == 0 {
+                let least = RenyiOrders.leastEpsilon(delta: regime.conversionDelta)
+                throw QueryError(
+                    "an epsilon of \(epsilon) comes to no rho at this policy's delta",
+                    hint: "Name an epsilon above \(least), or a rho.")
+            }
             return try allocate(regime.amount(epsilon: epsilon), allocation)
         case .rho(let rho):
-            guard regime.kind == .zeroConcentrated else {
+            guard regime.kind != .pure else {
                 throw QueryError(
                     "this policy counts pure epsilon, not rho", hint: "State the budget as an epsilon.")
             }
@@ -58,9 +61,16 @@ struct Settlement {
     private func allocate(_ amount: Int64, _ allocation: Allocation) throws(QueryError) -> Allocation.Result {
         var result = try allocation.allocate(amount)
         if amount >= least, result.charge.amount < least {
-            result.charge = PrivacyLoss(kind: regime.kind, amount: least, delta: result.charge.delta)
+            result.charge = PrivacyLoss(kind: regime.planned, amount: least, delta: result.charge.delta)
         }
         return result
+    }
+
+    /// The charge in the policy's unit of loss.
+    func charge(_ result: Allocation.Result) throws(QueryError) -> PrivacyLoss {
+        do { return try regime.charge(planned: result.charge, for: result.events, least: least) } catch {
+            throw Channel.tooMuchNoise
+        }
     }
 
     /// The least amount that suffices and may be charged: doubling, then halving the bracket, to a millionth.

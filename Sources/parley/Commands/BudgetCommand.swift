@@ -39,11 +39,16 @@ enum BudgetView {
             ])
         }
         terminal.write(table.render(on: terminal))
-        if let least = report.leastCharge, least.amount > 0 {
+        if let least = report.leastCharge, least.amount > 0 || least.epsilonAtDelta ?? 0 > 0 {
             terminal.line("  A question costs at least \(least.leastText).")
         }
         if let raised = report.raised { terminal.line("  Raised \(PrintableText.escape(raised)).") }
-        if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta, let delta = total.conversionDelta
+        if let total = report.lines.first?.limit, total.kind == "renyi", let delta = total.conversionDelta {
+            terminal.line(
+                "  (Rényi divergences at eight orders add up, epsilons do not; these are at δ "
+                    + "\(NumberText.significant(delta, digits: 3)))")
+        } else if let total = report.lines.first?.limit, let epsilon = total.epsilonAtDelta,
+            let delta = total.conversionDelta
         {
             terminal.line(
                 "  (ρ \(NumberText.significant(total.amount)) converts to ε \(NumberText.significant(epsilon, digits: 3))"
@@ -54,7 +59,9 @@ enum BudgetView {
     /// How much is spent, as a bar of 20.
     private static func gauge(_ line: BudgetReport.Line, unicode: Bool) -> String {
         guard line.limit.amount > 0 else { return "" }
-        let part = min(1, max(0, line.spent.amount / line.limit.amount))
+        let spent =
+            line.limit.kind == "renyi" ? line.limit.amount - line.remaining.amount : line.spent.amount
+        let part = min(1, max(0, spent / line.limit.amount))
         let filled = Int((part * 20).rounded(.up))
         let bar =
             String(repeating: unicode ? "█" : "#", count: filled)

@@ -109,9 +109,11 @@ extension Receipt {
         let charge = body.charge
         let uses = charge.uses > 0 ? "\(charge.uses) use\(charge.uses == 1 ? "" : "s")" : nil
         guard let kind = charge.kind else { return uses ?? "nothing" }
-        let amount = NumberText.significant(Double(charge.amount) * 1e-12)
+        let amounts = charge.amounts.map { NumberText.significant(Double($0) * 1e-12) }.joined(separator: " ")
         let delta = Double(charge.delta) * 1e-18
         let selection = delta > 0 ? ", δ \(NumberText.significant(delta, digits: 3))" : ""
-        return [(kind == "pure" ? "ε " : "ρ ") + amount + selection, uses].compactMap(\.self).joined(separator: ", ")
+        let names = ["pure": "ε ", "zcdp": "ρ "]
+        let name = names[kind] ?? "Rényi divergences at orders 2 4 6 8 12 24 64 256: "
+        return [name + amounts + selection, uses].compactMap(\.self).joined(separator: ", ")
     }
 }

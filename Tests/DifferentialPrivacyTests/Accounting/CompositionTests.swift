@@ -19,8 +19,8 @@ struct CompositionTests {
                 #expect(try accountant.epsilon(delta: 6.999e-9).upper == .infinity)
                 #expect(try accountant.epsilon(delta: 1e-8).upper >= accountant.epsilon(delta: 1e-6).upper)
                 #expect(try accountant.delta(epsilon: 1e6).upper >= 7e-9)
-                let loss = try RenyiLoss(.composition([.repeated(event, times: 7)]), orders: [2, 9])
-                #expect(loss.delta >= 7_000_000_000 && loss.delta <= 7_000_000_002)
+                let loss = try PrivacyEvent.composition([.repeated(event, times: 7)]).loss(kind: .renyi)
+                #expect(loss.delta >= 7_000_000_000 && loss.delta <= 7_000_000_007)
                 if case .thresholdSelection = event {
                     var zcdp = ZeroConcentratedAccountant()
                     try zcdp.compose(events, times: times)

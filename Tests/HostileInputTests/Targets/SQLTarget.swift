@@ -11,6 +11,7 @@ enum SQLTarget {
     private static let regimes = [
         LossRegime(kind: .zeroConcentrated, conversionDelta: 1e-6, selectionDelta: 1e-3, total: 100),
         LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 100),
+        LossRegime(kind: .renyi, conversionDelta: 1e-6, selectionDelta: 1e-3, total: 100),
     ]
     private static let tables: [Table] = {
         var random = SeededGenerator(seed: 9)
@@ -26,7 +27,7 @@ enum SQLTarget {
     static func violations(_ input: [UInt8]) -> [String] {
         guard let first = input.first else { return [] }
         let text = String(decoding: input.dropFirst(), as: UTF8.self)
-        let regime = regimes[Int(first & 1)]
+        let regime = regimes[first & 32 == 0 ? Int(first & 1) : 2]
         let budget: Budget =
             first & 2 == 0 ? .epsilon(1) : first & 4 == 0 ? .rho(0.5) : .error(relative: 0.1, groupSize: 50)
         let question = Question(
@@ -58,7 +59,7 @@ enum SQLTarget {
             found.append("the charge is above what was asked")
         }
         guard let covered = try? PrivacyEvent.composition(plan.events).loss(kind: plan.charge.kind),
-            covered.amount <= plan.charge.amount, covered.delta <= plan.charge.delta
+            covered.isCovered(by: plan.charge)
         else { return found + ["the events are not covered by the charge"] }
         guard (plan.groups ?? 1) * max(1, plan.specification.measures.count) <= largestAnswer else { return found }
         return found + answerViolations(plan)

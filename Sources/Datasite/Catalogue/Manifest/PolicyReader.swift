@@ -31,10 +31,10 @@ enum PolicyReader {
             "approval", "researchers", "engines", "purpose",
         ])
         guard let lossKey = keys["loss"] else {
-            throw value.problem("the key `loss` is missing", hint: "say `loss: zcdp` or `loss: pure`")
+            throw value.problem("the key `loss` is missing", hint: "say `loss: zcdp`, `loss: renyi` or `loss: pure`")
         }
-        guard let kind = PrivacyLossKind(rawValue: try lossKey.text("zcdp or pure")) else {
-            throw lossKey.problem("expected zcdp or pure")
+        guard let kind = PrivacyLossKind(rawValue: try lossKey.text("zcdp, renyi or pure")) else {
+            throw lossKey.problem("expected zcdp, renyi or pure")
         }
         guard let totalKey = keys["total"] else { throw value.problem("the key `total` is missing") }
         let deltas = try deltas(keys["delta"], kind, at: value)
@@ -43,7 +43,7 @@ enum PolicyReader {
         var policy = Policy(
             regime: LossRegime(
                 kind: kind, conversionDelta: deltas.conversion, selectionDelta: deltas.selection,
-                total: Double(total.amount) * PrivacyLoss.amountUnit),
+                total: Double(total.largestRho) * PrivacyLoss.amountUnit),
             total: total, perResearcher: try keys["per-researcher"].map(limits.limit),
             perQuestion: try keys["per-question"].map(limits.limit))
         if let share = keys["least-share"] { policy.leastShare = try leastShare(share) }
@@ -63,9 +63,9 @@ enum PolicyReader {
         switch (kind, value) {
         case (.pure, nil): return (0, 0, 0)
         case (.pure, .some(let value)): throw value.problem("a pure policy has no delta")
-        case (.zeroConcentrated, nil):
+        case (.zeroConcentrated, nil), (.renyi, nil):
             throw policy.problem("the key `delta` is missing", hint: "well below one over the number of units: 1e-6")
-        case (.zeroConcentrated, .some(let value)):
+        case (.zeroConcentrated, .some(let value)), (.renyi, .some(let value)):
             let delta = try value.number("a number between 0 and 1")
             guard delta > 0, delta < 1 else { throw value.problem("expected a number between 0 and 1") }
             return (delta / 2, delta / 2, try value.units(digits: 18) / 2)
@@ -170,26 +170,43 @@ struct LimitReader {
     /// In units of `PrivacyLoss.deltaUnit`.
     var selectionDelta: Int64
 
-    /// `{epsilon: E}`; under zCDP also `{rho: R}`, and E means the largest rho that converts to at most E.
+    /// `{epsilon: E}`; under zCDP also `{rho: R}`, and E means the largest rho that converts to at most E. Under Rényi E
+    /// means the bounds at all orders that convert to at most E.
     func limit(_ value: YAMLValue) throws -> PrivacyLoss {
-        let keys = try value.mapping(kind == .pure ? ["epsilon"] : ["epsilon", "rho", "selection-delta"])
+        let known: [PrivacyLossKind: Set<String>] = [
+            .pure: ["epsilon"], .renyi: ["epsilon", "selection-delta"],
+            .zeroConcentrated: ["epsilon", "rho", "selection-delta"],
+        ]
+        let keys = try value.mapping(known[kind] ?? [])
         let delta = try keys["selection-delta"].map { given -> Int64 in
             let delta = try given.units(digits: 18)
             guard delta <= selectionDelta else { throw given.problem("must be at most half of the policy's delta") }
             return delta
         }
         switch (keys["epsilon"], keys["rho"]) {
-        case (.some(let epsilon), nil):
-            let units = try epsilon.units(digits: 12)
-            guard kind == .zeroConcentrated else { return PrivacyLoss(kind: .pure, amount: units) }
-            let rho = Conversion.rho(epsilon: Double(units) * PrivacyLoss.amountUnit, delta: conversionDelta)
-            return PrivacyLoss(
-                kind: kind, amount: Int64((rho / PrivacyLoss.amountUnit).rounded(.down)),
-                delta: delta ?? selectionDelta)
+        case (.some(let epsilon), nil): return try limit(epsilon, delta: delta ?? selectionDelta)
         case (nil, .some(let rho)):
             return PrivacyLoss(
                 kind: kind, amount: try rho.units(digits: 12), delta: delta ?? selectionDelta)
-        default: throw value.problem(kind == .pure ? "expected {epsilon: E}" : "expected {epsilon: E} or {rho: R}")
+        default:
+            let isRho = kind == .zeroConcentrated
+            throw value.problem(isRho ? "expected {epsilon: E} or {rho: R}" : "expected {epsilon: E}")
+        }
+    }
+
+    private func limit(_ epsilon: YAMLValue, delta: Int64) throws -> PrivacyLoss {
+        let units = try epsilon.units(digits: 12)
+        let value = Double(units) * PrivacyLoss.amountUnit
+        switch kind {
+        case .pure: return PrivacyLoss(kind: .pure, amount: units)
+        case .zeroConcentrated:
+            let rho = Conversion.rho(epsilon: value, delta: conversionDelta)
+            return PrivacyLoss(
+                kind: kind, amount: Int64((rho / PrivacyLoss.amountUnit).rounded(.down)), delta: delta)
+        case .renyi:
+            do throws(MechanismError) {
+                return try PrivacyLoss(renyiEpsilon: value, delta: conversionDelta, selectionDelta: delta)
+            } catch { throw epsilon.problem("\(error)") }
         }
     }
 

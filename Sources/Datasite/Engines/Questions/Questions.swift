@@ -50,7 +50,7 @@ extension Datasite {
             }.first
         let available = state.flatMap { policy, spending in
             let spent = [spending.total] + (policy.perResearcher == nil ? [] : [spending.researcher]) + spending.windows
-            return zip(policy.limits(for: identity.name), spent).map { $0.limit.left(after: $1) }
+            return zip(policy.limits(for: identity.name), spent).map { $0.limit.room(after: $1) }
         }
         let conversion = planned.conversionDelta
         return Preview(

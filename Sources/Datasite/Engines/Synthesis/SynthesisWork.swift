@@ -18,10 +18,11 @@ struct SynthesisWork: EngineWork {
     let request: SynthesisRequest
     let entry: Catalogue.Entry
     let synthesis: SyntheticData
-    let loss: PrivacyLoss
+    /// Epsilon or rho.
+    let budget: PrivacyLoss
 
     var assets: [Catalogue.Entry] { [entry] }
-    var charge: Charge { Charge(loss: loss) }
+    var charge: Charge { Charge(loss: entry.policy?.regime.charge(planned: budget) ?? budget) }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
         let request = try JSONDecoder().decode(SynthesisRequest.self, from: Data(body))
@@ -30,14 +31,14 @@ struct SynthesisWork: EngineWork {
         guard let policy = entry.policy, entry.population != nil, !entry.isLookup else {
             throw Problem.invalidRequest("\(request.dataset) is a public lookup table: it needs no synthetic one")
         }
-        loss = try Self.charge(request, policy)
+        budget = try Self.budget(request, policy.regime)
         let manifest = entry.manifest
         do throws(SyntheticDataError) {
             synthesis = try SyntheticData(
                 schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
                 options: .init(
                     rows: request.rows, rowsPerUnit: request.rowsPerUnit, columns: request.columns.map(Set.init)))
-            try synthesis.check(budget: loss)
+            try synthesis.check(budget: budget)
         } catch {
             throw Problem.invalidRequest("\(error)")
         }
@@ -45,16 +46,15 @@ struct SynthesisWork: EngineWork {
         self.entry = entry
     }
 
-    /// Under zCDP an epsilon means the largest rho that converts to at most it (docs/privacy.md, rule 6).
-    private static func charge(_ request: SynthesisRequest, _ policy: Policy) throws -> PrivacyLoss {
-        let isPure = policy.regime.kind == .pure
+    /// Where losses are rhos, an epsilon means the largest that converts to at most it (docs/privacy.md, rule 6).
+    private static func budget(_ request: SynthesisRequest, _ regime: LossRegime) throws -> PrivacyLoss {
+        let isPure = regime.kind == .pure
         do throws(MechanismError) {
             switch request.budget {
             case .epsilon(let epsilon) where epsilon > 0 && epsilon.isFinite:
                 return isPure
                     ? try PrivacyLoss(roundingDownEpsilon: epsilon)
-                    : try PrivacyLoss(
-                        roundingDownRho: Conversion.rho(epsilon: epsilon, delta: policy.regime.conversionDelta))
+                    : try PrivacyLoss(roundingDownRho: regime.planned(epsilon: epsilon))
             case .rho(let rho) where !isPure && rho > 0 && rho.isFinite:
                 return try PrivacyLoss(roundingDownRho: rho)
             default: break
@@ -86,7 +86,7 @@ struct SynthesisWork: EngineWork {
     ) -> Measured<SyntheticTable, SecureRandom>? {
         guard case .table(let table) = grant.tables[0] else { return nil }
         // What it could refuse was checked when it was planned.
-        return try? synthesis.measure(from: table, budget: loss, using: &randomness)
+        return try? synthesis.measure(from: table, budget: budget, using: &randomness)
     }
 
     func document(_ release: Release<SyntheticTable>, _ terms: ReleaseTerms) throws -> [UInt8] {

@@ -25,7 +25,7 @@ struct SyntheticMock: Sendable {
         guard let row, let kind = PrivacyLossKind(rawValue: row["kind"]) else { return nil }
         let preview = try JSONDecoder().decode([[Scalar]].self, from: Data((row["preview"] as String).utf8))
         return SyntheticMock(
-            request: row["request"], loss: PrivacyLoss(kind: kind, amount: row["amount"], delta: row["delta"]),
+            request: row["request"], loss: try row.loss(kind),
             preview: preview)
     }
 
@@ -35,7 +35,7 @@ struct SyntheticMock: Sendable {
         let converted = wire.epsilonAtDelta.map { epsilon in
             " (epsilon \(LossWords.number(epsilon)) at delta \(LossWords.number(conversionDelta)))"
         }
-        return "a synthetic table, released at \(LossWords.text(loss))\(converted ?? "")"
+        return "a synthetic table, released at \(LossWords.text(loss, conversionDelta: 0))\(converted ?? "")"
     }
 }
 
