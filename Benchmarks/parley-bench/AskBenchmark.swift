@@ -11,7 +11,12 @@ struct AskBenchmark {
     init(_ workplace: Workplace) { self.workplace = workplace }
 
     func run() async throws {
-        let site = try DemonstrationSite(workplace, name: "ask")
+        try await run("ask", isRenyi: false)
+        try await run("ask_renyi", isRenyi: true)
+    }
+
+    private func run(_ name: String, isRenyi: Bool) async throws {
+        let site = try DemonstrationSite(workplace, name: name, isRenyi: isRenyi)
         defer { try? FileManager.default.removeItem(atPath: site.path) }
         let datasite = try Datasite(path: site.path)
         let researcher = Identity(name: DemonstrationSite.researcher, role: .researcher)
@@ -30,7 +35,7 @@ struct AskBenchmark {
             own.append((seconds - (datasite.statistics().slotWaits - waited) / .seconds(1)) * 1000)
         }
         report(
-            "ask",
+            name,
             [
                 ("server_ms", median(own)), ("with_slot_ms", median(whole)),
                 ("cpu_ms", (processorSeconds() - cpu) * 1000 / Double(Self.runs)), ("runs", Double(Self.runs)),

@@ -12,14 +12,17 @@ struct DemonstrationSite {
     let path: String
     let token: String
 
-    init(_ workplace: Workplace, name: String) throws {
+    /// - Parameter isRenyi: Whether losses are counted as Rényi divergences, not as rhos.
+    init(_ workplace: Workplace, name: String, isRenyi: Bool = false) throws {
         path = workplace.path(name)
         let examples = Workplace.repository.appending(path: "Examples/randhie")
         var manifest = try String(contentsOf: examples.appending(path: "manifest.yaml"), encoding: .utf8)
+        let limit = isRenyi ? "{epsilon: 1000}" : "{rho: 100000}"
         for (declared, larger) in [
+            ("loss: zcdp", isRenyi ? "loss: renyi" : "loss: zcdp"),
             // Asked far more often than the usual least charge of a whole budget allows.
-            ("total: {epsilon: 8}", "total: {rho: 100000}\n  least-share: 1e-9"),
-            ("per-researcher: {epsilon: 3}", "per-researcher: {rho: 100000}"),
+            ("total: {epsilon: 8}", "total: \(limit)\n  least-share: 1e-9"),
+            ("per-researcher: {epsilon: 3}", "per-researcher: \(limit)"),
         ] {
             guard manifest.contains(declared) else { throw BenchmarkError(reason: "the manifest has no \(declared)") }
             manifest = manifest.replacing(declared, with: larger)

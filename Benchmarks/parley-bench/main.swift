@@ -2,7 +2,7 @@ import Foundation
 
 /// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server"]
+let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders"]
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))
@@ -25,6 +25,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "ingest": try IngestBenchmark(workplace).run()
         case "spill": try IngestBenchmark(workplace).runSpill()
         case "groupby": try GroupByBenchmark(workplace).run()
+        case "orders": try benchmarkOrders()
         case "ask": try await AskBenchmark(workplace).run()
         default: try ServerBenchmark(workplace).run()
         }

@@ -59,6 +59,10 @@ struct RenyiOrdersTests {
                 #expect(rho < best && rho > best / 2)
             }
         }
+        for epsilon in [0.5, 1, 2, 4, 8, 16] {
+            let part = RenyiOrders.rho(epsilon: epsilon, delta: 5e-7) / Conversion.rho(epsilon: epsilon, delta: 5e-7)
+            #expect(part > 0.795 && part < 0.885, "\(epsilon)")
+        }
         #expect(RenyiOrders.rho(epsilon: 1e-3, delta: 1e-9) == 0 && RenyiOrders.rho(epsilon: 1, delta: 0) == 0)
         #expect(RenyiOrders.epsilon(rho: 0, delta: 1e-6) == 0 && RenyiOrders.epsilon(rho: 1, delta: 0) == .infinity)
         #expect(RenyiOrders.epsilon(amounts: PrivacyLoss.zero(.renyi).amounts, delta: 1e-6) == 0)
