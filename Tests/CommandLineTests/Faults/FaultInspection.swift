@@ -94,7 +94,7 @@ extension FaultSite {
             next = last.index
         }
         for report in try await aud.budget() {
-            let spent = report.lines.first?.spent.epsilon ?? -1
+            let spent = report.lines.first.flatMap { Self.amount($0.spent) } ?? -1
             let journaled = promises.withState { $0.losses[report.population] ?? 0 }
             #expect(abs(spent - journaled) < 1e-6, "\(report.population): the ledger differs from the journal")
         }
@@ -109,6 +109,9 @@ extension FaultSite {
         }
     }
 
+    /// What adds up: epsilon, or the divergence at the highest order.
+    private static func amount(_ loss: Loss) -> Double? { loss.epsilon ?? loss.divergences?.last }
+
     private static func read(_ entry: AuditEntry, _ state: inout Promises.State) {
         if entry.index == state.journalLength {
             #expect(entry.hash == state.journalHash, "the journal was another at entry \(entry.index)")
@@ -119,7 +122,7 @@ extension FaultSite {
         let words = entry.detail.replacing(":", with: "").split(separator: " ").map(String.init)
         let request = words.count > 1 && words[0] == "request" ? words[1] : ""
         let population = population(entry.dataset ?? "")
-        let charge = entry.charge?.epsilon ?? 0
+        let charge = entry.charge.flatMap(amount) ?? 0
         switch entry.action {
         case "pending", "reserved":
             state.losses[population, default: 0] += charge
