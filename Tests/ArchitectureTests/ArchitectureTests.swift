@@ -54,18 +54,22 @@ struct ArchitectureTests {
         #expect(own == ["DatasiteClient", "DatasiteProtocol"])
     }
 
-    @Test(
-        "A library is imported only where it belongs",
-        arguments: [
-            ("GRDB", ["Datasite"]), ("Yams", ["Datasite"]), ("Hummingbird", ["DatasiteServer"]),
-            ("HummingbirdTLS", ["DatasiteServer"]), ("AsyncHTTPClient", ["DatasiteClient"]),
-            ("ArgumentParser", ["parley"]),
-            ("Crypto", ["Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "parley"]),
-        ])
-    func librariesStayAtTheirPlace(library: String, modules: [String]) throws {
-        for source in try repository.sources() where imports(of: source).contains(library) {
-            #expect(modules.contains(source.module), "\(source.path) imports \(library)")
+    @Test("A library is imported only where it belongs")
+    func librariesStayAtTheirPlace() throws {
+        let places = [
+            "GRDB": ["Datasite"], "Yams": ["Datasite"], "Hummingbird": ["DatasiteServer"],
+            "HummingbirdTLS": ["DatasiteServer"], "AsyncHTTPClient": ["DatasiteClient"], "ArgumentParser": ["parley"],
+            "Crypto": ["Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "parley"],
+        ]
+        var found: Set<String> = []
+        for source in try repository.sources() {
+            for library in imports(of: source) {
+                guard let modules = places[library] else { continue }
+                found.insert(library)
+                #expect(modules.contains(source.module), "\(source.path) imports \(library)")
+            }
         }
+        #expect(found == Set(places.keys))
     }
 
     @Test("One module gives out a name of another, and only the one that decision 007 names")
@@ -216,8 +220,9 @@ struct ArchitectureTests {
     // MARK: -
 
     private func imports(of source: Repository.Source) -> [String] {
-        source.lines.compactMap { line in
-            line.firstMatch(
+        // Matching each of the lines would take minutes.
+        source.lines.filter { $0.contains("import ") }.compactMap { line in
+            line.prefixMatch(
                 of:
                     /^\s*(?:@\w+(?:\(\w+\))?\s+)?(?:public |internal |package |private |fileprivate )?import (?:struct |class |enum |func |protocol |typealias |let |var )?(\w+)/
             )

@@ -22,7 +22,7 @@ struct Repository {
         var code: [String] {
             lines.map { line in
                 let uncommented = line.range(of: "//").map { String(line[..<$0.lowerBound]) } ?? line
-                return uncommented.replacing(/"[^"]*"/, with: "\"\"")
+                return uncommented.contains("\"") ? uncommented.replacing(/"[^"]*"/, with: "\"\"") : uncommented
             }
         }
     }
