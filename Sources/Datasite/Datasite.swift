@@ -36,6 +36,8 @@ public final class Datasite: Sendable {
     let signingKey: Curve25519.Signing.PrivateKey
     let name: String
     let isRestored: Mutex<Bool>
+    /// nil until this process serves, and where the owner has set none.
+    let notifyHook = Mutex<NotifyHook?>(nil)
     let missedSlots = Atomic<Int64>(0)
     /// Nanoseconds that finished answers waited for their time slots to end.
     let slotWaits = Atomic<Int64>(0)
@@ -163,7 +165,8 @@ public final class Datasite: Sendable {
             released: releases.load(ordering: .relaxed), refused: refusals.load(ordering: .relaxed),
             busy: engines.refusals, missedSlots: missedSlots.load(ordering: .relaxed),
             slotWaits: .nanoseconds(slotWaits.load(ordering: .relaxed)),
-            queued: max(0, admitted - running), running: running, transactions: commit.transactions)
+            queued: max(0, admitted - running), running: running, transactions: commit.transactions,
+            droppedNotices: notifyHook.withLock { $0?.dropped ?? 0 })
     }
 
     /// Why no question is answered, previewed or decided on, and no table added, until the owner acts: a restore is
@@ -220,4 +223,6 @@ public struct Statistics: Sendable {
     public var running: Int
     /// Transactions that the writer committed; fewer than changes where they were grouped.
     public var transactions: Int64
+    /// Requests that wait, and for which the notify hook was never started.
+    public var droppedNotices: Int
 }

@@ -36,6 +36,7 @@ public func serve(
     signal(SIGPIPE, SIG_IGN)
     let lock = try datasite.acquireServerLock()
     defer { lock.release() }
+    try notifyOwners(datasite, configuration.logger)
     // Before anything is said to listen: the services of a group start side by side.
     try await requireFree("127.0.0.1", configuration.metricsPort)
     try await requireFree(configuration.host, configuration.port)
@@ -57,9 +58,20 @@ public func serve(
         throw ServerError.cannotListen(
             host: configuration.host, port: configuration.port, reason: reason(error))
     }
+    await datasite.stopNotifying(grace: .seconds(2))
     server.log.finish()
     configuration.logger.info("stopped")
     LogOutput.standardError.flush(milliseconds: 1_000)
+}
+
+/// Starts the owner's notify hook for what begins to wait. What the hook prints is hers, and goes to her log.
+private func notifyOwners(_ datasite: Datasite, _ logger: Logger) throws {
+    try datasite.startNotifying { report in
+        var metadata: Logger.Metadata = ["request": .string(report.request ?? "several")]
+        metadata["problem"] = report.problem.map { .string($0) }
+        if !report.output.isEmpty { metadata["output"] = .string(report.output) }
+        logger.log(level: report.problem == nil ? .info : .warning, "notify hook", metadata: metadata)
+    }
 }
 
 /// Refuses a port on which something listens already.

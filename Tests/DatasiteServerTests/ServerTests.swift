@@ -309,3 +309,38 @@ struct ApprovalOverHTTPTests {
         }
     }
 }
+
+    @Test("The owner's command is started for what waits, and its end is logged without what the researcher wrote")
+    func notified() async throws {
+        let served = try ServedSite(policy: "{loss: pure, total: {epsilon: 10}, approval: owner}")
+        let configuration = served.path + "/parley.yaml"
+        try Data("notify: [/bin/sh, -c, 'cat > told; echo heard; exit 4']".utf8).write(to: URL(filePath: configuration))
+        try await served.serve { [served] ports in
+            var question = ServedSite.question
+            question.purpose = "private words"
+            guard case .pending(let pending) = try await served.client("ada", ports).ask(question) else {
+                Issue.record("not pending")
+                return
+            }
+            var line: String?
+            while line == nil {
+                line = served.log.withLock { log in log.first { $0.contains("notify hook") } }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(line?.contains(pending.id) == true && line?.contains(#""output":"heard\n""#) == true)
+            #expect(line?.contains(#""level":"warning""#) == true && line?.contains("ended with status 4") == true)
+            #expect(line?.contains("private words") == false)
+            #expect(try String(contentsOfFile: served.path + "/told", encoding: .utf8).contains("private words"))
+            #expect(try await served.metrics(ports).body.contains("parley_notices_dropped_total 0\n"))
+        }
+    }
+
+    @Test("A server does not start with a configuration that others may write")
+    func openConfiguration() async throws {
+        let served = try ServedSite()
+        let path = served.path + "/parley.yaml"
+        try Data("notify: [/bin/true]".utf8).write(to: URL(filePath: path))
+        try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: path)
+        let refused = await failure { try await served.serve { _ in } }.problem
+        #expect(refused?.kind == .forbidden && refused?.detail.hasPrefix("others may write \(path)") == true)
+    }

@@ -116,7 +116,10 @@ extension Datasite {
                     let stored = try await self.answer(id, planned)
                     if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
                     return stored.result
-                case .pending(let row): return .pending(try summary(row, catalogue))
+                case .pending(let row):
+                    let summary = try summary(row, catalogue)
+                    notify(row, summary)
+                    return .pending(summary)
                 case .refused(let problem):
                     refusals.add(1, ordering: .relaxed)
                     if isResearcher { storage.addRefusal(researcher: identity.name) }

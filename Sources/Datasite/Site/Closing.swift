@@ -1,4 +1,5 @@
 import GRDB
+import Synchronization
 
 extension Datasite {
     /// Ends what is being written and closes the files: nothing of this object works afterwards, and nothing more happens
@@ -6,6 +7,7 @@ extension Datasite {
     ///
     /// - Throws: a `Problem` if the database cannot be closed, since it is being read.
     public func close() throws {
+        notifyHook.withLock { $0 }?.stopNow()
         commit.finish()
         try reportingProblems {
             try cache.close()

@@ -23,6 +23,8 @@ struct SiteFolder: Sendable {
     /// The token that reads metrics, base64, mode 0600; made by the first server that shows them.
     var metricsToken: String { path + "/metrics.token" }
     var serverLock: String { path + "/server.lock" }
+    /// What the owner sets for the site, in YAML; need not be there.
+    var configuration: String { path + "/parley.yaml" }
     var data: String { path + "/data" }
 
     func directory(ofVersion version: String) -> String { data + "/" + version }

@@ -84,6 +84,9 @@ final class Metrics: Sendable {
         page.single(
             "parley_slot_wait_seconds_total", "counter", "Time that finished answers waited for their time slots.",
             statistics.slotWaits / .seconds(1))
+        page.single(
+            "parley_notices_dropped_total", "counter", "Waiting requests that the notify hook was not started for.",
+            statistics.droppedNotices)
         page.single("parley_scans_queued", "gauge", "Scans that wait for a thread.", statistics.queued)
         page.single("parley_scans_running", "gauge", "Scans that run.", statistics.running)
         if let bytes = Self.residentBytes() {

@@ -10,7 +10,8 @@ struct RequestsCommand: AsyncParsableCommand {
             parley requests 45ba2653c2419ec74af7e327e50679c8
 
             An owner who decides sees who asks, what for, the question, its cost, the error to expect, and the answer \
-            that it has on mock rows. Then: parley approve ID, or parley deny ID --reason "...".
+            that it has on mock rows. Then: parley approve ID, or parley deny ID --reason "...". To be told when a \
+            request waits, see: parley serve --help
             """)
 
     @OptionGroup var options: PlaceOptions

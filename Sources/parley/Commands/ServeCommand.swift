@@ -10,6 +10,13 @@ struct ServeCommand: AsyncParsableCommand {
             Other hosts than this machine need TLS (--tls-certificate and --tls-key), or --behind-proxy where a proxy \
             on this machine ends it. Metrics in Prometheus form are for the owner: on a port of their own, on \
             loopback, for the token in the file metrics.token of the site's folder.
+
+            A file parley.yaml in the site's folder may name a command that is run when a request begins to wait for \
+            owners, and gets the request as JSON on its standard input:
+
+              notify: [/usr/local/bin/tell-owners, owners@example.org]
+
+            It must be yours alone to write, and is read once, at the start.
             """)
 
     @OptionGroup var site: SiteOptions
