@@ -93,29 +93,66 @@ public final class DatasiteClient: Sendable {
     ///   and gets the same bytes. Without one, a random key is made, under which a broken connection is tried once more.
     public func ask(_ request: AskRequest, idempotencyKey: String? = nil) async throws -> AskOutcome {
         let verifier = try await verifier()
-        let key = idempotencyKey ?? UUID().uuidString
-        let reply: Transport.Reply
+        let reply = try await charged("/v1/ask", request, key: idempotencyKey)
+        if reply.status == 202 { return .pending(try Self.decode(reply.body)) }
+        return .released(
+            try released(reply.body, receipt: Self.receiptBytes(reply), request: request, by: verifier))
+    }
+
+    // MARK: Other work
+
+    /// Asks for work of any kind that the site offers to researchers, and verifies the receipt before it returns.
+    ///
+    /// - Parameters:
+    ///   - body: The request in the engine's own form.
+    ///   - purpose: What the answer is for.
+    ///   - idempotencyKey: As for ``ask(_:idempotencyKey:)``.
+    public func submit(
+        engine: String, _ body: some Encodable & Sendable, purpose: String? = nil, idempotencyKey: String? = nil
+    ) async throws -> WorkOutcome {
+        let verifier = try await verifier()
+        let reply = try await charged(
+            "/v1/requests", SentWork(engine: engine, request: body, purpose: purpose), key: idempotencyKey)
+        if reply.status == 202 { return .pending(try Self.decode(reply.body)) }
+        let receiptBytes = try Self.receiptBytes(reply)
+        let receipt = try verified(reply.body, receipt: receiptBytes, request: nil, by: verifier)
+        guard receipt.body.engine == engine else { throw Self.invalidReceipt(.wrongRequest) }
+        return .released(ReleasedWork(bytes: reply.body, receipt: receipt, receiptBytes: receiptBytes))
+    }
+
+    private struct SentWork<Body: Encodable & Sendable>: Encodable, Sendable {
+        var engine: String
+        var request: Body
+        var purpose: String?
+    }
+
+    /// Sends what is charged under a key, and once more where the connection broke.
+    private func charged(
+        _ path: String, _ body: some Encodable & Sendable, key: String?
+    ) async throws -> Transport.Reply {
+        let key = key ?? UUID().uuidString
+        func send() async throws -> Transport.Reply {
+            try await transport.post(
+                path, body, headers: ["Idempotency-Key": key], timeout: options.questionTimeout)
+        }
         do {
-            reply = try await send(request, key: key)
+            return try await send()
         } catch let error as TransportError where error.kind == .interrupted {
             do {
-                reply = try await send(request, key: key)
+                return try await send()
             } catch let again as TransportError where again.kind == .unreachable {
-                // That nobody listens any more must not hide that the question had been sent.
+                // That nobody listens any more must not hide that the request had been sent.
                 throw error
             }
         }
-        if reply.status == 202 { return .pending(try Self.decode(reply.body)) }
+    }
+
+    private static func receiptBytes(_ reply: Transport.Reply) throws(TransportError) -> [UInt8] {
         guard let header = reply.headers.first(name: "Parley-Receipt"), let receipt = Base64URL.decode(header) else {
             throw TransportError(
                 .invalidReceipt, "the answer came without a receipt", hint: "do not rely on it; tell the site's owner")
         }
-        return .released(try released(reply.body, receipt: receipt, request: request, by: verifier))
-    }
-
-    private func send(_ request: AskRequest, key: String) async throws -> Transport.Reply {
-        try await transport.post(
-            "/v1/ask", request, headers: ["Idempotency-Key": key], timeout: options.questionTimeout)
+        return receipt
     }
 
     // MARK: Requests
@@ -186,12 +223,19 @@ public final class DatasiteClient: Sendable {
     private func released(
         _ bytes: [UInt8], receipt receiptBytes: [UInt8], request: AskRequest?, by verifier: ReceiptVerifier
     ) throws -> ReleasedAnswer {
+        let receipt = try verified(bytes, receipt: receiptBytes, request: request, by: verifier)
+        return ReleasedAnswer(
+            answer: try Self.decode(bytes), bytes: bytes, receipt: receipt, receiptBytes: receiptBytes)
+    }
+
+    private func verified(
+        _ bytes: [UInt8], receipt receiptBytes: [UInt8], request: AskRequest?, by verifier: ReceiptVerifier
+    ) throws -> Receipt {
         let receipt = try Self.receipt(receiptBytes)
         try receiptCheck { () throws(ReceiptError) in
             try verifier.verify(receipt, answer: bytes, request: request)
         }
-        return ReleasedAnswer(
-            answer: try Self.decode(bytes), bytes: bytes, receipt: receipt, receiptBytes: receiptBytes)
+        return receipt
     }
 
     private func receiptCheck<Result>(_ check: () throws(ReceiptError) -> Result) throws(TransportError) -> Result {

@@ -106,6 +106,8 @@ struct OpenAPITests {
     func requests() throws {
         let question = try example("Question")
         _ = try AskRequest(decoding: Array(try JSONSerialization.data(withJSONObject: question)))
+        let work = try WorkRequest(decoding: Array(try JSONSerialization.data(withJSONObject: try example("Work"))))
+        _ = try AskRequest(work.request)
         let decision = try #require(
             try value("components", "requestBodies", "Decision", "content", "application/json", "example"))
         _ = try DecisionRequest(decoding: Array(try JSONSerialization.data(withJSONObject: decision)))
@@ -159,8 +161,8 @@ struct OpenAPITests {
         case .listDatasets: try same([DatasetSummary].self, example)
         case .getDataset: try same(DatasetDetail.self, example)
         case .preview: try same(Preview.self, example)
-        case .ask where status == "202": try same(RequestSummary.self, example)
-        case .ask, .mock, .getAnswer: try same(Answer.self, example)
+        case .ask where status == "202", .submit where status == "202": try same(RequestSummary.self, example)
+        case .ask, .submit, .mock, .getAnswer: try same(Answer.self, example)
         case .listRequests: try same([RequestSummary].self, example)
         case .getRequest, .approve, .deny: try same(RequestSummary.self, example)
         case .getReview: try same(RequestReview.self, example)

@@ -20,6 +20,7 @@ struct RouteTableTests {
     @Test("Another method is told which there are")
     func otherMethods() {
         #expect(table.match(method: "GET", path: "/v1/ask") == .otherMethods(["POST"]))
+        #expect(table.match(method: "PUT", path: "/v1/requests") == .otherMethods(["GET", "HEAD", "POST"]))
         #expect(table.match(method: "DELETE", path: "/v1/datasets/x") == .otherMethods(["GET", "HEAD"]))
         #expect(table.match(method: "HEAD", path: "/v1/requests/x/approve") == .otherMethods(["POST"]))
     }
@@ -44,7 +45,7 @@ struct RouteTableTests {
     @Test("Only what is public needs no token, and an auditor reaches no answer")
     func roles() {
         #expect(Endpoint.allCases.filter { $0.roles == nil } == [.health, .site])
-        let answers: [Endpoint] = [.preview, .ask, .mock, .getAnswer, .approve, .deny]
+        let answers: [Endpoint] = [.preview, .ask, .mock, .submit, .getAnswer, .approve, .deny]
         for operation in answers { #expect(operation.roles?.contains(.auditor) == false, "\(operation)") }
         for operation in [Endpoint.approve, .deny] { #expect(operation.roles == [.owner]) }
         #expect(Endpoint.audit.roles?.contains(.researcher) == false)

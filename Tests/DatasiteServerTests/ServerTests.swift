@@ -201,6 +201,29 @@ struct ServerTests {
         }
     }
 
+    @Test("Work of any kind is asked for by its engine's name; a question that way is the same request")
+    func work() async throws {
+        try await served.serve { [served] ports in
+            let ada = try served.client("ada", ports)
+            let question = ServedSite.question
+            guard case .released(let asked) = try await ada.ask(question, idempotencyKey: "k"),
+                case .released(let work) = try await ada.submit(engine: "questions", question, idempotencyKey: "k"),
+                case .released(let again) = try await ada.submit(engine: "questions", question, purpose: "a study")
+            else {
+                Issue.record("not released")
+                return
+            }
+            #expect(work.bytes == asked.bytes && work.receipt == asked.receipt)
+            #expect(again.receipt.body.request != asked.receipt.body.request)
+            #expect(try JSONDecoder().decode(Answer.self, from: Data(again.bytes)).rows.count == 3)
+            #expect(try await ada.request(again.receipt.body.request).purpose == "a study")
+            let table = ["dataset": "visits"]
+            let refused = await failure { _ = try await ada.submit(engine: "synthetic-tables", table) }.problem
+            #expect(refused?.kind == .forbidden && refused?.detail == "only owners ask for the synthetic table")
+            #expect(try await ada.budget()[0].lines[0].spent.epsilon == 1)
+        }
+    }
+
     @Test("The log and the metrics hold operations and numbers; no token, SQL, value or path")
     func observation() async throws {
         try await served.serve { [served] ports in
@@ -303,12 +326,15 @@ struct ApprovalOverHTTPTests {
             #expect(try await served.client("olga", ports).approve(pending.id).state == "pending")
             #expect(try await served.client("otto", ports).approve(pending.id).state == "released")
             #expect(try await ada.answer(pending.id).answer.rows.count == 3)
+            guard case .pending = try await ada.submit(engine: "questions", ServedSite.question) else {
+                Issue.record("not pending")
+                return
+            }
             let denied = try await served.client("olga", ports).deny(other.id, reason: "enough")
             #expect(denied.state == "denied")
             #expect(try await ada.request(other.id).reason == "enough")
         }
     }
-}
 
     @Test("The owner's command is started for what waits, and its end is logged without what the researcher wrote")
     func notified() async throws {
@@ -344,3 +370,4 @@ struct ApprovalOverHTTPTests {
         let refused = await failure { try await served.serve { _ in } }.problem
         #expect(refused?.kind == .forbidden && refused?.detail.hasPrefix("others may write \(path)") == true)
     }
+}

@@ -43,6 +43,15 @@ private struct EchoWork: EngineWork {
         charge = Charge(loss: try request.epsilon.map { try PrivacyLoss(roundingDownEpsilon: $0) }, uses: 1)
     }
 
+    static func body(of request: StrictObject, purpose: String?) throws -> [UInt8] {
+        var members = request
+        let request = Request(
+            dataset: try members.string("dataset"), number: Int(try members.integer("number")),
+            epsilon: try members.optionalDouble("epsilon"))
+        try members.finish()
+        return try AnswerEncoding.bytes(request)
+    }
+
     static func words(_ body: [UInt8]) -> String { "ECHO" }
 
     func run(
@@ -80,14 +89,14 @@ struct EngineTests {
     private func echo(
         _ number: Int, key: String? = nil, epsilon: Double? = nil, purpose: String? = nil
     ) throws -> Submission {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let body = try encoder.encode(EchoWork.Request(dataset: "visits", number: number, epsilon: epsilon))
-        return Submission(engine: EchoWork.self, body: Array(body), purpose: purpose, key: key)
+        let body = try AnswerEncoding.bytes(EchoWork.Request(dataset: "visits", number: number, epsilon: epsilon))
+        return Submission(engine: EchoWork.self, body: body, purpose: purpose, key: key)
     }
 
     @Test("A policy that names no engines does not allow it, and one that names others allows no questions")
     func allowance() async throws {
+    private func work(_ text: String) throws -> WorkRequest { try WorkRequest(decoding: Array(text.utf8)) }
+
         let (test, site) = try site("{loss: pure, total: {epsilon: 10}}")
         defer { withExtendedLifetime(test) {} }
         #expect(await problem { _ = try await site.submit(try echo(1), as: .ada) }?.kind == .notAllowed)
@@ -101,6 +110,75 @@ struct EngineTests {
 
     @Test("Uses are counted for each and for all, kept where an answer is given again, and named by the receipt")
     func uses() async throws {
+    @Test("Any engine is asked for by its name, under one key with what was planned by hand")
+    func byName() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        let request = try work(#"{"engine": "echo", "request": {"number": 7, "dataset": "visits"}, "purpose": "p"}"#)
+        let first = try await site.submit(request, as: .ada, idempotencyKey: "k")
+        #expect(String(decoding: try #require(first.answer), as: UTF8.self).hasPrefix(#"{"number":7,"#))
+        #expect(try await site.submit(try echo(7, key: "k"), as: .ada) == first)
+        #expect(try site.requests(as: .ada).map(\.purpose) == ["p"])
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 1)
+        let wrong = [
+            (#"{"engine": "echo", "request": {"dataset": "visits"}}"#, "'request.number' is missing"),
+            (#"{"engine": "echo", "request": {"dataset": "visits", "number": 1, "n": 2}}"#, "unknown key 'request.n'"),
+            (#"{"engine": "ecko", "request": {}}"#, "this datasite has no engine \u{201C}ecko\u{201D}"),
+        ]
+        for (text, words) in wrong {
+            let refused = await problem { _ = try await site.submit(try work(text), as: .ada) }
+            #expect(
+                refused?.kind == .invalidRequest && refused?.detail.hasPrefix(words) == true, "\(refused?.detail ?? "")"
+            )
+        }
+        let nearest = await problem {
+            _ = try await site.submit(try work(#"{"engine": "ecko", "request": {}}"#), as: .ada)
+        }
+        #expect(nearest?.hint == "did you mean echo? It has echo, questions")
+        #expect(try test.integer("SELECT sum(uses) FROM uses") == 1)
+    }
+
+    @Test("A question is the same request by both ways, its purpose included", arguments: [nil, "a study of falls"])
+    func question(_ purpose: String?) async throws {
+        let test = try TestSite()
+        var question = TestSite.count(0.5)
+        question.purpose = purpose
+        let request = try work(
+            """
+            {"request": {"epsilon": 0.5, "dataset": "visits", "sql": "\(question.sql)"}, "engine": "questions",
+             "purpose": \(purpose.map { "\"\($0)\"" } ?? "null")}
+            """)
+        let first = try await test.site.ask(question, as: .ada, idempotencyKey: "k")
+        #expect(try await test.site.submit(request, as: .ada, idempotencyKey: "k") == first)
+        let receipts = try [first, try await test.site.submit(request, as: .ada)].map {
+            try Receipt(decoding: try #require($0.receipt))
+        }
+        #expect(receipts[0].body.requestDigest == receipts[1].body.requestDigest)
+        #expect(receipts[0].body.request != receipts[1].body.request)
+        #expect(receipts[0].body.requestDigest == question.digest(datasetVersion: receipts[0].body.datasetVersion))
+        #expect(try test.integer("SELECT count(DISTINCT body) FROM requests") == 1)
+        #expect(try test.spent() == unit)
+        let twice = try work(
+            #"{"engine": "questions", "request": {"dataset": "visits", "sql": "", "epsilon": 1, "purpose": "p"}}"#)
+        let refused = await problem { _ = try await test.site.submit(twice, as: .ada) }
+        #expect(refused?.kind == .invalidRequest && refused?.detail.hasPrefix("'request.purpose'") == true)
+    }
+
+    @Test("Nobody asks for a synthetic table so, neither a researcher nor an owner with an account")
+    func ownersOnly() async throws {
+        let test = try TestSite()
+        let request = try work(#"{"engine": "synthetic-tables", "request": {"dataset": "visits", "epsilon": 1}}"#)
+        let researcher = await problem { _ = try await test.site.submit(request, as: .ada) }
+        #expect(researcher?.kind == .forbidden && researcher?.detail == "only owners ask for the synthetic table")
+        let owner = await problem {
+            _ = try await test.site.submit(request, as: Identity(name: "olga", role: .owner))
+        }
+        #expect(owner?.kind == .forbidden && owner?.detail.contains("in the site's folder alone") == true)
+        let question = try work(#"{"engine": "questions", "request": {}}"#)
+        #expect(await problem { _ = try await test.site.submit(question, as: .folder) }?.kind == .forbidden)
+        #expect(try test.spent() == 0)
+    }
+
         let (test, site) = try site(Self.allowed)
         defer { withExtendedLifetime(test) {} }
         let first = try await site.submit(try echo(1, key: "k"), as: .ada)

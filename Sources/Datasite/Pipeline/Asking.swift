@@ -40,13 +40,18 @@ struct Submission: Sendable {
     /// A purpose has at most so many bytes.
     static let largestPurpose = 2_000
 
-    func check(_ identity: Identity) throws {
+    static func checkRole(_ identity: Identity, for engine: any EngineWork.Type) throws {
         guard engine.roles.contains(identity.role) else {
             let roles = engine.roles.map(\.rawValue).sorted()
             throw Problem.forbidden(
                 "only \(roles.map { $0 + "s" }.joined(separator: " and ")) ask for \(engine.noun)",
-                hint: "`parley user add NAME --role \(roles[0])`")
+                hint: engine.roles == [.owner]
+                    ? "in the site's folder" : "`parley user add NAME --role \(roles[0])`")
         }
+    }
+
+    func check(_ identity: Identity) throws {
+        try Self.checkRole(identity, for: engine)
         if let key {
             guard (1...128).contains(key.utf8.count), key.utf8.allSatisfy({ (33...126).contains($0) }) else {
                 throw Problem.invalidRequest("an idempotency key has 1 to 128 visible ASCII characters")
@@ -59,6 +64,25 @@ struct Submission: Sendable {
 }
 
 extension Datasite {
+    /// Takes a request for work of any kind that researchers may ask for through the pipeline; a question that is asked so is
+    /// the same request as by `ask`.
+    ///
+    /// - Parameter idempotencyKey: Names the request, so that repeating it after a failure is charged once.
+    /// - Throws: A `Problem`: `invalid-request` for an engine that the site does not have, or a request that its engine does
+    ///   not read; `forbidden` for work that only owners ask for.
+    public func submit(
+        _ request: WorkRequest, as identity: Identity, idempotencyKey: String? = nil
+    ) async throws -> AskResult {
+        let engine = try engineTable.engine(EngineName(rawValue: request.engine))
+        try Submission.checkRole(identity, for: engine)
+        let body: [UInt8]
+        do { body = try engine.body(of: request.request, purpose: request.purpose) } catch let error as JSONError {
+            throw Problem.invalidRequest(error.description)
+        }
+        return try await submit(
+            Submission(engine: engine, body: body, purpose: request.purpose, key: idempotencyKey), as: identity)
+    }
+
     /// Takes a request through the pipeline: plans, reserves durably, computes, stores, and gives the stored bytes at the
     /// end of their time slot.
     ///

@@ -24,6 +24,11 @@ protocol EngineWork: Sendable {
     /// Whether a policy that names no engines allows it.
     static var isAllowedUnlessSaid: Bool { get }
 
+    /// Reads a request as it comes over the wire, strictly, and gives the engine's own form of it, which is stored: the same
+    /// request is the same bytes. Only engines that researchers ask for have one.
+    ///
+    /// - Throws: A `JSONError`, or a `Problem`: what is wrong in it, and where.
+    static func body(of request: StrictObject, purpose: String?) throws -> [UInt8]
     /// Plans a request.
     ///
     /// - Parameter body: The engine's own form of the request: strict, and the same bytes for the same request.
@@ -65,6 +70,10 @@ extension EngineWork {
         return sha256Hex(Array("parley request v2\n".utf8) + CanonicalJSON.object(members).bytes)
     }
 
+    static func body(of request: StrictObject, purpose: String?) throws -> [UInt8] {
+        throw Problem.forbidden("\(noun) is asked for in the site's folder alone")
+    }
+
     func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
 
     func review(at site: Datasite) throws -> WorkReview { WorkReview() }
@@ -102,12 +111,17 @@ struct EngineTable: Sendable {
 
     /// - Throws: A `Problem`: of an engine that a later version had, or that there never was.
     func engine(_ name: EngineName) throws -> any EngineWork.Type {
-        guard let engine = engines[name] else {
-            throw Problem.invalidRequest(
-                "this datasite has no engine \(DisplayedName.of(name.rawValue))",
-                hint: "it has \(names.map(\.rawValue).joined(separator: ", "))")
-        }
+        guard let engine = engines[name] else { throw absent(name) }
         return engine
+    }
+
+    /// There is no engine of that name: the one that was probably meant, and all that there are.
+    func absent(_ name: EngineName) -> Problem {
+        let names = names.map(\.rawValue)
+        let nearest = NameSuggestion.nearest(to: name.rawValue, among: names).map { "did you mean \($0)? " } ?? ""
+        return .invalidRequest(
+            "this datasite has no engine \(DisplayedName.of(name.rawValue))",
+            hint: "\(nearest)It has \(names.joined(separator: ", "))")
     }
 }
 

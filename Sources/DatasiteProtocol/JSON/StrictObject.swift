@@ -1,5 +1,5 @@
 /// Takes the members of an object one by one and then refuses what is left: so no key is ignored in silence.
-public struct StrictObject {
+public struct StrictObject: Sendable {
     private var members: [String: StrictJSON]
     private var known: [String] = []
     private let path: String

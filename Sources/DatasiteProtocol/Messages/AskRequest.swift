@@ -60,7 +60,12 @@ extension AskRequest {
     /// Reads a request's body strictly: an unknown key is an error, since a misspelt budget or bound would otherwise
     /// change what is charged in silence.
     public init(decoding bytes: [UInt8]) throws(JSONError) {
-        var object = try StrictObject(StrictJSON(parsing: bytes))
+        try self.init(StrictObject(StrictJSON(parsing: bytes)))
+    }
+
+    /// Reads a request that stands in a larger message, as strictly.
+    public init(_ members: StrictObject) throws(JSONError) {
+        var object = members
         let dataset = try object.string("dataset")
         let sql = try object.string("sql")
         let budgets = try Budget.taken(from: &object)

@@ -2,13 +2,14 @@ import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
-    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, listRequests, getRequest, getReview,
+    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, submit, listRequests, getRequest,
+        getReview,
         getAnswer,
         getReceipt, approve, deny, budget, audit
 
     var method: String {
         switch self {
-        case .preview, .ask, .mock, .approve, .deny: "POST"
+        case .preview, .ask, .mock, .submit, .approve, .deny: "POST"
         default: "GET"
         }
     }
@@ -24,7 +25,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .preview: "/v1/preview"
         case .ask: "/v1/ask"
         case .mock: "/v1/mock"
-        case .listRequests: "/v1/requests"
+        case .submit, .listRequests: "/v1/requests"
         case .getRequest: "/v1/requests/{id}"
         case .getReview: "/v1/requests/{id}/review"
         case .getAnswer: "/v1/requests/{id}/answer"
@@ -43,7 +44,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .health, .site: nil
         case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .budget:
             Set(Role.allCases)
-        case .preview, .ask, .mock, .getAnswer: [.owner, .researcher]
+        case .preview, .ask, .mock, .submit, .getAnswer: [.owner, .researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }

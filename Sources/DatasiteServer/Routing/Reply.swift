@@ -1,3 +1,4 @@
+import Datasite
 import DatasiteProtocol
 import HTTPTypes
 import Hummingbird
@@ -24,6 +25,13 @@ enum Reply {
         var response = try json(summary, status: .accepted)
         response.headers[.location] = "/v1/requests/\(summary.id)"
         return response
+    }
+
+    static func result(_ result: AskResult) throws -> Response {
+        switch result {
+        case .released(let answer, let receipt): released(answer: answer, receipt: receipt)
+        case .pending(let summary): try pending(summary)
+        }
     }
 
     static func problem(_ problem: Problem, allow: [String] = []) -> Response {

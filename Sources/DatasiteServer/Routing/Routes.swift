@@ -24,6 +24,7 @@ struct Routes: Sendable {
         case .getDataset:
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .preview, .ask, .mock: return try await question(call)
+        case .submit: return try await work(call)
         case .listRequests: return try await requests(call)
         case .getRequest: return try await reading(call) { try JSONEncoding.bytes($0.request(call.parameter, as: $1)) }
         case .getReview:
@@ -58,12 +59,15 @@ struct Routes: Sendable {
         switch call.operation {
         case .preview: return try Reply.json(await datasite.preview(request, as: identity))
         case .mock: return Reply.bytes(try await datasite.mock(request, as: identity))
-        default:
-            switch try await datasite.ask(request, as: identity, idempotencyKey: key) {
-            case .released(let answer, let receipt): return Reply.released(answer: answer, receipt: receipt)
-            case .pending(let summary): return try Reply.pending(summary)
-            }
+        default: return try Reply.result(await datasite.ask(request, as: identity, idempotencyKey: key))
         }
+    }
+
+    private func work(_ call: Call) async throws -> Response {
+        let identity = try call.requireIdentity()
+        let key = try idempotencyKey(call.request)
+        let request = try await decoded(call.request) { bytes throws(JSONError) in try WorkRequest(decoding: bytes) }
+        return try Reply.result(await datasite.submit(request, as: identity, idempotencyKey: key))
     }
 
     private func decision(_ call: Call) async throws -> Response {

@@ -108,6 +108,16 @@ struct QuestionWork: EngineWork {
         return try AnswerEncoding.bytes(request)
     }
 
+    /// The same bytes as for `POST /v1/ask`, where the purpose is a member of the question.
+    static func body(of request: StrictObject, purpose: String?) throws -> [UInt8] {
+        var question = try AskRequest(request)
+        guard question.purpose == nil else {
+            throw Problem.invalidRequest("'request.purpose': the purpose stands beside the request, as 'purpose'")
+        }
+        question.purpose = purpose
+        return try body(question)
+    }
+
     private static func request(_ body: [UInt8]) -> AskRequest? {
         try? JSONDecoder().decode(AskRequest.self, from: Data(body))
     }
