@@ -80,10 +80,12 @@ struct EngineTests {
     private static let bea = Identity(name: "bea", role: .researcher)
 
     private func site(_ policy: String) throws -> (test: TestSite, site: Datasite) {
-        let test = try TestSite(policy: policy, researchers: ["ada", "bea"])
+        let test = try TestSite(researchers: ["ada", "bea"])
         var configuration = TestSite.configuration(test.clock)
         configuration.engines = EngineTable([QuestionWork.self, EchoWork.self])
-        return (test, try Datasite(path: test.path, configuration: configuration))
+        let site = try Datasite(path: test.path, configuration: configuration)
+        try site.setPolicy(of: "visits", policyText: policy)
+        return (test, site)
     }
 
     private func echo(
@@ -93,10 +95,10 @@ struct EngineTests {
         return Submission(engine: EchoWork.self, body: body, purpose: purpose, key: key)
     }
 
-    @Test("A policy that names no engines does not allow it, and one that names others allows no questions")
-    func allowance() async throws {
     private func work(_ text: String) throws -> WorkRequest { try WorkRequest(decoding: Array(text.utf8)) }
 
+    @Test("A policy that names no engines does not allow it, and one that names others allows no questions")
+    func allowance() async throws {
         let (test, site) = try site("{loss: pure, total: {epsilon: 10}}")
         defer { withExtendedLifetime(test) {} }
         #expect(await problem { _ = try await site.submit(try echo(1), as: .ada) }?.kind == .notAllowed)
@@ -108,8 +110,6 @@ struct EngineTests {
         #expect(try test.spent() == 0)
     }
 
-    @Test("Uses are counted for each and for all, kept where an answer is given again, and named by the receipt")
-    func uses() async throws {
     @Test("Any engine is asked for by its name, under one key with what was planned by hand")
     func byName() async throws {
         let (test, site) = try site(Self.allowed)
@@ -179,6 +179,45 @@ struct EngineTests {
         #expect(try test.spent() == 0)
     }
 
+    @Test("A policy that names an engine which the site does not have is refused, when it is added or changed")
+    func unknownEngine() throws {
+        let unknown = "{loss: pure, total: {epsilon: 10}, engines: {questions: {}, sinthetic-tables: {}}}"
+        let test = try TestSite()
+        func refusal(_ body: () throws -> Void) -> Problem? { #expect(throws: Problem.self, performing: body) }
+        let added = refusal { try test.add("more", policy: unknown) }
+        #expect(added?.kind == .invalidManifest)
+        #expect(
+            added?.detail.contains("`policy.engines.sinthetic-tables`: this datasite has no engine") == true,
+            "\(added?.detail ?? "")")
+        #expect(added?.hint == "did you mean synthetic-tables? It has questions, synthetic-tables")
+        #expect(refusal { try test.site.setPolicy(of: "visits", policyText: unknown) }?.hint == added?.hint)
+        let version = refusal {
+            _ = try test.site.addVersion(
+                of: "visits", file: try test.file("new", TestSite.rows(people: 3)),
+                manifestText: TestSite.manifest("visits", policy: unknown))
+        }
+        #expect(version?.hint == added?.hint)
+        #expect(try test.site.datasets().map(\.name) == ["visits"])
+    }
+
+    @Test("A stored policy that names an engine of a later version is read, and its table still grows")
+    func storedEngine() async throws {
+        let policy = Self.allowed.replacing("echo: {", with: "questions: {}, echo: {")
+        let (test, later) = try site(policy)
+        let manifest = TestSite.manifest("visits", policy: policy)
+        _ = try later.addVersion(
+            of: "visits", file: try test.file("first", TestSite.rows(people: 9)), manifestText: manifest)
+        // This one has no echo.
+        let site = try test.reopened()
+        #expect(try await site.ask(TestSite.count(1), as: .ada).answer != nil)
+        #expect(try site.dataset("visits").summary.name == "visits")
+        _ = try site.append(to: "visits", file: try test.file("more", TestSite.rows(people: 3)))
+        _ = try site.addVersion(of: "visits", file: try test.file("new", TestSite.rows(people: 3)))
+        #expect(try site.verify().problems == [])
+    }
+
+    @Test("Uses are counted for each and for all, kept where an answer is given again, and named by the receipt")
+    func uses() async throws {
         let (test, site) = try site(Self.allowed)
         defer { withExtendedLifetime(test) {} }
         let first = try await site.submit(try echo(1, key: "k"), as: .ada)

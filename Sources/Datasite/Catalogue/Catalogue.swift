@@ -51,7 +51,7 @@ struct Catalogue: Sendable {
         }
         for row in try Row.fetchAll(db, sql: "SELECT name, version, population, manifest, policy FROM datasets") {
             let document = try ManifestDocument(row["manifest"], isStored: true)
-            var policy = try (row["policy"] as String?).map(PolicyReader.document) ?? document.manifest.policy
+            var policy = try (row["policy"] as String?).map { try PolicyReader.document($0) } ?? document.manifest.policy
             if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
                 try policy?.takeLimits(of: population, db)
             }

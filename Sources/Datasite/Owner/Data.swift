@@ -83,7 +83,8 @@ extension Datasite {
         _ progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         try requireSound()
-        let document = try ManifestDocument(text)
+        // What was accepted before is not refused now.
+        let document = try ManifestDocument(text, engines: keepsPolicy ? nil : engineTable)
         let manifest = document.manifest
         if let replacing, replacing != manifest.name {
             throw Problem.invalidManifest("the manifest is of \(manifest.name), not of \(replacing)")
@@ -323,7 +324,7 @@ extension Datasite {
     /// Replaces a dataset's policy. Limits are its population's, so they change for all datasets about the same people;
     /// the unit of loss and delta cannot change once budget was spent. A raised budget is journaled as such.
     public func setPolicy(of name: String, policyText: String) throws {
-        let policy = try PolicyReader.document(policyText)
+        let policy = try PolicyReader.document(policyText, engines: engineTable)
         try write { context in
             let db = context.db
             guard

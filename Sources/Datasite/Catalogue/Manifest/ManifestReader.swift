@@ -12,9 +12,11 @@ struct ManifestDocument: Sendable {
 
     /// Reads and checks a manifest.
     ///
-    /// - Parameter isStored: Whether it was accepted before: it is then read by the rules of that time.
+    /// - Parameters:
+    ///   - isStored: Whether it was accepted before: it is then read by the rules of that time.
+    ///   - engines: The kinds of work that its policy may name; nil: any.
     /// - Throws: a `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
-    init(_ text: String, isStored: Bool = false) throws {
+    init(_ text: String, isStored: Bool = false, engines: EngineTable? = nil) throws {
         let root = try YAMLValue.document(text)
         try root.refuseUnset()
         let keys = try root.mapping([
@@ -56,7 +58,7 @@ struct ManifestDocument: Sendable {
                 try problems.reading { try required("population").text("the people protected, a name") } ?? ""
             (manifest.capacityRows, manifest.capacityUnits) =
                 try problems.reading { try Self.capacity(required("capacity")) } ?? (0, 0)
-            manifest.policy = try problems.reading { try PolicyReader.policy(required("policy")) }
+            manifest.policy = try problems.reading { try PolicyReader.policy(required("policy"), engines: engines) }
             if areNamed {
                 manifest.unit = try problems.reading { try Self.unit(required("unit"), schema) } ?? .ofLookup
                 manifest.weightColumn =

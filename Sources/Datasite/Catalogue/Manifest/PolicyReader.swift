@@ -9,7 +9,10 @@ import Yams
 /// Reads a policy.
 enum PolicyReader {
     /// A document that is a policy, or has one under the key `policy`.
-    static func document(_ text: String) throws -> Policy {
+    ///
+    /// - Parameter engines: The kinds of work that it may name; nil: any. What is stored is read so, since a later version of
+    ///   the datasite may have more.
+    static func document(_ text: String, engines: EngineTable? = nil) throws -> Policy {
         let root = try YAMLValue.document(text)
         try root.refuseUnset()
         var value = root
@@ -17,7 +20,7 @@ enum PolicyReader {
             _ = try root.mapping(["policy"])
             value = YAMLValue(node: inner, path: "policy")
         }
-        let policy = try policy(value)
+        let policy = try policy(value, engines: engines)
         let problems = policy.problems()
         guard problems.isEmpty else {
             throw ManifestError.problem(problems.map { "`\($0.path)`: \($0.message)" }.joined(separator: "; "))
@@ -25,7 +28,7 @@ enum PolicyReader {
         return policy
     }
 
-    static func policy(_ value: YAMLValue) throws -> Policy {
+    static func policy(_ value: YAMLValue, engines: EngineTable? = nil) throws -> Policy {
         let keys = try value.mapping([
             "loss", "delta", "total", "per-researcher", "per-question", "least-share", "windows", "aggregates",
             "approval", "researchers", "engines", "purpose",
@@ -51,7 +54,7 @@ enum PolicyReader {
         if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
         if let approval = keys["approval"] { policy.approval = try self.approval(approval) }
         policy.researchers = try keys["researchers"].flatMap(researchers)
-        policy.engines = try keys["engines"].map(engines)
+        policy.engines = try keys["engines"].map { try rules($0, of: engines) }
         policy.requiresPurpose = try keys["purpose"].map(purpose) ?? false
         return policy
     }
@@ -113,14 +116,19 @@ enum PolicyReader {
     }
 
     /// `{questions: {}, predictions: {approval: owner, uses: 1000, uses-per-researcher: 100}}`.
-    private static func engines(_ value: YAMLValue) throws -> [EngineName: EngineRule] {
+    private static func rules(_ value: YAMLValue, of engines: EngineTable?) throws -> [EngineName: EngineRule] {
         var rules: [EngineName: EngineRule] = [:]
         for (name, rule) in try value.members("the kinds of work that are allowed, each with its rule") {
             guard name.wholeMatch(of: #/[a-z][a-z0-9-]{0,63}/#) != nil else {
                 throw rule.problem("the name of a kind of work has small letters, digits and hyphens")
             }
+            let engine = EngineName(rawValue: name)
+            if let engines, !engines.names.contains(engine) {
+                let absent = engines.absent(engine)
+                throw rule.problem(absent.detail, hint: absent.hint)
+            }
             let keys = try rule.mapping(["approval", "uses", "uses-per-researcher"])
-            rules[EngineName(rawValue: name)] = EngineRule(
+            rules[engine] = EngineRule(
                 approval: try keys["approval"].map(approval),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) })
