@@ -54,7 +54,8 @@ extension Datasite {
     public func revokeUser(_ name: String) throws {
         try write { context in
             try context.db.execute(
-                sql: "UPDATE users SET revoked = ? WHERE name = ? AND revoked IS NULL", arguments: [context.now, name])
+                sql: "UPDATE users SET revoked = :now WHERE name = :name AND revoked IS NULL",
+                arguments: ["now": context.now, "name": name])
             guard context.db.changesCount == 1 else {
                 guard try Self.isRevoked(name, context.db) == nil else {
                     throw Problem.conflict("\(name) is revoked already")
@@ -80,7 +81,8 @@ extension Datasite {
                 throw Problem.conflict("\(name) is revoked", hint: "to give access again: \(Self.reinstating(name))")
             }
             try context.db.execute(
-                sql: "UPDATE users SET token = ?, revoked = NULL WHERE name = ?", arguments: [hash, name])
+                sql: "UPDATE users SET token = :token, revoked = NULL WHERE name = :name",
+                arguments: ["token": hash, "name": name])
             try Self.changedUser(
                 name, .tokenRotated, detail: isRevoked ? "access given again" : "", state: RecordedState.token(hash),
                 in: &context)
@@ -92,7 +94,8 @@ extension Datasite {
 
     /// nil if there never was a user of this name.
     private static func isRevoked(_ name: String, _ db: Database) throws -> Bool? {
-        try Bool.fetchOne(db, sql: "SELECT revoked IS NOT NULL FROM users WHERE name = ?", arguments: [name])
+        try Bool.fetchOne(
+            db, sql: "SELECT revoked IS NOT NULL FROM users WHERE name = :name", arguments: ["name": name])
     }
 
     /// All users, revoked ones too.

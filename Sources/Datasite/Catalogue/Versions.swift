@@ -97,7 +97,8 @@ extension Datasite {
             try VersionLock.unlessHeld(directory + ".lock") {
                 // The catalogue after the lock: whoever let go of it has installed the version, or never will.
                 let isPresent = try read { db in
-                    try Bool.fetchOne(db, sql: "SELECT 1 FROM datasets WHERE version = ?", arguments: [version])
+                    try Bool.fetchOne(
+                        db, sql: "SELECT 1 FROM datasets WHERE version = :version", arguments: ["version": version])
                         ?? false
                 }
                 for suffix in isPresent ? [".lock"] : ["", ".partial", ".lock"] {

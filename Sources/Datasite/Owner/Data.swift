@@ -56,10 +56,7 @@ extension Datasite {
         of name: String, file: String, manifestText: String? = nil, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
-        let stored = try read { db in
-            try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
-        }
-        guard let stored else { throw try catalogue().absent(name) }
+        let stored = try storedManifest(name)
         return try add(
             file, manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil, progress)
     }
@@ -71,7 +68,13 @@ extension Datasite {
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
         let stored = try read { db in
-            try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = ?", arguments: [name])
+        let stored = try storedManifest(name)
+        return try add(
+            file, manifest: stored, onError, replacing: name, keepsPolicy: true, appends: true, progress: progress)
+    }
+
+    private func storedManifest(_ name: String) throws -> String {
+            try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = :name", arguments: ["name": name])
         }
         guard let stored else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
         return try add(file, stored, onError, replacing: name, keepsPolicy: true, appends: true, progress)
@@ -231,8 +234,8 @@ extension Datasite {
         try write { context in
             let db = context.db
             let old = try Row.fetchOne(
-                db, sql: "SELECT version, population, manifest, policy FROM datasets WHERE name = ?",
-                arguments: [manifest.name])
+                db, sql: "SELECT version, population, manifest, policy FROM datasets WHERE name = :name",
+                arguments: ["name": manifest.name])
             guard (old == nil) == (replacing == nil) else {
                 throw Problem.conflict("the dataset \(manifest.name) was added or removed meanwhile")
             }
@@ -249,14 +252,17 @@ extension Datasite {
                     mayChange: try Self.isAlone(manifest, db), actor: Self.localOwner.name, in: &context)
             }
             try db.execute(
-                sql: "INSERT INTO versions VALUES (?, ?, ?, NULL, ?)",
-                arguments: [version, manifest.name, context.now, description])
+                sql: "INSERT INTO versions VALUES (:version, :name, :now, NULL, :description)",
+                arguments: [
+                    "version": version, "name": manifest.name, "now": context.now, "description": description,
+                ])
             if let old { try Self.retire(old["version"], in: &context) }
             try db.execute(
                 sql: """
-                    INSERT INTO datasets VALUES (?, ?, ?, ?, NULL, ?) ON CONFLICT (name) DO UPDATE SET
+                    INSERT INTO datasets VALUES (:name, :version, :population, :manifest, NULL, :now)
+                    ON CONFLICT (name) DO UPDATE SET
                         version = excluded.version, population = excluded.population, manifest = excluded.manifest,
-                        policy = ?
+                        policy = :policy
                     """,
                 arguments: [
                     manifest.name, version, population, text, context.now,
@@ -291,13 +297,14 @@ extension Datasite {
             db,
             sql: """
                 SELECT count(*) FROM datasets d JOIN populations p ON d.population = p.id
-                WHERE p.name = ? AND d.name <> ?
-                """, arguments: [manifest.population, manifest.name]) == 0
+                WHERE p.name = :population AND d.name <> :name
+                """, arguments: ["population": manifest.population, "name": manifest.name]) == 0
     }
 
     private static func retire(_ version: String, in context: inout WriteContext) throws {
         try context.db.execute(
-            sql: "UPDATE versions SET removed = ? WHERE id = ?", arguments: [context.now, version])
+            sql: "UPDATE versions SET removed = :now WHERE id = :version",
+            arguments: ["now": context.now, "version": version])
         try RequestRow.lapse(version: version, in: &context)
     }
 
@@ -307,10 +314,10 @@ extension Datasite {
             let db = context.db
             guard
                 let version = try String.fetchOne(
-                    db, sql: "SELECT version FROM datasets WHERE name = ?", arguments: [name])
+                    db, sql: "SELECT version FROM datasets WHERE name = :name", arguments: ["name": name])
             else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
             try Self.retire(version, in: &context)
-            try db.execute(sql: "DELETE FROM datasets WHERE name = ?", arguments: [name])
+            try db.execute(sql: "DELETE FROM datasets WHERE name = :name", arguments: ["name": name])
             try Meta.catalogueChanged(db)
             try context.journal(
                 JournalEntry(
@@ -329,14 +336,17 @@ extension Datasite {
             let db = context.db
             guard
                 let row = try Row.fetchOne(
-                    db, sql: "SELECT manifest, policy, population FROM datasets WHERE name = ?", arguments: [name])
+                    db, sql: "SELECT manifest, policy, population FROM datasets WHERE name = :name",
+                    arguments: ["name": name])
             else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
             let manifest = try ManifestDocument(row["manifest"], isStored: true).manifest
             guard manifest.lookupKey == nil else { throw Problem.invalidManifest("a lookup table has no policy") }
             _ = try PopulationRow.establish(
                 manifest.population, policy: policy, unitColumn: manifest.unitColumnName, mayChange: true,
                 actor: Self.localOwner.name, in: &context)
-            try db.execute(sql: "UPDATE datasets SET policy = ? WHERE name = ?", arguments: [policyText, name])
+            try db.execute(
+                sql: "UPDATE datasets SET policy = :policy WHERE name = :name",
+                arguments: ["policy": policyText, "name": name])
             try Meta.catalogueChanged(db)
             try context.journal(
                 JournalEntry(

@@ -73,8 +73,8 @@ extension Datasite {
             let first =
                 try index ?? (Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0) - Int64(limit) + 1
             return try Row.fetchAll(
-                db, sql: "SELECT number, entry, hash FROM journal WHERE number >= ? ORDER BY number LIMIT ?",
-                arguments: [first, limit]
+                db, sql: "SELECT number, entry, hash FROM journal WHERE number >= :first ORDER BY number LIMIT :limit",
+                arguments: ["first": first, "limit": limit]
             ).compactMap { row in
                 guard let entry = JournalEntry.decode(row[1])?.entry else { return nil }
                 return AuditEntry(

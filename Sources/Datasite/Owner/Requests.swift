@@ -107,8 +107,8 @@ extension Datasite {
                 let row = try Self.pending(id, &context)
                 guard identity != Self.localOwner || row.approvalsNeeded == 1 else { throw Self.namelessApproval }
                 try context.db.execute(
-                    sql: "INSERT OR IGNORE INTO approvals VALUES (?, ?, ?)",
-                    arguments: [id, identity.name, context.now])
+                    sql: "INSERT OR IGNORE INTO approvals VALUES (:request, :owner, :time)",
+                    arguments: ["request": id, "owner": identity.name, "time": context.now])
                 if context.db.changesCount == 1 {
                     try context.journal(
                         JournalEntry(
@@ -117,7 +117,8 @@ extension Datasite {
                 }
                 let approvals =
                     try Int.fetchOne(
-                        context.db, sql: "SELECT count(*) FROM approvals WHERE request = ?", arguments: [id]) ?? 0
+                        context.db, sql: "SELECT count(*) FROM approvals WHERE request = :request",
+                        arguments: ["request": id]) ?? 0
                 if approvals >= row.approvalsNeeded,
                     try RequestRow.move(id, from: .pending, to: .reserved, context.db)
                 {

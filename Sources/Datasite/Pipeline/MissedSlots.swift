@@ -35,7 +35,7 @@ extension Datasite {
 
     /// An owner who approved one of her questions has seen them: the count begins anew.
     static func forgiveMissedSlots(_ researcher: String, _ db: Database) throws {
-        try db.execute(sql: "DELETE FROM meta WHERE key = ?", arguments: [key(researcher)])
+        try db.execute(sql: "DELETE FROM meta WHERE key = :key", arguments: ["key": key(researcher)])
     }
 
     /// How many answers of each researcher outlived their slots since an owner last approved a question of hers.

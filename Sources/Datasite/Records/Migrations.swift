@@ -153,8 +153,8 @@ extension SiteStore {
                 continue
             }
             try db.execute(
-                sql: "INSERT OR IGNORE INTO population_units VALUES (?, ?)",
-                arguments: [row["population"] as Int64, name])
+                sql: "INSERT OR IGNORE INTO population_units VALUES (:population, :name)",
+                arguments: ["population": row["population"] as Int64, "name": name])
         }
     }
 

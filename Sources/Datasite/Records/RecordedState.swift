@@ -10,7 +10,7 @@ enum RecordedState {
     static func dataset(_ name: String, _ db: Database) throws -> [String: String] {
         guard
             let row = try Row.fetchOne(
-                db, sql: "SELECT manifest, policy FROM datasets WHERE name = ?", arguments: [name])
+                db, sql: "SELECT manifest, policy FROM datasets WHERE name = :name", arguments: ["name": name])
         else { return [:] }
         return [
             "manifest": sha256Hex((row[0] as String).utf8),
@@ -20,17 +20,19 @@ enum RecordedState {
 
     /// A population's unit, measure of loss and limits: all that its row has but what is spent.
     static func limits(_ population: Int64, _ db: Database) throws -> [String: String] {
-        guard let row = try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE id = ?", arguments: [population])
-        else {
-            return [:]
-        }
+        guard
+            let row = try Row.fetchOne(
+                db, sql: "SELECT * FROM populations WHERE id = :population", arguments: ["population": population])
+        else { return [:] }
         var limits: [String: String] = [:]
         for (column, value) in row where !["id", "name", "spent_amount", "spent_delta", "released"].contains(column) {
             limits["limits \(column)"] = text(value)
         }
         limits["limits windows"] = try Row.fetchAll(
-            db, sql: "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = ? ORDER BY seconds",
-            arguments: [population]
+            db,
+            sql:
+                "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = :population ORDER BY seconds",
+            arguments: ["population": population]
         ).map { row in row.databaseValues.map(text).joined(separator: " ") }.joined(separator: ", ")
         return limits
     }
@@ -60,7 +62,7 @@ extension JournalEntry {
         var entry = self
         entry.state = try RecordedState.dataset(name, db)
         if let population = try Int64.fetchOne(
-            db, sql: "SELECT population FROM datasets WHERE name = ?", arguments: [name])
+            db, sql: "SELECT population FROM datasets WHERE name = :name", arguments: ["name": name])
         {
             entry.populations = [population]
             try entry.state.merge(RecordedState.limits(population, db)) { own, _ in own }

@@ -31,17 +31,20 @@ struct SiteStore: Sendable {
 
 /// Values of the table `meta`.
 enum Meta {
+    private static let reading = "SELECT value FROM meta WHERE key = :key"
+
     static func integer(_ db: Database, _ key: String) throws -> Int64 {
-        try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM meta WHERE key = ?"), arguments: [key]) ?? 0
+        try Int64.fetchOne(db.cachedStatement(sql: reading), arguments: ["key": key]) ?? 0
     }
 
     static func text(_ db: Database, _ key: String) throws -> String? {
-        try String.fetchOne(db.cachedStatement(sql: "SELECT value FROM meta WHERE key = ?"), arguments: [key])
+        try String.fetchOne(db.cachedStatement(sql: reading), arguments: ["key": key])
     }
 
     static func set(_ db: Database, _ key: String, _ value: some DatabaseValueConvertible) throws {
-        try db.cachedStatement(sql: "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value")
-            .execute(arguments: [key, value])
+        try db.cachedStatement(
+            sql: "INSERT INTO meta VALUES (:key, :value) ON CONFLICT DO UPDATE SET value = excluded.value"
+        ).execute(arguments: ["key": key, "value": value])
     }
 
     /// Makes every process read users, datasets and policies again at its next request.

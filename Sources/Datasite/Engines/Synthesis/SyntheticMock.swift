@@ -20,8 +20,8 @@ struct SyntheticMock: Sendable {
             db,
             sql: """
                 SELECT s.request, s.preview, r.kind, r.amount, r.delta FROM synthetic s JOIN requests r ON r.id = s.request
-                WHERE s.version = ?
-                """, arguments: [version])
+                WHERE s.version = :version
+                """, arguments: ["version": version])
         guard let row, let kind = PrivacyLossKind(rawValue: row["kind"]) else { return nil }
         let preview = try JSONDecoder().decode([[Scalar]].self, from: Data((row["preview"] as String).utf8))
         return SyntheticMock(
