@@ -1,0 +1,23 @@
+import DatasiteProtocol
+import Query
+import Tables
+
+extension AnswerEncoding {
+    static func columns(_ answer: NoisyAnswer) -> [Answer.Column] {
+        answer.columns.map { Answer.Column(name: $0.name, type: $0.type.rawValue, isKey: $0.isKey) }
+    }
+
+    static func rows(_ answer: NoisyAnswer) -> [[Answer.Cell]] {
+        answer.rows.map { row in
+            row.map { cell in
+                Answer.Cell(
+                    value: scalar(cell.value), lower: cell.lower.map(bound), upper: cell.upper.map(bound))
+            }
+        }
+    }
+
+    private static func bound(_ value: Double) -> Scalar {
+        if value.isNaN { return .null }
+        return value.isFinite ? .real(value) : .text(value < 0 ? "-Infinity" : "Infinity")
+    }
+}
