@@ -63,24 +63,19 @@ struct ChaChaState: Sendable {
     /// The key stream's block at the counter (RFC 8439, section 2.3), as eight little-endian words.
     func block() -> SIMD8<UInt64> {
         let counterRow = Self.row(counter, nonce)
-        var a = Self.constants
-        var b = keyRow0
-        var c = keyRow1
-        var d = counterRow
+        var state = Rows(a: Self.constants, b: keyRow0, c: keyRow1, d: counterRow)
         for _ in 0..<10 {
-            Self.quarterRounds(&a, &b, &c, &d)
-            b = Row(b[1], b[2], b[3], b[0])
-            c = Row(c[2], c[3], c[0], c[1])
-            d = Row(d[3], d[0], d[1], d[2])
-            Self.quarterRounds(&a, &b, &c, &d)
-            b = Row(b[3], b[0], b[1], b[2])
-            c = Row(c[2], c[3], c[0], c[1])
-            d = Row(d[1], d[2], d[3], d[0])
+            state.quarterRounds()
+            state.b = Row(state.b[1], state.b[2], state.b[3], state.b[0])
+            state.c = Row(state.c[2], state.c[3], state.c[0], state.c[1])
+            state.d = Row(state.d[3], state.d[0], state.d[1], state.d[2])
+            state.quarterRounds()
+            state.b = Row(state.b[3], state.b[0], state.b[1], state.b[2])
+            state.c = Row(state.c[2], state.c[3], state.c[0], state.c[1])
+            state.d = Row(state.d[1], state.d[2], state.d[3], state.d[0])
         }
-        a &+= Self.constants
-        b &+= keyRow0
-        c &+= keyRow1
-        d &+= counterRow
+        let (a, b) = (state.a &+ Self.constants, state.b &+ keyRow0)
+        let (c, d) = (state.c &+ keyRow1, state.d &+ counterRow)
         return SIMD8(
             Self.word(a[0], a[1]), Self.word(a[2], a[3]), Self.word(b[0], b[1]), Self.word(b[2], b[3]),
             Self.word(c[0], c[1]), Self.word(c[2], c[3]), Self.word(d[0], d[1]), Self.word(d[2], d[3]))
@@ -90,20 +85,28 @@ struct ChaChaState: Sendable {
         UInt64(low) | UInt64(high) << 32
     }
 
-    @inline(__always)
-    private static func quarterRounds(_ a: inout Row, _ b: inout Row, _ c: inout Row, _ d: inout Row) {
-        a &+= b
-        d = rotate(d ^ a, 16)
-        c &+= d
-        b = rotate(b ^ c, 12)
-        a &+= b
-        d = rotate(d ^ a, 8)
-        c &+= d
-        b = rotate(b ^ c, 7)
-    }
+    /// The state's four rows, whose columns take their quarter rounds side by side.
+    private struct Rows {
+        var a: Row
+        var b: Row
+        var c: Row
+        var d: Row
 
-    @inline(__always)
-    private static func rotate(_ row: Row, _ count: UInt32) -> Row {
-        (row &<< Row(repeating: count)) | (row &>> Row(repeating: 32 - count))
+        @inline(__always)
+        mutating func quarterRounds() {
+            a &+= b
+            d = Self.rotate(d ^ a, 16)
+            c &+= d
+            b = Self.rotate(b ^ c, 12)
+            a &+= b
+            d = Self.rotate(d ^ a, 8)
+            c &+= d
+            b = Self.rotate(b ^ c, 7)
+        }
+
+        @inline(__always)
+        private static func rotate(_ row: Row, _ count: UInt32) -> Row {
+            (row &<< Row(repeating: count)) | (row &>> Row(repeating: 32 - count))
+        }
     }
 }

@@ -65,13 +65,14 @@ struct NoisyMarginals: Sendable {
             self.events = events
             return
         }
-        let mergings = Self.mergings(data.columns, consistent, total, noise, expected.standardDeviation)
+        let mergings = Self.mergings(
+            data.columns, counts: consistent, total: total, noise: noise, pairNoise: expected.standardDeviation)
         self.mergings = mergings
 
         let exactPairs = counting.pairs(groups: mergings.map(\.groups))
         let chosen = try Self.select(
-            selection, exactPairs, zip(mergings, consistent).map { $0.merged($1) }, total, expected.standardDeviation,
-            using: &generator)
+            selection, from: exactPairs, merged: zip(mergings, consistent).map { $0.merged($1) }, total: total,
+            noise: expected.standardDeviation, using: &generator)
         try spend(selection.mechanism.event(times: chosen.rounds))
         pairs = chosen.pairs
         guard !chosen.pairs.isEmpty else {
@@ -113,18 +114,18 @@ struct NoisyMarginals: Sendable {
 
     /// As many groups as leave a pair's typical count well above its noise.
     private static func mergings(
-        _ columns: [SyntheticColumn], _ consistent: [[Double]], _ total: Double, _ noise: Double, _ pairNoise: Double
+        _ columns: [SyntheticColumn], counts: [[Double]], total: Double, noise: Double, pairNoise: Double
     ) -> [CellMerging] {
         let wanted = (total / pairNoise).squareRoot().rounded()
         let groups = Int(min(max(wanted, 2), Double(CellMerging.mostGroups)))
         return columns.indices.map {
-            CellMerging(columns[$0], counts: consistent[$0], noise: noise, wanted: groups)
+            CellMerging(columns[$0], counts: counts[$0], noise: noise, wanted: groups)
         }
     }
 
     private static func select<R: RandomNumberGenerator>(
-        _ selection: PairSelection, _ exact: borrowing ExactPairs, _ merged: [[Double]], _ total: Double,
-        _ noise: Double, using generator: inout R
+        _ selection: PairSelection, from exact: borrowing ExactPairs, merged: [[Double]], total: Double,
+        noise: Double, using generator: inout R
     ) throws(MechanismError) -> (pairs: [(left: Int, right: Int)], rounds: Int) {
         var candidates: [PairSelection.Candidate] = []
         for left in merged.indices {

@@ -72,7 +72,7 @@ struct MockData {
         let upper = column.upperBound ?? defaultBounds(column.type).1
         let number = lower + (upper - lower) * fraction
         switch column.type {
-        case .real: return .real(onGrid(number, lower, upper, column.resolution))
+        case .real: return .real(onGrid(number, from: lower, to: upper, step: column.resolution))
         case .integer: return .integer(Int64(number.rounded()))
         case .date: return .date(Int64(number.rounded()))
         case .timestamp: return .timestamp(Int64(number.rounded()))
@@ -81,8 +81,8 @@ struct MockData {
         }
     }
 
-    private static func onGrid(_ number: Double, _ lower: Double, _ upper: Double, _ resolution: Double?) -> Double {
-        let step = resolution ?? (upper - lower) / 1_000
+    private static func onGrid(_ number: Double, from lower: Double, to upper: Double, step: Double?) -> Double {
+        let step = step ?? (upper - lower) / 1_000
         let rounded = lower + ((number - lower) / step).rounded() * step
         return min(max((rounded * 1e9).rounded() / 1e9, lower), upper)
     }

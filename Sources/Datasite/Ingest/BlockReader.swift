@@ -39,7 +39,7 @@ struct BlockReader {
             quote = nil
             if rest.starts(with: [0xef, 0xbb, 0xbf]) { rest.removeFirst(3) }
         case .csv(let csv), .byName(let csv):
-            let found = try Self.layout(rest, csv, schema, options.form.ignored)
+            let found = try Self.layout(rest, as: csv, schema: schema, ignored: options.form.ignored)
             rowFormat = .csv(found.layout)
             headerLines = found.headerLines
             rest.removeFirst(found.headerBytes)
@@ -67,7 +67,7 @@ struct BlockReader {
     }
 
     private static func layout(
-        _ start: [UInt8], _ format: CSVFormat, _ schema: Schema, _ ignored: IgnoredColumns
+        _ start: [UInt8], as format: CSVFormat, schema: Schema, ignored: IgnoredColumns
     ) throws(IngestError) -> (layout: CSVLayout, headerBytes: Int, headerLines: Int) {
         do throws(RowError) {
             var names: Set<String> = []

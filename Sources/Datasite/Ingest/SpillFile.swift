@@ -87,13 +87,14 @@ final class SpillFile: Sendable {
         return { partition in
             pieces[partition].map { piece in
                 SpilledSpan(worker: piece.worker, layout: piece.layout, byteCount: piece.count) { range in
-                    try Self.read(file.descriptor, piece.offset + range.lowerBound, range.count, path)
+                    try Self.read(range.count, of: file.descriptor, at: piece.offset + range.lowerBound, path)
                 }
             }
         }
     }
 
-    private static func read(_ descriptor: Int32, _ offset: Int, _ wanted: Int, _ path: String) throws -> ColumnBytes {
+    private static func read(_ wanted: Int, of descriptor: Int32, at offset: Int, _ path: String) throws -> ColumnBytes
+    {
         let buffer = BlockBuffer()
         var done = 0
         while done < wanted {

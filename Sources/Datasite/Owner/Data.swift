@@ -47,7 +47,7 @@ extension Datasite {
         file: String, manifestText: String, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
-        try add(file, manifestText, onError, replacing: nil, keepsPolicy: false, progress)
+        try add(file, manifest: manifestText, onError, replacing: nil, keepsPolicy: false, progress: progress)
     }
 
     /// Replaces a dataset's rows by a file's, under the manifest it has or a new one. The population's ledger goes on:
@@ -58,7 +58,8 @@ extension Datasite {
     ) throws -> AdditionReport {
         let stored = try storedManifest(name)
         return try add(
-            file, manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil, progress)
+            file, manifest: manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil,
+            progress: progress)
     }
 
     /// Adds a file's rows to a dataset's, as a new version under its present manifest: a unit's rows of both are bounded
@@ -67,23 +68,22 @@ extension Datasite {
         to name: String, file: String, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
-        let stored = try read { db in
         let stored = try storedManifest(name)
         return try add(
             file, manifest: stored, onError, replacing: name, keepsPolicy: true, appends: true, progress: progress)
     }
 
     private func storedManifest(_ name: String) throws -> String {
+        let stored = try read { db in
             try String.fetchOne(db, sql: "SELECT manifest FROM datasets WHERE name = :name", arguments: ["name": name])
         }
-        guard let stored else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
-        return try add(file, stored, onError, replacing: name, keepsPolicy: true, appends: true, progress)
+        guard let stored else { throw try catalogue().absent(name) }
+        return stored
     }
 
     private func add(
-        _ file: String, _ text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
-        appends: Bool = false,
-        _ progress: @Sendable (Double) throws -> Void
+        _ file: String, manifest text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
+        appends: Bool = false, progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         try requireSound()
         // What was accepted before is not refused now.
@@ -105,7 +105,8 @@ extension Datasite {
             let addition = try VersionLock(folder: folder)
             do {
                 let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
-                let report = try load(file, document, onError, addition, base, progress)
+                let report = try load(
+                    file, document, onError, into: addition, base: base, progress: progress)
                 try install(
                     addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy, base: base?.version)
                 tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
@@ -118,8 +119,8 @@ extension Datasite {
     }
 
     private func load(
-        _ file: String, _ document: ManifestDocument, _ onError: OnError, _ addition: VersionLock,
-        _ base: Catalogue.Entry?, _ progress: @Sendable (Double) throws -> Void
+        _ file: String, _ document: ManifestDocument, _ onError: OnError, into addition: VersionLock,
+        base: Catalogue.Entry?, progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         let manifest = document.manifest
         var options = IngestOptions()
@@ -265,8 +266,8 @@ extension Datasite {
                         policy = :policy
                     """,
                 arguments: [
-                    manifest.name, version, population, text, context.now,
-                    keepsPolicy ? old?["policy"] as String? : nil,
+                    "name": manifest.name, "version": version, "population": population, "manifest": text,
+                    "now": context.now, "policy": keepsPolicy ? old?["policy"] as String? : nil,
                 ])
             try Meta.catalogueChanged(db)
             try context.journal(

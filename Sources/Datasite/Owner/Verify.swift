@@ -49,7 +49,7 @@ extension Datasite {
             try Self.checkRequests(db, replay, &report)
             try checkReceipts(db, replay, &report)
             try checkFiles(db, &report)
-            try checkGeneration(db, replay, remembered, &report)
+            try checkGeneration(db, replay, against: remembered, &report)
         }
         try forEachAbandonedPath { path in
             guard !path.hasSuffix(".lock") else { return }

@@ -128,7 +128,7 @@ extension Datasite {
     /// Whether the journal still has the entry that the generation file names, and had spent by then what the file says:
     /// who cuts the last answer out of journal, ledger and answers leaves all three in agreement, and the file not.
     func checkGeneration(
-        _ db: Database, _ replay: Replay, _ remembered: GenerationFile.Record?, _ report: inout VerifyReport
+        _ db: Database, _ replay: Replay, against remembered: GenerationFile.Record?, _ report: inout VerifyReport
     ) throws {
         report.begin("generation counter")
         if let suspension { return report.found("\(suspension.detail); \(suspension.hint ?? "")") }

@@ -73,24 +73,27 @@ final class Metrics: Sendable {
         for (label, count) in counts.breaches.sorted(by: { $0.key < $1.key }) {
             page.sample(["reason": label], count)
         }
-        page.single("parley_connections_open", "gauge", "Admitted connections.", connections)
+        page.single("parley_connections_open", "gauge", "Admitted connections.", value: connections)
         page.single(
-            "parley_log_lines_dropped_total", "counter", "Lines of the log that could not be written.", droppedLogLines)
-        page.single("parley_released_total", "counter", "Answers released.", statistics.released)
-        page.single("parley_refused_total", "counter", "Requests refused by policy or budget.", statistics.refused)
-        page.single("parley_busy_total", "counter", "Requests turned away from a full queue.", statistics.busy)
+            "parley_log_lines_dropped_total", "counter", "Lines of the log that could not be written.",
+            value: droppedLogLines)
+        page.single("parley_released_total", "counter", "Answers released.", value: statistics.released)
         page.single(
-            "parley_missed_slots_total", "counter", "Answers that outlived their time slot.", statistics.missedSlots)
+            "parley_refused_total", "counter", "Requests refused by policy or budget.", value: statistics.refused)
+        page.single("parley_busy_total", "counter", "Requests turned away from a full queue.", value: statistics.busy)
+        page.single(
+            "parley_missed_slots_total", "counter", "Answers that outlived their time slot.",
+            value: statistics.missedSlots)
         page.single(
             "parley_slot_wait_seconds_total", "counter", "Time that finished answers waited for their time slots.",
-            statistics.slotWaits / .seconds(1))
+            value: statistics.slotWaits / .seconds(1))
         page.single(
             "parley_notices_dropped_total", "counter", "Waiting requests that the notify hook was not started for.",
-            statistics.droppedNotices)
-        page.single("parley_scans_queued", "gauge", "Scans that wait for a thread.", statistics.queued)
-        page.single("parley_scans_running", "gauge", "Scans that run.", statistics.running)
+            value: statistics.droppedNotices)
+        page.single("parley_scans_queued", "gauge", "Scans that wait for a thread.", value: statistics.queued)
+        page.single("parley_scans_running", "gauge", "Scans that run.", value: statistics.running)
         if let bytes = Self.residentBytes() {
-            page.single("process_resident_memory_bytes", "gauge", "Resident memory.", bytes)
+            page.single("process_resident_memory_bytes", "gauge", "Resident memory.", value: bytes)
         }
         return page.text
     }
@@ -123,7 +126,7 @@ private struct MetricsPage {
         text += "\(name)\(suffix)\(pairs.isEmpty ? "" : "{\(pairs)}") \(value)\n"
     }
 
-    mutating func single(_ name: String, _ kind: String, _ help: String, _ value: some CustomStringConvertible) {
+    mutating func single(_ name: String, _ kind: String, _ help: String, value: some CustomStringConvertible) {
         family(name, kind, help)
         sample([:], value)
     }

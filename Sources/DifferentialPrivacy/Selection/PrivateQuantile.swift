@@ -89,12 +89,12 @@ public struct PrivateQuantile: Sendable {
         var starts: [UInt64] = []
         items.reserveCapacity(2 * indices.count + 1)
         starts.reserveCapacity(2 * indices.count + 1)
-        func append(_ start: Int, _ end: Int, _ below: Int64, _ atOrBelow: Int64) {
-            guard start < end else { return }
+        func append(_ points: Range<Int>, below: Int64, atOrBelow: Int64) {
+            guard !points.isEmpty else { return }
             let low = Int128(denominator) * Int128(below)
             let high = Int128(denominator) * Int128(atOrBelow)
-            items.append(.init(shortfall: UInt128(max(0, low - target, target - high)), count: UInt64(end - start)))
-            starts.append(UInt64(start))
+            items.append(.init(shortfall: UInt128(max(0, low - target, target - high)), count: UInt64(points.count)))
+            starts.append(UInt64(points.lowerBound))
         }
         var next = 0
         var below: Int64 = 0
@@ -102,12 +102,12 @@ public struct PrivateQuantile: Sendable {
             guard index >= next && index < points else {
                 throw .parameter("indices", expected: "rising points of the grid")
             }
-            append(next, Int(index), below, below)
-            append(Int(index), Int(index) + 1, below, below + count)
+            append(next..<Int(index), below: below, atOrBelow: below)
+            append(Int(index)..<Int(index) + 1, below: below, atOrBelow: below + count)
             below += count
             next = Int(index) + 1
         }
-        append(next, points, below, below)
+        append(next..<points, below: below, atOrBelow: below)
         return (items, starts)
     }
 

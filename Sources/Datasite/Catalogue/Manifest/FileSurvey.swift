@@ -170,7 +170,7 @@ struct FileSurvey {
                 var blockLines = 0
                 for index in readings.indices where !readings[index].alive.isEmpty {
                     if readings[index].type == .text, blocks >= textBlocks { continue }
-                    let result = look(&readings[index], range, buffer, reader.rowFormat)
+                    let result = look(&readings[index], at: range, of: buffer, as: reader.rowFormat)
                     if result.isBroken, let error = result.refusal(.null, linesBefore: lines) {
                         throw IngestError.brokenRow(error)
                     }
@@ -192,7 +192,7 @@ struct FileSurvey {
 
     /// Reads a block as one type, and gives up the columns that are none of it.
     private func look(
-        _ reading: inout Reading, _ range: Range<Int>, _ buffer: BlockBuffer, _ format: RowFormat
+        _ reading: inout Reading, at range: Range<Int>, of buffer: BlockBuffer, as format: RowFormat
     ) -> BlockResult {
         let schema = schema(reading)
         let worker = reading.worker ?? IngestWorker(plan(schema))

@@ -51,7 +51,9 @@ struct QuestionWork: EngineWork {
                 name: $0.manifest.name, schema: $0.manifest.schema, keyColumn: $0.manifest.lookupKey ?? 0,
                 capacityRows: try knowledge.lookupRows($0))
         }
-        var plan = try Self.plan(question, [asked] + partners, described, policy.regime, policy.allowedAggregates)
+        var plan = try Self.plan(
+            question, of: [asked] + partners, lookups: described, regime: policy.regime,
+            allowed: policy.allowedAggregates)
         let used = try plan.datasets.map { name in
             guard let entry = catalogue.datasets[name] else { throw Problem.absent("there is no dataset \(name)") }
             return entry
@@ -65,7 +67,8 @@ struct QuestionWork: EngineWork {
             $0.intersection($1.allowedAggregates)
         }
         if allowed != policy.allowedAggregates {
-            plan = try Self.plan(question, [asked] + partners, described, policy.regime, allowed)
+            plan = try Self.plan(
+                question, of: [asked] + partners, lookups: described, regime: policy.regime, allowed: allowed)
         }
         self.request = request
         self.asked = asked
@@ -82,8 +85,8 @@ struct QuestionWork: EngineWork {
     }
 
     private static func plan(
-        _ question: Question, _ datasets: [Catalogue.Entry], _ lookups: [LookupDescription], _ regime: LossRegime,
-        _ allowed: Set<AggregateFunction>
+        _ question: Question, of datasets: [Catalogue.Entry], lookups: [LookupDescription], regime: LossRegime,
+        allowed: Set<AggregateFunction>
     ) throws -> Plan {
         let context = PlanningContext(
             datasets: datasets.map(\.description), lookups: lookups, regime: regime, allowed: allowed)

@@ -215,7 +215,7 @@ extension PrivacyLossDistribution {
         guard tilt.count <= mostPoints else { return nil }
         let transform = RealFourierTransform(count: RealFourierTransform.count(atLeast: tilt.count))
         func bound(
-            _ moments: LossMoments, _ laws: [OneLaw], _ tilt: LossTilt, _ transform: RealFourierTransform, isUpper: Bool
+            _ moments: LossMoments, of laws: [OneLaw], tilt: LossTilt, transform: RealFourierTransform, isUpper: Bool
         ) -> Double {
             let composition = LossComposition(moments, tilt: tilt, transform: transform)
             let blur = laws.reduce(0) { $0 + $1.times * $1.blur }
@@ -225,16 +225,16 @@ extension PrivacyLossDistribution {
             case .epsilon(let delta): return result.epsilon(delta: delta)
             }
         }
-        let high = bound(above, upper, tilt, transform, isUpper: true)
+        let high = bound(above, of: upper, tilt: tilt, transform: transform, isUpper: true)
         guard !lower.isEmpty else { return PrivacyBounds(lower: 0, upper: high) }
         let below = LossMoments(laws: lower.map { ($0.cells.optimistic(), $0.times) })
-        var low = bound(below, lower, tilt, transform, isUpper: false)
+        var low = bound(below, of: lower, tilt: tilt, transform: transform, isUpper: false)
         if low == 0 {
             // Many repetitions of laws that differ: where the upper one's answer lies, the lower one has no mass.
             let own = LossTilt(below, step: step, query: query)
             if own.count <= mostPoints {
                 let transform = RealFourierTransform(count: RealFourierTransform.count(atLeast: own.count))
-                low = bound(below, lower, own, transform, isUpper: false)
+                low = bound(below, of: lower, tilt: own, transform: transform, isUpper: false)
             }
         }
         return PrivacyBounds(lower: low, upper: high)

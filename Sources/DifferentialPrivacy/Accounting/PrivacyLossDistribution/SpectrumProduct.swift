@@ -63,15 +63,15 @@ struct SpectrumProduct {
             }
             relative[k] += times * (error / magnitude + 3 * 0x1p-53)
             Self.raise(
-                (x, y), magnitude, power, &spectrum.re[k], &spectrum.im[k], &magnitudes[k])
+                (x, y), size: magnitude, to: power, re: &spectrum.re[k], im: &spectrum.im[k], magnitude: &magnitudes[k])
         }
     }
 
-    /// Multiplies by `base` to the power, by repeated squaring.
+    /// Multiplies by `base`, whose magnitude is at most `size`, to the power, by repeated squaring.
     @inline(__always)
     private static func raise(
-        _ base: (Double, Double), _ size: Double, _ power: UInt64, _ re: inout Double, _ im: inout Double,
-        _ magnitude: inout Double
+        _ base: (Double, Double), size: Double, to power: UInt64, re: inout Double, im: inout Double,
+        magnitude: inout Double
     ) {
         var (x, y, m, rest) = (base.0, base.1, size, power)
         var (a, b, c) = (re, im, magnitude)

@@ -46,18 +46,18 @@ enum OrderSearch {
             }
             if atRight < atMiddle { (middle, atMiddle) = (right, atRight) }
         }
-        let best = narrow(left, right, middle, atMiddle, at)
+        let best = narrow(from: left, to: right, best: (middle, atMiddle), at)
         return (1 + exp(best.x), best.value)
     }
 
     /// Until the place is known to 1e-5: the value is flat there, so that it is right to about 1e-10.
     private static func narrow(
-        _ left: Double, _ right: Double, _ middle: Double, _ atMiddle: Double, _ at: (Double) -> Double
+        from left: Double, to right: Double, best start: (x: Double, value: Double), _ at: (Double) -> Double
     ) -> (x: Double, value: Double) {
         let golden = (3 - 5.0.squareRoot()) / 2
         let tolerance = 1e-5
         var (low, high) = (left, right)
-        var best = (x: middle, value: atMiddle)
+        var best = start
         var (second, third) = (best, best)
         var (step, before) = (0.0, 0.0)
         for _ in 0..<60 {

@@ -34,7 +34,9 @@ indirect enum RenyiCurve: Hashable, Sendable {
         case .laplace(let epsilon): value = Self.laplace(epsilon, order)
         case .boundedRange(let epsilon): value = Self.boundedRange(epsilon, order)
         case .skellam(let l1, let l2Squared, let variance):
-            value = Self.interpolated(order) { Self.skellam(l1, l2Squared, variance, $0) }
+            value = Self.interpolated(order) {
+                Self.skellam(l1: l1, l2Squared: l2Squared, variance: variance, order: $0)
+            }
         case .poissonGaussian(let rate, let sigma):
             value = SampledGaussian(rate: rate, sigma: sigma).divergence(order: order)
         case .poisson(let rate, let base): value = SampledCurve.poisson(rate: rate, base: base, order: order)
@@ -110,7 +112,7 @@ extension RenyiCurve {
     }
 
     /// Agarwal, Kairouz and Liu 2021, theorem 3.5: for whole orders and integer vectors.
-    static func skellam(_ l1: Double, _ l2Squared: Double, _ variance: Double, _ order: Double) -> Double {
+    static func skellam(l1: Double, l2Squared: Double, variance: Double, order: Double) -> Double {
         let gaussian = order * l2Squared / (2 * variance)
         let first = ((2 * order - 1) * l2Squared + 6 * l1) / (4 * variance * variance)
         let second = 3 * l1 / (2 * variance)
