@@ -68,6 +68,21 @@ struct SynthesisTests {
         #expect(answer.notes[0].contains("a synthetic table, released at epsilon 900"))
     }
 
+    @Test("What may need more memory than the site has for all scans is refused before it is charged")
+    func memory() async throws {
+        let test = try TestSite()
+        _ = try test.site.setScanLimits(memory: 0x1p26)
+        let site = try test.reopened()
+        let refused = await problem {
+            _ = try await site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
+        }
+        #expect(refused?.kind == .invalidRequest && refused?.hint?.contains("fewer rows") == true)
+        #expect(refused?.detail.hasPrefix("the synthetic table may need") == true, "\(refused?.detail ?? "")")
+        #expect(try test.spent() == 0)
+        _ = try await site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1), rows: 100))
+        #expect(try test.spent() == unit)
+    }
+
     @Test("A crash between charge and release keeps the charge; the same request completes it, charged once")
     func crash() async throws {
         let test = try TestSite()

@@ -128,6 +128,7 @@ extension Datasite {
                 let (planned, waits) = try await planners.run {
                     let planned = try self.planned(
                         submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
+                    if !isResearcher { try self.limits.checkMemory(of: planned) }
                     return (planned, try self.mustWait(planned, identity))
                 }
                 if isResearcher {

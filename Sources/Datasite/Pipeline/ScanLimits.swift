@@ -97,6 +97,17 @@ public struct ScanLimits: Sendable, Hashable, Codable {
         }
     }
 
+    /// Refuses what needs more memory than all scans may use together: what an owner asks for has no smaller share.
+    func checkMemory(of planned: PlannedWork) throws {
+        let bound = planned.work.bound.memory
+        guard bound <= memory else {
+            throw Problem.invalidRequest(
+                "\(planned.engine.noun) may need \(Self.megabytes(bound)) MB of memory on a table of the declared capacity, and "
+                    + "all scans together may use \(Self.megabytes(memory)) MB here",
+                hint: "ask for fewer rows or columns, or set another limit: `parley site limits --memory GIB`")
+        }
+    }
+
     private func dearest(_ bound: PlanBound, _ total: Double) -> String {
         let shares = bound.shares.map { (share: $0, time: speeds.time($0.work)) }
         guard let most = shares.max(by: { $0.time < $1.time }), most.time > total / 5 else {

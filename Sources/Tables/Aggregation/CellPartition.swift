@@ -34,6 +34,22 @@ public struct CellPartition: Sendable, Hashable {
     }
 }
 
+extension CellPartition {
+    /// The most bytes that it takes to code a column of that type and to count its cells, whatever the rows hold.
+    public func largestMemory(type: ValueType) -> Double {
+        let scratch = Double(RowChunk.capacity * (MemoryLayout<Int32>.stride + MemoryLayout<Int64>.stride * 2))
+        // Counts, with and without what is not counted, and the group of each cell.
+        let counting = scratch + Double(count + 1) * 32
+        guard case .values(let values) = cells else { return counting + Double(count) * 8 }
+        let texts = values.reduce(0.0) { bytes, value in
+            if case .text(let text) = value { bytes + 2 * Double(text.utf8.count) + 64 } else { bytes }
+        }
+        // A hash table from values to cells that may be half empty, and has just been grown.
+        let coding = Double(values.count) * 128 + texts
+        return counting + coding + Double(CellCoder.tableSize(values.compactMap { $0.word(as: type) })) * 4
+    }
+}
+
 /// Writes the cell of each row of a chunk: 0 ..< partition.count, and `partition.count` for what is not counted.
 final class CellCoder {
     private enum Method {
@@ -91,12 +107,18 @@ final class CellCoder {
         for (cell, value) in values.enumerated() {
             if let word = value.word(as: type) { cells[word] = Int32(cell) }
         }
-        guard let least = cells.keys.min(), let largest = cells.keys.max(),
-            UInt64(bitPattern: largest &- least) < largestTable
-        else { return .hashed(cells) }
-        var table = [Int32](repeating: other, count: Int(largest - least) + 1)
+        let size = tableSize(cells.keys)
+        guard size > 0, let least = cells.keys.min() else { return .hashed(cells) }
+        var table = [Int32](repeating: other, count: size)
         for (word, cell) in cells { table[Int(word - least)] = cell }
         return .table(base: least, table)
+    }
+
+    /// The entries of a table from the least word to the largest; 0 where there would be too many, or none.
+    static func tableSize(_ words: some Collection<Int64>) -> Int {
+        guard let least = words.min(), let largest = words.max(), UInt64(bitPattern: largest &- least) < largestTable
+        else { return 0 }
+        return Int(largest - least) + 1
     }
 
     /// The cells of rows `start ..< start + rows`, at most a chunk.

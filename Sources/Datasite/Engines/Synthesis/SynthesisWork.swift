@@ -71,10 +71,29 @@ struct SynthesisWork: EngineWork {
     var bound: PlanBound {
         let columns = Double(entry.manifest.schema.columns.count)
         let rows = Double(min(entry.manifest.capacityRows, 1 << 32))
-        let pairs = min(columns * columns, 16_384)
-        let marginals: Double = pairs * Double(SyntheticData.Limits.cellsPerColumn)
-        let work = Work([.scan: 2_800, .probe: rows * columns, .step: rows * pairs])
-        return PlanBound(work: work, memory: 8 * marginals + 4 * rows)
+        let work = Work([.scan: 2_800, .probe: rows * columns, .step: rows * min(columns * columns, 16_384)])
+        return PlanBound(work: work, memory: synthesis.largestMemory + documentMemory)
+    }
+
+    /// The rows with what is made up, the answer's cells, their JSON on the way to bytes, and the bytes as they are stored.
+    private var documentMemory: Double {
+        let texts = entry.manifest.schema.columns.reduce(0.0) { $0 + Self.largestText($1) }
+        let row = 64 + Self.cellMemory * Double(entry.manifest.schema.columns.count) + Self.textCopies * texts
+        return Double(synthesis.largestRowCount) * row
+    }
+
+    /// Bytes of one cell in all these forms, beside its text: measured, and rounded up.
+    private static let cellMemory = 1_000.0
+    /// How often a text of a cell stands there, escaped.
+    private static let textCopies = 12.0
+
+    /// Of the values that a synthetic table may have: the domain's, or those that are made up.
+    private static func largestText(_ column: ColumnSchema) -> Double {
+        let domain = (column.domain ?? []) + [column.other].compactMap(\.self)
+        let longest = domain.reduce(32) { longest, value in
+            if case .text(let text) = value { max(longest, text.utf8.count) } else { longest }
+        }
+        return Double(longest)
     }
 
     static func words(_ body: [UInt8]) -> String {
