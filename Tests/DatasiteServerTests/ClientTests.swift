@@ -97,6 +97,27 @@ struct ClientTests {
         #expect(error?.kind == .invalidReceipt)
     }
 
+    @Test("Work is returned with its bytes as they were sent; that of another engine, or with changed bytes, is not")
+    func work() async throws {
+        let changed = Mutex(false)
+        try await Impostor.run({ _ in
+            let extra: [UInt8] = changed.withLock { $0 } ? [0x20] : []
+            return Reply.released(answer: Self.golden("answer.json") + extra, receipt: Self.golden("receipt.json"))
+        }) { url in
+            let site = try DatasiteClient(url: url, token: "t", options: ClientOptions(pinnedKey: Fixture.goldenKey))
+            guard case .released(let work) = try await site.submit(engine: "questions", ["a": 1]) else {
+                Issue.record("not released")
+                return
+            }
+            #expect(work.bytes == Self.golden("answer.json") && work.receiptBytes == Self.golden("receipt.json"))
+            let other = await failure { _ = try await site.submit(engine: "echo", ["a": 1]) }
+            #expect(other.transport?.kind == .invalidReceipt)
+            changed.withLock { $0 = true }
+            let tampered = await failure { _ = try await site.submit(engine: "questions", ["a": 1]) }
+            #expect(tampered.transport?.kind == .invalidReceipt)
+        }
+    }
+
     @Test("A site with another key than the pinned one is refused; without a pin, its first key is kept")
     func pinning() async throws {
         let other = SiteDescription(name: "x", publicKey: "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")

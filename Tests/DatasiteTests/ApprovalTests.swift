@@ -70,6 +70,34 @@ struct ApprovalTests {
         #expect(over?.kind == .overBudget)
     }
 
+    @Test("Of thirty days the last second still counts: a request is then decided, and lapses a second later")
+    func lastSecond() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 3}, approval: owner}")
+        let ids = [try await held(test, 0.5), try await held(test, 0.5)]
+        test.clock.advance(30 * 86_400)
+        // Whatever is asked lapses what is too old.
+        _ = try await held(test, 0.25)
+        #expect(try ids.map { try test.site.request($0, as: .ada).state } == ["pending", "pending"])
+        #expect(try await test.site.approve(ids[0], by: .folder).state == "released")
+        test.clock.advance(1)
+        #expect(await problem { _ = try await test.site.approve(ids[1], by: .folder) }?.kind == .conflict)
+        _ = try await held(test, 0.25)
+        #expect(try ids.map { try test.site.request($0, as: .ada).state } == ["released", "lapsed"])
+    }
+
+    @Test("A reason has at most 2000 bytes; a longer one decides nothing")
+    func longReason() async throws {
+        let test = try TestSite(policy: Self.policy)
+        let id = try await held(test)
+        let long = await problem {
+            _ = try await test.site.deny(id, by: .folder, reason: String(repeating: "r", count: 2_001))
+        }
+        #expect(long?.kind == .tooLarge)
+        #expect(try test.site.request(id, as: .ada).state == "pending")
+        let reason = String(repeating: "r", count: 2_000)
+        #expect(try await test.site.deny(id, by: .folder, reason: reason).reason == reason)
+    }
+
     @Test("A request lapses after thirty days and when its dataset changes, and its charge comes back")
     func lapse() async throws {
         let test = try TestSite(policy: Self.policy)

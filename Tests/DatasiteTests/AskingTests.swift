@@ -64,6 +64,21 @@ struct AskingTests {
         #expect(try test.spent() == 3 * unit)
     }
 
+    @Test("A key has 1 to 128 visible characters: what is no key is refused before anything is charged")
+    func keys() async throws {
+        let test = try TestSite()
+        for key in ["", String(repeating: "k", count: 129), "a b", "a\n", "\u{7f}", "é"] {
+            let refused = await problem {
+                _ = try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: key)
+            }
+            #expect(refused?.kind == .invalidRequest, "\(key)")
+        }
+        #expect(try test.spent() == 0)
+        for key in ["~", String(repeating: "!", count: 128)] {
+            #expect(try await test.site.ask(TestSite.count(1), as: .ada, idempotencyKey: key).answer != nil)
+        }
+    }
+
     @Test("Of many concurrent calls with one key, in two processes, one is charged and all get its bytes")
     func concurrentCallsJoin() async throws {
         let test = try TestSite()
@@ -182,6 +197,18 @@ struct AskingTests {
         #expect(refusal?.kind == .busy)
         #expect(engines.refusals == 1 && engines.admitted == 0)
         try await engines.admitting("ada") {}
+    }
+
+    @Test("A question's own text counts three times toward the day's allowance: in request, answer and journal")
+    func allowance() throws {
+        let allowance = StorageAllowance(bytesPerDay: 10_000, refusalsPerDay: 9)
+        func take(_ body: Int, _ researcher: String) -> Bool {
+            (try? allowance.take(body, researcher: researcher, now: 0)) != nil
+        }
+        // 4,096 bytes each, and the text.
+        #expect((0..<4).map { _ in take(0, "ada") } == [true, true, true, false])
+        #expect((0..<2).map { _ in take(1_968, "bea") } == [true, false])
+        #expect((0..<2).map { _ in take(1_967, "cleo") } == [true, true])
     }
 
     @Test("One researcher's questions cannot fill the disk: beyond the day's allowance nothing more is written of them")

@@ -111,6 +111,17 @@ struct LeastChargeTests {
         #expect(try test.site.verify().problems == [])
     }
 
+    @Test("The share is the population's: set for one dataset, it binds the questions on another of the same people")
+    func ofPopulation() async throws {
+        let test = try TestSite(policy: "{loss: pure, total: {epsilon: 10}}")
+        try test.add("more", policy: "{loss: pure, total: {epsilon: 10}}")
+        _ = try await test.site.ask(TestSite.count(0.01, "more"), as: .ada)
+        try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 10}, least-share: 0.05}")
+        let cheap = await problem { _ = try await test.site.ask(TestSite.count(0.49, "more"), as: .ada) }
+        #expect(cheap?.status == 403, "\(cheap?.detail ?? "")")
+        _ = try await test.site.ask(TestSite.count(0.5, "more"), as: .ada)
+    }
+
     @Test("So many of one researcher's questions are refused in a day, and no more are journaled")
     func refusals() async throws {
         let test = try TestSite(researchers: ["ada", "bea"])

@@ -50,6 +50,17 @@ struct ScanLimitTests {
         #expect(details.count == 1)
     }
 
+    @Test("A question's memory is compared with a thread's share of what all scans may use")
+    func share() throws {
+        var limits = ScanLimits.reference
+        limits.memory = 1e6
+        for (bytes, threads) in [(1e6, 1), (5e5, 2), (2.5e5, 4)] {
+            let bound = PlanBound(work: Work([.scan: 1]), memory: bytes)
+            try limits.check(bound, threads: threads)
+            #expect(throws: Problem.self) { try limits.check(bound, threads: threads + 1) }
+        }
+    }
+
     @Test("A question beyond the site's memory is refused, and scans that run together fit it")
     func memory() async throws {
         let test = try TestSite()

@@ -19,6 +19,15 @@ struct TimeSlotTests {
         }
     }
 
+    @Test("What ends on the stroke of a slot leaves in it")
+    func stroke() {
+        let slot = TimeSlot(bound: .milliseconds(2))
+        for count in [1, 8, 64] {
+            #expect(slot.count(slot.length * count) == count)
+            #expect(slot.count(slot.length * count + .nanoseconds(1)) == 8 * count)
+        }
+    }
+
     @Test("A slot is 4 to 5 times its bound, on a grid of few lengths")
     func lengths() {
         var seen = Set<Duration>()
