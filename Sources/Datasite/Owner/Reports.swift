@@ -16,7 +16,7 @@ extension Datasite {
                     population: population.name,
                     datasets: catalogue.datasets.values.filter { $0.population == population.id }.map(\.manifest.name)
                         .sorted(),
-                    lines: try Self.lines(population, identity, now, db),
+                    lines: try Self.lines(population, for: identity, now: now, db),
                     leastCharge: LossWords.wire(
                         Policy.leastCharge(population.limit, share: population.leastShare),
                         conversionDelta: population.conversionDelta),
@@ -26,7 +26,7 @@ extension Datasite {
     }
 
     private static func lines(
-        _ population: PopulationRow, _ identity: Identity, _ now: Int64, _ db: Database
+        _ population: PopulationRow, for identity: Identity, now: Int64, _ db: Database
     ) throws -> [BudgetReport.Line] {
         func line(_ scope: String, _ limit: PrivacyLoss, _ spent: PrivacyLoss) -> BudgetReport.Line {
             let conversion = population.conversionDelta
