@@ -20,9 +20,11 @@ struct NoisyMarginals: Sendable {
     /// Everything that read the table.
     let events: [PrivacyEvent]
 
-    /// Throws if the table is not of the planned schema.
+    /// Throws if the table is not of the planned schema, and what `columnsCounted` throws: it is called when columns are
+    /// counted, before pairs are.
     init<R: RandomNumberGenerator>(
-        _ data: SyntheticData, _ mechanisms: SyntheticData.Mechanisms, table: Table, using generator: inout R
+        _ data: SyntheticData, _ mechanisms: SyntheticData.Mechanisms, table: Table, using generator: inout R,
+        columnsCounted: () throws -> Void = {}
     ) throws {
         guard table.schema == data.schema,
             let counting = MarginalCounting(
@@ -50,6 +52,7 @@ struct NoisyMarginals: Sendable {
             units = count[0]
         }
         self.units = units
+        try columnsCounted()
 
         let total = Self.total(singles)
         let consistent = singles.map { Simplex.project($0.map(Double.init), total: total) }

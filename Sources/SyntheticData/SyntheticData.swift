@@ -126,17 +126,35 @@ public struct SyntheticData: Sendable {
         try measure(from: table, budget: budget, using: &generator).answer
     }
 
+    /// What is done one after the other: each phase is told when it ends, whatever the rows are.
+    public enum Phase: Int, Sendable, Hashable, CaseIterable {
+        /// The counts of each column's cells.
+        case columns = 1
+        /// The counts of pairs of columns.
+        case pairs
+        /// The model, and rows drawn from it.
+        case model
+    }
+
     /// As `generate`, in a type that says whose randomness the noise is.
+    ///
+    /// - Parameter goesOn: Told of each phase that has ended; where it says no, nothing comes of the rest.
     public func measure<R: RandomNumberGenerator>(
-        from table: Table, budget: PrivacyLoss, using generator: inout R
+        from table: Table, budget: PrivacyLoss, using generator: inout R, goesOn: (Phase) -> Bool = { _ in true }
     ) throws(SyntheticDataError) -> Measured<SyntheticTable, R> {
         let mechanisms = try Mechanisms(self, budget: budget)
         do {
-            let measured = try NoisyMarginals(self, mechanisms, table: table, using: &generator)
+            let measured = try NoisyMarginals(self, mechanisms, table: table, using: &generator) {
+                if !goesOn(.columns) { throw SyntheticDataError.cancelled }
+            }
+            guard goesOn(.pairs) else { throw SyntheticDataError.cancelled }
             let made = SyntheticTable(self, measured, using: &generator)
+            guard goesOn(.model) else { throw SyntheticDataError.cancelled }
             return Measured(answer: made, events: made.events)
         } catch let error as MechanismError {
             throw .budget(error)
+        } catch SyntheticDataError.cancelled {
+            throw .cancelled
         } catch {
             throw .otherTable
         }

@@ -14,6 +14,8 @@ public enum SyntheticDataError: Error, Sendable, Hashable, CustomStringConvertib
     case budget(MechanismError)
     /// A table of another schema than the one that was planned for.
     case otherTable
+    /// The caller wanted no more of it.
+    case cancelled
 
     /// What was wrong, and what would be right.
     public var description: String {
@@ -28,6 +30,7 @@ public enum SyntheticDataError: Error, Sendable, Hashable, CustomStringConvertib
         case .option(let name, let expected): return "\(name): expected \(expected)"
         case .budget(let error): return "the budget does not pay for a measurement: \(error)"
         case .otherTable: return "the table is not of the schema that was planned for"
+        case .cancelled: return "it was cancelled: nothing was made"
         }
     }
 }
