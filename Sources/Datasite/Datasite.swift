@@ -31,6 +31,8 @@ public final class Datasite: Sendable {
     let storage: StorageAllowance
     let asking = InFlight<AskResult>()
     let completing = InFlight<StoredAnswer>()
+    /// Held while this object may compute requests; nil before the first.
+    let life = Mutex<VersionLock?>(nil)
     let engineTable: EngineTable
     private let beforeDisk: @Sendable () -> Void
     let signingKey: Curve25519.Signing.PrivateKey

@@ -5,8 +5,8 @@ import Testing
 struct RequestStateTests {
     @Test("There is no way back from a charge once rows may have been read")
     func statesMoveForward() {
-        #expect(RequestState.pending.successors == [.reserved, .denied, .lapsed])
-        #expect(RequestState.reserved.successors == [.released])
-        for state in [RequestState.released, .denied, .lapsed] { #expect(state.successors.isEmpty) }
+        #expect(RequestState.pending.successors == [.reserved, .denied, .lapsed, .cancelled])
+        #expect(RequestState.reserved.successors == [.released, .cancelled])
+        for state in [RequestState.released, .denied, .lapsed, .cancelled] { #expect(state.successors.isEmpty) }
     }
 }

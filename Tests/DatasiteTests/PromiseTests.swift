@@ -227,7 +227,7 @@ struct PromiseTests {
             """)
         let site = try test.reopened()
         let resumed = Mutex<Bool?>(nil)
-        _ = try await site.synthesize(request) { _, isResumed in resumed.withLock { $0 = isResumed } }
+        _ = try await site.synthesize(request) { _, _, isResumed in resumed.withLock { $0 = isResumed } }
         #expect(resumed.withLock { $0 } == false)
         #expect(try test.spent(site) == 4 * unit)
     }

@@ -98,7 +98,7 @@ struct StoredSiteTests {
         let before = try spent(site)
         _ = try await site.answer(Self.known(schema).cut, as: .ada)
         let resumed = Mutex(false)
-        _ = try await site.synthesize(SynthesisRequest(dataset: "stays", budget: .epsilon(0.5))) { _, isResumed in
+        _ = try await site.synthesize(SynthesisRequest(dataset: "stays", budget: .epsilon(0.5))) { _, _, isResumed in
             resumed.withLock { $0 = isResumed }
         }
         #expect(resumed.withLock { $0 })

@@ -98,7 +98,7 @@ struct SynthesisTests {
         #expect(try site.dataset("visits").mockSource == nil)
         #expect(try test.spent(site) == 2_000_000_000_000)
         let told = Mutex<[String]>([])
-        let tell: @Sendable (Loss, Bool) -> Void = { charge, isResumed in
+        let tell: @Sendable (String, Loss, Bool) -> Void = { _, charge, isResumed in
             let released = (try? site.dataset("visits").mockSource) != nil
             told.withLock { $0.append("\(charge.epsilon ?? 0) \(isResumed) \(released)") }
         }

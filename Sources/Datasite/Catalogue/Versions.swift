@@ -12,7 +12,8 @@ import Tables
     import Darwin
 #endif
 
-/// A version that is being added, under a random name, with a lock that tells a living addition from an abandoned one.
+/// A version that is being added, under a random name, with a lock that tells a living addition from an abandoned one. A
+/// process that computes requests has such a name and lock too.
 final class VersionLock: Sendable {
     let version: String
     let directory: String

@@ -97,13 +97,15 @@ final class BlockQueue: Sendable {
         }
     }
 
-    /// The part of the file that was read.
-    var fraction: Double {
+    /// How far reading is.
+    var progress: IngestProgress {
         state.withLock { state in
-            switch state.source {
-            case .blocks(let reader): reader.fraction
-            case .parquet(_, let rows): Double(state.lines) / Double(max(rows, 1))
-            }
+            let fraction =
+                switch state.source {
+                case .blocks(let reader): reader.fraction
+                case .parquet(_, let rows): Double(state.lines) / Double(max(rows, 1))
+                }
+            return IngestProgress(stage: .reading, fraction: fraction, rows: state.lines)
         }
     }
 

@@ -40,6 +40,8 @@ struct IngestProgress: Sendable, Hashable {
     var stage: Stage
     /// The part of the stage that is done, 0 to 1.
     var fraction: Double
+    /// Rows that were read so far; of text without a quoted line end, lines.
+    var rows: Int
 }
 
 /// Why a file became no table. Nothing is left on the disk.
@@ -133,9 +135,9 @@ func ingest(
         if !isLookup, report.units > manifest.capacityUnits {
             throw IngestError.overCapacity(what: "units", capacity: manifest.capacityUnits)
         }
-        try progress(IngestProgress(stage: .synchronizing, fraction: 0))
+        try progress(IngestProgress(stage: .synchronizing, fraction: 0, rows: report.rowsRead))
         if let description = run.description { try writer.commit(description) }
-        try progress(IngestProgress(stage: .synchronizing, fraction: 1))
+        try progress(IngestProgress(stage: .synchronizing, fraction: 1, rows: report.rowsRead))
         return report
     } catch {
         writer.abandon()

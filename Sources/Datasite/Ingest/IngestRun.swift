@@ -55,7 +55,7 @@ struct IngestRun {
                         if held.rows > options.memoryBytes / workers.count {
                             try spill.take(worker.takeRows(), of: index)
                         }
-                        try progress(IngestProgress(stage: .reading, fraction: input.fraction))
+                        try progress(input.progress)
                     } catch {
                         input.stop()
                         return error
@@ -93,12 +93,13 @@ struct IngestRun {
         let assembler = TableAssembler(
             workers, plan: plan, pieceBytes: options.sortingBytes / workers.count, spilled: spill.reader())
         let output = TableOutput(assembler, writer, waiting: 4 * workers.count)
+        let rows = input.progress.rows
         let failures = concurrently(workers.count) { _ -> (any Error)? in
             let sorter = assembler.sorter()
             do {
                 while let next = output.claim() {
                     let step = IngestProgress(
-                        stage: .sorting, fraction: Double(next) / Double(TableAssembler.partitionCount))
+                        stage: .sorting, fraction: Double(next) / Double(TableAssembler.partitionCount), rows: rows)
                     try output.put(next, try sorter.partition(next)) { try progress(step) }
                     try progress(step)
                 }

@@ -103,16 +103,22 @@ extension Datasite {
             try FileColumns.check(file, against: document)
             try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
+            let job = try AdditionJob(
+                appends ? .append : replacing == nil ? .add : .replace, of: manifest.name, version: addition.version,
+                at: self)
             do {
                 let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
-                let report = try load(
-                    file, document, onError, into: addition, base: base, progress: progress)
+                let report = try load(file, document, onError, into: addition, base: base) { share, rows in
+                    try job.note(rows: rows, share: share)
+                    try progress(share)
+                }
                 try install(
                     addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy, base: base?.version)
                 tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
                 return report
             } catch {
                 try? FileManager.default.removeItem(atPath: addition.directory)
+                job.end(error)
                 throw error
             }
         }
@@ -120,7 +126,7 @@ extension Datasite {
 
     private func load(
         _ file: String, _ document: ManifestDocument, _ onError: OnError, into addition: VersionLock,
-        base: Catalogue.Entry?, progress: @Sendable (Double) throws -> Void
+        base: Catalogue.Entry?, progress: @Sendable (_ share: Double, _ rows: Int) throws -> Void
     ) throws -> AdditionReport {
         let manifest = document.manifest
         var options = IngestOptions()
@@ -139,15 +145,15 @@ extension Datasite {
                 base: try base.map { try self.table($0) }
             ) { step in
                 switch step.stage {
-                case .reading: try progress(0.6 * step.fraction)
-                case .sorting: try progress(0.6 + 0.3 * step.fraction)
-                case .synchronizing: try progress(0.9 + 0.1 * step.fraction)
+                case .reading: try progress(0.6 * step.fraction, step.rows)
+                case .sorting: try progress(0.6 + 0.3 * step.fraction, step.rows)
+                case .synchronizing: try progress(0.9 + 0.1 * step.fraction, step.rows)
                 }
             }
         } catch let error as IngestError {
             throw Problem.invalidData("\(error)", hint: error.hint)
         } catch is CancellationError {
-            throw Problem.conflict("the addition was interrupted: nothing was added")
+            throw AdditionJob.interrupted
         }
         if let base, try report.rowsRead == self.table(base).rowCount {
             throw Problem.invalidData("the file holds no rows: nothing was appended")
@@ -257,6 +263,7 @@ extension Datasite {
                 arguments: [
                     "version": version, "name": manifest.name, "now": context.now, "description": description,
                 ])
+            guard try AdditionRow.end(version, as: .done, in: context) else { throw AdditionJob.interrupted }
             if let old { try Self.retire(old["version"], in: &context) }
             try db.execute(
                 sql: """

@@ -72,6 +72,7 @@ extension Datasite {
         case .pending: throw Problem.conflict("the request waits for approval", hint: "ask again later")
         case .denied, .lapsed:
             throw row.notDecided(hint: "nothing was charged")
+        case .cancelled: throw row.cancelled
         case .reserved:
             try requireSound()
             return try await complete(row).answer
@@ -86,7 +87,11 @@ extension Datasite {
 
     /// What she may not see is not there.
     private func row(_ id: String, as identity: Identity) throws -> RequestRow {
-        guard let row = try read({ try RequestRow.find(id, $0) }),
+        try read { try Self.row(id, as: identity, $0) }
+    }
+
+    static func row(_ id: String, as identity: Identity, _ db: Database) throws -> RequestRow {
+        guard let row = try RequestRow.find(id, db),
             identity.role != .researcher || row.researcher == identity.name
         else { throw Problem.absent("there is no request \(DisplayedName.of(id))") }
         return row
@@ -101,6 +106,7 @@ extension Datasite {
     public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {
         try requireSound()
         try Self.requireOwner(identity)
+        let process = try await reading { try $0.lifeline() }
         let row = try await reporting {
             try await commit.perform { context -> RequestRow in
                 try Self.checkOwner(identity, context.db)
@@ -135,6 +141,7 @@ extension Datasite {
                         JournalEntry(
                             action: .reserved, actor: row.researcher, time: context.now, dataset: row.asked.dataset,
                             request: id, detail: "approved"))
+                    try RequestEventRow.append(.approved, to: id, process: process, in: context)
                     try Self.forgiveMissedSlots(row.researcher, context.db)
                 }
                 return try RequestRow.find(id, context.db) ?? row
@@ -186,7 +193,7 @@ extension Datasite {
         }
     }
 
-    private func reporting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    func reporting<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         do { return try await body() } catch { throw Problem.storage(error) }
     }
 }

@@ -116,6 +116,7 @@ extension Datasite {
                 case .reserved: states[request] = .reserved
                 case .denied: states[request] = .denied
                 case .lapsed: states[request] = .lapsed
+                case .cancelled: states[request] = .cancelled
                 case .released:
                     states[request] = .released
                     answers[request] = entry.answer
@@ -125,7 +126,7 @@ extension Datasite {
             let sign =
                 switch entry.action {
                 case .pending, .reserved, .restoreAccepted: 1
-                case .denied, .lapsed: -1
+                case .denied, .lapsed, .cancelled: -1
                 default: 0
                 }
             let request = entry.request ?? ""

@@ -35,7 +35,7 @@ struct Submission: Sendable {
     /// Whether the same request that was charged and then cut short is completed in place of a new one.
     var resumesSame = false
     /// Told, before the first row is read, what is charged for good from here on, and whether it was already.
-    var onCharge: @Sendable (_ charge: Loss, _ isResumed: Bool) -> Void = { _, _ in }
+    var onCharge: @Sendable (_ request: String, _ charge: Loss, _ isResumed: Bool) -> Void = { _, _, _ in }
 
     /// A purpose has at most so many bytes.
     static let largestPurpose = 2_000
@@ -125,20 +125,21 @@ extension Datasite {
             }
             let catalogue = try catalogue()
             let result = try await engines.admitting(identity.name) { () -> AskResult? in
-                let (planned, waits) = try await planners.run {
+                let (planned, waits, process) = try await planners.run {
                     let planned = try self.planned(
                         submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
                     if !isResearcher { try self.limits.checkMemory(of: planned) }
-                    return (planned, try self.mustWait(planned, identity))
+                    return (planned, try self.mustWait(planned, identity), try self.lifeline())
                 }
                 if isResearcher {
                     try storage.take(submission.body.count, researcher: identity.name, now: clock.now())
                 }
-                let attempt = ReserveAttempt(planned, submission, asker: identity, waits: waits)
-                switch try await commit.perform({ try attempt.run(in: &$0) }) {
+                var attempt = ReserveAttempt(planned, submission, asker: identity, waits: waits)
+                attempt.process = process
+                switch try await commit.perform({ [attempt] in try attempt.run(in: &$0) }) {
                 case .reserved(let id, let isResumed):
-                    submission.onCharge(planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
-                    let stored = try await self.answer(id, planned)
+                    submission.onCharge(id, planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
+                    let stored = try await self.answer(id, planned, isAnnounced: true)
                     if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
                     return stored.result
                 case .pending(let row):
@@ -169,6 +170,7 @@ extension Datasite {
         case .released: return try await reading { try $0.storedAnswer(row.id).result }
         case .pending: return .pending(try summary(row, try catalogue()))
         case .denied, .lapsed: throw row.notDecided(hint: "nothing was charged; ask again with a new key")
+        case .cancelled: throw row.cancelled
         case .reserved: return try await complete(row).result
         }
     }
@@ -191,15 +193,20 @@ extension Datasite {
                     "the dataset changed since the request was charged; its charge is kept",
                     hint: "ask again with a new idempotency key")
             }
-            return try await self.answer(row.id, planned)
+            return try await self.answer(row.id, planned, isAnnounced: false)
         }
     }
 
     func storedAnswer(_ id: String) throws -> StoredAnswer {
         guard let stored = try read({ try AnswerRow.find(id, $0) }) else {
+            try checkNotCancelled(id)
             throw Problem.absent("the request has no answer")
         }
         return StoredAnswer(answer: Array(stored.answer), receipt: Array(stored.receipt))
+    }
+
+    func checkNotCancelled(_ id: String) throws {
+        if let row = try read({ try RequestRow.find(id, $0) }), row.state == .cancelled { throw row.cancelled }
     }
 
     func summary(_ row: RequestRow, _ catalogue: Catalogue) throws -> RequestSummary {

@@ -41,6 +41,9 @@ protocol EngineWork: Sendable {
     var charge: Charge { get }
     /// The most work and memory that it takes, whatever the rows hold.
     var bound: PlanBound { get }
+    /// What it does one after the other, in public words with public bounds, which add up to the whole's. The run says when
+    /// a step is done (``StepTrack/finish(_:)``).
+    var steps: [WorkStep] { get }
 
     /// The request in words, for lists and the journal: from its body alone.
     static func words(_ body: [UInt8]) -> String
@@ -73,6 +76,8 @@ extension EngineWork {
     static func body(of request: StrictObject, purpose: String?) throws -> [UInt8] {
         throw Problem.forbidden("\(noun) is asked for in the site's folder alone")
     }
+
+    var steps: [WorkStep] { [WorkStep("computing", bound.work)] }
 
     func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
 

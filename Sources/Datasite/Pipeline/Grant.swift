@@ -10,25 +10,30 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let work: Kind
     /// In the order of the work's assets.
     let tables: [OpenTables.Opened]
+    /// Told when a step is done.
+    let track: StepTrack
 
-    fileprivate init(_ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened]) {
+    fileprivate init(
+        _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], _ track: StepTrack
+    ) {
         self.reservation = reservation
         self.work = work
         self.tables = tables
+        self.track = track
     }
 }
 
 extension Datasite {
     /// Turns a reservation into a grant: the charge that is durable must be the plan's own.
     func grant<Kind: EngineWork>(
-        _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened]
+        _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened], track: StepTrack
     ) throws -> Grant<Kind> {
         guard reservation.charge == work.charge else {
             throw Problem.conflict(
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: "ask again with a new idempotency key")
         }
-        return Grant(reservation, work, tables)
+        return Grant(reservation, work, tables, track)
     }
 }
 

@@ -11,8 +11,16 @@ import Tables
 extension Datasite {
     /// From a durable reservation to a stored answer: grant, run, gate, time slot, store. Of several calls for one
     /// request in this process one runs; of several processes one stores, and the others give what it stored.
-    func answer(_ id: String, _ planned: PlannedWork) async throws -> StoredAnswer {
-        try await completing.joining(id, binding: id) { try await self.run(id, planned, planned.work) }
+    ///
+    /// - Parameter isAnnounced: Whether its events say already that it is being computed.
+    func answer(_ id: String, _ planned: PlannedWork, isAnnounced: Bool) async throws -> StoredAnswer {
+        try await completing.joining(id, binding: id) {
+            if !isAnnounced { try await self.announce(id, planned) }
+            do { return try await self.run(id, planned, planned.work) } catch {
+                try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, in: $0) }
+                throw error
+            }
+        }
     }
 
     /// What became of a piece of work on an engine's thread.
@@ -27,27 +35,38 @@ extension Datasite {
     {
         let slot = slot(limits, work.bound)
         let start = scans.begin(at: clock.instant(), slot)
-        let (computed, end) = try await engines.run { (try self.compute(id, work), self.clock.instant()) }
+        let track = StepTrack(work.steps, instant: clock.instant) {
+            (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true
+        }
+        let telling = Task { if track.steps.count > 1 { await self.tell(track, of: id, work.bound, since: start) } }
+        defer { telling.cancel() }
+        let (computed, end) = try await engines.run { (try self.compute(id, work, track), self.clock.instant()) }
         if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }
         let slots = slot.count(end - start)
+        track.end(at: end)
         if slots > 1 { try await countMissedSlot(planned, id, slots: slots) }
         let waiting = clock.instant()
+        await telling.value
         await clock.sleepUntil(slot.departure(start: start, end: end))
         slotWaits.add((clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
         switch computed {
         case .released(let release): return try await store(release, planned, work)
-        case .failed(let problem): throw problem
+        case .failed(let problem):
+            try await reading { try $0.checkNotCancelled(id) }
+            throw problem
         case .answered: return try await reading { try $0.storedAnswer(id) }
         }
     }
 
     /// On an engine thread. What it throws follows from no row.
-    private func compute<Kind: EngineWork>(_ id: String, _ work: Kind) throws -> Computed<Kind.Product> {
+    private func compute<Kind: EngineWork>(
+        _ id: String, _ work: Kind, _ track: StepTrack
+    ) throws -> Computed<Kind.Product> {
         let tables = try work.assets.map(openAsset)
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
         guard let reservation else { return .answered }
-        guard let outcome = Grant.run(try grant(reservation, to: work, tables: tables)) else {
+        guard let outcome = Grant.run(try grant(reservation, to: work, tables: tables, track: track)) else {
             return .failed(
                 .unavailable(
                     "\(Kind.noun) was not computed: the machine failed; its charge is kept",
@@ -160,7 +179,7 @@ struct ReleaseEntry: Sendable {
     let key: Curve25519.Signing.PrivateKey
     let site: String
 
-    /// nil if the request is not reserved any more: answered by another process, or lost by a restore.
+    /// nil if the request is not reserved any more: answered by another process, cancelled, or lost by a restore.
     func store(in context: inout WriteContext) throws -> StoredAnswer? {
         let db = context.db
         guard try RequestRow.move(row.id, from: .reserved, to: .released, db) else { return nil }
@@ -178,6 +197,8 @@ struct ReleaseEntry: Sendable {
             journalHash: hexadecimal(context.head.hash), time: Timestamp.text(context.now))
         let receipt = try Receipt.signed(body, by: key).encoded
         try AnswerRow(request: row.id, answer: Data(answer), receipt: Data(receipt)).insert(db)
+        let steps = try RequestEventRow.last(of: row.id, db)?.event.steps ?? 1
+        try RequestEventRow.append(.released, to: row.id, step: steps, of: steps, in: context)
         let mark = try db.cachedStatement(
             sql: "UPDATE populations SET released = 1 WHERE id = :population AND released = 0")
         for population in row.populations { try mark.execute(arguments: ["population": population]) }

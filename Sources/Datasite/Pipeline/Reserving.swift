@@ -23,6 +23,8 @@ struct ReserveAttempt: Sendable {
     let id = Self.newID()
     /// Whether it waits for an owner whatever the policies say.
     let waits: Bool
+    /// The lock of the process that computes it.
+    var process: String?
 
     static func newID() -> String { hexadecimal(SecureRandom.bytes(16)) }
 
@@ -51,6 +53,7 @@ struct ReserveAttempt: Sendable {
             let same = try RequestRow.findReserved(
                 by: asker.name, digest: planned.digest, version: planned.asked.version, db)
         {
+            try announce(same, in: context)
             return .reserved(same, isResumed: true)
         }
         // The catalogue is the one that the work was planned on, so the policies' limits are the present ones.
@@ -114,7 +117,17 @@ struct ReserveAttempt: Sendable {
                 loss: planned.charge.loss, uses: planned.charge.uses, engine: row.engine.rawValue,
                 assets: row.assets.map(\.dataset),
                 detail: String(planned.words.prefix(2_000))))
-        return needed > 0 ? .pending(row) : .reserved(id, isResumed: false)
+        guard needed == 0 else {
+            try RequestEventRow.append(.pending, to: id, of: planned.work.steps.count, in: context)
+            return .pending(row)
+        }
+        try announce(id, in: context)
+        return .reserved(id, isResumed: false)
+    }
+
+    /// In the transaction that charges it, since that is synchronised anyway.
+    private func announce(_ id: String, in context: WriteContext) throws {
+        try RequestEventRow.appendStep(0, to: id, steps: planned.work.steps, process: process, in: context)
     }
 }
 

@@ -25,13 +25,16 @@ enum JournalAction: String, Sendable, CaseIterable {
     case withheld
     case denied
     case lapsed
+    /// A request, or the addition of a table, that was cancelled. What a request held is given back; where it was charged for
+    /// good, the entry has no charge.
+    case cancelled
     case refused
     case restoreAccepted = "restore accepted"
     case limitsChanged = "limits changed"
 }
 
 /// One entry. Its charge, where it names populations, changes their ledgers: `pending`, `reserved` and `restoreAccepted` add
-/// it, `denied` and `lapsed` take it back.
+/// it, `denied`, `lapsed` and `cancelled` take it back.
 struct JournalEntry: Sendable, Equatable {
     var action: JournalAction
     var actor: String

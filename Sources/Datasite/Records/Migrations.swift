@@ -59,6 +59,7 @@ extension SiteStore {
             // What earlier programs look at, so that they do not open what they cannot read.
             try db.execute(sql: "PRAGMA user_version = \(latest)")
         }
+        migrator.registerMigration("schema 6 jobs", migrate: addJobs)
         return migrator
     }
 

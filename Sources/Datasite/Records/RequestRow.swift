@@ -57,6 +57,13 @@ struct RequestRow: Sendable {
             hint: hint)
     }
 
+    /// What a caller is told who wants the answer of a request that was cancelled.
+    var cancelled: Problem {
+        .conflict(
+            "the request was cancelled" + (reason.map { ": \($0)" } ?? ""), hint: "ask again with a new idempotency key"
+        )
+    }
+
     func summary(words: String, conversionDelta: Double) -> RequestSummary {
         RequestSummary(
             id: id, researcher: researcher, dataset: asked.dataset, sql: words,
@@ -202,9 +209,12 @@ extension RequestRow {
         }
         try context.journal(
             JournalEntry(
-                action: state == .denied ? .denied : .lapsed, actor: actor, time: context.now, dataset: asked.dataset,
+                action: state == .denied ? .denied : state == .cancelled ? .cancelled : .lapsed, actor: actor,
+                time: context.now, dataset: asked.dataset,
                 request: id, populations: populations, loss: charge.loss, uses: charge.uses,
                 engine: engine.rawValue, assets: assets.map(\.dataset), detail: reason))
+        guard let told = JobState(rawValue: state.rawValue) else { return true }
+        try RequestEventRow.append(told, to: id, words: reason, in: context)
         return true
     }
 

@@ -9,6 +9,7 @@ extension Datasite {
     public func close() throws {
         notifyHook.withLock { $0 }?.stopNow()
         commit.finish()
+        life.withLock { $0 = nil }
         try reportingProblems {
             try cache.close()
             // The last connection takes the write-ahead log away, and only one that may write can.

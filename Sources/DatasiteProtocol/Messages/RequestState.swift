@@ -10,13 +10,15 @@ public enum RequestState: String, Sendable, Hashable, Codable, CaseIterable {
     case denied
     /// Nobody decided in time, or the dataset changed meanwhile.
     case lapsed
+    /// Withdrawn by whoever asked, or by an owner: what was held is given back, and what was charged for good is kept.
+    case cancelled
 
     /// The states that may follow: there is no way back from a charge once rows may have been read.
     public var successors: Set<RequestState> {
         switch self {
-        case .pending: [.reserved, .denied, .lapsed]
-        case .reserved: [.released]
-        case .released, .denied, .lapsed: []
+        case .pending: [.reserved, .denied, .lapsed, .cancelled]
+        case .reserved: [.released, .cancelled]
+        case .released, .denied, .lapsed, .cancelled: []
         }
     }
 }

@@ -10,7 +10,7 @@ public struct RequestSummary: Sendable, Hashable, Codable {
     public var sql: String
     /// What it costs, or would have cost.
     public var charge: Loss
-    /// "pending", "reserved", "released", "denied", "lapsed", "refused".
+    /// "pending", "reserved", "released", "denied", "lapsed", "cancelled".
     public var state: String
     /// The owners who approved it, by name.
     public var approvals: [String]

@@ -57,7 +57,7 @@ struct DataSynthesize: AsyncParsableCommand {
         let report = try await site.open().synthesize(
             SynthesisRequest(
                 dataset: dataset, budget: budget, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
-        ) { charge, isResumed in
+        ) { _, charge, isResumed in
             let terminal = Terminal.diagnostics
             terminal.line(
                 isResumed

@@ -96,12 +96,12 @@ extension Datasite {
     /// and 8). After a crash the same request completes under the charge that it has: nothing of it had left. A new
     /// version of the dataset goes back to made-up rows.
     ///
-    /// - Parameter onCharge: Told, before the first row is read, what is charged for good from here on, and whether an
-    ///   earlier run that was cut short had already charged it.
+    /// - Parameter onCharge: Told, before the first row is read, the request's id, what is charged for good from here on, and
+    ///   whether an earlier run that was cut short had already charged it.
     /// - Throws: a `Problem`: `over-budget` if the population's budget does not suffice.
     public func synthesize(
         _ request: SynthesisRequest,
-        onCharge: @escaping @Sendable (_ charge: Loss, _ isResumed: Bool) -> Void = { _, _ in }
+        onCharge: @escaping @Sendable (_ request: String, _ charge: Loss, _ isResumed: Bool) -> Void = { _, _, _ in }
     ) async throws -> SynthesisReport {
         let submission = Submission(
             engine: SynthesisWork.self, body: try request.body, resumesSame: true, onCharge: onCharge)

@@ -69,10 +69,8 @@ struct SynthesisWork: EngineWork {
     /// Ample for two scans that count every pair of columns of the declared capacity, and for fitting the model, which
     /// takes less than a second: how long exactly follows from noisy numbers.
     var bound: PlanBound {
-        let columns = Double(entry.manifest.schema.columns.count)
-        let rows = Double(min(entry.manifest.capacityRows, 1 << 32))
-        let work = Work([.scan: 2_800, .probe: rows * columns, .step: rows * min(columns * columns, 16_384)])
-        return PlanBound(work: work, memory: synthesis.largestMemory + documentMemory)
+        PlanBound(
+            work: steps.reduce(Work()) { $0 + $1.work }, memory: synthesis.largestMemory + documentMemory)
     }
 
     /// The rows with what is made up, the answer's cells, their JSON on the way to bytes, and the bytes as they are stored.
@@ -96,6 +94,21 @@ struct SynthesisWork: EngineWork {
         return Double(longest)
     }
 
+    /// One for each ``SyntheticData/Phase``.
+    var steps: [WorkStep] {
+        SyntheticData.Phase.allCases.map { phase in
+            switch phase {
+            case .columns: WorkStep("counting the columns", Work([.probe: rows * columns]))
+            case .pairs: WorkStep("counting pairs of columns", Work([.step: rows * pairs]))
+            case .model: WorkStep("fitting the model and drawing rows", Work([.scan: 2_800]))
+            }
+        }
+    }
+
+    private var columns: Double { Double(entry.manifest.schema.columns.count) }
+    private var rows: Double { Double(min(entry.manifest.capacityRows, 1 << 32)) }
+    private var pairs: Double { min(columns * columns, 16_384) }
+
     static func words(_ body: [UInt8]) -> String {
         (try? JSONDecoder().decode(SynthesisRequest.self, from: Data(body)))?.words ?? ""
     }
@@ -105,7 +118,8 @@ struct SynthesisWork: EngineWork {
     ) -> Measured<SyntheticTable, SecureRandom>? {
         guard case .table(let table) = grant.tables[0] else { return nil }
         // What it could refuse was checked when it was planned.
-        return try? synthesis.measure(from: table, budget: budget, using: &randomness)
+        let track = grant.track
+        return try? synthesis.measure(from: table, budget: budget, using: &randomness) { track.finish($0.rawValue) }
     }
 
     func document(_ release: Release<SyntheticTable>, _ terms: ReleaseTerms) throws -> [UInt8] {
@@ -123,7 +137,7 @@ struct SynthesisWork: EngineWork {
             columns: entry.manifest.schema.columns.map {
                 Answer.Column(name: $0.name, type: $0.type.rawValue, isKey: true)
             },
-            rows: rows(release).map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
+            rows: madeRows(release).map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
             guarantees: terms.guarantees, mock: false, nonce: Nonce.new())
         return try AnswerEncoding.bytes(
             SyntheticDocument(answer: answer, pairs: release.answer.pairs, madeUp: madeUp))
@@ -131,7 +145,7 @@ struct SynthesisWork: EngineWork {
 
     /// Mock answers come from it now.
     func record(_ release: Release<SyntheticTable>, in context: inout WriteContext) throws {
-        let preview = rows(release).prefix(SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) }
+        let preview = madeRows(release).prefix(SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) }
         try context.db.execute(
             sql: "INSERT OR REPLACE INTO synthetic VALUES (:version, :request, :preview)",
             arguments: [
@@ -142,7 +156,7 @@ struct SynthesisWork: EngineWork {
     }
 
     /// The rows, with what was left out made up from the manifest, as mock rows otherwise are.
-    private func rows(_ release: Release<SyntheticTable>) -> [[Value]] {
+    private func madeRows(_ release: Release<SyntheticTable>) -> [[Value]] {
         var rows = release.answer.rows
         let names = Set(release.answer.leftOut.map(\.name))
         let columns = entry.manifest.schema.columns.indices.filter {
