@@ -211,6 +211,43 @@ public final class DatasiteClient: Sendable {
         return try Self.decode(await transport.post(path, decision, timeout: options.timeout).body)
     }
 
+    // MARK: Jobs
+
+    /// Requests that are under way or were cut short, newest first; for owners also the tables that are being added.
+    ///
+    /// - Parameter all: Those that have ended too.
+    public func jobs(all: Bool = false, limit: Int = 1_000) async throws -> [JobSummary] {
+        try await get("/v1/jobs?all=\(all)&limit=\(limit)")
+    }
+
+    /// Cancels a job, as whoever asked or as an owner. What waits is withdrawn, and what it held is given back; what is being
+    /// computed stays charged, and no answer comes of it.
+    public func cancelJob(_ id: String) async throws -> JobSummary {
+        let path = "/v1/jobs/\(Self.escaped(id))/cancel"
+        return try Self.decode(await transport.post(path, DecisionRequest(), timeout: options.timeout).body)
+    }
+
+    /// What became of a request and what becomes of it, as it is told, until it stops (``DatasiteProtocol/JobState``). A
+    /// connection that breaks is made again; nothing is told twice.
+    ///
+    /// - Parameter number: Only events after this one.
+    public func events(of id: String, after number: Int = 0) -> AsyncThrowingStream<RequestEvent, any Error> {
+        let path = "/v1/requests/\(Self.escaped(id))/events"
+        return AsyncThrowingStream { continuation in
+            let following = Task {
+                do {
+                    try await EventFollowing(path: path, transport: self.transport).run(after: number) {
+                        continuation.yield($0)
+                    }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in following.cancel() }
+        }
+    }
+
     // MARK: Trust
 
     /// The pinned key's verifier; the site's own key is pinned now if none was.

@@ -89,6 +89,41 @@ final class Transport: Sendable {
         return reply
     }
 
+    /// The bytes of an event stream, as they come; nil if there is nothing to be told any more. A datasite ends a stream after a
+    /// quarter of an hour.
+    func stream(
+        _ path: String, after number: Int
+    ) async throws -> AsyncThrowingStream<[UInt8], any Error>? {
+        var request = HTTPClientRequest(url: base + path)
+        request.headers.add(name: "Last-Event-ID", value: String(number))
+        request.headers.add(name: "Accept", value: "text/event-stream, application/problem+json")
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        let (base, http) = (base, http)
+        let response: HTTPClientResponse
+        do { response = try await http.execute(request, timeout: .minutes(20)) } catch {
+            throw Self.transportError(error, base)
+        }
+        if response.status == .noContent { return nil }
+        guard response.status == .ok else {
+            let body = try? await response.body.collect(upTo: 1 << 20)
+            throw Self.refusal(
+                Reply(
+                    status: Int(response.status.code), headers: response.headers,
+                    body: body.map { Array($0.readableBytesView) } ?? []), base)
+        }
+        return AsyncThrowingStream { continuation in
+            let reading = Task {
+                do {
+                    for try await buffer in response.body { continuation.yield(Array(buffer.readableBytesView)) }
+                    continuation.finish()
+                } catch {
+                    continuation.finish(throwing: Self.transportError(error, base))
+                }
+            }
+            continuation.onTermination = { _ in reading.cancel() }
+        }
+    }
+
     // MARK: Failures
 
     private static func refusal(_ reply: Reply, _ base: String) -> any Error {

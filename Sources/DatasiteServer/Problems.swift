@@ -22,6 +22,9 @@ extension Problem {
     static let tooManyConnections = Problem(
         .busy, "the datasite has as many connections as it accepts, in all or from your address",
         hint: "close those that are not needed, and try again in a moment")
+    static let tooManyStreams = Problem(
+        .busy, "as many event streams are open as may be, in all or of yours",
+        hint: "close those that are not needed; `GET /v1/requests/{id}` says where a request stands")
     static let unauthenticated = Problem(
         .unauthenticated, "a valid bearer token is required",
         hint: "send 'Authorization: Bearer TOKEN' with the token that the owner gave you; it may have been revoked")

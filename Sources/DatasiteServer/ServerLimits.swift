@@ -44,6 +44,16 @@ public struct ServerLimits: Sendable, Hashable {
     public var refusalsAtOnce: Int
     /// The most entries in one page of a list.
     public var page: Int
+    /// The most event streams at one time.
+    public var streams: Int
+    /// The most of one user.
+    public var streamsPerUser: Int
+    /// How often a stream looks for events.
+    public var streamPause: TimeAmount
+    /// How long a stream is silent at most.
+    public var streamHeartbeat: TimeAmount
+    /// How long a stream lasts at most: whoever wants more comes again.
+    public var streamDuration: TimeAmount
     /// How long a shutdown waits for exchanges in progress.
     public var shutdownGrace: TimeAmount
 
@@ -55,7 +65,9 @@ public struct ServerLimits: Sendable, Hashable {
         headerFieldBytes: Int = 8 << 10, headerFields: Int = 64, targetBytes: Int = 2 << 10,
         idempotencyKeyBytes: Int = 128, framingBytes: Int = 64 << 10, connections: Int = 512,
         connectionsPerAddress: Int = 128, connectionsPerSubnet: Int = 192, connectionsPerSite: Int = 256,
-        refusalsAtOnce: Int = 64, page: Int = 1_000, shutdownGrace: TimeAmount = .seconds(30)
+        refusalsAtOnce: Int = 64, page: Int = 1_000, streams: Int = 64, streamsPerUser: Int = 8,
+        streamPause: TimeAmount = .milliseconds(250), streamHeartbeat: TimeAmount = .seconds(15),
+        streamDuration: TimeAmount = .minutes(15), shutdownGrace: TimeAmount = .seconds(30)
     ) {
         self.headDeadline = headDeadline
         self.idleDeadline = idleDeadline
@@ -75,6 +87,11 @@ public struct ServerLimits: Sendable, Hashable {
         self.connectionsPerSite = connectionsPerSite
         self.refusalsAtOnce = refusalsAtOnce
         self.page = page
+        self.streams = streams
+        self.streamsPerUser = streamsPerUser
+        self.streamPause = streamPause
+        self.streamHeartbeat = streamHeartbeat
+        self.streamDuration = streamDuration
         self.shutdownGrace = shutdownGrace
     }
 }

@@ -36,7 +36,7 @@ struct Parley: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Owner, researcher and auditor",
-                subcommands: [RequestsCommand.self, AuditCommand.self, BudgetCommand.self]),
+                subcommands: [RequestsCommand.self, JobsCommand.self, AuditCommand.self, BudgetCommand.self]),
             CommandGroup(name: "Planning", subcommands: [PrivacyCommand.self]),
         ])
 

@@ -45,7 +45,7 @@ struct RouteTableTests {
     @Test("Only what is public needs no token, and an auditor reaches no answer")
     func roles() {
         #expect(Endpoint.allCases.filter { $0.roles == nil } == [.health, .site])
-        let answers: [Endpoint] = [.preview, .ask, .mock, .submit, .getAnswer, .approve, .deny]
+        let answers: [Endpoint] = [.preview, .ask, .mock, .submit, .getAnswer, .approve, .deny, .cancelJob]
         for operation in answers { #expect(operation.roles?.contains(.auditor) == false, "\(operation)") }
         for operation in [Endpoint.approve, .deny] { #expect(operation.roles == [.owner]) }
         #expect(Endpoint.audit.roles?.contains(.researcher) == false)

@@ -67,6 +67,12 @@ struct SlowDiskTests {
         #expect(pending.count == 4)
         _ = try await ada.datasets()
 
+        // Streams of events look at the database again and again.
+        let watcher = try DatasiteClient(url: url, token: served.token("ada"))
+        let streams = pending.map { id in
+            Task { try await watcher.events(of: id).reduce(into: []) { $0.append($1.state) } }
+        }
+
         disk.stop()
         // More of each than there are threads for Swift's tasks: what blocked one would block all.
         let count = 4 * ProcessInfo.processInfo.activeProcessorCount
@@ -87,6 +93,7 @@ struct SlowDiskTests {
         disk.start()
         for read in reads { try await read.value }
         for denial in denials { #expect(try await denial.value.state == "denied") }
+        for stream in streams { #expect(try await stream.value == [.pending, .denied]) }
         server.cancel()
         _ = try? await server.value
     }

@@ -8,6 +8,12 @@ public struct EventPage: Sendable, Hashable {
     public var events: [RequestEvent]
     /// Whether it has ended, or stopped until somebody asks for it again.
     public var hasStopped: Bool
+
+    /// A page, by its parts.
+    public init(events: [RequestEvent], hasStopped: Bool) {
+        self.events = events
+        self.hasStopped = hasStopped
+    }
 }
 
 extension Datasite {

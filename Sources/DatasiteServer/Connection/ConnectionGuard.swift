@@ -38,6 +38,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// The peer, or its HTTP, wants the connection ended after the response: nothing is read after that request.
     private var isLast = false
     private var isResponding = false
+    /// An event stream is being written: each part has a deadline of its own, the whole has none.
+    private var isStreaming = false
+    private var untaken = 0
     private var readDeadline: (at: NIODeadline, breach: Breach)?
     private var writeDeadline: NIODeadline?
     private var alarm: (at: NIODeadline, task: Scheduled<Void>)?
@@ -162,13 +165,17 @@ final class ConnectionGuard: ChannelDuplexHandler {
         switch unwrapOutboundIn(data) {
         case .head(var head):
             isResponding = true
+            isStreaming = head.headers.first(name: "content-type") == EventStream.type
+            untaken = 0
             writeDeadline = .now() + limits.responseDeadline
             setAlarm(context)
             if endsConnection { head.headers.replaceOrAdd(name: "connection", value: "close") }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
         case .body:
-            context.write(data, promise: promise)
+            context.write(data, promise: isStreaming ? awaitTaking(context, promise) : promise)
         case .end:
+            if isStreaming, writeDeadline == nil { writeDeadline = .now() + limits.responseDeadline }
+            isStreaming = false
             let sent = promise ?? context.eventLoop.makePromise()
             if endsConnection {
                 linger(context, after: sent, .idleDeadline)
@@ -184,6 +191,21 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     /// Whether the response that is being written is the connection's last.
     private var endsConnection: Bool { isLast && unanswered == 1 }
+
+    /// Until a part of a stream is taken its deadline runs; then the next part's.
+    private func awaitTaking(
+        _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) -> EventLoopPromise<Void> {
+        let taken = promise ?? context.eventLoop.makePromise()
+        untaken += 1
+        if writeDeadline == nil { writeDeadline = .now() + limits.responseDeadline }
+        taken.futureResult.assumeIsolated().whenSuccess {
+            self.untaken -= 1
+            if self.isStreaming, self.untaken == 0 { self.writeDeadline = nil }
+        }
+        setAlarm(context)
+        return taken
+    }
 
     private func responseTaken(_ context: ChannelHandlerContext) {
         if !isResponding { writeDeadline = nil }

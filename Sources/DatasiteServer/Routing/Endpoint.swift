@@ -5,11 +5,11 @@ enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, preview, ask, mock, submit, listRequests, getRequest,
         getReview,
         getAnswer,
-        getReceipt, approve, deny, budget, audit
+        getReceipt, getEvents, approve, deny, listJobs, cancelJob, budget, audit
 
     var method: String {
         switch self {
-        case .preview, .ask, .mock, .submit, .approve, .deny: "POST"
+        case .preview, .ask, .mock, .submit, .approve, .deny, .cancelJob: "POST"
         default: "GET"
         }
     }
@@ -30,8 +30,11 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .getReview: "/v1/requests/{id}/review"
         case .getAnswer: "/v1/requests/{id}/answer"
         case .getReceipt: "/v1/requests/{id}/receipt"
+        case .getEvents: "/v1/requests/{id}/events"
         case .approve: "/v1/requests/{id}/approve"
         case .deny: "/v1/requests/{id}/deny"
+        case .listJobs: "/v1/jobs"
+        case .cancelJob: "/v1/jobs/{id}/cancel"
         case .budget: "/v1/budget"
         case .audit: "/v1/audit"
         }
@@ -42,9 +45,10 @@ enum Endpoint: String, CaseIterable, Sendable {
     var roles: Set<Role>? {
         switch self {
         case .health, .site: nil
-        case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .budget:
+        case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .getEvents, .listJobs,
+            .budget:
             Set(Role.allCases)
-        case .preview, .ask, .mock, .submit, .getAnswer: [.owner, .researcher]
+        case .preview, .ask, .mock, .submit, .getAnswer, .cancelJob: [.owner, .researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }
@@ -54,6 +58,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         switch self {
         case .audit: ["from", "limit"]
         case .listRequests: ["before", "limit", "state"]
+        case .listJobs: ["all", "limit"]
         default: []
         }
     }

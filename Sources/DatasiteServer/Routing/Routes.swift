@@ -9,10 +9,12 @@ struct Routes: Sendable {
     let datasite: Datasite
     let limits: ServerLimits
     private let cache = ResponseCache()
+    private let streams: EventStreams
 
     init(datasite: Datasite, limits: ServerLimits) {
         self.datasite = datasite
         self.limits = limits
+        streams = EventStreams(limits: limits)
     }
 
     func respond(to call: Call) async throws -> Response {
@@ -32,7 +34,14 @@ struct Routes: Sendable {
             return try Reply.json(await datasite.review(call.parameter, as: identity))
         case .getAnswer: return Reply.bytes(try await datasite.answer(call.parameter, as: call.requireIdentity()))
         case .getReceipt: return try await reading(call) { try $0.receipt(call.parameter, as: $1) }
+        case .getEvents: return try await events(call)
         case .approve, .deny: return try await decision(call)
+        case .listJobs: return try await jobs(call)
+        case .cancelJob:
+            _ = try await decoded(call.request, mayBeEmpty: true) { bytes throws(JSONError) in
+                try DecisionRequest(decoding: bytes)
+            }
+            return try Reply.json(await datasite.cancelJob(call.parameter, by: call.requireIdentity()))
         case .budget: return try await reading(call) { try JSONEncoding.bytes($0.budget(as: $1)) }
         case .audit: return try await audit(call)
         }
@@ -95,6 +104,31 @@ struct Routes: Sendable {
         return try await reading(call) {
             try JSONEncoding.bytes($0.requests(as: $1, state: state, before: before, limit: limit))
         }
+    }
+
+    private func jobs(_ call: Call) async throws -> Response {
+        let query = try QueryString(call.request.uri.query, known: call.operation.queryKeys)
+        let all = query.text("all")
+        guard [nil, "true", "false"].contains(all) else { throw Problem.invalidRequest("'all' must be true or false") }
+        let limit = try pageSize(query)
+        return try await reading(call) { try JSONEncoding.bytes($0.jobs(as: $1, all: all == "true", limit: limit)) }
+    }
+
+    /// What can be refused is refused before the stream begins.
+    private func events(_ call: Call) async throws -> Response {
+        let (id, identity) = (call.parameter, try call.requireIdentity())
+        let header = call.request.headers[.lastEventID]
+        guard let after = header.map({ Int($0) }) ?? 0, after >= 0 else {
+            throw Problem.invalidRequest("'Last-Event-ID' must be the number of an event of this request")
+        }
+        let place = try streams.enter(identity.name)
+        let first = try await datasite.reading { try $0.events(of: id, after: after, as: identity) }
+        // What an `EventSource` takes for the end (HTML, section 9.2.3).
+        if first.events.isEmpty, first.hasStopped { return Response(status: .noContent) }
+        return EventStream(
+            datasite: datasite, request: id, identity: identity, limits: limits, after: after, first: first,
+            place: place
+        ).response
     }
 
     private func pageSize(_ query: QueryString) throws -> Int {
@@ -181,6 +215,7 @@ private struct QueryString {
 extension HTTPField.Name {
     static let idempotencyKey = parley("Idempotency-Key")
     static let parleyReceipt = parley("Parley-Receipt")
+    static let lastEventID = parley("Last-Event-ID")
     static let noSniff = parley("X-Content-Type-Options")
     static let forwardedFor = parley("X-Forwarded-For")
 

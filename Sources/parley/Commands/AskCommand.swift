@@ -10,7 +10,9 @@ struct AskCommand: AsyncParsableCommand {
             parley ask randhie "SELECT coins, AVG(mdvis) FROM randhie GROUP BY coins" --epsilon 0.5
 
             See the cost and the expected error first, without spending, with --dry-run; try the question on made-up \
-            rows with --mock. Intervals hold the privacy noise only, not the sampling error.
+            rows with --mock. Intervals hold the privacy noise only, not the sampling error. Where an owner has to approve it:
+
+              parley ask randhie "SELECT COUNT(*) FROM randhie" --epsilon 0.5 --follow
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -26,6 +28,8 @@ struct AskCommand: AsyncParsableCommand {
     @Option(help: "Say what the answer is for: owners who decide read it, and some datasets ask for it.")
     var purpose: String?
     @Flag(help: "Where an owner has to approve it, wait for her decision and then show the answer.") var wait = false
+    @Flag(help: "As --wait, and show meanwhile where the request stands and how far its computation is.") var follow =
+        false
 
     @Option(
         help: """
@@ -43,8 +47,8 @@ struct AskCommand: AsyncParsableCommand {
         if mock, output.receipt != nil {
             throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
         }
-        if wait, dryRun || mock {
-            throw ValidationError("--wait waits for an owner; with --dry-run or --mock none decides.")
+        if wait || follow, dryRun || mock {
+            throw ValidationError("--wait and --follow wait for an owner; with --dry-run or --mock none decides.")
         }
         if spending.budget == nil, !mock {
             throw ValidationError(
@@ -66,7 +70,9 @@ struct AskCommand: AsyncParsableCommand {
             } else if mock {
                 try await asking.mock(request)
             } else {
-                try await asking.ask(request, idempotencyKey: key, waits: wait)
+                try await asking.ask(
+                    request, idempotencyKey: key,
+                    following: wait || follow ? Following(tells: follow) : nil)
             }
         } catch let problem as Problem {
             report(problem, sql: text)
@@ -114,41 +120,24 @@ struct Asking {
 
     /// Whatever could keep an answer from being saved is found before anything is charged.
     ///
-    /// - Parameter waits: Whether to wait for the decision of an owner who has to approve it.
-    func ask(_ request: AskRequest, idempotencyKey: String, waits: Bool = false) async throws {
+    /// - Parameter following: How to wait for the decision of an owner who has to approve it; nil: not at all.
+    func ask(_ request: AskRequest, idempotencyKey: String, following: Following? = nil) async throws {
         try KeptReceipts().prepare()
         try output.checkDestinations()
         switch try await connection.client.ask(request, idempotencyKey: idempotencyKey) {
         case .released(let released):
             try show(released)
         case .pending(let pending):
+            let id = PrintableText.escape(pending.id)
             Terminal.diagnostics.line(
-                "Request \(PrintableText.escape(pending.id)) waits for \(pending.approvalsNeeded) owner(s) to approve it; its cost is held."
-            )
-            Terminal.diagnostics.line("  Read the answer then with: parley history \(PrintableText.escape(pending.id))")
-            guard waits else { throw ExitStatus.pending }
-            try await show(decided: pending.id)
-        }
-    }
-
-    /// Waits for an owner's decision: asks after 2 seconds first, and then ever more seldom, up to once in half a minute.
-    private func show(decided id: String) async throws {
-        var pause = 2.0
-        while true {
-            try await Task.sleep(for: .seconds(pause))
-            pause = min(pause * 1.25, 30)
-            let request: RequestSummary
-            do { request = try await connection.client.request(id) } catch let error as TransportError
-                where [.timedOut, .interrupted, .unreachable].contains(error.kind)
-            {
-                // The datasite may be starting again: what waits there still waits.
-                continue
-            }
-            switch request.state {
-            case "pending": continue
-            case "released", "reserved": return try show(try await connection.client.answer(id))
+                "Request \(id) waits for \(pending.approvalsNeeded) owner(s) to approve it; its cost is held.")
+            Terminal.diagnostics.line("  Read the answer then with: parley history \(id)")
+            guard let following else { throw ExitStatus.pending }
+            switch try await following.follow(connection.client.events(of: pending.id)) {
+            // What was charged and cut short is computed now, under the same charge.
+            case .released, .interrupted, .failed: try show(try await connection.client.answer(pending.id))
             default:
-                RequestView.show(request)
+                RequestView.show(try await connection.client.request(pending.id))
                 throw ExitStatus.failed
             }
         }

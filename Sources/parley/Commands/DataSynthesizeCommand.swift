@@ -54,16 +54,18 @@ struct DataSynthesize: AsyncParsableCommand {
     func run() async throws {
         guard let budget else { throw ValidationError(Self.noBudget) }
         let names = columns.map { $0.split(separator: ",").map { String($0).trimmingPrefix(" ").description } }
-        let report = try await site.open().synthesize(
+        let site = try site.open()
+        let report = try await site.synthesize(
             SynthesisRequest(
                 dataset: dataset, budget: budget, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
-        ) { _, charge, isResumed in
+        ) { request, charge, isResumed in
             let terminal = Terminal.diagnostics
             terminal.line(
                 isResumed
                     ? "An earlier run was cut short: it is completed under its charge, \(charge.text)."
                     : "Charged \(charge.text), for good. Were this cut short, the same command would complete it under this charge."
             )
+            Task { try await Following().follow(site.events(of: request)) }
         }
         let terminal = Terminal.output
         terminal.line(

@@ -73,6 +73,46 @@ enum Place {
         }
     }
 
+    func jobs(all: Bool) async throws -> [JobSummary] {
+        switch self {
+        case .folder(let site): try site.jobs(as: .localOwner, all: all)
+        case .server(let connection): try await connection.client.jobs(all: all)
+        }
+    }
+
+    func job(_ id: String) async throws -> JobSummary {
+        switch self {
+        case .folder(let site): return try site.job(id, as: .localOwner)
+        case .server(let connection):
+            guard let job = try await connection.client.jobs(all: true).first(where: { $0.id == id }) else {
+                throw Failure("There is no job \(id).", next: "See them with: parley jobs --all")
+            }
+            return job
+        }
+    }
+
+    func cancel(_ id: String) async throws -> JobSummary {
+        switch self {
+        case .folder(let site): try await site.cancelJob(id, by: .localOwner)
+        case .server(let connection): try await connection.client.cancelJob(id)
+        }
+    }
+
+    /// Has a request's answer computed that was cut short.
+    func complete(_ id: String) async throws {
+        switch self {
+        case .folder(let site): _ = try await site.answer(id, as: .localOwner)
+        case .server(let connection): _ = try await connection.client.answer(id)
+        }
+    }
+
+    func events(of id: String) -> AsyncThrowingStream<RequestEvent, any Error> {
+        switch self {
+        case .folder(let site): site.events(of: id)
+        case .server(let connection): connection.client.events(of: id)
+        }
+    }
+
     func budget() async throws -> [BudgetReport] {
         switch self {
         case .folder(let site): try site.budget(as: .localOwner)
@@ -84,6 +124,30 @@ enum Place {
         switch self {
         case .folder(let site): try site.audit(as: .localOwner, from: index, limit: limit)
         case .server(let connection): try await connection.client.audit(from: index, limit: limit)
+        }
+    }
+}
+
+extension Datasite {
+    /// As a client follows them: in the site's own folder.
+    func events(of id: String) -> AsyncThrowingStream<RequestEvent, any Error> {
+        AsyncThrowingStream { continuation in
+            let following = Task {
+                do {
+                    var last = 0
+                    while true {
+                        let known = last
+                        let page = try await reading { try $0.events(of: id, after: known, as: .localOwner) }
+                        for event in page.events { continuation.yield(event) }
+                        last = page.events.last?.number ?? last
+                        if page.hasStopped { return continuation.finish() }
+                        try await Task.sleep(for: .milliseconds(250))
+                    }
+                } catch {
+                    continuation.finish(throwing: error)
+                }
+            }
+            continuation.onTermination = { _ in following.cancel() }
         }
     }
 }

@@ -3,14 +3,15 @@ import Synchronization
 
 /// One line on the diagnostics stream that shows how far a long job is; silent where that is no terminal.
 ///
-/// Only the owner sees it: progress in rows is private (docs/privacy.md, rule 2).
+/// How far reading rows is is shown to the owner alone: it is private (docs/privacy.md, rule 2).
 final class Progress: Sendable {
     private let terminal: Terminal
     private let title: String
     private let state = Mutex(State())
 
     private struct State {
-        var shown = -1
+        var shown = ""
+        var width = 0
         var started = ContinuousClock.now
     }
 
@@ -19,25 +20,35 @@ final class Progress: Sendable {
         self.terminal = terminal
     }
 
-    /// - Parameter fraction: 0 to 1.
-    func update(_ fraction: Double) {
+    /// - Parameters:
+    ///   - fraction: 0 to 1.
+    ///   - doing: What is done now.
+    func update(_ fraction: Double, doing: String = "") {
         guard terminal.isTerminal else { return }
         let percent = Int((min(max(fraction, 0), 1) * 100).rounded(.down))
         state.withLock { state in
-            guard percent != state.shown else { return }
-            state.shown = percent
+            guard "\(percent) \(doing)" != state.shown else { return }
+            state.shown = "\(percent) \(doing)"
             let columns = 30
             let filled = percent * columns / 100
             let (full, empty) = terminal.usesUnicode ? ("█", "░") : ("#", ".")
             let bar = String(repeating: full, count: filled) + String(repeating: empty, count: columns - filled)
             let seconds = state.started.duration(to: .now) / .seconds(1)
-            terminal.write("\r\(title)  \(bar) \(percent) %  \(NumberText.fixed(seconds, decimals: 0)) s ")
+            let line =
+                "\(title)  \(bar) \(percent) %  \(NumberText.fixed(seconds, decimals: 0)) s  \(PrintableText.escape(doing))"
+            // What a longer line left behind is covered.
+            terminal.write("\r" + line + String(repeating: " ", count: max(0, state.width - line.count)))
+            state.width = line.count
         }
     }
 
     /// Clears the line.
     func finish() {
-        guard terminal.isTerminal, state.withLock({ $0.shown >= 0 }) else { return }
-        terminal.write("\r" + String(repeating: " ", count: title.count + 50) + "\r")
+        let width = state.withLock { state in
+            defer { (state.width, state.shown) = (0, "") }
+            return state.width
+        }
+        guard width > 0 else { return }
+        terminal.write("\r" + String(repeating: " ", count: width) + "\r")
     }
 }
