@@ -113,7 +113,8 @@ extension Datasite {
                     try progress(share)
                 }
                 try install(
-                    addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy, base: base?.version)
+                    addition, document, text, replacing: replacing, keepsPolicy: keepsPolicy, rows: report.rowsRead,
+                    base: base?.version)
                 tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
                 return report
             } catch {
@@ -233,7 +234,7 @@ extension Datasite {
 
     private func install(
         _ addition: VersionLock, _ document: ManifestDocument, _ text: String, replacing: String?,
-        keepsPolicy: Bool, base: String? = nil
+        keepsPolicy: Bool, rows: Int, base: String? = nil
     ) throws {
         let version = addition.version
         let manifest = document.manifest
@@ -263,7 +264,9 @@ extension Datasite {
                 arguments: [
                     "version": version, "name": manifest.name, "now": context.now, "description": description,
                 ])
-            guard try AdditionRow.end(version, as: .done, in: context) else { throw AdditionJob.interrupted }
+            guard try AdditionRow.note(version, rows: rows, share: 1, in: context),
+                try AdditionRow.end(version, as: .done, in: context)
+            else { throw AdditionJob.interrupted }
             if let old { try Self.retire(old["version"], in: &context) }
             try db.execute(
                 sql: """

@@ -72,7 +72,7 @@ struct AskCommand: AsyncParsableCommand {
             } else {
                 try await asking.ask(
                     request, idempotencyKey: key,
-                    following: wait || follow ? Following(tells: follow) : nil)
+                    following: wait || follow ? Following(follow ? .statesAndSteps : .nothing) : nil)
             }
         } catch let problem as Problem {
             report(problem, sql: text)

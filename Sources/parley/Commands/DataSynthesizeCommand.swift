@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasite
 import DatasiteProtocol
+import Synchronization
 
 struct DataSynthesize: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,6 +56,7 @@ struct DataSynthesize: AsyncParsableCommand {
         guard let budget else { throw ValidationError(Self.noBudget) }
         let names = columns.map { $0.split(separator: ",").map { String($0).trimmingPrefix(" ").description } }
         let site = try site.open()
+        let following = Mutex<Task<Void, any Error>?>(nil)
         let report = try await site.synthesize(
             SynthesisRequest(
                 dataset: dataset, budget: budget, rows: rows, rowsPerUnit: rowsPerUnit, columns: names)
@@ -65,8 +67,13 @@ struct DataSynthesize: AsyncParsableCommand {
                     ? "An earlier run was cut short: it is completed under its charge, \(charge.text)."
                     : "Charged \(charge.text), for good. Were this cut short, the same command would complete it under this charge."
             )
-            Task { try await Following().follow(site.events(of: request)) }
+            let task = Task { _ = try await Following(.steps).follow(site.events(of: request)) }
+            following.withLock { $0 = task }
         }
+        // The bar is gone before the report is shown.
+        let bar = following.withLock { $0 }
+        bar?.cancel()
+        _ = try? await bar?.value
         let terminal = Terminal.output
         terminal.line(
             "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.text); request \(report.request)."

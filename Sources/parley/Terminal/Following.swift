@@ -3,11 +3,13 @@ import DatasiteProtocol
 /// Shows what becomes of a request, on the diagnostics stream: a line for each state, and a bar for its steps where that
 /// stream is a terminal.
 struct Following {
-    /// Whether states are told; where not, it only waits.
-    var tells = true
+    /// What is shown.
+    enum Detail { case nothing, steps, statesAndSteps }
+
+    let detail: Detail
     private let progress = Progress("Computing")
 
-    init(tells: Bool = true) { self.tells = tells }
+    init(_ detail: Detail = .statesAndSteps) { self.detail = detail }
 
     /// Follows until nothing more follows by itself.
     ///
@@ -16,7 +18,7 @@ struct Following {
         defer { progress.finish() }
         var last: JobState?
         for try await event in events {
-            if tells { show(event, after: last) }
+            show(event, after: last)
             last = event.state
             if event.state.hasStopped { break }
         }
@@ -24,13 +26,13 @@ struct Following {
     }
 
     private func show(_ event: RequestEvent, after last: JobState?) {
-        if event.state != last {
+        if event.state != last, detail == .statesAndSteps {
             progress.finish()
             let reason = event.state == .running ? nil : event.words
             Terminal.diagnostics.line(
                 "\(event.state.rawValue)" + (reason.map { ": " + PrintableText.escape($0) } ?? ""))
         }
-        guard event.state == .running else { return }
+        guard event.state == .running, detail != .nothing else { return }
         progress.update(Double(event.step) / Double(max(event.steps, 1)), doing: event.words ?? "")
     }
 }
