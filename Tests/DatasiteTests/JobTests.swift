@@ -36,16 +36,23 @@ private struct SteppedWork: EngineWork {
     static let courses = Mutex<[String: Course]>([:])
 
     let entry: Catalogue.Entry
+    let count: Int
     var assets: [Catalogue.Entry] { [entry] }
     let charge = Charge(loss: nil, uses: 1)
     var bound: PlanBound { PlanBound(work: steps.reduce(Work()) { $0 + $1.work }, memory: 8) }
-    var steps: [WorkStep] { (1...3).map { WorkStep("walking \($0)", Work([.scan: Double($0)])) } }
+    /// Three of growing length, or many of 10 ms.
+    var steps: [WorkStep] {
+        (1...count).map { WorkStep("walking \($0)", Work([.scan: count == 3 ? Double($0) : 0.01])) }
+    }
 
+    /// - Parameter body: The dataset, and how many steps.
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
-        guard let entry = knowledge.catalogue.datasets[String(decoding: body, as: UTF8.self)] else {
+        let parts = String(decoding: body, as: UTF8.self).split(separator: " ").map(String.init)
+        guard let name = parts.first, let entry = knowledge.catalogue.datasets[name] else {
             throw knowledge.catalogue.absent("it")
         }
         self.entry = entry
+        count = parts.count > 1 ? Int(parts[1]) ?? 3 : 3
     }
 
     static func words(_ body: [UInt8]) -> String { "WALK" }
@@ -56,7 +63,7 @@ private struct SteppedWork: EngineWork {
         guard case .table(let table) = grant.tables[0],
             let course = Self.courses.withLock({ $0[entry.manifest.population] })
         else { return nil }
-        for step in 1...3 {
+        for step in 1...count {
             course.take(step, table)
             guard grant.track.finish(step) else { return nil }
         }
@@ -148,8 +155,8 @@ struct JobTests {
         #expect(try told(id, site) == ["running 0/3", "running 1/3", "running 2/3", "released 3/3"])
         #expect(page.events.map(\.number) == [1, 2, 3, 4])
         #expect(page.events.map(\.words) == ["walking 1", "walking 2", "walking 3", nil])
-        // 1, 3 and 6 seconds of work: the slots that they have from the beginning on.
-        let slots = [1.0, 3, 6].map { TimeSlot(bound: .seconds($0)).length.components.seconds }
+        // 1, 3 and 6 seconds of work: these parts of the answer's slot.
+        let slots = [1.0, 3, 6].map { (TimeSlot(bound: .seconds(6)).length * ($0 / 6)).components.seconds }
         #expect(page.events.map(\.time) == ([0] + slots).map { Timestamp.text(1_800_000_000 + $0) })
         #expect(try site.events(of: id, after: 2, as: .ada).events.map(\.number) == [3, 4])
         #expect(try site.events(of: id, after: 4, as: .ada).events.isEmpty)
@@ -198,7 +205,7 @@ struct JobTests {
     func lateSteps() async throws {
         let (test, site) = try site()
         defer { withExtendedLifetime(test) {} }
-        let first = TimeSlot(bound: .seconds(1)).length
+        let first = TimeSlot(bound: .seconds(6)).length * (1.0 / 6)
         course.set { step, _ in
             guard step == 1 else { return }
             walk.begin()
@@ -227,6 +234,22 @@ struct JobTests {
         #expect(try await site.submit(submission, as: .ada).answer != nil)
         #expect(try told(id, site).suffix(4) == ["running 0/3", "running 1/3", "running 2/3", "released 3/3"])
         #expect(try uses(test) == 1)
+    }
+
+    @Test("Of many steps those are told that lie a quarter of a second apart, at times of their own")
+    func manySteps() async throws {
+        let (test, site) = try site()
+        defer { withExtendedLifetime(test) {} }
+        let submission = Submission(engine: SteppedWork.self, body: Array("walks 400".utf8))
+        #expect(try await site.submit(submission, as: .ada).answer != nil)
+        let id = try #require(try site.requests(as: .ada).first?.id)
+        let steps = try site.events(of: id, after: 0, as: .ada).events.map(\.step)
+        let whole = TimeSlot(bound: .seconds(4)).length
+        // The first step is told when several are done: a slot has a least length.
+        let between = zip(steps.dropFirst(2), steps.dropFirst(3)).map { $1 - $0 }.dropLast()
+        let least = Int((StepTrack.leastPause / (whole * (1.0 / 400))).rounded(.up))
+        #expect(between.allSatisfy { $0 == least || $0 == least + 1 }, "\(steps)")
+        #expect(steps.first == 0 && steps.last == 400 && steps.count > 50)
     }
 
     @Test("Pending, approved, running, released: and a denial says why")
@@ -395,8 +418,8 @@ struct JobTests {
                 })
             return instant()
         }
-        // Each step's work is of a kind of its own.
-        configuration.slot = { _, bound in TimeSlot(bound: .seconds(bound.work.units.count { $0 > 0 })) }
+        // So long that parts which are a thousandth of it are told.
+        configuration.slot = { _, _ in TimeSlot(bound: .seconds(10_000)) }
         return try Datasite(path: test.path, configuration: configuration)
     }
 
@@ -410,7 +433,13 @@ struct JobTests {
             try told(report.request, site, as: .folder) == [
                 "running 0/3", "running 1/3", "running 2/3", "released 3/3",
             ])
-        let slots = (1...3).map { TimeSlot(bound: .seconds($0)).length.components.seconds }
+        let body = try SynthesisRequest(dataset: "walks", budget: .epsilon(1)).body
+        let work = try site.planned(SynthesisWork.self, body, in: try site.catalogue(), isLimited: false).work
+        let times = work.steps.map { site.limits.speeds.time($0.work) }
+        let all = times.reduce(0, +)
+        let whole = TimeSlot(bound: .seconds(10_000)).length
+        let slots = [times[0], times[0] + times[1], all].map { (whole * ($0 / all)).components.seconds }
+        #expect(slots[0] < slots[1] && slots[1] < slots[2])
         #expect(events.map(\.time) == ([0] + slots).map { Timestamp.text(1_800_000_000 + $0) })
         #expect(events.first?.words == "counting the columns")
         #expect(try test.site.verify().problems == [])

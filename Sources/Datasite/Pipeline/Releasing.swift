@@ -38,7 +38,7 @@ extension Datasite {
         let track = StepTrack(work.steps, instant: clock.instant) {
             (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true
         }
-        let telling = Task { if track.steps.count > 1 { await self.tell(track, of: id, work.bound, since: start) } }
+        let telling = Task { if track.steps.count > 1 { await self.tell(track, of: id, slot, since: start) } }
         defer { telling.cancel() }
         let (computed, end) = try await engines.run { (try self.compute(id, work, track), self.clock.instant()) }
         if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }

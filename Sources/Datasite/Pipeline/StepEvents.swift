@@ -1,12 +1,13 @@
 import GRDB
-import Query
 import Synchronization
 import Tables
 
 extension Datasite {
     /// Tells the steps of a run, each at the end of its own slot; returns before the answer leaves.
-    func tell(_ track: StepTrack, of id: String, _ bound: PlanBound, since start: Duration) async {
-        let slots = slots(track.steps, bound)
+    ///
+    /// - Parameter whole: The answer's slot.
+    func tell(_ track: StepTrack, of id: String, _ whole: TimeSlot, since start: Duration) async {
+        let slots = slots(track.steps, of: whole)
         let process = try? lifeline()
         var multiple = 1
         var last = start
@@ -15,7 +16,7 @@ extension Datasite {
             multiple = max(multiple, slot.count(ended.at - start))
             let time = start + slot.length * multiple
             // No sooner than then the answer leaves of a run that had not ended.
-            let answer = slots[slots.count - 1].departure(start: start, end: ended.at)
+            let answer = whole.departure(start: start, end: ended.at)
             guard time - last >= StepTrack.leastPause, answer - time >= StepTrack.leastPause else { continue }
             await clock.sleepUntil(time)
             if Task.isCancelled { return }
@@ -27,13 +28,15 @@ extension Datasite {
         }
     }
 
-    /// For each step, the slot of the work up to its end; of the last, the answer's own.
-    private func slots(_ steps: [WorkStep], _ bound: PlanBound) -> [TimeSlot] {
-        var work = Work()
-        return steps.dropLast().map { step in
-            work += step.work
-            return slot(limits, PlanBound(work: work, memory: bound.memory))
-        } + [slot(limits, bound)]
+    /// For each step, the slot of the work up to its end: as large a part of the answer's as that work's bound is of the whole.
+    private func slots(_ steps: [WorkStep], of whole: TimeSlot) -> [TimeSlot] {
+        let times = steps.map { limits.speeds.time($0.work) }
+        let all = max(times.reduce(0, +), .leastNormalMagnitude)
+        var done = 0.0
+        return times.map { time in
+            done += time
+            return whole.part(done / all, least: StepTrack.leastPause)
+        }
     }
 
     /// The name of this process among those that compute requests: others see by its lock whether it still lives.

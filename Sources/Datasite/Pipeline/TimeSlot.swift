@@ -8,7 +8,7 @@ import Synchronization
 /// on a machine that stalls, leaves at the next power of 8 of it, so that what it shows is little however long it took; it
 /// is counted for the owner.
 struct TimeSlot: Sendable, Hashable {
-    let length: Duration
+    private(set) var length: Duration
     /// How long the scan takes a thread as far as others can tell: its bound.
     let occupation: Duration
 
@@ -22,6 +22,13 @@ struct TimeSlot: Sendable, Hashable {
         let milliseconds = max(bound, Self.least) / .milliseconds(1) * 4
         let step = (log(milliseconds) / log(1.25) - 1e-9).rounded(.up)
         length = .nanoseconds(Int64(min(pow(1.25, step) * 1e6, 1e18)))
+    }
+
+    /// The slot of the beginning of the work that is that share of it: the same share of its length, `least` at least.
+    func part(_ share: Double, least: Duration) -> TimeSlot {
+        var part = self
+        part.length = max(length * min(max(share, 0), 1), least)
+        return part
     }
 
     /// How many slots pass before work leaves that took `elapsed`: 1, 8, 64 and so on.

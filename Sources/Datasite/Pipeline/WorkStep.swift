@@ -17,7 +17,8 @@ struct WorkStep: Sendable {
 /// How far a run is: between the engine's thread, which knows when a step really ends, and the task that tells others, which
 /// does so at the end of the step's own time slot (docs/privacy.md, rule 26).
 ///
-/// Slots of steps are those of the work up to their ends, from the run's beginning on. A step that outlives its slot is told
+/// The slot of a step begins with the run, and is as large a part of the answer's slot as the bound of the work up to the step's
+/// end is of the whole bound. A step that outlives its slot is told
 /// at the next power of 8 of it, and those that follow it in that run no sooner than at the same multiple of theirs: what
 /// a run's steps show of how long they took is, for each power, the first one that was so late.
 final class StepTrack: Sendable {

@@ -38,9 +38,10 @@ struct Routes: Sendable {
         case .approve, .deny: return try await decision(call)
         case .listJobs: return try await jobs(call)
         case .cancelJob:
-            _ = try await decoded(call.request, mayBeEmpty: true) { bytes throws(JSONError) in
+            let body = try await decoded(call.request, mayBeEmpty: true) { bytes throws(JSONError) in
                 try DecisionRequest(decoding: bytes)
             }
+            guard body.reason == nil else { throw Problem.invalidRequest("cancelling takes no 'reason'") }
             return try Reply.json(await datasite.cancelJob(call.parameter, by: call.requireIdentity()))
         case .budget: return try await reading(call) { try JSONEncoding.bytes($0.budget(as: $1)) }
         case .audit: return try await audit(call)

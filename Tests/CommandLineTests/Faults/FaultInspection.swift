@@ -127,7 +127,7 @@ extension FaultSite {
         case "pending", "reserved":
             state.losses[population, default: 0] += charge
             state.charged.insert(request)
-        case "denied", "lapsed": state.losses[population, default: 0] -= charge
+        case "denied", "lapsed", "cancelled": state.losses[population, default: 0] -= charge
         case "released":
             #expect(state.charged.contains(request), "released without a charge: \(request)")
             #expect(state.released[request] == nil, "released twice: \(request)")
