@@ -249,6 +249,32 @@ struct RenyiTests {
         #expect(lines.count == 3 && lines.allSatisfy { $0.spent.divergences == lines[0].spent.divergences })
     }
 
+    @Test("Where nobody knows what a restore lost, no order is free again, whatever the limit is raised to")
+    func restoreOfUnknown() async throws {
+        let test = try TestSite(policy: Self.policy)
+        _ = try await test.site.ask(question(.rho(0.01)), as: .ada)
+        let backup = try test.copyAtOnce()
+        // At order 64 this loses 13 nats, of which the limit admits 3.8: order 12 holds.
+        _ = try await test.site.ask(question(.rho(0.2)), as: .ada)
+        let lost = try spent(test)
+        for name in ["parley.sqlite", "parley.sqlite-wal", "parley.sqlite-shm"] {
+            try? FileManager.default.removeItem(atPath: test.path + "/" + name)
+        }
+        try FileManager.default.copyItem(atPath: backup + "/parley.sqlite", toPath: test.path + "/parley.sqlite")
+        try FileManager.default.removeItem(atPath: test.site.folder.generation)
+        let restored = try test.reopened()
+        #expect(try restored.acceptRestore().contains { $0.contains("whatever it is raised to") })
+        #expect(try lost.isCovered(by: spent(test, restored)))
+        for epsilon in [20, 200, 1_000] {
+            let raised = "{loss: renyi, delta: 1e-6, total: {epsilon: \(epsilon)}, least-share: 0}"
+            try restored.setPolicy(of: "visits", policyText: raised)
+            #expect(
+                await problem { _ = try await restored.ask(question(.rho(1e-6)), as: .ada) }?.kind == .overBudget,
+                "\(epsilon)")
+        }
+        #expect(try restored.verify().problems == [])
+    }
+
     @Test("The counter's file remembers eight amounts, beside populations of other kinds and as many as fit")
     func generationFile() throws {
         let curve = try #require(PrivacyLoss(kind: .renyi, amounts: [1, 2, 3, 4, 5, 6, 7, .max], delta: 9))

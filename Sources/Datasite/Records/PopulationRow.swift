@@ -195,7 +195,8 @@ extension PopulationRow {
         let row = try Row.fetchOne(db, sql: "SELECT * FROM lost_spending WHERE tag = :tag", arguments: ["tag": tag])
         guard let row else { return }
         let sameKind = row["kind"] == policy.regime.kind.rawValue
-        let lost = sameKind ? try row.loss(policy.regime.kind) : policy.total.left(after: .zero(policy.regime.kind))
+        let lost =
+            sameKind ? try row.loss(policy.regime.kind) : policy.total.everything(after: .zero(policy.regime.kind))
         try Restore.charge(lost, population: population, in: context)
         try db.execute(
             sql: "UPDATE populations SET released = 1 WHERE id = :population", arguments: ["population": population])

@@ -55,8 +55,10 @@ enum Restore {
                 remarks.append("population \(population.name): charged what was lost")
             } else {
                 // Nothing is known, or it was spent by another measure of loss, for which there is no rate of exchange.
-                lost = population.limit.left(after: population.spent)
-                remarks.append("population \(population.name): what was lost is not known; its whole budget is charged")
+                lost = population.limit.everything(after: population.spent)
+                let forGood = population.kind == .renyi ? ", and whatever it is raised to" : ""
+                remarks.append(
+                    "population \(population.name): what was lost is not known; its whole budget is charged\(forGood)")
             }
             try charge(lost, population: population.id, in: context)
             try context.journal(

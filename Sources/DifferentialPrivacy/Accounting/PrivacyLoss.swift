@@ -112,6 +112,15 @@ extension PrivacyLoss {
             delta: Self.difference(delta, spent.delta))
     }
 
+    /// What to add to `spent` where more was spent and nobody knows how much, but that `self`, the limit, held: all that
+    /// is left. Of divergences that says nothing: one order held, whichever it was, and at the others more may have been
+    /// spent than any bound. So each comes to what no limit admits, also one that is raised later.
+    public func everything(after spent: PrivacyLoss) -> PrivacyLoss {
+        guard kind == .renyi else { return left(after: spent) }
+        let beyond = PrivacyLoss(kind: kind, amount: RenyiOrders.largestAmount, delta: delta)
+        return beyond.left(after: kind == spent.kind ? spent : .zero(kind))
+    }
+
     /// Whether `spent` and this charge together stay within `limit`: in both parts; under Rényi at one order at least,
     /// and in delta. A charge that is negative, or of another kind, does not. Never overflows, whatever the numbers.
     ///

@@ -104,6 +104,22 @@ struct RenyiOrdersTests {
         #expect(try PrivacyEvent.composition([]).loss(kind: .renyi).isZero)
     }
 
+    @Test(
+        "Everything, of which only the limit is known, leaves no room under any limit; of one number it is what is left"
+    )
+    func everything() throws {
+        let limit = try PrivacyLoss(renyiEpsilon: 4, delta: 5e-7, selectionDelta: 9)
+        let one = PrivacyLoss(renyiRho: 1)
+        for spent in [PrivacyLoss.zero(.renyi), PrivacyLoss(renyiRho: 5_000_000_000_000, delta: 3)] {
+            let whole = try spent + limit.everything(after: spent)
+            #expect(whole.delta == 9 && !limit.everything(after: spent).isNegative)
+            #expect(!one.fits(in: try PrivacyLoss(renyiEpsilon: 1_000, delta: 0.5), after: whole))
+        }
+        let pure = PrivacyLoss(kind: .pure, amount: 10)
+        #expect(pure.everything(after: PrivacyLoss(kind: .pure, amount: 3)).amount == 7)
+        #expect(limit.everything(after: pure).amounts.allSatisfy { $0 == RenyiOrders.largestAmount })
+    }
+
     @Test("A divergence beyond every limit counts as one that no limit admits; sums stay at the largest integer")
     func saturation() throws {
         // 256 times 5e12 nats is no Int64 of units.
