@@ -75,8 +75,27 @@ struct TerminalTests {
             let shown = Double(NumberText.significantAtLeast(value).replacing(",", with: "")) ?? 0
             #expect(shown >= value && shown <= value * 1.001)
         }
+        for value in [0.00010080123, 0.0001009, 1.00001, 9.9995, 12_345.6, 3e-9, 0.99996] {
+            let shown = Double(NumberText.significantAtMost(value).replacing(",", with: "")) ?? 0
+            #expect(shown <= value && shown >= value * 0.999)
+        }
+        #expect(NumberText.significantAtMost(3.9999999999934, digits: 3) == "4")
+        #expect(NumberText.significantAtMost(0) == "0")
         #expect(NumberText.decimals(forHalfWidth: 0.034) == 3)
         #expect(NumberText.decimals(forHalfWidth: 34) == 0)
+    }
+
+    @Test("A Rényi loss is told as an epsilon; what is left is not rounded up, and the least not down")
+    func losses() {
+        let loss = Loss(
+            kind: "renyi", rho: 0.25768, delta: 4.746e-7, epsilonAtDelta: 3.8464, conversionDelta: 5e-7,
+            divergences: [0.5, 1, 1, 1, 1, 1, 1, 1])
+        #expect(loss.shortText == "ε 3.85 at δ 5e-7 and δ 4.75e-7")
+        #expect(loss.leftText == "ε 3.84 at δ 5e-7 and δ 4.74e-7")
+        #expect(loss.leastText == "ρ 0.2577 (ε 3.847 at δ 5e-7)")
+        #expect(Loss(kind: "renyi", delta: 1e-9, divergences: [0.5]).shortText == "D₂ 0.5 and δ 1e-9")
+        #expect(Loss(kind: "zcdp", rho: 0.123456).leftText == "ρ 0.1234")
+        #expect(Loss(kind: "pure", epsilon: 0.123456).leastText == "ε 0.1235")
     }
 
     @Test("CSV quotes what needs it and defuses what a spreadsheet would run")

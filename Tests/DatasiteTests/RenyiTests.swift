@@ -275,6 +275,29 @@ struct RenyiTests {
         #expect(try restored.verify().problems == [])
     }
 
+    @Test("The least that budget and dictionary tell suffices when it is asked for, and no number is below 0")
+    func toldNumbers() async throws {
+        let test = try TestSite(
+            policy: "{loss: renyi, delta: 1e-6, total: {epsilon: 4}, per-question: {epsilon: 3}}")
+        let detail = try test.site.dataset("visits")
+        let report = try test.site.budget(as: .ada)[0]
+        let least = try #require(report.leastCharge)
+        #expect(detail.leastCharge == least)
+        let (rho, epsilon) = (try #require(least.rho), try #require(least.epsilonAtDelta))
+        #expect(rho > 2e-5 && epsilon > 0.045)
+        for budget in [Budget.rho(rho * 1.0001), .epsilon(epsilon * 1.0001)] {
+            _ = try await test.site.ask(question(budget), as: .ada)
+        }
+        let available = try test.site.preview(question(.rho(0.1)), as: .ada).available
+        #expect(try available == test.site.budget(as: .ada)[0].lines[0].remaining)
+        let limits = [detail.total, detail.perQuestion, report.lines[0].limit, available]
+        for limit in limits {
+            let limit = try #require(limit)
+            #expect(limit.rho ?? 0 > 0.1 && limit.divergences?.allSatisfy { $0 >= 0 } == true)
+        }
+        #expect(detail.total?.delta == 5e-7)
+    }
+
     @Test("The counter's file remembers eight amounts, beside populations of other kinds and as many as fit")
     func generationFile() throws {
         let curve = try #require(PrivacyLoss(kind: .renyi, amounts: [1, 2, 3, 4, 5, 6, 7, .max], delta: 9))

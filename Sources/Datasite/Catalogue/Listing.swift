@@ -32,14 +32,15 @@ extension Catalogue.Entry {
 
     var detail: DatasetDetail {
         let conversion = policy?.regime.conversionDelta ?? 0
-        func wire(_ loss: PrivacyLoss?) -> Loss? { loss.map { LossWords.wire($0, conversionDelta: conversion) } }
+        func wire(_ loss: PrivacyLoss?) -> Loss? { loss.map { LossWords.wire(limit: $0, conversionDelta: conversion) } }
         return DatasetDetail(
             summary: summary, description: manifest.description,
             columns: manifest.schema.columns.enumerated().map { column($1, role: role($0)) },
             rowsPerUnit: manifest.unit.rowsPerUnit, groupsPerUnit: manifest.unit.groupsPerUnit,
             capacityRows: isLookup ? 0 : manifest.capacityRows, capacityUnits: isLookup ? 0 : manifest.capacityUnits,
             total: wire(policy?.total), perResearcher: wire(policy?.perResearcher),
-            perQuestion: wire(policy?.perQuestion), leastCharge: wire(policy?.leastCharge),
+            perQuestion: wire(policy?.perQuestion),
+            leastCharge: policy.map { LossWords.wire(least: $0.leastCharge, conversionDelta: conversion) },
             windows: (policy?.windows ?? []).map {
                 "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit, conversionDelta: conversion))"
             },

@@ -18,7 +18,7 @@ extension Datasite {
                         .sorted(),
                     lines: try Self.lines(population, for: identity, now: now, db),
                     leastCharge: LossWords.wire(
-                        Policy.leastCharge(population.limit, share: population.leastShare),
+                        least: Policy.leastCharge(population.limit, share: population.leastShare),
                         conversionDelta: population.conversionDelta),
                     raised: population.raised)
             }

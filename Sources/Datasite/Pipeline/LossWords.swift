@@ -57,30 +57,40 @@ enum LossWords {
         return number(value)
     }
 
-    /// The same of a limit, or of what is left of one: with the largest rho that fits.
+    /// The same of a limit, or of what is left of one: with the largest rho that fits. An order at which nothing fits
+    /// has 0.
     static func wire(limit: PrivacyLoss, conversionDelta: Double) -> Loss {
         var wire = wire(limit, conversionDelta: conversionDelta)
-        if limit.kind == .renyi { wire.rho = Double(limit.largestRho) * PrivacyLoss.amountUnit }
+        guard limit.kind == .renyi else { return wire }
+        wire.rho = Double(limit.largestRho) / 1e12
+        wire.divergences = wire.divergences.map { $0.map { max(0, $0) } }
         return wire
+    }
+
+    /// The same of the least that a question is charged: under Rényi the curve of the rho that it asks for at least, since
+    /// what no question can ask for is nothing to be told.
+    static func wire(least: PrivacyLoss, conversionDelta: Double) -> Loss {
+        guard least.kind == .renyi else { return wire(least, conversionDelta: conversionDelta) }
+        return wire(limit: PrivacyLoss(renyiRho: least.leastRho), conversionDelta: conversionDelta)
     }
 
     /// As messages have it.
     ///
     /// - Parameter conversionDelta: At which rho and divergences are said as an epsilon too; 0: they are not.
     static func wire(_ loss: PrivacyLoss, conversionDelta: Double) -> Loss {
-        let amount = Double(loss.amount) * PrivacyLoss.amountUnit
+        let amount = loss.value
         switch loss.kind {
         case .pure: return Loss(kind: loss.kind.rawValue, epsilon: amount)
         case .renyi:
             let epsilon = RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
             return Loss(
-                kind: loss.kind.rawValue, delta: Double(loss.delta) * PrivacyLoss.deltaUnit,
+                kind: loss.kind.rawValue, delta: loss.deltaValue,
                 epsilonAtDelta: epsilon.isFinite ? epsilon : nil,
                 conversionDelta: conversionDelta > 0 ? conversionDelta : nil,
-                divergences: loss.amounts.map { Double($0) * PrivacyLoss.amountUnit })
+                divergences: loss.amounts.map { Double($0) / 1e12 })
         case .zeroConcentrated:
             return Loss(
-                kind: loss.kind.rawValue, rho: amount, delta: Double(loss.delta) * PrivacyLoss.deltaUnit,
+                kind: loss.kind.rawValue, rho: amount, delta: loss.deltaValue,
                 epsilonAtDelta: conversionDelta > 0 ? Conversion.epsilon(rho: amount, delta: conversionDelta) : nil,
                 conversionDelta: conversionDelta > 0 ? conversionDelta : nil)
         }

@@ -115,7 +115,7 @@ extension PopulationRow {
         var change = "total \(before) became \(LossWords.text(policy.total, conversionDelta: conversion))"
         if present.leastShare != policy.leastShare {
             change +=
-                ", a question costs at least \(LossWords.text(policy.leastCharge, conversionDelta: conversion))"
+                ", a question costs at least \(LossWords.least(policy.leastCharge, policy.regime))"
         }
         if raised {
             try db.execute(

@@ -4,7 +4,8 @@ public struct Loss: Sendable, Hashable, Codable {
     public var kind: String
     /// Epsilon (pure).
     public var epsilon: Double?
-    /// Rho (zcdp); of a limit or what is left of one, the largest rho of a question that fits (renyi).
+    /// Rho (zcdp); of a limit or what is left of one, the largest rho of a question that fits, and of the least charge the
+    /// least rho that a question may ask for (renyi).
     public var rho: Double?
     /// What was spent on key selection (zcdp, renyi).
     public var delta: Double?

@@ -34,12 +34,12 @@ enum BudgetView {
             ], indent: 2)
         for line in report.lines {
             table.append([
-                line.scope, line.limit.shortText, line.spent.shortText, line.remaining.shortText,
+                line.scope, line.limit.shortText, line.spent.shortText, line.remaining.leftText,
                 gauge(line, unicode: terminal.usesUnicode),
             ])
         }
         terminal.write(table.render(on: terminal))
-        if let least = report.leastCharge, least.amount > 0 || least.epsilonAtDelta ?? 0 > 0 {
+        if let least = report.leastCharge, least.amount > 0 {
             terminal.line("  A question costs at least \(least.leastText).")
         }
         if let raised = report.raised { terminal.line("  Raised \(PrintableText.escape(raised)).") }

@@ -15,28 +15,29 @@ extension Loss {
     }
 
     /// Without the conversion: for columns of tables, where epsilons would invite to be added up.
-    var shortText: String {
-        guard kind != "pure" else { return "ε " + NumberText.significant(epsilon ?? 0) }
+    var shortText: String { shortText { NumberText.significant($0, digits: $1) } }
+
+    /// What is left: never rounded to more, so that what is asked for as it is written fits.
+    var leftText: String { shortText { NumberText.significantAtMost($0, digits: $1) } }
+
+    private func shortText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
+        guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi" {
+            let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
             guard let converted = epsilonAtDelta, let at = conversionDelta else {
-                return "D₂ \(NumberText.significant(divergences?.first ?? 0))"
+                return "D₂ \(number(divergences?.first ?? 0, 4))" + selection
             }
-            let digits = 3
-            let selection = (delta ?? 0) > 0 ? " and δ \(NumberText.significant(delta ?? 0, digits: digits))" : ""
-            return "ε \(NumberText.significant(converted, digits: digits)) at δ "
-                + NumberText.significant(at, digits: digits) + selection
+            return "ε \(number(converted, 3)) at δ " + NumberText.significant(at, digits: 3) + selection
         }
-        guard let delta, delta > 0 else { return "ρ " + NumberText.significant(rho ?? 0) }
-        return "ρ \(NumberText.significant(rho ?? 0)), δ \(NumberText.significant(delta, digits: 3))"
+        guard let delta, delta > 0 else { return "ρ " + number(rho ?? 0, 4) }
+        return "ρ \(number(rho ?? 0, 4)), δ \(number(delta, 3))"
     }
 
     /// What a question must cost at least: never rounded to less.
     var leastText: String {
-        guard kind != "renyi" else {
-            return "ε \(NumberText.significantAtLeast(epsilonAtDelta ?? 0)) at δ "
-                + NumberText.significant(conversionDelta ?? 0, digits: 3)
-        }
-        return "\(kind == "pure" ? "ε" : "ρ") \(NumberText.significantAtLeast(amount))"
+        let least = "\(kind == "pure" ? "ε" : "ρ") \(NumberText.significantAtLeast(amount))"
+        guard kind == "renyi", let epsilon = epsilonAtDelta, let at = conversionDelta else { return least }
+        return least + " (ε \(NumberText.significantAtLeast(epsilon)) at δ \(NumberText.significant(at, digits: 3)))"
     }
 
     /// The amount that adds up: epsilon, or rho. Under Rényi it is a limit's, or what is left's.

@@ -39,6 +39,16 @@ enum NumberText {
         return significant(value + step / 2, digits: digits)
     }
 
+    /// The same, but never more than the value, what rounding alone makes of it aside: of what may at most be spent.
+    static func significantAtMost(_ value: Double, digits: Int = 4) -> String {
+        let most = value * (1 + 1e-9)
+        guard value.isFinite, value > 0, Double(String(format: "%.\(digits)g", value)) ?? value > most else {
+            return significant(value, digits: digits)
+        }
+        let step = pow(10, log10(value).rounded(.down) - Double(digits - 1))
+        return significant(value - step / 2, digits: digits)
+    }
+
     /// The decimals that show two significant digits of an uncertainty of that size.
     static func decimals(forHalfWidth halfWidth: Double) -> Int {
         guard halfWidth.isFinite, halfWidth > 0 else { return 2 }

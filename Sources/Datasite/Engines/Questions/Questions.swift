@@ -57,7 +57,7 @@ extension Datasite {
             dataset: question.work.request.dataset, sql: question.work.request.sql,
             charge: planned.charge.wire(conversionDelta: conversion),
             available: LossWords.wire(
-                available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
+                limit: available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
             decision: Self.words(refusal, planned, approvals: approvals),
             columns: plan.columns.map(\.message), groups: plan.groups, notes: plan.notes + waitNote(planned))
     }
