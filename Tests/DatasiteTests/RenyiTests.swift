@@ -298,6 +298,21 @@ struct RenyiTests {
         #expect(detail.total?.delta == 5e-7)
     }
 
+    @Test("The unit of loss that one dataset's policy set is that of every dataset of the population")
+    func oneUnitOfLoss() async throws {
+        let zcdp = "{loss: zcdp, delta: 1e-6, total: {epsilon: 4}}"
+        let test = try TestSite(policy: zcdp)
+        _ = try test.add("stays", policy: zcdp)
+        let other = "{loss: renyi, delta: 1e-4, total: {epsilon: 4}}"
+        try test.site.setPolicy(of: "visits", policyText: other)
+        let asked = AskRequest(dataset: "stays", sql: "SELECT COUNT(*) FROM stays", budget: .epsilon(1))
+        let preview = try test.site.preview(asked, as: .ada)
+        #expect(preview.charge.kind == "renyi" && preview.charge.conversionDelta == 5e-5)
+        _ = try await test.site.ask(asked, as: .ada)
+        #expect(try spent(test).leastRho <= Int64(RenyiOrders.rho(epsilon: 1, delta: 5e-5) * 1e12))
+        #expect(try test.site.verify().problems == [])
+    }
+
     @Test("The counter's file remembers eight amounts, beside populations of other kinds and as many as fit")
     func generationFile() throws {
         let curve = try #require(PrivacyLoss(kind: .renyi, amounts: [1, 2, 3, 4, 5, 6, 7, .max], delta: 9))

@@ -72,8 +72,10 @@ struct Catalogue: Sendable {
 }
 
 extension Policy {
-    /// Limits belong to the population, whichever dataset's policy last set them.
+    /// Limits belong to the population, whichever dataset's policy last set them, and so do the unit of loss and delta.
     mutating func takeLimits(of population: PopulationRow, _ db: Database) throws {
+        regime.kind = population.kind
+        (regime.conversionDelta, regime.selectionDelta) = (population.conversionDelta, population.selectionDelta)
         total = population.limit
         perResearcher = population.researcherLimit
         leastShare = population.leastShare
