@@ -20,9 +20,9 @@ struct DataSynthesize: AsyncParsableCommand {
     @Argument(help: "The dataset.") var dataset: String
     @Option(
         parsing: .unconditional,
-        help: "What it costs; under zcdp, the largest rho that converts to at most this epsilon.")
+        help: "What it costs; under zcdp and renyi, the largest rho that converts to at most this epsilon.")
     var epsilon: Double?
-    @Option(parsing: .unconditional, help: "What it costs, under zcdp.") var rho: Double?
+    @Option(parsing: .unconditional, help: "What it costs, under zcdp and renyi.") var rho: Double?
     @Option(
         parsing: .unconditional, help: "The number of rows (default: the noisy number of the dataset's).",
         transform: WholeNumberText.parse)

@@ -6,7 +6,7 @@ struct SpendingOptions: ParsableArguments {
     @Option(parsing: .unconditional, help: "Spend at most that epsilon.")
     var epsilon: Double?
 
-    @Option(parsing: .unconditional, help: "Spend that rho (datasets under zero-concentrated differential privacy).")
+    @Option(parsing: .unconditional, help: "Spend that rho (datasets under zcdp or renyi).")
     var rho: Double?
 
     @Option(parsing: .unconditional, help: "Spend the least for this error, such as 2%, relative to --group-size.")
