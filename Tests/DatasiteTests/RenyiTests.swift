@@ -288,7 +288,7 @@ struct RenyiTests {
         for budget in [Budget.rho(rho * 1.0001), .epsilon(epsilon * 1.0001)] {
             _ = try await test.site.ask(question(budget), as: .ada)
         }
-        let available = try test.site.preview(question(.rho(0.1)), as: .ada).available
+        let available = try await test.site.preview(question(.rho(0.1)), as: .ada).available
         #expect(try available == test.site.budget(as: .ada)[0].lines[0].remaining)
         let limits = [detail.total, detail.perQuestion, report.lines[0].limit, available]
         for limit in limits {
@@ -306,7 +306,7 @@ struct RenyiTests {
         let other = "{loss: renyi, delta: 1e-4, total: {epsilon: 4}}"
         try test.site.setPolicy(of: "visits", policyText: other)
         let asked = AskRequest(dataset: "stays", sql: "SELECT COUNT(*) FROM stays", budget: .epsilon(1))
-        let preview = try test.site.preview(asked, as: .ada)
+        let preview = try await test.site.preview(asked, as: .ada)
         #expect(preview.charge.kind == "renyi" && preview.charge.conversionDelta == 5e-5)
         _ = try await test.site.ask(asked, as: .ada)
         #expect(try spent(test).leastRho <= Int64(RenyiOrders.rho(epsilon: 1, delta: 5e-5) * 1e12))

@@ -25,7 +25,7 @@ extension SiteStore {
         }
     }
 
-    private static let latest = 5
+    private static let latest = 6
 
     private static let newer = Problem.unavailable(
         "the datasite was last used by a newer version", hint: "install the newer version")
@@ -56,10 +56,13 @@ extension SiteStore {
         migrator.registerMigration("schema 5") { db in
             try db.execute(sql: fifthSchema)
             try nameSyntheticRequests(db)
+        }
+        // Amounts of losses are text where they are several (``PrivacyLoss/storedAmounts``): an earlier program must not read it.
+        migrator.registerMigration("schema 6") { db in
+            try addJobs(db)
             // What earlier programs look at, so that they do not open what they cannot read.
             try db.execute(sql: "PRAGMA user_version = \(latest)")
         }
-        migrator.registerMigration("schema 6 jobs", migrate: addJobs)
         return migrator
     }
 

@@ -55,7 +55,7 @@ description: Made up
 population: staff
 unit: {column: name, rows: 1, groups: 1}
 capacity: {rows: 1000000, units: 1000000}
-policy: {loss: pure, total: {epsilon: 10}, per-researcher: {epsilon: 5}, aggregates: all, approval: owner}
+policy: {loss: renyi, delta: 1e-6, total: {epsilon: 10}, per-researcher: {epsilon: 8}, aggregates: all, approval: owner}
 columns:
   - {name: name, type: text, nullable: false}
   - {name: unit, type: category, domain: [A, B], nullable: false}
