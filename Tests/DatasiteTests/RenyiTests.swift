@@ -298,6 +298,20 @@ struct RenyiTests {
         #expect(detail.total?.delta == 5e-7)
     }
 
+    @Test("What a preview says is left is not rounded up: asked for as it is written, it fits")
+    func toldRoom() async throws {
+        for (policy, kind) in [
+            (Self.policy, #/a Rényi loss of epsilon (\S+) at/#),
+            ("{loss: pure, total: {epsilon: 2.3456858}}", #/epsilon (\S+) is left/#),
+        ] {
+            let test = try TestSite(policy: policy)
+            _ = try await test.site.ask(question(.epsilon(1.2345678)), as: .ada)
+            let refused = try await test.site.preview(question(.epsilon(3.9)), as: .ada).decision
+            let told = try #require(refused.matches(of: kind).last?.1)
+            _ = try await test.site.ask(question(.epsilon(try #require(Double(told)))), as: .ada)
+        }
+    }
+
     @Test("The unit of loss that one dataset's policy set is that of every dataset of the population")
     func oneUnitOfLoss() async throws {
         let zcdp = "{loss: zcdp, delta: 1e-6, total: {epsilon: 4}}"

@@ -7,20 +7,31 @@ import Query
 enum LossWords {
     /// - Parameter conversionDelta: At which divergences are said as an epsilon; where it is not known, one of them is said.
     static func text(_ loss: PrivacyLoss, conversionDelta: Double) -> String {
-        let amount = number(Double(loss.amount) * PrivacyLoss.amountUnit)
-        let delta = loss.delta == 0 ? "" : " with delta \(number(Double(loss.delta) * PrivacyLoss.deltaUnit))"
+        text(loss, conversionDelta) { number($0) }
+    }
+
+    /// What is left of a limit, rounded down: so that what is asked for as it is written fits.
+    static func left(_ loss: PrivacyLoss, conversionDelta: Double) -> String {
+        text(loss, conversionDelta) { number($0, .down) }
+    }
+
+    private static func text(
+        _ loss: PrivacyLoss, _ conversionDelta: Double, _ amountText: (Double) -> String
+    ) -> String {
+        let amount = amountText(loss.value)
+        let delta = loss.delta == 0 ? "" : " with delta \(amountText(loss.deltaValue))"
         switch loss.kind {
         case .pure: return "epsilon \(amount)"
         case .zeroConcentrated: return "rho \(amount)\(delta)"
         case .renyi where conversionDelta > 0:
             let epsilon = RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
-            return "a Rényi loss of epsilon \(number(epsilon)) at delta \(number(conversionDelta))\(delta)"
+            return "a Rényi loss of epsilon \(amountText(epsilon)) at delta \(number(conversionDelta))\(delta)"
         case .renyi: return "a Rényi divergence of \(amount) at order \(RenyiOrders.all[0])\(delta)"
         }
     }
 
-    /// At most six significant digits.
-    static func number(_ value: Double) -> String {
+    /// At most six significant digits. What is rounded down is so except for what floating point alone makes of it.
+    static func number(_ value: Double, _ rule: FloatingPointRoundingRule = .toNearestOrAwayFromZero) -> String {
         guard value != 0, value.isFinite else { return "0" }
         var scale = 1.0
         var exponent = 0
@@ -28,7 +39,8 @@ enum LossWords {
             scale *= 10
             exponent += 1
         }
-        let short = (value * scale).rounded() / scale
+        let scaled = value * scale
+        let short = (rule == .down ? scaled * (1 + 1e-11) : scaled).rounded(rule) / scale
         return short == short.rounded() && abs(short) < 1e15 ? String(Int64(short)) : "\(short)"
     }
 

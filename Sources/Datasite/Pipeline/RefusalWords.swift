@@ -25,7 +25,7 @@ enum RefusalWords {
                     + (regime.map { LossWords.least(least, $0) } ?? ""),
                 hint: "ask for more precision, or for several things in one question")
         case .overBudget(let scope, let limit, let spent):
-            let room = LossWords.text(limit.room(after: spent), conversionDelta: conversion)
+            let room = LossWords.left(limit.room(after: spent), conversionDelta: conversion)
             return .overBudget(
                 "\(noun) costs \(cost), and \(room) is left to \(scope.words)",
                 hint: "ask for less precision, or ask the owner")
