@@ -117,8 +117,9 @@ struct JobTests {
     ) throws -> (test: TestSite, site: Datasite) {
         let test = try TestSite(researchers: ["ada", "bea"])
         SteppedWork.courses.withLock { $0[population] = course }
-        try test.add("walks", policy: policy, population: population, people: people)
-        return (test, try open(test))
+        let site = try open(test)
+        try test.add("walks", policy: policy, population: population, people: people, to: site)
+        return (test, site)
     }
 
     private func open(_ test: TestSite) throws -> Datasite {

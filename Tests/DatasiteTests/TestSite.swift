@@ -40,9 +40,10 @@ final class TestSite: Sendable {
     }
 
     @discardableResult
-    func add(_ name: String, policy: String, population: String = "patients", people: Int = 60) throws -> AdditionReport
-    {
-        try site.addDataset(
+    func add(
+        _ name: String, policy: String, population: String = "patients", people: Int = 60, to other: Datasite? = nil
+    ) throws -> AdditionReport {
+        try (other ?? site).addDataset(
             file: try file(name, Self.rows(people: people)),
             manifestText: Self.manifest(name, policy: policy, population: population))
     }

@@ -14,7 +14,7 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let track: StepTrack
 
     fileprivate init(
-        _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], _ track: StepTrack
+        _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack
     ) {
         self.reservation = reservation
         self.work = work
@@ -33,7 +33,7 @@ extension Datasite {
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: "ask again with a new idempotency key")
         }
-        return Grant(reservation, work, tables, track)
+        return Grant(reservation, work, tables, on: track)
     }
 }
 
