@@ -18,25 +18,30 @@ struct JobCommandTests {
         return try JSONDecoder().decode([Job].self, from: Data(listed.output.utf8))
     }
 
-    private func running(_ place: Workplace) async throws -> String {
-        while true {
+    /// The request that a process computes. Waits on this thread: a task that is suspended may be resumed seconds later,
+    /// behind other tests' processes, and the answer would be there.
+    private func running(_ place: Workplace, in process: Process) throws -> String {
+        while process.isRunning {
             if let job = try jobs(place).first(where: { $0.state == "running" && $0.kind == "request" }) {
                 return job.id
             }
-            try await Task.sleep(for: .milliseconds(10))
+            usleep(10_000)
         }
+        throw Ended(status: process.terminationStatus)
     }
+
+    private struct Ended: Error { var status: Int32 }
 
     private func spent(_ place: Workplace) throws -> String {
         try place.parley("budget").output
     }
 
     @Test("Killed in the middle it is interrupted; resumed, it is completed under its charge, once")
-    func killed() async throws {
+    func killed() throws {
         let place = try Workplace()
         try MainJobTests.makeSite(place)
         let process = try place.start(["data", "synthesize", "survey", "--epsilon", "2"])
-        let id = try await running(place)
+        let id = try running(place, in: process)
         process.killAndWait()
         #expect(try jobs(place).map(\.state) == ["interrupted"])
         #expect(try place.parley("jobs").output.contains("interrupted"))
@@ -60,11 +65,11 @@ struct JobCommandTests {
     }
 
     @Test("Cancelled from elsewhere, a command that computes ends without an answer; its charge is kept")
-    func cancelled() async throws {
+    func cancelled() throws {
         let place = try Workplace()
         try MainJobTests.makeSite(place)
         let process = try place.start(["data", "synthesize", "survey", "--epsilon", "2"])
-        let id = try await running(place)
+        let id = try running(place, in: process)
         let cancelled = try place.parley("jobs", "cancel", id)
         #expect(cancelled.status == 0 && cancelled.output.contains("is cancelled"), "\(cancelled.all)")
         process.waitUntilExit()
