@@ -12,6 +12,9 @@ public struct SyntheticTable: Sendable {
     public let pairs: [[String]]
     /// Columns without synthetic values, and why.
     public let leftOut: [LeftOutColumn]
+    /// How many rows it would have had by what was asked, or by the noisy number, if a table could be as large; nil: so many
+    /// as it has.
+    public let wantedRows: Int?
 
     init<R: RandomNumberGenerator>(_ data: SyntheticData, _ measured: NoisyMarginals, using generator: inout R) {
         let forest = Forest(sizes: measured.mergings.map(\.groupCount), pairs: measured.pairs)
@@ -38,6 +41,8 @@ public struct SyntheticTable: Sendable {
         events = measured.events
         pairs = measured.pairs.map { [data.columns[$0.left].name, data.columns[$0.right].name] }
         leftOut = data.leftOut
+        let wanted = data.options.rows ?? Int(min(measured.total.rounded(), 0x1p62))
+        wantedRows = wanted > count ? wanted : nil
     }
 
     /// The number that was asked for, or the noisy one: never the table's own.

@@ -50,6 +50,29 @@ struct GenerationTests {
         }
     }
 
+    @Test("What a table cannot hold is cut, and how many rows it would have had is told")
+    func cutRows() throws {
+        let largest = min(
+            SyntheticData.Limits.rows, SyntheticData.Limits.values / MadeTable.schema.columns.count)
+        var cuts = 0
+        for seed in 1...8 {
+            // So much noise that the number of rows may be anything.
+            var generator = SeededGenerator(seed: UInt64(seed))
+            let made = try data().generate(
+                from: MadeTable.table(40), budget: budget(1e-10, .zeroConcentrated), using: &generator)
+            #expect(made.rows.count <= largest)
+            if let wanted = made.wantedRows {
+                #expect(made.rows.count == largest && wanted > largest)
+                cuts += 1
+            }
+        }
+        #expect((1...7).contains(cuts))
+        var generator = SeededGenerator(seed: 9)
+        let asked = try data(.init(rows: 25)).generate(
+            from: MadeTable.table(40), budget: budget(1e-10, .zeroConcentrated), using: &generator)
+        #expect(asked.rows.count == 25 && asked.wantedRows == nil)
+    }
+
     private func isAllowed(_ value: Value, _ column: ColumnSchema) -> Bool {
         switch value {
         case .null: column.isNullable

@@ -24,7 +24,8 @@ struct DataSynthesize: AsyncParsableCommand {
     var epsilon: Double?
     @Option(parsing: .unconditional, help: "What it costs, under zcdp and renyi.") var rho: Double?
     @Option(
-        parsing: .unconditional, help: "The number of rows (default: the noisy number of the dataset's).",
+        parsing: .unconditional,
+        help: "The number of rows (default: the noisy number of the dataset's; at most 100,000, and a million values).",
         transform: WholeNumberText.parse)
     var rows: Int?
     @Option(
@@ -78,6 +79,12 @@ struct DataSynthesize: AsyncParsableCommand {
         terminal.line(
             "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.text); request \(report.request)."
         )
+        if let wanted = report.wantedRows {
+            terminal.line(
+                terminal.styled("cut: ", .yellow)
+                    + "it would have had \(NumberText.integer(wanted)) rows, and a synthetic table has at most 100,000, and a "
+                    + "million values. Fewer columns leave more rows: --columns.")
+        }
         terminal.line("Mock answers on \(PrintableText.escape(dataset)) come from it now.")
         let pairs = report.pairs.map { $0.joined(separator: " with ") }.joined(separator: ", ")
         terminal.line(

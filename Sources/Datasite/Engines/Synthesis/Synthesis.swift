@@ -87,6 +87,8 @@ public struct SynthesisReport: Sendable, Hashable {
     public var pairs: [[String]]
     /// Columns whose values are made up from the manifest, each with the reason.
     public var madeUp: [String]
+    /// How many rows it would have if a synthetic table could be as large; nil: as many as it has.
+    public var wantedRows: Int?
 }
 
 extension Datasite {
@@ -111,7 +113,7 @@ extension Datasite {
         let document = try JSONDecoder().decode(SyntheticDocument.self, from: Data(bytes))
         return SynthesisReport(
             request: document.answer.request, charge: document.answer.charge, rows: document.answer.rows.count,
-            pairs: document.pairs, madeUp: document.madeUp)
+            pairs: document.pairs, madeUp: document.madeUp, wantedRows: document.wantedRows)
     }
 }
 
@@ -122,13 +124,16 @@ struct SyntheticDocument: Codable, Sendable {
     var pairs: [[String]]
     /// Columns whose values are made up from the manifest, each with the reason.
     var madeUp: [String]
+    /// How many rows it would have if it could be as large.
+    var wantedRows: Int?
 
-    private enum CodingKeys: CodingKey { case pairs, madeUp }
+    private enum CodingKeys: CodingKey { case pairs, madeUp, wantedRows }
 
-    init(answer: Answer, pairs: [[String]], madeUp: [String]) {
+    init(answer: Answer, pairs: [[String]], madeUp: [String], wantedRows: Int?) {
         self.answer = answer
         self.pairs = pairs
         self.madeUp = madeUp
+        self.wantedRows = wantedRows
     }
 
     /// Beside the answer's own members, so that whoever reads an answer reads it too.
@@ -137,6 +142,7 @@ struct SyntheticDocument: Codable, Sendable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         pairs = try container.decodeIfPresent([[String]].self, forKey: .pairs) ?? []
         madeUp = try container.decodeIfPresent([String].self, forKey: .madeUp) ?? []
+        wantedRows = try container.decodeIfPresent(Int.self, forKey: .wantedRows)
     }
 
     func encode(to encoder: any Encoder) throws {
@@ -144,5 +150,6 @@ struct SyntheticDocument: Codable, Sendable {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(pairs, forKey: .pairs)
         try container.encode(madeUp, forKey: .madeUp)
+        try container.encodeIfPresent(wantedRows, forKey: .wantedRows)
     }
 }

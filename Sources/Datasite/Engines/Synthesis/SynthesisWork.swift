@@ -124,6 +124,12 @@ struct SynthesisWork: EngineWork {
 
     func document(_ release: Release<SyntheticTable>, _ terms: ReleaseTerms) throws -> [UInt8] {
         var notes = ["A synthetic table: drawn from a model of noisy counts; no row is anybody's."]
+        if let wanted = release.answer.wantedRows {
+            notes.append(
+                "It has \(release.answer.rows.count) rows of \(wanted): a synthetic table has at most "
+                    + "\(SyntheticData.Limits.rows) rows, and \(SyntheticData.Limits.values) values. Its counts and sums are "
+                    + "smaller by that much.")
+        }
         let pairs = release.answer.pairs.map { $0.joined(separator: " with ") }
         notes.append(
             pairs.isEmpty
@@ -140,7 +146,8 @@ struct SynthesisWork: EngineWork {
             rows: madeRows(release).map { $0.map { Answer.Cell(value: AnswerEncoding.scalar($0)) } }, notes: notes,
             guarantees: terms.guarantees, mock: false, nonce: Nonce.new())
         return try AnswerEncoding.bytes(
-            SyntheticDocument(answer: answer, pairs: release.answer.pairs, madeUp: madeUp))
+            SyntheticDocument(
+                answer: answer, pairs: release.answer.pairs, madeUp: madeUp, wantedRows: release.answer.wantedRows))
     }
 
     /// Mock answers come from it now.
