@@ -90,10 +90,10 @@ struct TerminalTests {
         let loss = Loss(
             kind: "renyi", rho: 0.25768, delta: 4.746e-7, epsilonAtDelta: 3.8464, conversionDelta: 5e-7,
             divergences: [0.5, 1, 1, 1, 1, 1, 1, 1])
-        #expect(loss.shortText == "ε 3.85 at δ 5e-7 and δ 4.75e-7")
-        #expect(loss.leftText == "ε 3.84 at δ 5e-7 and δ 4.74e-7")
+        #expect(loss.shortText == "ε 3.85, δ 4.75e-7")
+        #expect(loss.leftText == "ε 3.84, δ 4.74e-7")
         #expect(loss.leastText == "ρ 0.2577 (ε 3.847 at δ 5e-7)")
-        #expect(Loss(kind: "renyi", delta: 1e-9, divergences: [0.5]).shortText == "D₂ 0.5 and δ 1e-9")
+        #expect(Loss(kind: "renyi", delta: 1e-9, divergences: [0.5]).shortText == "D₂ 0.5, δ 1e-9")
         #expect(Loss(kind: "zcdp", rho: 0.123456).leftText == "ρ 0.1234")
         #expect(Loss(kind: "pure", epsilon: 0.123456).leastText == "ε 0.1235")
     }

@@ -34,7 +34,9 @@ struct ChargeTests {
         }
     }
 
-    @Test("Under Rényi the events' own curves, never above the rho that was asked, with the same noise", arguments: questions)
+    @Test(
+        "Under Rényi the events' own curves, never above the rho that was asked, with the same noise",
+        arguments: questions)
     func renyiSums(_ sql: String) throws {
         for rho in [1e-6, 0.01, 0.3, 7.0] {
             let plan = try Fixtures.plan(sql, .rho(rho), regime: Fixtures.renyi)
@@ -62,7 +64,7 @@ struct ChargeTests {
         let error = #expect(throws: QueryError.self) {
             try self.plan(median, .epsilon(0.001), Fixtures.renyi, least: 0)
         }
-        #expect(error?.hint?.contains("Name an epsilon above 0.0") == true)
+        #expect(error?.hint?.contains("Name an epsilon of at least 0.0") == true)
     }
 
     @Test("An epsilon under zCDP is the largest rho that converts to it")

@@ -72,6 +72,8 @@ extension Datasite {
         return try read { db in
             let first =
                 try index ?? (Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0) - Int64(limit) + 1
+            let deltas = try Dictionary(
+                PopulationRow.all(db).map { ($0.id, $0.conversionDelta) }, uniquingKeysWith: { first, _ in first })
             return try Row.fetchAll(
                 db, sql: "SELECT number, entry, hash FROM journal WHERE number >= :first ORDER BY number LIMIT :limit",
                 arguments: ["first": first, "limit": limit]
@@ -80,7 +82,10 @@ extension Datasite {
                 return AuditEntry(
                     index: row[0], time: Timestamp.text(entry.time), action: entry.action.rawValue, actor: entry.actor,
                     dataset: entry.dataset, detail: Self.detail(entry),
-                    charge: entry.loss.map { LossWords.wire($0, conversionDelta: 0) },
+                    charge: entry.loss.map { loss in
+                        // A refusal names no population, and its loss is in nobody's ledger.
+                        LossWords.wire(loss, conversionDelta: entry.populations.first.flatMap { deltas[$0] } ?? 0)
+                    },
                     hash: hexadecimal(row[2] as Data))
             }
         }

@@ -29,10 +29,11 @@ struct Settlement {
         case .epsilon(let epsilon):
             try check(epsilon, "epsilon")
             if regime.kind == .renyi, regime.planned(epsilon: epsilon) == 0 {
-                let least = RenyiOrders.leastEpsilon(delta: regime.conversionDelta)
+                let planned = Double(Swift.max(least, 1)) * PrivacyLoss.amountUnit
+                let least = (regime.epsilon(planned: planned) * 1e4).rounded(.up) / 1e4
                 throw QueryError(
                     "an epsilon of \(epsilon) comes to no rho at this policy's delta",
-                    hint: "Name an epsilon above \(least), or a rho.")
+                    hint: "Name an epsilon of at least \(least), or a rho.")
             }
             return try allocate(regime.amount(epsilon: epsilon), allocation)
         case .rho(let rho):

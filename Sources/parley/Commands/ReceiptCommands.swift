@@ -17,7 +17,7 @@ struct ReceiptsCommand: AsyncParsableCommand {
         let rows = entries.map { entry in
             [
                 entry.receipt.body.request, entry.receipt.body.time, entry.receipt.body.dataset,
-                entry.receipt.chargeText,
+                entry.receipt.shortChargeText,
                 String(entry.receipt.body.journalIndex), state(entry, logins), entry.url,
             ]
         }
@@ -104,6 +104,11 @@ struct ReceiptCommand: AsyncParsableCommand {
 }
 
 extension Receipt {
+    /// For a column of a table.
+    var shortChargeText: String {
+        body.charge.amounts.count > 1 ? "Rényi, \(body.charge.amounts.count) orders" : chargeText
+    }
+
     /// The ledger's integers as decimals.
     var chargeText: String {
         let charge = body.charge

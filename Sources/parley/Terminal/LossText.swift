@@ -4,6 +4,11 @@ extension Loss {
     /// "ε 0.5", "ρ 0.0106 (ε 0.5 at δ 5e-7)" or "Rényi: ε 0.5 at δ 5e-7"; what was spent on key selection follows where there is any.
     var text: String {
         guard kind != "pure" else { return "ε " + NumberText.significant(epsilon ?? 0) }
+        if kind == "renyi", let at = conversionDelta {
+            let selection = (delta ?? 0) > 0 ? " and δ \(NumberText.significant(delta ?? 0, digits: 3))" : ""
+            return "Rényi: ε \(NumberText.significant(epsilonAtDelta ?? 0, digits: 3)) at δ "
+                + NumberText.significant(at, digits: 3) + selection
+        }
         guard kind != "renyi" else { return "Rényi: \(shortText)" }
         var result = "ρ " + NumberText.significant(rho ?? 0)
         if let converted = epsilonAtDelta, let at = conversionDelta {
@@ -23,11 +28,11 @@ extension Loss {
     private func shortText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi" {
-            let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
-            guard let converted = epsilonAtDelta, let at = conversionDelta else {
+            let selection = (delta ?? 0) > 0 ? ", δ \(number(delta ?? 0, 3))" : ""
+            guard let converted = epsilonAtDelta else {
                 return "D₂ \(number(divergences?.first ?? 0, 4))" + selection
             }
-            return "ε \(number(converted, 3)) at δ " + NumberText.significant(at, digits: 3) + selection
+            return "ε \(number(converted, 3))" + selection
         }
         guard let delta, delta > 0 else { return "ρ " + number(rho ?? 0, 4) }
         return "ρ \(number(rho ?? 0, 4)), δ \(number(delta, 3))"

@@ -28,6 +28,7 @@ final class Progress: Sendable {
         let percent = Int((min(max(fraction, 0), 1) * 100).rounded(.down))
         state.withLock { state in
             guard "\(percent) \(doing)" != state.shown else { return }
+            if state.width == 0 { state.started = .now }
             state.shown = "\(percent) \(doing)"
             let columns = 30
             let filled = percent * columns / 100
