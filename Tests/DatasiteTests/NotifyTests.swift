@@ -107,6 +107,9 @@ struct NotifyTests {
         #expect(try hooked.text("told.arguments") == "two words\n$(touch pwned)\n; touch pwned\n")
         #expect(try hooked.text("told.folder") == hooked.test.path + "\n")
         let names = try hooked.text("told.environment").split(separator: "\n").map { $0.prefix { $0 != "=" } }
+        // A script finds the program that runs it under its name.
+        let own = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path
+        #expect(try hooked.text("told.environment").contains(":/bin:\(own)\n"))
         #expect(Set(names).isSubset(of: ["PATH", "LANG", "HOME", "PARLEY_SITE", "PWD", "OLDPWD", "SHLVL", "_"]))
         #expect(try hooked.text("told.environment").contains("PARLEY_SITE=\(hooked.test.path)\n"))
         #expect(try !hooked.text("told.files").contains("sqlite"))

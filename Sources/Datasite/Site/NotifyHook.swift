@@ -186,8 +186,11 @@ final class NotifyHook: Sendable {
     /// All that the command finds in its environment.
     private var environment: [String] {
         let home = ProcessInfo.processInfo.environment["HOME"] ?? "/"
+        // Where this program is, so that a script finds it under its name.
+        let own = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent().path
+        let path = ["/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", own].compactMap(\.self)
         return [
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)",
+            "PATH=\(path.joined(separator: ":"))", "LANG=C.UTF-8", "HOME=\(home)",
             "PARLEY_SITE=\(folder.path)",
         ]
     }

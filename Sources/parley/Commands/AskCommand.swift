@@ -28,7 +28,8 @@ struct AskCommand: AsyncParsableCommand {
     @Option(help: "Say what the answer is for: owners who decide read it, and some datasets ask for it.")
     var purpose: String?
     @Flag(help: "Where an owner has to approve it, wait for her decision and then show the answer.") var wait = false
-    @Flag(help: "As --wait, and show meanwhile where the request stands and how far its computation is.") var follow =
+    @Flag(help: "As --wait, and show meanwhile where the request that waits stands, and how far its computation is.")
+    var follow =
         false
 
     @Option(
