@@ -271,6 +271,34 @@ struct JobTests {
         #expect(try test.site.verify().problems == [])
     }
 
+    /// Runs `body` while no place on the engines is left for that name.
+    private func whileFull(_ site: Datasite, _ name: String, _ body: () async -> Void) async throws {
+        do {
+            try await site.engines.admitting(name) { try await whileFull(site, name, body) }
+        } catch let problem as Problem where problem.kind == .busy {
+            await body()
+        }
+    }
+
+    @Test("What is approved and finds no place is told as failed, not as approved for ever; resumed, it is answered")
+    func approvedWithoutPlace() async throws {
+        let (test, site) = try site(Self.held)
+        let id = try #require(try await site.submit(submission, as: .ada).pendingID)
+        try await whileFull(site, "ada") {
+            let refusal = await problem { _ = try await site.approve(id, by: .folder) }
+            #expect(refusal?.kind == .busy)
+            #expect(refusal?.detail.hasPrefix("the request is approved and charged, but not computed: ") == true)
+            #expect(refusal?.hint == "`parley jobs resume \(id)` computes it under its charge")
+        }
+        #expect(try told(id, site) == ["pending 0/3", "approved 0/3", "failed 0/3"])
+        #expect(try site.events(of: id, after: 0, as: .ada).hasStopped)
+        #expect(try site.job(id, as: .ada).state == .failed)
+        _ = try await site.answer(id, as: .ada)
+        #expect(try site.job(id, as: .ada).state == .released)
+        #expect(try uses(test) == 1)
+        #expect(try test.site.verify().problems == [])
+    }
+
     @Test("A researcher sees her own events and jobs alone; an owner all; a revoked researcher none")
     func visibility() async throws {
         let (test, site) = try site()

@@ -147,8 +147,22 @@ extension Datasite {
                 return try RequestRow.find(id, context.db) ?? row
             }
         }
-        if row.state == .reserved { _ = try await complete(row) }
+        if row.state == .reserved { try await completeApproved(row) }
         return try await reading { try $0.request(id, as: identity) }
+    }
+
+    /// Where the answer is refused before it is begun, nobody computes it until somebody asks: whoever follows it is told so.
+    private func completeApproved(_ row: RequestRow) async throws {
+        do { _ = try await complete(row) } catch {
+            var problem = Problem.storage(error)
+            let isLeft = try? await commit.perform {
+                try RequestEventRow.appendFailure(to: row.id, after: .approved, in: $0)
+            }
+            guard isLeft == true else { throw problem }
+            problem.detail = "the request is approved and charged, but not computed: \(problem.detail)"
+            problem.hint = "`parley jobs resume \(row.id)` computes it under its charge"
+            throw problem
+        }
     }
 
     /// Denies a pending request: its charge is given back, since no row was read.

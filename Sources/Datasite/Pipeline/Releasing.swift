@@ -17,7 +17,7 @@ extension Datasite {
         try await completing.joining(id, binding: id) {
             if !isAnnounced { try await self.announce(id, planned) }
             do { return try await self.run(id, planned, planned.work) } catch {
-                try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, in: $0) }
+                _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, in: $0) }
                 throw error
             }
         }

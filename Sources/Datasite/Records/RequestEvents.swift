@@ -61,12 +61,17 @@ struct RequestEventRow: Sendable {
             process: process, in: context)
     }
 
-    /// Says that the machine failed, of a request that is still being computed.
-    static func appendFailure(to request: String, in context: WriteContext) throws {
+    /// Says that nobody computes a request that has no answer yet, if that state is the last that was told.
+    ///
+    /// - Returns: Whether it was.
+    static func appendFailure(
+        to request: String, after state: JobState = .running, in context: WriteContext
+    ) throws -> Bool {
         guard try isReserved(request, context.db), let last = try last(of: request, context.db)?.event,
-            last.state == .running
-        else { return }
+            last.state == state
+        else { return false }
         try append(.failed, to: request, step: last.step, of: last.steps, in: context)
+        return true
     }
 
     static func isReserved(_ request: String, _ db: Database) throws -> Bool {

@@ -8,7 +8,7 @@ public enum JobState: String, Sendable, Hashable, Codable, CaseIterable {
     case running
     /// The process that computed it has ended before it: what was charged is completed under that charge when it is asked for.
     case interrupted
-    /// The machine failed. What was charged is kept; asked for again, it is computed under the same charge.
+    /// The machine failed, or had no place for it. What was charged is kept; asked for again, it is computed under that charge.
     case failed
     /// The answer is stored.
     case released
