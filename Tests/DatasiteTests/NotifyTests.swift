@@ -304,6 +304,28 @@ struct NotifyTests {
         try test.site.startNotifying { _ in }
     }
 
+    @Test("A command that others could have written is refused at the start, and not run where that came later")
+    func openCommand() async throws {
+        let script = FileManager.default.temporaryDirectory.path + "/parley-hook-" + UUID().uuidString
+        defer { try? FileManager.default.removeItem(atPath: script) }
+        try Self.write("#!/bin/sh\n: > ran\n", to: script, mode: 0o755)
+        let hooked = try Hooked([script])
+        try FileManager.default.setAttributes([.posixPermissions: 0o775], ofItemAtPath: script)
+        let id = try await hooked.ask()
+        let report = try await hooked.report()
+        #expect(report.request == id)
+        #expect(report.problem?.hasPrefix("was not started: others may write the command \(script) (mode 775)") == true)
+        #expect(access(hooked.test.path + "/ran", F_OK) != 0)
+        let refused = #expect(throws: Problem.self) { try hooked.test.site.startNotifying { _ in } }
+        #expect(refused?.kind == .forbidden && refused?.hint?.hasPrefix("chmod go-w \(script)") == true)
+        // Only root can give a file away.
+        guard geteuid() == 0 else { return }
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
+        #expect(chown(script, 12_345, 12_345) == 0)
+        let strange = #expect(throws: Problem.self) { try hooked.test.site.startNotifying { _ in } }
+        #expect(strange?.detail.hasPrefix("the command \(script) belongs to another user") == true)
+    }
+
     @Test("A configuration of another user, a link and what is no file are refused")
     func strangeConfiguration() throws {
         let test = try TestSite()

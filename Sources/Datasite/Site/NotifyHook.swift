@@ -138,6 +138,7 @@ final class NotifyHook: Sendable {
         let start = ContinuousClock.now
         var report = HookReport(request: notice.request, output: "")
         do {
+            try SiteConfiguration.checkProgram(command[0])
             let input = try inputFile(notice.input)
             defer { close(input) }
             var child = try ChildProcess(command, input: input, directory: folder.path, environment: environment)
@@ -150,6 +151,8 @@ final class NotifyHook: Sendable {
                 report.output += " (and \(child.printed - child.kept.count) bytes more)"
             }
             report.problem = words(ending)
+        } catch let problem as Problem {
+            report.problem = "was not started: \(problem.detail)"
         } catch let error as POSIXError {
             report.problem = "could not be started: \(String(cString: strerror(error.code.rawValue)))"
         } catch {
@@ -210,7 +213,7 @@ extension Datasite {
     /// begins to wait for owners. Until then, and in a process that never calls this, nothing is started.
     ///
     /// - Parameter report: Told what became of each run, on a thread of its own.
-    /// - Throws: A `Problem`: `forbidden` where others than the site's user may write the file, `site-unavailable` where it
+    /// - Throws: A `Problem`: `forbidden` where others than the site's user may write the file or the command, `site-unavailable` where it
     ///   says something wrong.
     public func startNotifying(report: @escaping @Sendable (HookReport) -> Void) throws {
         try startNotifying(limits: NotifyHook.Limits(), report: report)
@@ -218,8 +221,9 @@ extension Datasite {
 
     func startNotifying(limits: NotifyHook.Limits, report: @escaping @Sendable (HookReport) -> Void) throws {
         let configuration = try SiteConfiguration(path: folder.configuration)
-        let hook = configuration.notify.map {
-            NotifyHook(command: $0, folder: folder, limits: limits, report: report)
+        let hook = try configuration.notify.map {
+            try SiteConfiguration.checkProgram($0[0])
+            return NotifyHook(command: $0, folder: folder, limits: limits, report: report)
         }
         notifyHook.withLock { $0 = hook }
     }

@@ -41,6 +41,24 @@ struct SiteConfiguration: Sendable, Equatable {
         }
     }
 
+    /// Refuses a command that others than root and the site's user could have written; whether it is there is seen when it is run.
+    ///
+    /// - Throws: A `Problem`, `forbidden`.
+    static func checkProgram(_ path: String) throws {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return }
+        guard status.st_uid == 0 || status.st_uid == geteuid() else {
+            throw Problem.forbidden(
+                "the command \(path) belongs to another user, who could have anything run here",
+                hint: "it must belong to root or the user who runs the datasite: chown")
+        }
+        guard status.st_mode & 0o022 == 0 else {
+            throw Problem.forbidden(
+                "others may write the command \(path) (mode \(String(status.st_mode & 0o777, radix: 8))), and so have anything run here",
+                hint: "chmod go-w \(path), and look at what stands in it")
+        }
+    }
+
     private static func command(_ value: YAMLValue) throws -> [String] {
         let form = "[/full/path/of/command, argument, ...]"
         guard value.isSequence else {
