@@ -98,6 +98,20 @@ struct ApprovalTests {
         #expect(try await test.site.deny(id, by: .folder, reason: reason).reason == reason)
     }
 
+    @Test("A purpose or a reason with a zero byte is refused: what is stored, and decided on, would end at it")
+    func zeroBytes() async throws {
+        let test = try TestSite(policy: Self.policy)
+        var request = TestSite.count(1)
+        request.purpose = "research\u{0} for the highest bidder"
+        let refusal = await problem { [request] in _ = try await test.site.ask(request, as: .ada) }
+        #expect(refusal?.kind == .invalidRequest && refusal?.detail == "a purpose holds a zero byte")
+        #expect(try test.spent() == 0 && test.site.requests(as: .ada).isEmpty)
+        let id = try await held(test)
+        let denial = await problem { _ = try await test.site.deny(id, by: .folder, reason: "no\u{0}, not yet") }
+        #expect(denial?.kind == .invalidRequest && denial?.detail == "a reason holds a zero byte")
+        #expect(try test.site.request(id, as: .ada).state == "pending")
+    }
+
     @Test("A request lapses after thirty days and when its dataset changes, and its charge comes back")
     func lapse() async throws {
         let test = try TestSite(policy: Self.policy)

@@ -170,6 +170,7 @@ extension Datasite {
         try requireSound()
         try Self.requireOwner(identity)
         guard reason.utf8.count <= 2_000 else { throw Problem.tooLarge("a reason has at most 2000 bytes") }
+        try Submission.checkStored(reason, as: "a reason")
         try await reporting {
             try await commit.perform { context in
                 try Self.checkOwner(identity, context.db)

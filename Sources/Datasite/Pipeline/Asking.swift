@@ -50,6 +50,11 @@ struct Submission: Sendable {
         }
     }
 
+    /// Text that is stored as it is would end at a zero byte: what people decide on would not be what was said.
+    static func checkStored(_ text: String?, as what: String) throws {
+        guard text?.utf8.contains(0) != true else { throw Problem.invalidRequest("\(what) holds a zero byte") }
+    }
+
     func check(_ identity: Identity) throws {
         try Self.checkRole(identity, for: engine)
         if let key {
@@ -60,6 +65,7 @@ struct Submission: Sendable {
         if let purpose, purpose.utf8.count > Self.largestPurpose {
             throw Problem.invalidRequest("a purpose has at most \(Self.largestPurpose) bytes")
         }
+        try Self.checkStored(purpose, as: "a purpose")
     }
 }
 
