@@ -95,7 +95,7 @@ struct JobsResume: AsyncParsableCommand {
     func run() async throws {
         let place = try options.place()
         try await place.complete(id)
-        JobView.show(try await place.job(id))
+        Terminal.output.line("Job \(PrintableText.escape(id)) is \(JobState.released.rawValue).")
     }
 }
 

@@ -80,17 +80,6 @@ enum Place {
         }
     }
 
-    func job(_ id: String) async throws -> JobSummary {
-        switch self {
-        case .folder(let site): return try site.job(id, as: .localOwner)
-        case .server(let connection):
-            guard let job = try await connection.client.jobs(all: true).first(where: { $0.id == id }) else {
-                throw Failure("There is no job \(id).", next: "See them with: parley jobs --all")
-            }
-            return job
-        }
-    }
-
     func cancel(_ id: String) async throws -> JobSummary {
         switch self {
         case .folder(let site): try await site.cancelJob(id, by: .localOwner)
