@@ -165,7 +165,13 @@ struct OpenAPITests {
         case .ask, .submit, .mock, .getAnswer: try same(Answer.self, example)
         case .listRequests: try same([RequestSummary].self, example)
         case .getRequest, .approve, .deny: try same(RequestSummary.self, example)
-        case .getEvents: try same(RequestEvent.self, example)
+        case .getEvents:
+            // An event of a stream, whose data is JSON as text.
+            let event = try #require(example as? [String: String])
+            let data = Data(try #require(event["data"]).utf8)
+            try same(RequestEvent.self, try JSONSerialization.jsonObject(with: data))
+            let read = try JSONDecoder().decode(RequestEvent.self, from: data)
+            #expect(event["id"] == "\(read.number)" && event["event"] == read.state.rawValue)
         case .listJobs: try same([JobSummary].self, example)
         case .cancelJob: try same(JobSummary.self, example)
         case .getReview: try same(RequestReview.self, example)
