@@ -51,7 +51,8 @@ struct Catalogue: Sendable {
         }
         for row in try Row.fetchAll(db, sql: "SELECT name, version, population, manifest, policy FROM datasets") {
             let document = try ManifestDocument(row["manifest"], isStored: true)
-            var policy = try (row["policy"] as String?).map { try PolicyReader.document($0) } ?? document.manifest.policy
+            var policy =
+                try (row["policy"] as String?).map { try PolicyReader.document($0) } ?? document.manifest.policy
             if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
                 try policy?.takeLimits(of: population, db)
             }
@@ -68,6 +69,16 @@ struct Catalogue: Sendable {
         let hash = Array(SHA256.hash(data: Array(token.utf8)))
         guard let user = users[hash], constantTimeEqual(user.tokenHash, hash) else { return nil }
         return user.identity
+    }
+}
+
+extension Catalogue {
+    /// There is no dataset of that name: the one that was probably meant, or where to look.
+    func absent(_ name: String) -> Problem {
+        let nearest = NameSuggestion.nearest(to: name, among: datasets.keys.sorted())
+        return .absent(
+            "there is no dataset \(DisplayedName.of(name))",
+            hint: nearest.map { "did you mean \($0)? `parley data list` names all" } ?? "`parley data list` names all")
     }
 }
 

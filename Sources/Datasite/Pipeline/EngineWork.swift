@@ -112,21 +112,12 @@ struct EngineTable: Sendable {
         self.engines = Dictionary(engines.map { ($0.engine, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
-    var names: [EngineName] { engines.keys.sorted { $0.rawValue < $1.rawValue } }
+    var names: EngineNames { EngineNames(all: engines.keys.sorted { $0.rawValue < $1.rawValue }) }
 
     /// - Throws: A `Problem`: of an engine that a later version had, or that there never was.
     func engine(_ name: EngineName) throws -> any EngineWork.Type {
-        guard let engine = engines[name] else { throw absent(name) }
+        guard let engine = engines[name] else { throw names.absent(name) }
         return engine
-    }
-
-    /// There is no engine of that name: the one that was probably meant, and all that there are.
-    func absent(_ name: EngineName) -> Problem {
-        let names = names.map(\.rawValue)
-        let nearest = NameSuggestion.nearest(to: name.rawValue, among: names).map { "did you mean \($0)? " } ?? ""
-        return .invalidRequest(
-            "this datasite has no engine \(DisplayedName.of(name.rawValue))",
-            hint: "\(nearest)It has \(names.joined(separator: ", "))")
     }
 }
 

@@ -16,7 +16,7 @@ struct ManifestDocument: Sendable {
     ///   - isStored: Whether it was accepted before: it is then read by the rules of that time.
     ///   - engines: The kinds of work that its policy may name; nil: any.
     /// - Throws: a `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
-    init(_ text: String, isStored: Bool = false, engines: EngineTable? = nil) throws {
+    init(_ text: String, isStored: Bool = false, engines: EngineNames? = nil) throws {
         let root = try YAMLValue.document(text)
         try root.refuseUnset()
         let keys = try root.mapping([

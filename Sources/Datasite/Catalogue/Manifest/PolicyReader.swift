@@ -12,7 +12,7 @@ enum PolicyReader {
     ///
     /// - Parameter engines: The kinds of work that it may name; nil: any. What is stored is read so, since a later version of
     ///   the datasite may have more.
-    static func document(_ text: String, engines: EngineTable? = nil) throws -> Policy {
+    static func document(_ text: String, engines: EngineNames? = nil) throws -> Policy {
         let root = try YAMLValue.document(text)
         try root.refuseUnset()
         var value = root
@@ -28,7 +28,7 @@ enum PolicyReader {
         return policy
     }
 
-    static func policy(_ value: YAMLValue, engines: EngineTable? = nil) throws -> Policy {
+    static func policy(_ value: YAMLValue, engines: EngineNames? = nil) throws -> Policy {
         let keys = try value.mapping([
             "loss", "delta", "total", "per-researcher", "per-question", "least-share", "windows", "aggregates",
             "approval", "researchers", "engines", "purpose",
@@ -116,14 +116,14 @@ enum PolicyReader {
     }
 
     /// `{questions: {}, predictions: {approval: owner, uses: 1000, uses-per-researcher: 100}}`.
-    private static func rules(_ value: YAMLValue, of engines: EngineTable?) throws -> [EngineName: EngineRule] {
+    private static func rules(_ value: YAMLValue, of engines: EngineNames?) throws -> [EngineName: EngineRule] {
         var rules: [EngineName: EngineRule] = [:]
         for (name, rule) in try value.members("the kinds of work that are allowed, each with its rule") {
             guard name.wholeMatch(of: #/[a-z][a-z0-9-]{0,63}/#) != nil else {
                 throw rule.problem("the name of a kind of work has small letters, digits and hyphens")
             }
             let engine = EngineName(rawValue: name)
-            if let engines, !engines.names.contains(engine) {
+            if let engines, !engines.all.contains(engine) {
                 let absent = engines.absent(engine)
                 throw rule.problem(absent.detail, hint: absent.hint)
             }
