@@ -83,7 +83,7 @@ struct JobCommandTests {
     }
 
     @Test("ask --follow says where the question stands until it is answered; what is withdrawn meanwhile fails")
-    func follow() async throws {
+    func follow() throws {
         let place = try Workplace()
         try MainJobTests.makeSite(place, manifest: SmallSurvey.manifest(approval: "owner"))
         let server = try place.serve()
@@ -92,11 +92,11 @@ struct JobCommandTests {
             let question = "SELECT COUNT(*) FROM survey"
             let script =
                 "parley ask survey '\(question)' --epsilon 1 --follow --url \(server.url) > \(decision).out 2> \(decision).err; echo $? > \(decision).status"
-            async let asked = place.run(["/bin/bash", "-c", script])
+            let asked = try place.start(command: ["/bin/bash", "-c", script])
             var id: String?
-            while id == nil {
+            while id == nil, asked.isRunning {
                 id = try jobs(place, "--site", "parley-site").first { $0.state == "pending" }?.id
-                try await Task.sleep(for: .milliseconds(10))
+                usleep(10_000)
             }
             let job = try #require(id)
             #expect(try place.parley("jobs", "--url", server.url).output.contains(job))
@@ -105,7 +105,7 @@ struct JobCommandTests {
                 ? try place.parley("approve", job, "--site", "parley-site")
                 : try place.parley("jobs", "cancel", job, "--url", server.url)
             #expect(decided.status == 0, "\(decided.all)")
-            _ = try await asked
+            asked.waitUntilExit()
             let errors = try place.read("\(decision).err")
             #expect(errors.contains("\npending\n"), "\(errors)")
             if decision == "approve" {

@@ -180,7 +180,7 @@ final class SmallDisk: Sendable {
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
         process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return -1 }
+        guard (try? process.begin()) != nil else { return -1 }
         process.waitUntilExit()
         return process.terminationStatus
     }

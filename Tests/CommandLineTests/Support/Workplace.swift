@@ -90,7 +90,7 @@ final class Workplace: Sendable {
         process.standardInput = FileHandle(forReadingAtPath: path(name + ".in"))
         process.standardOutput = FileHandle(forWritingAtPath: path(name + ".out"))
         process.standardError = FileHandle(forWritingAtPath: path(name + ".err"))
-        try process.run()
+        try process.begin()
         process.waitUntilExit()
         let status = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
         let finished = Finished(status: status, output: try read(name + ".out"), errors: try read(name + ".err"))
@@ -122,11 +122,18 @@ final class Workplace: Sendable {
         _ arguments: [String], output: Any = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
     ) throws -> Process {
         let shell = errors == nil ? ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>&-"] : []
-        let process = process(shell + [Self.executable] + arguments, [:])
+        return try start(command: shell + [Self.executable] + arguments, output: output, errors: errors)
+    }
+
+    /// The same of any command.
+    func start(
+        command: [String], output: Any = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
+    ) throws -> Process {
+        let process = process(command, [:])
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         process.standardError = errors ?? FileHandle.nullDevice
-        try process.run()
+        try process.begin()
         children.withLock { $0.append(process.processIdentifier) }
         return process
     }
@@ -173,6 +180,15 @@ final class Workplace: Sendable {
 }
 
 extension Process {
+    private static let beginning = Mutex(())
+
+    /// Runs it, one process after the other. Foundation sees that a process has ended by a socket, whose other end the process
+    /// holds; one that is begun at the same moment by another thread would hold it too, and as long as that one lives, the
+    /// end of this one is not seen.
+    func begin() throws {
+        try Self.beginning.withLock { _ in try run() }
+    }
+
     /// As a crash or the kernel does: no handler runs.
     func killAndWait() {
         kill(processIdentifier, SIGKILL)
