@@ -518,6 +518,12 @@ struct JobTests {
         }
         #expect(refusal == AdditionJob.interrupted)
         #expect(cancelled.withLock { $0.map(\.dataset) } == ["more"])
+        // A table has no events: an owner is told so, and nobody else that there is such a job.
+        let id = try #require(cancelled.withLock { $0.first?.id })
+        let followed = #expect(throws: Problem.self) { try site.events(of: id, after: 0, as: .folder) }
+        #expect(followed?.kind == .notFound && followed?.detail.contains("a table that is being added") == true)
+        let hidden = #expect(throws: Problem.self) { try site.events(of: id, after: 0, as: .ada) }
+        #expect(hidden?.kind == .notFound && hidden?.detail.contains("there is no request") == true)
         #expect(try test.versionFolders() == folders)
         #expect(try site.datasets().map(\.name) == ["visits", "walks"])
         #expect(try site.jobs(as: .folder, all: true).first?.state == .cancelled)

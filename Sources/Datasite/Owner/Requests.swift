@@ -91,10 +91,15 @@ extension Datasite {
     }
 
     static func row(_ id: String, as identity: Identity, _ db: Database) throws -> RequestRow {
-        guard let row = try RequestRow.find(id, db),
-            identity.role != .researcher || row.researcher == identity.name
-        else { throw Problem.absent("there is no request \(DisplayedName.of(id))") }
-        return row
+        if let row = try RequestRow.find(id, db), identity.role != .researcher || row.researcher == identity.name {
+            return row
+        }
+        if identity.role == .owner, try AdditionRow.find(id, db) != nil {
+            throw Problem.absent(
+                "\(id) is a table that is being added, not a request",
+                hint: "`parley jobs` says how many rows were read")
+        }
+        throw Problem.absent("there is no request \(DisplayedName.of(id))")
     }
 
     /// Records an owner's approval; the last that is needed charges the request for good, in the windows that end now too,

@@ -216,9 +216,8 @@ extension Datasite {
     }
 
     func summary(_ row: RequestRow, _ catalogue: Catalogue) throws -> RequestSummary {
-        let words = (try? engineTable.engine(row.engine))?.words(row.body) ?? row.engine.rawValue
-        return row.summary(
-            words: words,
+        row.summary(
+            words: words(row),
             conversionDelta: catalogue.datasets[row.asked.dataset]?.policy?.regime.conversionDelta ?? 0)
     }
 }

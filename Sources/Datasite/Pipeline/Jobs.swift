@@ -66,7 +66,8 @@ extension Datasite {
             }
     }
 
-    private func words(_ row: RequestRow) -> String {
+    /// What was asked, or by which engine where this version has it no more.
+    func words(_ row: RequestRow) -> String {
         (try? engineTable.engine(row.engine))?.words(row.body) ?? row.engine.rawValue
     }
 

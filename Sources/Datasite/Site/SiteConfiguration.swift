@@ -47,15 +47,20 @@ struct SiteConfiguration: Sendable, Equatable {
     static func checkProgram(_ path: String) throws {
         var status = stat()
         guard stat(path, &status) == 0 else { return }
-        guard status.st_uid == 0 || status.st_uid == geteuid() else {
+        try checkWriters(of: "the command \(path)", status, mayBeRoot: true, remedy: "chmod go-w \(path)")
+    }
+
+    /// Refuses what others could have written, since it is run, or says what is run, as the site's user.
+    private static func checkWriters(of what: String, _ status: stat, mayBeRoot: Bool, remedy: String) throws {
+        guard status.st_uid == geteuid() || mayBeRoot && status.st_uid == 0 else {
             throw Problem.forbidden(
-                "the command \(path) belongs to another user, who could have anything run here",
-                hint: "it must belong to root or the user who runs the datasite: chown")
+                "\(what) belongs to another user, who could have any command run here",
+                hint: "it must belong to \(mayBeRoot ? "root or " : "")the user who runs the datasite: chown")
         }
         guard status.st_mode & 0o022 == 0 else {
             throw Problem.forbidden(
-                "others may write the command \(path) (mode \(String(status.st_mode & 0o777, radix: 8))), and so have anything run here",
-                hint: "chmod go-w \(path), and look at what stands in it")
+                "others may write \(what) (mode \(String(status.st_mode & 0o777, radix: 8))), and so have any command run here",
+                hint: "\(remedy), and look at what stands in it")
         }
     }
 
@@ -97,16 +102,7 @@ struct SiteConfiguration: Sendable, Equatable {
         guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
             throw Problem.unavailable("\(path) is not a file")
         }
-        guard status.st_uid == geteuid() else {
-            throw Problem.forbidden(
-                "\(path) belongs to another user, who could have any command run here",
-                hint: "it must belong to the user who runs the datasite: chown")
-        }
-        guard status.st_mode & 0o022 == 0 else {
-            throw Problem.forbidden(
-                "others may write \(path) (mode \(String(status.st_mode & 0o777, radix: 8))), and so have any command run here",
-                hint: "chmod 600 \(path), and look at what stands in it")
-        }
+        try checkWriters(of: path, status, mayBeRoot: false, remedy: "chmod 600 \(path)")
         let bytes = try handle.read(upToCount: largestFile + 1) ?? Data()
         guard bytes.count <= largestFile else {
             throw Problem.tooLarge("\(path) has more than \(largestFile >> 10) KiB")

@@ -53,11 +53,6 @@ struct JobsFollow: AsyncParsableCommand {
 
     func run() async throws {
         let place = try options.place()
-        if let job = try await place.jobs(all: true).first(where: { $0.id == id }), job.kind != .request {
-            throw Failure(
-                "that is a table that is being added, and only requests are followed",
-                next: "parley jobs says how many rows were read")
-        }
         let state = try await Following().follow(place.events(of: id))
         guard let state, ![.denied, .lapsed, .cancelled].contains(state) else { throw ExitStatus.failed }
         if state != .released {

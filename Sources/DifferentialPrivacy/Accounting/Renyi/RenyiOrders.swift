@@ -33,9 +33,14 @@ public enum RenyiOrders {
     }
 
     /// What converting costs at each order: epsilon less the divergence, rounded up.
-    fileprivate static func costs(delta: Double) -> [Double] {
+    private static func costs(delta: Double) -> [Double] {
         let share = OutwardRounding.down(delta / Double(all.count))
         return all.map { RenyiConversion.improved.epsilon(order: Double($0), divergence: 0, delta: share) }
+    }
+
+    /// What an epsilon leaves at each order when converting is paid, a little less by what rounding may have added.
+    fileprivate static func bounds(epsilon: Double, delta: Double) -> [Double] {
+        costs(delta: delta).map { epsilon - $0 - (epsilon + abs($0)) * 0x1p-44 }
     }
 
     /// The epsilon that sums of divergences give at delta, rounded up: the least over the orders.
@@ -54,9 +59,7 @@ public enum RenyiOrders {
     /// The largest rho whose curve converts to at most epsilon at delta, rounded down; 0 where there is none.
     public static func rho(epsilon: Double, delta: Double) -> Double {
         guard epsilon > 0, epsilon < .infinity, delta > 0, delta < 1 else { return 0 }
-        let rhos = zip(all, costs(delta: delta)).map { order, cost in
-            (epsilon - cost - (epsilon + abs(cost)) * 0x1p-44) / Double(order)
-        }
+        let rhos = zip(all, bounds(epsilon: epsilon, delta: delta)).map { order, bound in bound / Double(order) }
         return max(0, OutwardRounding.down(rhos.max() ?? 0))
     }
 
@@ -84,9 +87,8 @@ extension PrivacyLoss {
             throw .parameter("epsilon", expected: "a number above 0 and at most \(Int(RenyiOrders.largestEpsilon))")
         }
         guard delta > 0 && delta < 1 else { throw .parameter("delta", expected: "a number between 0 and 1") }
-        let amounts = RenyiOrders.costs(delta: delta).map { cost -> Int64 in
-            let bound = epsilon - cost - (epsilon + abs(cost)) * 0x1p-44
-            return bound > 0 ? max(0, Int64(OutwardRounding.down(bound * 1e12).rounded(.down))) : -1
+        let amounts = RenyiOrders.bounds(epsilon: epsilon, delta: delta).map { bound -> Int64 in
+            bound > 0 ? max(0, Int64(OutwardRounding.down(bound * 1e12).rounded(.down))) : -1
         }
         guard amounts.contains(where: { $0 > 0 }) else {
             throw .parameter("epsilon", expected: "above \(RenyiOrders.leastEpsilon(delta: delta)) at that delta")
