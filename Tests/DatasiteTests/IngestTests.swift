@@ -234,6 +234,30 @@ struct IngestTests {
             try ingest(file: endless, manifest: manifest(), key: key, into: folder.path("u"))
         }
     }
+
+    @Test("Threads that end the work while another writes give back what they hold once")
+    func endedWhileWriting() throws {
+        let plan = IngestPlan(schema: manifest().schema, unitColumn: 0, rowsPerUnit: 3, key: key)
+        let worker = IngestWorker(plan)
+        try worker.append((0..<2_000).map { [.integer($0), .text("a"), .real(1)] })
+        // Every partition counts as a large one, whose writing asks now and then whether to go on.
+        let assembler = TableAssembler([worker], plan: plan, pieceBytes: 1)
+        let output = TableOutput(assembler, try TableWriter(directory: folder.path("t")), waiting: 4)
+        let sorter = assembler.sorter()
+        var ended = 0
+        for number in 0..<3 { #expect(output.claim() == number) }
+        try output.put(1, try sorter.partition(1)) { ended += 1 }
+        try output.put(0, try sorter.partition(0)) {
+            output.stop()
+            output.stop()
+            ended += 1
+        }
+        #expect(ended > 0)
+        try output.put(2, try sorter.partition(2)) { Issue.record("written after the end") }
+        output.stop()
+        // All four places are free again: none of these waits for ever.
+        for _ in 0..<8 { #expect(output.claim() == nil) }
+    }
 }
 
 /// A folder that goes with the test.

@@ -45,28 +45,33 @@ final class TableOutput: Sendable {
         state.withLock { $0.ready[number] = partition }
         while let next = takeNext() {
             try assembler.withLock { try $0.write(next, to: writer.append, check: check) }
-            state.withLock { state in
-                state.written += 1
+            let isOwed = state.withLock { state -> Bool in
                 state.isWriting = false
+                // Another thread may have ended all work meanwhile, and have given back the room of this one too.
+                guard !state.isStopped else { return false }
+                state.written += 1
+                return true
             }
-            room.signal()
+            if isOwed { room.signal() }
         }
     }
 
     private func takeNext() -> AssembledPartition? {
         state.withLock { state in
-            guard !state.isWriting, let next = state.ready.removeValue(forKey: state.written) else { return nil }
+            guard !state.isWriting, !state.isStopped, let next = state.ready.removeValue(forKey: state.written) else {
+                return nil
+            }
             state.isWriting = true
             return next
         }
     }
 
-    /// Ends all work: a thread could not go on.
+    /// Ends all work: a thread could not go on. Several threads may find that at once.
     func stop() {
         let owed = state.withLock { state in
+            guard !state.isStopped else { return 0 }
             state.isStopped = true
-            // Their room is given back, so that no thread waits for ever.
-            defer { state.written = state.claimed }
+            // The room of all that is unwritten is given back, so that no thread waits for ever.
             return state.claimed - state.written
         }
         for _ in 0..<owed { room.signal() }
