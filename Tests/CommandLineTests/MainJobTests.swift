@@ -93,7 +93,7 @@ struct MainJobTests {
         try Self.logIn(place, server)
         let csv = try place.parley("ask", "survey", Self.question, "--epsilon", "1", "--format", "csv").output
         let lines = csv.split(separator: "\r\n")
-        #expect(lines.first == "arm,n,n_lower,n_upper,mean,mean_lower,mean_upper")
+        #expect(lines.first == "arm,n,n_lower,n_upper,n_flags,mean,mean_lower,mean_upper,mean_flags")
         #expect(lines.count == 3)
         let plot = try place.parley("ask", "survey", Self.question, "--epsilon", "20", "--plot").output
         #expect(plot.contains("█"))

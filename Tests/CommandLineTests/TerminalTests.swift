@@ -122,7 +122,7 @@ struct TerminalTests {
         let name = "\\u{1B}[31mred"
         #expect(
             AnswerTable(answer).commaSeparated()
-                == "v,\(name),\(name)_lower,\(name)_upper\r\n\"\",3,1,\r\n,3,1,\r\n\(name),3,1,\r\n")
+                == "v,\(name),\(name)_lower,\(name)_upper,\(name)_flags\r\n\"\",3,1,,\r\n,3,1,,\r\n\(name),3,1,,\r\n")
     }
 
     @Test("JSON on a terminal says the same without what a terminal would obey")
@@ -205,10 +205,28 @@ struct TerminalTests {
         #expect(lines[2] == "free  1,200  1,190 to 1,210  3.412  3.380 to 3.440")
         #expect(lines[3] == "=x        3  -7 to 13        9.000  unbounded")
         let csv = table.commaSeparated().split(separator: "\r\n").map(String.init)
-        #expect(csv[0] == "arm,n,n_lower,n_upper,mean,mean_lower,mean_upper")
-        #expect(csv[1] == "free,1200,1190,1210,3.4123,3.38,3.44")
-        #expect(csv[2] == "'=x,3,-7,13,9.0,-Infinity,Infinity")
+        #expect(csv[0] == "arm,n,n_lower,n_upper,n_flags,mean,mean_lower,mean_upper,mean_flags")
+        #expect(csv[1] == "free,1200,1190,1210,,3.4123,3.38,3.44,")
+        #expect(csv[2] == "'=x,3,-7,13,,9.0,-Infinity,Infinity,")
         #expect(table.plots().map(\.title) == ["n", "mean"])
+        #expect(table.legend().isEmpty)
+    }
+
+    @Test("Values whose intervals say too little carry marks, which a legend explains and CSV spells out")
+    func flags() {
+        var answer = exampleAnswer
+        answer.rows[0][1].flags = ["bounded", "selected"]
+        answer.rows[1][1].flags = ["bounded"]
+        let table = AnswerTable(answer)
+        let lines = table.render(on: plain).split(separator: "\n").map(String.init)
+        #expect(lines[2] == "free  1,200*^  1,190 to 1,210  3.412  3.380 to 3.440")
+        #expect(lines[3] == "=x        3*   -7 to 13        9.000  unbounded")
+        #expect(table.legend().map { $0.prefix(2) } == ["* ", "^ "])
+        #expect(table.plots()[0].bars[0].text.hasPrefix("1,200*^  ("))
+        let csv = table.commaSeparated().split(separator: "\r\n").map(String.init)
+        #expect(csv[1] == "free,1200,1190,1210,bounded selected,3.4123,3.38,3.44,")
+        answer.rows[1][1].flags = ["of a later version"]
+        #expect(AnswerTable(answer).commaSeparated().contains("of a later version"))
     }
 }
 

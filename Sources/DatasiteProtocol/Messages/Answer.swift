@@ -25,12 +25,16 @@ public struct Answer: Sendable, Hashable, Codable {
         public var lower: Scalar?
         /// The interval's upper end; nil for a key and where no interval is known.
         public var upper: Scalar?
+        /// Why the truth may lie outside the interval more often than it says: "bounded", "selected", "thresholded", and words
+        /// that are added later; nil where nothing is to be said.
+        public var flags: [String]?
 
         /// A value, with its interval where there is one.
-        public init(value: Scalar, lower: Scalar? = nil, upper: Scalar? = nil) {
+        public init(value: Scalar, lower: Scalar? = nil, upper: Scalar? = nil, flags: [String]? = nil) {
             self.value = value
             self.lower = lower
             self.upper = upper
+            self.flags = flags
         }
     }
 

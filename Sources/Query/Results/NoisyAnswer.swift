@@ -44,10 +44,25 @@ public struct AnswerCell: Sendable, Hashable {
     /// The upper end of the 95 % interval, in the column's unit.
     public var upper: Double?
 
+    /// Why the truth may lie outside the interval more often than it says; in the order of `CellFlag.allCases`.
+    public var flags: [CellFlag]
+
     /// A cell; without ends it has no interval.
-    public init(value: Value, lower: Double? = nil, upper: Double? = nil) {
+    public init(value: Value, lower: Double? = nil, upper: Double? = nil, flags: [CellFlag] = []) {
         self.value = value
         self.lower = lower
         self.upper = upper
+        self.flags = flags
     }
+}
+
+/// Why a cell's interval, which holds privacy noise only, may miss the table's truth more often than it says. Flags follow
+/// from the plan and from noisy values alone.
+public enum CellFlag: String, Sendable, Hashable, CaseIterable {
+    /// Bounding left out a part of the rows or units that is large beside the interval.
+    case bounded
+    /// The row was chosen by its noisy values (`HAVING`, `ORDER BY` with `LIMIT`): what looks large is in part luck.
+    case selected
+    /// The row is shown because its noisy number of units reached the threshold, which few such groups do.
+    case thresholded
 }

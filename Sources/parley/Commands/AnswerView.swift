@@ -33,15 +33,20 @@ struct AnswerView {
                 canvas.write(plot.render(on: canvas))
             }
         }
-        if output.format == .table, !output.quiet { showRemarks(on: terminal) }
+        guard output.format == .table else { return }
+        // Beside the numbers also where remarks are not wanted: without it a mark means nothing.
+        for line in table.legend() { show(line, on: terminal, as: .yellow) }
+        if !output.quiet { showRemarks(on: terminal) }
+    }
+
+    private func show(_ remark: String, on terminal: Terminal, as style: Terminal.Style) {
+        for line in PrintableText.wrapped(PrintableText.escape(remark), to: min(100, terminal.width)) {
+            terminal.line(terminal.styled(line, style))
+        }
     }
 
     private func showRemarks(on terminal: Terminal) {
-        for note in answer.notes {
-            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
-                terminal.line(terminal.styled(line, .dim))
-            }
-        }
+        for note in answer.notes { show(note, on: terminal, as: .dim) }
         let cost =
             answer.mock
             ? "Charged nothing." : "Charged \(answer.charge.text); request \(PrintableText.escape(answer.request))."

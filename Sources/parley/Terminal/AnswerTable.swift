@@ -52,13 +52,19 @@ struct AnswerTable {
         return keys.isEmpty ? "all" : keys.joined(separator: ", ")
     }
 
-    /// CSV with the ends of each interval in columns of their own, in full precision. Which columns there are follows
+    /// What the marks behind the values stand for, a line each; none where nothing is marked.
+    func legend() -> [String] {
+        CellMark.all.filter { mark in answer.rows.contains { $0.contains { $0.flags?.contains(mark.flag) ?? false } } }
+            .map { "\($0.sign) \($0.words)" }
+    }
+
+    /// CSV with the ends of each interval and the flags in columns of their own, in full precision. Which columns there are follows
     /// from the question alone: a program that reads them must not depend on what was answered.
     func commaSeparated() -> String {
         var header: [String] = []
         for index in answer.columns.indices {
             let name = CommaSeparated.text(answer.columns[index].name)
-            header += estimates[index] == nil ? [name] : [name, name + "_lower", name + "_upper"]
+            header += estimates[index] == nil ? [name] : [name, name + "_lower", name + "_upper", name + "_flags"]
         }
         var result = CommaSeparated.line(header)
         for row in answer.rows {
@@ -67,7 +73,8 @@ struct AnswerTable {
                 let cell = row[index]
                 fields.append(cell.value.commaSeparated)
                 if estimates[index] != nil {
-                    fields += [cell.lower?.commaSeparated ?? nil, cell.upper?.commaSeparated ?? nil]
+                    let flags = cell.flags.map { CommaSeparated.text($0.joined(separator: " ")) }
+                    fields += [cell.lower?.commaSeparated ?? nil, cell.upper?.commaSeparated ?? nil, flags]
                 }
             }
             result += CommaSeparated.line(fields)
@@ -82,9 +89,12 @@ private struct EstimateColumn {
     let cells: [Answer.Cell]
     let decimals: Int
     let hasIntervals: Bool
+    /// The most marks that a value has: the others are filled up, so that digits stand below each other.
+    private let marks: Int
 
     init(_ cells: [Answer.Cell]) {
         self.cells = cells
+        marks = cells.map { CellMark.signs($0).count }.max() ?? 0
         hasIntervals = cells.contains { $0.lower != nil && $0.upper != nil }
         let areIntegers = cells.allSatisfy { if case .real = $0.value { false } else { true } }
         let halfWidths = cells.compactMap { cell -> Double? in
@@ -107,6 +117,11 @@ private struct EstimateColumn {
     }
 
     func value(_ number: Int) -> String {
+        let signs = CellMark.signs(cells[number])
+        return text(number) + signs + String(repeating: " ", count: marks - signs.count)
+    }
+
+    private func text(_ number: Int) -> String {
         guard let value = cells[number].value.number else { return cells[number].value.text }
         return NumberText.fixed(value, decimals: decimals)
     }
@@ -122,7 +137,31 @@ private struct EstimateColumn {
         let interval = interval(number)
         return BarPlot.Bar(
             label: label, value: value, lower: cells[number].lower?.number, upper: cells[number].upper?.number,
-            text: self.value(number) + (interval.isEmpty ? "" : "  (\(interval))"))
+            text: text(number) + CellMark.signs(cells[number]) + (interval.isEmpty ? "" : "  (\(interval))"))
+    }
+}
+
+/// A sign behind a value whose interval may miss the truth more often than it says, and what it stands for.
+private struct CellMark {
+    var flag: String
+    var sign: Character
+    var words: String
+
+    static let all = [
+        CellMark(
+            flag: "bounded", sign: "*",
+            words: "bounding left out rows or units: the table's own value may lie outside the interval."),
+        CellMark(
+            flag: "selected", sign: "^",
+            words: "the row was chosen by noisy values: it is partly there by luck, which the interval does not hold."),
+        CellMark(
+            flag: "thresholded", sign: "~",
+            words: "the group is shown although few of its size are: its values are biased upwards."),
+    ]
+
+    static func signs(_ cell: Answer.Cell) -> String {
+        guard let flags = cell.flags else { return "" }
+        return String(all.filter { flags.contains($0.flag) }.map(\.sign))
     }
 }
 

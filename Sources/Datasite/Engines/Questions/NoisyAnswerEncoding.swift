@@ -11,7 +11,8 @@ extension AnswerEncoding {
         answer.rows.map { row in
             row.map { cell in
                 Answer.Cell(
-                    value: scalar(cell.value), lower: cell.lower.map(bound), upper: cell.upper.map(bound))
+                    value: scalar(cell.value), lower: cell.lower.map(bound), upper: cell.upper.map(bound),
+                    flags: cell.flags.isEmpty ? nil : cell.flags.map(\.rawValue))
             }
         }
     }
