@@ -30,6 +30,8 @@ PEERS = {
     "pydp": (["python-dp==1.1.5", "numpy"], []),
     "pipeline_dp": (["pipeline-dp==0.3.1"], []),
     "smartnoise": (["smartnoise-sql==1.0.10"], []),
+    # What is true of a table.
+    "duckdb": (["duckdb==2.0.1"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }
