@@ -63,7 +63,7 @@ struct DeclaredBoundsTests {
             "age,w\n30,a\n30,a\n95,a\n95,a\n10,a\n",
             Self.manifest(
                 "  - {name: age, type: integer, bounds: [18, 90], nullable: false}\n  - {name: w, type: text}"))
-        #expect(report.warnings == ["3 values of age outside its bounds count as the bound"])
+        #expect(report.warnings == ["3 values of age outside its bounds count as the bound: 60.0 % of all rows"])
         #expect(try ask("SELECT age > 90 AS old, COUNT(*) FROM t GROUP BY old") == [5])
         #expect(try ask("SELECT COUNT(*) FROM t WHERE age > 90") == [0])
         #expect(try ask("SELECT COUNT(*) FROM t WHERE age = 90") == [2])
@@ -79,7 +79,7 @@ struct DeclaredBoundsTests {
                   - {name: x, type: integer, bounds: [0, 5], outside: null}
                   - {name: y, type: real, bounds: [0, 0.9], resolution: 0.1}
                 """))
-        #expect(report.warnings == ["2 values of x outside its bounds became null"])
+        #expect(report.warnings == ["2 values of x outside its bounds became null: 66.7 % of all rows"])
         #expect(try ask("SELECT COUNT(x) FROM t") == [1])
         #expect(try ask("SELECT COUNT(*) FROM t WHERE y = 0.3") == [1])
         #expect(try ask("SELECT COUNT(*) FROM t WHERE y = 0.9") == [2])
@@ -93,7 +93,7 @@ struct DeclaredBoundsTests {
         let report = try test.site.addDataset(
             file: example.appending(path: "randhie.csv.gz").path, manifestText: text)
         #expect(report.rows == 20_190)
-        #expect(report.warnings.contains("16 values of mdvis outside its bounds count as the bound"))
+        #expect(report.warnings.contains("16 values of mdvis outside its bounds count as the bound: below 0.1 % of all rows"))
         for key in ["mdvis > 50", "BIN(meddol, 1000)", "FLOOR(income / 1000)", "CASE WHEN num > 13 THEN 'many' END"] {
             let counts = try ask("SELECT \(key) AS k, COUNT(*) FROM randhie GROUP BY 1", "randhie")
             #expect(counts.reduce(0, +).rounded() == 20_190, "\(key)")
@@ -131,7 +131,7 @@ struct DeclaredBoundsTests {
             """
         #expect(throws: Problem.self) { try add("code,share\n1,0.5\n11,0.5\n", manifest) }
         let report = try add("code,share\n1,0.5\n10,7\n", manifest)
-        #expect(report.warnings == ["1 values of share outside its bounds count as the bound"])
+        #expect(report.warnings == ["1 values of share outside its bounds count as the bound: 50.0 % of all rows"])
     }
 
     // MARK: Names of units
@@ -152,7 +152,7 @@ struct DeclaredBoundsTests {
         }
         let report = try add("uid,v\n\(long),1\n\(long.dropLast())a,1\n\(long)1,1\n\(long)2,1\n", manifest, .null)
         #expect(report.units == 2 && report.rows == 2)
-        #expect(report.warnings.contains("2 rows dropped: they name no unit"))
+        #expect(report.warnings.contains("2 rows dropped: they name no unit: 50.0 % of all rows"))
     }
 
     @Test("Two times of one second do not become one unit")

@@ -27,6 +27,8 @@ public struct AdditionReport: Sendable, Hashable {
     public var rows: Int
     /// nil for a public lookup table, which protects nobody.
     public var units: Int?
+    /// How the rows lie in units and groups, in words.
+    public var facts: [String]
     /// Remarks, such as rows dropped, or a population whose people another one's table holds too.
     public var warnings: [String]
 }
@@ -132,12 +134,7 @@ extension Datasite {
         let manifest = document.manifest
         var options = IngestOptions()
         options.form = document.form
-        options.onError =
-            switch onError {
-            case .refuse: .refuse
-            case .null: .null
-            case .skipUnit: .skipUnit
-            }
+        options.onError = onError.policy
         let key = ClusteringKey(siteSecret: try folder.readRowSecret(), population: manifest.population)
         let report: IngestReport
         do {
@@ -177,14 +174,37 @@ extension Datasite {
         }
         return AdditionReport(
             version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept,
-            units: manifest.lookupKey == nil ? report.units : nil,
+            units: manifest.lookupKey == nil ? report.units : nil, facts: Self.facts(table, manifest),
             warnings: warnings)
+    }
+
+    /// Rows and groups of a unit, beside the bounds that the manifest declares.
+    private static func facts(_ table: Tables.Table, _ manifest: Manifest) -> [String] {
+        guard let unit = table.unitColumn, table.unitCount > 0, manifest.unit.rowsPerUnit > 1 else { return [] }
+        func words(_ units: [Int: Int]) -> String {
+            let ranked = units.values(at: [0.5, 0.9, 0.99]).map { "\(Int($0))" }
+            return "half of the units have at most \(ranked[0]), 90 % \(ranked[1]), 99 % \(ranked[2])"
+        }
+        let keys = table.schema.columns.indices.filter { $0 != unit && table.isKey($0) }
+        let groups = concurrently(keys.count) { table.unitsByGroups(column: keys[$0]) }
+        let bound = manifest.unit.groupsPerUnit
+        let wide = zip(keys, groups).compactMap { key, units -> String? in
+            let beyond = units.filter { $0.key > bound }.values.reduce(0, +)
+            guard beyond > 0 else { return nil }
+            let percent = (1_000 * Double(beyond) / Double(table.unitCount)).rounded() / 10
+            return "groups of a unit by \(table.schema.columns[key].name), of which \(bound) count: \(words(units)); "
+                + "\(beyond) units (\(percent) %) have more"
+        }
+        return ["rows of a unit, at most \(manifest.unit.rowsPerUnit): \(words(table.unitsByRows()))"] + wide
     }
 
     private static func remarks(_ report: IngestReport, _ manifest: Manifest) -> [String] {
         var remarks: [String] = []
         func remark(_ count: Int, _ what: String) {
-            if count > 0 { remarks.append("\(count) \(what)") }
+            guard count > 0 else { return }
+            let share = 100 * Double(count) / Double(Swift.max(count, report.rowsRead))
+            let percent = share < 0.1 ? "below 0.1" : "\((share * 10).rounded() / 10)"
+            remarks.append("\(count) \(what): \(percent) % of all rows")
         }
         if report.rowsKept == 0 {
             remarks.append(
@@ -195,7 +215,9 @@ extension Datasite {
         remark(report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows")
         remark(report.rowsWrong, "rows with something wrong in them")
         remark(report.rowsSkipped, "rows dropped because something was wrong")
-        remark(report.unitsSkipped, "units dropped because something was wrong")
+        if report.unitsSkipped > 0 {
+            remarks.append("\(report.unitsSkipped) units dropped because something was wrong")
+        }
         for (column, schema) in zip(report.columns, manifest.schema.columns) {
             remark(
                 column.outsideBounds,

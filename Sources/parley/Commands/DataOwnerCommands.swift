@@ -169,14 +169,14 @@ struct DataRemove: AsyncParsableCommand {
     }
 }
 
-private func readText(_ path: String) throws -> String {
+func readText(_ path: String) throws -> String {
     guard let data = FileManager.default.contents(atPath: path) else { throw Failure("Cannot read \(path).") }
     guard let text = String(validating: data, as: UTF8.self) else { throw Failure("\(path) is not UTF-8 text.") }
     return text
 }
 
 /// Names the file in what is wrong with the manifest, or the policy, that it holds; nil: it is the stored one.
-private func naming<Result>(_ file: String?, _ body: () async throws -> Result) async throws -> Result {
+func naming<Result>(_ file: String?, _ body: () async throws -> Result) async throws -> Result {
     do { return try await body() } catch let problem as Problem {
         guard let file, problem.kind == .invalidManifest else { throw problem }
         var named = problem
@@ -192,6 +192,7 @@ private func show(_ report: AdditionReport, _ verb: String) {
         report.units.map { " of \(NumberText.integer($0)) privacy units (for you alone)" }
         ?? " of a public lookup table"
     terminal.line("\(verb): \(NumberText.integer(report.rows)) rows\(counted), version \(report.version).")
+    for fact in report.facts { terminal.line("  " + PrintableText.escape(fact)) }
     for warning in report.warnings {
         terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(warning))
     }

@@ -17,7 +17,11 @@ struct ManifestDocument: Sendable {
     ///   - engines: The kinds of work that its policy may name; nil: any.
     /// - Throws: a `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
     init(_ text: String, isStored: Bool = false, engines: EngineNames? = nil) throws {
-        let root = try YAMLValue.document(text)
+        try self.init(YAMLValue.document(text), isStored: isStored, engines: engines)
+    }
+
+    /// The same, of a text that was read already.
+    init(_ root: YAMLValue, isStored: Bool = false, engines: EngineNames? = nil) throws {
         try root.refuseUnset()
         let keys = try root.mapping([
             "name", "title", "description", "population", "kind", "key", "unit", "weight", "capacity", "policy",
