@@ -120,9 +120,10 @@ func ingest(
     base: Table? = nil, progress: @Sendable (IngestProgress) throws -> Void = { _ in }
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
-    let plan = IngestPlan(
+    var plan = IngestPlan(
         schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column, lookupKey: manifest.lookupKey,
         rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
+    plan.base = base
     let writer = try TableWriter(directory: directory)
     do {
         var run = try IngestRun(file: file, plan: plan, options: options, spillingTo: writer.partial)

@@ -17,9 +17,14 @@ extension Plan {
         var noisy = NoisyGroups(keys: [], counts: [], picks: [])
         let selected = select(exact, &noisy, using: &generator)
         for channel in output.channels { add(channel, of: exact, groups: selected, to: &noisy, using: &generator) }
-        let post = PostProcessing(output: output, columns: columns, notes: notes)
+        noisy.bounding = NoisyBounding(output.bounding, of: exact, using: &generator)
+        let post = PostProcessing(
+            output: output, columns: columns, notes: notes + (noisy.bounding?.isDroppedUnknown == true ? [Self.unknown] : []))
         return Measured(answer: post.answer(noisy), events: events)
     }
+
+    private static let unknown =
+        "What was dropped when the table was added is not known: it was stored before that was counted."
 
     /// The groups to output, in the order of their keys; sets the noisy unit counts where they select.
     private func select<Generator: RandomNumberGenerator>(
@@ -70,7 +75,7 @@ extension Plan {
     }
 
     /// A law that the plan checked always has its sampler; without one nothing exact may pass.
-    private static func addNoise<Generator: RandomNumberGenerator>(
+    static func addNoise<Generator: RandomNumberGenerator>(
         _ law: NoiseLaw, to values: inout [Int64], using generator: inout Generator
     ) {
         switch law {
@@ -119,6 +124,7 @@ struct NoisyGroups: Sendable {
     var picks: [[Int]]
     /// The noisy unit counts of the selected groups.
     var selectionCounts: [Int64] = []
+    var bounding: NoisyBounding?
 }
 
 /// The order of groups: public keys as they were declared, selected ones by value.

@@ -20,15 +20,20 @@ struct Allocation {
     /// Whether keys are selected privately, and at which delta for a given part of the policy's rho.
     let selectsKeys: Bool
     let selectionDelta: (_ amount: Int64) throws(QueryError) -> Double
+    /// What is measured of what bounding leaves out.
+    let bounding: BoundingMeasurement
 
     struct Result: Sendable, Hashable {
         var channels: [Channel]
         var selection: KeyThreshold?
         var selectionEvent: PrivacyEvent?
+        var bounding: [BoundingChannel] = []
         /// The sum of the losses of all events, rounded up each; or the least charge, where that is a little more.
         var charge: PrivacyLoss
 
-        var events: [PrivacyEvent] { [selectionEvent].compactMap(\.self) + channels.compactMap(\.event) }
+        var events: [PrivacyEvent] {
+            [selectionEvent].compactMap(\.self) + channels.compactMap(\.event) + bounding.map(\.event)
+        }
     }
 
     /// The share of rho for the selection of keys, where anything else is measured.

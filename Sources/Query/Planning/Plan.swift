@@ -98,4 +98,7 @@ struct OutputPlan: Sendable, Hashable {
     var orders: [BoundQuestion.Order]
     var limit: Int?
     var offset: Int
+    /// What is measured of what bounding leaves out, and what that does to each item.
+    var bounding: [BoundingChannel]
+    var effects: [BoundingEffect]
 }

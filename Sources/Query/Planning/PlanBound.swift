@@ -69,6 +69,7 @@ public struct PlanBound: Sendable, Hashable {
             default: work[.noise] += channel.slot == nil ? 0 : listed
             }
         }
+        work[.noise] += 2 * Double(output.bounding.count)
         work[.value] += listed * nodes(output)
         return work
     }

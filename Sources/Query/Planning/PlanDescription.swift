@@ -92,7 +92,7 @@ struct PlanDescription {
             "Intervals are 95 % and hold privacy noise only: no sampling error, no bias from bounding, no selection by "
                 + "HAVING."
         ]
-        notes += boundingNotes
+        notes += boundingNotes + BoundingChannel.notes(allocation.bounding)
         if let threshold = allocation.selection {
             notes.append(
                 "The values of \(keys.selected.joined(separator: ", ")) are selected privately: a group is left out "

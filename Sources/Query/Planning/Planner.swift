@@ -25,13 +25,16 @@ public enum Planner {
             quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
             capacityRows: capacity(bound.scope.datasets), kind: context.regime.planned,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
-            selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) })
+            selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
+            bounding: BoundingMeasurement(
+                question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned))
         var result = try settlement.settle(allocation) {
             meets($0, layout: layout, question: bound, relative: $1, groupSize: $2)
         }
         result.charge = try settlement.charge(result)
         return assemble(
-            question, bound: bound, keys: keys, contribution: contribution, layout: layout, allocation: result)
+            question, bound: bound, keys: keys, contribution: contribution, layout: layout,
+            bounding: allocation.bounding, allocation: result)
     }
 
     /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would
@@ -113,16 +116,17 @@ public enum Planner {
 
     private static func assemble(
         _ question: Question, bound: BoundQuestion, keys: Keys, contribution: Contribution,
-        layout: MeasurementLayout, allocation result: Allocation.Result
+        layout: MeasurementLayout, bounding: BoundingMeasurement, allocation result: Allocation.Result
     ) -> Plan {
         let forms = layout.forms(result.channels)
         let description = PlanDescription(
             question: question, bound: bound, contribution: contribution, allocation: result, forms: forms)
-        let specification = AggregationSpecification(
+        var specification = AggregationSpecification(
             filter: bound.filter, keys: keys.specifications,
             measures: result.channels.filter { $0.slot != nil }.compactMap(\.measure),
             bounds: ContributionBounds(
                 groupsPerUnit: contribution.groups, rowsPerGroup: contribution.rowsPerGroup))
+        specification.bounding = bounding.specification
         var items: [OutputPlan.Item] = []
         for column in bound.columns {
             switch column.item {
@@ -136,7 +140,8 @@ public enum Planner {
         let output = OutputPlan(
             keys: keys.specifications, selection: result.selection, channels: result.channels, forms: forms,
             types: bound.aggregates.map(\.type), items: items, having: bound.having, orders: bound.orders,
-            limit: bound.limit, offset: bound.offset)
+            limit: bound.limit, offset: bound.offset, bounding: result.bounding,
+            effects: BoundingEffect.of(bound, forms, groupsAreCut: bounding.cutsGroups))
         return Plan(
             question: bound, sql: question.sql, specification: specification,
             bound: PlanBound(specification, output, bound), allocation: result,

@@ -14,17 +14,20 @@ public struct Question: Sendable, Hashable {
     public var groupsPerUnit: Int?
     /// Fewer rows of one unit in a group than the manifest allows, never more; nil: the manifest's bound.
     public var rowsPerGroup: Int?
+    /// Whether a small part of the budget measures what bounding leaves out, where it can leave out anything.
+    public var boundingShares: Bool
 
     /// A question; hints that are nil are left to the manifest and the policy.
     public init(
         sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
-        rowsPerGroup: Int? = nil
+        rowsPerGroup: Int? = nil, boundingShares: Bool = false
     ) {
         self.sql = sql
         self.budget = budget
         self.selectionDelta = selectionDelta
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
+        self.boundingShares = boundingShares
     }
 }
 

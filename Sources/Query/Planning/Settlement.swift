@@ -60,7 +60,7 @@ struct Settlement {
 
     /// The events of a budget lose a little less than it, by rounding; the charge is the least all the same.
     private func allocate(_ amount: Int64, _ allocation: Allocation) throws(QueryError) -> Allocation.Result {
-        var result = try allocation.allocate(amount)
+        var result = try allocation.allocateWithBounding(amount)
         if amount >= least, result.charge.amount < least {
             result.charge = PrivacyLoss(kind: regime.planned, amount: least, delta: result.charge.delta)
         }

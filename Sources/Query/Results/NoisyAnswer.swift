@@ -8,9 +8,12 @@ public struct NoisyAnswer: Sendable, Hashable {
     public var rows: [[AnswerCell]]
     /// Remarks for the reader that follow from the plan alone ("intervals hold privacy noise only", ...).
     public var notes: [String]
+    /// What bounding left out, where it was measured.
+    public var bounding: BoundingShares?
 
     /// An answer of those parts.
-    public init(columns: [AnswerColumn], rows: [[AnswerCell]], notes: [String]) {
+    public init(columns: [AnswerColumn], rows: [[AnswerCell]], notes: [String], bounding: BoundingShares? = nil) {
+        self.bounding = bounding
         self.columns = columns
         self.rows = rows
         self.notes = notes

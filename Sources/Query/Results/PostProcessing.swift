@@ -19,10 +19,12 @@ struct PostProcessing {
             if !output.orders.isEmpty { groups = sorted(groups, rows.values(of: output.orders.map(\.expression))) }
         }
         groups = Array(groups.dropFirst(output.offset).prefix(output.limit ?? groups.count))
-        let cells = cells(groups, noisy)
+        let cells = zip(cells(groups, noisy), output.effects).map { cells, effect in
+            cells.map { noisy.bounding?.flagged($0, effect) ?? $0 }
+        }
         return NoisyAnswer(
             columns: columns.map { AnswerColumn(name: $0.name, type: $0.type, isKey: $0.isKey) },
-            rows: groups.indices.map { row in cells.map { $0[row] } }, notes: notes)
+            rows: groups.indices.map { row in cells.map { $0[row] } }, notes: notes, bounding: noisy.bounding?.shares)
     }
 
     /// The keys of groups, then their aggregates.

@@ -116,6 +116,8 @@ public struct AggregationSpecification: Sendable, Hashable {
     public var measures: [Measure]
     /// What one unit may contribute.
     public var bounds: ContributionBounds
+    /// What is counted of what bounding leaves out.
+    public var bounding = BoundingSpecification()
 
     /// A question of those parts.
     public init(filter: Expression?, keys: [KeySpecification], measures: [Measure], bounds: ContributionBounds) {

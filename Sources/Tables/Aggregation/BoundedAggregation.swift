@@ -20,7 +20,7 @@ public struct BoundedAggregation {
     public func run() -> ExactAggregates {
         let scan = BoundedScan(specification, source: source, lookups: lookups)
         source.forEachChunk(scan.process)
-        return scan.finish()
+        return scan.finish(source)
     }
 }
 
@@ -32,6 +32,7 @@ final class BoundedScan {
     let groups: GroupNumbering
     let accumulators: [MeasureAccumulator]
     private var kept = KeptRows()
+    private var leftOut: LeftOutCount?
     private let selected: UnsafeMutablePointer<Int32>
     private let codes: UnsafeMutablePointer<Int32>
     /// Of each group: the last unit that used it (plus 1), how many of its rows were kept, and how many units used it.
@@ -64,6 +65,7 @@ final class BoundedScan {
             compiled(.measure(index))
             return MeasureAccumulator(measure, node, rowCount: rowCount)
         }
+        leftOut = specification.bounding.rowsPerUnit.map { LeftOutCount(rowsPerUnit: $0) }
         selected = .allocate(capacity: RowChunk.capacity)
         codes = .allocate(capacity: RowChunk.capacity)
     }
@@ -80,6 +82,7 @@ final class BoundedScan {
         groups.number(rows, into: codes)
         reserve()
         bound(rows, chunk)
+        leftOut?.add(rows, codes: codes, kept, chunk, program.meter)
         for accumulator in accumulators { accumulator.add(kept, of: chunk.count, program.meter) }
         program.meter.add(.row, Double(chunk.count))
         if groups.capacity > cachedEntries { program.meter.add(.miss, missesPerRow * Double(chunk.count)) }
@@ -157,15 +160,17 @@ final class BoundedScan {
         groupsUsed = used
     }
 
-    func finish() -> ExactAggregates {
+    func finish(_ source: RowSource) -> ExactAggregates {
         let numbers = groups.listing(units)
         let results = accumulators.map { $0.result(numbers, units: units) }
         let meter = program.meter
         meter.add(.addition, closingAdditions(groups: Double(groups.capacity)))
         meter.hold(heldBytes)
+        let bounding = specification.bounding
         return ExactAggregates(
-            groups: groups, numbers: numbers, units: numbers.map { units[$0] }, results: results, work: meter.work,
-            memory: meter.memory)
+            groups: groups, numbers: numbers, units: numbers.map { units[$0] }, results: results,
+            leftOut: leftOut?.finished, dropped: bounding.loaded.isEmpty ? nil : source.dropped(bounding.loaded, meter),
+            work: meter.work, memory: meter.memory)
     }
 
     /// How often one row accesses what is kept of its group, which may be in no cache.

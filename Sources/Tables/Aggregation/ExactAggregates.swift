@@ -11,10 +11,18 @@ public struct ExactAggregates: ~Copyable {
     /// What the scan did and held: for the proof that no scan exceeds its plan.
     let work: Work
     let memory: Double
+    /// What the question's bounds left out, in all groups together; nil where it was not asked for.
+    public let leftOut: LeftOut?
+    /// The rows that were dropped when the tables were made, and those that they have; nil where it was not asked for, or a
+    /// table does not know.
+    public let dropped: BoundedPair?
 
     init(
-        groups: GroupNumbering, numbers: [Int], units: [Int64], results: [MeasureResult], work: Work, memory: Double
+        groups: GroupNumbering, numbers: [Int], units: [Int64], results: [MeasureResult], leftOut: LeftOut?,
+        dropped: BoundedPair?, work: Work, memory: Double
     ) {
+        self.leftOut = leftOut
+        self.dropped = dropped
         self.groups = groups
         self.numbers = numbers
         self.units = units

@@ -172,6 +172,7 @@ final class LargePartition {
             first.rowsBeyondBound = count - taken
             first.unitRows = [Int32(truncatingIfNeeded: taken)]
             first.unitHashes = [name.first, name.second]
+            first.unitDropped = [context.dropped(count - taken, of: name)]
         }
         first.columns = context.encodings.map { _ in [] }
         // The unit's start is written before its rows.

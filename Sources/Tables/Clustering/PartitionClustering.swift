@@ -13,6 +13,13 @@ struct ClusteringContext: Sendable {
     let textUnits: [KeyedHash.Digest]
     /// Units to be dropped whole.
     let skippedUnits: Set<KeyedHash.Digest>
+
+    /// What is stored of a unit that loses `rows` rows now: with those that it lost before, at most its bound, so that one
+    /// unit changes the sum over all by no more (docs/privacy.md, rule 38).
+    func dropped(_ rows: Int, of name: KeyedHash.Digest) -> Int32 {
+        let before = plan.base?.dropped(of: name) ?? 0
+        return Int32(clamping: Swift.min(rows + before, Swift.max(plan.rowsPerUnit, 0)))
+    }
 }
 
 /// One partition's rows, sorted and encoded.
@@ -21,6 +28,8 @@ struct ClusteredPartition: Sendable {
     /// The number of rows of each unit, in order; empty where each row is a unit.
     var unitRows: [Int32] = []
     var unitHashes: [UInt64] = []
+    /// The number of rows of each unit that were dropped, at most the bound on its rows.
+    var unitDropped: [Int32] = []
     var rowsKept = 0
     var rowsBeyondBound = 0
     var rowsSkipped = 0
@@ -113,6 +122,7 @@ final class PartitionClustering {
                     result.unitRows.append(Int32(truncatingIfNeeded: taken))
                     result.unitHashes.append(name.first)
                     result.unitHashes.append(name.second)
+                    result.unitDropped.append(context.dropped(unitRows.count - taken, of: name))
                 } else {
                     result.rowsBeyondBound += unitRows.count
                 }

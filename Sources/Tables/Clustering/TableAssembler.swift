@@ -120,6 +120,7 @@ public struct TableAssembler: Sendable {
             if !starts.isEmpty {
                 try sink(.unitStarts, starts.withUnsafeBytes(Array.init))
                 try sink(.unitHashes, content.unitHashes.withUnsafeBytes(Array.init))
+                if countsDropped { try sink(.unitDropped, content.unitDropped.withUnsafeBytes(Array.init)) }
             }
             unitCount += content.unitRows.count
         } else {
@@ -146,7 +147,13 @@ public struct TableAssembler: Sendable {
                 encoding: encoding, texts: texts[column]?.count, bounds: context.plan.schema.columns[column].boundsPair)
         }
         return TableDescription(
-            rowCount: rowCount, unitCount: unitCount, unitColumn: context.plan.unitColumn, columns: columns)
+            rowCount: rowCount, unitCount: unitCount, unitColumn: context.plan.unitColumn, columns: columns,
+            countsDropped: countsDropped ? true : nil)
+    }
+
+    /// Rows added to those of a table that does not say what it dropped: it stays unknown.
+    private var countsDropped: Bool {
+        context.plan.unitColumn != nil && context.plan.base.map { $0.unitDropped != nil } ?? true
     }
 }
 

@@ -12,6 +12,8 @@ public struct IngestPlan: Sendable {
     public var key: ClusteringKey
     /// What happens to wrong rows.
     public var onError: ErrorPolicy
+    /// The table whose rows are added again, before a file's: of each unit, what it dropped counts on.
+    public var base: Table?
     /// Whether values are only looked at for a draft; nothing is kept.
     public var isSurvey = false
 

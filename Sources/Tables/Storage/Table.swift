@@ -18,6 +18,9 @@ public final class Table: Sendable {
     let unitStarts: StoredColumn?
     /// 16 bytes a unit, ascending: high word, low word.
     let unitHashes: ColumnBytes?
+    /// 4 bytes a unit: how many of its rows were dropped when the table was made, at most as many as it may have; nil
+    /// where that was not counted.
+    let unitDropped: ColumnBytes?
 
     /// Opens stored parts; nothing is read but what is needed to know that they fit together.
     public init(
@@ -39,6 +42,7 @@ public final class Table: Sendable {
         guard description.unitColumn != nil else {
             unitStarts = nil
             unitHashes = nil
+            unitDropped = nil
             return
         }
         let starts = try part(.unitStarts)
@@ -49,6 +53,10 @@ public final class Table: Sendable {
         let encoding = ColumnEncoding(kind: .integer, width: 8, base: 0, largest: Int64(rowCount))
         unitStarts = StoredColumn(encoding: encoding, bytes: starts, dictionary: nil)
         unitHashes = hashes
+        unitDropped = try description.countsDropped == true ? part(.unitDropped) : nil
+        guard unitDropped.map({ $0.count == unitCount * 4 }) ?? true else {
+            throw StoredTableError.damaged(.unitDropped)
+        }
     }
 
     /// Numbers of rows and units whose bytes can be counted.
@@ -151,6 +159,8 @@ public enum TablePart: Sendable, Hashable {
     case unitStarts
     /// The units' names: 16 bytes each.
     case unitHashes
+    /// How many rows of each unit were dropped when the table was made: 4 bytes each.
+    case unitDropped
 
     /// A file name for it.
     public var name: String {
@@ -160,6 +170,7 @@ public enum TablePart: Sendable, Hashable {
         case .textBytes(let index): "column-\(index)-texts"
         case .unitStarts: "unit-starts"
         case .unitHashes: "unit-hashes"
+        case .unitDropped: "unit-dropped"
         }
     }
 }
@@ -191,13 +202,16 @@ public struct TableDescription: Sendable, Hashable, Codable {
     public var unitColumn: Int?
     /// The columns, in the schema's order.
     public var columns: [Column]
+    /// Whether it is stored how many rows of each unit were dropped; nil in tables from before that was counted.
+    public var countsDropped: Bool?
 
     /// The parts that a table so described has.
     public var parts: [TablePart] {
         let ofColumns = columns.enumerated().flatMap { index, column -> [TablePart] in
             column.texts == nil ? [.column(index)] : [.column(index), .textOffsets(index), .textBytes(index)]
         }
-        return unitColumn == nil ? ofColumns : ofColumns + [.unitStarts, .unitHashes]
+        guard unitColumn != nil else { return ofColumns }
+        return ofColumns + [.unitStarts, .unitHashes] + (countsDropped == true ? [.unitDropped] : [])
     }
 }
 
