@@ -9,11 +9,18 @@ public struct QuestionHints: Sendable, Hashable {
     /// The largest number of rows that one unit may contribute to a group; nil: the manifest's.
     public var rowsPerGroup: Int?
 
+    /// Whether a small part of the budget measures what bounding leaves out; nil: it does.
+    public var boundingShares: Bool?
+
     /// Hints; what is nil is left to the manifest and the policy.
-    public init(selectionDelta: Double? = nil, groupsPerUnit: Int? = nil, rowsPerGroup: Int? = nil) {
+    public init(
+        selectionDelta: Double? = nil, groupsPerUnit: Int? = nil, rowsPerGroup: Int? = nil,
+        boundingShares: Bool? = nil
+    ) {
         self.selectionDelta = selectionDelta
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
+        self.boundingShares = boundingShares
     }
 }
 

@@ -365,6 +365,6 @@ public struct RemoteDataset: Sendable {
     public func request(_ sql: String, _ budget: Budget, _ hints: QuestionHints = QuestionHints()) -> AskRequest {
         AskRequest(
             dataset: name, sql: sql, budget: budget, selectionDelta: hints.selectionDelta,
-            groupsPerUnit: hints.groupsPerUnit, rowsPerGroup: hints.rowsPerGroup)
+            groupsPerUnit: hints.groupsPerUnit, rowsPerGroup: hints.rowsPerGroup, boundingShares: hints.boundingShares)
     }
 }

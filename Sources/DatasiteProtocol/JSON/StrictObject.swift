@@ -36,6 +36,15 @@ public struct StrictObject: Sendable {
         return text
     }
 
+    /// The member as true or false; nil if it is absent or null.
+    ///
+    /// - Throws: `JSONError` where it is neither.
+    public mutating func optionalBoolean(_ key: String) throws(JSONError) -> Bool? {
+        guard let value = value(key) else { return nil }
+        guard case .boolean(let isTrue) = value else { throw mismatch(key, "true or false", value) }
+        return isTrue
+    }
+
     /// The member as a finite number; nil if it is absent or null.
     ///
     /// - Throws: `JSONError` where it is no number, or too large for a double.

@@ -38,6 +38,42 @@ public struct Answer: Sendable, Hashable, Codable {
         }
     }
 
+    /// What bounding left out, over all groups together: noisy, as all values are. A pair is absent where nothing can be left
+    /// out so, or nothing is known of it.
+    public struct Bounding: Sendable, Hashable, Codable {
+        /// Two disjoint counts, each with the 95 % interval of its privacy noise.
+        public struct Pair: Sendable, Hashable, Codable {
+            /// What was left out.
+            public var cut: Cell
+            /// What was not.
+            public var kept: Cell
+            /// `cut / (cut + kept)`, from 0 to 1; null where the noise hides both.
+            public var share: Cell
+
+            /// A pair, by its parts.
+            public init(cut: Cell, kept: Cell, share: Cell) {
+                self.cut = cut
+                self.kept = kept
+                self.share = share
+            }
+        }
+
+        /// Units of which the question's bounds left out a row in scope, and those of which they left out none.
+        public var units: Pair?
+        /// Rows in scope that they left out, and those that they kept.
+        public var rows: Pair?
+        /// Rows that were dropped when the table was added, and rows that it has, whatever the question's `WHERE`. Of one
+        /// unit at most its bound on rows counts as dropped: more may have been. A join's counts are both tables' together.
+        public var dropped: Pair?
+
+        /// What is known of it.
+        public init(units: Pair? = nil, rows: Pair? = nil, dropped: Pair? = nil) {
+            self.units = units
+            self.rows = rows
+            self.dropped = dropped
+        }
+    }
+
     /// The request's id; "mock" for a mock answer.
     public var request: String
     /// The dataset that was asked.
@@ -52,6 +88,8 @@ public struct Answer: Sendable, Hashable, Codable {
     public var columns: [Column]
     /// The rows, each with a cell a column.
     public var rows: [[Cell]]
+    /// What bounding left out; nil where it was not asked for, or where nothing can be left out.
+    public var bounding: Bounding?
     /// What must be known to read the numbers.
     public var notes: [String]
     /// What was promised, and by which means.
@@ -65,7 +103,7 @@ public struct Answer: Sendable, Hashable, Codable {
     /// An answer, by its parts.
     public init(
         request: String, dataset: String, version: String, sql: String, charge: Loss, columns: [Column],
-        rows: [[Cell]], notes: [String], guarantees: Guarantees, mock: Bool, nonce: String? = nil
+        rows: [[Cell]], bounding: Bounding? = nil, notes: [String], guarantees: Guarantees, mock: Bool, nonce: String? = nil
     ) {
         self.request = request
         self.dataset = dataset
@@ -74,6 +112,7 @@ public struct Answer: Sendable, Hashable, Codable {
         self.charge = charge
         self.columns = columns
         self.rows = rows
+        self.bounding = bounding
         self.notes = notes
         self.guarantees = guarantees
         self.mock = mock

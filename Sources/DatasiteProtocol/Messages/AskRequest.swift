@@ -12,13 +12,15 @@ public struct AskRequest: Sendable, Hashable {
     public var groupsPerUnit: Int?
     /// At most so many rows that one privacy unit contributes to a group: fewer than the manifest's bound. nil: its bound.
     public var rowsPerGroup: Int?
+    /// Whether a small part of the budget measures what bounding leaves out, where it can leave out anything; nil: it does.
+    public var boundingShares: Bool?
     /// What the answer is for, at most 2,000 bytes: owners who decide read it, and a policy may want it.
     public var purpose: String?
 
     /// A question, by its parts.
     public init(
         dataset: String, sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
-        rowsPerGroup: Int? = nil, purpose: String? = nil
+        rowsPerGroup: Int? = nil, boundingShares: Bool? = nil, purpose: String? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -26,12 +28,15 @@ public struct AskRequest: Sendable, Hashable {
         self.selectionDelta = selectionDelta
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
+        self.boundingShares = boundingShares
         self.purpose = purpose
     }
 }
 
 extension AskRequest: Codable {
-    private enum Key: String, CodingKey { case dataset, sql, selectionDelta, groupsPerUnit, rowsPerGroup, purpose }
+    private enum Key: String, CodingKey {
+        case dataset, sql, selectionDelta, groupsPerUnit, rowsPerGroup, boundingShares, purpose
+    }
 
     public init(from decoder: any Decoder) throws {
         let members = try decoder.container(keyedBy: Key.self)
@@ -41,6 +46,7 @@ extension AskRequest: Codable {
             selectionDelta: try members.decodeIfPresent(Double.self, forKey: .selectionDelta),
             groupsPerUnit: try members.decodeIfPresent(Int.self, forKey: .groupsPerUnit),
             rowsPerGroup: try members.decodeIfPresent(Int.self, forKey: .rowsPerGroup),
+            boundingShares: try members.decodeIfPresent(Bool.self, forKey: .boundingShares),
             purpose: try members.decodeIfPresent(String.self, forKey: .purpose))
     }
 
@@ -52,6 +58,7 @@ extension AskRequest: Codable {
         try members.encodeIfPresent(selectionDelta, forKey: .selectionDelta)
         try members.encodeIfPresent(groupsPerUnit, forKey: .groupsPerUnit)
         try members.encodeIfPresent(rowsPerGroup, forKey: .rowsPerGroup)
+        try members.encodeIfPresent(boundingShares, forKey: .boundingShares)
         try members.encodeIfPresent(purpose, forKey: .purpose)
     }
 }
@@ -72,10 +79,12 @@ extension AskRequest {
         let selectionDelta = try object.optionalDouble("selectionDelta")
         let groupsPerUnit = try object.optionalInteger("groupsPerUnit").map { Int($0) }
         let rowsPerGroup = try object.optionalInteger("rowsPerGroup").map { Int($0) }
+        let boundingShares = try object.optionalBoolean("boundingShares")
         let purpose = try object.optionalString("purpose")
         try object.finish()
         self.init(
             dataset: dataset, sql: sql, budget: try Budget.only(of: budgets), selectionDelta: selectionDelta,
-            groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup, purpose: purpose)
+            groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup, boundingShares: boundingShares,
+            purpose: purpose)
     }
 }

@@ -11,6 +11,8 @@ extension AskRequest {
         members["selectionDelta"] = selectionDelta.map(CanonicalJSON.bitPattern)
         members["groupsPerUnit"] = groupsPerUnit.map { .integer(Int64($0)) }
         members["rowsPerGroup"] = rowsPerGroup.map { .integer(Int64($0)) }
+        // Absent and true ask for the same.
+        if boundingShares == false { members["boundingShares"] = .string("false") }
         members["purpose"] = purpose.map(CanonicalJSON.string)
         return sha256Hex(Array("parley request v1\n".utf8) + CanonicalJSON.object(members).bytes)
     }

@@ -34,9 +34,13 @@ struct AnswerView {
             }
         }
         guard output.format == .table else { return }
+        let bounding = BoundingText(answer)
+        for line in bounding.material { show(line, on: terminal, as: .yellow) }
         // Beside the numbers also where remarks are not wanted: without it a mark means nothing.
         for line in table.legend() { show(line, on: terminal, as: .yellow) }
-        if !output.quiet { showRemarks(on: terminal) }
+        guard !output.quiet else { return }
+        for line in bounding.slight { show(line, on: terminal, as: .dim) }
+        showRemarks(on: terminal)
     }
 
     private func show(_ remark: String, on terminal: Terminal, as style: Terminal.Style) {

@@ -138,6 +138,7 @@ private struct Shell {
             var chosen = try SpendingOptions.parse(arguments)
             chosen.groupsPerUnit = spending.groupsPerUnit
             chosen.rowsPerGroup = spending.rowsPerGroup
+            chosen.noBoundingShares = spending.noBoundingShares
             spending = chosen
         } catch {
             throw Failure("That is not understood.", next: "Like this: \\epsilon 0.5   \\rho 0.01   \\error 2% 1000")

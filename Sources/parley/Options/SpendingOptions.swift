@@ -29,6 +29,9 @@ struct SpendingOptions: ParsableArguments {
         transform: WholeNumberText.parse)
     var rowsPerGroup: Int?
 
+    @Flag(help: "Spend nothing on saying what bounding leaves out (else 1/20 of the budget, where it can leave out anything).")
+    var noBoundingShares = false
+
     func validate() throws {
         let given = [epsilon != nil, rho != nil, error != nil].count { $0 }
         if given > 1 { throw ValidationError("Give one of --epsilon, --rho and --error, not several.") }
@@ -59,7 +62,7 @@ struct SpendingOptions: ParsableArguments {
     func request(dataset: String, sql: String, budget: Budget) -> AskRequest {
         AskRequest(
             dataset: dataset, sql: sql, budget: budget, selectionDelta: selectionDelta, groupsPerUnit: groupsPerUnit,
-            rowsPerGroup: rowsPerGroup)
+            rowsPerGroup: rowsPerGroup, boundingShares: noBoundingShares ? false : nil)
     }
 }
 

@@ -33,6 +33,7 @@ extension Datasite {
             request: "mock", dataset: work.request.dataset, version: work.asked.version, sql: work.request.sql,
             charge: work.charge.wire(conversionDelta: work.regime.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: AnswerEncoding.rows(noisy),
+            bounding: AnswerEncoding.bounding(noisy),
             notes: entries.map(Self.mockNote) + noisy.notes,
             guarantees: Guarantees(
                 inputPrivacy: "no private row was read",

@@ -98,17 +98,21 @@ struct QuestionWork: EngineWork {
     private static func question(_ request: AskRequest) -> Question {
         Question(
             sql: request.sql, budget: request.budget, selectionDelta: request.selectionDelta,
-            groupsPerUnit: request.groupsPerUnit, rowsPerGroup: request.rowsPerGroup)
+            groupsPerUnit: request.groupsPerUnit, rowsPerGroup: request.rowsPerGroup,
+            boundingShares: request.boundingShares == true)
     }
 
     // MARK: What is stored and computed
 
-    /// The request as it is stored.
+    /// The request as it is stored: with `boundingShares` always. What was stored before there were any does not have it, was
+    /// planned without them, and so is completed under the charge that it had.
     static func body(_ request: AskRequest) throws -> [UInt8] {
         guard request.budget.isFinite, request.selectionDelta?.isFinite ?? true else {
             throw Problem.invalidRequest("epsilon, rho, error and delta are finite numbers")
         }
-        return try AnswerEncoding.bytes(request)
+        var stored = request
+        stored.boundingShares = request.boundingShares ?? true
+        return try AnswerEncoding.bytes(stored)
     }
 
     /// The same bytes as for `POST /v1/ask`, where the purpose is a member of the question.
@@ -168,7 +172,7 @@ struct QuestionWork: EngineWork {
             Answer(
                 request: release.request, dataset: request.dataset, version: asked.version, sql: request.sql,
                 charge: terms.charge, columns: AnswerEncoding.columns(release.answer),
-                rows: AnswerEncoding.rows(release.answer), notes: release.answer.notes, guarantees: terms.guarantees,
-                mock: false, nonce: Nonce.new()))
+                rows: AnswerEncoding.rows(release.answer), bounding: AnswerEncoding.bounding(release.answer),
+                notes: release.answer.notes, guarantees: terms.guarantees, mock: false, nonce: Nonce.new()))
     }
 }
