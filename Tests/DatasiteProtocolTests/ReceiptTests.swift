@@ -103,6 +103,7 @@ struct ReceiptTests {
             AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), selectionDelta: 1e-9),
             AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), groupsPerUnit: 1),
             AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), rowsPerGroup: 1),
+            AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), boundingShares: false),
             AskRequest(dataset: "a", sql: "s", budget: .epsilon(1), purpose: "p"),
         ]
         let digests = Set(variants.map { $0.digest(datasetVersion: "v") })

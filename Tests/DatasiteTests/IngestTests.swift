@@ -58,7 +58,7 @@ struct IngestTests {
         let report = try ingest(file: plain, manifest: manifest(), key: key, into: reference)
         #expect(report.rowsRead == 3000 && report.rowsKept + report.rowsBeyondBound == 3000)
         let expected = try parts(reference)
-        #expect(expected.count == 8)
+        #expect(expected.count == 9)
         for (number, setting) in [(1, 1 << 20, 1 << 30), (3, 1 << 10, 1 << 30), (2, 1 << 12, 1), (1, 1 << 10, 30_000)]
             .enumerated()
         {

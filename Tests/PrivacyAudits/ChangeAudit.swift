@@ -15,6 +15,8 @@ struct Totals: Equatable {
     var units: [Place: Int64] = [:]
     /// One for each channel that is measured, in the order of slots.
     var channels: [[Place: Int64]] = []
+    /// One for each pair of what bounding leaves out, its two counts as cells.
+    var bounding: [[Place: Int64]] = []
 
     init(_ exact: borrowing ExactAggregates, _ plan: Plan) {
         let keys = exact.keys
@@ -39,6 +41,17 @@ struct Totals: Equatable {
             }
             channels.append(values)
         }
+        for channel in plan.output.bounding {
+            let pair =
+                switch channel.pair {
+                case .units: exact.leftOut?.units
+                case .rows: exact.leftOut?.rows
+                case .dropped: exact.dropped
+                }
+            let counts = [pair?.cut ?? 0, pair?.kept ?? 0]
+            let places = counts.indices.map { Place(keys: [], cell: Int32($0)) }
+            bounding.append(Dictionary(uniqueKeysWithValues: zip(places, counts)).filter { $0.value != 0 })
+        }
     }
 
     /// The sum of both: a table's totals are those of its units together.
@@ -50,6 +63,7 @@ struct Totals: Equatable {
         }
         add(&sum.units, other.units)
         for index in channels.indices { add(&sum.channels[index], other.channels[index]) }
+        for index in bounding.indices { add(&sum.bounding[index], other.bounding[index]) }
         return sum
     }
 
@@ -77,6 +91,10 @@ struct ChangeAudit {
             let change = Totals.difference(all.channels[slot], without.channels[slot])
             slot += 1
             if !isWithin(channel.event, change) { found.append("\(channel.quantity)") }
+        }
+        for (index, channel) in plan.output.bounding.enumerated() {
+            let change = Totals.difference(all.bounding[index], without.bounding[index])
+            if !isWithin(channel.event, change) { found.append("\(channel.pair)") }
         }
         return found
     }
@@ -112,7 +130,15 @@ struct ChangeAudit {
             case .error: PrivacyLoss(kind: regime.kind, amount: .max, delta: .max)
             }
         #expect(plan.charge.fits(in: limit))
-        for channel in plan.output.channels where channel.slot != nil {
+        let measured = plan.output.channels.filter { $0.slot != nil }
+        for channel in plan.output.bounding {
+            switch (channel.noise, channel.event) {
+            case (.gaussian(let sigma), .discreteGaussian(_, let claimed)): #expect(sigma == claimed)
+            case (.laplace(let scale), .discreteLaplace(_, let claimed)): #expect(scale == claimed)
+            default: Issue.record("noise and event differ")
+            }
+        }
+        for channel in measured {
             switch (channel.noise, channel.event) {
             case (.gaussian(let sigma), .discreteGaussian(_, let claimed)?): #expect(sigma == claimed)
             case (.laplace(let scale), .discreteLaplace(_, let claimed)?): #expect(scale == claimed)

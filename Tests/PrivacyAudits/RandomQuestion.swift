@@ -39,7 +39,7 @@ struct RandomQuestion {
         return Question(
             sql: sql, budget: budget,
             groupsPerUnit: chance(3) ? Int.random(in: 1...bounds.groups, using: &random) : nil,
-            rowsPerGroup: chance(4) ? 1 : nil)
+            rowsPerGroup: chance(4) ? 1 : nil, boundingShares: chance(2))
     }
 
     private mutating func column(_ names: [String]) -> String { (isJoin ? pick(["l.", "r."]) : "l.") + pick(names) }

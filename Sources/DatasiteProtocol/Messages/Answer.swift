@@ -103,7 +103,8 @@ public struct Answer: Sendable, Hashable, Codable {
     /// An answer, by its parts.
     public init(
         request: String, dataset: String, version: String, sql: String, charge: Loss, columns: [Column],
-        rows: [[Cell]], bounding: Bounding? = nil, notes: [String], guarantees: Guarantees, mock: Bool, nonce: String? = nil
+        rows: [[Cell]], bounding: Bounding? = nil, notes: [String], guarantees: Guarantees, mock: Bool,
+        nonce: String? = nil
     ) {
         self.request = request
         self.dataset = dataset

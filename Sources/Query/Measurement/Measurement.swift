@@ -18,12 +18,12 @@ extension Plan {
         let selected = select(exact, &noisy, using: &generator)
         for channel in output.channels { add(channel, of: exact, groups: selected, to: &noisy, using: &generator) }
         noisy.bounding = NoisyBounding(output.bounding, of: exact, using: &generator)
-        let post = PostProcessing(
-            output: output, columns: columns, notes: notes + (noisy.bounding?.isDroppedUnknown == true ? [Self.unknown] : []))
+        let unknown = noisy.bounding?.isDroppedUnknown == true ? [Self.droppedUnknown] : []
+        let post = PostProcessing(output: output, columns: columns, notes: notes + unknown)
         return Measured(answer: post.answer(noisy), events: events)
     }
 
-    private static let unknown =
+    private static let droppedUnknown =
         "What was dropped when the table was added is not known: it was stored before that was counted."
 
     /// The groups to output, in the order of their keys; sets the noisy unit counts where they select.

@@ -166,8 +166,8 @@ extension CellForm {
 }
 
 extension NoisyBounding {
-    /// The part of a cell's half-width that a bias may reach unsaid: an interval of 95 % still covers 92 % then.
-    private static let bearable = 1.0 / 4
+    /// The part of a cell's half-width that a bias may reach unsaid: an interval of 95 % still covers 90 % then.
+    private static let bearable = 1.0 / 3
     /// The share of rows that may be left out unsaid where a cell has no interval.
     private static let bearableShare = 1.0 / 20
 
@@ -197,7 +197,9 @@ extension NoisyBounding {
     /// How many are missing for each that is kept.
     private func missing(_ effect: BoundingEffect) -> Double {
         var kept = 1.0
-        if effect.countsCut, let units = pairs[.units], let rows = pairs[.rows] { kept *= 1 + rows.missing(ifAnyOf: units) }
+        if effect.countsCut, let units = pairs[.units], let rows = pairs[.rows] {
+            kept *= 1 + rows.missing(ifAnyOf: units)
+        }
         if effect.countsDropped, let dropped = pairs[.dropped] { kept *= 1 + dropped.missing(ifAnyOf: dropped) }
         return kept - 1
     }

@@ -29,7 +29,7 @@ struct SpendingOptions: ParsableArguments {
         transform: WholeNumberText.parse)
     var rowsPerGroup: Int?
 
-    @Flag(help: "Spend nothing on saying what bounding leaves out (else 1/20 of the budget, where it can leave out anything).")
+    @Flag(help: "Spend nothing on what bounding leaves out (else 1/20 of the budget, where it can leave out anything).")
     var noBoundingShares = false
 
     func validate() throws {
