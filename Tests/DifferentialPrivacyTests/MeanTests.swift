@@ -110,34 +110,37 @@ struct MeanTests {
     func negativeCount() throws {
         let noise = try IntegerNoise(l1Sensitivity: 1, l2SensitivitySquared: 1, loss: losses[0])
         let released = NoisyVariance(
-            bernstein: [-500, -300, -200], deviation: 1, lower: 0, halfWidth: 2, noise: noise)
+            bernstein: [-500, -300, -200], unit: 1, lower: 0, halfWidth: 2, noise: noise)
         #expect(released.interval(confidence: 0.9) == ConfidenceInterval(lower: 0, upper: 4))
     }
 
-    @Test("A variance's interval, from its definition: where each moment's test is just not rejected, found by halving")
+    @Test("A variance's interval, from its definition: where its test is just not rejected, found by halving")
     func varianceByDefinition() throws {
-        let noise = try IntegerNoise(l1Sensitivity: 1, l2SensitivitySquared: 1, loss: losses[0])
-        let (sums, deviation) = ([3_000.0, 1_500, 5_500], 40.0)
+        // One integer of noise is 40 in the unit of the sums.
+        let noise = try IntegerNoise(l1Sensitivity: 100, l2SensitivitySquared: 10_000, loss: losses[1])
+        let (sums, unit) = ([3_000.0, 1_500, 5_500], 0.4)
         let count = sums.reduce(0, +)
-        let z = noise.criticalValue(confidence: 0.95) * deviation
-        func end(_ signs: [Double], _ direction: Double) -> Double {
-            let total = zip(signs, sums).reduce(0) { $0 + $1.0 * $1.1 }
-            var (inside, outside) = (total / count, direction)
+        let mean = (sums[2] - sums[0]) / count
+        let deviation = unit * noise.variance.squareRoot()
+        func end(_ direction: Double) -> Double {
+            let variance = (sums[0] - sums[1] + sums[2]) / count - mean * mean
+            var (inside, outside) = (variance, variance + direction)
             for _ in 0..<60 {
-                let r = (inside + outside) / 2
-                // The three sums have independent noise, each with the weight (sign - r).
-                let spread = signs.reduce(0) { $0 + ($1 - r) * ($1 - r) }
-                if abs(total - r * count) <= z * spread.squareRoot() { inside = r } else { outside = r }
+                let v = (inside + outside) / 2
+                // The three sums have independent noise: of x^2 - 2 mean x + mean^2 - v, x being -1, 0 and 1; x^2 of
+                // the middle one is -1.
+                let weights = [1 + 2 * mean, -1, 1 - 2 * mean].map { $0 + mean * mean - v }
+                let spread = weights.reduce(0) { $0 + $1 * $1 }.squareRoot() * deviation
+                if abs((variance - v) * count) <= 1.959963984540054 * spread { inside = v } else { outside = v }
             }
             return inside
         }
-        let mean = (end([-1, 0, 1], -1), end([-1, 0, 1], 1))
-        let square = (end([1, -1, 1], -1), end([1, -1, 1], 1))
-        #expect(mean.0 > 0.2 && mean.1 < 0.3)
-        let interval = NoisyVariance(bernstein: sums, deviation: deviation, lower: 0, halfWidth: 1, noise: noise)
-            .interval(confidence: 0.9)
-        #expect(abs(interval.lower - (square.0 - mean.1 * mean.1)) < 1e-9)
-        #expect(abs(interval.upper - (square.1 - mean.0 * mean.0)) < 1e-9)
+        let interval = NoisyVariance(bernstein: sums, unit: unit, lower: 0, halfWidth: 1, noise: noise)
+            .interval(confidence: 0.95)
+        let (lower, upper) = (end(-1), end(1))
+        // The noise is whole numbers, widened to their own quantile.
+        #expect(abs(interval.lower - lower) < 0.01 * (upper - lower))
+        #expect(abs(interval.upper - upper) < 0.01 * (upper - lower))
     }
 
     @Test("A count that was released before serves several means")

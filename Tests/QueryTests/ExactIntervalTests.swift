@@ -18,9 +18,8 @@ struct ExactIntervalTests {
         var quantile: Double
         var probability: Double
 
-        init(_ plan: Plan, isHalf: Bool) throws {
-            let quantile = isHalf ? 2.241402727604947 : 1.959963984540054
-            let probability = isHalf ? 0.025 : 0.05
+        init(_ plan: Plan) throws {
+            let (quantile, probability) = (1.959963984540054, 0.05)
             (self.quantile, self.probability) = (quantile, probability)
             var isLaplace = false
             parameters = try plan.output.channels.map { channel in
@@ -38,33 +37,48 @@ struct ExactIntervalTests {
             self.isLaplace = isLaplace
         }
 
-        /// Whether a deviation of a sum of two independent noises of these parameters is no surprise.
-        func accepts(_ deviation: Double, _ a: Double, _ b: Double) -> Bool {
-            guard isLaplace else { return abs(deviation) <= quantile * (a * a + b * b).squareRoot() }
-            let (large, small) = (max(a, b), min(a, b))
-            let tail =
-                (large * large * exp(-abs(deviation) / large) - small * small * exp(-abs(deviation) / small))
-                / (large * large - small * small)
+        /// Whether a deviation of a sum of independent noises of these parameters, all different, is no surprise.
+        func accepts(_ deviation: Double, _ sum: [Double]) -> Bool {
+            guard isLaplace else { return abs(deviation) <= quantile * sum.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+            let scales = sum.filter { $0 > 0 }
+            let tail = scales.reduce(0) { total, scale in
+                let weight = scales.filter { $0 != scale }.reduce(1.0) {
+                    $0 * scale * scale / (scale * scale - $1 * $1)
+                }
+                return total + weight * exp(-abs(deviation) / scale)
+            }
             return tail > probability
         }
 
-        /// The ends of the ratio of channel `numerator` to channel 0, with their noisy values.
-        func ratio(_ value: Double, _ numerator: Int, over count: Double) -> (lower: Double, upper: Double) {
+        /// Where the test is just not rejected, from `middle` on.
+        func ends(around middle: Double, _ isInside: (Double) -> Bool) -> (lower: Double, upper: Double) {
             func end(_ direction: Double) -> Double {
-                let middle = value / count
-                func isInside(_ distance: Double) -> Bool {
-                    let r = middle + distance
-                    return accepts(value - r * count, parameters[numerator], abs(r) * parameters[0])
-                }
                 var (inside, outside) = (0.0, direction * abs(middle) + direction)
-                while isInside(outside) { outside *= 2 }
+                while isInside(middle + outside) { outside *= 2 }
                 for _ in 0..<100 {
                     let half = (inside + outside) / 2
-                    if isInside(half) { inside = half } else { outside = half }
+                    if isInside(middle + half) { inside = half } else { outside = half }
                 }
                 return middle + outside
             }
             return (end(-1), end(1))
+        }
+
+        /// The ends of the ratio of channel `numerator` to channel 0, with their noisy values.
+        func ratio(_ value: Double, _ numerator: Int, over count: Double) -> (lower: Double, upper: Double) {
+            ends(around: value / count) {
+                accepts(value - $0 * count, [parameters[numerator], abs($0) * parameters[0]])
+            }
+        }
+
+        /// The ends of the variance of channels 1 (sum) and 2 (squares) over channel 0.
+        func variance(_ sum: Double, _ squares: Double, over count: Double) -> (lower: Double, upper: Double) {
+            let mean = sum / count
+            return ends(around: squares / count - mean * mean) { v in
+                accepts(
+                    squares - sum * mean - v * count,
+                    [parameters[2], 2 * abs(mean) * parameters[1], abs(mean * mean - v) * parameters[0]])
+            }
         }
     }
 
@@ -91,7 +105,7 @@ struct ExactIntervalTests {
             let centre = try #require(plan.output.channels[1].grid?.center)
             let unit = plan.output.channels[1].unit
             #expect(abs(centre - (lower + upper) / 2) <= 1)
-            let noise = try Noise(plan, isHalf: false)
+            let noise = try Noise(plan)
             for (count, sum) in [(1_000, -4_000), (1_000, 4_000), (300, 50), (5_000, -60_000)] as [(Int64, Int64)] {
                 let value = Double(sum) * unit
                 let ends = noise.ratio(value, 1, over: Double(count))
@@ -105,22 +119,19 @@ struct ExactIntervalTests {
     }
 
     @Test(
-        "VARIANCE and STDDEV: two moments at half of the error each, and the mean's square on the right side",
+        "VARIANCE and STDDEV: where the test of squares - sum^2 / count - v count is just not rejected",
         arguments: 0..<2)
     func variance(_ index: Int) throws {
         let (budget, regime) = Self.regimes[index]
         let plan = try Fixtures.plan("SELECT VARIANCE(visits), STDDEV(visits) FROM visits", budget, regime: regime)
         let unit = (plan.output.channels[1].unit, plan.output.channels[2].unit)
-        let noise = try Noise(plan, isHalf: true)
+        let noise = try Noise(plan)
         // Means below, above and about the middle.
-        for (count, mean, second) in [(20_000, -12.0, 300.0), (20_000, 12, 300), (20_000, 0, 200), (9_000, 3, 150)] {
+        for (count, mean, second) in [(20_000, -9.0, 300.0), (20_000, 9, 300), (20_000, 0, 200), (9_000, 5, 150)] {
             let sum = Int64((mean * Double(count) / unit.0).rounded())
             let squares = Int64((second * Double(count) / unit.1).rounded())
-            let first = noise.ratio(Double(sum) * unit.0, 1, over: Double(count))
-            let other = noise.ratio(Double(squares) * unit.1, 2, over: Double(count))
-            let magnitudes = [first.lower * first.lower, first.upper * first.upper].sorted()
-            let least = first.lower <= 0 && first.upper >= 0 ? 0 : magnitudes[0]
-            let (lower, upper) = (max(0, other.lower - magnitudes[1]), min(625, other.upper - least))
+            let ends = noise.variance(Double(sum) * unit.0, Double(squares) * unit.1, over: Double(count))
+            let (lower, upper) = (max(0, ends.lower), min(625, ends.upper))
             let row = cells(plan, [Int64(count), sum, squares])
             try expect(row[0], lower, upper, "\(mean)")
             try expect(row[1], lower.squareRoot(), upper.squareRoot(), "\(mean)")

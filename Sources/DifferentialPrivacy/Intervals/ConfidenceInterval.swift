@@ -76,19 +76,4 @@ extension ConfidenceInterval {
         let (lower, upper) = ((b - root) / a, (b + root) / a)
         return lower.isFinite && upper.isFinite ? ConfidenceInterval(lower: lower, upper: upper) : .unbounded
     }
-
-    /// The interval of `E[x^2] - E[x]^2`, which lies between 0 and `largest`, from intervals of the two moments that hold
-    /// together: the difference's extremes over them (Bonferroni, where each has half of the error). Unbounded where one
-    /// of them is.
-    static func variance(
-        mean: ConfidenceInterval, square: ConfidenceInterval, largest: Double
-    ) -> ConfidenceInterval {
-        guard mean.isBounded, square.isBounded else { return .unbounded }
-        let magnitudes = [mean.lower * mean.lower, mean.upper * mean.upper]
-        let crossesZero = mean.lower <= 0 && mean.upper >= 0
-        let least = crossesZero ? 0 : min(magnitudes[0], magnitudes[1])
-        return ConfidenceInterval(
-            lower: square.lower - max(magnitudes[0], magnitudes[1]), upper: square.upper - least
-        ).within(0, largest)
-    }
 }

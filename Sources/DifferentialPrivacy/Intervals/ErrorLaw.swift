@@ -39,7 +39,7 @@ public enum ErrorLaw: Sendable, Hashable {
     }
 
     private static let usual: [Double: Double] = [
-        0.95: normalQuantile(outside: 1 - 0.95), 0.975: normalQuantile(outside: 1 - 0.975),
+        0.95: normalQuantile(outside: 1 - 0.95)
     ]
 
     private static func normalQuantile(outside: Double) -> Double {

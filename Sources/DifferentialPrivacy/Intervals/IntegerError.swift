@@ -10,24 +10,14 @@ public struct IntegerError: Sendable, Hashable {
     public let confidence: Double
     /// The variance of the noise, in the integer's unit squared.
     public let variance: Double
-    let full: Width
-    /// For one of two intervals that hold together: half of the error probability.
-    let half: Width
-
-    struct Width: Sendable, Hashable {
-        /// The least h with P(|X| <= h) >= confidence, by the exact law.
-        var halfWidth: Int64
-        /// The parameter (standard deviation or scale) of the continuous law that is as wide.
-        var parameter: Double
-    }
-
-    /// The half-width of the integer's own interval, in its unit: the least h with P(|X| <= h) >= confidence.
-    public var halfWidth: Int64 { full.halfWidth }
+    /// The half-width of the integer's own interval, in its unit: the least h with P(|X| <= h) >= confidence, by the exact
+    /// law.
+    public let halfWidth: Int64
+    /// The parameter (standard deviation or scale) of the continuous law that is as wide.
+    let parameter: Double
 
     /// No noise: the integer is exact.
-    public static let none = IntegerError(
-        law: nil, confidence: 1, variance: 0, full: Width(halfWidth: 0, parameter: 0),
-        half: Width(halfWidth: 0, parameter: 0))
+    public static let none = IntegerError()
 
     /// - Parameter confidence: above 0 and below 1.
     public init(_ noise: DiscreteGaussian, confidence: Double = 0.95) {
@@ -43,24 +33,21 @@ public struct IntegerError: Sendable, Hashable {
             halfWidth: { noise.halfWidth(confidence: $0) })
     }
 
-    private init(law: ErrorLaw?, confidence: Double, variance: Double, full: Width, half: Width) {
-        self.law = law
-        self.confidence = confidence
-        self.variance = variance
-        self.full = full
-        self.half = half
+    private init() {
+        law = nil
+        confidence = 1
+        variance = 0
+        halfWidth = 0
+        parameter = 0
     }
 
     private init(
         law: ErrorLaw, parameter: Double, variance: Double, confidence: Double, halfWidth: (Double) -> Int64
     ) {
-        func width(_ confidence: Double) -> Width {
-            let exact = halfWidth(confidence)
-            return Width(
-                halfWidth: exact, parameter: max(parameter, Double(exact) / law.quantile(confidence: confidence)))
-        }
-        self.init(
-            law: law, confidence: confidence, variance: variance, full: width(confidence),
-            half: width(1 - (1 - confidence) / 2))
+        self.law = law
+        self.confidence = confidence
+        self.variance = variance
+        self.halfWidth = halfWidth(confidence)
+        self.parameter = max(parameter, Double(self.halfWidth) / law.quantile(confidence: confidence))
     }
 }

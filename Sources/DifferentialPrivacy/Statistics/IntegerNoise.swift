@@ -131,4 +131,12 @@ public struct IntegerNoise: Sendable {
         case .gaussian: return .gaussian
         }
     }
+    /// How wide it is, for intervals of combinations of several draws; none where a draw is never but zero.
+    func error(confidence: Double) -> IntegerError {
+        guard variance > 0 else { return .none }
+        switch draws {
+        case .laplace(let noise): return IntegerError(noise, confidence: confidence)
+        case .gaussian(let noise): return IntegerError(noise, confidence: confidence)
+        }
+    }
 }

@@ -65,7 +65,7 @@ public struct PrivateVariance: Sendable {
         noise.add(to: &totals, using: &generator)
         let square = Double(grid.width) * Double(grid.width)
         return NoisyVariance(
-            bernstein: totals.map { Double($0) / square }, deviation: noise.variance.squareRoot() / square,
+            bernstein: totals.map { Double($0) / square }, unit: 1 / square,
             lower: Double(grid.lowest) * grid.step, halfWidth: Double(grid.width) * grid.step / 2, noise: noise)
     }
 }
@@ -74,15 +74,15 @@ public struct PrivateVariance: Sendable {
 public struct NoisyVariance: Sendable {
     /// The sums of the polynomials (1 - s)^2, 2 s (1 - s) and s^2, s in [0, 1], with independent noise.
     let bernstein: [Double]
-    /// Of the noise of each.
-    private let deviation: Double
+    /// What one step of the noisy integers is worth in them.
+    private let unit: Double
     private let lower: Double
     private let halfWidth: Double
     private let noise: IntegerNoise
 
-    init(bernstein: [Double], deviation: Double, lower: Double, halfWidth: Double, noise: IntegerNoise) {
+    init(bernstein: [Double], unit: Double, lower: Double, halfWidth: Double, noise: IntegerNoise) {
         self.bernstein = bernstein
-        self.deviation = deviation
+        self.unit = unit
         self.lower = lower
         self.halfWidth = halfWidth
         self.noise = noise
@@ -110,27 +110,22 @@ public struct NoisyVariance: Sendable {
 
     /// The true variance of the clipped and rounded values lies within it with that confidence.
     ///
-    /// Sound at every size, and so wide where the count is small: intervals of both moments by Fieller's method, each
-    /// with half the error, and the extremes of `E[x^2] - E[x]^2` over them and over what a variance can be.
+    /// As of any variance (`ErrorModel`), from the forms that count and moments are of the three sums; all that a variance
+    /// can be where the count may be zero.
     public func interval(confidence: Double) -> ConfidenceInterval {
-        let each = 1 - (1 - confidence) / 2
-        let one = moment(signs: (-1, 0, 1), confidence: each)
-        let two = moment(signs: (1, -1, 1), confidence: each)
+        let model = ErrorModel(Array(repeating: noise.error(confidence: confidence), count: 3))
+        func estimate(_ signs: [Double]) -> LinearEstimate {
+            zip(signs, bernstein).enumerated().reduce(LinearEstimate(form: LinearForm(), value: 0)) { total, term in
+                let (sign, sum) = term.element
+                return LinearEstimate(
+                    form: total.form + LinearForm(number: term.offset, coefficient: sign * unit),
+                    value: total.value + sign * sum)
+            }
+        }
+        let scaled = model.variance(
+            sum: estimate([-1, 0, 1]), squares: estimate([1, -1, 1]), count: estimate([1, 1, 1]), largest: 1
+        ).within(0, 1)
         let square = halfWidth * halfWidth
-        let scaled = ConfidenceInterval.variance(mean: one, square: two, largest: 1)
         return ConfidenceInterval(lower: square * scaled.lower, upper: square * scaled.upper)
-    }
-
-    /// All ratios r for which `sum of signs * b - r * sum of b` is within its critical value, within [-1, 1].
-    private func moment(signs: (Double, Double, Double), confidence: Double) -> ConfidenceInterval {
-        guard count > 0 else { return ConfidenceInterval(lower: -1, upper: 1) }
-        let z = noise.criticalValue(confidence: confidence) * deviation
-        let weights = [signs.0, signs.1, signs.2]
-        return ConfidenceInterval.ratio(
-            numerator: zip(weights, bernstein).reduce(0) { $0 + $1.0 * $1.1 }, denominator: count,
-            squaredErrors: .init(
-                numerator: z * z * weights.reduce(0) { $0 + $1 * $1 }, denominator: 3 * z * z,
-                product: z * z * weights.reduce(0, +))
-        ).within(-1, 1)
     }
 }
