@@ -117,11 +117,16 @@ struct ExponentialMechanismTests {
 @Suite("Private quantile")
 struct PrivateQuantileTests {
     /// The utility's shortfall of each grid point, in units of 1/denominator, straight from the definition.
-    static func shortfalls(_ values: [Int], points: Int, numerator: Int, denominator: Int) -> [Int] {
+    static func shortfalls(
+        _ values: [Int], points: Int, numerator: Int, denominator: Int, offset: Int = 0
+    ) -> [Int] {
         (0..<points).map { point in
             let below = values.count { $0 < point } * denominator
             let atOrBelow = values.count { $0 <= point } * denominator
-            let target = numerator * values.count
+            let target = numerator * values.count + offset * denominator
+            // Nothing lies below the first point, or above the last.
+            if offset < 0, point == 0 { return max(0, target - atOrBelow) }
+            if offset > 0, point == points - 1 { return max(0, below - target) }
             return max(0, below - target, target - atOrBelow)
         }
     }
@@ -138,7 +143,10 @@ struct PrivateQuantileTests {
         for (numerator, denominator, epsilon, rows) in [
             (1, 2, 1.0, 1), (1, 10, 0.5, 1), (995, 1000, 3, 1), (0, 1, 0.3, 1), (1, 1, 0.3, 2), (3, 4, 0.8, 3),
         ] as [(Int, Int, Double, Int)] {
-            for values in [[3, 3, 3, 4, 9, 9, 12], [0], [], [19, 19, 19, 0]] {
+            for (values, offset) in [
+                ([3, 3, 3, 4, 9, 9, 12], 0), ([0], 0), ([], 0), ([19, 19, 19, 0], 0), ([3, 3, 3, 4, 9, 9, 12], -2),
+                ([3, 3, 3, 4, 9, 9, 12], 3), ([], -1), ([], 1), ([5, 6], -7), ([5, 6], 7), ([19, 19, 19, 0], 1),
+            ] {
                 let points = 20
                 let quantile = try PrivateQuantile(
                     numerator: Int64(numerator), denominator: Int64(denominator), epsilon: epsilon,
@@ -146,32 +154,37 @@ struct PrivateQuantileTests {
                 let (indices, counts) = Self.histogram(values)
                 var chosen = [Int](repeating: 0, count: points)
                 for _ in 0..<draws {
-                    chosen[try quantile.select(indices: indices, counts: counts, points: points, using: &generator)] +=
-                        1
+                    let point = try quantile.select(
+                        indices: indices, counts: counts, points: points, offset: Int64(offset), using: &generator)
+                    chosen[point] += 1
                 }
                 let sensitivity = Double(max(numerator, denominator - numerator) * rows)
-                let weights = Self.shortfalls(values, points: points, numerator: numerator, denominator: denominator)
-                    .map { exp(-epsilon * Double($0) / (2 * sensitivity)) }
+                let weights = Self.shortfalls(
+                    values, points: points, numerator: numerator, denominator: denominator, offset: offset
+                ).map { exp(-epsilon * Double($0) / (2 * sensitivity)) }
                 let total = weights.reduce(0, +)
                 #expect(ChiSquare.fits(counts: chosen, probabilities: weights.map { $0 / total }, draws: draws))
             }
         }
     }
 
-    @Test("One unit's rows change no utility by more than the sensitivity: all datasets of up to six values")
-    func sensitivity() {
+    @Test(
+        "One unit's rows change no utility by more than the sensitivity, at any offset: all datasets of up to six values",
+        arguments: [0, -1, 1, -3, 3])
+    func sensitivity(offset: Int) {
         let points = 4
         for (numerator, denominator) in [(1, 2), (1, 10), (9, 10), (0, 1), (1, 1), (1, 3)] {
             for size in 0...4 {
                 for code in 0..<Int(pow(4, Double(size))) {
                     let values = (0..<size).map { code >> (2 * $0) & 3 }
                     let before = Self.shortfalls(
-                        values, points: points, numerator: numerator, denominator: denominator)
+                        values, points: points, numerator: numerator, denominator: denominator, offset: offset)
                     for rows in 1...2 {
                         for added in 0..<(rows == 1 ? 4 : 16) {
                             let unit = (0..<rows).map { added >> (2 * $0) & 3 }
                             let after = Self.shortfalls(
-                                values + unit, points: points, numerator: numerator, denominator: denominator)
+                                values + unit, points: points, numerator: numerator, denominator: denominator,
+                                offset: offset)
                             let change = zip(before, after).map { abs($0 - $1) }.max() ?? 0
                             #expect(change <= max(numerator, denominator - numerator) * rows)
                         }
@@ -246,6 +259,66 @@ struct PrivateQuantileTests {
             if shortfalls[chosen] > bound { outside += 1 }
         }
         #expect(outside <= 605)
+    }
+
+    /// How often a bracket lies beyond a quantile: the lower one above, the upper one below, in that many draws.
+    private func missed(
+        _ values: [Int], points: Int, _ quantile: PrivateQuantile, offset: Int64, draws: Int,
+        using generator: inout SeededGenerator
+    ) throws -> (lower: Int, upper: Int) {
+        let (indices, counts) = Self.histogram(values)
+        let exact = Self.shortfalls(
+            values, points: points, numerator: Int(quantile.numerator), denominator: Int(quantile.denominator))
+        let first = exact.firstIndex(of: 0) ?? 0
+        let last = exact.lastIndex(of: 0) ?? 0
+        var missed = (lower: 0, upper: 0)
+        for _ in 0..<draws {
+            let lower = try quantile.select(
+                indices: indices, counts: counts, points: points, offset: -offset, using: &generator)
+            let upper = try quantile.select(
+                indices: indices, counts: counts, points: points, offset: offset, using: &generator)
+            if lower > first { missed.lower += 1 }
+            if upper < last { missed.upper += 1 }
+        }
+        return missed
+    }
+
+    @Test("Brackets lie around every quantile, few values, ties and both ends of the grid included")
+    func brackets() throws {
+        var generator = SeededGenerator(seed: 75)
+        let points = 200
+        let draws = 1_500
+        for q in [0.005, 0.25, 0.5, 0.995] {
+            let quantile = try PrivateQuantile(q: q, epsilon: 0.5)
+            let offset = quantile.bracketOffset(points: points, confidence: 0.975)
+            #expect(Double(offset) > quantile.rankError(points: points, confidence: 0.975))
+            for values in [
+                [], [7], [0, 199], Array(repeating: 0, count: 30), Array(repeating: 199, count: 300),
+                (0..<40).map { $0 * 5 }, (0..<600).map { $0 % 3 * 90 }, (0..<1_000).map { $0 * $0 % 200 },
+            ] as [[Int]] {
+                let missed = try missed(
+                    values, points: points, quantile, offset: offset, draws: draws, using: &generator)
+                // 2.5 % of 1,500 and 4.75 standard deviations (false alarm 1e-6).
+                #expect(missed.lower <= 37 + 29 && missed.upper <= 37 + 29, "\(q) \(values.count): \(missed)")
+            }
+        }
+    }
+
+    @Test("No smaller offset would do for all data: a gap just beyond the median holds nearly all points")
+    func offsetIsNeeded() throws {
+        var generator = SeededGenerator(seed: 76)
+        let points = 10_000
+        let quantile = try PrivateQuantile(q: 0.5, epsilon: 0.5)
+        let offset = quantile.bracketOffset(points: points, confidence: 0.975)
+        let values = Array(repeating: 0, count: 201) + Array(repeating: points - 1, count: 199)
+        let draws = 4_000
+        let right = try missed(values, points: points, quantile, offset: offset, draws: draws, using: &generator).lower
+        let small = try missed(
+            values, points: points, quantile, offset: offset - 4, draws: draws, using: &generator
+        ).lower
+        // About 2.5 % / e^(1/4); with four ranks less about e^1 times that.
+        #expect(right <= 100 + 47 && right >= 30)
+        #expect(small >= 100 + 47)
     }
 }
 

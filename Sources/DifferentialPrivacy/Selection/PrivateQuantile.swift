@@ -10,6 +10,14 @@
 /// epsilon-differentially private with bounded range epsilon; a unit in k groups pays k times (docs/privacy.md, rule 20).
 /// The choice is by the exact law: see `ExponentialMechanism`. Utilities are integers after multiplication by q's
 /// denominator.
+///
+/// **Brackets.** A choice at an offset of t ranks aims at `q n + t` in place of `q n`: the same constant is taken off both
+/// ends of each point's interval, in any two tables, so the sensitivity is the same. A target below all ranks, or above
+/// them, belongs to the grid's first point, or last: nothing lies beyond it, so the interval of the first point begins at
+/// minus infinity where t is negative, that of the last ends at infinity where it is positive; an end that never moves
+/// changes no distance more. So some point's utility is 0 whatever n is, and by `rankError` the point chosen at -t has
+/// more than `q n` values below it with a probability of 1 - confidence at most, if t exceeds the rank error at that
+/// confidence; the one chosen at t likewise. Between the two lies the quantile (`bracketOffset`).
 public struct PrivateQuantile: Sendable {
     /// q = numerator / denominator.
     public let numerator: Int64
@@ -58,13 +66,16 @@ public struct PrivateQuantile: Sendable {
 
     /// The chosen grid point, from 0 to `points - 1`. `indices` are the occupied grid points, rising, and `counts`
     /// their numbers of values. Throws unless they match, lie on the grid, are positive and fewer than 2^62 in all, and
-    /// unless the grid has from 1 to 2^61 points.
+    /// unless the grid has from 1 to 2^61 points and the offset is within 2^61 either way.
+    ///
+    /// - Parameter offset: by how many ranks the target lies above `q n` (below it, if negative).
     public func select<R: RandomNumberGenerator>(
-        indices: [Int32], counts: [Int64], points: Int, using generator: inout R
+        indices: [Int32], counts: [Int64], points: Int, offset: Int64 = 0, using generator: inout R
     ) throws(MechanismError) -> Int {
         guard (1...(1 << 61)).contains(points) else { throw .parameter("points", expected: "from 1 to 2^61") }
+        guard offset.magnitude <= 1 << 61 else { throw .parameter("offset", expected: "within 2^61 either way") }
         guard indices.count == counts.count else { throw .parameter("counts", expected: "as many as indices") }
-        let runs = try runs(indices: indices, counts: counts, points: points)
+        let runs = try runs(indices: indices, counts: counts, points: points, offset: offset)
         let least = runs.items.reduce(runs.items[0].shortfall) { min($0, $1.shortfall) }
         var items = runs.items
         for index in items.indices { items[index].shortfall -= least }
@@ -75,7 +86,7 @@ public struct PrivateQuantile: Sendable {
 
     /// Runs of grid points with one utility: each occupied point, and each gap.
     private func runs(
-        indices: [Int32], counts: [Int64], points: Int
+        indices: [Int32], counts: [Int64], points: Int, offset: Int64
     ) throws(MechanismError) -> (items: [WeightedChoice.Item], starts: [UInt64]) {
         var total: Int64 = 0
         for count in counts {
@@ -84,17 +95,26 @@ public struct PrivateQuantile: Sendable {
             }
             total += count
         }
-        let target = Int128(numerator) * Int128(total)
+        let target = Int128(numerator) * Int128(total) + Int128(denominator) * Int128(offset)
         var items: [WeightedChoice.Item] = []
         var starts: [UInt64] = []
         items.reserveCapacity(2 * indices.count + 1)
         starts.reserveCapacity(2 * indices.count + 1)
-        func append(_ points: Range<Int>, below: Int64, atOrBelow: Int64) {
-            guard !points.isEmpty else { return }
+        func append(_ range: Range<Int>, below: Int64, atOrBelow: Int64) {
+            guard !range.isEmpty else { return }
+            // The grid's first point has utilities of its own below all ranks, its last one above them.
+            if range.count > 1, offset != 0, range.lowerBound == 0 || range.upperBound == points {
+                let cut = offset < 0 ? range.lowerBound + 1 : range.upperBound - 1
+                append(range.lowerBound..<cut, below: below, atOrBelow: atOrBelow)
+                return append(cut..<range.upperBound, below: below, atOrBelow: atOrBelow)
+            }
             let low = Int128(denominator) * Int128(below)
             let high = Int128(denominator) * Int128(atOrBelow)
-            items.append(.init(shortfall: UInt128(max(0, low - target, target - high)), count: UInt64(points.count)))
-            starts.append(UInt64(points.lowerBound))
+            let isAbove = target > high && !(offset > 0 && range.upperBound == points)
+            let isBelow = target < low && !(offset < 0 && range.lowerBound == 0)
+            let shortfall = isAbove ? target - high : isBelow ? low - target : 0
+            items.append(.init(shortfall: UInt128(shortfall), count: UInt64(range.count)))
+            starts.append(UInt64(range.lowerBound))
         }
         var next = 0
         var below: Int64 = 0
@@ -109,6 +129,12 @@ public struct PrivateQuantile: Sendable {
         }
         append(next..<points, below: below, atOrBelow: below)
         return (items, starts)
+    }
+
+    /// The least whole number of ranks for which choices at both offsets of that size lie around the quantile, each with
+    /// that confidence at least, whatever the data: one that exceeds the rank error.
+    public func bracketOffset(points: Int, confidence: Double) -> Int64 {
+        Int64(min(rankError(points: points, confidence: confidence).rounded(.down), 0x1p60)) + 1
     }
 
     /// How far, in ranks, the chosen point may lie from the quantile with that confidence, whatever the data:
