@@ -101,13 +101,15 @@ struct ChargeTests {
         #expect(error.position == 43)
     }
 
-    @Test("A quarter of rho selects keys; the noisy unit counts answer COUNT(DISTINCT unit) for nothing")
+    @Test(
+        "The selection of keys takes one equal part of rho; the noisy unit counts answer COUNT(DISTINCT unit) for nothing"
+    )
     func selection() throws {
         let plan = try Fixtures.plan("SELECT city, COUNT(*) FROM visits GROUP BY city", .rho(0.4))
         let losses = try plan.events.map { try $0.loss(kind: .zeroConcentrated).value }
         #expect(losses.count == 2)
-        #expect(abs(losses[0] - 0.1) < 1e-9)
-        #expect(abs(losses[1] - 0.3) < 1e-9)
+        #expect(abs(losses[0] - 0.2) < 1e-9)
+        #expect(abs(losses[1] - 0.2) < 1e-9)
         #expect(plan.charge.delta > 0)
         #expect(plan.charge.deltaValue <= 1e-6 * 0.4 / 10 * 1.000001)
         let free = try Fixtures.plan("SELECT city, COUNT(DISTINCT person) FROM visits GROUP BY city", .rho(0.4))
@@ -116,6 +118,9 @@ struct ChargeTests {
         let both = try Fixtures.plan(
             "SELECT city, COUNT(*), COUNT(DISTINCT person) FROM visits GROUP BY city", .rho(0.4))
         #expect(both.events == plan.events)
+        let more = try Fixtures.plan("SELECT city, COUNT(*), AVG(cost) FROM visits GROUP BY city", .rho(0.4))
+        for event in more.events { #expect(abs(try event.loss(kind: .zeroConcentrated).value - 0.1) < 1e-9) }
+        #expect(more.events.count == 4)
     }
 
     @Test("Selecting keys alone never costs a unit more than was asked, whatever the amount")
@@ -128,17 +133,38 @@ struct ChargeTests {
         }
     }
 
-    @Test("A count and a median share a budget as their errors in dense data ask for")
+    @Test("A count and a median have equal parts: of the median's, half is the answer's and a quarter each bracket's")
     func shareOfQuantile() throws {
-        let plan = try Fixtures.plan("SELECT COUNT(*), MEDIAN(cost) FROM visits", .rho(0.2))
-        let losses = try plan.events.map { try $0.loss(kind: .zeroConcentrated).value }
-        // Half-widths at 95 %: 1.96 sigma, where rho = 5^2 / (2 sigma^2); and ln(20) / epsilon, where rho = epsilon^2 / 8.
-        let count = 1.959963984540054 * 5
-        let expected = (count * count / 2) / (log(20) * log(20) / 8)
-        #expect(abs(losses[0] / losses[1] / expected - 1) < 1e-6)
-        let pure = try Fixtures.plan("SELECT COUNT(*), MEDIAN(cost) FROM visits", .epsilon(2), regime: Fixtures.pure)
-        let epsilons = try pure.events.map { try $0.loss(kind: .pure).value }
-        #expect(abs(epsilons[0] / epsilons[1] / 5 - 1) < 1e-6)
+        for (budget, regime, kind) in [
+            (Budget.rho(0.2), Fixtures.zCDP, PrivacyLossKind.zeroConcentrated), (.epsilon(0.2), Fixtures.pure, .pure),
+        ] {
+            let plan = try Fixtures.plan(
+                "SELECT plan, COUNT(*), MEDIAN(cost) FROM visits GROUP BY plan", budget, regime: regime)
+            let losses = try plan.events.map { try $0.loss(kind: kind).value }
+            #expect(losses.count == 3)
+            for (loss, part) in zip(losses, [0.1, 0.05, 0.05]) { #expect(abs(loss - part) < 1e-9) }
+            // Of three groups of a unit.
+            guard case .exponentialMechanism(let epsilon, 3) = plan.events[1],
+                case .exponentialMechanism(let bracket, 6) = plan.events[2]
+            else {
+                Issue.record("other events: \(plan.events)")
+                return
+            }
+            #expect(abs(epsilon / bracket - (kind == .pure ? 2 : 2.0.squareRoot())) < 1e-6)
+        }
+    }
+
+    @Test("An error that is asked for splits the loss as it is needed: no equal parts, and less in all")
+    func errorSplits() throws {
+        let sql = "SELECT COUNT(DISTINCT person), COUNT(*), MEDIAN(visits) FROM visits"
+        for regime in [Fixtures.zCDP, Fixtures.pure] {
+            let plan = try Fixtures.plan(sql, .error(relative: 0.05, groupSize: 2_000), regime: regime)
+            let widths = plan.output.channels.map { Double($0.quantile?.offset ?? $0.error.halfWidth) }
+            for width in widths { #expect(width <= 100 && width >= 95, "\(widths)") }
+            let equal = try Fixtures.plan(
+                sql, regime.kind == .pure ? .epsilon(plan.charge.value) : .rho(plan.charge.value), regime: regime)
+            #expect(equal.output.channels.contains { Double($0.quantile?.offset ?? $0.error.halfWidth) > 100 })
+        }
     }
 
     @Test("Equal aggregates are measured once, wherever they stand; those in HAVING and ORDER BY are charged")
@@ -304,7 +330,7 @@ struct ChargeTests {
             return
         }
         #expect(times == 3)
-        #expect(abs(3 * epsilon * epsilon / 8 - 0.3) < 1e-9)
+        #expect(abs(3 * epsilon * epsilon / 8 - 0.15) < 1e-9)
         #expect(plan.specification.measures[0].rowsPerGroup == 1)
         let pure = try Fixtures.plan(
             "SELECT plan, MEDIAN(cost) FROM visits GROUP BY plan", .epsilon(0.3), regime: Fixtures.pure)
@@ -312,6 +338,6 @@ struct ChargeTests {
             Issue.record("another event")
             return
         }
-        #expect(abs(each - 0.1) < 1e-9)
+        #expect(abs(each - 0.05) < 1e-9)
     }
 }

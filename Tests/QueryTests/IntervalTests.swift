@@ -134,6 +134,8 @@ struct IntervalTests {
                     let (covered, _) = coverage(
                         plan, truth, column: column, contains: expected, seed: UInt64(index))
                     #expect(covered > 0.936, "\(budget) \(multiple): \(covered)")
+                    // The interval is below a quarter of the estimate, and the grid not coarse against the noise.
+                    if multiple == 1_000, noise > 3 { #expect(covered <= 0.97, "\(budget): \(covered)") }
                 }
             }
         }
@@ -148,7 +150,7 @@ struct IntervalTests {
             guard case .scalar(_, let form) = item else { return false }
             return form != .none
         }
-        #expect(forms == [true, true, false, false, true, false, true, true, true, true])
+        #expect(forms == [true, true, false, false, true, true, true, true, true, true])
         var random = SeededGenerator(seed: 3)
         let table = try SampleRows.table(Fixtures.visits, MeasurementTests.people)
         let row = plan.measure(.table(table), lookups: [], using: &random).answer.rows[0]

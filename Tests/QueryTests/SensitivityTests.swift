@@ -125,6 +125,12 @@ struct SensitivityTests {
             case .exponentialMechanism(_, let times):
                 #expect(change.changed <= times)
                 #expect(change.largest <= 1)
+                // Two more choices in each of those groups.
+                guard case .exponentialMechanism(_, let brackets) = channel.quantile?.bracketEvent else {
+                    Issue.record("no brackets")
+                    continue
+                }
+                #expect(2 * change.changed <= brackets)
             case nil:
                 if channel.slot != nil { #expect(change.l1 == 0) }
             default: Issue.record("an event that no channel has")

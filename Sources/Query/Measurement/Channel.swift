@@ -27,11 +27,29 @@ struct Channel: Sendable, Hashable {
     /// Where a quantile is searched.
     struct QuantileGrid: Sendable, Hashable {
         var lower: Double
+        var upper: Double
         var step: Double
         var points: Int
+        /// Of the choice that is the answer, in one group.
         var epsilon: Double
-        /// The rank error that is exceeded with a probability of 5 % at most, whatever the data.
-        var rankError: Double
+        /// Of each of the two choices between which the interval lies.
+        var bracketEpsilon: Double
+        /// By how many ranks they aim below and above: with 97.5 % each, whatever the data, the quantile is not beyond.
+        var offset: Int64
+        /// Both of them.
+        var bracketEvent: PrivacyEvent
+        /// Half a step where values lie between grid points, else 0: how far a value may be from its grid point.
+        var slack: Double
+
+        /// The values between which the quantile lies, given the points of both brackets.
+        func interval(_ pick: QuantilePick) -> ConfidenceInterval {
+            // Beyond the grid's last point lies what was rounded to it.
+            ConfidenceInterval(
+                lower: Swift.max(lower, value(pick.lower) - slack),
+                upper: pick.upper == points - 1 ? upper : Swift.min(upper, value(pick.upper) + slack))
+        }
+
+        func value(_ point: Int) -> Double { lower + step * Double(point) }
     }
 
     var quantity: Quantity
@@ -40,10 +58,14 @@ struct Channel: Sendable, Hashable {
     var grid: FixedPointGrid?
     var noise: NoiseLaw = .none
     var quantile: QuantileGrid?
-    /// nil where nothing is charged: it is answered by the selection of keys.
+    /// Of its noise, or of the choice that is the answer; nil where nothing is charged: it is answered by the selection of
+    /// keys.
     var event: PrivacyEvent?
     /// How wide the noise is, in steps, for intervals of 95 %.
     var error: IntegerError = .none
+
+    /// All that it is charged for.
+    var events: [PrivacyEvent] { [event, quantile?.bracketEvent].compactMap(\.self) }
 
     /// What one step of the integers is worth.
     var unit: Double {
@@ -100,7 +122,8 @@ struct Channel: Sendable, Hashable {
         case .none:
             guard let quantile else { return "no noise: no unit changes \(measured)" }
             return "exponential mechanism of epsilon \(Self.digits(quantile.epsilon)) a group on a grid of "
-                + "\(quantile.points) points, rank error at most \(Self.digits(quantile.rankError)) with 95 %"
+                + "\(quantile.points) points, its interval between two more of epsilon "
+                + "\(Self.digits(quantile.bracketEpsilon)) that aim \(quantile.offset) ranks below and above it"
         }
     }
 

@@ -52,7 +52,7 @@ extension Plan {
         using generator: inout Generator
     ) {
         var counts: [Int64] = []
-        var picks: [Int] = []
+        var picks: [QuantilePick] = []
         if let slot = channel.slot {
             switch channel.quantity {
             case .quantile(_, let rank):
@@ -98,20 +98,31 @@ extension Plan {
     private static func quantiles<Generator: RandomNumberGenerator>(
         _ channel: Channel, rank: QuantileRank, grids: [(indices: [Int32], counts: [Int64])], groups selected: [Int],
         using generator: inout Generator
-    ) -> [Int] {
+    ) -> [QuantilePick] {
         guard let grid = channel.quantile,
             let mechanism = try? PrivateQuantile(
-                numerator: rank.numerator, denominator: rank.denominator, epsilon: grid.epsilon,
-                rowsPerUnitAndGroup: 1)
-        else { return selected.map { _ in 0 } }
+                numerator: rank.numerator, denominator: rank.denominator, epsilon: grid.epsilon),
+            let bracket = try? PrivateQuantile(
+                numerator: rank.numerator, denominator: rank.denominator, epsilon: grid.bracketEpsilon)
+        else { return selected.map { _ in QuantilePick() } }
         return selected.map { group in
             let (indices, counts) = grids[group]
             // What the scan gives is always on the grid; the choice of a fixed point reveals nothing.
-            return
+            func choose(_ mechanism: PrivateQuantile, _ offset: Int64) -> Int {
                 (try? mechanism.select(
-                    indices: indices, counts: counts, points: grid.points, using: &generator)) ?? 0
+                    indices: indices, counts: counts, points: grid.points, offset: offset, using: &generator)) ?? 0
+            }
+            return QuantilePick(
+                point: choose(mechanism, 0), lower: choose(bracket, -grid.offset), upper: choose(bracket, grid.offset))
         }
     }
+}
+
+/// What was chosen for a quantile of one group: the grid points of the answer and of the ends of its interval.
+struct QuantilePick: Sendable, Hashable {
+    var point = 0
+    var lower = 0
+    var upper = 0
 }
 
 /// What was measured, with noise: all that post-processing sees.
@@ -120,8 +131,8 @@ struct NoisyGroups: Sendable {
     var keys: [[Value]]
     /// For each channel, the noisy integers of the groups; a histogram's bins follow each other.
     var counts: [[Int64]]
-    /// For each channel that is a quantile, the grid point of each group.
-    var picks: [[Int]]
+    /// For each channel that is a quantile, what was chosen for each group.
+    var picks: [[QuantilePick]]
     /// The noisy unit counts of the selected groups.
     var selectionCounts: [Int64] = []
     var bounding: NoisyBounding?

@@ -194,7 +194,9 @@ struct MeasurementLayout {
                 sum: sums(argument, channels).around, squares: squares(argument, channels),
                 count: counting(count(of: argument)), largest: half * half,
                 isRoot: aggregate.function == .standardDeviation)
-        case .quantile(let rank): return .quantile(channel: index(.quantile(argument, rank)))
+        case .quantile(let rank):
+            let channel = index(.quantile(argument, rank))
+            return .quantile(channel: channel, channels[channel].quantile)
         case .histogram(let edges): return .histogram(channel: index(.histogram(argument, edges)))
         }
     }

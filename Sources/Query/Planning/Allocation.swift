@@ -7,8 +7,8 @@ struct KeyThreshold: Sendable, Hashable {
     var threshold: Int64
 }
 
-/// Divides a question's budget among what it measures (docs/privacy.md, rule 21): so that every noise is the same multiple of
-/// (group size x half-width of the bounds). A function of manifest, question and hints.
+/// Divides a question's budget among what it measures (docs/privacy.md, rule 21): in equal parts, the selection of keys being
+/// one; where an error is asked for, so that each quantity reaches it. A function of manifest, question and hints.
 struct Allocation {
     let quantities: [Quantity]
     let contribution: Contribution
@@ -20,6 +20,8 @@ struct Allocation {
     /// Whether keys are selected privately, and at which delta for a given part of the policy's rho.
     let selectsKeys: Bool
     let selectionDelta: (_ amount: Int64) throws(QueryError) -> Double
+    /// Whether the question names an error and not a loss.
+    let aimsAtError: Bool
     /// What is measured of what bounding leaves out.
     let bounding: BoundingMeasurement
 
@@ -32,12 +34,10 @@ struct Allocation {
         var charge: PrivacyLoss
 
         var events: [PrivacyEvent] {
-            [selectionEvent].compactMap(\.self) + channels.compactMap(\.event) + bounding.map(\.event)
+            [selectionEvent].compactMap(\.self) + channels.flatMap(\.events) + bounding.map(\.event)
         }
     }
 
-    /// The share of rho for the selection of keys, where anything else is measured.
-    static let selectionShare: Int64 = 4
     /// The natural logarithm of 20: a Laplace variable exceeds that many scales with a probability of 5 %.
     static let logTwenty = 2.995732273553991
     private static let normalQuantile = 1.959963984540054
@@ -47,7 +47,7 @@ struct Allocation {
         var channels: [Channel] = []
         // The noisy unit counts that select the keys answer COUNT(DISTINCT unit) too.
         let paid = quantities.filter { !(selectsKeys && $0 == .units) }
-        let forSelection = selectsKeys ? (paid.isEmpty ? amount : amount / Self.selectionShare) : 0
+        let forSelection = selectsKeys ? amount / Int64(paid.count + 1) : 0
         var result = Result(channels: [], charge: PrivacyLoss(kind: kind, amount: 0))
         var spent: Int64 = 0
         var selectionDelta: Int64 = 0
@@ -60,7 +60,7 @@ struct Allocation {
             spent += loss.amount
             selectionDelta = loss.delta
         }
-        let weights = try shares(paid)
+        let weights = shares(paid)
         let total = weights.reduce(0, +)
         let available = amount - forSelection
         var slot = 0
@@ -75,7 +75,7 @@ struct Allocation {
             var channel = try self.channel(quantity, Swift.min(share, amount - spent))
             channel.slot = slot
             slot += 1
-            spent += try channel.event.map { (event) throws(QueryError) in try loss(event).amount } ?? 0
+            for event in channel.events { spent += try loss(event).amount }
             channels.append(channel)
         }
         result.channels = channels
@@ -118,22 +118,25 @@ struct Allocation {
         }
     }
 
-    /// What each quantity needs of the budget for the same relative error.
-    private func shares(_ paid: [Quantity]) throws(QueryError) -> [Double] {
-        var shares: [Double] = []
-        for quantity in paid {
-            if case .quantile(_, let rank) = quantity {
-                // In dense data the rank error of the exponential mechanism is about exponential.
-                let rankError = 2 * Swift.max(rank.value, 1 - rank.value) * Self.logTwenty
+    /// Equal parts; where an error is asked for, what each quantity needs for it, so that all reach it at once.
+    ///
+    /// With equal parts a quantity among k has the noise that it has alone at a k-th of the loss: sqrt(k) times as much under
+    /// zCDP and Rényi, k times under pure epsilon, whatever the others are.
+    private func shares(_ paid: [Quantity]) -> [Double] {
+        guard aimsAtError else { return paid.map { _ in 1 } }
+        return paid.map { quantity in
+            if case .quantile(let expression, let rank) = quantity {
+                // The brackets' offset is the error; half of the loss is theirs.
+                let bracket = try? PrivateQuantile(
+                    numerator: rank.numerator, denominator: rank.denominator, epsilon: 1)
+                let error = bracket?.rankError(points: quantileGrid(expression).points, confidence: 0.975) ?? 1
                 let groups = Double(contribution.groups)
-                shares.append(kind == .pure ? rankError * groups : rankError * rankError * groups / 8)
-                continue
+                return kind == .pure ? 4 * error * groups : error * error * groups / 2
             }
             let relative = relativeLargest(quantity) * norm(quantity)
             let half = kind == .pure ? Self.logTwenty * relative : Self.normalQuantile * relative
-            shares.append(kind == .pure ? half : half * half / 2)
+            return kind == .pure ? half : half * half / 2
         }
-        return shares
     }
 
     // MARK: one quantity
@@ -195,31 +198,52 @@ struct Allocation {
         }
     }
 
+    /// Half of the amount for the choice that is the answer, a quarter for each of the two around it.
     private func setQuantile(
         _ channel: inout Channel, _ expression: Expression, rank: QuantileRank, amount: Int64
     ) throws(QueryError) {
-        let interval = bounds.bounds(expression)
-        let loss = Double(amount) * PrivacyLoss.amountUnit
-        let groups = contribution.groups
-        var epsilon = kind == .pure ? loss / Double(groups) : (8 * loss / Double(groups)).squareRoot()
-        var narrowing = 1e-15
-        var event = PrivacyEvent.exponentialMechanism(epsilon: epsilon, times: groups)
-        while try self.loss(event).amount > amount {
-            epsilon *= 1 - narrowing
-            narrowing *= 2
-            event = .exponentialMechanism(epsilon: epsilon, times: groups)
-        }
-        let step = Self.quantileStep(expression.type, interval, resolution(expression))
-        let lower = expression.type == .real ? interval.lower : interval.lower.rounded(.up)
-        let points = Int(((interval.upper - lower) / step).rounded(.down)) + 1
+        let grid = quantileGrid(expression)
+        let (epsilon, event) = try selections(contribution.groups, amount / 2)
+        let (bracketEpsilon, bracketEvent) = try selections(2 * contribution.groups, amount / 2)
         guard
-            let mechanism = try? PrivateQuantile(
-                numerator: rank.numerator, denominator: rank.denominator, epsilon: epsilon)
+            let bracket = try? PrivateQuantile(
+                numerator: rank.numerator, denominator: rank.denominator, epsilon: bracketEpsilon)
         else { throw Channel.tooMuchNoise }
         channel.event = event
         channel.quantile = Channel.QuantileGrid(
-            lower: lower, step: step, points: Swift.max(1, points), epsilon: epsilon,
-            rankError: mechanism.rankError(points: Swift.max(1, points), confidence: 0.95))
+            lower: grid.lower, upper: grid.upper, step: grid.step, points: grid.points, epsilon: epsilon,
+            bracketEpsilon: bracketEpsilon,
+            offset: bracket.bracketOffset(points: grid.points, confidence: 0.975), bracketEvent: bracketEvent,
+            slack: grid.slack)
+    }
+
+    /// The largest epsilon with which so many choices lose no more than `amount`.
+    private func selections(_ times: Int, _ amount: Int64) throws(QueryError) -> (Double, PrivacyEvent) {
+        let loss = Double(amount) * PrivacyLoss.amountUnit
+        var epsilon = kind == .pure ? loss / Double(times) : (8 * loss / Double(times)).squareRoot()
+        var narrowing = 1e-15
+        var event = PrivacyEvent.exponentialMechanism(epsilon: epsilon, times: times)
+        guard amount > 0 else { throw Channel.tooMuchNoise }
+        while try self.loss(event).amount > amount {
+            epsilon *= 1 - narrowing
+            narrowing *= 2
+            event = .exponentialMechanism(epsilon: epsilon, times: times)
+        }
+        return (epsilon, event)
+    }
+
+    private func quantileGrid(
+        _ expression: Expression
+    ) -> (lower: Double, upper: Double, step: Double, points: Int, slack: Double) {
+        let interval = bounds.bounds(expression)
+        let declared = resolution(expression)
+        let step = Self.quantileStep(expression.type, interval, declared)
+        let isReal = expression.type == .real
+        let lower = isReal ? interval.lower : interval.lower.rounded(.up)
+        let upper = Swift.max(lower, isReal ? interval.upper : interval.upper.rounded(.down))
+        let points = Int(((interval.upper - lower) / step).rounded(.down)) + 1
+        let isExact = step == (isReal ? declared : 1)
+        return (lower, upper, step, Swift.max(1, points), isExact ? 0 : step / 2)
     }
 
     /// The declared resolution; else 1 for integers and dates, and 1/1000 of the bounds for reals; never more points

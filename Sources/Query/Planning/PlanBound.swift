@@ -64,7 +64,8 @@ public struct PlanBound: Sendable, Hashable {
         work[.value] += listed * keys * (1 + log2(listed + 2))
         for channel in output.channels {
             switch channel.quantity {
-            case .quantile: work[.item] += 2 * contributions + 10 * listed
+            // Three choices.
+            case .quantile: work[.item] += 6 * contributions + 30 * listed
             case .histogram(_, let edges): work[.noise] += listed * Double(edges.count)
             default: work[.noise] += channel.slot == nil ? 0 : listed
             }

@@ -9,13 +9,9 @@ struct PlanDescription {
     let contribution: Contribution
     let allocation: Allocation.Result
     let forms: [EstimateForm]
+    let typical: TypicalGroup
 
     private var model: ErrorModel { ErrorModel(allocation.channels.map(\.error)) }
-
-    private var groupSize: Double? {
-        if case .error(_, let groupSize) = question.budget { return groupSize }
-        return nil
-    }
 
     // MARK: columns
 
@@ -60,19 +56,11 @@ struct PlanDescription {
         return column
     }
 
+    /// The noise of counts and sums is the same in any group; the interval of anything else is that of a typical one.
     private func errors(_ expression: Expression) -> (Double?, Double?) {
-        switch CellForm(expression, keys: bound.keys.count, forms) {
-        case .linear(let form): return (model.standardDeviation(form), model.halfWidth(form))
-        case .ratio(let numerator, let denominator, let lower, let upper):
-            // The worst case over the means that the bounds allow, in a group of the size that was named.
-            guard let groupSize, lower.isFinite, upper.isFinite else { return (nil, nil) }
-            let worst = [lower, upper].map { numerator - denominator.scaled($0) }
-            return (
-                worst.map { model.standardDeviation($0) / groupSize }.max(),
-                worst.map { model.halfWidth($0) / groupSize }.max()
-            )
-        default: return (nil, nil)
-        }
+        let form = CellForm(expression, keys: bound.keys.count, forms)
+        if case .linear(let linear) = form { return (model.standardDeviation(linear), model.halfWidth(linear)) }
+        return (nil, typical.halfWidth(form, model))
     }
 
     private static func channels(_ form: EstimateForm) -> [Int] {
@@ -81,7 +69,7 @@ struct PlanDescription {
         case .mean(let sum, let count, _, _): (sum.terms + count.terms).map(\.number)
         case .spread(let sum, let squares, let count, _, _):
             (sum.terms + squares.terms + count.terms).map(\.number)
-        case .quantile(let channel), .histogram(let channel): [channel]
+        case .quantile(let channel, _), .histogram(let channel): [channel]
         }
     }
 
@@ -98,7 +86,8 @@ struct PlanDescription {
                 "The values of \(keys.selected.joined(separator: ", ")) are selected privately: a group is left out "
                     + "unless its noisy number of units reaches \(threshold.threshold).")
         }
-        notes += meanNotes
+        notes += typicalNotes
+        notes += quantileNotes
         notes += aggregateNotes
         return notes
     }
@@ -115,17 +104,42 @@ struct PlanDescription {
         ]
     }
 
-    /// The interval of a mean depends on the group's size, which is not known beforehand.
-    private var meanNotes: [String] {
-        bound.columns.compactMap { column in
-            guard groupSize == nil, case .scalar(let expression) = column.item,
-                case .ratio(let numerator, let denominator, let lower, let upper) = CellForm(
-                    expression, keys: bound.keys.count, forms), lower.isFinite, upper.isFinite
-            else { return nil }
-            let worst = [lower, upper].map { model.halfWidth(numerator - denominator.scaled($0)) }.max() ?? 0
-            return "The 95 % interval of \(column.name) is at most about \(Channel.digits(worst)) / n either way in a "
-                + "group of n values, once n is well above its own noise."
+    /// The interval of a mean, a variance or a quantile depends on the group's size, which is not known beforehand.
+    private var typicalNotes: [String] {
+        var (known, unknown): ([String], [String]) = ([], [])
+        for column in bound.columns {
+            guard case .scalar(let expression) = column.item else { continue }
+            switch CellForm(expression, keys: bound.keys.count, forms) {
+            case .none, .linear: continue
+            case let form:
+                if typical.halfWidth(form, model) == nil {
+                    unknown.append(column.name)
+                } else {
+                    known.append(column.name)
+                }
+            }
         }
+        var notes: [String] = []
+        if !known.isEmpty {
+            notes.append(
+                "The half-width of \(known.joined(separator: ", ")) is expected in \(typical.words); in a group of n values "
+                    + "it is about \(Channel.digits(typical.size)) / n times that.")
+        }
+        if !unknown.isEmpty {
+            notes.append(
+                "The interval of \(unknown.joined(separator: ", ")) may be unbounded in \(typical.words).")
+        }
+        return notes
+    }
+
+    private var quantileNotes: [String] {
+        let offsets = allocation.channels.compactMap { $0.quantile?.offset }
+        guard let least = offsets.min(), let most = offsets.max() else { return [] }
+        return [
+            "The interval of a quantile lies between two more choices, which aim \(least)"
+                + (most > least ? " to \(most)" : "") + " ranks below and above it; where a group has no such rank, "
+                + "it ends at the bound of the values."
+        ]
     }
 
     private var aggregateNotes: [String] {
@@ -145,7 +159,7 @@ struct PlanDescription {
         note("Variances divide by the number of values.") {
             $0.function == .variance || $0.function == .standardDeviation
         }
-        note("Quantiles use one row of each unit and group, and have no interval in values.") {
+        note("Quantiles use one row of each unit and group.") {
             if case .quantile = $0.function { true } else { false }
         }
         note("MIN and MAX are the 0.005 and 0.995 quantiles unless another rank is stated.") {

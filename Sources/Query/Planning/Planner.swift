@@ -26,6 +26,7 @@ public enum Planner {
             capacityRows: capacity(bound.scope.datasets), kind: context.regime.planned,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
+            aimsAtError: settlement.aimsAtError,
             bounding: BoundingMeasurement(
                 question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned))
         var result = try settlement.settle(allocation) {
@@ -90,13 +91,16 @@ public enum Planner {
             switch form {
             case .linear(let linear): return model.halfWidth(linear) <= target * scale
             case .mean(let sum, let count, let lower, let upper):
+                // Whatever the mean is, in a group whose weights are in the middle of their bounds.
+                let weight = aggregate.weight.map { question.scope.bounds.bounds($0) }
+                let share = weight.map { ($0.lower / 2 + $0.upper / 2) / $0.upper } ?? 1
                 return [lower, upper].allSatisfy {
-                    model.halfWidth(sum - count.scaled($0)) <= target * scale
+                    model.halfWidth(sum - count.scaled($0)) <= target * scale * share
                 }
             case .spread(let sum, let squares, _, let largest, _):
                 return model.halfWidth(sum) <= target * largest.squareRoot()
                     && model.halfWidth(squares) <= target * largest
-            case .quantile(let channel): return (result.channels[channel].quantile?.rankError ?? 0) <= target
+            case .quantile(_, let grid): return Double(grid?.offset ?? 0) <= target
             case .histogram(let channel): return Double(result.channels[channel].error.halfWidth) <= target
             }
         }
@@ -120,7 +124,9 @@ public enum Planner {
     ) -> Plan {
         let forms = layout.forms(result.channels)
         let description = PlanDescription(
-            question: question, bound: bound, contribution: contribution, allocation: result, forms: forms)
+            question: question, bound: bound, contribution: contribution, allocation: result, forms: forms,
+            typical: TypicalGroup(
+                question, bound, result, groups: keys.groups, capacity: capacity(bound.scope.datasets)))
         var specification = AggregationSpecification(
             filter: bound.filter, keys: keys.specifications,
             measures: result.channels.filter { $0.slot != nil }.compactMap(\.measure),

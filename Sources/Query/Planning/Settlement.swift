@@ -19,6 +19,10 @@ struct Settlement {
     /// The least that a question is charged.
     let least: Int64
 
+    var aimsAtError: Bool {
+        if case .error = question.budget { true } else { false }
+    }
+
     /// Allocates the budget that was named, or the least one that reaches the error that was named and may be charged.
     ///
     /// What is named and lies below the least is planned as it is: the policy refuses it.

@@ -9,6 +9,8 @@ indirect enum CellForm: Sendable, Hashable {
     /// A ratio of two sums; a finite end is moved into [lower, upper], within which the truth lies.
     case ratio(LinearForm, LinearForm, lower: Double, upper: Double)
     case spread(sum: LinearForm, squares: LinearForm, count: LinearForm, largest: Double, isRoot: Bool)
+    /// Between the two choices around a quantile.
+    case quantile(channel: Int, Channel.QuantileGrid)
     /// A function that does not decrease, applied to both ends; it reads column 0.
     case monotone(Expression, CellForm)
 
@@ -49,7 +51,8 @@ indirect enum CellForm: Sendable, Hashable {
         case .mean(let sum, let count, let lower, let upper): .ratio(sum, count, lower: lower, upper: upper)
         case .spread(let sum, let squares, let count, let largest, let isRoot):
             .spread(sum: sum, squares: squares, count: count, largest: largest, isRoot: isRoot)
-        case .quantile, .histogram: .none
+        case .quantile(let channel, let grid): grid.map { .quantile(channel: channel, $0) } ?? .none
+        case .histogram: .none
         }
     }
 
@@ -118,10 +121,14 @@ indirect enum CellForm: Sendable, Hashable {
 
     /// The intervals of groups, given each one's noisy integers; nil where none follow.
     func intervals(
-        _ model: ErrorModel, _ groups: [Int], _ noisy: (_ group: Int, _ channel: Int) -> Int64
+        _ model: ErrorModel, _ groups: [Int], _ noisy: NoisyGroups
     ) -> [ConfidenceInterval]? {
+        if case .quantile(let channel, let grid) = self {
+            return groups.map { grid.interval(noisy.picks[channel][$0]) }
+        }
         guard case .monotone(let function, let inner) = self else {
-            return self == .none ? nil : groups.compactMap { group in interval(model) { noisy(group, $0) } }
+            return self == .none
+                ? nil : groups.compactMap { group in interval(model) { noisy.counts[$0][group] } }
         }
         guard let intervals = inner.intervals(model, groups, noisy) else { return nil }
         let ends = Self.apply(function, intervals.flatMap { [$0.lower, $0.upper] })
@@ -131,7 +138,7 @@ indirect enum CellForm: Sendable, Hashable {
     /// The interval of one group; nil where none follows from its numbers alone.
     private func interval(_ model: ErrorModel, _ noisy: (Int) -> Int64) -> ConfidenceInterval? {
         switch self {
-        case .none, .monotone: return nil
+        case .none, .monotone, .quantile: return nil
         case .linear(let form): return model.interval(form.estimate(noisy))
         case .ratio(let numerator, let denominator, let lower, let upper):
             let interval = model.ratio(numerator.estimate(noisy), to: denominator.estimate(noisy))

@@ -7,6 +7,7 @@ enum EstimateForm: Sendable, Hashable {
     case mean(sum: LinearForm, count: LinearForm, lower: Double, upper: Double)
     /// From sums around a centre: `squares / count - (sum / count)^2`.
     case spread(sum: LinearForm, squares: LinearForm, count: LinearForm, largest: Double, isRoot: Bool)
-    case quantile(channel: Int)
+    /// Chosen on the grid.
+    case quantile(channel: Int, Channel.QuantileGrid?)
     case histogram(channel: Int)
 }

@@ -77,19 +77,18 @@ struct PostProcessing {
             let mean = sum.value(read) / total
             let variance = Swift.min(Swift.max(squares.value(read) / total - mean * mean, 0), largest)
             return .real(isRoot ? variance.squareRoot() : variance)
-        case .quantile(let channel): return quantile(channel, type, noisy.picks[channel][group])
+        case .quantile(let channel, let grid):
+            return grid.map { Self.quantile($0.value(noisy.picks[channel][group].point), type) } ?? .null
         case .histogram: return .null
         }
     }
 
-    private func quantile(_ channel: Int, _ type: ValueType, _ pick: Int) -> Value {
-        guard let grid = output.channels[channel].quantile else { return .null }
-        let value = grid.lower + grid.step * Double(pick)
+    private static func quantile(_ value: Double, _ type: ValueType) -> Value {
         switch type {
         case .real: return .real(value)
-        case .date: return .date(Self.integer(value))
-        case .timestamp: return .timestamp(Self.integer(value))
-        default: return .integer(Self.integer(value))
+        case .date: return .date(integer(value))
+        case .timestamp: return .timestamp(integer(value))
+        default: return .integer(integer(value))
         }
     }
 
@@ -110,7 +109,7 @@ struct PostProcessing {
         return output.items.map { item in
             switch item {
             case .scalar(_, let form):
-                let intervals = form.intervals(model, groups) { noisy.counts[$1][$0] }
+                let intervals = form.intervals(model, groups, noisy)
                 return Self.cells(values.popFirst() ?? [], intervals)
             case .bin(let channel, let bin): return groups.map { self.bin(bin, of: channel, noisy, $0) }
             }

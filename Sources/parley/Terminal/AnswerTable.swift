@@ -127,7 +127,9 @@ private struct EstimateColumn {
     }
 
     func interval(_ number: Int) -> String {
-        guard let lower = cells[number].lower?.number, let upper = cells[number].upper?.number else { return "" }
+        guard let first = cells[number].lower, let last = cells[number].upper else { return "" }
+        // The ends of a date's interval are dates.
+        guard let lower = first.number, let upper = last.number else { return "\(first.text) to \(last.text)" }
         if lower == -.infinity, upper == .infinity { return "unbounded" }
         return "\(NumberText.fixed(lower, decimals: decimals)) to \(NumberText.fixed(upper, decimals: decimals))"
     }

@@ -9,7 +9,7 @@ extension AnswerEncoding {
 
     static func rows(_ answer: NoisyAnswer) -> [[Answer.Cell]] {
         answer.rows.map { row in
-            row.map(cell)
+            zip(answer.columns, row).map { cell($1, $0.type) }
         }
     }
 
@@ -21,17 +21,23 @@ extension AnswerEncoding {
     }
 
     private static func pair(_ pair: BoundingShares.Pair) -> Answer.Bounding.Pair {
-        Answer.Bounding.Pair(cut: cell(pair.cut), kept: cell(pair.kept), share: cell(pair.share))
+        Answer.Bounding.Pair(
+            cut: cell(pair.cut, .integer), kept: cell(pair.kept, .integer), share: cell(pair.share, .real))
     }
 
-    private static func cell(_ cell: AnswerCell) -> Answer.Cell {
+    private static func cell(_ cell: AnswerCell, _ type: ValueType) -> Answer.Cell {
         Answer.Cell(
-            value: scalar(cell.value), lower: cell.lower.map(bound), upper: cell.upper.map(bound),
+            value: scalar(cell.value), lower: cell.lower.map { bound($0, type) }, upper: cell.upper.map { bound($0, type) },
             flags: cell.flags.isEmpty ? nil : cell.flags.map(\.rawValue))
     }
 
-    private static func bound(_ value: Double) -> Scalar {
+    /// Of the column's type, a date or a time included.
+    private static func bound(_ value: Double, _ type: ValueType) -> Scalar {
         if value.isNaN { return .null }
+        if let whole = Int64(exactly: value.rounded()) {
+            if type == .date { return scalar(.date(whole)) }
+            if type == .timestamp { return scalar(.timestamp(whole)) }
+        }
         return value.isFinite ? .real(value) : .text(value < 0 ? "-Infinity" : "Infinity")
     }
 }
