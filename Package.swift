@@ -66,6 +66,7 @@ let package = Package(
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
+        .target(name: "ExampleData"),
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
@@ -107,7 +108,7 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol",
-                "DifferentialPrivacy", "Secrets", crypto, logging,
+                "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
             ],

@@ -75,6 +75,21 @@ public final class DatasiteClient: Sendable {
         try await get("/v1/audit?" + (index.map { "from=\($0)&" } ?? "") + "limit=\(limit)")
     }
 
+    /// More than any synthetic table: a million values.
+    private static let largestTable = 512 << 20
+
+    fileprivate func syntheticTable(of dataset: String) async throws -> ReleasedAnswer {
+        let verifier = try await verifier()
+        let reply = try await transport.get(
+            "/v1/datasets/\(Self.escaped(dataset))/synthetic", timeout: options.questionTimeout,
+            largest: Self.largestTable)
+        let released = try released(reply.body, receipt: Self.receiptBytes(reply), request: nil, by: verifier)
+        guard released.receipt.body.assets.contains(where: { $0.dataset == dataset }) else {
+            throw Self.invalidReceipt(.wrongRequest)
+        }
+        return released
+    }
+
     // MARK: Questions
 
     /// Cost and expected error; nothing is spent.
@@ -339,6 +354,10 @@ public struct RemoteDataset: Sendable {
 
     /// Dictionary, policy and mock rows.
     public func detail() async throws -> DatasetDetail { try await site.detail(of: name) }
+
+    /// Its synthetic table, if an owner has released one: an answer whose columns are the dataset's, its receipt verified. It is
+    /// the same for all, and costs nothing more.
+    public func syntheticTable() async throws -> ReleasedAnswer { try await site.syntheticTable(of: name) }
 
     /// Asks in SQL and verifies the receipt before it returns.
     public func ask(

@@ -51,8 +51,8 @@ final class Transport: Sendable {
         try await http.shutdown()
     }
 
-    func get(_ path: String, timeout: Duration) async throws -> Reply {
-        try await send(HTTPMethod.GET, path, body: nil, headers: [:], timeout: timeout)
+    func get(_ path: String, timeout: Duration, largest: Int = Transport.largestResponse) async throws -> Reply {
+        try await send(HTTPMethod.GET, path, body: nil, headers: [:], timeout: timeout, largest: largest)
     }
 
     func post(
@@ -65,7 +65,8 @@ final class Transport: Sendable {
     }
 
     private func send(
-        _ method: HTTPMethod, _ path: String, body: [UInt8]?, headers: HTTPHeaders, timeout: Duration
+        _ method: HTTPMethod, _ path: String, body: [UInt8]?, headers: HTTPHeaders, timeout: Duration,
+        largest: Int = Transport.largestResponse
     ) async throws -> Reply {
         var request = HTTPClientRequest(url: base + path)
         request.method = method
@@ -79,7 +80,7 @@ final class Transport: Sendable {
         let reply: Reply
         do {
             let response = try await http.execute(request, timeout: .init(timeout))
-            let buffer = try await response.body.collect(upTo: Self.largestResponse)
+            let buffer = try await response.body.collect(upTo: largest)
             reply = Reply(
                 status: Int(response.status.code), headers: response.headers, body: Array(buffer.readableBytesView))
         } catch {

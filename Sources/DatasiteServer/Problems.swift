@@ -25,6 +25,9 @@ extension Problem {
     static let tooManyStreams = Problem(
         .busy, "as many event streams are open as may be, in all or of yours",
         hint: "close those that are not needed; `GET /v1/requests/{id}` says where a request stands")
+    static let tooManyDownloads = Problem(
+        .busy, "as many synthetic tables are being sent as may be, in all or to you",
+        hint: "try again when one has arrived")
     static let unauthenticated = Problem(
         .unauthenticated, "a valid bearer token is required",
         hint: "send 'Authorization: Bearer TOKEN' with the token that the owner gave you; it may have been revoked")

@@ -48,6 +48,10 @@ public struct ServerLimits: Sendable, Hashable {
     public var streams: Int
     /// The most of one user.
     public var streamsPerUser: Int
+    /// The most synthetic tables that are sent at one time.
+    public var downloads: Int
+    /// The most to one user.
+    public var downloadsPerUser: Int
     /// How often a stream looks for events.
     public var streamPause: TimeAmount
     /// How long a stream is silent at most.
@@ -66,7 +70,8 @@ public struct ServerLimits: Sendable, Hashable {
         idempotencyKeyBytes: Int = 128, framingBytes: Int = 64 << 10, connections: Int = 512,
         connectionsPerAddress: Int = 128, connectionsPerSubnet: Int = 192, connectionsPerSite: Int = 256,
         refusalsAtOnce: Int = 64, page: Int = 1_000, streams: Int = 64, streamsPerUser: Int = 8,
-        streamPause: TimeAmount = .milliseconds(250), streamHeartbeat: TimeAmount = .seconds(15),
+        downloads: Int = 8, downloadsPerUser: Int = 2, streamPause: TimeAmount = .milliseconds(250),
+        streamHeartbeat: TimeAmount = .seconds(15),
         streamDuration: TimeAmount = .minutes(15), shutdownGrace: TimeAmount = .seconds(30)
     ) {
         self.headDeadline = headDeadline
@@ -89,6 +94,8 @@ public struct ServerLimits: Sendable, Hashable {
         self.page = page
         self.streams = streams
         self.streamsPerUser = streamsPerUser
+        self.downloads = downloads
+        self.downloadsPerUser = downloadsPerUser
         self.streamPause = streamPause
         self.streamHeartbeat = streamHeartbeat
         self.streamDuration = streamDuration

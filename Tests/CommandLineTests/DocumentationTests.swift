@@ -47,7 +47,8 @@ struct DocumentationTests {
     @Test("The demonstration holds, step by step, with no terminal to wait at")
     func demonstration() throws {
         let place = try Workplace()
-        let demo = try place.parley("demo", "--example", Workplace.package + "/Examples/randhie")
+        // In a folder of its own: what it needs lies inside the program.
+        let demo = try place.parley("demo")
         #expect(demo.status == 0, "\(demo.all)")
         #expect(demo.output.contains("Every step held"))
         #expect(demo.output.contains("95 % interval"))

@@ -44,6 +44,24 @@ struct TerminalTests {
         #expect(values("real", 0, 0.5) == "0 to 0.5")
     }
 
+    @Test("A dictionary shows the grid of the values, and what those outside the domain become")
+    func grids() {
+        func values(_ type: String, step: Double) -> String {
+            CatalogueView.values(
+                DatasetDetail.Column(
+                    name: "x", type: type, description: "", nullable: true, lower: type == "real" ? 0 : nil,
+                    upper: type == "real" ? 10_000 : nil, earliest: type == "date" ? "2020-01-01" : nil,
+                    latest: type == "date" ? "2022-12-31" : nil, resolution: step))
+        }
+        #expect(values("real", step: 100) == "0 to 10,000, in steps of 100")
+        #expect(values("date", step: 1) == "2020-01-01 to 2022-12-31")
+        #expect(values("date", step: 7) == "2020-01-01 to 2022-12-31, in steps of 7 days")
+        let column = DatasetDetail.Column(
+            name: "x", type: "text", description: "", nullable: true, domain: [.text("a"), .text("b")],
+            other: .text("elsewhere"))
+        #expect(CatalogueView.values(column) == "a, b; others become elsewhere")
+    }
+
     @Test("The last column wraps at the terminal's edge, below its own start")
     func wrapping() {
         let narrow = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: 32)
@@ -195,6 +213,89 @@ struct TerminalTests {
         #expect(lines[1].contains("-|  10"))
         #expect(lines[2].hasPrefix("  b  ####"))
         #expect(!lines[2].contains("o"))
+    }
+
+    @Test(
+        "An interval that is unbounded, or far wider than the others, does not squeeze their bars; a row without value stays"
+    )
+    func plotOfUnbounded() {
+        let bars = [
+            BarPlot.Bar(label: "a", value: 10, lower: 9, upper: 11, text: "10"),
+            BarPlot.Bar(label: "b", value: 8, lower: -.infinity, upper: .infinity, text: "8  (unbounded)"),
+            BarPlot.Bar(label: "c", value: 5, lower: 4, upper: 6, text: "5"),
+            BarPlot.Bar(label: "d", value: 5, lower: -395, upper: 405, text: "5"),
+            BarPlot.Bar(label: "e", value: nil, lower: nil, upper: nil, text: "no value"),
+        ]
+        func lines(_ bars: [BarPlot.Bar]) -> [String] {
+            BarPlot(title: "t", bars: bars).render(on: ascii).split(separator: "\n").map(String.init)
+        }
+        let drawn = lines(bars)
+        #expect(drawn.count == 6 && drawn[5].hasPrefix("  e ") && drawn[5].hasSuffix("  no value"))
+        #expect(drawn[2].contains("<") && drawn[2].contains(">") && drawn[4].contains("<") && drawn[4].contains(">"))
+        // The others reach as far as they do without it.
+        func reach(_ line: String) -> Int {
+            line.distance(from: line.startIndex, to: line.lastIndex(of: "|") ?? line.startIndex)
+        }
+        #expect(reach(drawn[1]) > 55 && reach(drawn[1]) == reach(lines([bars[0], bars[1]])[1]))
+    }
+
+    @Test("A plot of long labels and values fits the terminal, and loses none of them", arguments: TableTests.widths)
+    func wideLabels(width: Int) {
+        let label = "municipality of 東京都 with a name that is longer than half of a line of text"
+        let text = "1,234,567,890*^  (1,190,000,000 to 1,210,000,000)"
+        let terminal = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: true, width: width)
+        let drawn = BarPlot(title: label, bars: [.init(label: label, value: 1, lower: 0, upper: 2, text: text)])
+            .render(on: terminal)
+        for line in drawn.split(separator: "\n") { #expect(PrintableText.width(line) <= width, "\(line)") }
+        for word in (label + " " + text).split(separator: " ") { #expect(drawn.contains(word), "\(word)") }
+    }
+
+    @Test("The bins of a histogram are rows, of each group, and one plot")
+    func histogram() {
+        var answer = exampleAnswer
+        let edges = [0.0, 10, 20.5]
+        answer.columns =
+            [answer.columns[0]]
+            + zip(edges, edges.dropFirst()).map {
+                .init(
+                    name: "ages [\($0), \($1))", type: "integer", isKey: false,
+                    bin: .init(histogram: "ages", lower: $0, upper: $1))
+            }
+        answer.rows = [("a", 7), ("b", 1_200)].map { key, count in
+            [.init(value: .text(key))]
+                + [count, -3].map {
+                    .init(value: .integer($0), lower: .real(Double($0) - 5), upper: .real(Double($0) + 5))
+                }
+        }
+        let table = AnswerTable(answer)
+        #expect(
+            table.render(on: plain).split(separator: "\n").map(String.init) == [
+                "arm  ages        count  95 % interval", "───  ──────────  ─────  ──────────────",
+                "a    [0, 10)         7  2 to 12", "a    [10, 20.5]     -3  -8 to 2",
+                "b    [0, 10)     1,200  1,195 to 1,205",
+                "b    [10, 20.5]     -3  -8 to 2",
+            ])
+        #expect(table.plots().map(\.title) == ["count of ages"])
+        #expect(table.plots()[0].bars.map(\.label) == ["a, [0, 10)", "a, [10, 20.5]", "b, [0, 10)", "b, [10, 20.5]"])
+        // Beside other estimates it is a table of its own.
+        answer.columns.insert(.init(name: "n", type: "integer", isKey: false), at: 1)
+        for row in answer.rows.indices { answer.rows[row].insert(.init(value: .integer(5)), at: 1) }
+        #expect(
+            AnswerTable(answer).tables.map { $0.columns.map(\.title) } == [
+                ["arm", "n"], ["arm", "ages", "count", "95 % interval"],
+            ])
+        #expect(AnswerTable(answer).plots().map(\.title) == ["n", "count of ages"])
+    }
+
+    @Test("Dates have dates as the ends of their intervals; they stay in plots, without a bar")
+    func dates() {
+        var answer = exampleAnswer
+        answer.columns[1].type = "date"
+        answer.rows[0][1] = .init(value: .text("2021-05-01"), lower: .text("2021-04-01"), upper: .text("2021-06-01"))
+        answer.rows[1][1] = .init(value: .null)
+        let table = AnswerTable(answer)
+        #expect(table.render(on: plain).contains("2021-05-01  2021-04-01 to 2021-06-01"))
+        #expect(table.plots()[0].bars.map(\.text) == ["2021-05-01  (2021-04-01 to 2021-06-01)", "no value"])
     }
 
     @Test("Estimates show as many decimals as their intervals justify; CSV keeps them all")

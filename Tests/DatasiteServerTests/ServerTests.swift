@@ -180,6 +180,39 @@ struct ServerTests {
         }
     }
 
+    @Test("A synthetic table is fetched whole by all, the same bytes, and not again by who has it; few at a time")
+    func synthetic() async throws {
+        try await served.serve(limits: ServerLimits(downloads: 0)) { [served] ports in
+            let path = "/v1/datasets/visits/synthetic"
+            let missing = try await served.raw("GET", path, as: "ada", ports).problem()
+            #expect(missing.kind == .notFound && missing.hint?.contains("parley data synthesize visits") == true)
+            #expect(try await served.raw("GET", path, ports).status == 401)
+            _ = try await served.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
+            let busy = try await served.raw("GET", path, as: "ada", ports).problem()
+            #expect(busy.status == 503 && busy.detail.contains("synthetic"))
+        }
+        try await served.serve { [served] ports in
+            let path = "/v1/datasets/visits/synthetic"
+            let released = try await served.client("ada", ports).dataset("visits").syntheticTable()
+            #expect(
+                released.answer.columns.map(\.name) == ["person", "kind", "amount"] && !released.answer.rows.isEmpty)
+            #expect(released.receipt.body.engine == "synthetic-tables")
+            #expect(try await served.client("aud", ports).dataset("visits").syntheticTable().bytes == released.bytes)
+            let whole = try await served.raw("GET", path, as: "olga", ports)
+            #expect(Array(whole.body.utf8) == released.bytes)
+            let tag = try #require(whole.headers["etag"])
+            let again = try await served.raw("GET", path, as: "ada", headers: ["If-None-Match": "\"x\", \(tag)"], ports)
+            #expect(again.status == 304 && again.body.isEmpty && again.headers["etag"] == tag)
+            let head = try await served.raw("HEAD", path, as: "ada", ports)
+            #expect(head.status == 200 && head.body.isEmpty && head.headers["etag"] == tag)
+            // Nothing more was charged.
+            #expect(try await served.client("ada", ports).budget().first?.lines.first?.spent.epsilon == 1)
+            // Another table has another tag.
+            _ = try await served.site.synthesize(SynthesisRequest(dataset: "visits", budget: .epsilon(1)))
+            #expect(try await served.raw("GET", path, as: "ada", headers: ["If-None-Match": tag], ports).status == 200)
+        }
+    }
+
     @Test("One idempotency key: one charge and the same bytes; another question under it is a conflict")
     func idempotency() async throws {
         try await served.serve { [served] ports in

@@ -4,6 +4,8 @@ import DifferentialPrivacy
 import Foundation
 import GRDB
 import Governance
+import Query
+import Tables
 import Testing
 
 @testable import Datasite
@@ -122,6 +124,83 @@ struct AskingTests {
         let over = try await test.site.preview(TestSite.count(1.5), as: .ada)
         #expect(over.decision.hasPrefix("would be refused"))
         #expect(try test.spent() == 0)
+    }
+
+    @Test("Who waits is told how long beforehand and with the answer: by the declared capacity, not by the rows")
+    func time() async throws {
+        let test = try TestSite(people: 5)
+        let manifest = TestSite.manifest("many", policy: "{loss: pure, total: {epsilon: 10}}")
+            .replacing("rows: 10000", with: "rows: 10000000")
+        let file = try test.file("many", TestSite.rows(people: 5))
+        let report = try test.site.addDataset(file: file, manifestText: manifest)
+        let count = AskRequest(dataset: "many", sql: "SELECT COUNT(*) FROM many", budget: .epsilon(1))
+        let bound = try test.site.question(count, in: try test.site.catalogue()).work.bound
+        let words = AnswerTime.words(test.site.slot(test.site.limits, bound).length)
+        #expect(words.hasSuffix(" s"))
+        let time = try #require(report.time)
+        #expect(time.hasPrefix("A count takes \(words) to answer") && time.contains("10,000,000 rows"), "\(time)")
+        let note = "The answer takes \(words): the time follows the declared capacity of 10,000,000 rows"
+        #expect(try await test.site.preview(count, as: .ada).notes.contains { $0.hasPrefix(note) })
+        guard case .released(let bytes, _) = try await test.site.ask(count, as: .ada) else {
+            Issue.record("not released")
+            return
+        }
+        #expect(try JSONDecoder().decode(Answer.self, from: Data(bytes)).notes.contains { $0.hasPrefix(note) })
+        // What nobody notices is not said.
+        #expect(
+            try await !test.site.preview(TestSite.count(1), as: .ada).notes.contains { $0.contains("answer takes") })
+        #expect(try Datasite.describe(file).text.contains("at a capacity of 10,000,000 rows"))
+        for (length, words) in [(5, "5 ms"), (99, "99 ms"), (146, "0.15 s"), (1_233, "1.2 s"), (61_500, "62 s")] {
+            #expect(AnswerTime.words(.milliseconds(length)) == words)
+        }
+    }
+
+    @Test("Bins of a histogram say which they are; dates have dates as bounds, in the catalogue and at intervals")
+    func binsAndDates() async throws {
+        let test = try TestSite()
+        let request = AskRequest(
+            dataset: "visits", sql: "SELECT kind, HISTOGRAM(amount, 0, 10, 100) AS h FROM visits GROUP BY kind",
+            budget: .epsilon(1))
+        guard case .released(let bytes, _) = try await test.site.ask(request, as: .ada) else {
+            Issue.record("not released")
+            return
+        }
+        let columns = try JSONDecoder().decode(Answer.self, from: Data(bytes)).columns
+        #expect(
+            columns.map(\.bin) == [
+                nil, .init(histogram: "h", lower: 0, upper: 10), .init(histogram: "h", lower: 10, upper: 100),
+            ])
+        let noisy = NoisyAnswer(
+            columns: [
+                AnswerColumn(name: "d", type: .date, isKey: false),
+                AnswerColumn(name: "t", type: .timestamp, isKey: false),
+            ],
+            rows: [
+                [
+                    AnswerCell(value: .date(0), lower: -0.5, upper: 0.5),
+                    AnswerCell(value: .timestamp(60), lower: -.infinity, upper: 61.2),
+                ]
+            ], notes: [])
+        let cells = AnswerEncoding.rows(noisy)[0]
+        #expect(cells[0] == .init(value: .text("1970-01-01"), lower: .text("1969-12-31"), upper: .text("1970-01-02")))
+        #expect(cells[1].lower == .text("-Infinity") && cells[1].upper == .text("1970-01-01T00:01:02Z"))
+    }
+
+    @Test("A dictionary has dates as dates, grids, and what other values become")
+    func dictionary() throws {
+        let test = try TestSite()
+        let manifest =
+            TestSite.manifest("walks", policy: "{loss: pure, total: {epsilon: 10}}") + """
+
+                  - {name: day, type: date, bounds: [2020-01-01, 2020-12-31], resolution: 7}
+                  - {name: town, type: text, domain: [Oslo, Bergen, elsewhere], other: elsewhere}
+                """
+        let file = try test.file("walks", "person,kind,amount,day,town\n1,a,1,2020-02-02,Oslo\n")
+        _ = try test.site.addDataset(file: file, manifestText: manifest)
+        let columns = try test.site.dataset("walks").columns
+        #expect(columns[2].lower == 0 && columns[2].earliest == nil)
+        #expect(columns[3].lower == nil && columns[3].earliest == "2020-01-01" && columns[3].latest == "2020-12-31")
+        #expect(columns[3].resolution == 7 && columns[4].other == .text("elsewhere"))
     }
 
     @Test("Mock rows come from the manifest alone, the same for all; questions on them cost nothing")

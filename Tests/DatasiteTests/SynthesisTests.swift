@@ -66,7 +66,10 @@ struct SynthesisTests {
             #expect(rows.count == 5 && detail.mockRows == rows)
         }
         let bytes = try await test.site.mock(TestSite.count(1), as: Identity(name: "ada", role: .researcher))
+        // A narrow interval says nothing of the data, which stands at each estimate, with the budget of its noise.
         let answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        #expect(answer.rows.allSatisfy { $0[0].flags == nil && $0[1].flags == ["mock"] })
+        #expect(answer.notes.contains { $0.contains("a question at epsilon 1:") }, "\(answer.notes)")
         #expect(answer.notes[0].contains("a synthetic table, released at epsilon 900"))
     }
 

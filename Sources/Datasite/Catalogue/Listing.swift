@@ -58,10 +58,19 @@ extension Catalogue.Entry {
     }
 
     private func column(_ column: ColumnSchema, role: String?) -> DatasetDetail.Column {
-        DatasetDetail.Column(
+        var detail = DatasetDetail.Column(
             name: column.name, type: column.type.rawValue, description: column.description,
-            nullable: column.isNullable, lower: column.lowerBound, upper: column.upperBound,
-            resolution: column.resolution, domain: column.domain?.map(AnswerEncoding.scalar), role: role)
+            nullable: column.isNullable, resolution: column.resolution,
+            domain: column.domain?.map(AnswerEncoding.scalar), other: column.other.map(AnswerEncoding.scalar),
+            role: role)
+        switch column.type {
+        case .date, .timestamp:
+            let isDate = column.type == .date
+            detail.earliest = column.lowerBound.map { DisplayedTime.text($0, isDate: isDate) }
+            detail.latest = column.upperBound.map { DisplayedTime.text($0, isDate: isDate) }
+        default: (detail.lower, detail.upper) = (column.lowerBound, column.upperBound)
+        }
+        return detail
     }
 
     private var approvalWords: String {

@@ -29,6 +29,8 @@ public struct AdditionReport: Sendable, Hashable {
     public var units: Int?
     /// How the rows lie in units and groups, in words.
     public var facts: [String]
+    /// How long answers take; nil for a public lookup table.
+    public var time: String?
     /// Remarks, such as rows dropped, or a population whose people another one's table holds too.
     public var warnings: [String]
 }
@@ -175,7 +177,7 @@ extension Datasite {
         return AdditionReport(
             version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept,
             units: manifest.lookupKey == nil ? report.units : nil, facts: Self.facts(table, manifest),
-            warnings: warnings)
+            time: manifest.lookupKey == nil ? AnswerTime.note(manifest) { slot(limits, $0) } : nil, warnings: warnings)
     }
 
     /// Rows and groups of a unit, beside the bounds that the manifest declares.

@@ -183,21 +183,19 @@ extension Datasite {
 
     /// Computes the answer of a reserved request that has none: after a crash, or after its approval.
     func complete(_ row: RequestRow) async throws -> StoredAnswer {
+        let engine = try engineTable.engine(row.engine)
         guard !row.isLost else {
             throw Problem.conflict(
-                "a restore of the datasite lost what became of this request; its charge is kept",
-                hint: "ask again with a new idempotency key")
+                "a restore of the datasite lost what became of this request; its charge is kept", hint: engine.askAgain)
         }
         let catalogue = try catalogue()
-        let engine = try engineTable.engine(row.engine)
         return try await engines.admitting(row.researcher) {
             let planned = try await planners.run {
                 try self.planned(engine, row.body, in: catalogue, isLimited: false)
             }
             guard planned.entries.map(\.version) == row.assets.map(\.version), planned.charge == row.charge else {
                 throw Problem.conflict(
-                    "the dataset changed since the request was charged; its charge is kept",
-                    hint: "ask again with a new idempotency key")
+                    "the dataset changed since the request was charged; its charge is kept", hint: engine.askAgain)
             }
             return try await self.answer(row.id, planned, isAnnounced: false)
         }

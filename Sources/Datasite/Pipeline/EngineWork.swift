@@ -77,6 +77,13 @@ extension EngineWork {
         throw Problem.forbidden("\(noun) is asked for in the site's folder alone")
     }
 
+    /// What to do about work that cannot be completed: owners' work has no idempotency key.
+    static var askAgain: String {
+        roles.contains(.researcher)
+            ? "whoever asked may ask again, with a new idempotency key"
+            : "ask for \(noun) again, at a charge of its own"
+    }
+
     var steps: [WorkStep] { [WorkStep("computing", bound.work)] }
 
     func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
@@ -95,6 +102,8 @@ struct PublicKnowledge: Sendable {
 struct ReleaseTerms: Sendable {
     let charge: Loss
     let guarantees: Guarantees
+    /// What is said of the time that the answer took: from plan, capacities and limits.
+    let timeNotes: [String]
 }
 
 /// What is known of a piece of work before it is done.

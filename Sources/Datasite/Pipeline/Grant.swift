@@ -31,7 +31,7 @@ extension Datasite {
         guard reservation.charge == work.charge else {
             throw Problem.conflict(
                 "\(Kind.noun) would now be charged differently; its charge is kept",
-                hint: "ask again with a new idempotency key")
+                hint: Kind.askAgain)
         }
         return Grant(reservation, work, tables, on: track)
     }

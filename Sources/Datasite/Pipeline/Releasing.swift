@@ -70,7 +70,9 @@ extension Datasite {
             return .failed(
                 .unavailable(
                     "\(Kind.noun) was not computed: the machine failed; its charge is kept",
-                    hint: "ask again with the same idempotency key"))
+                    hint: Kind.roles.contains(.researcher)
+                        ? "whoever asked gets it by asking again with the same idempotency key, or by `parley jobs resume`"
+                        : "`parley jobs resume` computes it under that charge"))
         }
         do { return .released(try ReleaseGate.open(outcome)) } catch {
             try withhold(id, of: work.assets.first?.manifest.name)
@@ -105,7 +107,8 @@ extension Datasite {
             let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
             let terms = ReleaseTerms(
                 charge: release.charge.wire(conversionDelta: planned.conversionDelta),
-                guarantees: .of(planned, approvals: approvals))
+                guarantees: .of(planned, approvals: approvals),
+                timeNotes: AnswerTime.note(site.slot(site.limits, work.bound), planned.entries))
             return ReleaseEntry(
                 row: row, charge: release.charge, guarantees: terms.guarantees,
                 answer: try work.document(release, terms), key: site.signingKey, site: site.name)

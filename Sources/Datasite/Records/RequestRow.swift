@@ -60,8 +60,8 @@ struct RequestRow: Sendable {
     /// What a caller is told who wants the answer of a request that was cancelled.
     var cancelled: Problem {
         .conflict(
-            "the request was cancelled" + (reason.map { ": \($0)" } ?? ""), hint: "ask again with a new idempotency key"
-        )
+            "the request was cancelled" + (reason.map { ": \($0)" } ?? ""),
+            hint: key.map { _ in "whoever asked may ask again, with a new idempotency key" })
     }
 
     func summary(words: String, conversionDelta: Double) -> RequestSummary {

@@ -8,12 +8,32 @@ public struct Answer: Sendable, Hashable, Codable {
         public var type: String
         /// Whether it is a grouping key, and no measured value.
         public var isKey: Bool
+        /// Of a column that counts a bin of a histogram, the bin.
+        public var bin: Bin?
 
         /// A column, by its parts.
-        public init(name: String, type: String, isKey: Bool) {
+        public init(name: String, type: String, isKey: Bool, bin: Bin? = nil) {
             self.name = name
             self.type = type
             self.isKey = isKey
+            self.bin = bin
+        }
+
+        /// A bin of a histogram: values from `lower` on and below `upper`; in the last bin also `upper`.
+        public struct Bin: Sendable, Hashable, Codable {
+            /// The histogram's name: the same for its bins, which are columns one behind the other.
+            public var histogram: String
+            /// The smallest value in it.
+            public var lower: Double
+            /// The end, which is in the next bin.
+            public var upper: Double
+
+            /// A bin, by its parts.
+            public init(histogram: String, lower: Double, upper: Double) {
+                self.histogram = histogram
+                self.lower = lower
+                self.upper = upper
+            }
         }
     }
 
@@ -21,7 +41,8 @@ public struct Answer: Sendable, Hashable, Codable {
     public struct Cell: Sendable, Hashable, Codable {
         /// The noisy value; of a key, the key.
         public var value: Scalar
-        /// `.text("-Infinity")` and `.text("Infinity")` where unbounded.
+        /// The interval's lower end: a number, or of a date or time its RFC 3339 text; `.text("-Infinity")` and
+        /// `.text("Infinity")` where unbounded.
         public var lower: Scalar?
         /// The interval's upper end; nil for a key and where no interval is known.
         public var upper: Scalar?

@@ -9,21 +9,29 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         public var description: String
         /// Whether a value may be missing.
         public var nullable: Bool
-        /// The declared lower bound, in the column's unit; of dates and timestamps in days and seconds since 1970.
+        /// The declared lower bound of numbers, in the column's unit. Earlier sites give here those of dates and timestamps too, in
+        /// days and seconds since 1970.
         public var lower: Double?
         /// The declared upper bound, likewise.
         public var upper: Double?
-        /// The grid, from the lower bound on, to which values are rounded.
+        /// The declared lower bound of dates and timestamps: RFC 3339 text, UTC.
+        public var earliest: String?
+        /// The declared upper bound, likewise.
+        public var latest: String?
+        /// The grid, from the lower bound on, to which values are rounded; of dates in days, of timestamps in seconds.
         public var resolution: Double?
         /// The declared values, where the domain is public.
         public var domain: [Scalar]?
+        /// What a value outside the domain counts as; nil: as missing.
+        public var other: Scalar?
         /// "unit", "weight", "key" or nil.
         public var role: String?
 
         /// A column, by its parts.
         public init(
-            name: String, type: String, description: String, nullable: Bool, lower: Double?, upper: Double?,
-            resolution: Double?, domain: [Scalar]?, role: String?
+            name: String, type: String, description: String, nullable: Bool, lower: Double? = nil, upper: Double? = nil,
+            earliest: String? = nil, latest: String? = nil, resolution: Double? = nil, domain: [Scalar]? = nil,
+            other: Scalar? = nil, role: String? = nil
         ) {
             self.name = name
             self.type = type
@@ -31,8 +39,11 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
             self.nullable = nullable
             self.lower = lower
             self.upper = upper
+            self.earliest = earliest
+            self.latest = latest
             self.resolution = resolution
             self.domain = domain
+            self.other = other
             self.role = role
         }
     }

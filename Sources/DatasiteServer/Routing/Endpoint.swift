@@ -2,7 +2,8 @@ import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
-    case health, site, whoami, listDatasets, getDataset, preview, ask, mock, submit, listRequests, getRequest,
+    case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, listRequests,
+        getRequest,
         getReview,
         getAnswer,
         getReceipt, getEvents, approve, deny, listJobs, cancelJob, budget, audit
@@ -22,6 +23,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .whoami: "/v1/whoami"
         case .listDatasets: "/v1/datasets"
         case .getDataset: "/v1/datasets/{name}"
+        case .getSynthetic: "/v1/datasets/{name}/synthetic"
         case .preview: "/v1/preview"
         case .ask: "/v1/ask"
         case .mock: "/v1/mock"
@@ -45,7 +47,8 @@ enum Endpoint: String, CaseIterable, Sendable {
     var roles: Set<Role>? {
         switch self {
         case .health, .site: nil
-        case .whoami, .listDatasets, .getDataset, .listRequests, .getRequest, .getReceipt, .getEvents, .listJobs,
+        case .whoami, .listDatasets, .getDataset, .getSynthetic, .listRequests, .getRequest, .getReceipt, .getEvents,
+            .listJobs,
             .budget:
             Set(Role.allCases)
         case .preview, .ask, .mock, .submit, .getAnswer, .cancelJob: [.owner, .researcher]

@@ -4,45 +4,6 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 import ServiceLifecycle
-import Synchronization
-
-/// The event streams that are open: so many in all, and of each user.
-final class EventStreams: Sendable {
-    private let limits: ServerLimits
-    private let open = Mutex<[String: Int]>([:])
-
-    init(limits: ServerLimits) { self.limits = limits }
-
-    /// A place among them, for as long as it is held.
-    final class Place: Sendable {
-        private let streams: EventStreams
-        private let user: String
-
-        fileprivate init(_ streams: EventStreams, _ user: String) {
-            self.streams = streams
-            self.user = user
-        }
-
-        deinit {
-            streams.open.withLock { open in
-                let left = open[user, default: 1] - 1
-                open[user] = left > 0 ? left : nil
-            }
-        }
-    }
-
-    func enter(_ user: String) throws(Problem) -> Place {
-        let isAdmitted = open.withLock { open in
-            guard open[user, default: 0] < limits.streamsPerUser, open.values.reduce(0, +) < limits.streams else {
-                return false
-            }
-            open[user, default: 0] += 1
-            return true
-        }
-        guard isAdmitted else { throw .tooManyStreams }
-        return Place(self, user)
-    }
-}
 
 /// The events of one request as server-sent events (HTML, section 9.2), until it stops, the server does, or the stream's time
 /// is over: whoever comes again with `Last-Event-ID` goes on where she was.
@@ -57,7 +18,7 @@ struct EventStream: AsyncSequence, Sendable {
     /// The number of the last event that she knows, and what came after it.
     let after: Int
     let first: EventPage
-    let place: EventStreams.Place
+    let place: Places.Place
 
     static let type = "text/event-stream"
 

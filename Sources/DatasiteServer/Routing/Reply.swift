@@ -21,6 +21,27 @@ enum Reply {
         return response
     }
 
+    /// The stored bytes of a release that all may read, in pieces, each of which the peer takes before the next.
+    static func download(_ release: SyntheticTableRelease, tag: String, holding place: Places.Place) -> Response {
+        let bytes = ByteBuffer(bytes: release.answer)
+        var response = buffer(ByteBuffer(), status: .ok, type: "application/json")
+        response.body = ResponseBody(contentLength: bytes.readableBytes) { writer in
+            var rest = bytes
+            while let piece = rest.readSlice(length: min(rest.readableBytes, 1 << 18)), piece.readableBytes > 0 {
+                try await writer.write(piece)
+            }
+            try await writer.finish(nil)
+            withExtendedLifetime(place) {}
+        }
+        response.headers[.parleyReceipt] = Base64URL.encode(release.receipt)
+        (response.headers[.eTag], response.headers[.cacheControl]) = (tag, "private, no-cache")
+        return response
+    }
+
+    static func unchanged(_ tag: String) -> Response {
+        Response(status: .notModified, headers: [.eTag: tag, .cacheControl: "private, no-cache"])
+    }
+
     static func pending(_ summary: RequestSummary) throws -> Response {
         var response = try json(summary, status: .accepted)
         response.headers[.location] = "/v1/requests/\(summary.id)"

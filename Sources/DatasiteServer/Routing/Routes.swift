@@ -9,12 +9,14 @@ struct Routes: Sendable {
     let datasite: Datasite
     let limits: ServerLimits
     private let cache = ResponseCache()
-    private let streams: EventStreams
+    private let streams: Places
+    private let downloads: Places
 
     init(datasite: Datasite, limits: ServerLimits) {
         self.datasite = datasite
         self.limits = limits
-        streams = EventStreams(limits: limits)
+        streams = Places(all: limits.streams, each: limits.streamsPerUser, refusal: .tooManyStreams)
+        downloads = Places(all: limits.downloads, each: limits.downloadsPerUser, refusal: .tooManyDownloads)
     }
 
     func respond(to call: Call) async throws -> Response {
@@ -25,6 +27,7 @@ struct Routes: Sendable {
         case .listDatasets: return try catalogue("") { try JSONEncoding.bytes(datasite.datasets()) }
         case .getDataset:
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
+        case .getSynthetic: return try await synthetic(call)
         case .preview, .ask, .mock: return try await question(call)
         case .submit: return try await work(call)
         case .listRequests: return try await requests(call)
@@ -60,6 +63,17 @@ struct Routes: Sendable {
     private func catalogue(_ name: String, make: () throws -> [UInt8]) throws -> Response {
         let body = try cache.body(name, version: datasite.catalogueVersion(), make: make)
         return Reply.buffer(body, status: .ok, type: "application/json")
+    }
+
+    /// A release, the same for all, and large: who has it already is not sent it again, and few are sent it at a time.
+    private func synthetic(_ call: Call) async throws -> Response {
+        let (name, user) = (call.parameter, try call.requireIdentity().name)
+        let known = call.request.headers[.ifNoneMatch].map { $0.split(separator: ",") } ?? []
+        let tag = "\"\(try datasite.syntheticRequest(of: name))\""
+        if known.contains(where: { $0.trimmingPrefix { $0 == " " } == tag }) { return Reply.unchanged(tag) }
+        let place = try downloads.enter(user)
+        let table = try await datasite.reading { try $0.syntheticTable(of: name) }
+        return Reply.download(table, tag: "\"\(table.request)\"", holding: place)
     }
 
     private func question(_ call: Call) async throws -> Response {

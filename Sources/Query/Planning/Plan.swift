@@ -64,6 +64,8 @@ public struct PlannedColumn: Sendable, Hashable {
     public var standardDeviation: Double?
     /// The half-width of the 95 % interval, absolute, where the plan fixes it.
     public var expectedError: Double?
+    /// The bin of a histogram that it counts.
+    public var bin: HistogramBin?
 
     /// A column; a key has no mechanism and no error.
     public init(

@@ -29,10 +29,12 @@ struct PlanDescription {
     private func histogram(_ name: String, _ channel: Channel, _ edges: [Double]) -> [PlannedColumn] {
         (0..<(edges.count - 1)).map { bin in
             let close = bin == edges.count - 2 ? "]" : ")"
-            return PlannedColumn(
+            var column = PlannedColumn(
                 name: "\(name) [\(Channel.digits(edges[bin])), \(Channel.digits(edges[bin + 1]))\(close)",
                 type: .integer, isKey: false, mechanism: channel.words,
                 standardDeviation: channel.error.variance.squareRoot(), expectedError: Double(channel.error.halfWidth))
+            column.bin = HistogramBin(histogram: name, lower: edges[bin], upper: edges[bin + 1])
+            return column
         }
     }
 

@@ -28,13 +28,26 @@ public struct AnswerColumn: Sendable, Hashable {
     public var type: ValueType
     /// Whether it is a grouping key (exact, public or selected) or an estimate (noisy).
     public var isKey: Bool
+    /// The bin of a histogram that it counts.
+    public var bin: HistogramBin?
 
     /// A column of that name and type.
-    public init(name: String, type: ValueType, isKey: Bool) {
+    public init(name: String, type: ValueType, isKey: Bool, bin: HistogramBin? = nil) {
         self.name = name
         self.type = type
         self.isKey = isKey
+        self.bin = bin
     }
+}
+
+/// A bin of a histogram: values from `lower` on and below `upper`; in the last bin also `upper`.
+public struct HistogramBin: Sendable, Hashable {
+    /// The histogram's name: as the question gives it, else the text of its expression.
+    public var histogram: String
+    /// The smallest value in it.
+    public var lower: Double
+    /// The end, which is in the next bin.
+    public var upper: Double
 }
 
 /// A value and its 95 % interval, privacy noise only; nil where the specification gives none. An infinite end is an

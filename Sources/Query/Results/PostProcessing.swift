@@ -23,7 +23,7 @@ struct PostProcessing {
             cells.map { noisy.bounding?.flagged($0, effect) ?? $0 }
         }
         return NoisyAnswer(
-            columns: columns.map { AnswerColumn(name: $0.name, type: $0.type, isKey: $0.isKey) },
+            columns: columns.map { AnswerColumn(name: $0.name, type: $0.type, isKey: $0.isKey, bin: $0.bin) },
             rows: groups.indices.map { row in cells.map { $0[row] } }, notes: notes, bounding: noisy.bounding?.shares)
     }
 

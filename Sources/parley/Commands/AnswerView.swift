@@ -10,19 +10,14 @@ struct AnswerView {
     func show(on terminal: Terminal) {
         let table = AnswerTable(answer)
         switch output.format {
-        case .json:
-            // The exact bytes, but to a person's terminal.
-            if terminal.isTerminal {
-                terminal.write(PrintableText.escapeJSON(String(decoding: bytes, as: UTF8.self)))
-            } else {
-                terminal.write(bytes)
-            }
-            terminal.line()
+        case .json: terminal.json(bytes)
         case .csv:
             terminal.write(table.commaSeparated())
         case .table:
             if answer.mock {
-                terminal.line(terminal.styled("Mock answer: not from the data; see the notes for its rows.", .yellow))
+                terminal.paragraph(
+                    "Mock answer: not from the data. Its intervals hold its own noise alone (\(answer.charge.text)), not how far "
+                        + "its rows are from the data's.", .yellow)
             }
             if !output.plot || answer.columns.allSatisfy(\.isKey) { terminal.write(table.render(on: terminal)) }
         }
@@ -35,26 +30,20 @@ struct AnswerView {
         }
         guard output.format == .table else { return }
         let bounding = BoundingText(answer)
-        for line in bounding.material { show(line, on: terminal, as: .yellow) }
+        for line in bounding.material { terminal.paragraph(line, .yellow) }
         // Beside the numbers also where remarks are not wanted: without it a mark means nothing.
-        for line in table.legend() { show(line, on: terminal, as: .yellow) }
+        for line in table.legend() { terminal.paragraph(line, .yellow) }
         guard !output.quiet else { return }
-        for line in bounding.slight { show(line, on: terminal, as: .dim) }
+        for line in bounding.slight { terminal.paragraph(line, .dim) }
         showRemarks(on: terminal)
     }
 
-    private func show(_ remark: String, on terminal: Terminal, as style: Terminal.Style) {
-        for line in PrintableText.wrapped(PrintableText.escape(remark), to: min(100, terminal.width)) {
-            terminal.line(terminal.styled(line, style))
-        }
-    }
-
     private func showRemarks(on terminal: Terminal) {
-        for note in answer.notes { show(note, on: terminal, as: .dim) }
+        for note in answer.notes { terminal.paragraph(note, .dim) }
         let cost =
             answer.mock
-            ? "Charged nothing." : "Charged \(answer.charge.text); request \(PrintableText.escape(answer.request))."
-        terminal.line(terminal.styled(cost, .dim))
+            ? "Charged nothing." : "Charged \(answer.charge.text); request \(answer.request)."
+        terminal.paragraph(cost, .dim)
     }
 }
 
@@ -73,11 +62,7 @@ struct PreviewView {
         }
         terminal.line()
         terminal.write(Self.table(preview.columns).render(on: terminal))
-        for note in preview.notes {
-            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
-                terminal.line(terminal.styled(line, .dim))
-            }
-        }
+        for note in preview.notes { terminal.paragraph(note, .dim) }
         terminal.line(terminal.styled("Nothing was spent.", .dim))
     }
 

@@ -19,7 +19,7 @@ struct AskCommand: AsyncParsableCommand {
     @OptionGroup var spending: SpendingOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Argument(help: "The question; - reads it from standard input.") var sql: String
 
     @Flag(help: "Show cost, noise and expected error of each column, and spend nothing.") var dryRun = false
@@ -71,9 +71,13 @@ struct AskCommand: AsyncParsableCommand {
             } else if mock {
                 try await asking.mock(request)
             } else {
-                try await asking.ask(
-                    request, idempotencyKey: key,
-                    following: wait || follow ? Following(follow ? .statesAndSteps : .nothing) : nil)
+                let following = wait || follow ? Following(follow ? .statesAndSteps : .nothing) : nil
+                let isDone = try await asking.askUnlessInterrupted(request, idempotencyKey: key, following: following)
+                guard isDone else {
+                    Terminal.diagnostics.line(
+                        "  Asked again with --idempotency-key \(key)\n  it is charged once, and gets the same answer.")
+                    Interrupts.end()
+                }
             }
         } catch let problem as Problem {
             report(problem, sql: text)
@@ -95,16 +99,14 @@ struct AskCommand: AsyncParsableCommand {
 }
 
 /// The three ways to put a question, shared by `ask` and `shell`.
-struct Asking {
+struct Asking: Sendable {
     let connection: Connection
     var output: OutputOptions
 
     func preview(_ request: AskRequest) async throws {
         let preview = try await connection.client.preview(request)
         if output.format == .json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            Terminal.output.line(String(decoding: try encoder.encode(preview), as: UTF8.self))
+            try Terminal.output.json(preview)
         } else {
             PreviewView(preview: preview).show(on: .output)
         }
@@ -142,6 +144,50 @@ struct Asking {
                 throw ExitStatus.failed
             }
         }
+    }
+
+    /// Asks, until Ctrl-C ends the waiting: not the question, so what became of it is said then.
+    ///
+    /// - Returns: Whether it was not interrupted.
+    func askUnlessInterrupted(_ request: AskRequest, idempotencyKey: String, following: Following? = nil) async throws
+        -> Bool
+    {
+        let asked: Void? = try await Interrupts.cancelling {
+            try await ask(request, idempotencyKey: idempotencyKey, following: following)
+        }
+        if asked != nil { return true }
+        let terminal = Terminal.diagnostics
+        terminal.line()
+        for line in await whatBecame(of: request) { terminal.line(line) }
+        return false
+    }
+
+    /// A request that is under way with the same text is this one. One that has ended may be an earlier one.
+    private func whatBecame(of request: AskRequest) async -> [String] {
+        let looking = Task { try await connection.client.requests(limit: 10) }
+        let limiting = Task {
+            try await Task.sleep(for: .seconds(2))
+            looking.cancel()
+        }
+        defer { limiting.cancel() }
+        let newest = (try? await looking.value)?.first { $0.dataset == request.dataset && $0.sql == request.sql }
+        guard let newest, ["reserved", "pending"].contains(newest.state) else {
+            return [
+                "Interrupted. The question may have been charged, and is then answered all the same:",
+                "  look for it in parley history, and read its answer, at no cost, with: parley history ID",
+            ]
+        }
+        let id = PrintableText.escape(newest.id)
+        return newest.state == "reserved"
+            ? [
+                "Interrupted. The question is charged, and computed all the same.",
+                "  Read its answer, at no cost, with: parley history \(id)",
+            ]
+            : [
+                "Interrupted. The question still waits for an owner, and its cost is held.",
+                "  Read the answer then with: parley history \(id)",
+                "  Withdraw it with: parley jobs cancel \(id)",
+            ]
     }
 
     /// The answer is shown first: it is paid for, whatever becomes of its files.

@@ -28,6 +28,16 @@ struct AuditCommand: AsyncParsableCommand {
             Terminal.output.line("The journal has no entry from \(from ?? 1) on.")
             return
         }
+        Terminal.output.write(Self.table(entries, hashes: hashes).render(on: .output))
+        if let first = entries.first, first.index > 1, from == nil {
+            Terminal.diagnostics.line(
+                "The newest entries are shown; for earlier ones: --from \(max(1, first.index - Int64(limit)))")
+        } else if let last = entries.last, entries.count == limit, from != nil {
+            Terminal.diagnostics.line("There may be more: --from \(last.index + 1)")
+        }
+    }
+
+    static func table(_ entries: [AuditEntry], hashes: Bool) -> TextTable {
         var titles: [TextTable.Column] = [
             .init(title: "#", alignsRight: true), .init(title: "when"), .init(title: "who"), .init(title: "what"),
             .init(title: "dataset"), .init(title: "cost"),
@@ -42,12 +52,6 @@ struct AuditCommand: AsyncParsableCommand {
             if hashes { row.append(entry.hash) }
             return row + [RequestView.oneLine(entry.detail)]
         }
-        Terminal.output.write(TextTable(titles, rows: rows).render(on: .output))
-        if let first = entries.first, first.index > 1, from == nil {
-            Terminal.diagnostics.line(
-                "The newest entries are shown; for earlier ones: --from \(max(1, first.index - Int64(limit)))")
-        } else if let last = entries.last, entries.count == limit, from != nil {
-            Terminal.diagnostics.line("There may be more: --from \(last.index + 1)")
-        }
+        return TextTable(titles, rows: rows)
     }
 }

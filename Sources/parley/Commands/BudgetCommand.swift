@@ -24,9 +24,9 @@ struct BudgetCommand: AsyncParsableCommand {
 /// A ledger as people read it.
 enum BudgetView {
     static func show(_ report: BudgetReport, on terminal: Terminal) {
-        let datasets = report.datasets.map(PrintableText.escape).joined(separator: ", ")
+        let datasets = report.datasets.joined(separator: ", ")
         let about = datasets.isEmpty ? "no dataset at present" : datasets
-        terminal.line(terminal.styled("Population \(PrintableText.escape(report.population))", .bold) + " (\(about))")
+        terminal.paragraph("Population \(report.population) (\(about))", .bold)
         var table = TextTable(
             [
                 .init(title: "for"), .init(title: "limit"), .init(title: "spent"), .init(title: "left"),

@@ -18,8 +18,8 @@ struct CatalogueView {
 
     func show(on terminal: Terminal) {
         terminal.line(terminal.styled(PrintableText.escape(detail.summary.title), .bold))
-        for paragraph in PrintableText.escapeLines(detail.description) {
-            for line in PrintableText.wrapped(paragraph, to: min(100, terminal.width)) { terminal.line(line) }
+        for paragraph in detail.description.split(separator: "\n", omittingEmptySubsequences: false) {
+            terminal.paragraph(String(paragraph))
         }
         terminal.line()
         terminal.write(facts.render(on: terminal))
@@ -78,26 +78,44 @@ struct CatalogueView {
     static func values(_ column: DatasetDetail.Column) -> String {
         if let domain = column.domain {
             let shown = domain.prefix(6).map(\.text).joined(separator: ", ")
-            return domain.count > 6 ? shown + ", … (\(domain.count))" : shown
+            let values = domain.count > 6 ? shown + ", … (\(domain.count))" : shown
+            return column.other.map { "\(values); others become \($0.text)" } ?? values
         }
-        guard let lower = column.lower, let upper = column.upper else { return "" }
-        let range = [lower, upper].map { bound -> String in
+        guard let range = range(column) else { return "" }
+        return range + steps(column)
+    }
+
+    private static func range(_ column: DatasetDetail.Column) -> String? {
+        if let earliest = column.earliest, let latest = column.latest { return "\(earliest) to \(latest)" }
+        guard let lower = column.lower, let upper = column.upper else { return nil }
+        return [lower, upper].map { bound -> String in
             switch column.type {
-            // Days and seconds since 1970 are for programs.
+            // As an earlier site has them.
             case "date", "timestamp": DisplayedTime.text(bound, isDate: column.type == "date")
             // A year has no comma.
             case "integer" where abs(bound) < 10_000: "\(Int(bound))"
             default: NumberText.significant(bound, digits: 6)
             }
+        }.joined(separator: " to ")
+    }
+
+    /// The grid of the values, where it is not that of all such numbers.
+    private static func steps(_ column: DatasetDetail.Column) -> String {
+        guard let step = column.resolution else { return "" }
+        let number = NumberText.significant(step, digits: 6)
+        switch column.type {
+        case "integer" where step == 1, "date" where step == 1, "timestamp" where step == 1: return ""
+        case "date": return ", in steps of \(number) days"
+        case "timestamp": return ", in steps of \(number) s"
+        default: return ", in steps of \(number)"
         }
-        return range.joined(separator: " to ")
     }
 
     /// The mock rows, as many columns as fit.
     func showMockRows(on terminal: Terminal, columns names: [String]? = nil) {
         var chosen = detail.columns.indices.filter { names?.contains(detail.columns[$0].name) ?? true }
         var table = mockTable(chosen)
-        while chosen.count > 1, widest(table, on: terminal) > terminal.width {
+        while chosen.count > 1, !table.fits(terminal.width) {
             chosen.removeLast()
             table = mockTable(chosen)
         }
@@ -113,12 +131,5 @@ struct CatalogueView {
                     title: detail.columns[$0].name, alignsRight: ["integer", "real"].contains(detail.columns[$0].type))
             },
             rows: detail.mockRows.map { row in chosen.map { $0 < row.count ? row[$0].text : "" } })
-    }
-
-    private func widest(_ table: TextTable, on terminal: Terminal) -> Int {
-        let unstyled = Terminal(
-            descriptor: terminal.descriptor, isTerminal: false, usesColour: false, usesUnicode: terminal.usesUnicode,
-            width: .max)
-        return table.render(on: unstyled).split(separator: "\n").map { PrintableText.width(String($0)) }.max() ?? 0
     }
 }

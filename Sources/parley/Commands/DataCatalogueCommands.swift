@@ -23,7 +23,7 @@ struct DataShow: AsyncParsableCommand {
         commandName: "show", abstract: "Show a dataset's dictionary, policy and a few mock rows.")
 
     @OptionGroup var options: PlaceOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
 
     func run() async throws {
         let place = try options.place()

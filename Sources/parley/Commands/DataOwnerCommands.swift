@@ -73,7 +73,7 @@ struct DataVersion: AsyncParsableCommand {
         discussion: "The people stay the same, and so does what has been spent of their budget.")
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
     @Option(help: ArgumentHelp("A new manifest (default: the present one).", valueName: "file"), completion: .file())
     var manifest: String?
@@ -110,7 +110,7 @@ struct DataAppend: AsyncParsableCommand {
             """)
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet, as its manifest declares it.", completion: .file())
     var file: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
@@ -141,7 +141,7 @@ struct DataPolicy: AsyncParsableCommand {
             """)
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Argument(help: "The new policy (YAML).", completion: .file()) var file: String
 
     func run() async throws {
@@ -161,7 +161,7 @@ struct DataRemove: AsyncParsableCommand {
         discussion: "What was spent of its people's budget stays spent, whatever is added about them later.")
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
 
     func run() async throws {
         try site.open().removeDataset(dataset)
@@ -192,7 +192,8 @@ private func show(_ report: AdditionReport, _ verb: String) {
         report.units.map { " of \(NumberText.integer($0)) privacy units (for you alone)" }
         ?? " of a public lookup table"
     terminal.line("\(verb): \(NumberText.integer(report.rows)) rows\(counted), version \(report.version).")
-    for fact in report.facts { terminal.line("  " + PrintableText.escape(fact)) }
+    for fact in report.facts { terminal.paragraph(fact) }
+    if let time = report.time { terminal.paragraph(time) }
     for warning in report.warnings {
         terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(warning))
     }

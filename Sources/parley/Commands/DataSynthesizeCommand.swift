@@ -17,7 +17,7 @@ struct DataSynthesize: AsyncParsableCommand {
             """)
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Option(
         parsing: .unconditional,
         help: "What it costs; under zcdp and renyi, the largest rho that converts to at most this epsilon.")
@@ -86,6 +86,7 @@ struct DataSynthesize: AsyncParsableCommand {
                     + "million values. Fewer columns leave more rows: --columns.")
         }
         terminal.line("Mock answers on \(PrintableText.escape(dataset)) come from it now.")
+        terminal.line("Researchers fetch it with: parley data synthetic \(PrintableText.escape(dataset)) --csv")
         let pairs = report.pairs.map { $0.joined(separator: " with ") }.joined(separator: ", ")
         terminal.line(
             pairs.isEmpty

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Datasite
 import DatasiteProtocol
-import Foundation
 
 struct JobsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,11 +31,7 @@ struct JobsList: AsyncParsableCommand {
     func run() async throws {
         let place = try options.place()
         let jobs = try await place.jobs(all: all)
-        if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            return Terminal.output.line(String(decoding: try encoder.encode(jobs), as: UTF8.self))
-        }
+        if json { return try Terminal.output.json(jobs) }
         guard !jobs.isEmpty else {
             return Terminal.output.line(all ? "There were no jobs yet." : "Nothing is under way.")
         }
@@ -50,10 +45,11 @@ struct JobsFollow: AsyncParsableCommand {
 
     @OptionGroup var options: PlaceOptions
     @Argument(help: "The request's id, from: parley jobs") var id: String
+    @Flag(help: "As JSON, an event a line.") var json = false
 
     func run() async throws {
         let place = try options.place()
-        let state = try await Following().follow(place.events(of: id))
+        let state = try await Following(json ? .json : .statesAndSteps).follow(place.events(of: id))
         guard let state, ![.denied, .lapsed, .cancelled].contains(state) else { throw ExitStatus.failed }
         if state != .released {
             Terminal.diagnostics.line(
@@ -73,24 +69,46 @@ struct JobsCancel: AsyncParsableCommand {
 
     @OptionGroup var options: PlaceOptions
     @Argument(help: "The job's id, from: parley jobs") var id: String
+    @Flag(help: "As JSON.") var json = false
 
     func run() async throws {
         let place = try options.place()
-        JobView.show(try await place.cancel(id))
+        let job = try await place.cancel(id)
+        if json { return try Terminal.output.json(job) }
+        JobView.show(job)
     }
 }
 
 struct JobsResume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resume", abstract: "Complete a request that was cut short, under the charge that it has.")
+        commandName: "resume", abstract: "Complete a request that was cut short, under the charge that it has.",
+        discussion: """
+            Nothing more is charged. The answer of a question is then read with: parley history ID, by whoever asked. A \
+            synthetic table is released by it: mock answers on its dataset come from it from then on.
+            """)
 
     @OptionGroup var options: PlaceOptions
     @Argument(help: "The request's id, from: parley jobs") var id: String
+    @Flag(help: "As JSON.") var json = false
 
     func run() async throws {
         let place = try options.place()
+        let before = try await place.request(id)
+        let isTable = before.engine == "synthetic-tables"
+        let dataset = PrintableText.escape(before.dataset)
+        if isTable, before.state == "reserved" {
+            Terminal.diagnostics.line(
+                "Completing the synthetic table of \(dataset) under its charge, \(before.charge.text): nothing more is charged."
+            )
+        }
         try await place.complete(id)
+        if json { return try Terminal.output.json(try await place.request(id)) }
         Terminal.output.line("Job \(PrintableText.escape(id)) is \(JobState.released.rawValue).")
+        if isTable {
+            Terminal.output.line(
+                "Mock answers on \(dataset) come from its newest synthetic table; see it with: parley data synthetic \(dataset)"
+            )
+        }
     }
 }
 

@@ -101,7 +101,7 @@ struct ReviewView {
         ]
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
         terminal.line()
-        terminal.line(PrintableText.escape(request.sql))
+        for line in request.sql.split(whereSeparator: \.isNewline) { terminal.paragraph(String(line)) }
         if let problem = review.problem {
             terminal.line()
             terminal.line(terminal.styled("It cannot be planned at present: ", .yellow) + PrintableText.escape(problem))
@@ -119,11 +119,7 @@ struct ReviewView {
     }
 
     private func showNotes(_ notes: [String], on terminal: Terminal) {
-        for note in notes {
-            for line in PrintableText.wrapped(PrintableText.escape(note), to: min(100, terminal.width)) {
-                terminal.line(terminal.styled(line, .dim))
-            }
-        }
+        for note in notes { terminal.paragraph(note, .dim) }
     }
 }
 

@@ -10,7 +10,7 @@ struct ShellCommand: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var spending: SpendingOptions
-    @Argument(help: "The dataset.") var dataset: String
+    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
 
     func run() async throws {
         let connection = try connection.connect()
@@ -49,9 +49,23 @@ private struct Shell {
         terminal.line("Asking \(name) at \(connection.url). End a question with ; and see \\help. Ctrl-D leaves.")
         terminal.line(budgetLine)
         var question = ""
-        while let line = editor.line(
-            prompt: question.isEmpty ? "\(name)> " : String(repeating: ".", count: name.count) + "> ")
-        {
+        while true {
+            let prompt = question.isEmpty ? "\(name)> " : String(repeating: ".", count: name.count) + "> "
+            let line: String
+            switch editor.line(prompt: prompt) {
+            case .line(let text): line = text
+            case .interrupted:
+                question = ""
+                continue
+            case .end:
+                if !question.isEmpty {
+                    // It may be cut short, and a question costs.
+                    fail(
+                        Failure("The last question was not asked: it does not end with a semicolon.", next: question))
+                }
+                if isInteractive { terminal.line() }
+                return
+            }
             let text = line.trimmingCharacters(in: .whitespaces)
             if question.isEmpty, text.isEmpty { continue }
             if question.isEmpty, text.hasPrefix("\\") {
@@ -65,11 +79,6 @@ private struct Shell {
             await ask(withoutSemicolon(question), .answer)
             question = ""
         }
-        if !question.isEmpty {
-            // It may be cut short, and a question costs.
-            fail(Failure("The last question was not asked: it does not end with a semicolon.", next: question))
-        }
-        if isInteractive { terminal.line() }
     }
 
     private mutating func fail(_ error: any Error, sql: String? = nil) {
@@ -92,7 +101,8 @@ private struct Shell {
         let asking = Asking(connection: connection, output: output)
         do {
             switch way {
-            case .answer: try await asking.ask(request, idempotencyKey: UUID().uuidString.lowercased())
+            case .answer:
+                _ = try await asking.askUnlessInterrupted(request, idempotencyKey: UUID().uuidString.lowercased())
             case .preview: try await asking.preview(request)
             case .mock: try await asking.mock(request)
             }
@@ -180,6 +190,6 @@ private struct Shell {
         \\epsilon 0.5            what each question may cost; also \\rho 0.01, \\error 2% 1000
         \\show                   the dictionary        \\budget   what is left
         \\plot on|off            draw bars             \\format table|csv|json
-        \\quit                   leave (or Ctrl-D)
+        \\quit                   leave (or Ctrl-D)      Ctrl-C   drop the line, or stop waiting for an answer
         """
 }

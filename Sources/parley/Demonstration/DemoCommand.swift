@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasite
 import DatasiteProtocol
+import ExampleData
 import Foundation
 
 #if canImport(Glibc)
@@ -21,14 +22,16 @@ struct DemoCommand: AsyncParsableCommand {
             """)
 
     @Option(
-        help: ArgumentHelp("The folder with the example's table and manifest.", valueName: "dir"),
+        help: ArgumentHelp(
+            "A folder with another table and manifest for the example (default: those that the program carries).",
+            valueName: "dir"),
         completion: .directory)
     var example: String?
 
     func run() async throws {
         let folder = try makeTemporaryFolder()
         defer { remove(folder) }
-        let example = try example ?? Self.findExample()
+        let example = try example ?? Self.unpackExample(into: folder + "/randhie")
         var session = try DemonstrationSession(folder: folder, example: example)
         try await session.run(staysOpen: isatty(STDIN_FILENO) == 1)
     }
@@ -52,24 +55,15 @@ struct DemoCommand: AsyncParsableCommand {
         return folder.count > 1 && folder.hasSuffix("/") ? String(folder.dropLast()) : folder
     }
 
-    /// Beside the working folder, or above the program in the folder that it was built in.
-    private static func findExample() throws -> String {
-        let relative = "Examples/randhie"
-        let program = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
-        var folders: [String] = []
-        var folder = program.deletingLastPathComponent()
-        for _ in 0..<5 {
-            folders.append(folder.path)
-            folder.deleteLastPathComponent()
+    /// The files lie inside the program, so that it runs from any folder.
+    private static func unpackExample(into folder: String) throws -> String {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        var (name, size, index) = (UnsafePointer<CChar>?.none, 0, Int32(0))
+        while let bytes = example_data_file(index, &name, &size), let name {
+            try SavedFile.write(
+                Array(UnsafeBufferPointer(start: bytes, count: size)), to: folder + "/" + String(cString: name))
+            index += 1
         }
-        let found = ([relative] + folders.map { $0 + "/" + relative }).first {
-            FileManager.default.fileExists(atPath: $0 + "/manifest.yaml")
-        }
-        guard let found else {
-            throw Failure(
-                "The example's data was not found.",
-                next: "It is in the folder \(relative) of Parley's source: parley demo --example DIR")
-        }
-        return found
+        return folder
     }
 }

@@ -43,7 +43,7 @@ struct ConnectionOptions: ParsableArguments {
 }
 
 /// A client, and what it was made from.
-struct Connection {
+struct Connection: Sendable {
     let url: String
     /// The key that was pinned at login; nil where this user never logged in.
     let pinnedKey: String?

@@ -6,7 +6,7 @@ enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
 }
 
 /// How an answer is shown, and where it and its receipt are saved.
-struct OutputOptions: ParsableArguments {
+struct OutputOptions: ParsableArguments, Sendable {
     @Option(help: "table; csv; or json: the answer's exact bytes, over which its receipt is.")
     var format: OutputFormat = .table
 

@@ -52,6 +52,21 @@ enum Place {
         }
     }
 
+    func request(_ id: String) async throws -> RequestSummary {
+        switch self {
+        case .folder(let site): try site.request(id, as: .localOwner)
+        case .server(let connection): try await connection.client.request(id)
+        }
+    }
+
+    /// The dataset's synthetic table as it was released.
+    func syntheticTable(_ name: String) async throws -> [UInt8] {
+        switch self {
+        case .folder(let site): try site.syntheticTable(of: name).answer
+        case .server(let connection): try await connection.client.dataset(name).syntheticTable().bytes
+        }
+    }
+
     func review(_ id: String) async throws -> RequestReview {
         switch self {
         case .folder(let site): try await site.review(id, as: .localOwner)

@@ -1,56 +1,39 @@
 import DatasiteProtocol
 
-/// An answer drawn for the terminal: keys as they are, each estimate with the 95 % interval of its privacy noise.
+/// An answer drawn for the terminal: keys as they are, each estimate with the 95 % interval of its privacy noise. A histogram is
+/// a table of its own with a row for each bin, since a column for each would not fit.
 struct AnswerTable {
     let answer: Answer
-    private let estimates: [EstimateColumn?]
+    /// The columns that are no bins, if there are any but keys; then a histogram each.
+    private let parts: [Part]
 
     init(_ answer: Answer) {
         self.answer = answer
-        estimates = answer.columns.indices.map { index in
-            answer.columns[index].isKey ? nil : EstimateColumn(answer.rows.map { $0[index] })
+        var histograms: [[Int]] = []
+        for index in answer.columns.indices {
+            guard let bin = answer.columns[index].bin else { continue }
+            if let last = histograms.last?.last, last == index - 1,
+                answer.columns[last].bin?.isFollowed(by: bin) == true
+            {
+                histograms[histograms.count - 1].append(index)
+            } else {
+                histograms.append([index])
+            }
         }
+        let others = answer.columns.indices.filter { answer.columns[$0].bin == nil }
+        let isAlone = histograms.isEmpty || others.contains { !answer.columns[$0].isKey }
+        parts = (isAlone ? [Part(answer, others)] : []) + histograms.map { Part(answer, keys: others, bins: $0) }
     }
+
+    /// As they are printed, one below the other.
+    var tables: [TextTable] { parts.map(\.table) }
 
     func render(on terminal: Terminal) -> String {
-        var table = TextTable(titles())
-        for (number, row) in answer.rows.enumerated() {
-            table.append(
-                row.indices.flatMap { index -> [String] in
-                    guard let estimate = estimates[index] else { return [row[index].value.text] }
-                    let value = estimate.value(number)
-                    return estimate.hasIntervals ? [value, estimate.interval(number)] : [value]
-                })
-        }
-        return table.render(on: terminal)
+        tables.map { $0.render(on: terminal) }.joined(separator: "\n")
     }
 
-    private func titles() -> [TextTable.Column] {
-        answer.columns.indices.flatMap { index -> [TextTable.Column] in
-            let column = answer.columns[index]
-            guard let estimate = estimates[index] else {
-                return [TextTable.Column(title: column.name, alignsRight: ["integer", "real"].contains(column.type))]
-            }
-            let value = TextTable.Column(title: column.name, alignsRight: true)
-            return estimate.hasIntervals ? [value, TextTable.Column(title: "95 % interval")] : [value]
-        }
-    }
-
-    /// One plot an estimate, in the order of the answer's rows.
-    func plots() -> [BarPlot] {
-        answer.columns.indices.compactMap { index in
-            guard let estimate = estimates[index] else { return nil }
-            let bars = answer.rows.enumerated().compactMap { number, row in
-                estimate.bar(number, label: label(row))
-            }
-            return bars.isEmpty ? nil : BarPlot(title: answer.columns[index].name, bars: bars)
-        }
-    }
-
-    private func label(_ row: [Answer.Cell]) -> String {
-        let keys = answer.columns.indices.filter { answer.columns[$0].isKey }.map { row[$0].value.text }
-        return keys.isEmpty ? "all" : keys.joined(separator: ", ")
-    }
+    /// One plot an estimate, in the order of the answer's rows; the bins of a histogram share one.
+    func plots() -> [BarPlot] { parts.flatMap { $0.plots() } }
 
     /// What the marks behind the values stand for, a line each; none where nothing is marked.
     func legend() -> [String] {
@@ -64,7 +47,7 @@ struct AnswerTable {
         var header: [String] = []
         for index in answer.columns.indices {
             let name = CommaSeparated.text(answer.columns[index].name)
-            header += estimates[index] == nil ? [name] : [name, name + "_lower", name + "_upper", name + "_flags"]
+            header += answer.columns[index].isKey ? [name] : [name, name + "_lower", name + "_upper", name + "_flags"]
         }
         var result = CommaSeparated.line(header)
         for row in answer.rows {
@@ -72,7 +55,7 @@ struct AnswerTable {
             for index in row.indices {
                 let cell = row[index]
                 fields.append(cell.value.commaSeparated)
-                if estimates[index] != nil {
+                if !answer.columns[index].isKey {
                     let flags = cell.flags.map { CommaSeparated.text($0.joined(separator: " ")) }
                     fields += [cell.lower?.commaSeparated ?? nil, cell.upper?.commaSeparated ?? nil, flags]
                 }
@@ -80,6 +63,97 @@ struct AnswerTable {
             result += CommaSeparated.line(fields)
         }
         return result
+    }
+}
+
+/// Rows with what they are about and its estimates: a table of its own.
+private struct Part {
+    private enum Column {
+        case key(TextTable.Column, [String])
+        case estimate(title: String, EstimateColumn)
+    }
+
+    private var columns: [Column]
+    private let count: Int
+
+    /// The columns of an answer that have those places.
+    init(_ answer: Answer, _ places: [Int]) {
+        count = answer.rows.count
+        columns = places.map { place in
+            let cells = answer.rows.map { $0[place] }
+            let column = answer.columns[place]
+            return column.isKey ? Self.key(column, cells) : .estimate(title: column.name, EstimateColumn(cells))
+        }
+    }
+
+    /// A histogram: a row for each group and bin.
+    init(_ answer: Answer, keys: [Int], bins: [Int]) {
+        count = answer.rows.count * bins.count
+        columns = keys.filter { answer.columns[$0].isKey }.map { place in
+            Self.key(answer.columns[place], answer.rows.flatMap { row in bins.map { _ in row[place] } })
+        }
+        let labels = bins.map { place in
+            answer.columns[place].bin.map { $0.words(isLast: place == bins.last) } ?? ""
+        }
+        let name = bins.first.flatMap { answer.columns[$0].bin?.histogram } ?? ""
+        columns.append(.key(TextTable.Column(title: name), answer.rows.flatMap { _ in labels }))
+        let cells = answer.rows.flatMap { row in bins.map { row[$0] } }
+        columns.append(.estimate(title: "count", EstimateColumn(cells)))
+    }
+
+    private static func key(_ column: Answer.Column, _ cells: [Answer.Cell]) -> Column {
+        .key(
+            TextTable.Column(title: column.name, alignsRight: ["integer", "real"].contains(column.type)),
+            cells.map(\.value.text))
+    }
+
+    var table: TextTable {
+        let titles = columns.flatMap { column -> [TextTable.Column] in
+            switch column {
+            case .key(let title, _): return [title]
+            case .estimate(let title, let estimate):
+                let value = TextTable.Column(title: title, alignsRight: true)
+                return estimate.hasIntervals ? [value, TextTable.Column(title: "95 % interval")] : [value]
+            }
+        }
+        let rows = (0..<count).map { number in
+            columns.flatMap { column -> [String] in
+                switch column {
+                case .key(_, let texts): return [texts[number]]
+                case .estimate(_, let estimate):
+                    let value = estimate.value(number)
+                    return estimate.hasIntervals ? [value, estimate.interval(number)] : [value]
+                }
+            }
+        }
+        return TextTable(titles, rows: rows)
+    }
+
+    func plots() -> [BarPlot] {
+        let name = columns.compactMap { column in
+            if case .key(let title, _) = column { title.title } else { nil }
+        }.last
+        return columns.compactMap { column in
+            guard case .estimate(let title, let estimate) = column, count > 0 else { return nil }
+            return BarPlot(
+                title: title == "count" ? "\(title) of \(name ?? "")" : title,
+                bars: (0..<count).map { estimate.bar($0, label: label($0)) })
+        }
+    }
+
+    private func label(_ number: Int) -> String {
+        let keys = columns.compactMap { column in
+            if case .key(_, let texts) = column { texts[number] } else { nil }
+        }
+        return keys.isEmpty ? "all" : keys.joined(separator: ", ")
+    }
+}
+
+extension Answer.Column.Bin {
+    fileprivate func isFollowed(by next: Self) -> Bool { histogram == next.histogram && upper == next.lower }
+
+    fileprivate func words(isLast: Bool) -> String {
+        "[\(Scalar.real(lower).text), \(Scalar.real(upper).text)\(isLast ? "]" : ")")"
     }
 }
 
@@ -127,19 +201,24 @@ private struct EstimateColumn {
     }
 
     func interval(_ number: Int) -> String {
-        guard let first = cells[number].lower, let last = cells[number].upper else { return "" }
-        // The ends of a date's interval are dates.
-        guard let lower = first.number, let upper = last.number else { return "\(first.text) to \(last.text)" }
-        if lower == -.infinity, upper == .infinity { return "unbounded" }
-        return "\(NumberText.fixed(lower, decimals: decimals)) to \(NumberText.fixed(upper, decimals: decimals))"
+        guard let lower = cells[number].lower, let upper = cells[number].upper else { return "" }
+        if lower.number == -.infinity, upper.number == .infinity { return "unbounded" }
+        return "\(end(lower)) to \(end(upper))"
     }
 
-    func bar(_ number: Int, label: String) -> BarPlot.Bar? {
-        guard let value = cells[number].value.number, value.isFinite else { return nil }
+    /// A number, or a date.
+    private func end(_ end: Scalar) -> String {
+        end.number.map { NumberText.fixed($0, decimals: decimals) } ?? end.text
+    }
+
+    /// A row without a value, or with a date, has no bar, but stays.
+    func bar(_ number: Int, label: String) -> BarPlot.Bar {
+        let cell = cells[number]
         let interval = interval(number)
+        let value = cell.value == .null ? "no value" : text(number)
         return BarPlot.Bar(
-            label: label, value: value, lower: cells[number].lower?.number, upper: cells[number].upper?.number,
-            text: text(number) + CellMark.signs(cells[number]) + (interval.isEmpty ? "" : "  (\(interval))"))
+            label: label, value: cell.value.number.flatMap { $0.isFinite ? $0 : nil }, lower: cell.lower?.number,
+            upper: cell.upper?.number, text: value + CellMark.signs(cell) + (interval.isEmpty ? "" : "  (\(interval))"))
     }
 }
 

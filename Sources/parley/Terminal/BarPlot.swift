@@ -5,7 +5,8 @@ import Foundation
 struct BarPlot {
     struct Bar {
         var label: String
-        var value: Double
+        /// nil where there is nothing to draw: the row is printed all the same.
+        var value: Double?
         var lower: Double?
         var upper: Double?
         /// What is printed at the right of the bar.
@@ -16,18 +17,31 @@ struct BarPlot {
     var bars: [Bar]
 
     func render(on terminal: Terminal) -> String {
-        let shown = bars.filter(\.value.isFinite)
-        guard !shown.isEmpty else { return "" }
-        let labels = shown.map { PrintableText.escape($0.label) }
-        let labelWidth = labels.map(PrintableText.width).max() ?? 0
-        let textWidth = shown.map { PrintableText.width($0.text) }.max() ?? 0
-        let columns = max(16, min(60, terminal.width - labelWidth - textWidth - 6))
-        let scale = Scale(shown, columns: columns)
-        var result = terminal.styled(PrintableText.escape(title), .bold) + "\n"
-        for (bar, label) in zip(shown, labels) {
-            let cells = scale.cells(bar, unicode: terminal.usesUnicode)
-            let line = "  \(PrintableText.padded(label, to: labelWidth))  \(terminal.styled(cells, .cyan))  \(bar.text)"
-            result += line + "\n"
+        guard !bars.isEmpty else { return "" }
+        let labels = bars.map { PrintableText.escape($0.label) }
+        let texts = bars.map { PrintableText.escape($0.text) }
+        // Labels and values fold at their spaces, so that something is left for the bars.
+        func width(_ texts: [String]) -> Int {
+            let word = min(texts.map(PrintableText.widestWord).max() ?? 0, terminal.width / 2 - 5)
+            return min(texts.map { PrintableText.width($0) }.max() ?? 0, max(word, terminal.width / 3))
+        }
+        let (labelWidth, textWidth) = (width(labels), width(texts))
+        let columns = max(4, min(60, terminal.width - labelWidth - textWidth - 6))
+        let scale = Scale(bars, columns: columns)
+        var result = PrintableText.wrapped(PrintableText.escape(title), to: terminal.width)
+            .map { terminal.styled($0, .bold) + "\n" }.joined()
+        for (index, bar) in bars.enumerated() {
+            let label = PrintableText.wrapped(labels[index], to: labelWidth)
+            let text = PrintableText.wrapped(texts[index], to: textWidth)
+            for number in 0..<max(label.count, text.count) {
+                let left = PrintableText.padded(number < label.count ? label[number] : "", to: labelWidth)
+                let right = number < text.count ? text[number] : ""
+                let cells =
+                    number == 0
+                    ? terminal.styled(scale.cells(bar, unicode: terminal.usesUnicode), .cyan)
+                    : String(repeating: " ", count: columns)
+                result += PrintableText.withoutTrailingSpaces("  \(left)  \(cells)  \(right)") + "\n"
+            }
         }
         return result
     }
@@ -39,13 +53,28 @@ struct BarPlot {
         let columns: Int
 
         init(_ bars: [Bar], columns: Int) {
+            let values = bars.compactMap(\.value)
             // An interval that dwarfs every estimate is cut at the edge, or no bar would be seen.
-            let magnitude = bars.map { abs($0.value) }.max() ?? 0
-            let ends = bars.flatMap { [$0.value, $0.lower ?? $0.value, $0.upper ?? $0.value] }
-                .map { min(max($0, -3 * magnitude), 3 * magnitude) }
+            let magnitude = 3 * (values.map { abs($0) }.max() ?? 0)
+            let ends = Self.ends(bars).map { min(max($0, -magnitude), magnitude) } + values
             least = min(0, ends.min() ?? 0)
             greatest = max(max(0, ends.max() ?? 0), least + .leastNormalMagnitude)
             self.columns = columns
+        }
+
+        /// Ends of intervals that the scale must hold: not of one that is unbounded, or far wider than the others, which would
+        /// squeeze their bars; it is cut at the edge.
+        private static func ends(_ bars: [Bar]) -> [Double] {
+            let intervals = bars.compactMap { bar -> (lower: Double, upper: Double)? in
+                guard bar.value != nil, let lower = bar.lower, let upper = bar.upper, (upper - lower).isFinite else {
+                    return nil
+                }
+                return (lower, upper)
+            }
+            let widths = intervals.map { $0.upper - $0.lower }.sorted()
+            guard !widths.isEmpty else { return [] }
+            let widest = 4 * widths[(widths.count - 1) / 2]
+            return intervals.filter { $0.upper - $0.lower <= widest }.flatMap { [$0.lower, $0.upper] }
         }
 
         func position(_ value: Double) -> Int {
@@ -55,8 +84,9 @@ struct BarPlot {
 
         func cells(_ bar: Bar, unicode: Bool) -> String {
             var cells = [Character](repeating: " ", count: columns)
+            guard let number = bar.value else { return String(cells) }
             let zero = position(0)
-            let value = position(bar.value)
+            let value = position(number)
             for index in min(zero, value)...max(zero, value) { cells[index] = unicode ? "█" : "#" }
             if let lower = bar.lower, let upper = bar.upper {
                 let (first, last) = (position(lower), position(upper))

@@ -2,9 +2,13 @@ import DatasiteProtocol
 
 /// Shows what becomes of a request, on the diagnostics stream: a line for each state, and a bar for its steps where that
 /// stream is a terminal.
-struct Following {
+struct Following: Sendable {
     /// What is shown.
-    enum Detail { case nothing, steps, statesAndSteps }
+    enum Detail: Sendable {
+        case nothing, steps, statesAndSteps
+        /// On standard output, for programs.
+        case json
+    }
 
     let detail: Detail
     private let progress = Progress("Computing")
@@ -18,14 +22,15 @@ struct Following {
         defer { progress.finish() }
         var last: JobState?
         for try await event in events {
-            show(event, after: last)
+            try show(event, after: last)
             last = event.state
             if event.state.hasStopped { break }
         }
         return last
     }
 
-    private func show(_ event: RequestEvent, after last: JobState?) {
+    private func show(_ event: RequestEvent, after last: JobState?) throws {
+        if detail == .json { return try Terminal.output.json(event, isPretty: false) }
         if event.state != last, detail == .statesAndSteps {
             progress.finish()
             let reason = event.state == .running ? nil : event.words

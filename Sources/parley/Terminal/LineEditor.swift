@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -8,12 +9,24 @@ import Foundation
     import Darwin
 #endif
 
-/// Reads lines at a prompt, with editing and history where libedit is installed, plainly where it is not.
+/// Reads lines at a prompt, with editing and history where libedit is installed, plainly where it is not. Ctrl-C drops the line.
 ///
 /// libedit is looked up at run time, so that neither building nor running needs it.
 final class LineEditor {
+    /// What came of a prompt.
+    enum Input: Equatable {
+        case line(String)
+        /// Ctrl-C: what was typed is dropped.
+        case interrupted
+        /// The end of the input.
+        case end
+    }
+
     private typealias ReadLine = @convention(c) (UnsafePointer<CChar>?) -> UnsafeMutablePointer<CChar>?
     private typealias WithPath = @convention(c) (UnsafePointer<CChar>?) -> Int32
+    private typealias Nothing = @convention(c) () -> Int32
+    private typealias Command = @convention(c) (Int32, Int32) -> Int32
+    private typealias AddCommand = @convention(c) (UnsafePointer<CChar>?, Command, Int32) -> Int32
 
     private let readLineFunction: ReadLine?
     private let addHistory: WithPath?
@@ -25,23 +38,92 @@ final class LineEditor {
     init(historyPath: String?) {
         isInteractive = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
         self.historyPath = historyPath
-        let library = isInteractive ? Self.openLibrary() : nil
-        readLineFunction = Self.function(library, "readline")
+        let isDumb = ProcessInfo.processInfo.environment["TERM"] == "dumb"
+        let library = isInteractive && !isDumb ? Self.openLibrary() : nil
+        readLineFunction = Self.bindInterrupt(library) ? Self.function(library, "readline") : nil
         addHistory = Self.function(library, "add_history")
         writeHistory = Self.function(library, "write_history")
         let readHistory: WithPath? = Self.function(library, "read_history")
         if let historyPath, let readHistory { _ = readHistory(historyPath) }
     }
 
-    /// The next line; nil at the end of the input.
-    func line(prompt: String) -> String? {
-        guard let readLineFunction else {
-            if isInteractive { Terminal.output.write(prompt) }
-            return readLine(strippingNewline: true)
+    func line(prompt: String) -> Input {
+        guard isInteractive else { return readLine(strippingNewline: true).map(Input.line) ?? .end }
+        return readLineFunction.map { edited(prompt, $0) } ?? plain(prompt)
+    }
+
+    // MARK: With libedit
+
+    /// libedit ends the process on Ctrl-C, or the line's buffer stays, whatever handler is set. So at its prompt Ctrl-C is a key like
+    /// others, and this is its command: it ends the line.
+    private static func bindInterrupt(_ library: UnsafeMutableRawPointer?) -> Bool {
+        guard let library, let initialise: Nothing = function(library, "rl_initialize"),
+            let add: AddCommand = function(library, "rl_add_defun"), let done = dlsym(library, "rl_done"),
+            initialise() == 0
+        else { return false }
+        lineIsDone.store(Int(bitPattern: done), ordering: .relaxed)
+        let interrupt: Command = { _, _ in
+            LineEditor.wasInterrupted.store(true, ordering: .relaxed)
+            let done = UnsafeMutableRawPointer(bitPattern: LineEditor.lineIsDone.load(ordering: .relaxed))
+            done?.storeBytes(of: 1, as: Int32.self)
+            return 0
         }
-        guard let text = readLineFunction(prompt) else { return nil }
+        return add("parley-interrupt", interrupt, 3) == 0
+    }
+
+    /// `_POSIX_VDISABLE`.
+    #if canImport(Darwin)
+        private static let noKey: UInt8 = 0xFF
+    #else
+        private static let noKey: UInt8 = 0
+    #endif
+
+    private static let wasInterrupted = Atomic(false)
+    /// The address of libedit's variable that ends a line.
+    private static let lineIsDone = Atomic<Int>(0)
+
+    private func edited(_ prompt: String, _ readLine: ReadLine) -> Input {
+        var settings = termios()
+        let isKnown = tcgetattr(STDIN_FILENO, &settings) == 0
+        var changed = settings
+        withUnsafeMutableBytes(of: &changed.c_cc) { $0[Int(VINTR)] = Self.noKey }
+        if isKnown { tcsetattr(STDIN_FILENO, TCSADRAIN, &changed) }
+        defer { if isKnown { tcsetattr(STDIN_FILENO, TCSADRAIN, &settings) } }
+        Self.wasInterrupted.store(false, ordering: .relaxed)
+        let text = readLine(prompt)
         defer { free(text) }
-        return String(cString: text)
+        if Self.wasInterrupted.load(ordering: .relaxed) {
+            Terminal.output.line("^C")
+            return .interrupted
+        }
+        return text.map { .line(String(cString: $0)) } ?? .end
+    }
+
+    // MARK: Without
+
+    /// The terminal itself drops what was typed of a line.
+    private func plain(_ prompt: String) -> Input {
+        Terminal.output.write(prompt)
+        let before = Interrupts.count
+        Interrupts.beginCounting()
+        defer { Interrupts.endCounting() }
+        var bytes: [UInt8] = []
+        while true {
+            // Another thread may have taken the signal.
+            var waiting = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+            let ready = poll(&waiting, 1, 100)
+            if Interrupts.count > before {
+                Terminal.output.line()
+                return .interrupted
+            }
+            guard ready > 0 else { continue }
+            var byte: UInt8 = 0
+            guard read(STDIN_FILENO, &byte, 1) == 1 else {
+                return bytes.isEmpty ? .end : .line(String(decoding: bytes, as: UTF8.self))
+            }
+            if byte == UInt8(ascii: "\n") { return .line(String(decoding: bytes, as: UTF8.self)) }
+            bytes.append(byte)
+        }
     }
 
     /// Remembers a line, on disk too: what was asked is private to the researcher, so the file is hers alone.

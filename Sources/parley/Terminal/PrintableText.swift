@@ -47,7 +47,7 @@ enum PrintableText {
 
     /// The number of terminal columns of escaped text: combining marks take none, East Asian wide characters and
     /// pictographs two (Unicode Standard Annex 11, in the ranges that matter).
-    static func width(_ text: String) -> Int {
+    static func width(_ text: some StringProtocol) -> Int {
         text.unicodeScalars.reduce(0) { $0 + width($1) }
     }
 
@@ -58,12 +58,20 @@ enum PrintableText {
         default: break
         }
         switch scalar.value {
+        // Vowels and final consonants that join the syllable before them.
+        case 0x1160...0x11FF: return 0
         case 0x1100...0x115F, 0x2E80...0x303E, 0x3041...0x33FF, 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xA000...0xA4CF,
-            0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6, 0x1F300...0x1F64F,
-            0x1F900...0x1F9FF, 0x20000...0x3FFFD:
+            0xA960...0xA97C, 0xAC00...0xD7A3, 0xF900...0xFAFF, 0xFE30...0xFE6F, 0xFF00...0xFF60, 0xFFE0...0xFFE6,
+            0x17000...0x18CFF, 0x1B000...0x1B2FF, 0x1F300...0x1F64F, 0x1F900...0x1F9FF, 0x20000...0x3FFFD:
             return 2
-        default: return 1
+        // Two of them are a flag, as wide as two letters.
+        case 0x1F1E6...0x1F1FF: return 1
+        default: return scalar.properties.isEmojiPresentation ? 2 : 1
         }
+    }
+
+    static func widestWord(_ text: String) -> Int {
+        text.split(separator: " ").reduce(0) { max($0, width($1)) }
     }
 
     static func padded(_ text: String, to columns: Int, right: Bool = false) -> String {
@@ -71,21 +79,42 @@ enum PrintableText {
         return right ? space + text : text + space
     }
 
-    /// Breaks at spaces so that no line is wider than `columns`, unless one word is.
+    static func withoutTrailingSpaces(_ line: String) -> String {
+        String(line.reversed().drop { $0 == " " }.reversed())
+    }
+
+    /// Breaks at spaces, and words that are wider at characters, so that no line is wider than `columns`. Nothing is lost but the
+    /// space at which a line was broken.
     static func wrapped(_ text: String, to columns: Int) -> [String] {
         var lines: [String] = []
-        var line = ""
-        for word in text.split(separator: " ") {
-            if line.isEmpty {
-                line = String(word)
-            } else if width(line) + 1 + width(String(word)) <= columns {
-                line += " " + word
-            } else {
-                lines.append(line)
-                line = String(word)
+        var line: String?
+        for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+            if let begun = line {
+                if width(begun) + 1 + width(word) <= columns {
+                    line = begun + " " + word
+                    continue
+                }
+                lines.append(begun)
             }
+            var pieces = broken(word, to: columns)
+            line = pieces.removeLast()
+            lines += pieces
         }
-        if !line.isEmpty || lines.isEmpty { lines.append(line) }
-        return lines
+        return lines + [line ?? ""]
+    }
+
+    /// A word in pieces, at least one; a character stays whole.
+    private static func broken(_ word: Substring, to columns: Int) -> [String] {
+        guard width(word) > columns else { return [String(word)] }
+        var pieces: [String] = []
+        var piece = ""
+        for character in word {
+            if !piece.isEmpty, width(piece) + width(String(character)) > columns {
+                pieces.append(piece)
+                piece = ""
+            }
+            piece.append(character)
+        }
+        return pieces + [piece]
     }
 }

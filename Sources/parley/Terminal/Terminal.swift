@@ -20,6 +20,8 @@ struct Terminal: Sendable {
     let usesUnicode: Bool
     /// Columns of the terminal; 100 where there is none to ask.
     let width: Int
+    /// Whether a terminal, or `COLUMNS`, says how wide lines may be.
+    let isWidthKnown: Bool
 
     /// The system's error number after which results did not reach standard output; 0 where all did.
     private static let failed = Atomic<Int32>(0)
@@ -55,24 +57,30 @@ struct Terminal: Sendable {
         usesColour = isTerminal && !noColour && environment["TERM"] != "dumb"
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { environment[$0] }.first { !$0.isEmpty }
         usesUnicode = locale != "C" && locale != "POSIX"
-        width = Self.columns(of: descriptor, isTerminal: isTerminal, environment: environment)
+        let columns = Self.columns(of: descriptor, isTerminal: isTerminal, environment: environment)
+        width = columns ?? Self.defaultWidth
+        isWidthKnown = columns != nil
     }
 
-    init(descriptor: Int32, isTerminal: Bool, usesColour: Bool, usesUnicode: Bool, width: Int) {
+    private static let defaultWidth = 100
+
+    /// - Parameter width: nil: unknown, as of a pipe.
+    init(descriptor: Int32, isTerminal: Bool, usesColour: Bool, usesUnicode: Bool, width: Int?) {
         self.descriptor = descriptor
         self.isTerminal = isTerminal
         self.usesColour = usesColour
         self.usesUnicode = usesUnicode
-        self.width = width
+        self.width = width ?? Self.defaultWidth
+        isWidthKnown = width != nil
     }
 
-    private static func columns(of descriptor: Int32, isTerminal: Bool, environment: [String: String]) -> Int {
+    private static func columns(of descriptor: Int32, isTerminal: Bool, environment: [String: String]) -> Int? {
         if isTerminal {
             var size = winsize()
             if ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col >= 20 { return Int(size.ws_col) }
         }
         if let columns = environment["COLUMNS"].flatMap(Int.init), columns >= 20 { return columns }
-        return 100
+        return nil
     }
 
     /// Writes all of it, unbuffered, so that a line is there when we say that it is.
@@ -106,6 +114,31 @@ struct Terminal: Sendable {
         write(text + "\n")
     }
 
+    /// Text in lines of at most 100 columns, and the terminal's, escaped here.
+    func paragraph(_ text: String, _ styles: Style...) {
+        for line in PrintableText.wrapped(PrintableText.escape(text), to: min(Self.defaultWidth, width)) {
+            self.line(styled(line, styles))
+        }
+    }
+
+    /// A message as JSON; a person's terminal gets nothing that it would obey.
+    func json(_ value: some Encodable, isPretty: Bool = true) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        if isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
+        json(Array(try encoder.encode(value)))
+    }
+
+    /// JSON as it is, byte for byte, but on a person's terminal.
+    func json(_ bytes: [UInt8]) {
+        if isTerminal {
+            write(PrintableText.escapeJSON(String(decoding: bytes, as: UTF8.self)))
+        } else {
+            write(bytes)
+        }
+        line()
+    }
+
     enum Style: String {
         case bold = "1"
         case dim = "2"
@@ -115,7 +148,9 @@ struct Terminal: Sendable {
         case cyan = "36"
     }
 
-    func styled(_ text: String, _ styles: Style...) -> String {
+    func styled(_ text: String, _ styles: Style...) -> String { styled(text, styles) }
+
+    private func styled(_ text: String, _ styles: [Style]) -> String {
         guard usesColour, !text.isEmpty, !styles.isEmpty else { return text }
         return "\u{1B}[\(styles.map(\.rawValue).joined(separator: ";"))m\(text)\u{1B}[0m"
     }

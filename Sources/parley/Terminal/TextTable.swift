@@ -1,4 +1,5 @@
-/// A table of text with aligned columns; the last left-aligned column wraps at the terminal's edge.
+/// A table of text with aligned columns, no line of which is wider than the terminal: its cells fold, or each row is printed as a
+/// record, a line for each column, where folding would not fit or would be harder to read.
 struct TextTable {
     struct Column {
         var title: String
@@ -25,47 +26,125 @@ struct TextTable {
     }
 
     func render(on terminal: Terminal) -> String {
-        let widths = columnWidths(terminal.width)
+        let natural = columns.indices.map { widest($0) }
+        if total(natural) <= terminal.width { return aligned(natural, on: terminal) }
+        if let widths = foldedWidths(natural, on: terminal) { return aligned(widths, on: terminal) }
+        // Nobody says how wide a pipe is, and what reads from one reads a row a line.
+        return terminal.isWidthKnown ? records(on: terminal) : aligned(natural, on: terminal)
+    }
+
+    /// Whether the rows fit with no cell folded.
+    func fits(_ width: Int) -> Bool { total(columns.indices.map { widest($0) }) <= width }
+
+    private var margin: String { String(repeating: " ", count: indent) }
+
+    private var hasTitles: Bool { columns.contains { !$0.title.isEmpty } }
+
+    // MARK: Widths
+
+    /// A column of prose is not made narrower than this: a word or two a line.
+    private static let leastProse = 16
+
+    private func total(_ widths: [Int]) -> Int { widths.reduce(indent + 2 * max(0, widths.count - 1), +) }
+
+    private func cells(_ index: Int) -> some Sequence<String> {
+        rows.lazy.compactMap { index < $0.count ? $0[index] : nil }
+    }
+
+    private func widest(_ index: Int) -> Int {
+        cells(index).reduce(PrintableText.width(columns[index].title)) { max($0, PrintableText.width($1)) }
+    }
+
+    /// Columns are narrowed, the widest first, as far as their words allow; nil where that does not fit, or where a row would
+    /// take more lines than its record does.
+    private func foldedWidths(_ natural: [Int], on terminal: Terminal) -> [Int]? {
+        let least = columns.indices.map { leastWidth($0, natural[$0], terminal.width) }
+        guard total(least) <= terminal.width else { return nil }
+        var widths = natural.map { min($0, terminal.width) }
+        while total(widths) > terminal.width {
+            let narrower = widths.indices.filter { widths[$0] > least[$0] }
+            guard let widest = narrower.max(by: { widths[$0] < widths[$1] }) else { return nil }
+            widths[widest] -= 1
+        }
+        guard hasTitles, rows.contains(where: { height($0, widths) > recordHeight($0, terminal.width) }) else {
+            return widths
+        }
+        return nil
+    }
+
+    /// A number is never broken, nor a word of a column that has a title, such as an id: both are copied.
+    private func leastWidth(_ index: Int, _ natural: Int, _ available: Int) -> Int {
+        if !hasTitles {
+            return index == columns.count - 1 ? min(natural, Self.leastProse) : min(natural, available / 2)
+        }
+        let title = PrintableText.widestWord(columns[index].title)
+        if columns[index].alignsRight { return cells(index).reduce(title) { max($0, PrintableText.width($1)) } }
+        let word = cells(index).reduce(title) { max($0, PrintableText.widestWord($1)) }
+        return max(word, min(natural, Self.leastProse))
+    }
+
+    private func height(_ row: [String], _ widths: [Int]) -> Int {
+        zip(row, widths).map { PrintableText.wrapped($0, to: $1).count }.max() ?? 0
+    }
+
+    private func recordHeight(_ row: [String], _ available: Int) -> Int {
+        let width = recordWidths(available).value
+        return row.reduce(1) { $1.isEmpty ? $0 : $0 + PrintableText.wrapped($1, to: width).count }
+    }
+
+    // MARK: Rows
+
+    private func aligned(_ widths: [Int], on terminal: Terminal) -> String {
         var lines: [String] = []
-        if columns.contains(where: { !$0.title.isEmpty }) {
-            for line in rendered(columns.map(\.title), widths) { lines.append(terminal.styled(line, .bold)) }
+        if hasTitles {
+            for line in folded(columns.map(\.title), widths) { lines.append(terminal.styled(line, .bold)) }
             let rules = zip(columns, widths).map {
                 $0.title.isEmpty ? String(repeating: " ", count: $1) : terminal.rule($1)
             }
             lines.append(terminal.styled(margin + rules.joined(separator: "  "), .dim))
         }
-        for row in rows { lines += rendered(row, widths) }
+        for row in rows { lines += folded(row, widths) }
         return lines.map { $0 + "\n" }.joined()
     }
 
-    private var margin: String { String(repeating: " ", count: indent) }
-
-    private func columnWidths(_ available: Int) -> [Int] {
-        var widths = columns.indices.map { index in
-            rows.reduce(PrintableText.width(columns[index].title)) {
-                max($0, index < $1.count ? PrintableText.width($1[index]) : 0)
-            }
+    private func folded(_ row: [String], _ widths: [Int]) -> [String] {
+        let cells = columns.indices.map { index -> [String] in
+            let cell = index < row.count ? row[index] : ""
+            return PrintableText.width(cell) > widths[index]
+                ? PrintableText.wrapped(cell, to: widths[index]) : [cell]
         }
-        guard let last = columns.last, !last.alignsRight else { return widths }
-        let others = widths.dropLast().reduce(indent) { $0 + $1 + 2 }
-        let lastIndex = widths.count - 1
-        widths[lastIndex] = min(widths[lastIndex], max(24, available - others))
-        return widths
+        return (0..<(cells.map(\.count).max() ?? 0)).map { number in
+            let texts = columns.indices.map { index in
+                let text = number < cells[index].count ? cells[index][number] : ""
+                return PrintableText.padded(text, to: widths[index], right: columns[index].alignsRight)
+            }
+            return PrintableText.withoutTrailingSpaces(margin + texts.joined(separator: "  "))
+        }
     }
 
-    private func rendered(_ row: [String], _ widths: [Int]) -> [String] {
-        let lastIndex = columns.count - 1
-        let last = lastIndex < row.count ? row[lastIndex] : ""
-        let wrapped =
-            PrintableText.width(last) > widths[lastIndex] ? PrintableText.wrapped(last, to: widths[lastIndex]) : [last]
-        return wrapped.enumerated().map { number, text in
-            var cells: [String] = []
-            for index in columns.indices {
-                let cell = index == lastIndex ? text : number == 0 && index < row.count ? row[index] : ""
-                cells.append(PrintableText.padded(cell, to: widths[index], right: columns[index].alignsRight))
+    // MARK: Records
+
+    private func recordWidths(_ available: Int) -> (title: Int, value: Int) {
+        let title = min(columns.map { PrintableText.width($0.title) }.max() ?? 0, max(8, available / 3))
+        return (title, max(8, available - indent - title - 2))
+    }
+
+    /// A row in lines of its own, a line for each column that has a value.
+    private func records(on terminal: Terminal) -> String {
+        let width = recordWidths(terminal.width)
+        let records = rows.map { row -> String in
+            let lines = zip(columns, row).filter { !$1.isEmpty }.flatMap { column, value -> [String] in
+                let titles = PrintableText.wrapped(column.title, to: width.title)
+                let values = PrintableText.wrapped(value, to: width.value)
+                return (0..<max(titles.count, values.count)).map { number in
+                    let title = PrintableText.padded(number < titles.count ? titles[number] : "", to: width.title)
+                    let value = number < values.count ? values[number] : ""
+                    let line = PrintableText.withoutTrailingSpaces(value)
+                    return margin + terminal.styled(title, .bold) + (line.isEmpty ? "" : "  " + line)
+                }
             }
-            let line = margin + cells.joined(separator: "  ")
-            return String(line.reversed().drop { $0 == " " }.reversed())
+            return lines.map { $0 + "\n" }.joined()
         }
+        return records.joined(separator: "\n")
     }
 }

@@ -127,10 +127,11 @@ final class Workplace: Sendable {
 
     /// The same of any command.
     func start(
-        command: [String], output: Any = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
+        command: [String], input: Any = FileHandle.nullDevice, output: Any = FileHandle.nullDevice,
+        errors: Any? = FileHandle.nullDevice
     ) throws -> Process {
         let process = process(command, [:])
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input
         process.standardOutput = output
         process.standardError = errors ?? FileHandle.nullDevice
         try process.begin()

@@ -73,6 +73,9 @@ enum DraftText {
             "# most groups of one answer that it may be in. Or, if each row is a unit of its own: `unit: row`.",
             "unit: {column: \(set), rows: \(set), groups: \(set)}",
             "# The most rows and units that this table may ever hold.",
+        ]
+        lines += AnswerTime.draft
+        lines += [
             "capacity: {rows: \(set), units: \(set)}",
             "",
             "policy:",

@@ -32,9 +32,9 @@ extension Datasite {
         return Answer(
             request: "mock", dataset: work.request.dataset, version: work.asked.version, sql: work.request.sql,
             charge: work.charge.wire(conversionDelta: work.regime.conversionDelta),
-            columns: AnswerEncoding.columns(noisy), rows: AnswerEncoding.rows(noisy),
+            columns: AnswerEncoding.columns(noisy), rows: Self.marked(AnswerEncoding.rows(noisy), noisy.columns),
             bounding: AnswerEncoding.bounding(noisy),
-            notes: entries.map(Self.mockNote) + noisy.notes,
+            notes: entries.map(Self.mockNote) + [Self.noiseNote(work)] + noisy.notes,
             guarantees: Guarantees(
                 inputPrivacy: "no private row was read",
                 outputPrivacy: entries.allSatisfy { $0.synthetic == nil }
@@ -42,6 +42,22 @@ extension Datasite {
                     : "the rows are of a synthetic table, whose release was charged to the ledger",
                 inputVerification: "none", outputVerification: "none", flowGovernance: "open to all"),
             mock: true)
+    }
+
+    /// Each estimate says that its interval is of the mock's noise alone: about the data it says nothing, however narrow it is.
+    private static func marked(_ rows: [[Answer.Cell]], _ columns: [AnswerColumn]) -> [[Answer.Cell]] {
+        rows.map { row in
+            zip(row, columns).map { cell, column in
+                var cell = cell
+                if !column.isKey { cell.flags = (cell.flags ?? []) + ["mock"] }
+                return cell
+            }
+        }
+    }
+
+    private static func noiseNote(_ work: QuestionWork) -> String {
+        "The noise, and so each interval, is that of a question at \(work.charge.words(conversionDelta: work.regime.conversionDelta)): "
+            + "it says how precise an answer would be, and not how far these numbers are from the data's."
     }
 
     /// Says of each dataset what its mock rows are.

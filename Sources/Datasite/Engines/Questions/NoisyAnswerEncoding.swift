@@ -4,7 +4,11 @@ import Tables
 
 extension AnswerEncoding {
     static func columns(_ answer: NoisyAnswer) -> [Answer.Column] {
-        answer.columns.map { Answer.Column(name: $0.name, type: $0.type.rawValue, isKey: $0.isKey) }
+        answer.columns.map { column in
+            Answer.Column(
+                name: column.name, type: column.type.rawValue, isKey: column.isKey,
+                bin: column.bin.map { .init(histogram: $0.histogram, lower: $0.lower, upper: $0.upper) })
+        }
     }
 
     static func rows(_ answer: NoisyAnswer) -> [[Answer.Cell]] {
@@ -27,17 +31,29 @@ extension AnswerEncoding {
 
     private static func cell(_ cell: AnswerCell, _ type: ValueType) -> Answer.Cell {
         Answer.Cell(
-            value: scalar(cell.value), lower: cell.lower.map { bound($0, type) }, upper: cell.upper.map { bound($0, type) },
+            value: scalar(cell.value),
+            lower: cell.lower.map { bound($0.rounded(down: type), type) },
+            upper: cell.upper.map { bound($0.rounded(up: type), type) },
             flags: cell.flags.isEmpty ? nil : cell.flags.map(\.rawValue))
     }
 
-    /// Of the column's type, a date or a time included.
+    /// An end of an interval: of a date a date.
     private static func bound(_ value: Double, _ type: ValueType) -> Scalar {
         if value.isNaN { return .null }
-        if let whole = Int64(exactly: value.rounded()) {
-            if type == .date { return scalar(.date(whole)) }
-            if type == .timestamp { return scalar(.timestamp(whole)) }
+        guard value.isFinite else { return .text(value < 0 ? "-Infinity" : "Infinity") }
+        switch type {
+        case .date, .timestamp: return .text(DisplayedTime.text(value, isDate: type == .date))
+        default: return .real(value)
         }
-        return value.isFinite ? .real(value) : .text(value < 0 ? "-Infinity" : "Infinity")
     }
+}
+
+extension Double {
+    /// An interval of days or seconds does not become narrower by being told in whole ones.
+    fileprivate func rounded(down type: ValueType) -> Double { type.isTime ? rounded(.down) : self }
+    fileprivate func rounded(up type: ValueType) -> Double { type.isTime ? rounded(.up) : self }
+}
+
+extension ValueType {
+    fileprivate var isTime: Bool { self == .date || self == .timestamp }
 }

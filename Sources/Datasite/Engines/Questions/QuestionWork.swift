@@ -173,6 +173,7 @@ struct QuestionWork: EngineWork {
                 request: release.request, dataset: request.dataset, version: asked.version, sql: request.sql,
                 charge: terms.charge, columns: AnswerEncoding.columns(release.answer),
                 rows: AnswerEncoding.rows(release.answer), bounding: AnswerEncoding.bounding(release.answer),
-                notes: release.answer.notes, guarantees: terms.guarantees, mock: false, nonce: Nonce.new()))
+                notes: release.answer.notes + terms.timeNotes, guarantees: terms.guarantees, mock: false,
+                nonce: Nonce.new()))
     }
 }

@@ -59,24 +59,14 @@ extension Datasite {
             available: LossWords.wire(
                 limit: available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
             decision: Self.words(refusal, planned, approvals: approvals),
-            columns: plan.columns.map(\.message), groups: plan.groups, notes: plan.notes + waitNote(planned))
+            columns: plan.columns.map(\.message), groups: plan.groups,
+            notes: plan.notes + AnswerTime.note(slot(limits, planned.work.bound), planned.entries))
     }
 
     private static func words(_ refusal: Refusal?, _ planned: PlannedWork, approvals: Int) -> String {
         if let refusal { return "would be refused: \(RefusalWords.problem(refusal, planned).detail)" }
         return approvals == 0
             ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
-    }
-
-    /// How long a dear answer takes: the same for every table under these manifests.
-    private func waitNote(_ planned: PlannedWork) -> [String] {
-        let length = slot(limits, planned.work.bound).length
-        guard length >= .seconds(1) else { return [] }
-        return [
-            "The answer leaves after \(LossWords.number((length / .milliseconds(100)).rounded() / 10)) s: 4 to 5 times the most "
-                + "that the question can take on the declared capacity. Declared bounds and domains of keys, and shorter "
-                + "texts, make it less."
-        ]
     }
 
     /// Asks: plans, reserves durably, computes, stores, and gives the stored bytes at the end of their time slot.

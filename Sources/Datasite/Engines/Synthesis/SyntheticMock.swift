@@ -39,7 +39,39 @@ struct SyntheticMock: Sendable {
     }
 }
 
+/// A dataset's synthetic table as it was released: public, the same for all (docs/privacy.md, rule 24).
+public struct SyntheticTableRelease: Sendable, Hashable {
+    /// The request under which it was released.
+    public var request: String
+    /// An ``DatasiteProtocol/Answer`` whose columns are the dataset's, as JSON: the stored bytes.
+    public var answer: [UInt8]
+    /// Its receipt: the stored bytes.
+    public var receipt: [UInt8]
+}
+
 extension Datasite {
+    /// The request under which a dataset's present synthetic table was released.
+    ///
+    /// - Throws: `not-found`, also where there is none.
+    public func syntheticRequest(of name: String) throws -> String {
+        let catalogue = try catalogue()
+        guard let entry = catalogue.datasets[name] else { throw catalogue.absent(name) }
+        guard let synthetic = entry.synthetic else {
+            throw Problem.absent(
+                entry.isLookup
+                    ? "\(name) is a public lookup table: there is no synthetic one" : "\(name) has no synthetic table",
+                hint: entry.isLookup ? nil : "an owner releases one with `parley data synthesize \(name)`")
+        }
+        return synthetic.request
+    }
+
+    /// A dataset's synthetic table, whole.
+    public func syntheticTable(of name: String) throws -> SyntheticTableRelease {
+        let request = try syntheticRequest(of: name)
+        let stored = try storedAnswer(request)
+        return SyntheticTableRelease(request: request, answer: stored.answer, receipt: stored.receipt)
+    }
+
     /// The rows of a synthetic table, from the stored release.
     func syntheticRows(_ synthetic: SyntheticMock, _ entry: Catalogue.Entry) throws -> [[Value]] {
         let bytes = try storedAnswer(synthetic.request).answer
