@@ -101,7 +101,8 @@ struct TextTable {
             let rules = zip(columns, widths).map {
                 $0.title.isEmpty ? String(repeating: " ", count: $1) : terminal.rule($1)
             }
-            lines.append(terminal.styled(margin + rules.joined(separator: "  "), .dim))
+            let rule = PrintableText.withoutTrailingSpaces(margin + rules.joined(separator: "  "))
+            lines.append(terminal.styled(rule, .dim))
         }
         for row in rows { lines += folded(row, widths) }
         return lines.map { $0 + "\n" }.joined()
