@@ -40,7 +40,9 @@ extension Datasite {
     /// unit, the budget) stands there as a placeholder, and the draft is refused until she has set it: taken from the
     /// rows, it would tell about them. The types are those that read the whole file.
     public static func describe(_ file: String, options: DraftOptions = DraftOptions()) throws -> ManifestDraft {
-        try reportingProblems { try ManifestDraft(file, options) }
+        var options = options
+        options.capacityComment = AnswerTime.draft
+        return try reportingProblems { try ManifestDraft(file, options) }
     }
 
     /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of

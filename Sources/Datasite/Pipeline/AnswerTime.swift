@@ -42,8 +42,9 @@ enum AnswerTime {
             return length.map { "\(words($0)) at a capacity of \(rows(capacity))" }
         }
         return [
-            "# Answers take the time of a table that full, whatever it holds, so that their time says nothing of it: a count about",
-            "# \(times.joined(separator: ", and ")). Declare what the table may come to hold, and not much more.",
+            "# Answers take the time of a table that full, whatever it holds, so that their time says nothing of it: a count takes",
+            "# about \(times.joined(separator: ", and ")).",
+            "# Declare what the table may come to hold, and not much more.",
         ]
     }
 

@@ -21,6 +21,9 @@ public struct DraftOptions: Sendable {
     /// The text's encoding, by its name in a manifest; nil: told from the file.
     public var encoding: String?
 
+    /// What the draft says of the capacity: the fuzzers' package, which drafts too, has no clock.
+    var capacityComment: [String] = []
+
     /// Options under which everything is told from the file.
     public init() {}
 }
@@ -74,7 +77,7 @@ enum DraftText {
             "unit: {column: \(set), rows: \(set), groups: \(set)}",
             "# The most rows and units that this table may ever hold.",
         ]
-        lines += AnswerTime.draft
+        lines += options.capacityComment
         lines += [
             "capacity: {rows: \(set), units: \(set)}",
             "",
