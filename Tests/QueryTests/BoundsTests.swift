@@ -175,7 +175,7 @@ struct BoundsTests {
 
     @Test(
         "Text without a domain, and numbers without bounds, have none",
-        arguments: ["city", "free_integer", "cost", "LENGTH(city)", "BIN(free_number, 10)"])
+        arguments: ["city", "free_integer", "free_number", "LENGTH(city)", "BIN(free_number, 10)"])
     func noDomain(_ text: String) throws {
         let (expression, scope) = try bind(text)
         #expect(KeyDomain(scope: scope).values(of: expression) == nil)

@@ -112,7 +112,7 @@ extension Datasite {
     func planned(
         _ engine: any EngineWork.Type, _ body: [UInt8], in catalogue: Catalogue, isLimited: Bool
     ) throws -> PlannedWork {
-        let knowledge = PublicKnowledge(catalogue: catalogue) { try self.lookupTable($0).rowCount }
+        let knowledge = PublicKnowledge(catalogue: catalogue) { try self.lookupTable($0) }
         let planned = try PlannedWork(engine, body: body, in: knowledge)
         if isLimited { try limits.check(planned.work.bound, threads: engines.threads) }
         return planned

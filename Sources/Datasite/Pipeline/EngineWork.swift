@@ -94,8 +94,8 @@ extension EngineWork {
 /// What a plan may know: nothing of private rows.
 struct PublicKnowledge: Sendable {
     let catalogue: Catalogue
-    /// The number of rows of a public lookup table.
-    var lookupRows: @Sendable (Catalogue.Entry) throws -> Int = { $0.manifest.capacityRows }
+    /// A public lookup table: all of it is public. nil: what its manifest declares is all that is known.
+    var lookup: @Sendable (Catalogue.Entry) throws -> LookupTable? = { _ in nil }
 }
 
 /// What a document says beside its product: from plan, policy and approvals.

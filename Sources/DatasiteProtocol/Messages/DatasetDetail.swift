@@ -75,10 +75,10 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var allowedAggregates: [String]
     /// Who decides, in words.
     public var approval: String
-    /// A few mock rows, in the order of `columns`.
+    /// A few mock rows, in the order of `columns`; of a public lookup table its own first rows.
     public var mockRows: [[Scalar]]
-    /// Where mock rows come from, if they are of a synthetic table (a release, with its cost); nil: they are made up from
-    /// the manifest alone.
+    /// Where mock rows come from, if they are of a synthetic table (a release, with its cost) or of a public table itself;
+    /// nil: they are made up from the manifest alone.
     public var mockSource: String?
 
     /// A detail, by its parts.

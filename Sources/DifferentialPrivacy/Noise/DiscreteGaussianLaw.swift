@@ -15,7 +15,7 @@
 struct DiscreteGaussianLaw {
     let sigma: Double
 
-    private static let largestSummed = 64.0
+    static let largestSummed = 64.0
 
     func f(_ x: Double) -> Double {
         exp(-(x / sigma) * (x / sigma) / 2)

@@ -162,7 +162,7 @@ extension Coercion {
 
 extension ComparisonOperator {
     /// The same of the two sides exchanged.
-    fileprivate var mirrored: ComparisonOperator {
+    var mirrored: ComparisonOperator {
         switch self {
         case .equal, .notEqual: self
         case .less: .greater

@@ -122,7 +122,12 @@ struct Scope {
             .init(
                 alias: join.source.alias, schema: lookup.schema, kind: .lookup(slot: slot, key: key),
                 hiddenColumn: lookup.keyColumn))
-        bounds.lookups.append(lookup.schema.columns.map { BoundsScope.declared($0).orNull(join.isLeft) })
+        bounds.lookups.append(
+            lookup.schema.columns.enumerated().map { index, column in
+                var bounds = BoundsScope.declared(column)
+                if let domain = lookup.domain(index) { bounds.isNullable = domain.first == .null }
+                return bounds.orNull(join.isLeft)
+            })
         if !join.isLeft { innerSlots.append((slot, key)) }
     }
 
@@ -301,6 +306,11 @@ struct Scope {
             }
         }
         return nil
+    }
+
+    /// The values that stand in a lookup table's column; nil where they are not said.
+    func domain(ofLookup slot: Int, column: Int) -> [Value]? {
+        slot < lookups.count ? lookups[slot].domain(column) : nil
     }
 
     func schema(ofLookup slot: Int, column: Int) -> ColumnSchema? {

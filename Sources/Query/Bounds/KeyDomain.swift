@@ -4,11 +4,25 @@ import Tables
 /// output, empty or not, and its key costs nothing.
 struct KeyDomain {
     let scope: Scope
+    private let conditions: KeyConditions
+    /// What is declared, narrowed to the rows that pass `WHERE`: no other has a key.
+    private let scoped: BoundsScope
 
-    /// All values, null last where there can be one; nil where the values are not known to the public, or too many.
+    init(scope: Scope, filter: Expression? = nil) {
+        self.scope = scope
+        conditions = KeyConditions(scope: scope, filter: filter)
+        scoped = conditions.narrowed(scope.bounds)
+    }
+
+    /// All values that rows which pass `WHERE` can have, null last where there can be one; nil where the values are not
+    /// known to the public, or too many.
     func values(of expression: Expression) -> [Value]? {
+        (known(expression) ?? conditions.listed(expression)).map { conditions.possible($0, of: expression) }
+    }
+
+    private func known(_ expression: Expression) -> [Value]? {
         guard var values = structural(expression)?.map(Self.positiveZero) else { return nil }
-        let bounds = scope.bounds.bounds(expression)
+        let bounds = scoped.bounds(expression)
         values = values.filter { value in
             guard let number = value.number else { return value != .null }
             return bounds.isEmpty || (number >= bounds.lower && number <= bounds.upper)
@@ -35,9 +49,13 @@ struct KeyDomain {
     private func structural(_ expression: Expression) -> [Value]? {
         switch expression {
         case .literal(let value, _): return value == .null ? [] : [value]
-        case .column(let index, _): return scope.schema(ofColumn: index).flatMap(declared) ?? range(expression)
+        case .column(let index, _):
+            guard let schema = scope.schema(ofColumn: index) else { return nil }
+            return declared(schema) ?? range(expression) ?? grid(schema, scoped.columns[index])
         case .lookup(let slot, _, let column, _):
-            return scope.schema(ofLookup: slot, column: column).flatMap(declared) ?? range(expression)
+            if let domain = scope.domain(ofLookup: slot, column: column) { return domain.filter { $0 != .null } }
+            guard let schema = scope.schema(ofLookup: slot, column: column) else { return nil }
+            return declared(schema) ?? range(expression) ?? grid(schema, scoped.lookups[slot][column])
         case .conditional(let branches, let otherwise, _):
             return union(branches.map(\.value) + [otherwise])
         case .coalesce(let operands, _), .extremum(_, let operands, _): return union(operands)
@@ -65,6 +83,24 @@ struct KeyDomain {
         return domain.filter { $0 != .null }
     }
 
+    /// What reading makes of every number within the bounds: the multiples of the declared resolution, counted from the
+    /// lower bound, and the upper bound, to which larger ones are clipped (docs/privacy.md, rule 28).
+    private func grid(_ column: ColumnSchema, _ bounds: Bounds) -> [Value]? {
+        guard column.type == .real, let step = column.resolution, step > 0, let origin = column.lowerBound,
+            let end = column.upperBound, origin <= end
+        else { return nil }
+        if bounds.isEmpty { return [] }
+        let first = ((Swift.max(bounds.lower, origin) - origin) / step).rounded(.down) - 1
+        let last = ((Swift.min(bounds.upper, end) - origin) / step).rounded(.up) + 1
+        guard abs(first) < 0x1p50, abs(last) < 0x1p50, last - first < Double(QuestionLimits.groups) else { return nil }
+        var values: [Value] = []
+        for number in stride(from: Swift.max(first, 0), through: last, by: 1) {
+            let value = column.bounded(.real(origin + number * step))
+            if value != .null, value != values.last { values.append(value) }
+        }
+        return values
+    }
+
     private func union(_ expressions: [Expression]) -> [Value]? {
         var all: [Value] = []
         var seen = Set<Value>()
@@ -79,7 +115,7 @@ struct KeyDomain {
     /// Whole numbers between the bounds.
     private func range(_ expression: Expression) -> [Value]? {
         guard [.integer, .date, .timestamp].contains(expression.type) else { return nil }
-        let bounds = scope.bounds.bounds(expression)
+        let bounds = scoped.bounds(expression)
         if bounds.isEmpty { return [] }
         let (lower, upper) = (bounds.lower.rounded(.up), bounds.upper.rounded(.down))
         guard bounds.isFinite, abs(lower) < 0x1p53, abs(upper) < 0x1p53, upper - lower < Double(QuestionLimits.groups)
@@ -98,7 +134,7 @@ struct KeyDomain {
 
     /// Multiples of `step` between the bounds, as reals.
     private func wholeReals(_ expression: Expression, step: Double) -> [Value]? {
-        let bounds = scope.bounds.bounds(expression)
+        let bounds = scoped.bounds(expression)
         if bounds.isEmpty { return [] }
         let (first, last) = ((bounds.lower / step).rounded(.up), (bounds.upper / step).rounded(.down))
         guard bounds.isFinite, abs(first) < 0x1p53, abs(last) < 0x1p53, last - first < Double(QuestionLimits.groups)
@@ -109,7 +145,7 @@ struct KeyDomain {
     }
 
     private func bins(_ operand: Expression, width: Double, origin: Double, as type: ValueType) -> [Value]? {
-        let bounds = scope.bounds.bounds(operand)
+        let bounds = scoped.bounds(operand)
         if bounds.isEmpty { return [] }
         guard bounds.isFinite else { return nil }
         let first = ((bounds.lower - origin) / width).rounded(.down)
@@ -123,7 +159,7 @@ struct KeyDomain {
     }
 
     private func starts(_ part: DatePart, _ operand: Expression, _ type: ValueType) -> [Value]? {
-        let bounds = scope.bounds.bounds(operand)
+        let bounds = scoped.bounds(operand)
         if bounds.isEmpty { return [] }
         guard bounds.isFinite, let calendar = type.calendar else { return nil }
         let day = type == .date ? 1 : secondsPerDay
@@ -187,8 +223,11 @@ struct KeyDomain {
             inputs[column] = ValueRows.Column(scope.schema(ofColumn: column)?.type ?? .boolean, values)
         }
         var seen = Set<Value>()
-        return ValueRows(count: combinations, columns: inputs).values(of: [expression])[0]
-            .filter { seen.insert($0).inserted }
+        let rows = ValueRows(count: combinations, columns: inputs)
+        let isPossible = conditions.isPossible(rows)
+        return zip(rows.values(of: [expression])[0], isPossible).compactMap { value, isPossible in
+            isPossible && seen.insert(value).inserted ? value : nil
+        }
     }
 
     private func small(_ column: ColumnSchema) -> [Value]? {

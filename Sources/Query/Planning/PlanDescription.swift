@@ -48,7 +48,7 @@ struct PlanDescription {
         }
         guard !aggregates.isEmpty else { return PlannedColumn(name: name, type: expression.type, isKey: true) }
         var channels: [Int] = []
-        for channel in aggregates.flatMap({ Self.channels(forms[$0]) }) where !channels.contains(channel) {
+        for channel in aggregates.flatMap({ forms[$0].channels }) where !channels.contains(channel) {
             channels.append(channel)
         }
         var column = PlannedColumn(name: name, type: expression.type, isKey: false)
@@ -65,16 +65,6 @@ struct PlanDescription {
         return (nil, typical.halfWidth(form, model))
     }
 
-    private static func channels(_ form: EstimateForm) -> [Int] {
-        switch form {
-        case .linear(let linear): linear.terms.map(\.number)
-        case .mean(let sum, let count, _, _): (sum.terms + count.terms).map(\.number)
-        case .spread(let sum, let squares, let count, _, _):
-            (sum.terms + squares.terms + count.terms).map(\.number)
-        case .quantile(let channel, _), .histogram(let channel): [channel]
-        }
-    }
-
     // MARK: notes
 
     func notes(_ keys: Keys) -> [String] {
@@ -83,11 +73,7 @@ struct PlanDescription {
                 + "HAVING."
         ]
         notes += boundingNotes + BoundingChannel.notes(allocation.bounding)
-        if let threshold = allocation.selection {
-            notes.append(
-                "The values of \(keys.selected.joined(separator: ", ")) are selected privately: a group is left out "
-                    + "unless its noisy number of units reaches \(threshold.threshold).")
-        }
+        notes += selectionNotes(keys)
         notes += typicalNotes
         notes += quantileNotes
         notes += aggregateNotes

@@ -166,7 +166,7 @@ struct Keys {
     var areSelected: Bool { groups == nil }
 
     init(_ question: BoundQuestion, _ regime: LossRegime) throws(QueryError) {
-        let domain = KeyDomain(scope: question.scope)
+        let domain = KeyDomain(scope: question.scope, filter: question.filter)
         var values: [[Value]?] = []
         for key in question.keys {
             values.append(domain.values(of: key))

@@ -81,14 +81,21 @@ public struct LookupDescription: Sendable, Hashable {
     public var keyColumn: Int
     /// The largest number of rows that the owner declares.
     public var capacityRows: Int
+    /// The values that stand in each column, in their order, null first where it does; nil where they are not said. The
+    /// table is public, so they are.
+    public var domains: [[Value]?]
 
     /// A public table of that name and schema.
-    public init(name: String, schema: Schema, keyColumn: Int, capacityRows: Int) {
+    public init(name: String, schema: Schema, keyColumn: Int, capacityRows: Int, domains: [[Value]?] = []) {
         self.name = name
         self.schema = schema
         self.keyColumn = keyColumn
         self.capacityRows = capacityRows
+        self.domains = domains
     }
+
+    /// The values that stand in a column; nil where they are not said.
+    func domain(_ column: Int) -> [Value]? { column < domains.count ? domains[column] : nil }
 }
 
 /// All that a plan may depend on beside the question: public, the same whatever the data.

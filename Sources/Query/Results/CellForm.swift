@@ -120,17 +120,22 @@ indirect enum CellForm: Sendable, Hashable {
     // MARK: groups
 
     /// The intervals of groups, given each one's noisy integers; nil where none follow.
+    ///
+    /// - Parameter selection: the channel whose numbers selected the groups.
     func intervals(
-        _ model: ErrorModel, _ groups: [Int], _ noisy: NoisyGroups
+        _ model: ErrorModel, _ groups: [Int], selection: SelectionChannel?, _ noisy: NoisyGroups
     ) -> [ConfidenceInterval]? {
         if case .quantile(let channel, let grid) = self {
             return groups.map { grid.interval(noisy.picks[channel][$0]) }
+        }
+        if let selection, let selected = selection.factors(of: self) {
+            return groups.map { selected($0, noisy) }
         }
         guard case .monotone(let function, let inner) = self else {
             return self == .none
                 ? nil : groups.compactMap { group in interval(model) { noisy.counts[$0][group] } }
         }
-        guard let intervals = inner.intervals(model, groups, noisy) else { return nil }
+        guard let intervals = inner.intervals(model, groups, selection: selection, noisy) else { return nil }
         let ends = Self.apply(function, intervals.flatMap { [$0.lower, $0.upper] })
         return intervals.indices.map { ConfidenceInterval(lower: ends[2 * $0], upper: ends[2 * $0 + 1]) }
     }

@@ -10,4 +10,15 @@ enum EstimateForm: Sendable, Hashable {
     /// Chosen on the grid.
     case quantile(channel: Int, Channel.QuantileGrid?)
     case histogram(channel: Int)
+
+    /// The channels that it is computed from, by number.
+    var channels: [Int] {
+        switch self {
+        case .linear(let linear): linear.terms.map(\.number)
+        case .mean(let sum, let count, _, _): (sum.terms + count.terms).map(\.number)
+        case .spread(let sum, let squares, let count, _, _):
+            (sum.terms + squares.terms + count.terms).map(\.number)
+        case .quantile(let channel, _), .histogram(let channel): [channel]
+        }
+    }
 }

@@ -79,6 +79,6 @@ public enum CellFlag: String, Sendable, Hashable, CaseIterable {
     case bounded
     /// The row was chosen by its noisy values (`HAVING`, `ORDER BY` with `LIMIT`): what looks large is in part luck.
     case selected
-    /// The row is shown because its noisy number of units reached the threshold, which few such groups do.
+    /// The row may be of a size of which few groups reach the threshold: the others are missing from the answer.
     case thresholded
 }

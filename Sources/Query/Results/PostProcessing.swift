@@ -18,13 +18,24 @@ struct PostProcessing {
             }
             if !output.orders.isEmpty { groups = sorted(groups, rows.values(of: output.orders.map(\.expression))) }
         }
+        let kept = groups.count
         groups = Array(groups.dropFirst(output.offset).prefix(output.limit ?? groups.count))
-        let cells = zip(cells(groups, noisy), output.effects).map { cells, effect in
+        let cells = zip(cells(groups, noisy, isCut: groups.count < kept), output.effects).map { cells, effect in
             cells.map { noisy.bounding?.flagged($0, effect) ?? $0 }
         }
         return NoisyAnswer(
             columns: columns.map { AnswerColumn(name: $0.name, type: $0.type, isKey: $0.isKey, bin: $0.bin) },
-            rows: groups.indices.map { row in cells.map { $0[row] } }, notes: notes, bounding: noisy.bounding?.shares)
+            rows: groups.indices.map { row in cells.map { $0[row] } }, notes: emptiness(groups, noisy) + notes,
+            bounding: noisy.bounding?.shares)
+    }
+
+    /// Why there is no row, where there is none.
+    private func emptiness(_ groups: [Int], _ noisy: NoisyGroups) -> [String] {
+        guard groups.isEmpty else { return [] }
+        if noisy.keys.isEmpty {
+            return [output.selection?.emptyWords ?? "No group is shown: the keys can take no value under WHERE."]
+        }
+        return ["No group is shown: \(noisy.keys.count) came out, and HAVING, LIMIT or OFFSET left out each."]
     }
 
     /// The keys of groups, then their aggregates.
@@ -99,20 +110,26 @@ struct PostProcessing {
 
     // MARK: cells
 
-    /// For each item, the cells of groups.
-    private func cells(_ groups: [Int], _ noisy: NoisyGroups) -> [[AnswerCell]] {
+    /// For each item, the cells of groups. `isCut`: there are groups beyond `LIMIT` or before `OFFSET`.
+    private func cells(_ groups: [Int], _ noisy: NoisyGroups, isCut: Bool) -> [[AnswerCell]] {
         let expressions = output.items.compactMap { item in
             if case .scalar(let expression, _) = item { expression } else { nil }
         }
         var values = rows(groups, noisy).values(of: expressions)[...]
         let model = ErrorModel(output.channels.map(\.error))
+        let selection = SelectionChannel(output)
+        let marks = CellFlags(output, selection: selection, isCut: isCut)
+        let units = groups.map { $0 < noisy.selectionCounts.count ? noisy.selectionCounts[$0] : 0 }
         return output.items.map { item in
+            var cells: [AnswerCell]
             switch item {
             case .scalar(_, let form):
-                let intervals = form.intervals(model, groups, noisy)
-                return Self.cells(values.popFirst() ?? [], intervals)
-            case .bin(let channel, let bin): return groups.map { self.bin(bin, of: channel, noisy, $0) }
+                let intervals = form.intervals(model, groups, selection: selection, noisy)
+                cells = Self.cells(values.popFirst() ?? [], intervals)
+            case .bin(let channel, let bin): cells = groups.map { self.bin(bin, of: channel, noisy, $0) }
             }
+            for (row, flags) in marks.flags(of: item, units: units).enumerated() { cells[row].flags += flags }
+            return cells
         }
     }
 

@@ -30,4 +30,45 @@ extension Expression {
         body(self)
         for operand in operands { operand.visit(body) }
     }
+
+    /// The same expression with `target` taken out wherever it stands, and `replacement`, of its type, in its place.
+    public func replacing(_ target: Expression, with replacement: Expression) -> Expression {
+        if self == target { return replacement }
+        func replaced(_ operand: Expression) -> Expression { operand.replacing(target, with: replacement) }
+        switch self {
+        case .column, .literal: return self
+        case .arithmetic(let operation, let left, let right, let type):
+            return .arithmetic(operation, replaced(left), replaced(right), type)
+        case .comparison(let operation, let left, let right):
+            return .comparison(operation, replaced(left), replaced(right))
+        case .and(let left, let right): return .and(replaced(left), replaced(right))
+        case .or(let left, let right): return .or(replaced(left), replaced(right))
+        case .function(let function, let operand, let type): return .function(function, replaced(operand), type)
+        case .round(let operand, let digits): return .round(replaced(operand), digits: digits)
+        case .bin(let operand, let width, let origin, let type):
+            return .bin(replaced(operand), width: width, origin: origin, type)
+        case .not(let operand): return .not(replaced(operand))
+        case .isNull(let operand): return .isNull(replaced(operand))
+        case .isIn(let operand, let values): return .isIn(replaced(operand), values)
+        case .like(let operand, let pattern): return .like(replaced(operand), pattern: pattern)
+        case .clamp(let operand, let lower, let upper, let type):
+            return .clamp(replaced(operand), lower: lower, upper: upper, type)
+        case .cast(let operand, let type): return .cast(replaced(operand), type)
+        case .datePart(let part, let operand): return .datePart(part, replaced(operand))
+        case .dateTruncate(let part, let operand, let type): return .dateTruncate(part, replaced(operand), type)
+        case .textFunction(let function, let operand): return .textFunction(function, replaced(operand))
+        case .textLength(let operand): return .textLength(replaced(operand))
+        case .lookup(let slot, let key, let column, let type):
+            return .lookup(slot: slot, key: replaced(key), column: column, type)
+        case .lookupMatches(let slot, let key): return .lookupMatches(slot: slot, key: replaced(key))
+        case .conditional(let branches, let otherwise, let type):
+            return .conditional(
+                branches.map { ConditionalBranch(condition: replaced($0.condition), value: replaced($0.value)) },
+                otherwise: replaced(otherwise), type)
+        case .coalesce(let operands, let type): return .coalesce(operands.map(replaced), type)
+        case .extremum(let function, let operands, let type):
+            return .extremum(function, operands.map(replaced), type)
+        case .concatenation(let operands): return .concatenation(operands.map(replaced))
+        }
+    }
 }

@@ -232,7 +232,7 @@ final class TextInterner {
 
 extension String {
     /// Normalisation form C, in which texts are stored and compared (docs/privacy.md, rule 16).
-    var normalizedForKeys: String {
+    public var normalizedForKeys: String {
         utf8.allSatisfy { $0 < 0x80 } ? self : precomposedStringWithCanonicalMapping
     }
 

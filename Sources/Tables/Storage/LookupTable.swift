@@ -8,6 +8,12 @@ public struct LookupTable: Sendable {
     /// Each column's values: words, doubles as bits, texts as numbers in `texts`.
     let words: [[Int64]]
     let texts: [String]
+    /// The values that stand in each column, each once, in their order, null first; nil where they are more than
+    /// `largestDomain`. Public, as the table is.
+    public let domains: [[Value]?]
+
+    /// The most different values that a column's domain lists.
+    public static let largestDomain = 1 << 16
 
     enum Keys: Sendable {
         case words([Int64: Int32])
@@ -26,6 +32,11 @@ public struct LookupTable: Sendable {
 
     /// The number of rows: public, as the table is.
     public var rowCount: Int { words.first?.count ?? 0 }
+
+    /// The values of a row, by its number from 0.
+    public func values(ofRow row: Int) -> [Value] {
+        zip(schema.columns, words).map { Self.value($1[row], as: $0.type, texts) }
+    }
 
     /// Makes one of rows given as values. Rows whose key is null can never match.
     public init(schema: Schema, keyColumn: Int, rows: [[Value]]) throws(Failure) {
@@ -95,6 +106,11 @@ public struct LookupTable: Sendable {
         self.keyColumn = keyColumn
         self.words = words
         self.texts = texts
+        domains = schema.columns.indices.map { column in
+            // Keys that are compared as they were stored are not the values that the column shows.
+            column == keyColumn && keys != nil
+                ? nil : Self.domain(words[column], as: schema.columns[column].type, texts)
+        }
         let type = schema.columns[keyColumn].type
         var byWord: [Int64: Int32] = [:]
         var byText: [String: Int32] = [:]
@@ -109,6 +125,21 @@ public struct LookupTable: Sendable {
             guard previous == nil else { throw .keyIsNotUnique }
         }
         self.keys = type == .text ? .texts(byText) : .words(byWord)
+    }
+
+    private static func domain(_ words: [Int64], as type: ValueType, _ texts: [String]) -> [Value]? {
+        var seen = Set<Int64>()
+        for word in words where seen.insert(word).inserted && seen.count > largestDomain { return nil }
+        return Set(seen.map { value($0, as: type, texts) }).sorted { Value.order($0, $1) < 0 }
+    }
+
+    private static func value(_ word: Int64, as type: ValueType, _ texts: [String]) -> Value {
+        if type == .real {
+            let number = Double(bitPattern: UInt64(bitPattern: word))
+            return number.isNaN ? .null : .real(number)
+        }
+        if word == ColumnEncoding.null { return .null }
+        return type == .text ? .text(texts[Int(word)]) : Value(word: word, type: type)
     }
 
     private static func word(

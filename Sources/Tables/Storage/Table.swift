@@ -101,7 +101,8 @@ public final class Table: Sendable {
         _ schema: ColumnSchema, _ description: TableDescription.Column
     ) -> DeclaredBounds? {
         guard schema.boundsPair != nil, description.bounds != schema.boundsPair,
-            let bounds = DeclaredBounds(schema)?.withoutRounding
+            // A real is rounded too: the grid is what its keys are taken from.
+            let bounds = schema.type == .real ? DeclaredBounds(schema) : DeclaredBounds(schema)?.withoutRounding
         else { return nil }
         let stored = StoredColumn(encoding: description.encoding, bytes: ColumnBytes([]), dictionary: nil)
         if let range = stored.range, range.clamped(to: bounds.integers) == range { return nil }

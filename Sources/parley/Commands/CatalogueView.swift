@@ -28,7 +28,7 @@ struct CatalogueView {
         guard !detail.mockRows.isEmpty else { return }
         let source =
             detail.mockSource.map(PrintableText.escape) ?? "made up from what is declared above, not from the data"
-        terminal.line("\nMock rows (\(source)):")
+        terminal.line("\n\(detail.summary.kind == "lookup" ? "Rows" : "Mock rows") (\(source)):")
         showMockRows(on: terminal)
     }
 

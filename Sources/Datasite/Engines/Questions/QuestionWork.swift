@@ -46,10 +46,11 @@ struct QuestionWork: EngineWork {
         let partners = catalogue.datasets.values
             .filter { $0.version != asked.version && $0.policy?.regime.kind == policy.regime.kind }
             .sorted { $0.manifest.name < $1.manifest.name }
-        let described = try lookups.map {
-            LookupDescription(
-                name: $0.manifest.name, schema: $0.manifest.schema, keyColumn: $0.manifest.lookupKey ?? 0,
-                capacityRows: try knowledge.lookupRows($0))
+        let described = try lookups.map { entry in
+            let table = try knowledge.lookup(entry)
+            return LookupDescription(
+                name: entry.manifest.name, schema: entry.manifest.schema, keyColumn: entry.manifest.lookupKey ?? 0,
+                capacityRows: table?.rowCount ?? entry.manifest.capacityRows, domains: table?.domains ?? [])
         }
         var plan = try Self.plan(
             question, of: [asked] + partners, lookups: described, regime: policy.regime,
