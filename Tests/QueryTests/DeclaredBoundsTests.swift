@@ -98,7 +98,7 @@ struct DeclaredBoundsTests {
     }
 
     static let keys = [
-        "age", "score", "day", "ward", "grade", "flag", "age > 90", "age >= 90", "cost < -3", "dose = 0.35",
+        "age", "score", "day", "ward", "grade", "flag", "dose", "level", "age > 90", "age >= 90", "cost < -3", "dose = 0.35",
         "cost > 250",
         "BIN(age, 10)", "BIN(cost, 100)", "BIN(cost, 7.5, 1)", "BIN(level, 3)", "FLOOR(cost)", "CEIL(cost)",
         "FLOOR(dose)",
@@ -116,7 +116,8 @@ struct DeclaredBoundsTests {
     static let filters = [
         "TRUE", "age > 90", "age >= 90 OR cost >= 250", "cost < 0", "score IS NOT NULL", "dose <= 0.05", "level = 8",
         "day > '2001-03-10' OR day <= '2000-01-02'", "NOT flag", "ward = 'else'",
-        "moment IS NULL OR MINUTE(moment) < 30",
+        "moment IS NULL OR MINUTE(moment) < 30", "age BETWEEN 85 AND 200 AND grade > 4", "dose > 0.3 AND dose < 1",
+        "level IN (2, 8)", "level IS NULL AND score < 20", "YEAR(day) = 2001", "age IN (17, 18, 90) AND flag",
     ]
 
     @Test(

@@ -308,7 +308,7 @@ struct HabitTests {
         ("SELECT COUNT(*) FROM visits SORT BY plan", "ORDER BY x"),
         // Statements and clauses.
         ("SELECT * FROM visits", "COUNT(*)"),
-        ("SELECT TOP 5 plan, COUNT(*) FROM visits GROUP BY plan", "LIMIT 5"),
+        ("SELECT TOP 5 plan, COUNT(*) FROM visits GROUP BY plan", "ORDER BY COUNT(*) DESC"),
         ("SELECT DISTINCT plan FROM visits", "GROUP BY"),
         ("SELECT plan, COUNT(*) FROM visits", "Add it to GROUP BY"),
         ("SELECT plan, COUNT(*) FROM visits GROUP BY ALL", "Name the keys"),

@@ -119,7 +119,8 @@ struct KeyConditionTests {
         "share >= 0.2", "kind = 'shared'", "CASE WHEN insured THEN age > 50 END",
     ]
     private static let grouped = [
-        "age", "plan", "insured", "cost", "YEAR(day)", "BIN(age, 10)", "city", "free_integer", "visits", "kind", "share",
+        "age", "plan", "insured", "cost", "YEAR(day)", "BIN(age, 10)", "city", "free_integer", "visits", "kind",
+        "share",
         "ROUND(cost, -2)", "MONTH(day)", "CASE WHEN age > 50 THEN plan END", "COALESCE(city, 'c0')", "visits % 7",
     ]
 
@@ -131,7 +132,7 @@ struct KeyConditionTests {
         var described = Fixtures.plans
         described.domains = lookup.domains
         let context = PlanningContext(datasets: [Fixtures.visits], lookups: [described], regime: Fixtures.zCDP)
-        for _ in 0..<300 {
+        for _ in 0..<150 {
             let filters = (0..<Int.random(in: 1...3, using: &random)).compactMap { _ in
                 Self.conditions.randomElement(using: &random)
             }
@@ -144,8 +145,10 @@ struct KeyConditionTests {
             else { continue }
             let all = KeyDomain(scope: question.scope).values(of: question.keys[0])
             if let all {
-                #expect(domain.allSatisfy(all.contains), "\(key) \(filters)")
+                #expect(Set(domain).isSubset(of: all), "\(key) \(filters)")
                 narrowed += domain.count < all.count ? 1 : 0
+            } else {
+                narrowed += 1
             }
             // Every key that occurs, as the engine finds it.
             let table = try SampleRows.table(Fixtures.visits, SampleRows.visits(units: 12, &random))
@@ -159,7 +162,7 @@ struct KeyConditionTests {
                 passed += 1
             }
         }
-        #expect(narrowed > 50 && passed > 500)
+        #expect(narrowed > 25 && passed > 250, "\(narrowed) \(passed)")
     }
 
     @Test("A narrowed question answers its keys alone, those without rows with noise, and none where none is possible")
@@ -173,8 +176,9 @@ struct KeyConditionTests {
         #expect(none.rows.isEmpty)
         #expect(none.notes.first?.contains("no value under WHERE") == true)
         let named = try MeasurementTests.ask(
-            "SELECT city, COUNT(*) FROM visits WHERE city IN ('Rome', 'Nowhere') GROUP BY city", MeasurementTests.people,
-            regime: Fixtures.pure)
+            "SELECT city, COUNT(*) FROM visits WHERE city IN ('Rome', 'Nowhere') GROUP BY city",
+            MeasurementTests.people,
+            .epsilon(50), regime: Fixtures.pure)
         #expect(named.rows.map { $0[0].value } == [.text("Nowhere"), .text("Rome")])
         #expect(abs((named.rows[1][1].value.number ?? 0) - 600) < 5)
     }

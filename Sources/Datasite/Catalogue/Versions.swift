@@ -65,7 +65,10 @@ extension Datasite {
     func lookupTable(_ entry: Catalogue.Entry) throws -> LookupTable {
         let opened = try tables.opened(entry.version) {
             do {
-                return .lookup(try LookupTable(try openTable(entry), keyColumn: entry.manifest.lookupKey ?? 0))
+                return .lookup(
+                    try LookupTable(
+                        try openTable(entry), keyColumn: entry.manifest.lookupKey ?? 0,
+                        rowsPerKey: entry.manifest.rowsPerKey))
             } catch let error as LookupTable.Failure {
                 throw Problem.unavailable("the lookup table \(entry.manifest.name) cannot be opened: \(error)")
             }

@@ -168,10 +168,13 @@ extension Datasite {
                     + "channel such as the running time still tells")
         }
         if let key = manifest.lookupKey {
-            do { _ = try LookupTable(table, keyColumn: key) } catch {
+            do { _ = try LookupTable(table, keyColumn: key, rowsPerKey: manifest.rowsPerKey) } catch {
+                let name = manifest.schema.columns[key].name
                 throw Problem.invalidData(
-                    "the column \(manifest.schema.columns[key].name) is not unique",
-                    hint: "a lookup table has one row for each key")
+                    manifest.rowsPerKey == 1
+                        ? "the column \(name) is not unique"
+                        : "a value of \(name) has more than \(manifest.rowsPerKey) rows",
+                    hint: "a lookup table has one row for each key, or at most `rows-per-key`")
             }
         } else {
             warnings += try overlaps(table, manifest.population)

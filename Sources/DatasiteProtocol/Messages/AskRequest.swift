@@ -16,11 +16,13 @@ public struct AskRequest: Sendable, Hashable {
     public var boundingShares: Bool?
     /// What the answer is for, at most 2,000 bytes: owners who decide read it, and a policy may want it.
     public var purpose: String?
+    /// Whether all intervals of the answer are to hold together with 95 %, not each by itself.
+    public var simultaneous: Bool
 
     /// A question, by its parts.
     public init(
         dataset: String, sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
-        rowsPerGroup: Int? = nil, boundingShares: Bool? = nil, purpose: String? = nil
+        rowsPerGroup: Int? = nil, boundingShares: Bool? = nil, purpose: String? = nil, simultaneous: Bool = false
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -30,12 +32,13 @@ public struct AskRequest: Sendable, Hashable {
         self.rowsPerGroup = rowsPerGroup
         self.boundingShares = boundingShares
         self.purpose = purpose
+        self.simultaneous = simultaneous
     }
 }
 
 extension AskRequest: Codable {
     private enum Key: String, CodingKey {
-        case dataset, sql, selectionDelta, groupsPerUnit, rowsPerGroup, boundingShares, purpose
+        case dataset, sql, selectionDelta, groupsPerUnit, rowsPerGroup, boundingShares, purpose, simultaneous
     }
 
     public init(from decoder: any Decoder) throws {
@@ -47,7 +50,8 @@ extension AskRequest: Codable {
             groupsPerUnit: try members.decodeIfPresent(Int.self, forKey: .groupsPerUnit),
             rowsPerGroup: try members.decodeIfPresent(Int.self, forKey: .rowsPerGroup),
             boundingShares: try members.decodeIfPresent(Bool.self, forKey: .boundingShares),
-            purpose: try members.decodeIfPresent(String.self, forKey: .purpose))
+            purpose: try members.decodeIfPresent(String.self, forKey: .purpose),
+            simultaneous: try members.decodeIfPresent(Bool.self, forKey: .simultaneous) ?? false)
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -60,6 +64,7 @@ extension AskRequest: Codable {
         try members.encodeIfPresent(rowsPerGroup, forKey: .rowsPerGroup)
         try members.encodeIfPresent(boundingShares, forKey: .boundingShares)
         try members.encodeIfPresent(purpose, forKey: .purpose)
+        if simultaneous { try members.encode(true, forKey: .simultaneous) }
     }
 }
 
@@ -81,10 +86,11 @@ extension AskRequest {
         let rowsPerGroup = try object.optionalInteger("rowsPerGroup").map { Int($0) }
         let boundingShares = try object.optionalBoolean("boundingShares")
         let purpose = try object.optionalString("purpose")
+        let simultaneous = try object.optionalBoolean("simultaneous") ?? false
         try object.finish()
         self.init(
             dataset: dataset, sql: sql, budget: try Budget.only(of: budgets), selectionDelta: selectionDelta,
             groupsPerUnit: groupsPerUnit, rowsPerGroup: rowsPerGroup, boundingShares: boundingShares,
-            purpose: purpose)
+            purpose: purpose, simultaneous: simultaneous)
     }
 }

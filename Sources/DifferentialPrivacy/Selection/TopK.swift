@@ -26,6 +26,12 @@ public struct TopK: Sendable {
     /// What each choice may cost.
     public var epsilon: Double { mechanism.epsilon }
 
+    /// How far any of the choices falls short of the best candidate that was left at its turn, at most, with that
+    /// confidence for all of them together (a union bound over `ExponentialMechanism.shortfall`).
+    public func shortfall(candidates: Int, confidence: Double) -> Double {
+        mechanism.shortfall(candidates: candidates, confidence: 1 - (1 - confidence) / Double(count))
+    }
+
     /// What happens: all choices.
     public var event: PrivacyEvent { mechanism.event(times: count) }
 

@@ -24,6 +24,8 @@ public struct Manifest: Sendable, Hashable {
     public var policy: Policy?
     /// For a public lookup table: its key's column. Such a table is not protected.
     public var lookupKey: Int?
+    /// The most rows of a public lookup table that have one key.
+    public var rowsPerKey = 1
 
     /// The name of the column that names the unit; nil where each row is one.
     public var unitColumnName: String? {

@@ -23,6 +23,8 @@ extension Manifest {
         public static let rows = 1 << 40
         /// Rows of one unit.
         public static let rowsPerUnit = 1 << 24
+        /// Rows of a public lookup table with one key.
+        public static let rowsPerKey = 1_000
         /// Values of one column's domain.
         public static let domainValues = 1 << 16
         /// UTF-8 bytes of the name of a dataset.
@@ -51,6 +53,9 @@ extension Manifest {
         if !isStored { found += keyProblems() }
         if let lookupKey {
             if !schema.columns.indices.contains(lookupKey) { refuse("key", "must be one of the columns") }
+            if !(1...Limits.rowsPerKey).contains(rowsPerKey) {
+                refuse("rows-per-key", "must be from 1 to \(Limits.rowsPerKey)")
+            }
             if policy != nil { refuse("policy", "a public lookup table is not protected: it has no policy") }
             return found
         }

@@ -167,7 +167,7 @@ extension Binder {
         let bounds = scope.bounds.bounds(argument)
         guard argument.type == .integer, bounds.isFinite else { return false }
         let choice = GridChoice(
-            capacityRows: Planner.capacity(scope.datasets), bounds: bounds, type: argument.type)
+            capacityRows: Planner.capacity(scope), bounds: bounds, type: argument.type)
         return choice.largest(isCentred: false) >= choice.sumLimit
     }
 

@@ -31,6 +31,7 @@ struct BoundQuestion {
     var orders: [Order] = []
     var limit: Int?
     var offset = 0
+    var top: Top?
 
     /// Parses and binds.
     static func bind(_ text: String, _ context: PlanningContext) throws(QueryError) -> BoundQuestion {
@@ -164,6 +165,10 @@ struct BoundQuestion {
         for order in statement.orders { orders.append(try bind(order, &binder)) }
         aggregates = binder.output?.aggregates ?? []
         positions = binder.output?.positions ?? []
+        if let count = statement.top {
+            top = try bindTop(count, statement)
+            orders = []
+        }
     }
 
     /// MIN and MAX say that they are quantiles, unless the researcher named the column.

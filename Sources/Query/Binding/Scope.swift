@@ -116,6 +116,11 @@ struct Scope {
                 "\(lookup.name).\(keyColumn.name) is \(TypeName.words(keyColumn.type)), but it is compared with "
                     + TypeName.words(key.type), at: join.position, hint: "Use CAST.")
         }
+        guard lookup.rowsPerKey == 1 || !join.isLeft else {
+            throw QueryError(
+                "LEFT JOIN takes a table with one row for each key, and \(lookup.name) may have \(lookup.rowsPerKey)",
+                at: join.position, hint: "Use JOIN: it keeps the rows that have a match.")
+        }
         let slot = lookups.count
         lookups.append(lookup)
         sources.append(
@@ -306,6 +311,14 @@ struct Scope {
             }
         }
         return nil
+    }
+
+    /// How often a row stands in the source: once for each combination of rows that its keys may have in the lookup tables.
+    var copies: Int {
+        lookups.reduce(1) { product, lookup in
+            let (copies, overflow) = product.multipliedReportingOverflow(by: lookup.rowsPerKey)
+            return overflow ? QuestionLimits.rowsPerUnit + 1 : Swift.min(copies, QuestionLimits.rowsPerUnit + 1)
+        }
     }
 
     /// The values that stand in a lookup table's column; nil where they are not said.

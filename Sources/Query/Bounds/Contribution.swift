@@ -9,7 +9,12 @@ struct Contribution: Sendable, Hashable {
     var rowsPerUnit: Int
 
     /// The declared bounds of one dataset, or the products of two joined on the unit.
-    init(_ datasets: [DatasetDescription], _ question: Question, isGrouped: Bool) throws(QueryError) {
+    ///
+    /// - Parameter copies: how often a row stands in the source, joined to public tables with several rows for a key: a unit
+    ///   has that many times as many rows, each of which may be in another group, or all of them in one.
+    init(
+        _ datasets: [DatasetDescription], copies: Int = 1, _ question: Question, isGrouped: Bool
+    ) throws(QueryError) {
         var declared = (groups: 1, rowsPerGroup: 1, rows: 1)
         for dataset in datasets {
             let rows = Self.rows(dataset)
@@ -25,6 +30,15 @@ struct Contribution: Sendable, Hashable {
             declared.rowsPerGroup = Self.product(
                 declared.rowsPerGroup, Swift.min(rows, Swift.max(1, dataset.unit.rowsPerGroup ?? rows)))
         }
+        let (product, overflow) = declared.rows.multipliedReportingOverflow(by: copies)
+        guard !overflow, product <= QuestionLimits.rowsPerUnit else {
+            throw QueryError(
+                "one unit may have more than \(QuestionLimits.rowsPerUnit) rows here",
+                hint: "Join fewer public tables with several rows for a key.")
+        }
+        declared.rows = product
+        declared.groups = Self.product(declared.groups, copies)
+        declared.rowsPerGroup = Self.product(declared.rowsPerGroup, copies)
         rowsPerUnit = declared.rows
         // Without GROUP BY all rows are one group: the bound on rows of one group among several does not apply.
         rowsPerGroup = isGrouped ? Swift.min(declared.rowsPerGroup, declared.rows) : declared.rows

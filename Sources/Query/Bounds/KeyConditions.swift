@@ -128,9 +128,9 @@ struct KeyConditions {
         conjuncts.reduce(into: bounds) { bounds, conjunct in
             switch conjunct {
             case .comparison(let comparison, let operand, .literal(let value, _)):
-                Self.narrow(&bounds, operand, comparison, value)
+                Self.narrow(&bounds, operand, by: comparison, value)
             case .comparison(let comparison, .literal(let value, _), let operand):
-                Self.narrow(&bounds, operand, comparison.mirrored, value)
+                Self.narrow(&bounds, operand, by: comparison.mirrored, value)
             case .isIn(let operand, let values):
                 let numbers = values.compactMap(\.number)
                 guard numbers.count == values.count, let least = numbers.min(), let largest = numbers.max() else { return }
@@ -142,7 +142,7 @@ struct KeyConditions {
     }
 
     private static func narrow(
-        _ bounds: inout BoundsScope, _ operand: Expression, _ comparison: ComparisonOperator, _ value: Value
+        _ bounds: inout BoundsScope, _ operand: Expression, by comparison: ComparisonOperator, _ value: Value
     ) {
         guard let number = value.number else { return }
         switch comparison {

@@ -32,7 +32,12 @@ extension Plan {
     ) -> [Int] {
         guard let selection = output.selection else {
             noisy.keys = exact.keys
-            return Array(noisy.keys.indices)
+            guard let top = output.top, let slot = output.channels[top.request.channel].slot else {
+                return Array(noisy.keys.indices)
+            }
+            let chosen = top.choose(exact.integers(slot), using: &generator)
+            noisy.keys = chosen.map { noisy.keys[$0] }
+            return chosen
         }
         var units = exact.units
         guard let noise = try? DiscreteGaussian(sigma: selection.sigma) else { return [] }

@@ -156,6 +156,12 @@ struct MeasurementLayout {
 
     private func index(_ quantity: Quantity) -> Int { quantities.firstIndex(of: quantity) ?? 0 }
 
+    /// The channel whose integers an unweighted count is; nil of any other aggregate.
+    func countingChannel(_ aggregate: Aggregate) -> Int? {
+        guard aggregate.isCount else { return nil }
+        return index(aggregate.function == .countUnits ? .units : count(of: aggregate.argument))
+    }
+
     private func counting(_ quantity: Quantity) -> LinearForm {
         LinearForm(number: index(quantity))
     }

@@ -24,10 +24,13 @@ struct Allocation {
     let aimsAtError: Bool
     /// What is measured of what bounding leaves out.
     let bounding: BoundingMeasurement
+    /// Groups of a public domain that are chosen by a count.
+    var top: TopChoice.Request?
 
     struct Result: Sendable, Hashable {
         var channels: [Channel]
         var selection: KeyThreshold?
+        var top: TopChoice?
         var selectionEvent: PrivacyEvent?
         var bounding: [BoundingChannel] = []
         /// The sum of the losses of all events, rounded up each; or the least charge, where that is a little more.
@@ -47,7 +50,8 @@ struct Allocation {
         var channels: [Channel] = []
         // The noisy unit counts that select the keys answer COUNT(DISTINCT unit) too.
         let paid = quantities.filter { !(selectsKeys && $0 == .units) }
-        let forSelection = selectsKeys ? amount / Int64(paid.count + 1) : 0
+        let choosesKeys = selectsKeys || top != nil
+        let forSelection = choosesKeys ? amount / Int64(paid.count + 1) : 0
         var result = Result(channels: [], charge: PrivacyLoss(kind: kind, amount: 0))
         var spent: Int64 = 0
         var selectionDelta: Int64 = 0
@@ -59,6 +63,11 @@ struct Allocation {
             result.selectionEvent = threshold.event
             spent += loss.amount
             selectionDelta = loss.delta
+        }
+        if let top {
+            let (choice, loss) = try TopChoice.planned(top, kind: kind, amount: forSelection)
+            (result.top, result.selectionEvent) = (choice, choice.event)
+            spent += loss.amount
         }
         let weights = shares(paid)
         let total = weights.reduce(0, +)

@@ -91,6 +91,7 @@ struct OutputPlan: Sendable, Hashable {
 
     var keys: [KeySpecification]
     var selection: KeyThreshold?
+    var top: TopChoice?
     var channels: [Channel]
     /// One for each aggregate, and its type.
     var forms: [EstimateForm]

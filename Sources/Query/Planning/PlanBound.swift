@@ -1,3 +1,4 @@
+import DifferentialPrivacy
 import Foundation
 public import Tables
 
@@ -22,7 +23,7 @@ public struct PlanBound: Sendable, Hashable {
 
     init(_ specification: AggregationSpecification, _ output: OutputPlan, _ question: BoundQuestion) {
         let scan = WorkBound(specification, Self.shape(question.scope))
-        let listed = Self.listed(scan.groups, output, rows: Double(Planner.capacity(question.scope.datasets)))
+        let listed = Self.listed(scan.groups, output, rows: Double(Planner.capacity(question.scope)))
         work =
             scan.work
             + Self.work(
@@ -34,10 +35,12 @@ public struct PlanBound: Sendable, Hashable {
     private static func shape(_ scope: Scope) -> SourceShape {
         let rows = scope.datasets.map { Double($0.capacityRows) }
         return SourceShape(
-            columns: scope.datasets.flatMap(\.schema.columns), rows: Double(Planner.capacity(scope.datasets)),
+            columns: scope.datasets.flatMap(\.schema.columns), rows: Double(Planner.capacity(scope)),
             tableRows: rows.max() ?? 0, units: scope.datasets.reduce(0) { $0 + Double($1.largestUnits) },
             lookups: scope.lookups.map {
-                SourceShape.Lookup(schema: $0.schema, keyColumn: $0.keyColumn, rows: Double($0.capacityRows))
+                SourceShape.Lookup(
+                    schema: $0.schema, keyColumn: $0.keyColumn, rowsPerKey: $0.rowsPerKey, rows: Double($0.capacityRows)
+                )
             })
     }
 
@@ -46,6 +49,7 @@ public struct PlanBound: Sendable, Hashable {
     /// Gaussian's: Canonne, Kamath and Steinke 2020, corollary 9). That more groups than this come out is practically
     /// impossible.
     private static func listed(_ groups: Double, _ output: OutputPlan, rows: Double) -> Double {
+        if let top = output.top { return Swift.min(groups, Double(top.request.count)) }
         guard let selection = output.selection else { return groups }
         let half = Double(selection.threshold) / 2
         guard half >= 1 else { return groups }
@@ -60,6 +64,8 @@ public struct PlanBound: Sendable, Hashable {
         var work = Work()
         // A selected key's noisy count, and the keys that come out, sorted.
         if output.selection != nil { work[.noise] += groups }
+        // Each choice goes through all candidates, and may weigh them anew.
+        if let top = output.top { work[.item] += groups * (1 + 2 * Double(top.request.count)) }
         let keys = Double(output.keys.count)
         work[.value] += listed * keys * (1 + log2(listed + 2))
         for channel in output.channels {
@@ -78,6 +84,12 @@ public struct PlanBound: Sendable, Hashable {
     /// Nodes that are evaluated for one group: its cells with their intervals, HAVING and ORDER BY.
     private static func nodes(_ output: OutputPlan) -> Double {
         var nodes = Double(output.forms.count)
+        // An interval that is not of 95 %, or of a number that was selected, is searched.
+        if output.selection != nil
+            || output.channels.contains(where: { $0.error.confidence != Planner.usualConfidence })
+        {
+            nodes += 40 * Double(output.items.count)
+        }
         for item in output.items {
             if case .scalar(let expression, _) = item { nodes += 3 * size(expression) } else { nodes += 1 }
         }
@@ -96,6 +108,8 @@ public struct PlanBound: Sendable, Hashable {
         let cells = output.channels.reduce(Double(output.items.count + output.keys.count)) { total, channel in
             if case .histogram(_, let edges) = channel.quantity { total + Double(edges.count) } else { total + 1 }
         }
-        return groups * 16 + listed * (200 + 400 * cells)
+        // Candidates with their weights, before and after.
+        let choosing = output.top == nil ? 0 : groups * 160
+        return groups * 16 + choosing + listed * (200 + 400 * cells)
     }
 }

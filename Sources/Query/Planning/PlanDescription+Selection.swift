@@ -4,13 +4,23 @@ import Tables
 extension PlanDescription {
     /// How the rows of the answer come to be shown, where that is not the whole public domain.
     func selectionNotes(_ keys: Keys) -> [String] {
-        var notes: [String] = []
+        var notes: [String] = bound.scope.lookups.filter { $0.rowsPerKey > 1 }.map { lookup in
+            "Each row stands once for each row of \(lookup.name) with its key, up to \(lookup.rowsPerKey): so much more of it "
+                + "one unit can change."
+        }
         if let threshold = allocation.selection {
             notes.append(
                 "The values of \(keys.selected.joined(separator: ", ")) are selected privately: a group is left out "
                     + "unless its noisy number of units reaches \(threshold.threshold), which one of \(threshold.usual) units "
                     + "does in 95 % of asks. Groups that may be of a size shown in fewer than 20 % are marked; the interval of "
                     + "the number of units holds the selection.")
+        }
+        if let top = allocation.top { notes.append(top.words) }
+        if question.isSimultaneous {
+            let cells = Planner.cells(bound, groups: allocation.top?.request.count ?? keys.groups)
+            notes.append(
+                "All intervals hold together with 95 %: the error is divided among up to \(Channel.digits(cells)) cells."
+            )
         }
         if choosesByNoise(keys) {
             notes.append(
@@ -34,7 +44,7 @@ extension PlanDescription {
         }
         if let having = bound.having, isNoisy(having) { return true }
         let canCut = bound.offset > 0 || (bound.limit ?? .max) < (keys.groups ?? .max)
-        return canCut && bound.orders.contains { isNoisy($0.expression) }
+        return bound.top == nil && canCut && bound.orders.contains { isNoisy($0.expression) }
     }
 }
 

@@ -10,7 +10,8 @@ public enum Planner {
     public static func plan(_ question: Question, in context: PlanningContext) throws(QueryError) -> Plan {
         let bound = try BoundQuestion.bind(question.sql, context)
         let keys = try Keys(bound, context.regime)
-        var contribution = try Contribution(bound.scope.datasets, question, isGrouped: !bound.keys.isEmpty)
+        var contribution = try Contribution(
+            bound.scope.datasets, copies: bound.scope.copies, question, isGrouped: !bound.keys.isEmpty)
         if let groups = keys.groups { contribution.limit(groups: groups) }
         let layout = try MeasurementLayout(bound, contribution)
         guard !layout.quantities.isEmpty || keys.areSelected else {
@@ -18,20 +19,27 @@ public enum Planner {
                 "the question asks for no aggregate: its groups are public", at: 0,
                 hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
         }
-        try checkCells(keys, layout, bound.scope.datasets)
+        try checkCells(keys, layout, bound.scope)
         let settlement = Settlement(
             regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
+        let top = try topRequest(bound, keys, layout: layout, contribution: contribution)
+        var measured = contribution
+        // Of the chosen groups alone: a unit is in no more of them than there are.
+        if let top { measured.limit(groups: top.count) }
         let allocation = Allocation(
-            quantities: layout.quantities, contribution: contribution, bounds: bound.scope.bounds,
-            capacityRows: capacity(bound.scope.datasets), kind: context.regime.planned,
+            quantities: layout.quantities, contribution: measured, bounds: bound.scope.bounds,
+            capacityRows: capacity(bound.scope), kind: context.regime.planned,
             resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
             aimsAtError: settlement.aimsAtError,
             bounding: BoundingMeasurement(
-                question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned))
+                question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned),
+            top: top)
+        let confidence = try confidence(question, bound, groups: top?.count ?? keys.groups)
         var result = try settlement.settle(allocation) {
-            meets($0, layout: layout, question: bound, relative: $1, groupSize: $2)
+            meets($0.at(confidence), layout: layout, question: bound, relative: $1, groupSize: $2)
         }
+        result = result.at(confidence)
         result.charge = try settlement.charge(result)
         return assemble(
             question, bound: bound, keys: keys, contribution: contribution, layout: layout,
@@ -41,12 +49,12 @@ public enum Planner {
     /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would
     /// tell them apart. Of keys that are selected, each row of the capacity may bring one.
     private static func checkCells(
-        _ keys: Keys, _ layout: MeasurementLayout, _ datasets: [DatasetDescription]
+        _ keys: Keys, _ layout: MeasurementLayout, _ scope: Scope
     ) throws(QueryError) {
         let cells = layout.quantities.reduce(0) { total, quantity in
             if case .histogram(_, let edges) = quantity { total + edges.count - 1 } else { total + 1 }
         }
-        let groups = keys.groups ?? capacity(datasets)
+        let groups = keys.groups ?? capacity(scope)
         guard
             Double(groups) * Double(cells)
                 <= Double(keys.areSelected ? QuestionLimits.selectedCells : QuestionLimits.cells)
@@ -66,7 +74,12 @@ public enum Planner {
         }
     }
 
-    /// The largest number of rows of the source: of a join, each row of one side with every row of its unit.
+    /// The largest number of rows of the source, each as often as its keys may have rows in public tables.
+    static func capacity(_ scope: Scope) -> Int {
+        Int(Swift.min(Double(capacity(scope.datasets)) * Double(scope.copies), 0x1p50))
+    }
+
+    /// Of a join, each row of one side with every row of its unit.
     static func capacity(_ datasets: [DatasetDescription]) -> Int {
         guard let first = datasets.first else { return 0 }
         guard datasets.count > 1 else { return Swift.max(1, first.capacityRows) }
@@ -144,14 +157,16 @@ public enum Planner {
             }
         }
         let output = OutputPlan(
-            keys: keys.specifications, selection: result.selection, channels: result.channels, forms: forms,
+            keys: keys.specifications, selection: result.selection, top: result.top, channels: result.channels,
+            forms: forms,
             types: bound.aggregates.map(\.type), items: items, having: bound.having, orders: bound.orders,
             limit: bound.limit, offset: bound.offset, bounding: result.bounding,
             effects: BoundingEffect.of(bound, forms, groupsAreCut: bounding.cutsGroups))
         return Plan(
             question: bound, sql: question.sql, specification: specification,
             bound: PlanBound(specification, output, bound), allocation: result,
-            columns: description.columns, groups: keys.groups, notes: description.notes(keys), output: output)
+            columns: description.columns, groups: result.top?.request.count ?? keys.groups,
+            notes: description.notes(keys), output: output)
     }
 }
 

@@ -16,11 +16,13 @@ public struct Question: Sendable, Hashable {
     public var rowsPerGroup: Int?
     /// Whether a small part of the budget measures what bounding leaves out, where it can leave out anything.
     public var boundingShares: Bool
+    /// Whether all intervals of the answer hold together with 95 %, not each by itself.
+    public var isSimultaneous: Bool
 
     /// A question; hints that are nil are left to the manifest and the policy.
     public init(
         sql: String, budget: Budget, selectionDelta: Double? = nil, groupsPerUnit: Int? = nil,
-        rowsPerGroup: Int? = nil, boundingShares: Bool = false
+        rowsPerGroup: Int? = nil, boundingShares: Bool = false, isSimultaneous: Bool = false
     ) {
         self.sql = sql
         self.budget = budget
@@ -28,6 +30,7 @@ public struct Question: Sendable, Hashable {
         self.groupsPerUnit = groupsPerUnit
         self.rowsPerGroup = rowsPerGroup
         self.boundingShares = boundingShares
+        self.isSimultaneous = isSimultaneous
     }
 }
 
@@ -71,14 +74,16 @@ public struct DatasetDescription: Sendable, Hashable {
     }
 }
 
-/// A public table, unique on its key: joining it multiplies no rows.
+/// A public table: joining it multiplies rows by what a key may have of them, one unless it is declared.
 public struct LookupDescription: Sendable, Hashable {
     /// The table's name, by which questions name it.
     public var name: String
     /// Its columns.
     public var schema: Schema
-    /// The position of the column on which it is unique.
+    /// The position of the key's column.
     public var keyColumn: Int
+    /// The most rows that a key has, as the owner declares.
+    public var rowsPerKey: Int
     /// The largest number of rows that the owner declares.
     public var capacityRows: Int
     /// The values that stand in each column, in their order, null first where it does; nil where they are not said. The
@@ -86,10 +91,13 @@ public struct LookupDescription: Sendable, Hashable {
     public var domains: [[Value]?]
 
     /// A public table of that name and schema.
-    public init(name: String, schema: Schema, keyColumn: Int, capacityRows: Int, domains: [[Value]?] = []) {
+    public init(
+        name: String, schema: Schema, keyColumn: Int, rowsPerKey: Int = 1, capacityRows: Int, domains: [[Value]?] = []
+    ) {
         self.name = name
         self.schema = schema
         self.keyColumn = keyColumn
+        self.rowsPerKey = Swift.max(1, rowsPerKey)
         self.capacityRows = capacityRows
         self.domains = domains
     }

@@ -18,6 +18,8 @@ public enum QuestionLimits {
     public static let arguments = 64
     /// Joins of one question.
     public static let joins = 8
+    /// Groups that `TOP` chooses: each choice weighs all that remain.
+    public static let top = 1_000
     /// Elements of an `IN` list.
     public static let listElements = 4_096
     /// Different aggregates of one question, a bin of a histogram not counted.

@@ -17,7 +17,7 @@ struct Parser {
     }
 
     static let supported = """
-        Supported is one SELECT ... FROM dataset [JOIN ...] [WHERE ...] [GROUP BY ...] [HAVING ...] [ORDER BY ...] \
+        Supported is one SELECT [TOP k] ... FROM dataset [JOIN ...] [WHERE ...] [GROUP BY ...] [HAVING ...] [ORDER BY ...] \
         [LIMIT n].
         """
 
@@ -93,9 +93,15 @@ struct Parser {
             throw QueryError(
                 "SELECT DISTINCT is not supported", at: current.position, hint: "Use GROUP BY on the expressions.")
         }
+        var top: Int?
+        if isKeyword("TOP"), case .number = following.kind {
+            advance()
+            top = try count("TOP")
+        }
         let items = try list(QuestionLimits.selectItems, "columns") { (parser) throws(QueryError) in try parser.item() }
         try expect(keyword: "FROM", hint: Self.supported)
         var statement = SelectStatement(items: items, source: try source(), position: position)
+        statement.top = top
         try joins(&statement)
         if take(keyword: "WHERE") { statement.filter = try expression() }
         try grouping(&statement)
@@ -140,9 +146,6 @@ struct Parser {
             throw QueryError(
                 "rows cannot be selected: only aggregates leave a datasite", at: current.position,
                 hint: "Ask for COUNT(*), SUM(x), AVG(x), MEDIAN(x), HISTOGRAM(x, ...) and the like, by group.")
-        }
-        if isKeyword("TOP"), case .number = following.kind {
-            throw QueryError("TOP is not supported", at: current.position, hint: "Write LIMIT 5 at the end.")
         }
         return .init(expression: try expression(), alias: try alias())
     }

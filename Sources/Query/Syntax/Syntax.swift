@@ -126,6 +126,8 @@ struct SelectStatement {
     }
 
     var items: [Item] = []
+    /// `TOP k`.
+    var top: Int?
     var source: Source
     var joins: [Join] = []
     var filter: Syntax?

@@ -19,7 +19,7 @@ public struct BoundedAggregation {
     /// Scans the source once, on the calling thread.
     public func run() -> ExactAggregates {
         let scan = BoundedScan(specification, source: source, lookups: lookups)
-        source.forEachChunk(scan.process)
+        source.forEachChunk(copies: LookupTable.copies(lookups), scan.process)
         return scan.finish(source)
     }
 }
@@ -44,7 +44,8 @@ final class BoundedScan {
 
     convenience init(_ specification: AggregationSpecification, source: RowSource, lookups: [LookupTable]) {
         let program = ExpressionProgram(source: source, lookups: lookups)
-        self.init(specification, program, rowCount: source.largestRowCount)
+        let rows = source.largestRowCount.multipliedReportingOverflow(by: LookupTable.copies(lookups))
+        self.init(specification, program, rowCount: rows.overflow ? .max : rows.partialValue)
         program.meter.add(WorkBound.fixed(units: source.unitWork))
         reserve()
     }

@@ -2,7 +2,7 @@
 public struct SourceShape: Sendable, Hashable {
     /// The columns that expressions can name.
     public var columns: [ColumnSchema]
-    /// The most rows of the source: of a join, its pairs.
+    /// The most rows of the source: of a join, its pairs; each as often as its keys may have rows in the public tables.
     public var rows: Double
     /// The most rows of one of its tables.
     public var tableRows: Double
@@ -15,15 +15,18 @@ public struct SourceShape: Sendable, Hashable {
     public struct Lookup: Sendable, Hashable {
         /// Its columns.
         public var schema: Schema
-        /// The position of the column on which it is unique.
+        /// The position of the key's column.
         public var keyColumn: Int
+        /// The most rows that a key has.
+        public var rowsPerKey: Int
         /// The most rows that it has.
         public var rows: Double
 
         /// A public table of that schema.
-        public init(schema: Schema, keyColumn: Int, rows: Double) {
+        public init(schema: Schema, keyColumn: Int, rowsPerKey: Int = 1, rows: Double) {
             self.schema = schema
             self.keyColumn = keyColumn
+            self.rowsPerKey = rowsPerKey
             self.rows = rows
         }
     }
@@ -75,7 +78,7 @@ public struct WorkBound: Sendable, Hashable {
     /// The bound of a scan of a source of that shape.
     public init(_ specification: AggregationSpecification, _ shape: SourceShape) {
         let lookups = shape.lookups.compactMap {
-            try? LookupTable(schema: $0.schema, keyColumn: $0.keyColumn, rows: [])
+            try? LookupTable(schema: $0.schema, keyColumn: $0.keyColumn, rowsPerKey: $0.rowsPerKey, rows: [])
         }
         let program = ExpressionProgram(
             columns: shape.columns, lookups: lookups, lookupRowCounts: shape.lookups.map(\.rows))
@@ -138,7 +141,7 @@ public struct WorkBound: Sendable, Hashable {
         }
         for lookup in shape.lookups {
             let bytes = lookup.schema.columns.reduce(0) { $0 + 8 + 4 * $1.largestText + ($1.type == .text ? 160 : 0) }
-            memory += lookup.rows * bytes
+            memory += lookup.rows * (bytes + (lookup.rowsPerKey > 1 ? 8 : 0))
         }
         // Of each group: the last unit, its rows, its units; then the listing.
         memory += groups * (3 * 16 + 24) + Double(RowChunk.capacity * 48) + 4_096

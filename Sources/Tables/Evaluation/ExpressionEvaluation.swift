@@ -40,6 +40,7 @@ extension ExpressionNode {
                 text.reduce(0) { $0 + ($1 & 0xc0 == 0x80 ? 0 : 1) }
             }
         case .lookupRow(let table, _): evaluateLookup(table, count: count, pool, meter)
+        case .lookupCopy(let table, let every, _): evaluateCopy(table, every: every, chunk)
         case .lookupValue(let values, _): evaluateLookup(values, count)
         case .lookupMatches: mapWords(count) { $0 == ColumnEncoding.null ? 0 : 1 }
         }
@@ -242,6 +243,15 @@ extension ExpressionNode {
                 let word = key.words[i]
                 words[i] = word == ColumnEncoding.null ? word : row(table.row(word: word))
             }
+        }
+    }
+
+    private func evaluateCopy(_ table: LookupTable, every: Int, _ chunk: RowChunk) {
+        let keys = inputs[0].words
+        for i in 0..<chunk.count {
+            let copy = Int(chunk.copies?[i] ?? 0) / every % table.rowsPerKey
+            let row = keys[i] == ColumnEncoding.null ? nil : table.row(copy, ofKey: Int(keys[i]))
+            words[i] = row.map(Int64.init) ?? ColumnEncoding.null
         }
     }
 

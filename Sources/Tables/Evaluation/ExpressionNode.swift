@@ -117,6 +117,9 @@ enum NodeOperation {
     case textLength
     /// The row of a lookup table, of so many rows, whose key is the input.
     case lookupRow(LookupTable, rows: Double)
+    /// The row that a row's copy stands for, of those of the key whose number is the input: the copies of every such table are
+    /// counted through together, this one's after `every` copies of those before it.
+    case lookupCopy(LookupTable, every: Int, rows: Double)
     /// The value in the row that the input gives: of words, or of doubles as bits.
     case lookupValue([Int64], rows: Double)
     case lookupMatches
@@ -393,8 +396,12 @@ final class ExpressionProgram {
         if let row = lookupRows[name] { return row }
         let table = lookups[slot]
         let keyType = table.schema.columns[table.keyColumn].type
-        let row = add(
+        var row = add(
             .lookupRow(table, rows: lookupRowCounts[slot]), .integer, [compile(key, as: keyType)])
+        if table.rowsPerKey > 1 {
+            let every = lookups[..<slot].reduce(1) { $0 * $1.rowsPerKey }
+            row = add(.lookupCopy(table, every: every, rows: lookupRowCounts[slot]), .integer, [row])
+        }
         lookupRows[name] = row
         return row
     }

@@ -32,6 +32,8 @@ extension NodeOperation {
         case .lookupRow(_, let rows):
             let work: [(kind: WorkKind, units: Double)] = [ofText ? (.step, Self.cacheSteps) : (.probe, 1)]
             return rows > Double(cachedEntries) ? work + [(.miss, 2)] : work
+        case .lookupCopy(_, _, let rows):
+            return [(.step, 12)] + (rows > Double(cachedEntries) ? [(.miss, 2)] : [])
         case .lookupValue(_, let rows):
             return [(.step, 2)] + (rows > Double(cachedEntries) ? [(.miss, 1)] : [])
         }
@@ -153,7 +155,7 @@ extension NodeOperation {
         case .conditional: "CASE"
         case .coalesce: "COALESCE"
         case .extremum(let function): function.rawValue.uppercased()
-        case .lookupRow, .lookupValue, .lookupMatches: "JOIN"
+        case .lookupRow, .lookupCopy, .lookupValue, .lookupMatches: "JOIN"
         default: "arithmetic"
         }
     }

@@ -1,9 +1,12 @@
-/// A public table, unique on its key: joining it adds columns to a row and multiplies no rows (docs/privacy.md, rule 13).
+/// A public table with at most a declared number of rows for each key, one unless it says more: joining it adds columns to a
+/// row, which then stands once for each row of its key (docs/privacy.md, rule 13).
 public struct LookupTable: Sendable {
     /// Its columns.
     public let schema: Schema
-    /// The position of the column on which it is unique.
+    /// The position of the key's column.
     public let keyColumn: Int
+    /// The most rows that a key may have.
+    public let rowsPerKey: Int
     let keys: Keys
     /// Each column's values: words, doubles as bits, texts as numbers in `texts`.
     let words: [[Int64]]
@@ -24,7 +27,7 @@ public struct LookupTable: Sendable {
     public enum Failure: Error, Sendable, Hashable {
         /// The schema has no column at the key's position.
         case noSuchKeyColumn
-        /// Two rows have one key.
+        /// More rows have one key than it may have.
         case keyIsNotUnique
         /// A row's value is not of its column's type; the row's number from 1 and the column's name.
         case wrongValue(row: Int, column: String)
@@ -39,7 +42,7 @@ public struct LookupTable: Sendable {
     }
 
     /// Makes one of rows given as values. Rows whose key is null can never match.
-    public init(schema: Schema, keyColumn: Int, rows: [[Value]]) throws(Failure) {
+    public init(schema: Schema, keyColumn: Int, rowsPerKey: Int = 1, rows: [[Value]]) throws(Failure) {
         guard schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }
         var words = [[Int64]](repeating: [], count: schema.columns.count)
         var texts: [String] = []
@@ -55,11 +58,11 @@ public struct LookupTable: Sendable {
                 words[column].append(word)
             }
         }
-        try self.init(schema: schema, keyColumn: keyColumn, words: words, texts: texts)
+        try self.init(schema: schema, keyColumn: keyColumn, rowsPerKey: rowsPerKey, words: words, texts: texts)
     }
 
     /// Makes one of a stored table.
-    public init(_ table: Table, keyColumn: Int) throws(Failure) {
+    public init(_ table: Table, keyColumn: Int, rowsPerKey: Int = 1) throws(Failure) {
         guard table.schema.columns.indices.contains(keyColumn) else { throw .noSuchKeyColumn }
         var texts: [String] = []
         var words: [[Int64]] = []
@@ -81,8 +84,14 @@ public struct LookupTable: Sendable {
             key.bounds = nil
             keys = Self.load(key, rows: table.rowCount)
         }
-        try self.init(schema: table.schema, keyColumn: keyColumn, words: words, texts: texts, keys: keys)
+        try self.init(
+            schema: table.schema, keyColumn: keyColumn, rowsPerKey: rowsPerKey, words: words, texts: texts, keys: keys)
     }
+
+    /// Where keys may have several rows, the rows of each are numbered by `places[starts[key]..<starts[key + 1]]`, and `keys`
+    /// gives a key's number in place of its row.
+    private let starts: [Int32]
+    private let places: [Int32]
 
     private static func load(_ column: StoredColumn, rows: Int) -> [Int64] {
         var values = [Int64](repeating: 0, count: rows)
@@ -100,10 +109,11 @@ public struct LookupTable: Sendable {
     }
 
     private init(
-        schema: Schema, keyColumn: Int, words: [[Int64]], texts: [String], keys: [Int64]? = nil
+        schema: Schema, keyColumn: Int, rowsPerKey: Int, words: [[Int64]], texts: [String], keys: [Int64]? = nil
     ) throws(Failure) {
         self.schema = schema
         self.keyColumn = keyColumn
+        self.rowsPerKey = Swift.max(1, rowsPerKey)
         self.words = words
         self.texts = texts
         domains = schema.columns.indices.map { column in
@@ -114,17 +124,26 @@ public struct LookupTable: Sendable {
         let type = schema.columns[keyColumn].type
         var byWord: [Int64: Int32] = [:]
         var byText: [String: Int32] = [:]
+        // The rows of each key that was met, in the order of the table.
+        var rows: [[Int32]] = []
         for (row, word) in (keys ?? words[keyColumn]).enumerated() {
             if type == .real ? Double(bitPattern: UInt64(bitPattern: word)).isNaN : word == ColumnEncoding.null {
                 continue
             }
-            let previous =
-                type == .text
-                ? byText.updateValue(Int32(row), forKey: texts[Int(word)])
-                : byWord.updateValue(Int32(row), forKey: word)
-            guard previous == nil else { throw .keyIsNotUnique }
+            let number = self.rowsPerKey == 1 ? Int32(row) : Int32(rows.count)
+            guard let known = type == .text ? byText[texts[Int(word)]] : byWord[word] else {
+                if type == .text { byText[texts[Int(word)]] = number } else { byWord[word] = number }
+                if self.rowsPerKey > 1 { rows.append([Int32(row)]) }
+                continue
+            }
+            guard self.rowsPerKey > 1, rows[Int(known)].count < self.rowsPerKey else { throw .keyIsNotUnique }
+            rows[Int(known)].append(Int32(row))
         }
         self.keys = type == .text ? .texts(byText) : .words(byWord)
+        places = rows.flatMap(\.self)
+        var starts: [Int32] = self.rowsPerKey > 1 ? [0] : []
+        for rows in rows { starts.append((starts.last ?? 0) + Int32(rows.count)) }
+        self.starts = starts
     }
 
     private static func domain(_ words: [Int64], as type: ValueType, _ texts: [String]) -> [Value]? {
@@ -162,7 +181,22 @@ public struct LookupTable: Sendable {
         }
     }
 
-    /// The row with that key.
+    /// How often a row stands in a source that is joined to these tables: once for each combination of rows that its keys
+    /// may have.
+    static func copies(_ lookups: [LookupTable]) -> Int {
+        lookups.reduce(1) { product, lookup in
+            let (copies, overflow) = product.multipliedReportingOverflow(by: lookup.rowsPerKey)
+            return overflow ? .max : copies
+        }
+    }
+
+    /// A key's row of that number, from 0: of the number that the key has where it may have several rows.
+    func row(_ copy: Int, ofKey number: Int) -> Int32? {
+        let place = Int(starts[number]) + copy
+        return place < Int(starts[number + 1]) ? places[place] : nil
+    }
+
+    /// The row with that key; the key's number where it may have several.
     func row(word: Int64) -> Int32? {
         if case .words(let rows) = keys { return rows[word] }
         return nil

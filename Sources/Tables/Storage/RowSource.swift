@@ -29,30 +29,56 @@ struct RowChunk {
     var right: UnsafeMutablePointer<Int>?
     /// The number of each row's unit; rows of a unit are adjacent, across chunks too.
     let units: UnsafeMutablePointer<UInt32>
+    /// Where public tables may have several rows for a key: which of the row's copies it is, from 0.
+    var copies: UnsafeMutablePointer<Int32>?
 
-    init(isJoin: Bool) {
+    init(isJoin: Bool, copies: Int = 1) {
         units = .allocate(capacity: Self.capacity)
-        if isJoin {
-            left = .allocate(capacity: Self.capacity)
-            right = .allocate(capacity: Self.capacity)
-        }
+        if isJoin || copies > 1 { left = .allocate(capacity: Self.capacity) }
+        if isJoin { right = .allocate(capacity: Self.capacity) }
+        if copies > 1 { self.copies = .allocate(capacity: Self.capacity) }
     }
 
     func deallocate() {
         units.deallocate()
         left?.deallocate()
         right?.deallocate()
+        copies?.deallocate()
     }
 }
 
 extension RowSource {
-    /// Calls `body` with chunk after chunk.
-    func forEachChunk(_ body: (RowChunk) -> Void) {
+    /// Calls `body` with chunk after chunk. Each row comes `copies` times, one behind the other.
+    func forEachChunk(copies: Int = 1, _ body: (RowChunk) -> Void) {
         switch self {
+        case .table(let table) where copies > 1: Self.scan(table, copies: copies, body)
         case .table(let table): Self.scan(table, body)
         case .join(let left, let right, let leftRows, let rightRows):
-            Self.scan(left, right, leftRows: Swift.max(leftRows, 0), rightRows: Swift.max(rightRows, 0), body)
+            Self.scan(
+                left, right, leftRows: Swift.max(leftRows, 0), rightRows: Swift.max(rightRows, 0), copies: copies, body)
         }
+    }
+
+    private static func scan(_ table: Table, copies: Int, _ body: (RowChunk) -> Void) {
+        var chunk = RowChunk(isJoin: false, copies: copies)
+        defer { chunk.deallocate() }
+        guard let indices = chunk.left, let numbers = chunk.copies else { return }
+        let units = table.unitStarts == nil ? table.rowCount : table.unitCount
+        for unit in 0..<units {
+            for row in table.unitStarts == nil ? unit..<unit + 1 : table.rows(ofUnit: unit) {
+                for copy in 0..<copies {
+                    indices[chunk.count] = row
+                    numbers[chunk.count] = Int32(truncatingIfNeeded: copy)
+                    chunk.units[chunk.count] = UInt32(truncatingIfNeeded: unit)
+                    chunk.count += 1
+                    if chunk.count == RowChunk.capacity {
+                        body(chunk)
+                        chunk.count = 0
+                    }
+                }
+            }
+        }
+        if chunk.count > 0 { body(chunk) }
     }
 
     private static func scan(_ table: Table, _ body: (RowChunk) -> Void) {
@@ -83,23 +109,26 @@ extension RowSource {
     }
 
     private static func scan(
-        _ left: Table, _ right: Table, leftRows: Int, rightRows: Int, _ body: (RowChunk) -> Void
+        _ left: Table, _ right: Table, leftRows: Int, rightRows: Int, copies: Int, _ body: (RowChunk) -> Void
     ) {
         guard let leftHashes = left.unitHashes, let rightHashes = right.unitHashes else { return }
-        var chunk = RowChunk(isJoin: true)
+        var chunk = RowChunk(isJoin: true, copies: copies)
         defer { chunk.deallocate() }
         guard let leftIndices = chunk.left, let rightIndices = chunk.right else { return }
         var unit: UInt32 = 0
         MatchedUnits(leftHashes, rightHashes).forEach { leftUnit, rightUnit in
             for l in left.rows(ofUnit: leftUnit).prefix(leftRows) {
                 for r in right.rows(ofUnit: rightUnit).prefix(rightRows) {
-                    leftIndices[chunk.count] = l
-                    rightIndices[chunk.count] = r
-                    chunk.units[chunk.count] = unit
-                    chunk.count += 1
-                    if chunk.count == RowChunk.capacity {
-                        body(chunk)
-                        chunk.count = 0
+                    for copy in 0..<copies {
+                        leftIndices[chunk.count] = l
+                        rightIndices[chunk.count] = r
+                        chunk.copies?[chunk.count] = Int32(truncatingIfNeeded: copy)
+                        chunk.units[chunk.count] = unit
+                        chunk.count += 1
+                        if chunk.count == RowChunk.capacity {
+                            body(chunk)
+                            chunk.count = 0
+                        }
                     }
                 }
             }

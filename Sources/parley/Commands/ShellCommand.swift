@@ -149,6 +149,7 @@ private struct Shell {
             chosen.groupsPerUnit = spending.groupsPerUnit
             chosen.rowsPerGroup = spending.rowsPerGroup
             chosen.noBoundingShares = spending.noBoundingShares
+            chosen.simultaneous = spending.simultaneous
             spending = chosen
         } catch {
             throw Failure("That is not understood.", next: "Like this: \\epsilon 0.5   \\rho 0.01   \\error 2% 1000")

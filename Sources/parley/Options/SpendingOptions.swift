@@ -32,6 +32,9 @@ struct SpendingOptions: ParsableArguments {
     @Flag(help: "Spend nothing on what bounding leaves out (else 1/20 of the budget, where it can leave out anything).")
     var noBoundingShares = false
 
+    @Flag(help: "Let all intervals of the answer hold together with 95 %, not each by itself: they are wider.")
+    var simultaneous = false
+
     func validate() throws {
         let given = [epsilon != nil, rho != nil, error != nil].count { $0 }
         if given > 1 { throw ValidationError("Give one of --epsilon, --rho and --error, not several.") }
@@ -62,7 +65,7 @@ struct SpendingOptions: ParsableArguments {
     func request(dataset: String, sql: String, budget: Budget) -> AskRequest {
         AskRequest(
             dataset: dataset, sql: sql, budget: budget, selectionDelta: selectionDelta, groupsPerUnit: groupsPerUnit,
-            rowsPerGroup: rowsPerGroup, boundingShares: noBoundingShares ? false : nil)
+            rowsPerGroup: rowsPerGroup, boundingShares: noBoundingShares ? false : nil, simultaneous: simultaneous)
     }
 }
 

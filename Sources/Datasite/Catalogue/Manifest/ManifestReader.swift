@@ -25,7 +25,7 @@ struct ManifestDocument: Sendable {
         try root.refuseUnset()
         let keys = try root.mapping([
             "name", "title", "description", "population", "kind", "key", "unit", "weight", "capacity", "policy",
-            "columns", "ignore", "lookup", "missing", "numbers", "encoding",
+            "columns", "ignore", "lookup", "rows-per-key", "missing", "numbers", "encoding",
         ])
         func required(_ key: String) throws -> YAMLValue {
             guard let value = keys[key] else { throw root.problem("the key `\(key)` is missing") }
@@ -56,6 +56,7 @@ struct ManifestDocument: Sendable {
                     if let value = keys[key] { throw value.problem("a public lookup table has none") }
                 }
             }
+            manifest.rowsPerKey = try problems.reading { try Self.rowsPerKey(keys) } ?? 1
             if areNamed { manifest.lookupKey = try problems.reading { try Self.lookupKey(keys, schema, root) } }
         } else {
             manifest.population =
@@ -83,15 +84,21 @@ struct ManifestDocument: Sendable {
         guard kind == "private" || kind == "lookup" else {
             throw (keys["kind"] ?? root).problem("expected private or lookup")
         }
-        if kind == "private", let key = keys["lookup"] ?? keys["key"] {
+        if kind == "private", let key = keys["lookup"] ?? keys["key"] ?? keys["rows-per-key"] {
             throw key.problem("only a lookup table has a key", hint: "say `kind: lookup`")
         }
         return kind == "lookup"
     }
 
+    /// `rows-per-key: N`, beside `key` or in `lookup: {...}`: for a table from films to genres, the most genres of a film.
+    private static func rowsPerKey(_ keys: [String: YAMLValue]) throws -> Int {
+        let inner = try keys["lookup"].flatMap { try $0.mapping(["key", "rows-per-key"])["rows-per-key"] }
+        return try (inner ?? keys["rows-per-key"])?.integer("the most rows that one key may have") ?? 1
+    }
+
     private static func lookupKey(_ keys: [String: YAMLValue], _ schema: Schema, _ root: YAMLValue) throws -> Int {
-        let key = try keys["lookup"].map { try $0.mapping(["key"])["key"] ?? $0 } ?? keys["key"]
-        guard let key else { throw root.problem("a lookup table needs `key`: the column that it is unique on") }
+        let key = try keys["lookup"].map { try $0.mapping(["key", "rows-per-key"])["key"] ?? $0 } ?? keys["key"]
+        guard let key else { throw root.problem("a lookup table needs `key`: the column by which its rows are found") }
         return try column(key, schema)
     }
 

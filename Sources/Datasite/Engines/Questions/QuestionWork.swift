@@ -50,7 +50,8 @@ struct QuestionWork: EngineWork {
             let table = try knowledge.lookup(entry)
             return LookupDescription(
                 name: entry.manifest.name, schema: entry.manifest.schema, keyColumn: entry.manifest.lookupKey ?? 0,
-                capacityRows: table?.rowCount ?? entry.manifest.capacityRows, domains: table?.domains ?? [])
+                rowsPerKey: entry.manifest.rowsPerKey, capacityRows: table?.rowCount ?? entry.manifest.capacityRows,
+                domains: table?.domains ?? [])
         }
         var plan = try Self.plan(
             question, of: [asked] + partners, lookups: described, regime: policy.regime,
@@ -100,7 +101,7 @@ struct QuestionWork: EngineWork {
         Question(
             sql: request.sql, budget: request.budget, selectionDelta: request.selectionDelta,
             groupsPerUnit: request.groupsPerUnit, rowsPerGroup: request.rowsPerGroup,
-            boundingShares: request.boundingShares == true)
+            boundingShares: request.boundingShares == true, isSimultaneous: request.simultaneous)
     }
 
     // MARK: What is stored and computed
