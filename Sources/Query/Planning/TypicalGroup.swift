@@ -43,7 +43,7 @@ struct TypicalGroup {
 
     /// Half the interval of a cell; nil where it has none, or may be unbounded.
     func halfWidth(_ form: CellForm, _ model: ErrorModel) -> Double? {
-        guard let interval = form.intervals(model, [0], numbers)?.first, interval.isBounded else { return nil }
+        guard let interval = form.intervals(model, [0], selection: nil, numbers)?.first, interval.isBounded else { return nil }
         return interval.upper / 2 - interval.lower / 2
     }
 

@@ -33,13 +33,15 @@ struct AnswerView {
         for line in bounding.material { terminal.paragraph(line, .yellow) }
         // Beside the numbers also where remarks are not wanted: without it a mark means nothing.
         for line in table.legend() { terminal.paragraph(line, .yellow) }
+        // Nothing at all would look like a failure.
+        if answer.rows.isEmpty, let reason = answer.notes.first { terminal.paragraph(reason, .yellow) }
         guard !output.quiet else { return }
         for line in bounding.slight { terminal.paragraph(line, .dim) }
         showRemarks(on: terminal)
     }
 
     private func showRemarks(on terminal: Terminal) {
-        for note in answer.notes { terminal.paragraph(note, .dim) }
+        for note in answer.notes.dropFirst(answer.rows.isEmpty ? 1 : 0) { terminal.paragraph(note, .dim) }
         let cost =
             answer.mock
             ? "Charged nothing." : "Charged \(answer.charge.text); request \(answer.request)."

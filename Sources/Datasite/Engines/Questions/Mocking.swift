@@ -34,7 +34,10 @@ extension Datasite {
             charge: work.charge.wire(conversionDelta: work.regime.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: Self.marked(AnswerEncoding.rows(noisy), noisy.columns),
             bounding: AnswerEncoding.bounding(noisy),
-            notes: entries.map(Self.mockNote) + [Self.noiseNote(work)] + noisy.notes,
+            // Where there is no row, the first says why.
+            notes: noisy.rows.isEmpty
+                ? noisy.notes + entries.map(Self.mockNote) + [Self.noiseNote(work)]
+                : entries.map(Self.mockNote) + [Self.noiseNote(work)] + noisy.notes,
             guarantees: Guarantees(
                 inputPrivacy: "no private row was read",
                 outputPrivacy: entries.allSatisfy { $0.synthetic == nil }
