@@ -52,7 +52,10 @@ struct LookupTests {
         _ = try test.site.addDataset(
             file: try test.file("genres", Self.rows), manifestText: Self.manifest("key: code\nrows-per-key: 2"))
         let detail = try test.site.dataset("genres")
-        #expect(Set(detail.mockRows) == [[.text("a"), .text("drama")], [.text("a"), .text("farce")], [.text("b"), .text("drama")]])
+        #expect(
+            Set(detail.mockRows) == [
+                [.text("a"), .text("drama")], [.text("a"), .text("farce")], [.text("b"), .text("drama")],
+            ])
         #expect(detail.mockSource?.contains("3 of 3 rows") == true)
         #expect(try test.site.dataset("visits").mockSource == nil)
     }

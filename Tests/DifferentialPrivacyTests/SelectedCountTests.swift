@@ -92,7 +92,9 @@ struct SelectedCountTests {
             for chance in [0.2, 0.5, 0.95] {
                 let units = count.units(shownWith: chance)
                 func exact(_ units: Int64) -> Double {
-                    (threshold - units...threshold - units + Int64(30 * sigma) + 30).reduce(0) { $0 + law.probability($1) }
+                    (threshold - units...threshold - units + Int64(30 * sigma) + 30).reduce(0) {
+                        $0 + law.probability($1)
+                    }
                 }
                 #expect(exact(units) >= chance - 1e-12)
                 #expect(units == 1 || exact(units - 1) < chance + 1e-12)

@@ -19,7 +19,8 @@ struct CellFlagTests {
     @Test("ORDER BY an estimate marks what the order was made of, where LIMIT or OFFSET leaves something out")
     func ordered() throws {
         let cut = try ask(
-            "SELECT plan, COUNT(*), AVG(cost), SUM(visits), MEDIAN(age) FROM visits GROUP BY plan ORDER BY COUNT(*) DESC LIMIT 2")
+            "SELECT plan, COUNT(*), AVG(cost), SUM(visits), MEDIAN(age) FROM visits GROUP BY plan ORDER BY COUNT(*) DESC LIMIT 2"
+        )
         #expect(cut.rows.count == 2)
         // The mean of a column that may be null has a count of its own; a sum beside a count is centred by it.
         #expect(flags(cut) == [[[]], [[.selected]], [[]], [[.selected]], [[]]])
@@ -82,9 +83,12 @@ struct CellFlagTests {
         #expect((seen[true] ?? []).filter { !$0.isEmpty }.count <= 6)
     }
 
-    @Test("Of groups that are seldom shown, the interval of the number of units covers as often as said (seeded; false alarm 1e-6)")
+    @Test(
+        "Of groups that are seldom shown, the interval of the number of units covers as often as said (seeded; false alarm 1e-6)"
+    )
     func coverage() throws {
-        let sql = "SELECT city, COUNT(DISTINCT person), 2 * COUNT(DISTINCT person) + 1 AS twice FROM visits GROUP BY city"
+        let sql =
+            "SELECT city, COUNT(DISTINCT person), 2 * COUNT(DISTINCT person) + 1 AS twice FROM visits GROUP BY city"
         let selection = try #require(try Fixtures.plan(sql).output.selection)
         let size = Int(SelectedCount(sigma: selection.sigma, threshold: selection.threshold).units(shownWith: 0.15))
         let rows = cities([Int](repeating: size, count: 60))

@@ -98,7 +98,8 @@ struct DeclaredBoundsTests {
     }
 
     static let keys = [
-        "age", "score", "day", "ward", "grade", "flag", "dose", "level", "age > 90", "age >= 90", "cost < -3", "dose = 0.35",
+        "age", "score", "day", "ward", "grade", "flag", "dose", "level", "age > 90", "age >= 90", "cost < -3",
+        "dose = 0.35",
         "cost > 250",
         "BIN(age, 10)", "BIN(cost, 100)", "BIN(cost, 7.5, 1)", "BIN(level, 3)", "FLOOR(cost)", "CEIL(cost)",
         "FLOOR(dose)",

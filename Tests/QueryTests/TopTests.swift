@@ -37,8 +37,11 @@ struct TopTests {
         var truth: [Int64: Double] = [:]
         for row in Self.people { if case .integer(let age) = row[2] { truth[age, default: 0] += 1 } }
         var (cells, covered) = (0, 0)
+        let plan = try Fixtures.plan(Self.top, .epsilon(0.05))
+        let table = try SampleRows.table(Fixtures.visits, Self.people)
         for seed in 0..<150 {
-            for row in try MeasurementTests.ask(Self.top, Self.people, .epsilon(0.05), seed: UInt64(seed)).rows {
+            var random = SeededGenerator(seed: UInt64(seed))
+            for row in plan.measure(.table(table), lookups: [], using: &random).answer.rows {
                 guard case .integer(let age) = row[0].value, let lower = row[1].lower, let upper = row[1].upper else {
                     continue
                 }
@@ -115,12 +118,15 @@ struct TopTests {
         let rows = (0..<50).map { MeasurementTests.row($0, plan: $0 < 30 ? "free" : "25 %") }
         let sql = "SELECT TOP 1 plan, COUNT(DISTINCT person) FROM visits GROUP BY plan ORDER BY 2 DESC"
         let budget = Budget.rho(0.02)
-        let epsilon = try #require(try Fixtures.plan(sql, budget).output.top).epsilon
+        let plan = try Fixtures.plan(sql, budget)
+        let table = try SampleRows.table(Fixtures.visits, rows)
+        let epsilon = try #require(plan.output.top).epsilon
         let weights = [30.0, 20, 0, 0].map { _exp(epsilon * $0) }
         let expected = weights[0] / weights.reduce(0, +)
         let draws = 1_500
-        let first = try (0..<draws).filter { seed in
-            try MeasurementTests.ask(sql, rows, budget, seed: UInt64(seed)).rows[0][0].value == .text("free")
+        let first = (0..<draws).filter { seed in
+            var random = SeededGenerator(seed: UInt64(seed))
+            return plan.measure(.table(table), lookups: [], using: &random).answer.rows[0][0].value == .text("free")
         }.count
         let spread = 5 * (expected * (1 - expected) / Double(draws)).squareRoot()
         #expect(expected > 0.6 && expected < 0.99)
@@ -213,7 +219,7 @@ struct SimultaneousTests {
             return after / before
         }
         #expect(widths.count == 2 && widths.allSatisfy { $0 > 1.5 && $0 < 2 })
-        #expect(joint.notes.contains { $0.contains("hold together") && $0.contains("40") })
+        #expect(joint.notes.contains { $0.contains("hold together") && $0.contains("30 cells") })
         #expect(!single.notes.contains { $0.contains("hold together") })
         #expect(single.bound.work[.value] < joint.bound.work[.value])
     }

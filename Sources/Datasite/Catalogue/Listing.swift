@@ -26,7 +26,8 @@ extension Datasite {
         detail.mockRows = (0..<min(table.rowCount, SyntheticMock.previewRows)).map { row in
             table.values(ofRow: row).map(AnswerEncoding.scalar)
         }
-        detail.mockSource = "the table itself, which is public: the first \(detail.mockRows.count) of \(table.rowCount) rows"
+        detail.mockSource =
+            "the table itself, which is public: the first \(detail.mockRows.count) of \(table.rowCount) rows"
         return detail
     }
 }

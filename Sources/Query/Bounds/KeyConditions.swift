@@ -133,7 +133,9 @@ struct KeyConditions {
                 Self.narrow(&bounds, operand, by: comparison.mirrored, value)
             case .isIn(let operand, let values):
                 let numbers = values.compactMap(\.number)
-                guard numbers.count == values.count, let least = numbers.min(), let largest = numbers.max() else { return }
+                guard numbers.count == values.count, let least = numbers.min(), let largest = numbers.max() else {
+                    return
+                }
                 Self.narrow(&bounds, operand, from: least, to: largest)
             case .not(.isNull(let operand)): Self.narrow(&bounds, operand, from: -.infinity, to: .infinity)
             default: return
@@ -153,7 +155,9 @@ struct KeyConditions {
         }
     }
 
-    private static func narrow(_ bounds: inout BoundsScope, _ operand: Expression, from least: Double, to largest: Double) {
+    private static func narrow(
+        _ bounds: inout BoundsScope, _ operand: Expression, from least: Double, to largest: Double
+    ) {
         func narrow(_ known: inout Bounds) {
             known.lower = Swift.max(known.lower, least)
             known.upper = Swift.min(known.upper, largest)
@@ -162,7 +166,8 @@ struct KeyConditions {
         }
         switch operand {
         case .column(let index, _) where index < bounds.columns.count: narrow(&bounds.columns[index])
-        case .lookup(let slot, _, let column, _) where slot < bounds.lookups.count: narrow(&bounds.lookups[slot][column])
+        case .lookup(let slot, _, let column, _) where slot < bounds.lookups.count:
+            narrow(&bounds.lookups[slot][column])
         default: return
         }
     }

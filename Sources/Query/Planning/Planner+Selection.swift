@@ -40,7 +40,15 @@ extension Planner {
     /// The number of cells that an answer can have.
     static func cells(_ bound: BoundQuestion, groups: Int?) -> Double {
         let estimates = bound.columns.reduce(0) { total, column in
-            if case .histogram(_, let edges) = column.item { total + edges.count - 1 } else { total + 1 }
+            switch column.item {
+            case .histogram(_, let edges): return total + edges.count - 1
+            case .scalar(let expression):
+                var isNoisy = false
+                expression.visit { node in
+                    if case .column(let index, _) = node, index >= bound.keys.count { isNoisy = true }
+                }
+                return total + (isNoisy ? 1 : 0)
+            }
         }
         return Double(groups ?? capacity(bound.scope)) * Double(estimates)
     }

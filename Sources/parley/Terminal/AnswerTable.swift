@@ -237,7 +237,8 @@ private struct CellMark {
             words: "the row was chosen by noisy values: it is partly there by luck, which the interval does not hold."),
         CellMark(
             flag: "thresholded", sign: "~",
-            words: "groups of about its size are seldom shown: that this one is, is luck, and others like it are missing."),
+            words:
+                "groups of about its size are seldom shown: that this one is, is luck, and others like it are missing."),
     ]
 
     static func signs(_ cell: Answer.Cell) -> String {
