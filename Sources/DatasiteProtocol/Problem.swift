@@ -100,6 +100,8 @@ public struct Problem: Sendable, Hashable, Codable, Error {
     public var hint: String?
     /// The 0-based UTF-8 offset in the SQL text, where the problem has one.
     public var position: Int?
+    /// What is left for questions, where the budget does not suffice.
+    public var left: QuestionsLeft?
 
     /// The kind that `type` names; nil for one that only a later version of the protocol knows.
     public var kind: Kind? {

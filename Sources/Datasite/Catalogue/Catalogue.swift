@@ -89,6 +89,7 @@ extension Policy {
         (regime.conversionDelta, regime.selectionDelta) = (population.conversionDelta, population.selectionDelta)
         total = population.limit
         perResearcher = population.researcherLimit
+        researcherLimits = try population.researcherLimits(db)
         leastShare = population.leastShare
         windows = try population.windows(db)
         regime.total = Double(total.largestRho) * PrivacyLoss.amountUnit

@@ -47,16 +47,22 @@ extension Catalogue.Entry {
             columns: manifest.schema.columns.enumerated().map { column($1, role: role($0)) },
             rowsPerUnit: manifest.unit.rowsPerUnit, groupsPerUnit: manifest.unit.groupsPerUnit,
             capacityRows: isLookup ? 0 : manifest.capacityRows, capacityUnits: isLookup ? 0 : manifest.capacityUnits,
-            total: wire(policy?.total), perResearcher: wire(policy?.perResearcher),
+            total: wire(policy?.total), meaning: meaning, perResearcher: wire(policy?.perResearcher),
             perQuestion: wire(policy?.perQuestion),
             leastCharge: policy.map { LossWords.wire(least: $0.leastCharge, conversionDelta: conversion) },
             windows: (policy?.windows ?? []).map {
-                "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.text($0.limit, conversionDelta: conversion))"
+                "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.limit($0.limit, conversionDelta: conversion))"
             },
             allowedAggregates: (policy?.allowedAggregates ?? []).map(\.rawValue).sorted(), approval: approvalWords,
             mockRows: synthetic?.preview
                 ?? MockData(manifest).rows(atMost: SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) },
             mockSource: synthetic.map { $0.source(conversionDelta: conversion) })
+    }
+
+    /// What the total means in questions, whatever is spent of it.
+    private var meaning: BudgetMeaning? {
+        guard let policy else { return nil }
+        return try? QuestionSize(regime: policy.regime).meaning(of: policy.total, in: policy.total)
     }
 
     private func role(_ index: Int) -> String? {

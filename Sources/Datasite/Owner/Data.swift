@@ -391,7 +391,7 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: name,
-                    detail: "total \(LossWords.text(policy.total, conversionDelta: policy.regime.conversionDelta))"
+                    detail: "total \(LossWords.limit(policy.total, conversionDelta: policy.regime.conversionDelta))"
                 ).recording(dataset: name, in: db))
         }
     }

@@ -20,7 +20,11 @@ extension Datasite {
                     leastCharge: LossWords.wire(
                         least: Policy.leastCharge(population.limit, share: population.leastShare),
                         conversionDelta: population.conversionDelta),
-                    raised: population.raised)
+                    raised: population.raised,
+                    spending: try SpendingRow.list(
+                        population, by: identity.role == .researcher ? identity.name : nil, db
+                    )
+                    .map { $0.message(population) })
             }
         }
     }
@@ -28,14 +32,27 @@ extension Datasite {
     private static func lines(
         _ population: PopulationRow, for identity: Identity, now: Int64, _ db: Database
     ) throws -> [BudgetReport.Line] {
-        func line(_ scope: String, _ limit: PrivacyLoss, _ spent: PrivacyLoss) -> BudgetReport.Line {
+        let size = QuestionSize(regime: population.regime)
+        let held = try SpendingRow.held(population, db)
+        func line(_ scope: BudgetScope, _ limit: PrivacyLoss, _ charged: PrivacyLoss) throws -> BudgetReport.Line {
             let conversion = population.conversionDelta
+            // What is held counts in the ledger, and is not spent.
+            let held =
+                switch scope {
+                case .allResearchers: try held.values.reduce(PrivacyLoss.zero(population.kind)) { try $0 + $1 }
+                case .researcher(let name): held[name] ?? .zero(population.kind)
+                case .window: PrivacyLoss.zero(population.kind)
+                }
+            let spent = try charged.removing(held)
             return BudgetReport.Line(
-                scope: scope, limit: LossWords.wire(limit: limit, conversionDelta: conversion),
+                scope: scope.words, limit: LossWords.wire(limit: limit, conversionDelta: conversion),
                 spent: LossWords.wire(spent, conversionDelta: conversion),
-                remaining: LossWords.wire(limit: limit.room(after: spent), conversionDelta: conversion))
+                held: held.isZero ? nil : LossWords.wire(held, conversionDelta: conversion),
+                remaining: LossWords.wire(limit: limit.room(after: charged), conversionDelta: conversion),
+                meaning: try size.meaning(of: limit, in: population.limit, spent: spent, held: held))
         }
-        var lines = [line(BudgetScope.allResearchers.words, population.limit, population.spent)]
+        var lines = [try line(.allResearchers, population.limit, population.spent)]
+        let named = try population.researcherLimits(db)
         for row in try Row.fetchAll(
             db,
             sql: """
@@ -45,15 +62,16 @@ extension Datasite {
                 ORDER BY 1
                 """, arguments: ["population": population.id])
         where identity.role != .researcher || row["researcher"] == identity.name {
+            let name: String = row["researcher"]
             lines.append(
-                line(
-                    BudgetScope.researcher(row["researcher"]).words, population.researcherLimit ?? population.limit,
+                try line(
+                    .researcher(name), named[name] ?? population.researcherLimit ?? population.limit,
                     try row.loss(population.kind)))
         }
         for window in try population.windows(db) {
             let spent = try Ledger.windowSpending(
                 db, population.id, seconds: window.seconds, kind: population.kind, now: now)
-            lines.append(line(BudgetScope.window(seconds: window.seconds).words, window.limit, spent))
+            lines.append(try line(.window(seconds: window.seconds), window.limit, spent))
         }
         return lines
     }
@@ -69,6 +87,7 @@ extension Datasite {
                 "owners and auditors read the audit trail", hint: "`parley requests` shows your own")
         }
         let limit = max(1, min(limit, 10_000))
+        let datasets = try catalogue().datasets
         return try read { db in
             let first =
                 try index ?? (Int64.fetchOne(db, sql: "SELECT max(number) FROM journal") ?? 0) - Int64(limit) + 1
@@ -84,7 +103,9 @@ extension Datasite {
                     dataset: entry.dataset, detail: Self.detail(entry),
                     charge: entry.loss.map { loss in
                         // A refusal names no population, and its loss is in nobody's ledger.
-                        LossWords.wire(loss, conversionDelta: entry.populations.first.flatMap { deltas[$0] } ?? 0)
+                        let ofDataset = entry.dataset.flatMap { datasets[$0]?.policy?.regime.conversionDelta }
+                        return LossWords.wire(
+                            loss, conversionDelta: entry.populations.first.flatMap { deltas[$0] } ?? ofDataset ?? 0)
                     },
                     hash: hexadecimal(row[2] as Data))
             }

@@ -2,13 +2,13 @@ import DatasiteProtocol
 import Governance
 
 extension Charge {
-    /// For people.
+    /// For people, in the unit that was asked.
     ///
-    /// - Parameter conversionDelta: The delta at which divergences are shown as an epsilon; 0 where it is not known.
-    func words(conversionDelta: Double) -> String {
+    /// - Parameter size: By the population's measure of loss; nil where it is not known.
+    func words(in unit: AskedUnit, _ size: QuestionSize?) -> String {
         let counted = uses > 0 ? "\(uses) use\(uses == 1 ? "" : "s")" : nil
-        return [loss.map { LossWords.text($0, conversionDelta: conversionDelta) }, counted].compactMap(\.self).joined(
-            separator: " and ")
+        let lost = loss.map { size?.words($0, in: unit) ?? LossWords.text($0, conversionDelta: 0) }
+        return [lost, counted].compactMap(\.self).joined(separator: " and ")
     }
 
     /// As messages have it.

@@ -39,6 +39,8 @@ protocol EngineWork: Sendable {
     var assets: [Catalogue.Entry] { get }
     /// What it costs.
     var charge: Charge { get }
+    /// In which unit its cost was asked for, and is told.
+    var unit: AskedUnit { get }
     /// The most work and memory that it takes, whatever the rows hold.
     var bound: PlanBound { get }
     /// What it does one after the other, in public words with public bounds, which add up to the whole's. The run says when
@@ -76,6 +78,8 @@ extension EngineWork {
     static func body(of request: StrictObject, purpose: String?) throws -> [UInt8] {
         throw Problem.forbidden("\(noun) is asked for in the site's folder alone")
     }
+
+    var unit: AskedUnit { .epsilon }
 
     /// What to do about work that cannot be completed: owners' work has no idempotency key.
     static var askAgain: String {
@@ -159,8 +163,10 @@ struct PlannedWork: Sendable {
     let asked: Catalogue.Entry
     var engine: any EngineWork.Type { type(of: work) }
     var charge: Charge { work.charge }
-    /// For people.
-    var chargeWords: String { charge.words(conversionDelta: conversionDelta) }
+    /// For people, in the unit that was asked.
+    var chargeWords: String { charge.words(in: work.unit, size) }
+    /// Nobody's losses but those of the dataset that was asked are in it.
+    var size: QuestionSize? { asked.policy.map { QuestionSize(regime: $0.regime) } }
     var words: String { engine.words(body) }
     /// The private datasets that it reads.
     var entries: [Catalogue.Entry] { work.assets.filter { $0.policy != nil } }

@@ -5,54 +5,51 @@ import Query
 
 /// Losses for people: the ledger's integers as decimals.
 enum LossWords {
-    /// - Parameter conversionDelta: At which divergences are said as an epsilon; where it is not known, one of them is said.
+    /// - Parameter conversionDelta: At which rho and divergences are said as an epsilon; 0 where it is not known.
     static func text(_ loss: PrivacyLoss, conversionDelta: Double) -> String {
-        text(loss, conversionDelta) { number($0) }
-    }
-
-    /// What is left of a limit, rounded down: so that what is asked for as it is written fits.
-    static func left(_ loss: PrivacyLoss, conversionDelta: Double) -> String {
-        text(loss, conversionDelta) { number($0, .down) }
-    }
-
-    private static func text(
-        _ loss: PrivacyLoss, _ conversionDelta: Double, _ amountText: (Double) -> String
-    ) -> String {
-        let amount = amountText(loss.value)
-        let delta = loss.delta == 0 ? "" : " with delta \(amountText(loss.deltaValue))"
+        let amount = ShortNumber.text(loss.value)
+        let delta = loss.delta == 0 ? "" : " with delta \(ShortNumber.text(loss.deltaValue))"
+        let epsilon = epsilon(loss, conversionDelta).map {
+            "epsilon \(ShortNumber.text($0)) at delta \(ShortNumber.text(conversionDelta))"
+        }
         switch loss.kind {
         case .pure: return "epsilon \(amount)"
-        case .zeroConcentrated: return "rho \(amount)\(delta)"
-        case .renyi where conversionDelta > 0:
-            let epsilon = RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
-            return "a Rényi loss of epsilon \(amountText(epsilon)) at delta \(number(conversionDelta))\(delta)"
-        case .renyi: return "a Rényi divergence of \(amount) at order \(RenyiOrders.all[0])\(delta)"
+        case .zeroConcentrated: return "rho \(amount)\(epsilon.map { " (\($0))" } ?? "")\(delta)"
+        case .renyi:
+            return
+                (epsilon.map { "a Rényi loss of \($0)" }
+                ?? "a Rényi divergence of \(amount) at order \(RenyiOrders.all[0])") + delta
         }
     }
 
-    /// At most six significant digits. What is rounded down is so except for what floating point alone makes of it.
-    static func number(_ value: Double, _ rule: FloatingPointRoundingRule = .toNearestOrAwayFromZero) -> String {
-        guard value != 0, value.isFinite else { return "0" }
-        var scale = 1.0
-        var exponent = 0
-        while abs(value) * scale < 100_000, exponent < 30 {
-            scale *= 10
-            exponent += 1
+    /// A limit as policies say it: the epsilon, rounded up, that all of it comes to at the policy's whole delta.
+    static func limit(_ limit: PrivacyLoss, conversionDelta: Double) -> String {
+        guard let epsilon = epsilon(limit, conversionDelta) else { return text(limit, conversionDelta: 0) }
+        let delta = ShortNumber.text(conversionDelta + limit.deltaValue, .up)
+        let rho = limit.kind == .zeroConcentrated ? " (rho \(ShortNumber.text(limit.value)))" : ""
+        return "epsilon \(ShortNumber.text(epsilon, .up)) at delta \(delta)\(rho)"
+    }
+
+    /// What rho, or divergences, alone convert to, rounded up; nil under a pure policy, and where delta is not known.
+    private static func epsilon(_ loss: PrivacyLoss, _ conversionDelta: Double) -> Double? {
+        guard conversionDelta > 0 else { return nil }
+        switch loss.kind {
+        case .pure: return nil
+        case .zeroConcentrated: return Conversion.epsilon(rho: loss.value, delta: conversionDelta)
+        case .renyi: return RenyiOrders.epsilon(amounts: loss.amounts, delta: conversionDelta)
         }
-        let scaled = value * scale
-        let short = (rule == .down ? scaled * (1 + 1e-11) : scaled).rounded(rule) / scale
-        return short == short.rounded() && abs(short) < 1e15 ? String(Int64(short)) : "\(short)"
     }
 
     /// The least loss that a question may ask for, and where that is a rho the epsilon that buys it: a thousandth more at most, so that
     /// the numbers suffice as they are written.
-    static func least(_ loss: PrivacyLoss, _ regime: LossRegime) -> String {
+    static func least(_ loss: PrivacyLoss, _ regime: LossRegime, in unit: AskedUnit = .rho) -> String {
         let least = loss.leastRho
         let value = Double(least) * PrivacyLoss.amountUnit
         let amount = roundedUp(value) { LossRegime.amount($0) >= least }
         guard loss.kind != .pure else { return "epsilon \(amount)" }
         let epsilon = roundedUp(regime.epsilon(planned: value)) { regime.amount(epsilon: $0) >= least }
-        return "rho \(amount) (asked for as an epsilon: \(epsilon))"
+        return unit == .rho
+            ? "rho \(amount) (asked for as an epsilon: \(epsilon))" : "epsilon \(epsilon) (rho \(amount))"
     }
 
     /// The number of the fewest digits, four or more, at `value` or a little above it, that suffices.
@@ -63,10 +60,10 @@ enum LossWords {
             let least = (value * scale).rounded(.up)
             for candidate in [least / scale, (least + 1) / scale]
             where candidate <= value * 1.001 && suffices(candidate) {
-                return candidate == candidate.rounded() && candidate < 1e15 ? String(Int64(candidate)) : "\(candidate)"
+                return ShortNumber.plain(candidate)
             }
         }
-        return number(value)
+        return ShortNumber.text(value)
     }
 
     /// The same of a limit, or of what is left of one: with the largest rho that fits. An order at which nothing fits

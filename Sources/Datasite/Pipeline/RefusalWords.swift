@@ -2,11 +2,12 @@ import DatasiteProtocol
 import DifferentialPrivacy
 import Governance
 
-/// Refusals in words: from plan, policy and ledger.
+/// Refusals in words: from plan, policy and ledger, in the unit that was asked, with what is left and the largest question
+/// that would fit.
 enum RefusalWords {
-    static func problem(_ refusal: Refusal, _ planned: PlannedWork) -> Problem {
-        let (noun, cost) = (planned.engine.noun, planned.chargeWords)
-        let conversion = planned.conversionDelta
+    /// - Parameter room: What one question may cost by every limit; nil where no ledger was asked.
+    static func problem(_ refusal: Refusal, _ planned: PlannedWork, room: PrivacyLoss? = nil) -> Problem {
+        let (noun, cost, unit) = (planned.engine.noun, planned.chargeWords, planned.work.unit)
         switch refusal {
         case .researcherNotAllowed: return .notAllowed("the dataset's policy names who may ask, and you are not named")
         case .engineNotAllowed: return .notAllowed("the dataset's policy does not allow \(noun)")
@@ -15,21 +16,62 @@ enum RefusalWords {
                 "the dataset's policy wants to know what the answer is for", hint: "say it: `--purpose \"...\"`")
         case .otherKindOfLoss: return .notAllowed("the charge is in another unit of loss than the policy's")
         case .questionTooExpensive(let limit):
+            let most = planned.size?.words(left: limit.room(after: .zero(limit.kind)), in: unit) ?? ""
+            let left = Self.left(room ?? limit, planned)
             return .overBudget(
-                "\(noun) costs \(cost), and one question may cost \(LossWords.text(limit, conversionDelta: conversion))",
-                hint: "ask for less precision")
+                "\(noun) costs \(cost), and one question may cost \(most)",
+                hint: left.map(words) ?? "ask for less precision", left: left)
         case .questionTooCheap(let least):
             let regime = planned.asked.policy?.regime
             return .notAllowed(
                 "\(noun) costs \(cost), and a question costs at least "
-                    + (regime.map { LossWords.least(least, $0) } ?? ""),
+                    + (regime.map { LossWords.least(least, $0, in: unit) } ?? ""),
                 hint: "ask for more precision, or for several things in one question")
         case .overBudget(let scope, let limit, let spent):
-            let room = LossWords.left(limit.room(after: spent), conversionDelta: conversion)
-            return .overBudget(
-                "\(noun) costs \(cost), and \(room) is left to \(scope.words)",
-                hint: "ask for less precision, or ask the owner")
+            return overBudget(
+                Ledger.LimitState(scope: scope, limit: limit, spent: spent), scope.words, planned, room: room)
         }
+    }
+
+    private static func overBudget(
+        _ state: Ledger.LimitState, _ whose: String, _ planned: PlannedWork, room: PrivacyLoss?,
+        isResearcher: Bool = true
+    ) -> Problem {
+        let cost = "\(planned.engine.noun) costs \(planned.chargeWords), and "
+        if let loss = planned.charge.loss,
+            PrivacyLoss(kind: loss.kind, amounts: loss.amounts)?
+                .fits(in: state.limit, after: state.spent) == true
+        {
+            let left = state.limit.left(after: state.spent).deltaValue
+            return .overBudget(
+                cost + "delta \(ShortNumber.text(left, .down)) is left to \(whose)",
+                hint: "group by keys that are public, whose selection needs no delta"
+                    + (left > 0 ? ", or select them with less: `--selection-delta`" : ""))
+        }
+        let ofScope = planned.size?.words(left: state.room, in: planned.work.unit) ?? "less"
+        let left = room.flatMap { Self.left($0, planned) }
+        return .overBudget(
+            cost + "\(ofScope) is left to \(whose)",
+            hint: (left.map(words) ?? "`parley budget` says what is left")
+                + (isResearcher ? "; or ask the owner" : "; or raise the total"), left: left)
+    }
+
+    /// What is left for questions, all limits taken together, the one on each question too.
+    static func left(_ room: PrivacyLoss, _ planned: PlannedWork) -> QuestionsLeft? {
+        guard let size = planned.size, let policy = planned.asked.policy else { return nil }
+        let unit = planned.work.unit
+        let most = planned.policies.compactMap(\.perQuestion).reduce(room) {
+            $0.minimum($1.room(after: .zero($1.kind)))
+        }
+        return QuestionsLeft(
+            alike: planned.charge.loss.map { size.count(of: $0, in: room) } ?? 0,
+            largest: most.largestRho >= policy.leastPlanned ? size.largest(most, in: unit) : nil, unit: size.name(unit))
+    }
+
+    /// The next step.
+    private static func words(_ left: QuestionsLeft) -> String {
+        left.largest.map { "the largest that fits: `--\(left.unit) \(ShortNumber.plain($0))`" }
+            ?? "no question fits any more"
     }
 
     /// An approval that a window has no room for.
@@ -39,11 +81,16 @@ enum RefusalWords {
             hint: "approve it later, when the window has room again, or deny it")
     }
 
-    static func overBudget(_ exceeded: Ledger.Exceeded, _ planned: PlannedWork, isResearcher: Bool) -> Problem {
-        .overBudget(
+    /// - Parameter room: What one question may cost by every limit of every population that it reads.
+    static func overBudget(
+        _ exceeded: Ledger.Exceeded, _ planned: PlannedWork, room: PrivacyLoss?, isResearcher: Bool
+    ) -> Problem {
+        if let state = exceeded.state {
+            return overBudget(state, exceeded.words, planned, room: room, isResearcher: isResearcher)
+        }
+        return .overBudget(
             "\(planned.engine.noun) costs \(planned.chargeWords), more than is left to \(exceeded.words)",
             hint: "`parley budget` says what is left; "
-                + (isResearcher
-                    ? "ask for less precision, or ask the owner" : "ask for a smaller epsilon, or raise the total"))
+                + (isResearcher ? "ask for less, or ask the owner" : "ask for less, or raise the total"))
     }
 }

@@ -164,8 +164,7 @@ extension Guarantees {
             switch loss.kind {
             case .pure: "\(text), pure differential privacy"
             case .zeroConcentrated:
-                "\(text), zero-concentrated differential privacy (conversion at delta "
-                    + "\(LossWords.number(planned.conversionDelta)))"
+                "\(text), zero-concentrated differential privacy"
             case .renyi: "\(text), Rényi differential privacy"
             }
         let units = planned.entries.map(\.boundsWords).joined(separator: "; ")

@@ -58,7 +58,7 @@ struct ReserveAttempt: Sendable {
         }
         // The catalogue is the one that the work was planned on, so the policies' limits are the present ones.
         if isResearcher, let refusal = planned.refusal(researcher: asker.name, purpose: submission.purpose) {
-            return try refuse(RefusalWords.problem(refusal, planned), in: &context)
+            return try refuse(RefusalWords.problem(refusal, planned, room: room(in: context)), in: &context)
         }
         do {
             try db.inSavepoint {
@@ -66,7 +66,9 @@ struct ReserveAttempt: Sendable {
                 return .commit
             }
         } catch let exceeded as Ledger.Exceeded {
-            return try refuse(RefusalWords.overBudget(exceeded, planned, isResearcher: isResearcher), in: &context)
+            let problem = RefusalWords.overBudget(
+                exceeded, planned, room: try room(in: context), isResearcher: isResearcher)
+            return try refuse(problem, in: &context)
         }
         return try store(in: &context)
     }
@@ -86,6 +88,18 @@ struct ReserveAttempt: Sendable {
                 planned.charge.uses, of: entry.manifest.name, engine: planned.engine.engine,
                 by: asker.name, rule: isResearcher ? planned.rule(of: entry) : nil, in: context.db)
         }
+    }
+
+    /// What one question may cost by every limit of every population that it reads.
+    private func room(in context: WriteContext) throws -> PrivacyLoss? {
+        let rooms = try planned.populations.flatMap { id -> [PrivacyLoss] in
+            guard let ledger = try PopulationRow.find(id, context.db) else { return [] }
+            return try Ledger.limits(
+                ledger, researcher: isResearcher ? asker.name : nil, isHeld: approvalsNeeded > 0, now: context.now,
+                context.db
+            ).map(\.room)
+        }
+        return rooms.first.map { rooms.dropFirst().reduce($0) { $0.minimum($1) } }
     }
 
     private func refuse(_ problem: Problem, in context: inout WriteContext) throws -> ReserveResult {

@@ -124,8 +124,8 @@ public struct ScanLimits: Sendable, Hashable, Codable {
 
     private static func words(_ seconds: Double) -> String {
         // Whatever is named must differ from what it is compared with.
-        if seconds < 1 { return "\(LossWords.number((seconds * 1e6).rounded() / 1e3)) ms" }
-        if seconds < 120 { return "\(LossWords.number((seconds * 10).rounded() / 10)) s" }
+        if seconds < 1 { return "\(ShortNumber.text((seconds * 1e6).rounded() / 1e3)) ms" }
+        if seconds < 120 { return "\(ShortNumber.text((seconds * 10).rounded() / 10)) s" }
         return seconds < 7_200 ? "\(Int(seconds / 60)) minutes" : "\(Int(min(seconds / 3600, 1e15))) hours"
     }
 

@@ -25,8 +25,17 @@ struct Reservation: ~Copyable {
 enum Ledger {
     /// A charge that does not fit.
     struct Exceeded: Error {
-        /// Whose limit, of what: behind "more than is left to".
+        /// Whose limit, of what: behind "is left to".
         var words: String
+        /// The limit of loss that it exceeds; nil where uses are counted, or there is no ledger.
+        var state: LimitState?
+
+        init(words: String) { self.words = words }
+
+        init(_ state: LimitState, of population: String) {
+            words = "\(state.scope.words) of the budget of \(population)"
+            self.state = state
+        }
     }
 
     /// Windows are counted in so many parts; a part counts until it lies wholly outside, so a window is never shorter
@@ -43,39 +52,66 @@ enum Ledger {
         _ loss: PrivacyLoss, population: Int64, researcher: String?, isHeld: Bool = false, in context: WriteContext
     ) throws {
         let db = context.db
-        guard let ledger = try PopulationRow.find(population, db), loss.fits(in: ledger.limit, after: ledger.spent)
-        else {
-            throw try exceeded(.allResearchers, population, db)
+        guard let ledger = try PopulationRow.find(population, db) else {
+            throw Exceeded(words: "all researchers")
+        }
+        for state in try limits(ledger, researcher: researcher, isHeld: isHeld, now: context.now, db)
+        where !loss.fits(in: state.limit, after: state.spent) {
+            throw Exceeded(state, of: ledger.name)
         }
         try setSpending(ledger.spent + loss, population: population, db)
         if let researcher {
             let spent = try spending(of: researcher, population: population, kind: ledger.kind, db)
-            if let limit = ledger.researcherLimit, !loss.fits(in: limit, after: spent) {
-                throw try exceeded(.researcher(researcher), population, db)
-            }
             try setSpending(spent + loss, of: researcher, population: population, db)
         }
-        if isHeld {
-            for window in try ledger.windows(db) where !loss.fits(in: window.limit) {
-                throw try exceeded(.window(seconds: window.seconds), population, db)
-            }
-        } else {
-            try chargeWindows(loss, population: population, in: context)
+        if !isHeld { try addWindowSpending(db, population, loss, time: context.now) }
+    }
+
+    /// A limit that bounds a charge, and what was spent of it.
+    struct LimitState: Sendable {
+        let scope: BudgetScope
+        let limit: PrivacyLoss
+        let spent: PrivacyLoss
+
+        /// The largest loss of one question that fits.
+        var room: PrivacyLoss { limit.room(after: spent) }
+    }
+
+    /// Every limit that bounds a charge now, the total first.
+    ///
+    /// - Parameters:
+    ///   - researcher: nil for an owner's release.
+    ///   - isHeld: Whether it waits for approval: windows count it later, and are as if they were empty.
+    static func limits(
+        _ ledger: PopulationRow, researcher: String?, isHeld: Bool, now: Int64, _ db: Database
+    ) throws -> [LimitState] {
+        var limits = [LimitState(scope: .allResearchers, limit: ledger.limit, spent: ledger.spent)]
+        if let researcher, let limit = try ledger.limit(of: researcher, db) {
+            let spent = try spending(of: researcher, population: ledger.id, kind: ledger.kind, db)
+            limits.append(LimitState(scope: .researcher(researcher), limit: limit, spent: spent))
+        }
+        return try limits + windowLimits(ledger.id, kind: ledger.kind, isHeld: isHeld, now: now, db)
+    }
+
+    private static func windowLimits(
+        _ population: Int64, kind: PrivacyLossKind, isHeld: Bool = false, now: Int64, _ db: Database
+    ) throws -> [LimitState] {
+        try PopulationRow.windows(of: population, kind: kind, db).map { window in
+            let spent =
+                isHeld
+                ? .zero(kind) : try windowSpending(db, population, seconds: window.seconds, kind: kind, now: now)
+            return LimitState(scope: .window(seconds: window.seconds), limit: window.limit, spent: spent)
         }
     }
 
     /// Charges the windows that end now: when a request is reserved, at once or by its approval.
     static func chargeWindows(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db
-        let windows = try PopulationRow.windows(of: population, kind: loss.kind, db)
-        for window in windows {
-            let spent = try windowSpending(
-                db, population, seconds: window.seconds, kind: loss.kind, now: context.now)
-            guard loss.fits(in: window.limit, after: spent) else {
-                throw try exceeded(.window(seconds: window.seconds), population, db)
-            }
+        for state in try windowLimits(population, kind: loss.kind, now: context.now, db)
+        where !loss.fits(in: state.limit, after: state.spent) {
+            throw Exceeded(state, of: try PopulationRow.find(population, db)?.name ?? "")
         }
-        if !windows.isEmpty { try addWindowSpending(db, population, loss, time: context.now) }
+        try addWindowSpending(db, population, loss, time: context.now)
     }
 
     private static func setSpending(_ spent: PrivacyLoss, population: Int64, _ db: Database) throws {
@@ -108,12 +144,6 @@ enum Ledger {
                 """)
         let row = try Row.fetchOne(statement, arguments: ["population": population, "researcher": researcher])
         return try row?.loss(kind) ?? .zero(kind)
-    }
-
-    private static func exceeded(_ scope: BudgetScope, _ population: Int64, _ db: Database) throws -> Exceeded {
-        let name = try String.fetchOne(
-            db, sql: "SELECT name FROM populations WHERE id = :population", arguments: ["population": population])
-        return Exceeded(words: "\(scope.words) of the budget of \(name ?? "")")
     }
 
     // MARK: - Windows

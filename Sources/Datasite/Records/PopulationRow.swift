@@ -42,6 +42,13 @@ struct PopulationRow: Sendable {
         raised = row["raised"]
     }
 
+    /// The measure of loss, as plans have it.
+    var regime: LossRegime {
+        LossRegime(
+            kind: kind, conversionDelta: conversionDelta, selectionDelta: selectionDelta,
+            total: Double(limit.largestRho) * PrivacyLoss.amountUnit)
+    }
+
     static func named(_ name: String, _ db: Database) throws -> PopulationRow? {
         try Row.fetchOne(db, sql: "SELECT * FROM populations WHERE name = :name", arguments: ["name": name])
             .map(PopulationRow.init)
@@ -97,22 +104,24 @@ extension PopulationRow {
                 hint: "keep `loss` and `delta` as they were")
         }
         let windows = try present.windows(db)
+        let researcherLimits = try present.researcherLimits(db)
         let sameLimits =
             sameLoss && present.limit == policy.total && present.researcherLimit == policy.perResearcher
+            && researcherLimits == policy.researcherLimits
             && present.leastShare == policy.leastShare && Set(windows) == Set(policy.windows)
         guard !sameLimits else { return present.id }
         guard mayChange else {
             throw ManifestError.problem(
                 "another dataset about the population \(name) has other limits: one population has one budget",
                 hint:
-                    "give both the same total, per-researcher, least-share and windows, or change them with `parley data policy`"
+                    "give both the same total, per-researcher, researcher-limits, least-share and windows, or change them with `parley data policy`"
             )
         }
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = !policy.total.isCovered(by: present.limit)
         let conversion = policy.regime.conversionDelta
-        let before = LossWords.text(present.limit, conversionDelta: present.conversionDelta)
-        var change = "total \(before) became \(LossWords.text(policy.total, conversionDelta: conversion))"
+        let before = LossWords.limit(present.limit, conversionDelta: present.conversionDelta)
+        var change = "total \(before) became \(LossWords.limit(policy.total, conversionDelta: conversion))"
         if present.leastShare != policy.leastShare {
             change +=
                 ", a question costs at least \(LossWords.least(policy.leastCharge, policy.regime))"
@@ -166,6 +175,7 @@ extension PopulationRow {
         if let unitColumn {
             try addUnit(unitColumn, to: id, db)
         }
+        try writeResearcherLimits(policy.researcherLimits, population: id, db)
         try writeWindows(policy, population: id, in: context)
         try chargeLostSpending(name, population: id, policy: policy, in: &context)
         return id
@@ -215,6 +225,7 @@ extension PopulationRow {
                     limit_amount = :limit, limit_delta = :limitDelta, researcher_amount = :researcher,
                     researcher_delta = :researcherDelta, least_share = :share WHERE id = :id
                 """, arguments: Self.limits(policy) + ["id": id])
+        try Self.writeResearcherLimits(policy.researcherLimits, population: id, context.db)
         if windowsChanged { try Self.writeWindows(policy, population: id, in: context) }
     }
 
@@ -242,7 +253,7 @@ extension PopulationRow {
             sql: """
                 SELECT coalesce((SELECT max(time) FROM approvals WHERE request = requests.id), created) AS time, amount,
                     delta
-                FROM requests WHERE state IN ('reserved', 'released') AND kind = :kind
+                FROM requests WHERE \(RequestRow.isSpent) AND kind = :kind
                     AND id IN (SELECT request FROM request_assets WHERE population = :population)
                 """, arguments: ["population": population, "kind": policy.regime.kind.rawValue])
         while let row = try rows.next() {

@@ -18,7 +18,7 @@ enum RecordedState {
         ]
     }
 
-    /// A population's unit, measure of loss and limits: all that its row has but what is spent.
+    /// A population's unit, measure of loss and limits: all that its row has but what is spent, and limits by name.
     static func limits(_ population: Int64, _ db: Database) throws -> [String: String] {
         guard
             let row = try Row.fetchOne(
@@ -34,6 +34,7 @@ enum RecordedState {
                 "SELECT seconds, limit_amount, limit_delta FROM windows WHERE population = :population ORDER BY seconds",
             arguments: ["population": population]
         ).map { row in row.databaseValues.map(text).joined(separator: " ") }.joined(separator: ", ")
+        limits["limits of researchers"] = try PopulationRow.researcherLimitsText(population, db)
         return limits
     }
 

@@ -31,6 +31,8 @@ struct RequestRow: Sendable {
     var created: Int64
     /// A restore lost what became of it: it stays charged and cannot be completed.
     var isLost = false
+    /// Whether its charge is held or stays: not of what was denied, lapsed, or withdrawn before it was approved.
+    var isCharged = true
     var approvals: [String] = []
 
     /// Pending requests lapse after so many seconds.
@@ -47,7 +49,7 @@ struct RequestRow: Sendable {
     /// What it costs, for people.
     func chargeWords(_ db: Database) throws -> String {
         let population = try populations.first.flatMap { try PopulationRow.find($0, db) }
-        return charge.words(conversionDelta: population?.conversionDelta ?? 0)
+        return charge.words(in: .epsilon, population.map { QuestionSize(regime: $0.regime) })
     }
 
     /// What a caller is told who wants the answer of a request that an owner, or time, decided against.
@@ -69,13 +71,21 @@ struct RequestRow: Sendable {
             id: id, researcher: researcher, dataset: asked.dataset, sql: words,
             charge: charge.wire(conversionDelta: conversionDelta), state: state.rawValue, approvals: approvals,
             approvalsNeeded: approvalsNeeded, reason: reason, created: Timestamp.text(created),
-            engine: engine.rawValue, purpose: purpose)
+            engine: engine.rawValue, purpose: purpose, isCharged: isCharged)
     }
 }
 
 // MARK: - Reading and writing
 
 extension RequestRow {
+    /// The condition, on a row of `requests`, that it is charged for good: one that was cancelled is where its events say
+    /// that it was more than held.
+    static let isSpent = """
+        (state IN ('reserved', 'released') OR (state = 'cancelled' AND EXISTS (
+            SELECT 1 FROM request_events
+            WHERE request = requests.id AND request_events.state NOT IN ('pending', 'cancelled'))))
+        """
+
     private init?(_ row: Row, _ db: Database) throws {
         guard let state = RequestState(rawValue: row["state"]) else { return nil }
         let kind = (row["kind"] as String?).flatMap(PrivacyLossKind.init(rawValue:))
@@ -93,6 +103,11 @@ extension RequestRow {
         reason = row["reason"]
         created = row["created"]
         isLost = row["lost"]
+        isCharged = [.pending, .reserved, .released].contains(state)
+        if state == .cancelled {
+            let spent = try db.cachedStatement(sql: "SELECT \(Self.isSpent) FROM requests WHERE id = :id")
+            isCharged = try Bool.fetchOne(spent, arguments: ["id": id]) ?? false
+        }
         assets = try Row.fetchAll(
             db.cachedStatement(
                 sql: "SELECT dataset, version, population FROM request_assets WHERE request = :id ORDER BY position"),

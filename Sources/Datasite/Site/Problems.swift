@@ -23,8 +23,10 @@ extension Problem {
         Problem(.notAllowed, detail, hint: hint)
     }
 
-    static func overBudget(_ detail: String, hint: String? = nil) -> Problem {
-        Problem(.overBudget, detail, hint: hint)
+    static func overBudget(_ detail: String, hint: String? = nil, left: QuestionsLeft? = nil) -> Problem {
+        var problem = Problem(.overBudget, detail, hint: hint)
+        problem.left = left
+        return problem
     }
 
     static func busy() -> Problem {

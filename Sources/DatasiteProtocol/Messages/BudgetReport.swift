@@ -1,4 +1,4 @@
-/// What a population's ledger has left (`GET /v1/budget`). A researcher sees only her own row and the site's total.
+/// What a population's ledger has left (`GET /v1/budget`). A researcher sees only her own rows, the windows and the site's total.
 public struct BudgetReport: Sendable, Hashable, Codable {
     /// One limit, and what of it is used.
     public struct Line: Sendable, Hashable, Codable {
@@ -6,17 +6,53 @@ public struct BudgetReport: Sendable, Hashable, Codable {
         public var scope: String
         /// What may be spent.
         public var limit: Loss
-        /// What was charged.
+        /// What was charged for good.
         public var spent: Loss
-        /// What is left: the limit less what was spent, in each part.
+        /// What is held for requests that wait for approval: it is charged or given back; nil: nothing is.
+        public var held: Loss?
+        /// What is left: the limit less what is spent and held, in each part.
         public var remaining: Loss
+        /// The same in questions.
+        public var meaning: BudgetMeaning?
 
         /// A line, by its parts.
-        public init(scope: String, limit: Loss, spent: Loss, remaining: Loss) {
+        public init(
+            scope: String, limit: Loss, spent: Loss, held: Loss? = nil, remaining: Loss, meaning: BudgetMeaning? = nil
+        ) {
             self.scope = scope
             self.limit = limit
             self.spent = spent
+            self.held = held
             self.remaining = remaining
+            self.meaning = meaning
+        }
+    }
+
+    /// What one researcher's requests of one dataset cost in one month.
+    public struct Spending: Sendable, Hashable, Codable {
+        /// Who asked.
+        public var researcher: String
+        /// The dataset that was asked.
+        public var dataset: String
+        /// When they were charged, such as "2026-11", UTC.
+        public var month: String
+        /// How many requests.
+        public var requests: Int64
+        /// What they were charged for good, together.
+        public var spent: Loss
+        /// What is held for those that wait; nil: nothing is.
+        public var held: Loss?
+
+        /// Spending, by its parts.
+        public init(
+            researcher: String, dataset: String, month: String, requests: Int64, spent: Loss, held: Loss? = nil
+        ) {
+            self.researcher = researcher
+            self.dataset = dataset
+            self.month = month
+            self.requests = requests
+            self.spent = spent
+            self.held = held
         }
     }
 
@@ -30,15 +66,19 @@ public struct BudgetReport: Sendable, Hashable, Codable {
     public var leastCharge: Loss?
     /// When the total was raised last, and from what to what; nil if it never was.
     public var raised: String?
+    /// Who spent it on what, and when, the newest month first; a researcher sees her own.
+    public var spending: [Spending]?
 
     /// A report, by its parts.
     public init(
-        population: String, datasets: [String], lines: [Line], leastCharge: Loss? = nil, raised: String? = nil
+        population: String, datasets: [String], lines: [Line], leastCharge: Loss? = nil, raised: String? = nil,
+        spending: [Spending]? = nil
     ) {
         self.population = population
         self.datasets = datasets
         self.lines = lines
         self.leastCharge = leastCharge
         self.raised = raised
+        self.spending = spending
     }
 }

@@ -63,6 +63,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var capacityUnits: Int
     /// The policy in words and numbers; empty for a lookup table.
     public var total: Loss?
+    /// What the total means in questions.
+    public var meaning: BudgetMeaning?
     /// The most that one researcher may spend; nil: no limit of her own.
     public var perResearcher: Loss?
     /// The most that one question may cost; nil: no limit of its own.
@@ -84,8 +86,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     /// A detail, by its parts.
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
-        capacityRows: Int, capacityUnits: Int, total: Loss?, perResearcher: Loss?, perQuestion: Loss?,
-        leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
+        capacityRows: Int, capacityUnits: Int, total: Loss?, meaning: BudgetMeaning? = nil, perResearcher: Loss?,
+        perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
         mockRows: [[Scalar]],
         mockSource: String? = nil
     ) {
@@ -97,6 +99,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.capacityRows = capacityRows
         self.capacityUnits = capacityUnits
         self.total = total
+        self.meaning = meaning
         self.perResearcher = perResearcher
         self.perQuestion = perQuestion
         self.leastCharge = leastCharge

@@ -45,11 +45,13 @@ public struct Preview: Sendable, Hashable, Codable {
     public var groups: Int?
     /// What must be known to read the numbers.
     public var notes: [String]
+    /// What is left, in questions; nil from a server that does not count them.
+    public var left: QuestionsLeft?
 
     /// A preview, by its parts.
     public init(
         dataset: String, sql: String, charge: Loss, available: Loss, decision: String, columns: [Column],
-        groups: Int?, notes: [String]
+        groups: Int?, notes: [String], left: QuestionsLeft? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -59,5 +61,6 @@ public struct Preview: Sendable, Hashable, Codable {
         self.columns = columns
         self.groups = groups
         self.notes = notes
+        self.left = left
     }
 }

@@ -24,12 +24,15 @@ public struct RequestSummary: Sendable, Hashable, Codable {
     public var engine: String?
     /// What the answer is for, in the asker's words.
     public var purpose: String?
+    /// Whether the charge is held or stays: false for what was denied, lapsed or withdrawn, which costs nothing; nil from a
+    /// server that does not say.
+    public var isCharged: Bool?
 
     /// A summary, by its parts.
     public init(
         id: String, researcher: String, dataset: String, sql: String, charge: Loss, state: String,
         approvals: [String], approvalsNeeded: Int, reason: String?, created: String, engine: String? = nil,
-        purpose: String? = nil
+        purpose: String? = nil, isCharged: Bool? = nil
     ) {
         self.id = id
         self.researcher = researcher
@@ -43,5 +46,6 @@ public struct RequestSummary: Sendable, Hashable, Codable {
         self.created = created
         self.engine = engine
         self.purpose = purpose
+        self.isCharged = isCharged
     }
 }

@@ -38,8 +38,17 @@ extension Policy {
     /// Every limit that a researcher's charges must fit in, the site's total first.
     public func limits(for researcher: String) -> [Limit] {
         var limits = [Limit(scope: .allResearchers, limit: total)]
-        if let perResearcher { limits.append(Limit(scope: .researcher(researcher), limit: perResearcher)) }
+        if let own = limit(of: researcher) { limits.append(Limit(scope: .researcher(researcher), limit: own)) }
         limits += windows.map { Limit(scope: .window(seconds: $0.seconds), limit: $0.limit) }
         return limits
     }
+
+    /// The same, each with what was spent of it.
+    public func limits(for researcher: String, spending: Spending) -> [(limit: Limit, spent: PrivacyLoss)] {
+        let own = limit(of: researcher) == nil ? [] : [spending.researcher]
+        return zip(limits(for: researcher), [spending.total] + own + spending.windows).map { ($0, $1) }
+    }
+
+    /// The most that this researcher may spend: what is said of her by name, else of each; nil: no own limit.
+    public func limit(of researcher: String) -> PrivacyLoss? { researcherLimits[researcher] ?? perResearcher }
 }

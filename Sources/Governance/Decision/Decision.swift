@@ -43,10 +43,10 @@ extension Policy {
     ) -> Decision {
         if let refusal = refuses(researcher: researcher, charge: charge, purpose: purpose) { return .refuse(refusal) }
         let approval = approval ?? self.approval
-        let inWindows = isHeld || approval != .automatic ? Spending.nothing(self).windows : spending.windows
-        let spent = [spending.total] + (perResearcher == nil ? [] : [spending.researcher]) + inWindows
+        var counted = spending
+        if isHeld || approval != .automatic { counted.windows = Spending.nothing(self).windows }
         if let loss = charge.loss {
-            for (limit, spent) in zip(limits(for: researcher), spent)
+            for (limit, spent) in limits(for: researcher, spending: counted)
             where !loss.fits(in: limit.limit, after: spent) {
                 return .refuse(.overBudget(scope: limit.scope, limit: limit.limit, spent: spent))
             }

@@ -9,6 +9,8 @@ public struct Policy: Sendable, Hashable {
     public var total: PrivacyLoss
     /// The most that one researcher may spend; nil: no own limit.
     public var perResearcher: PrivacyLoss?
+    /// The most that these researchers may spend, by name, in the place of `perResearcher`.
+    public var researcherLimits: [String: PrivacyLoss]
     /// Rate limits inside the total, for all researchers together.
     public var windows: [Window]
     /// The most that one question may cost; nil: no own limit.
@@ -50,7 +52,8 @@ public struct Policy: Sendable, Hashable {
 
     /// A policy; what is left out sets no limit of its own and allows every aggregate.
     public init(
-        regime: LossRegime, total: PrivacyLoss, perResearcher: PrivacyLoss? = nil, windows: [Window] = [],
+        regime: LossRegime, total: PrivacyLoss, perResearcher: PrivacyLoss? = nil,
+        researcherLimits: [String: PrivacyLoss] = [:], windows: [Window] = [],
         perQuestion: PrivacyLoss? = nil, leastShare: Int64 = Self.usualLeastShare,
         allowedAggregates: Set<AggregateFunction> = Set(AggregateFunction.allCases),
         approval: Approval = .automatic, researchers: Set<String>? = nil, engines: [EngineName: EngineRule]? = nil,
@@ -59,6 +62,7 @@ public struct Policy: Sendable, Hashable {
         self.regime = regime
         self.total = total
         self.perResearcher = perResearcher
+        self.researcherLimits = researcherLimits
         self.windows = windows
         self.perQuestion = perQuestion
         self.leastShare = leastShare

@@ -21,6 +21,13 @@ extension Policy {
             }
         }
         if let perResearcher, !perResearcher.isLimit(of: regime.kind) { refuse("per-researcher", "must be above 0") }
+        if researcherLimits.count > Self.largestResearcherLimits {
+            refuse("researcher-limits", "name at most \(Self.largestResearcherLimits)")
+        }
+        for (name, limit) in researcherLimits.sorted(by: { $0.key < $1.key }) {
+            if !Manifest.isName(name) { refuse("researcher-limits", "a name " + Manifest.nameRule) }
+            if !limit.isLimit(of: regime.kind) { refuse("researcher-limits.\(name)", "must be above 0") }
+        }
         if let perQuestion, !perQuestion.isLimit(of: regime.kind) { refuse("per-question", "must be above 0") }
         if !(0...Self.wholeShare).contains(leastShare) { refuse("least-share", "must be between 0 and 1") }
         if windows.count > 16 { refuse("windows", "declare at most 16") }
@@ -49,6 +56,9 @@ extension Policy {
         }
         return found
     }
+
+    /// The most researchers whom a policy may give limits of their own.
+    public static let largestResearcherLimits = 1_000
 
     /// The most uses that a policy may allow.
     public static let largestUses: Int64 = 1 << 40

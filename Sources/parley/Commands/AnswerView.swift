@@ -54,10 +54,9 @@ struct PreviewView {
     let preview: Preview
 
     func show(on terminal: Terminal) {
-        let rows = [
-            ["would cost", preview.charge.text], ["you have left", preview.available.text],
-            ["decision", preview.decision],
-        ]
+        var rows = [["would cost", preview.charge.text], ["you have left", preview.available.text]]
+        if let left = preview.left { rows.append(["that is", left.words]) }
+        rows.append(["decision", preview.decision])
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
         if let groups = preview.groups {
             terminal.line("Groups: \(NumberText.integer(groups)) (public, so empty ones too)")

@@ -47,7 +47,7 @@ struct AuditCommand: AsyncParsableCommand {
         let rows = entries.map { entry in
             var row = [
                 String(entry.index), entry.time, entry.actor, entry.action, entry.dataset ?? "",
-                entry.charge?.shortText ?? "",
+                entry.charge?.meaningText ?? "",
             ]
             if hashes { row.append(entry.hash) }
             return row + [RequestView.oneLine(entry.detail)]

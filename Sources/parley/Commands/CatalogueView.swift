@@ -47,8 +47,10 @@ struct CatalogueView {
                 "\(NumberText.integer(detail.capacityRows)) rows, \(NumberText.integer(detail.capacityUnits)) units (declared; the true numbers are private)",
             ])
         }
+        if let total = detail.total { rows.append(["budget, all", total.text]) }
+        if let meaning = detail.meaning { rows.append(["that is", meaning.words]) }
         for (label, loss) in [
-            ("budget, all", detail.total), ("budget, you", detail.perResearcher), ("a question", detail.perQuestion),
+            ("budget, each", detail.perResearcher), ("a question", detail.perQuestion),
             ("at least", detail.leastCharge.flatMap { $0.amount > 0 ? $0 : nil }),
         ] {
             if let loss { rows.append([label, label == "at least" ? loss.leastText : loss.text]) }

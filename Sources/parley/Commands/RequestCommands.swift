@@ -96,7 +96,7 @@ struct ReviewView {
         let rows = [
             ["request", request.id], ["asked", "\(request.created) by \(request.researcher)"],
             ["what for", request.purpose ?? "(not said)"], ["kind of work", request.engine ?? ""],
-            ["dataset", request.dataset], ["costs", request.charge.text],
+            ["dataset", request.dataset], ["costs", request.isCharged == false ? "nothing" : request.charge.text],
             ["state", RequestView.state(request) + (request.reason.map { ": \($0)" } ?? "")],
         ]
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))
@@ -131,9 +131,14 @@ enum RequestView {
             rows: requests.map { request in
                 [
                     request.id, request.created, request.researcher, request.dataset, state(request),
-                    request.charge.shortText, oneLine(request.sql),
+                    cost(request), oneLine(request.sql),
                 ]
             })
+    }
+
+    /// What was denied, lapsed or withdrawn costs nothing.
+    static func cost(_ request: RequestSummary) -> String {
+        request.isCharged == false ? "none" : request.charge.meaningText
     }
 
     static func show(_ request: RequestSummary) {

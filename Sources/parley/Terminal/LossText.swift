@@ -19,6 +19,37 @@ extension Loss {
         return result
     }
 
+    /// The amount that adds up alone: for columns of budgets, beside which words say what it means.
+    var amountText: String { amountText { NumberText.significant($0, digits: $1) } }
+
+    /// The same of what is left, never rounded to more.
+    var amountLeftText: String { amountText { NumberText.significantAtMost($0, digits: $1) } }
+
+    private func amountText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
+        var alone = self
+        alone.delta = nil
+        return alone.shortText(number)
+    }
+
+    /// The sum of losses of one kind; nothing where there is none. Under Rényi divergences add, and are shown at the lowest
+    /// order.
+    static func sumText(_ losses: [Loss]) -> String {
+        guard var sum = losses.first else { return "" }
+        sum.epsilonAtDelta = nil
+        for loss in losses.dropFirst() {
+            sum.epsilon = sum.epsilon.map { $0 + (loss.epsilon ?? 0) }
+            sum.rho = sum.rho.map { $0 + (loss.rho ?? 0) }
+            sum.divergences = sum.divergences.map { zip($0, loss.divergences ?? []).map { $0 + $1 } }
+        }
+        return sum.amountText
+    }
+
+    /// In a table of requests: what adds up, and what each means alone.
+    var meaningText: String {
+        guard kind == "zcdp", let epsilonAtDelta else { return amountText }
+        return "\(amountText) (ε \(NumberText.significant(epsilonAtDelta, digits: 3)))"
+    }
+
     /// Without the conversion: for columns of tables, where epsilons would invite to be added up.
     var shortText: String { shortText { NumberText.significant($0, digits: $1) } }
 
@@ -41,7 +72,7 @@ extension Loss {
     /// What a question must cost at least: never rounded to less.
     var leastText: String {
         let least = "\(kind == "pure" ? "ε" : "ρ") \(NumberText.significantAtLeast(amount))"
-        guard kind == "renyi", let epsilon = epsilonAtDelta, let at = conversionDelta else { return least }
+        guard let epsilon = epsilonAtDelta, let at = conversionDelta else { return least }
         return least + " (ε \(NumberText.significantAtLeast(epsilon)) at δ \(NumberText.significant(at, digits: 3)))"
     }
 

@@ -30,7 +30,7 @@ enum PolicyReader {
 
     static func policy(_ value: YAMLValue, engines: EngineNames? = nil) throws -> Policy {
         let keys = try value.mapping([
-            "loss", "delta", "total", "per-researcher", "per-question", "least-share", "windows", "aggregates",
+            "loss", "delta", "total", "per-researcher", "researcher-limits", "per-question", "least-share", "windows", "aggregates",
             "approval", "researchers", "engines", "purpose",
         ])
         guard let lossKey = keys["loss"] else {
@@ -49,6 +49,7 @@ enum PolicyReader {
                 total: Double(total.largestRho) * PrivacyLoss.amountUnit),
             total: total, perResearcher: try keys["per-researcher"].map(limits.limit),
             perQuestion: try keys["per-question"].map(limits.limit))
+        policy.researcherLimits = try keys["researcher-limits"].map { try named($0, limits) } ?? [:]
         if let share = keys["least-share"] { policy.leastShare = try leastShare(share) }
         policy.windows = try keys["windows"].map { try $0.sequence().map(limits.window) } ?? []
         if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
@@ -57,6 +58,13 @@ enum PolicyReader {
         policy.engines = try keys["engines"].map { try rules($0, of: engines) }
         policy.requiresPurpose = try keys["purpose"].map(purpose) ?? false
         return policy
+    }
+
+    /// `{ada: {epsilon: 1}, bea: {epsilon: 3}}`.
+    private static func named(_ value: YAMLValue, _ limits: LimitReader) throws -> [String: PrivacyLoss] {
+        try value.members("researchers' names, each with her limit").reduce(into: [:]) { named, member in
+            named[member.key] = try limits.limit(member.value)
+        }
     }
 
     /// Half for conversion, half for selection (docs/privacy.md, rule 6).

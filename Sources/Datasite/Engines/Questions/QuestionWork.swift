@@ -24,6 +24,7 @@ struct QuestionWork: EngineWork {
     static let largestQuestion = 64 << 10
 
     var charge: Charge { Charge(loss: plan.charge) }
+    var unit: AskedUnit { request.budget.unit }
     var bound: PlanBound { plan.bound }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {

@@ -49,22 +49,26 @@ extension Datasite {
                 return nil
             }.first
         let available = state.flatMap { policy, spending in
-            let spent = [spending.total] + (policy.perResearcher == nil ? [] : [spending.researcher]) + spending.windows
-            return zip(policy.limits(for: identity.name), spent).map { $0.limit.room(after: $1) }
+            policy.limits(for: identity.name, spending: spending).map { $0.limit.limit.room(after: $0.spent) }
         }
+        let room = available.dropFirst().reduce(available[0]) { $0.minimum($1) }
         let conversion = planned.conversionDelta
         return Preview(
             dataset: question.work.request.dataset, sql: question.work.request.sql,
             charge: planned.charge.wire(conversionDelta: conversion),
-            available: LossWords.wire(
-                limit: available.dropFirst().reduce(available[0]) { $0.minimum($1) }, conversionDelta: conversion),
-            decision: Self.words(refusal, planned, approvals: approvals),
+            available: LossWords.wire(limit: room, conversionDelta: conversion),
+            decision: Self.words(refusal, planned, room, approvals: approvals),
             columns: plan.columns.map(\.message), groups: plan.groups,
-            notes: plan.notes + AnswerTime.note(slot(limits, planned.work.bound), planned.entries))
+            notes: plan.notes + AnswerTime.note(slot(limits, planned.work.bound), planned.entries),
+            left: RefusalWords.left(room, planned))
     }
 
-    private static func words(_ refusal: Refusal?, _ planned: PlannedWork, approvals: Int) -> String {
-        if let refusal { return "would be refused: \(RefusalWords.problem(refusal, planned).detail)" }
+    private static func words(
+        _ refusal: Refusal?, _ planned: PlannedWork, _ room: PrivacyLoss, approvals: Int
+    ) -> String {
+        if let refusal {
+            return "would be refused: \(RefusalWords.problem(refusal, planned, room: room).detail)"
+        }
         return approvals == 0
             ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
     }

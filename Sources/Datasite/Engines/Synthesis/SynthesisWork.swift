@@ -22,6 +22,7 @@ struct SynthesisWork: EngineWork {
     let budget: PrivacyLoss
 
     var assets: [Catalogue.Entry] { [entry] }
+    var unit: AskedUnit { request.budget.unit }
     var charge: Charge { Charge(loss: entry.policy?.regime.charge(planned: budget) ?? budget) }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {

@@ -31,11 +31,7 @@ struct SyntheticMock: Sendable {
 
     /// What it is and what it cost, in words.
     func source(conversionDelta: Double) -> String {
-        let wire = LossWords.wire(loss, conversionDelta: conversionDelta)
-        let converted = wire.epsilonAtDelta.map { epsilon in
-            " (epsilon \(LossWords.number(epsilon)) at delta \(LossWords.number(conversionDelta)))"
-        }
-        return "a synthetic table, released at \(LossWords.text(loss, conversionDelta: 0))\(converted ?? "")"
+        "a synthetic table, released at \(LossWords.text(loss, conversionDelta: conversionDelta))"
     }
 }
 

@@ -1,0 +1,65 @@
+/// What a limit of privacy loss means in questions: epsilons for people, where the ledger adds rhos or divergences. From the
+/// accountant, rounded to the safe side.
+public struct BudgetMeaning: Sendable, Hashable, Codable {
+    /// The epsilon that all that the limit allows comes to together, at `delta`.
+    public var epsilon: Double
+    /// The delta beside it, what selecting keys may use included; 0 under a pure policy.
+    public var delta: Double
+    /// The epsilon of the questions that are counted here.
+    public var question: Double
+    /// How many such questions fit into the limit.
+    public var fit: Int64
+    /// How many of them what is spent comes to; nil where it is not told.
+    public var spent: Int64?
+    /// How many of them what is held for requests that wait comes to.
+    public var held: Int64?
+
+    /// A meaning, by its parts.
+    public init(
+        epsilon: Double, delta: Double, question: Double, fit: Int64, spent: Int64? = nil, held: Int64? = nil
+    ) {
+        self.epsilon = epsilon
+        self.delta = delta
+        self.question = question
+        self.fit = fit
+        self.spent = spent
+        self.held = held
+    }
+
+    /// For people: "epsilon 4 at delta 1e-6 for all questions together; about 47 of epsilon 0.5 fit, 12 are spent".
+    public var words: String {
+        let at = delta > 0 ? " at delta \(ShortNumber.text(delta, .up))" : ""
+        let about = delta > 0 ? "about " : ""
+        var text = "epsilon \(ShortNumber.text(epsilon, .up))\(at) for all questions together; "
+        text += "\(about)\(fit) of epsilon \(ShortNumber.text(question)) \(fit == 1 ? "fits" : "fit")"
+        for (count, what) in [(spent, "spent"), (held.flatMap { $0 > 0 ? $0 : nil }, "held")] {
+            if let count { text += ", \(count) \(count == 1 ? "is" : "are") \(what)" }
+        }
+        return text
+    }
+}
+
+/// What is left for questions, all limits taken together: of a preview, from the plan and the ledger.
+public struct QuestionsLeft: Sendable, Hashable, Codable {
+    /// How many questions like this one fit into what is left.
+    public var alike: Int64
+    /// The largest question that fits, as an epsilon or a rho, whichever this one was asked in, rounded down so that it
+    /// fits as it is written; nil: none does.
+    public var largest: Double?
+    /// "epsilon" or "rho".
+    public var unit: String
+
+    /// What is left, by its parts.
+    public init(alike: Int64, largest: Double?, unit: String) {
+        self.alike = alike
+        self.largest = largest
+        self.unit = unit
+    }
+
+    /// For people: "3 questions like this one fit into what is left; the largest that fits: epsilon 1.62".
+    public var words: String {
+        let most = largest.map { "the largest that fits: \(unit) \(ShortNumber.plain($0))" } ?? "no question fits any more"
+        guard largest != nil, alike > 0 else { return most }
+        return "\(alike) question\(alike == 1 ? "" : "s") like this one fit\(alike == 1 ? "s" : "") into what is left; \(most)"
+    }
+}
