@@ -12,7 +12,7 @@ struct MainJobTests {
         try place.write(SmallSurvey.csv, to: "survey.csv")
         try place.write(manifest, to: "manifest.yaml")
         #expect(try place.parley("site", "init").status == 0)
-        let added = try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml")
+        let added = try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml", "--yes")
         #expect(added.status == 0, "\(added.all)")
         let user = try place.parley("user", "add", "ana", "--role", "researcher")
         #expect(user.status == 0, "\(user.all)")

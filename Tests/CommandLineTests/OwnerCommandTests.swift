@@ -20,7 +20,7 @@ struct OwnerCommandTests {
     func restored() throws {
         let place = try Workplace()
         try Self.makeSite(place)
-        #expect(try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml").status == 0)
+        #expect(try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml", "--yes").status == 0)
         try FileManager.default.removeItem(atPath: place.path("parley-site/generation"))
         let served = try place.run(["/usr/bin/timeout", "-s", "INT", "2", Workplace.executable, "serve", "--port", "0"])
         #expect(served.errors.contains("warning: "), "\(served.all)")
@@ -76,12 +76,16 @@ struct OwnerCommandTests {
         let draft = try place.parley("data", "describe", "census.csv")
         #expect(draft.status == 1 && draft.output.isEmpty && !draft.errors.contains("State-gov"), "\(draft.all)")
 
-        #expect(try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml").status == 0)
+        #expect(try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml", "--yes").status == 0)
         try place.write("{loss: pure, total: {epsilon: none}}", to: "policy.yaml")
         let policy = try place.parley("data", "policy", "survey", "policy.yaml")
         #expect(policy.status == 1 && policy.errors.hasPrefix("error: policy.yaml: line 1"), "\(policy.all)")
         try place.write("{loss: pure, total: {epsilon: 200}}", to: "policy.yaml")
-        #expect(try place.parley("data", "policy", "survey", "policy.yaml").status == 0)
+        let unasked = try place.parley("data", "policy", "survey", "policy.yaml")
+        #expect(unasked.status == 1, "\(unasked.all)")
+        #expect(unasked.errors.contains("unusual: `policy.total`: an epsilon above 20"), "\(unasked.all)")
+        #expect(unasked.errors.contains("Nothing was changed") && unasked.errors.contains("--yes"))
+        #expect(try place.parley("data", "policy", "survey", "policy.yaml", "--yes").status == 0)
         let budget = try place.parley("budget")
         #expect(budget.output.contains("total epsilon 100 became epsilon 200."), "\(budget.all)")
     }
@@ -97,7 +101,7 @@ struct OwnerCommandTests {
         try handle.seekToEnd()
         for _ in 0..<500 { try handle.write(contentsOf: Data(rows.utf8)) }
         try handle.close()
-        let adding = try place.start(["data", "add", "large.csv", "--manifest", "manifest.yaml"])
+        let adding = try place.start(["data", "add", "large.csv", "--manifest", "manifest.yaml", "--yes"])
         func written() -> [String] {
             (try? FileManager.default.contentsOfDirectory(atPath: place.path("parley-site/data"))) ?? []
         }

@@ -47,10 +47,12 @@ struct DataAdd: AsyncParsableCommand {
     var manifest: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
     var onError: OnError = .refuse
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let text = try readText(manifest)
         let site = try site.open()
+        try await naming(manifest) { try confirmation.confirm(try site.consequences(of: .add(manifest: text))) }
         let progress = Progress("Adding")
         defer { progress.finish() }
         let (file, onError) = (file, onError)
@@ -79,10 +81,14 @@ struct DataVersion: AsyncParsableCommand {
     var manifest: String?
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
     var onError: OnError = .refuse
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let text = try manifest.map { try readText($0) }
         let site = try site.open()
+        try await naming(manifest) {
+            try confirmation.confirm(try site.consequences(of: .version(dataset: self.dataset, manifest: text)))
+        }
         let progress = Progress("Adding")
         defer { progress.finish() }
         let (dataset, file, onError) = (dataset, file, onError)
@@ -104,7 +110,8 @@ struct DataAppend: AsyncParsableCommand {
         commandName: "append", abstract: "Add a file's rows to a dataset's, as a new version of its table.",
         discussion: """
             What one person has in the old rows and in the new counts together against the most that she may have. What \
-            has been spent of the people's budget stays spent. Rows that are in both files are there twice.
+            has been spent of the people's budget stays spent. Rows that are in both files are there twice. A synthetic \
+            table of the old rows is dropped, and requests that wait for approval lapse: you are asked first.
 
               parley data append visits december.csv
             """)
@@ -115,9 +122,11 @@ struct DataAppend: AsyncParsableCommand {
     var file: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
     var onError: OnError = .refuse
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let site = try site.open()
+        try confirmation.confirm(try site.consequences(of: .append(dataset: dataset)))
         let progress = Progress("Appending")
         defer { progress.finish() }
         let (dataset, file, onError) = (dataset, file, onError)
@@ -137,18 +146,23 @@ struct DataPolicy: AsyncParsableCommand {
         commandName: "policy", abstract: "Change a dataset's policy.",
         discussion: """
             The file holds the policy alone, as under "policy:" in a manifest. Raising a budget is journaled and shown \
-            to researchers; the unit of loss and delta cannot change after the first release.
+            to researchers; the unit of loss and delta cannot change after the first release. You are told whom the change \
+            touches, and what of it protects nobody, and asked whether it is meant.
             """)
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
     @Argument(help: "The new policy (YAML).", completion: .file()) var file: String
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let text = try readText(file)
         let site = try site.open()
         let dataset = dataset
-        try await naming(file) { try site.setPolicy(of: dataset, policyText: text) }
+        try await naming(file) {
+            try confirmation.confirm(try site.consequences(of: .policy(dataset: dataset, policy: text)))
+            try site.setPolicy(of: dataset, policyText: text)
+        }
         Terminal.output.line(
             "\(PrintableText.escape(dataset)) has a new policy; see it with: parley data show \(PrintableText.escape(dataset))"
         )
@@ -158,13 +172,21 @@ struct DataPolicy: AsyncParsableCommand {
 struct DataRemove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "remove", abstract: "Remove a dataset and its rows.",
-        discussion: "What was spent of its people's budget stays spent, whatever is added about them later.")
+        discussion: """
+            What was spent of its people's budget stays spent, whatever is added about them later. You are told whom it \
+            touches, and asked.
+            """)
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
-        try site.open().removeDataset(dataset)
+        let site = try site.open()
+        var consequences = try site.consequences(of: .remove(dataset: dataset))
+        consequences.touched.append("\(dataset) and its rows are removed from this datasite for good")
+        try confirmation.confirm(consequences)
+        try site.removeDataset(dataset)
         Terminal.output.line("Removed \(PrintableText.escape(dataset)). Its population's ledger stays.")
     }
 }

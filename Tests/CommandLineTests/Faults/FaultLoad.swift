@@ -105,8 +105,8 @@ final class OwnerCommands: Sendable {
             site.promises.withState { $0.extra.append(after) }
             let arguments =
                 removes
-                ? ["remove", "extra"]
-                : isThere ? ["version", "extra", file] : ["add", file, "--manifest", "extra.yaml"]
+                ? ["remove", "extra", "--yes"]
+                : isThere ? ["version", "extra", file, "--yes"] : ["add", file, "--manifest", "extra.yaml", "--yes"]
             guard let status = await running.run(site.place, ["data"] + arguments) else {
                 // Never begun: nothing is in doubt.
                 site.promises.withState { _ = $0.extra.removeLast() }

@@ -33,7 +33,7 @@ final class FaultSite: Sendable {
             ).replacing("loss: pure", with: isRenyi ? "loss: renyi\n  delta: 1e-6" : "loss: pure")
                 .replacing("rows: 1000", with: "rows: 5000").replacing("units: 500", with: "units: 2000")
             try place.write(manifest, to: name + ".yaml")
-            #expect(try place.parley("data", "add", "small.csv", "--manifest", name + ".yaml").status == 0)
+            #expect(try place.parley("data", "add", "small.csv", "--manifest", name + ".yaml", "--yes").status == 0)
         }
         var tokens: [String: String] = [:]
         for (name, role) in [("ana", "researcher"), ("olga", "owner"), ("aud", "auditor")] {

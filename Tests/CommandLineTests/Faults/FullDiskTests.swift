@@ -28,7 +28,8 @@ struct FullDiskTests {
         try place.write(SmallSurvey.csv(people: 480), to: "larger.csv")
         try place.write(SmallSurvey.manifest(epsilon: 10_000, leastShare: "1e-5"), to: "manifest.yaml")
         #expect(try place.parley("site", "init", site).status == 0)
-        let added = try place.parley("data", "add", "survey.csv", "--manifest", "manifest.yaml", "--site", site)
+        let added = try place.parley(
+            "data", "add", "survey.csv", "--manifest", "manifest.yaml", "--site", site, "--yes")
         #expect(added.status == 0, "\(added.all)")
     }
 

@@ -38,7 +38,7 @@ struct ServingFaultTests {
             let manifest = SmallSurvey.manifest(name, population: "people-\(name)", epsilon: 1_000_000)
                 .replacing("rows: 1000", with: "rows: \(2 * people)").replacing("units: 500", with: "units: \(people)")
             try place.write(manifest, to: name + ".yaml")
-            let added = try place.parley("data", "add", name + ".csv", "--manifest", name + ".yaml")
+            let added = try place.parley("data", "add", name + ".csv", "--manifest", name + ".yaml", "--yes")
             #expect(added.status == 0, "\(added.all)")
         }
         token = try place.parley("user", "add", "ana", "--role", "researcher").output
