@@ -90,7 +90,7 @@ struct MechanismOptions: ParsableArguments {
     var exponential: Double?
 
     @Option(
-        name: .customLong("zcdp"), parsing: .unconditional,
+        name: [.customLong("rho"), .customLong("zcdp")], parsing: .unconditional,
         help: ArgumentHelp("Any mechanism of that rho.", valueName: "rho"))
     var zeroConcentrated: Double?
 
@@ -112,7 +112,7 @@ struct MechanismOptions: ParsableArguments {
         if discreteLaplace != nil { return ["scale": "--discrete-laplace"] }
         if pure != nil { return ["epsilon": "--pure"] }
         if exponential != nil { return ["epsilon": "--exponential"] }
-        return zeroConcentrated == nil ? [:] : ["rho": "--zcdp"]
+        return zeroConcentrated == nil ? [:] : ["rho": "--rho, --zcdp"]
     }
 
     /// Throws unless exactly one was given.

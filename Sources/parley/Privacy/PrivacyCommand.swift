@@ -13,8 +13,13 @@ struct PrivacyCommand: AsyncParsableCommand {
             The noise for epsilon 3 instead:
               parley privacy noise --epsilon 3 --sampling-rate 0.004 --steps 10000 --delta 1e-5
 
+            What an epsilon means for one person:
+              parley privacy explain --epsilon 1 --delta 1e-6
+
             A million draws of noise:
               parley privacy sample discrete-gaussian --scale 1.5 --count 1000000 --histogram
             """,
-        subcommands: [PrivacyEpsilonCommand.self, PrivacyNoiseCommand.self, PrivacySampleCommand.self])
+        subcommands: [
+            PrivacyExplainCommand.self, PrivacyEpsilonCommand.self, PrivacyNoiseCommand.self, PrivacySampleCommand.self,
+        ])
 }
