@@ -142,7 +142,12 @@ struct ChangeAudit {
             switch (channel.noise, channel.event) {
             case (.gaussian(let sigma), .discreteGaussian(_, let claimed)?): #expect(sigma == claimed)
             case (.laplace(let scale), .discreteLaplace(_, let claimed)?): #expect(scale == claimed)
-            case (.none, .exponentialMechanism(let claimed, _)?): #expect(channel.quantile?.epsilon == claimed)
+            case (.none, .exponentialMechanism(let claimed, let times)?):
+                let grid = channel.quantile
+                #expect(grid?.epsilon == claimed)
+                #expect(
+                    grid?.bracketEvent
+                        == .exponentialMechanism(epsilon: grid?.bracketEpsilon ?? .nan, times: 2 * times))
             case (.none, nil): break
             default: Issue.record("noise and event differ")
             }

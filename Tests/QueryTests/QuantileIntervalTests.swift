@@ -100,5 +100,10 @@ struct QuantileIntervalTests {
             NoisyGroups(keys: [[]], counts: [[]], picks: [[QuantilePick(point: 60, lower: 30, upper: 55)]])
         ).rows[0]
         #expect(beyond[0].upper == 60)
+        // Brackets that crossed are no interval of a single point.
+        let crossed = post.answer(
+            NoisyGroups(keys: [[]], counts: [[]], picks: [[QuantilePick(point: 40, lower: 55, upper: 30)]])
+        ).rows[0]
+        #expect(crossed[0].lower == 30 && crossed[0].upper == 55)
     }
 }

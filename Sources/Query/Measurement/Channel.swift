@@ -43,10 +43,11 @@ struct Channel: Sendable, Hashable {
 
         /// The values between which the quantile lies, given the points of both brackets.
         func interval(_ pick: QuantilePick) -> ConfidenceInterval {
-            // Beyond the grid's last point lies what was rounded to it.
-            ConfidenceInterval(
-                lower: Swift.max(lower, value(pick.lower) - slack),
-                upper: pick.upper == points - 1 ? upper : Swift.min(upper, value(pick.upper) + slack))
+            // Two choices that missed may lie the wrong way round; beyond the grid's last point lies what was rounded to it.
+            let (first, last) = (Swift.min(pick.lower, pick.upper), Swift.max(pick.lower, pick.upper))
+            return ConfidenceInterval(
+                lower: Swift.max(lower, value(first) - slack),
+                upper: last == points - 1 ? upper : Swift.min(upper, value(last) + slack))
         }
 
         func value(_ point: Int) -> Double { lower + step * Double(point) }

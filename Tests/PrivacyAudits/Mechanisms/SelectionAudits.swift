@@ -48,12 +48,17 @@ struct SelectionAudits {
     @Test("Quantiles hold their epsilon; a sensitivity of one row where a unit has four is caught")
     func quantile() throws {
         let claim = PrivacyClaim.pure(epsilon: 1)
-        func choose(_ rows: Int, _ indices: [Int32]) throws -> Audit.Draw<Int> {
+        func choose(_ rows: Int, _ indices: [Int32], offset: Int64 = 0) throws -> Audit.Draw<Int> {
             let quantile = try PrivateQuantile(q: 0.5, epsilon: 1, rowsPerUnitAndGroup: rows)
             let counts = [Int64](repeating: 4, count: indices.count)
-            return { try quantile.select(indices: indices, counts: counts, points: 100, using: &$0) }
+            return { try quantile.select(indices: indices, counts: counts, points: 100, offset: offset, using: &$0) }
         }
         try Audit("median of four rows", claim, runs: 50_000).holds(choose(4, [20, 60, 99]), choose(4, [20, 60]))
+        // Brackets: a target below all ranks, and one above them.
+        for offset in [-5, 3] as [Int64] {
+            try Audit("bracket of a median, four rows", claim, runs: 50_000)
+                .holds(choose(4, [20, 60, 99], offset: offset), choose(4, [20, 60], offset: offset))
+        }
         try Audit("median, one row for four", claim, runs: 50_000)
             .catches(choose(1, [20, 60, 99]), choose(1, [20, 60]))
     }
