@@ -70,8 +70,10 @@ public struct PlanBound: Sendable, Hashable {
         work[.value] += listed * keys * (1 + log2(listed + 2))
         for channel in output.channels {
             switch channel.quantity {
-            // Three choices.
-            case .quantile: work[.item] += 6 * contributions + 30 * listed
+            case .quantile:
+                // Three choices, each over the occupied points and the gaps behind them: no more than the grids have.
+                let points = listed * Double(channel.quantile?.points ?? 0)
+                work[.item] += 3 * (2 * Swift.min(contributions, points) + 10 * listed)
             case .histogram(_, let edges): work[.noise] += listed * Double(edges.count)
             default: work[.noise] += channel.slot == nil ? 0 : listed
             }
