@@ -33,7 +33,7 @@ struct BoundingTextTests {
         let noise = Answer.Bounding(units: pair(50, (0.005, 0, 0.02)), dropped: pair(90, (0.009, 0, 0.019)))
         #expect(text(noise).material.isEmpty && text(noise).slight.count == 1)
         let dropped = text(.init(dropped: pair(400, (0.043, 0.032, 0.054)))).material
-        #expect(dropped.count == 1 && dropped[0].contains("4.30 % (3.20 to 5.40 %) or more of its rows were dropped"))
+        #expect(dropped.count == 1 && dropped[0].contains("4.3 % (3.2 to 5.4 %) or more of its rows were dropped"))
         // Little, but clearly there: a line where a value is flagged for it.
         let little = Answer.Bounding(dropped: pair(400, (0.0005, 0.0004, 0.0006)))
         #expect(text(little).material.isEmpty && text(little, flags: ["bounded"]).material.count == 1)

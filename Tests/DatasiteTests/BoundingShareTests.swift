@@ -105,7 +105,7 @@ struct BoundingShareTests {
     func old() async throws {
         let test = try TestSite()
         let version = try #require(try test.site.catalogue().datasets["visits"]).version
-        let folder = URL(filePath: test.path + "/tables/\(version)")
+        let folder = URL(filePath: test.site.folder.directory(ofVersion: version))
         let description = folder.appending(path: TableFiles.descriptionName)
         var text = try String(contentsOf: description, encoding: .utf8)
         #expect(text.contains(#""countsDropped":true,"#))

@@ -60,33 +60,37 @@ struct LeftOutCount {
         _ meter: WorkMeter
     ) {
         meter.add(.addition, Self.additions * Double(rows.count))
-        var place = 0
+        // Numbers of this call, so that they stay in registers.
+        var (place, rowsCounted, rowsKept) = (0, 0, 0)
+        var (unit, counted, isCut) = (self.unit, self.counted, self.isCut)
         for row in rows where codes[Int(row)] >= 0 {
             let next = chunk.units[Int(row)]
             if next != unit {
-                endUnit()
-                unit = next
+                end(unit, isCut)
+                (unit, counted, isCut) = (next, 0, false)
             }
             let isKept = place < kept.count && kept.rows[place] == row
             place += isKept ? 1 : 0
             isCut = isCut || !isKept
-            guard counted < limit else { continue }
-            counted += 1
-            if isKept { total.rows.kept += 1 } else { total.rows.cut += 1 }
+            let counts = counted < limit
+            counted += counts ? 1 : 0
+            rowsCounted += counts ? 1 : 0
+            rowsKept += counts && isKept ? 1 : 0
         }
+        total.rows.kept += Int64(rowsKept)
+        total.rows.cut += Int64(rowsCounted - rowsKept)
+        (self.unit, self.counted, self.isCut) = (unit, counted, isCut)
     }
 
-    private mutating func endUnit() {
-        if unit != nil {
-            if isCut { total.units.cut += 1 } else { total.units.kept += 1 }
-        }
-        (counted, isCut) = (0, false)
+    private mutating func end(_ unit: UInt32?, _ isCut: Bool) {
+        guard unit != nil else { return }
+        if isCut { total.units.cut += 1 } else { total.units.kept += 1 }
     }
 
     /// The counts, the last unit's included.
     var finished: LeftOut {
         var count = self
-        count.endUnit()
+        count.end(unit, isCut)
         return count.total
     }
 }
