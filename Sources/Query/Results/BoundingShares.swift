@@ -124,14 +124,14 @@ struct BoundingEffect: Sendable, Hashable {
     static func of(_ question: BoundQuestion, _ forms: [EstimateForm], groupsAreCut: Bool) -> [BoundingEffect] {
         question.columns.flatMap { column -> [BoundingEffect] in
             switch column.item {
-            case .scalar(let expression): [of(expression, question, forms, groupsAreCut)]
+            case .scalar(let expression): [of(expression, question, forms, groupsAreCut: groupsAreCut)]
             case .histogram(_, let edges): (1..<edges.count).map { _ in BoundingEffect(kind: .total) }
             }
         }
     }
 
     private static func of(
-        _ expression: Expression, _ question: BoundQuestion, _ forms: [EstimateForm], _ groupsAreCut: Bool
+        _ expression: Expression, _ question: BoundQuestion, _ forms: [EstimateForm], groupsAreCut: Bool
     ) -> BoundingEffect {
         var aggregates: [Aggregate] = []
         expression.visit { node in

@@ -83,7 +83,7 @@ final class BoundedScan {
         groups.number(rows, into: codes)
         reserve()
         bound(rows, chunk)
-        leftOut?.add(rows, codes: codes, kept, chunk, program.meter)
+        leftOut?.add(rows, codes: codes, kept: kept, of: chunk, program.meter)
         for accumulator in accumulators { accumulator.add(kept, of: chunk.count, program.meter) }
         program.meter.add(.row, Double(chunk.count))
         if groups.capacity > cachedEntries { program.meter.add(.miss, missesPerRow * Double(chunk.count)) }

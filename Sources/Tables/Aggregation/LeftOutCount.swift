@@ -56,7 +56,7 @@ struct LeftOutCount {
 
     /// Counts a chunk's selected rows, of which `kept` were kept, in the same order.
     mutating func add(
-        _ rows: UnsafeBufferPointer<Int32>, codes: UnsafeMutablePointer<Int32>, _ kept: KeptRows, _ chunk: RowChunk,
+        _ rows: UnsafeBufferPointer<Int32>, codes: UnsafeMutablePointer<Int32>, kept: KeptRows, of chunk: RowChunk,
         _ meter: WorkMeter
     ) {
         meter.add(.addition, Self.additions * Double(rows.count))

@@ -102,13 +102,11 @@ public struct WorkBound: Sendable, Hashable {
         contributions = Swift.min(rows, shape.units * perUnit)
         work = Work()
         memory = 0
-        work = largestWork(scan, specification, shape, rows)
+        work = largestWork(scan, shape, rows) + specification.bounding.largestWork(rows: rows, units: shape.units)
         memory = largestMemory(scan, shape, rows)
     }
 
-    private func largestWork(
-        _ scan: BoundedScan, _ specification: AggregationSpecification, _ shape: SourceShape, _ rows: Double
-    ) -> Work {
+    private func largestWork(_ scan: BoundedScan, _ shape: SourceShape, _ rows: Double) -> Work {
         // Compiling costs a plan what it costs the scan.
         var work = scan.program.meter.work + Self.fixed(units: shape.unitWork)
         work += scan.groups.largestWork(rows: rows, tableRows: shape.tableRows)
@@ -119,7 +117,6 @@ public struct WorkBound: Sendable, Hashable {
             work += accumulator.largestWork(rows: rows, contributions: contributions)
         }
         work[.addition] += scan.closingAdditions(groups: groups)
-        work += specification.bounding.largestWork(rows: rows, units: shape.units)
         for (slot, lookup) in shape.lookups.enumerated() {
             let texts = lookup.schema.columns.reduce(0) { $0 + $1.largestText }
             let columns = Double(scan.program.columnsRead(ofLookup: slot))
