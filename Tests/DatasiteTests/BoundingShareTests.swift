@@ -56,7 +56,7 @@ struct BoundingShareTests {
     @Test("What was stored before there were shares is planned without them, under the charge that it had")
     func storedBefore() throws {
         let test = try TestSite()
-        let knowledge = PublicKnowledge(catalogue: try test.site.catalogue()) { _ in 0 }
+        let knowledge = PublicKnowledge(catalogue: try test.site.catalogue()) { _ in nil }
         let stored = try QuestionWork(body: AnswerEncoding.bytes(count(nil)), in: knowledge)
         #expect(stored.plan.specification.bounding == .init())
         let now = try QuestionWork(body: QuestionWork.body(count(nil)), in: knowledge)

@@ -58,9 +58,9 @@ enum AnswerTime {
 
     static func words(_ length: Duration) -> String {
         let milliseconds = length / .milliseconds(1)
-        if milliseconds < 100 { return "\(LossWords.number(milliseconds.rounded())) ms" }
+        if milliseconds < 100 { return "\(ShortNumber.text(milliseconds.rounded())) ms" }
         let step = milliseconds < 1_000 ? 0.01 : milliseconds < 20_000 ? 0.1 : 1
-        return "\(LossWords.number((milliseconds / 1_000 / step).rounded() * step)) s"
+        return "\(ShortNumber.text((milliseconds / 1_000 / step).rounded() * step)) s"
     }
 
     private static func rows(_ count: Int) -> String {

@@ -59,7 +59,8 @@ extension Datasite {
     }
 
     private static func noiseNote(_ work: QuestionWork) -> String {
-        "The noise, and so each interval, is that of a question at \(work.charge.words(conversionDelta: work.regime.conversionDelta)): "
+        "The noise, and so each interval, is that of a question at "
+            + "\(work.charge.words(in: .epsilon, QuestionSize(regime: work.regime))): "
             + "it says how precise an answer would be, and not how far these numbers are from the data's."
     }
 
