@@ -66,7 +66,7 @@ struct EndToEndTests {
         ])
     func pureEpsilon(_ sql: String) throws {
         try Self.expect(sql, Self.pure, .epsilon(1), units: 2...3, .pure(epsilon: 1), holds: true)
-        try Self.expect(sql, Self.pure, .epsilon(1), units: 2...8, .pure(epsilon: 1), holds: false)
+        try Self.expect(sql, Self.pure, .epsilon(1), units: 2...14, .pure(epsilon: 1), holds: false)
     }
 
     @Test(

@@ -115,6 +115,15 @@ struct PreviewTests {
         #expect(abs(ratio - 1) < 0.25, "\(ratio)")
     }
 
+    @Test("Where WHERE leaves no group, a preview is of no group, and nothing traps")
+    func noGroup() throws {
+        for aggregate in ["AVG(cost)", "MEDIAN(cost)", "STDDEV(cost)", "SUM(cost)", "AVG(cost) WEIGHTED", "COUNT(*)"] {
+            let plan = try Fixtures.plan(
+                "SELECT plan, \(aggregate) FROM visits WHERE plan = 'free' AND plan <> 'free' GROUP BY plan")
+            #expect(plan.groups == 0)
+        }
+    }
+
     @Test("The text says what is assumed, and of which columns; what may be unbounded has no number")
     func words() throws {
         let plan = try Fixtures.plan("SELECT plan, COUNT(*), AVG(cost) WEIGHTED AS mean FROM visits GROUP BY plan")

@@ -210,6 +210,12 @@ struct SimultaneousTests {
         }
     }
 
+    @Test("Quantiles, whose brackets are chosen for one interval, are refused")
+    func quantiles() {
+        #expect(throws: QueryError.self) { try plan("SELECT MEDIAN(age) FROM visits", simultaneous: true) }
+        #expect(throws: Never.self) { try plan("SELECT MEDIAN(age) FROM visits", simultaneous: false) }
+    }
+
     @Test("The same noise and the same charge; the preview's errors are those of the intervals, and the answer says so")
     func preview() throws {
         let (single, joint) = (try plan(Self.sql, simultaneous: false), try plan(Self.sql, simultaneous: true))
@@ -218,7 +224,7 @@ struct SimultaneousTests {
             guard let before = single.expectedError, let after = joint.expectedError else { return nil }
             return after / before
         }
-        #expect(widths.count == 2 && widths.allSatisfy { $0 > 1.5 && $0 < 2 })
+        #expect(widths.count == 3 && widths.allSatisfy { $0 > 1.5 && $0 < 2 }, "\(widths)")
         #expect(joint.notes.contains { $0.contains("hold together") && $0.contains("30 cells") })
         #expect(!single.notes.contains { $0.contains("hold together") })
         #expect(single.bound.work[.value] < joint.bound.work[.value])

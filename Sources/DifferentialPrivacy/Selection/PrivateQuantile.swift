@@ -98,20 +98,22 @@ public struct PrivateQuantile: Sendable {
         let target = Int128(numerator) * Int128(total) + Int128(denominator) * Int128(offset)
         var items: [WeightedChoice.Item] = []
         var starts: [UInt64] = []
-        items.reserveCapacity(2 * indices.count + 1)
-        starts.reserveCapacity(2 * indices.count + 1)
+        items.reserveCapacity(2 * indices.count + 2)
+        starts.reserveCapacity(2 * indices.count + 2)
         func append(_ range: Range<Int>, below: Int64, atOrBelow: Int64) {
             guard !range.isEmpty else { return }
             // The grid's first point has utilities of its own below all ranks, its last one above them.
-            if range.count > 1, offset != 0, range.lowerBound == 0 || range.upperBound == points {
-                let cut = offset < 0 ? range.lowerBound + 1 : range.upperBound - 1
+            let isFirst = offset < 0 && range.lowerBound == 0
+            let isLast = offset > 0 && range.upperBound == points
+            if range.count > 1, isFirst || isLast {
+                let cut = isFirst ? range.lowerBound + 1 : range.upperBound - 1
                 append(range.lowerBound..<cut, below: below, atOrBelow: atOrBelow)
                 return append(cut..<range.upperBound, below: below, atOrBelow: atOrBelow)
             }
             let low = Int128(denominator) * Int128(below)
             let high = Int128(denominator) * Int128(atOrBelow)
-            let isAbove = target > high && !(offset > 0 && range.upperBound == points)
-            let isBelow = target < low && !(offset < 0 && range.lowerBound == 0)
+            let isAbove = target > high && !isLast
+            let isBelow = target < low && !isFirst
             let shortfall = isAbove ? target - high : isBelow ? low - target : 0
             items.append(.init(shortfall: UInt128(shortfall), count: UInt64(range.count)))
             starts.append(UInt64(range.lowerBound))

@@ -71,9 +71,10 @@ public struct PlanBound: Sendable, Hashable {
         for channel in output.channels {
             switch channel.quantity {
             case .quantile:
-                // Three choices, each over the occupied points and the gaps behind them: no more than the grids have.
+                // Three choices, each over the occupied points and the gaps behind them, which together are no more than
+                // the grids have points.
                 let points = listed * Double(channel.quantile?.points ?? 0)
-                work[.item] += 3 * (2 * Swift.min(contributions, points) + 10 * listed)
+                work[.item] += 3 * (Swift.min(2 * contributions, points) + 10 * listed)
             case .histogram(_, let edges): work[.noise] += listed * Double(edges.count)
             default: work[.noise] += channel.slot == nil ? 0 : listed
             }

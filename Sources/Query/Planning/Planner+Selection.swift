@@ -34,6 +34,12 @@ extension Planner {
         _ question: Question, _ bound: BoundQuestion, groups: Int?
     ) throws(QueryError) -> Double {
         guard question.isSimultaneous else { return usualConfidence }
+        for (aggregate, position) in zip(bound.aggregates, bound.positions) {
+            guard case .quantile = aggregate.function else { continue }
+            throw QueryError(
+                "intervals that hold together are not offered for quantiles: what brackets each is chosen for its own interval",
+                at: position, hint: "Ask for the quantiles by themselves, without simultaneous intervals.")
+        }
         return 1 - (1 - usualConfidence) / Swift.max(1, cells(bound, groups: groups))
     }
 

@@ -24,7 +24,8 @@ struct TypicalGroup {
         } else if let threshold = result.selection?.threshold {
             (size, source) = (2 * Double(Swift.max(1, threshold)), "twice the number of units at which a group is kept")
         } else {
-            let groups = Double(groups ?? 1)
+            // WHERE may leave no group at all.
+            let groups = Double(Swift.max(1, groups ?? 1))
             size = Swift.max(1, (Double(capacity) / groups).rounded(.down))
             source = groups > 1 ? "the declared capacity over the number of groups" : "the declared capacity"
         }
@@ -43,7 +44,9 @@ struct TypicalGroup {
 
     /// Half the interval of a cell; nil where it has none, or may be unbounded.
     func halfWidth(_ form: CellForm, _ model: ErrorModel) -> Double? {
-        guard let interval = form.intervals(model, [0], selection: nil, numbers)?.first, interval.isBounded else { return nil }
+        guard let interval = form.intervals(model, [0], selection: nil, numbers)?.first, interval.isBounded else {
+            return nil
+        }
         return interval.upper / 2 - interval.lower / 2
     }
 
@@ -53,7 +56,8 @@ struct TypicalGroup {
             let interval = bounds.bounds(expression)
             let (lower, upper) = (interval.lower, interval.upper)
             let sum = size * value(lower / 2 + upper / 2 - (channel.grid?.center ?? 0), upper / 2 - lower / 2)
-            return Int64(Swift.min(Swift.max((sum / channel.unit).rounded(), -0x1p62), 0x1p62))
+            let steps = (sum / channel.unit).rounded()
+            return steps.isNaN ? 0 : Int64(Swift.min(Swift.max(steps, -0x1p62), 0x1p62))
         }
         switch channel.quantity {
         case .rows, .nonNull, .units: return Int64(Swift.min(size.rounded(), 0x1p62))

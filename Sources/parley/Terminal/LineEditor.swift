@@ -103,10 +103,11 @@ final class LineEditor {
 
     /// The terminal itself drops what was typed of a line.
     private func plain(_ prompt: String) -> Input {
-        Terminal.output.write(prompt)
         let before = Interrupts.count
+        // Before the prompt: whoever sees it may press Ctrl-C.
         Interrupts.beginCounting()
         defer { Interrupts.endCounting() }
+        Terminal.output.write(prompt)
         var bytes: [UInt8] = []
         while true {
             // Another thread may have taken the signal.

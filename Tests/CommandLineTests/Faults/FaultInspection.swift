@@ -96,7 +96,9 @@ extension FaultSite {
             next = last.index
         }
         for report in try await aud.budget() {
-            let spent = report.lines.first.flatMap { Self.amount($0.spent) } ?? -1
+            // What is held stands in the journal too.
+            let held = report.lines.first?.held.flatMap(Self.amount) ?? 0
+            let spent = report.lines.first.flatMap { Self.amount($0.spent) }.map { $0 + held } ?? -1
             let journaled = promises.withState { $0.losses[report.population] ?? 0 }
             #expect(abs(spent - journaled) < 1e-6, "\(report.population): the ledger differs from the journal")
         }
