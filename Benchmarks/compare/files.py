@@ -98,7 +98,7 @@ def round_trip(parley, python, folder, name):
     site = folder / (name + ".site")
     environment = {**os.environ, "PARLEY_SITE": str(site)}
     run = lambda *words: subprocess.run([parley, *words], capture_output=True, text=True, env=environment)
-    for command in [["site", "init", str(site)], ["data", "add", str(path), "--manifest", str(manifest)]]:
+    for command in [["site", "init", str(site)], ["data", "add", str(path), "--manifest", str(manifest), "--yes"]]:
         done = run(*command)
         if done.returncode != 0:
             print(json.dumps({"bench": "files", "format": name, "error": done.stderr.strip()}))

@@ -298,7 +298,8 @@ class Site:
         self.environment = {**os.environ, "PARLEY_SITE": str(folder / "site")}
         self.run("site", "init", str(folder / "site"))
         for table in tables:
-            self.run("data", "add", str(folder / f"{table}.csv"), "--manifest", str(folder / f"{table}.yaml"))
+            self.run(
+                "data", "add", str(folder / f"{table}.csv"), "--manifest", str(folder / f"{table}.yaml"), "--yes")
         self.token = self.run("user", "add", "ada", "--role", "researcher").split()[-1]
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))

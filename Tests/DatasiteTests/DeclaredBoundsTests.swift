@@ -93,7 +93,9 @@ struct DeclaredBoundsTests {
         let report = try test.site.addDataset(
             file: example.appending(path: "randhie.csv.gz").path, manifestText: text)
         #expect(report.rows == 20_190)
-        #expect(report.warnings.contains("16 values of mdvis outside its bounds count as the bound: below 0.1 % of all rows"))
+        #expect(
+            report.warnings.contains(
+                "16 values of mdvis outside its bounds count as the bound: below 0.1 % of all rows"))
         for key in ["mdvis > 50", "BIN(meddol, 1000)", "FLOOR(income / 1000)", "CASE WHEN num > 13 THEN 'many' END"] {
             let counts = try ask("SELECT \(key) AS k, COUNT(*) FROM randhie GROUP BY 1", "randhie")
             #expect(counts.reduce(0, +).rounded() == 20_190, "\(key)")

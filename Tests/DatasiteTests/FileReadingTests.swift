@@ -421,7 +421,9 @@ struct FileReadingTests {
             AskRequest(dataset: "t", sql: "SELECT COUNT(*) FROM t", budget: .epsilon(1)), as: bea)
         let report = try test.site.append(to: "t", file: try write("b.csv", "v,person\n12,1\n13,1\n30,3\n"))
         #expect(report.rows == 5 && report.units == 3 && report.version != before.version)
-        #expect(report.warnings.contains("1 rows dropped: their unit has more rows than the manifest allows: 16.7 % of all rows"))
+        #expect(
+            report.warnings.contains(
+                "1 rows dropped: their unit has more rows than the manifest allows: 16.7 % of all rows"))
         let rows = try cells()
         #expect(rows.filter { $0[0] == "1" }.count == 3 && rows.contains(["2", "20"]) && rows.contains(["3", "30"]))
         #expect(try test.read("SELECT state FROM requests") == ["lapsed"])

@@ -211,11 +211,15 @@ struct PrivateQuantileTests {
         #expect((0..<(1 << 61)).contains(empty))
     }
 
-    @Test("A bracket's choice costs what the occupied points cost, however long the gaps around them", arguments: [-7, 0, 7])
+    @Test(
+        "A bracket's choice costs what the occupied points cost, however long the gaps around them",
+        arguments: [-7, 0, 7])
     func longGaps(offset: Int64) throws {
         let mechanism = try PrivateQuantile(numerator: 1, denominator: 2, epsilon: 1, rowsPerUnitAndGroup: 1)
         var generator = SeededGenerator(seed: 5)
-        for (indices, counts) in [([], []), ([0], [9]), ([1 << 30], [9]), ([3, 1 << 30], [2, 50])] as [([Int32], [Int64])] {
+        for (indices, counts) in [([], []), ([0], [9]), ([1 << 30], [9]), ([3, 1 << 30], [2, 50])]
+            as [([Int32], [Int64])]
+        {
             let chosen = try mechanism.select(
                 indices: indices, counts: counts, points: 1 << 40, offset: offset, using: &generator)
             #expect((0..<(1 << 40)).contains(chosen))

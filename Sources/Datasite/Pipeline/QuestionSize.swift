@@ -77,7 +77,8 @@ struct QuestionSize {
         var afterAll = afterSpent
         if let spent, let held { afterAll = count(try spent + held) }
         return BudgetMeaning(
-            epsilon: wholeEpsilon(limit), delta: regime.conversionDelta + limit.deltaValue, question: question, fit: fit,
+            epsilon: wholeEpsilon(limit), delta: regime.conversionDelta + limit.deltaValue, question: question,
+            fit: fit,
             spent: spent.map { _ in fit - afterSpent }, held: held.map { _ in afterSpent - afterAll })
     }
 

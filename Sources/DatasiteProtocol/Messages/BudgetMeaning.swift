@@ -58,8 +58,10 @@ public struct QuestionsLeft: Sendable, Hashable, Codable {
 
     /// For people: "3 questions like this one fit into what is left; the largest that fits: epsilon 1.62".
     public var words: String {
-        let most = largest.map { "the largest that fits: \(unit) \(ShortNumber.plain($0))" } ?? "no question fits any more"
+        let most =
+            largest.map { "the largest that fits: \(unit) \(ShortNumber.plain($0))" } ?? "no question fits any more"
         guard largest != nil, alike > 0 else { return most }
-        return "\(alike) question\(alike == 1 ? "" : "s") like this one fit\(alike == 1 ? "s" : "") into what is left; \(most)"
+        return
+            "\(alike) question\(alike == 1 ? "" : "s") like this one fit\(alike == 1 ? "s" : "") into what is left; \(most)"
     }
 }

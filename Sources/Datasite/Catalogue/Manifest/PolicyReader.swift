@@ -30,7 +30,8 @@ enum PolicyReader {
 
     static func policy(_ value: YAMLValue, engines: EngineNames? = nil) throws -> Policy {
         let keys = try value.mapping([
-            "loss", "delta", "total", "per-researcher", "researcher-limits", "per-question", "least-share", "windows", "aggregates",
+            "loss", "delta", "total", "per-researcher", "researcher-limits", "per-question", "least-share", "windows",
+            "aggregates",
             "approval", "researchers", "engines", "purpose",
         ])
         guard let lossKey = keys["loss"] else {
