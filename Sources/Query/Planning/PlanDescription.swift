@@ -72,6 +72,7 @@ struct PlanDescription {
             "Intervals are 95 % and hold privacy noise only: no sampling error, no bias from bounding, no selection by "
                 + "HAVING."
         ]
+        notes += declarationNotes
         notes += boundingNotes + BoundingChannel.notes(allocation.bounding)
         notes += selectionNotes(keys)
         notes += typicalNotes

@@ -33,7 +33,6 @@ extension Datasite {
             request: "mock", dataset: work.request.dataset, version: work.asked.version, sql: work.request.sql,
             charge: work.charge.wire(conversionDelta: work.regime.conversionDelta),
             columns: AnswerEncoding.columns(noisy), rows: Self.marked(AnswerEncoding.rows(noisy), noisy.columns),
-            bounding: AnswerEncoding.bounding(noisy),
             // Where there is no row, the first says why.
             notes: noisy.rows.isEmpty
                 ? noisy.notes + entries.map(Self.mockNote) + [Self.noiseNote(work)]
@@ -52,7 +51,9 @@ extension Datasite {
         rows.map { row in
             zip(row, columns).map { cell, column in
                 var cell = cell
-                if !column.isKey { cell.flags = (cell.flags ?? []) + ["mock"] }
+                // What bounding leaves out of made-up rows would be read as what it leaves out of the table.
+                let told = (cell.flags ?? []).filter { $0 != CellFlag.bounded.rawValue }
+                if !column.isKey { cell.flags = told + ["mock"] }
                 return cell
             }
         }
