@@ -1,0 +1,1 @@
+../../../Sources/DatasiteProtocol/ShortNumber.swift
