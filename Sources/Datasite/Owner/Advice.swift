@@ -130,14 +130,18 @@ private struct Weighing {
     let epsilon: Double
     /// The half-width of the interval of a count that one unit changes by 1.
     private let halfWidth: Double
-    private let largestGroupSize: Double
+    /// A unit's rows in one group, as the manifest bounds them, or as nearly all units in the file have them.
+    private let rowsAtOnce: Double
 
     init(table: Table, draft: UnboundedManifest, groupSize: Int?, epsilon: Double) {
         self.table = table
         self.draft = draft
         self.groupSize = groupSize ?? max(1, table.rowCount / 20)
         self.epsilon = epsilon
-        largestGroupSize = Double(self.groupSize)
+        rowsAtOnce =
+            table.unitColumn == nil
+            ? 1
+            : (draft.rowsPerGroup ?? draft.rowsPerUnit).map(Double.init) ?? table.unitsByRows().values(at: [0.99])[0]
         let regime = draft.regime
         let loss = regime.planned(epsilon: epsilon)
         halfWidth = regime.kind == .pure ? Self.logTwenty / loss : Self.normalQuantile / (2 * loss).squareRoot()
@@ -189,7 +193,7 @@ private struct Weighing {
             let cut = total > 0 ? lost / total : 0
             return Advice.Candidate(
                 bounds: [Double(bound)], cut: cut, bias: cut,
-                noise: halfWidth * sensitivity(Double(bound)) / largestGroupSize)
+                noise: halfWidth * sensitivity(Double(bound)) / Double(groupSize))
         }
         let ranked = units.values(at: Advice.ranks)
         let most = units.keys.max() ?? 1
@@ -213,7 +217,7 @@ private struct Weighing {
             let scale = isWeight && mean != 0 ? abs(mean) : 1
             return Advice.Candidate(
                 bounds: [lower, upper], cut: clipped.share, bias: clipped.moved / scale,
-                noise: halfWidth * rowsAtOnce * largest / largestGroupSize / scale)
+                noise: halfWidth * rowsAtOnce * largest / Double(groupSize) / scale)
         }
         let candidates = ends(survey, of: column, isWeight: isWeight).map { candidate($0.lower, $0.upper) }
         let declared = draft.bounds[column].map { candidate($0[0], $0[1]) }
@@ -246,13 +250,6 @@ private struct Weighing {
 
     private static let upperRanks = [0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 0.9999, 1]
     private static let lowerRanks = [0.1, 0.05, 0.02, 0.01, 0.005, 0.001, 0.0001, 0]
-
-    /// A unit's rows in one group, as the manifest bounds them, or as the file has them.
-    private var rowsAtOnce: Double {
-        guard table.unitColumn != nil else { return 1 }
-        if let declared = draft.rowsPerGroup ?? draft.rowsPerUnit { return Double(declared) }
-        return table.unitsByRows().values(at: [0.99])[0]
-    }
 
     private static func least(_ candidates: [Advice.Candidate]) -> Int {
         candidates.indices.min { candidates[$0].error < candidates[$1].error } ?? 0

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Datasite
-import Foundation
 
 struct DataAdvise: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,9 +50,7 @@ struct DataAdvise: AsyncParsableCommand {
         }
         progress.finish()
         guard json else { return AdviceView(advice: advice).show(on: Terminal.output) }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        Terminal.output.line(String(decoding: try encoder.encode(advice), as: UTF8.self))
+        try Terminal.output.json(advice)
     }
 }
 
@@ -62,34 +59,28 @@ struct AdviceView {
     let advice: Advice
 
     func show(on terminal: Terminal) {
-        show(
+        terminal.paragraph(
             "\(NumberText.integer(advice.rows)) rows of \(NumberText.integer(advice.units)) privacy units. Errors below are of a "
                 + "group of \(NumberText.integer(advice.groupSize)) rows, asked at ε \(NumberText.significant(advice.epsilon)): what "
-                + "bounding moves (bias), and the half-width of the 95 % interval (noise).", on: terminal)
+                + "bounding moves (bias), and the half-width of the 95 % interval (noise).")
         for choice in advice.choices { show(choice, on: terminal) }
         for (column, share) in advice.outsideDomain.sorted(by: { $0.key < $1.key }) {
             terminal.line()
-            show(
-                "\(PrintableText.escape(column)): \(Self.percent(share)) of rows are outside the declared domain.",
-                on: terminal)
+            terminal.paragraph("\(column): \(Self.percent(share)) of rows are outside the declared domain.")
         }
         terminal.line()
-        show(
+        terminal.paragraph(
             "For your eyes alone: bounds that are chosen by these figures are chosen from the rows, everybody reads them, and no "
                 + "guarantee covers that. Take them from the study's design where it says them. Or declare the widest that are "
-                + "plausible, add the table, and ask for narrower ones as a question that is charged: SELECT MIN(x), MAX(x) FROM ...",
-            on: terminal)
-    }
-
-    private func show(_ words: String, on terminal: Terminal) {
-        for line in PrintableText.wrapped(words, to: min(100, terminal.width)) { terminal.line(line) }
+                + "plausible, add the table, and ask for narrower ones as a question that is charged: SELECT MIN(x), MAX(x) FROM ..."
+        )
     }
 
     private func show(_ choice: Advice.Choice, on terminal: Terminal) {
         terminal.line()
-        terminal.line(terminal.styled(PrintableText.escape(Self.title(choice)), .bold))
+        terminal.paragraph(Self.title(choice), .bold)
         let ranks = zip(["half", "90 %", "99 %", "99.9 %", "all"], choice.quantiles)
-        show("At most: " + ranks.map { "\($0) \(number($1))" }.joined(separator: ", "), on: terminal)
+        terminal.paragraph("At most: " + ranks.map { "\($0) \(number($1))" }.joined(separator: ", "))
         var table = TextTable(
             [
                 .init(title: ""), .init(title: "bound", alignsRight: true), .init(title: "cut", alignsRight: true),
