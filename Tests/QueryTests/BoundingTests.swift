@@ -100,13 +100,7 @@ struct BoundingTests {
 
     /// The exact pairs, in the order in which they are planned.
     static func exact(_ plan: Plan, _ visits: [[Value]], _ clinics: [[Value]]) throws -> [[Int64]] {
-        let left = try SampleRows.table(Fixtures.visits, visits)
-        let source: RowSource =
-            plan.datasets.count == 1
-            ? .table(left)
-            : .join(
-                left, try SampleRows.table(Fixtures.clinics, clinics), leftRows: plan.rowsPerUnit[0],
-                rightRows: plan.rowsPerUnit[1])
+        let source = try SampleRows.source(plan, visits, clinics)
         let lookups = try plan.lookups.map { _ in try SampleRows.lookup() }
         let exact = BoundedAggregation(plan.specification, source: source, lookups: lookups).run()
         let (leftOut, dropped) = (exact.leftOut, exact.dropped)

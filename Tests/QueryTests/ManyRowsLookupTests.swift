@@ -44,13 +44,7 @@ struct ManyRowsLookupTests {
 
     private static func exact(_ plan: Plan, _ visits: [[Value]], _ clinics: [[Value]] = []) throws -> [[Value]: [Int64]]
     {
-        let left = try SampleRows.table(Fixtures.visits, visits)
-        let source: RowSource =
-            plan.datasets.count == 1
-            ? .table(left)
-            : .join(
-                left, try SampleRows.table(Fixtures.clinics, clinics), leftRows: plan.rowsPerUnit[0],
-                rightRows: plan.rowsPerUnit[1])
+        let source = try SampleRows.source(plan, visits, clinics)
         let exact = BoundedAggregation(plan.specification, source: source, lookups: try lookups(plan)).run()
         #expect(exact.work.isWithin(plan.bound.work))
         let vectors = plan.output.channels.compactMap(\.slot).map { exact.integers($0) }

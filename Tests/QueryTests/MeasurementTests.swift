@@ -25,13 +25,7 @@ struct MeasurementTests {
         regime: LossRegime = Fixtures.zCDP, clinics: [[Value]] = []
     ) throws -> NoisyAnswer {
         let plan = try Fixtures.plan(sql, budget, regime: regime)
-        let left = try SampleRows.table(Fixtures.visits, rows)
-        let source: RowSource =
-            plan.datasets.count == 1
-            ? .table(left)
-            : .join(
-                left, try SampleRows.table(Fixtures.clinics, clinics), leftRows: plan.rowsPerUnit[0],
-                rightRows: plan.rowsPerUnit[1])
+        let source = try SampleRows.source(plan, rows, clinics)
         var random = SeededGenerator(seed: seed)
         let lookups = try plan.lookups.map { _ in try SampleRows.lookup() }
         let measured = plan.measure(source, lookups: lookups, using: &random)

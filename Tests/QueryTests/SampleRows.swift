@@ -5,6 +5,14 @@ import Tables
 
 /// Made-up rows for the tests' manifest.
 enum SampleRows {
+    /// What a plan reads: the first table's rows, joined with the second's where it reads both.
+    static func source(_ plan: Plan, _ visits: [[Value]], _ clinics: [[Value]]) throws -> RowSource {
+        let left = try table(Fixtures.visits, visits)
+        guard plan.datasets.count > 1 else { return .table(left) }
+        return .join(
+            left, try table(Fixtures.clinics, clinics), leftRows: plan.rowsPerUnit[0], rightRows: plan.rowsPerUnit[1])
+    }
+
     static let key = ClusteringKey(siteSecret: Array(repeating: 7, count: 32), population: "people")
 
     static func table(_ dataset: DatasetDescription, _ rows: [[Value]]) throws -> Table {

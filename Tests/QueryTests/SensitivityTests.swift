@@ -59,13 +59,7 @@ struct SensitivityTests {
 
     /// The exact vectors, by group: unit counts, and one for each channel.
     private func vectors(_ plan: Plan, _ visits: [[Value]], _ clinics: [[Value]]) throws -> Vectors {
-        let left = try SampleRows.table(Fixtures.visits, visits)
-        let source: RowSource =
-            plan.datasets.count == 1
-            ? .table(left)
-            : .join(
-                left, try SampleRows.table(Fixtures.clinics, clinics), leftRows: plan.rowsPerUnit[0],
-                rightRows: plan.rowsPerUnit[1])
+        let source = try SampleRows.source(plan, visits, clinics)
         let lookups = try plan.lookups.map { _ in try SampleRows.lookup() }
         let exact = BoundedAggregation(plan.specification, source: source, lookups: lookups).run()
         let keys = exact.keys
