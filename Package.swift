@@ -70,6 +70,7 @@ let package = Package(
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
+        module("Learning", ["Kernels", "DifferentialPrivacy", "Secrets"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -119,6 +120,7 @@ let package = Package(
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
+        tests("LearningTests", ["Learning", "DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
