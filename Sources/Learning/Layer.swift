@@ -44,6 +44,8 @@ public struct Outline: Sendable {
     private(set) var uses: [String: [String]] = [:]
     /// The layers that let one row's output depend on others, with what to use instead.
     private(set) var coupling: [(layer: String, instead: String)] = []
+    /// How many values a row has behind all layers together.
+    private(set) var values = 0
     private var holders: [String] = []
 
     /// A parameter that the layer uses: its own, or one that another layer declared in the same shape.
@@ -72,7 +74,10 @@ public struct Outline: Sendable {
     ) throws(ModelError) -> [Int] {
         if let holder { holders.append(holder) }
         var shape = input
-        for layer in layers { shape = try layer.outline(shape, &self) }
+        for layer in layers {
+            shape = try layer.outline(shape, &self)
+            values += shape.product
+        }
         if holder != nil { holders.removeLast() }
         return shape
     }

@@ -11,6 +11,8 @@ public struct Model: Sendable {
     /// The layers that let one row's output depend on others.
     let coupling: [(layer: String, instead: String)]
     private let uses: [String: [String]]
+    /// How many values a row has on its way, in all layers together.
+    let valuesPerRow: Int
 
     /// - Parameter inputShape: Of one row.
     /// - Throws: What does not fit: which layer, what arrives there, what it takes.
@@ -33,6 +35,7 @@ public struct Model: Sendable {
         declarations = outline.declarations
         coupling = outline.coupling
         uses = outline.uses
+        valuesPerRow = inputShape.product + outline.values
     }
 
     /// The layers that learn, or hold one that does.
@@ -105,8 +108,12 @@ public struct Model: Sendable {
                     expected: "is \(tensor.shape.extents); the model's is \(declaration.shape.extents)")
             }
         }
-        for name in parameters.names where !declarations.contains(where: { $0.name == name }) {
+        let names = declarations.map(\.name)
+        if let name = parameters.names.first(where: { !names.contains($0) }) {
             throw .parameter(name: name, expected: "is of no layer of the model")
+        }
+        guard parameters.names == names else {
+            throw .data("the parameters", expected: "in the order of the model's layers")
         }
     }
 }

@@ -1,0 +1,120 @@
+import DifferentialPrivacy
+
+/// Training that is private to each unit.
+///
+/// Noise, samples and the rows' own randomness come from the generator; nothing of it is kept. A step that is done again after
+/// a crash is drawn anew, which is sound as long as nothing of its first draw was seen (docs/privacy.md, rule 29).
+public struct PrivateTrainingRun: Sendable {
+    /// How it is trained.
+    public let plan: TrainingPlan
+    /// What is promised.
+    public let privacy: TrainingPrivacy
+    /// What has been learned so far: private already.
+    public private(set) var state: TrainingState
+    private let examples: Examples
+    private let threads: Int
+    private let noise: DiscreteGaussian
+    private let sample: UnitSample
+
+    /// A run from its beginning, or from where one of the same plan stood.
+    ///
+    /// - Parameters:
+    ///   - parameters: What weights begin as: public.
+    ///   - state: Where to go on; nil: at the beginning.
+    ///   - threads: How many compute.
+    /// - Throws: What does not fit together; layers that let one unit's gradient depend on others.
+    public init(
+        plan: TrainingPlan, privacy: TrainingPrivacy, examples: Examples, parameters: Parameters,
+        state: TrainingState? = nil, threads: Int = 1
+    ) throws {
+        try plan.check(examples)
+        if let layer = plan.model.coupling.first {
+            throw ModelError.couplesRows(layer: layer.layer, instead: layer.instead)
+        }
+        guard privacy.dimension == plan.model.trainableCount else {
+            throw ModelError.data(
+                "noise for \(privacy.dimension) values",
+                expected: "\(plan.model.trainableCount), as many as are trained")
+        }
+        guard plan.steps == privacy.steps else {
+            throw ModelError.data("\(plan.steps) steps", expected: "\(privacy.steps), as many as are paid for")
+        }
+        self.plan = plan
+        self.privacy = privacy
+        self.examples = examples
+        self.threads = max(1, threads)
+        self.state = try state ?? TrainingState(plan, parameters)
+        noise = try DiscreteGaussian(sigma: privacy.sigma)
+        sample = UnitSample(rate: privacy.samplingRate)
+    }
+
+    /// Takes one step: sample, bounded sum, noise, and what the optimiser makes of it.
+    public mutating func step(using generator: inout some RandomNumberGenerator) {
+        let units = sample.draw(of: examples.units.count, using: &generator)
+        let sums = clippedSum(units, using: &generator)
+        let gradients = noisy(sums, using: &generator)
+        plan.optimizer.step(&state.parameters, gradients, rate: plan.rate(state.step), &state.optimizer)
+        state.step += 1
+    }
+
+    /// The sum of the units' gradients, each bounded.
+    func clippedSum(_ units: [Int], using generator: inout some RandomNumberGenerator) -> [[Float]] {
+        let chunks = chunks(units)
+        let keys = chunks.map { chunk in chunk.rows.map { _ in generator.next() } }
+        var total = plan.model.declarations.map { [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) }
+        Chunks.compute(chunks.count, threads: threads) { [plan, state, examples, privacy] index in
+            let batch = plan.batch(of: examples, chunks[index].rows, keys: keys[index])
+            return ClippedSum.measure(
+                (plan.model, plan.loss, state.parameters), batch, units: chunks[index].units,
+                bound: Float(privacy.clippingNorm)
+            ).sums
+        } merge: { part in
+            add(part, to: &total)
+        }
+        return total
+    }
+
+    private struct Chunk: Sendable {
+        /// Of the examples.
+        var rows: [Int] = []
+        /// Of the chunk.
+        var units: [Range<Int>] = []
+    }
+
+    /// Units one after the other, as many together as the rows of a chunk are.
+    private func chunks(_ units: [Int]) -> [Chunk] {
+        var chunks: [Chunk] = []
+        for unit in units {
+            let rows = examples.units[unit]
+            if chunks.isEmpty || chunks[chunks.count - 1].rows.count + rows.count > plan.chunkRows {
+                chunks.append(Chunk())
+            }
+            let first = chunks[chunks.count - 1].rows.count
+            chunks[chunks.count - 1].units.append(first..<first + rows.count)
+            chunks[chunks.count - 1].rows += rows
+        }
+        return chunks
+    }
+
+    /// The sum on the grid, with noise, over the expected number of units.
+    func noisy(_ sums: [[Float]], using generator: inout some RandomNumberGenerator) -> [[Float]] {
+        let step = privacy.gridStep
+        let scale = step / privacy.expectedUnits
+        return sums.map { sum in
+            var steps = sum.map { Int64(clamping: Double($0) / step) }
+            noise.add(to: &steps, using: &generator)
+            return steps.map { Float(Double($0) * scale) }
+        }
+    }
+}
+
+extension Int64 {
+    /// The nearest integer, the even one between two; no number is 0, and what is beyond is the bound.
+    init(clamping value: Double) {
+        guard !value.isNaN else {
+            self = 0
+            return
+        }
+        self = Int64(exactly: Swift.max(-0x1p62, Swift.min(0x1p62, value.rounded(.toNearestOrEven)))) ?? 0
+    }
+}

@@ -1,0 +1,108 @@
+/// How a model is trained: all of it public.
+public struct TrainingPlan: Sendable {
+    /// What is trained.
+    public var model: Model
+    /// What is made small.
+    public var loss: Loss
+    /// How a gradient changes parameters.
+    public var optimizer: Optimizer
+    /// The learning rate, before the schedule's factor.
+    public var learningRate: Float
+    /// The learning rate's factor at each step.
+    public var schedule: Schedule
+    /// How many steps are taken.
+    public var steps: Int
+    /// A factor for the loss of rows of each label; nil: 1.
+    public var classWeights: [Float]?
+    /// How many rows are computed together. What a chunk is follows from shapes, never from the number of threads.
+    public var chunkRows: Int
+
+    /// - Throws: Numbers out of range, each with what would be right.
+    public init(
+        model: Model, loss: Loss, optimizer: Optimizer, learningRate: Float, schedule: Schedule = .constant, steps: Int,
+        classWeights: [Float]? = nil
+    ) throws(ModelError) {
+        guard learningRate > 0, learningRate.isFinite else {
+            throw .data("the learning rate \(learningRate)", expected: "a positive number")
+        }
+        guard steps >= 1 else { throw .data("\(steps) steps", expected: "at least 1") }
+        if let classWeights {
+            guard classWeights.allSatisfy({ $0 >= 0 && $0.isFinite }), classWeights.count == model.outputShape.product
+            else {
+                throw .data(
+                    "the class weights",
+                    expected: "\(model.outputShape.product) numbers that are not negative, one for each output")
+            }
+        }
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.learningRate = learningRate
+        self.schedule = schedule
+        self.steps = steps
+        self.classWeights = classWeights
+        chunkRows = max(1, min(512, (1 << 21) / max(1, model.valuesPerRow)))
+    }
+
+    /// - Throws: What does not fit the model or the loss.
+    public func check(_ examples: Examples) throws(ModelError) {
+        guard examples.rowShape == model.inputShape else {
+            throw .shape(
+                layer: model.layers.first?.title ?? "input", arrived: examples.rowShape,
+                expected: "rows of \(model.inputShape.extents)")
+        }
+        try loss.check(outputs: model.outputShape, examples.targets)
+    }
+
+    /// Rows as they are computed together.
+    ///
+    /// - Parameter keys: One a row: what its own randomness follows from.
+    func batch(of examples: Examples, _ rows: [Int], keys: [UInt64]) -> Batch {
+        let targets = examples.targets.rows(rows)
+        var weights: [Float]?
+        if let classWeights, case .labels(let labels) = targets {
+            weights = labels.map { classWeights[classWeights.count == 1 ? 0 : Int($0)] }
+        }
+        return Batch(inputs: examples.inputs(rows), targets: targets, weights: weights, rowKeys: keys)
+    }
+
+    /// The learning rate of a step, from 0 on.
+    func rate(_ step: Int) -> Float { learningRate * schedule.factor(step: step, of: steps) }
+}
+
+/// What has been learned so far: all that a run needs to go on from here.
+public struct TrainingState: Sendable {
+    /// The weights.
+    public internal(set) var parameters: Parameters
+    /// What the optimiser remembers.
+    public internal(set) var optimizer: OptimizerState
+    /// How many steps were taken.
+    public internal(set) var step: Int
+
+    /// A beginning.
+    public init(_ plan: TrainingPlan, _ parameters: Parameters) throws(ModelError) {
+        try plan.model.check(parameters)
+        self.parameters = parameters
+        optimizer = OptimizerState(plan.optimizer, plan.model)
+        step = 0
+    }
+
+    /// As it was stored.
+    ///
+    /// - Throws: What does not fit the plan.
+    public init(
+        _ plan: TrainingPlan, _ parameters: Parameters, optimizer: OptimizerState, step: Int
+    ) throws(ModelError) {
+        try plan.model.check(parameters)
+        let fresh = OptimizerState(plan.optimizer, plan.model)
+        guard optimizer.firstMoments.map(\.count) == fresh.firstMoments.map(\.count),
+            optimizer.secondMoments.map(\.count) == fresh.secondMoments.map(\.count)
+        else { throw .data("the optimiser's state", expected: "moments of this optimiser and this model") }
+        guard (0...plan.steps).contains(step), optimizer.steps == step else {
+            throw .data("step \(step)", expected: "from 0 to \(plan.steps), the same in the optimiser's state")
+        }
+        self.parameters = parameters
+        self.optimizer = optimizer
+        self.step = step
+    }
+}

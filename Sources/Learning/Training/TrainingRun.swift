@@ -1,0 +1,118 @@
+import Secrets
+
+/// Training without privacy, on one's own data, repeatable: the same seed gives the same weights, to the bit, on one kernel
+/// path, with any number of threads, and after a stop in between.
+///
+/// No generator has to be stored: each step's randomness is the stream of its number under the seed.
+public struct TrainingRun: Sendable {
+    /// How it is trained.
+    public let plan: TrainingPlan
+    /// What has been learned so far.
+    public private(set) var state: TrainingState
+    private let examples: Examples
+    private let batchRows: Int
+    private let seed: UInt64
+    private let threads: Int
+    /// The order of the rows in the current epoch.
+    private var order: [Int] = []
+    private var orderedEpoch = -1
+
+    /// Streams of the seed: even ones order epochs, odd ones belong to steps.
+    private enum Stream {
+        static func epoch(_ number: Int) -> UInt64 { 2 * UInt64(number) + 2 }
+        static func step(_ number: Int) -> UInt64 { 2 * UInt64(number) + 1 }
+        static let weights: UInt64 = 0
+    }
+
+    /// A run from its beginning, or from where one of the same plan, data and seed stood.
+    ///
+    /// - Parameters:
+    ///   - batchRows: How many rows a step takes; the last of an epoch takes what is left.
+    ///   - seed: What weights, order and the rows' own randomness follow from.
+    ///   - threads: How many compute; no result depends on it.
+    ///   - parameters: What weights begin as; nil: as the model's layers begin.
+    ///   - state: Where to go on; nil: at the beginning.
+    /// - Throws: What does not fit together.
+    public init(
+        plan: TrainingPlan, examples: Examples, batchRows: Int, seed: UInt64, threads: Int = 1,
+        parameters: Parameters? = nil, state: TrainingState? = nil
+    ) throws(ModelError) {
+        try plan.check(examples)
+        guard examples.count > 0 else { throw .data("the examples", expected: "at least one row") }
+        guard batchRows >= 1 else { throw .data("a batch of \(batchRows)", expected: "at least one row") }
+        self.plan = plan
+        self.examples = examples
+        self.batchRows = min(batchRows, examples.count)
+        self.seed = seed
+        self.threads = max(1, threads)
+        if let state {
+            self.state = state
+        } else if let parameters {
+            self.state = try TrainingState(plan, parameters)
+        } else {
+            var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.weights)
+            self.state = try TrainingState(plan, plan.model.initialParameters(using: &generator))
+        }
+    }
+
+    /// How many steps go once over all rows.
+    public var stepsPerEpoch: Int { (examples.count + batchRows - 1) / batchRows }
+
+    /// Takes one step.
+    ///
+    /// - Returns: The mean loss of the step's rows, on the weights before it.
+    /// - Throws: ``ModelError/notANumber(step:layer:)``; the state is then the one before the step.
+    public mutating func step() throws(ModelError) -> Double {
+        let rows = rows(of: state.step)
+        var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.step(state.step))
+        let keys = rows.map { _ in generator.next() }
+        // Statistics over a batch's rows are those of the whole batch.
+        let size = plan.model.coupling.isEmpty ? plan.chunkRows : rows.count
+        let chunks = Chunks.ranges(rows.count, size: size)
+        var total: PlainGradient?
+        Chunks.compute(chunks.count, threads: threads) { [plan, state, examples] index in
+            let range = chunks[index]
+            let batch = plan.batch(of: examples, Array(rows[range]), keys: Array(keys[range]))
+            return PlainGradient.measure(plan.model, plan.loss, state.parameters, batch)
+        } merge: { part in
+            guard var sum = total else {
+                total = part
+                return
+            }
+            total = nil
+            sum.losses += part.losses
+            sum.firstNotANumber = sum.firstNotANumber ?? part.firstNotANumber
+            add(part.sums, to: &sum.sums)
+            total = sum
+        }
+        guard let total else { return 0 }
+        if let layer = total.firstNotANumber { throw .notANumber(step: state.step, layer: layer) }
+        apply(total, rows: rows.count)
+        return total.losses / Double(rows.count)
+    }
+
+    private mutating func apply(_ total: PlainGradient, rows: Int) {
+        let gradients = total.sums.map { $0.scaled(1 / Float(rows)) }
+        plan.optimizer.step(&state.parameters, gradients, rate: plan.rate(state.step), &state.optimizer)
+        for (parameter, values) in total.statistics { state.parameters.tensors[parameter].values = values }
+        state.step += 1
+    }
+
+    private mutating func rows(of step: Int) -> ArraySlice<Int> {
+        let epoch = step / stepsPerEpoch
+        if epoch != orderedEpoch {
+            var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.epoch(epoch))
+            order = Array(0..<examples.count)
+            for index in order.indices.reversed() where index > 0 {
+                order.swapAt(index, generator.index(below: index + 1))
+            }
+            orderedEpoch = epoch
+        }
+        let first = step % stepsPerEpoch * batchRows
+        return order[first..<min(order.count, first + batchRows)]
+    }
+}
+
+extension [Float] {
+    func scaled(_ factor: Float) -> [Float] { map { $0 * factor } }
+}
