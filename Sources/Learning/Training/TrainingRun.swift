@@ -98,7 +98,7 @@ public struct TrainingRun: Sendable {
         state.step += 1
     }
 
-    private mutating func rows(of step: Int) -> ArraySlice<Int> {
+    private mutating func rows(of step: Int) -> [Int] {
         let epoch = step / stepsPerEpoch
         if epoch != orderedEpoch {
             var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.epoch(epoch))
@@ -109,7 +109,7 @@ public struct TrainingRun: Sendable {
             orderedEpoch = epoch
         }
         let first = step % stepsPerEpoch * batchRows
-        return order[first..<min(order.count, first + batchRows)]
+        return Array(order[first..<min(order.count, first + batchRows)])
     }
 }
 
