@@ -50,8 +50,8 @@ struct ClippedSumTests {
             shape: [rows] + model.outputShape,
             values: (0..<rows * model.outputShape.product).map { _ in generator.normal() })
         let examples = try Examples(inputs: inputs, targets: .values(targets), units: units)
-        let bound: Float = 4
-        let wanted = Self.oneByOne(model, parameters, examples, bound: Double(bound))
+        let bound = 4.0
+        let wanted = Self.oneByOne(model, parameters, examples, bound: bound)
         let all = Batch(inputs: inputs, targets: .values(targets), weights: nil, rowKeys: [])
         for way in [UnitCollector.Way.ghost, .exact, .cheaper] {
             let sum = ClippedSum.measure((model, .meanSquared, parameters), all, units: units, bound: bound, way: way)

@@ -23,11 +23,15 @@ struct Problem {
             values += (0..<4).map { ($0 == label ? 2 : 0) + generator.normal() * 0.5 }
         }
         let units = stride(from: 0, to: rows, by: unitRows).map { $0..<min(rows, $0 + unitRows) }
-        examples = try Examples(inputs: Tensor(shape: [rows, 4], values: values), targets: .labels(labels), units: units)
+        examples = try Examples(
+            inputs: Tensor(shape: [rows, 4], values: values), targets: .labels(labels), units: units)
     }
 
-    func plan(steps: Int, optimizer: Optimizer = .gradientDescent(momentum: 0.9), chunk: Int = 16) throws -> TrainingPlan {
-        var plan = try TrainingPlan(model: model, loss: .crossEntropy, optimizer: optimizer, learningRate: 0.1, steps: steps)
+    func plan(steps: Int, optimizer: Optimizer = .gradientDescent(momentum: 0.9), chunk: Int = 16) throws
+        -> TrainingPlan
+    {
+        var plan = try TrainingPlan(
+            model: model, loss: .crossEntropy, optimizer: optimizer, learningRate: 0.1, steps: steps)
         plan.chunkRows = chunk
         return plan
     }
@@ -41,7 +45,8 @@ struct TrainingRunTests {
         for optimizer in [Optimizer.gradientDescent(momentum: 0.9), .adam(weightDecay: 0.01, isDecoupled: true)] {
             let plan = try problem.plan(steps: 25, optimizer: optimizer)
             func run(threads: Int, stop: Int?) throws -> [[Float]] {
-                var run = try TrainingRun(plan: plan, examples: problem.examples, batchRows: 64, seed: 7, threads: threads)
+                var run = try TrainingRun(
+                    plan: plan, examples: problem.examples, batchRows: 64, seed: 7, threads: threads)
                 for _ in 0..<(stop ?? 25) { _ = try run.step() }
                 if let stop {
                     let state = try TrainingState(
@@ -95,7 +100,7 @@ struct TrainingRunTests {
 struct PrivateTrainingRunTests {
     func privacy(_ problem: Problem, noise: Double = 1, rate: Double = 0.2, steps: Int = 10) throws -> TrainingPrivacy {
         try TrainingPrivacy(
-            clippingNorm: 1, noiseMultiplier: noise, samplingRate: rate, steps: steps,
+            clipping: .fixed(1), noiseMultiplier: noise, samplingRate: rate, steps: steps,
             capacity: problem.examples.units.count, dimension: problem.model.trainableCount)
     }
 
@@ -108,13 +113,20 @@ struct PrivateTrainingRunTests {
 
     @Test("The grid is so fine that rounding adds at most a thousandth to the sensitivity, which it covers")
     func grid() throws {
-        for (norm, dimension) in [(1.0, 1), (0.37, 67), (1.5, 101_770), (1e-3, 11_700_000), (8, 2), (1e9, 12345)] {
-            let privacy = try TrainingPrivacy(
-                clippingNorm: norm, noiseMultiplier: 1, samplingRate: 0.1, steps: 1, capacity: 10, dimension: dimension)
-            let steps = norm / privacy.gridStep
-            #expect(privacy.sensitivity >= steps + Double(dimension).squareRoot())
-            #expect(privacy.sensitivity <= 1.003 * steps + 2)
-            #expect(privacy.sigma >= privacy.sensitivity)
+        for dimension in [1, 2, 67, 101_770, 11_700_000] {
+            for clipping in [Clipping.fixed(0.3), .adaptive(from: 1, countDeviation: 5)] {
+                let privacy = try TrainingPrivacy(
+                    clipping: clipping, noiseMultiplier: 1.3, samplingRate: 0.1, steps: 1, capacity: 1000,
+                    dimension: dimension)
+                let gradient = privacy.gradientSteps + Double(dimension).squareRoot()
+                let count = privacy.countSteps
+                #expect(privacy.sensitivitySquared >= gradient * gradient + count * count)
+                #expect(
+                    privacy.sensitivitySquared <= 1.003
+                        * (privacy.gradientSteps * privacy.gradientSteps + count * count))
+                #expect(privacy.sigma * privacy.sigma >= 1.69 * privacy.sensitivitySquared)
+                if count > 0 { #expect(abs(privacy.sigma / count / 5 - 1) < 0.05) }
+            }
         }
     }
 
@@ -127,9 +139,9 @@ struct PrivateTrainingRunTests {
         let empty = run.clippedSum([], using: &generator)
         var (sum, count) = (0.0, 0)
         while count < 10_000 {
-            let noisy = run.noisy(empty, using: &generator).joined()
+            let noisy = run.noisy(empty, using: &generator).gradients.joined()
             for value in noisy {
-                let steps = Double(value) * run.privacy.expectedUnits / run.privacy.gridStep
+                let steps = Double(value) * run.privacy.expectedUnits / (run.clippingNorm / run.privacy.gradientSteps)
                 sum += steps * steps
                 count += 1
             }
@@ -146,7 +158,8 @@ struct PrivateTrainingRunTests {
             var values = inputs.values
             for index in 0..<16 { values[index] *= scale }
             let examples = try Examples(
-                inputs: Tensor(shape: [40, 4], values: values), targets: problem.examples.targets, units: problem.examples.units)
+                inputs: Tensor(shape: [40, 4], values: values), targets: problem.examples.targets,
+                units: problem.examples.units)
             let privacy = try privacy(problem)
             var generator = SeededGenerator(seed: 5)
             let run = try PrivateTrainingRun(
@@ -155,13 +168,14 @@ struct PrivateTrainingRunTests {
             let all = run.clippedSum(Array(0..<10), using: &generator)
             let others = run.clippedSum(Array(1..<10), using: &generator)
             var square = 0.0
-            for (one, other) in zip(all.joined(), others.joined()) {
-                let step = Double(Int64(clamping: Double(one) / privacy.gridStep))
-                    - Double(Int64(clamping: Double(other) / privacy.gridStep))
+            for (one, other) in zip(all.sums.joined(), others.sums.joined()) {
+                let step =
+                    Double(Int64(clamping: Double(one) / (run.clippingNorm / privacy.gradientSteps)))
+                    - Double(Int64(clamping: Double(other) / (run.clippingNorm / privacy.gradientSteps)))
                 square += step * step
             }
-            #expect(square.squareRoot() <= privacy.sensitivity)
-            if scale == 1e6 { #expect(square.squareRoot() > 0.9 * privacy.sensitivity) }
+            #expect(square <= privacy.sensitivitySquared)
+            if scale == 1e6 { #expect(square > 0.9 * privacy.sensitivitySquared) }
         }
     }
 
@@ -172,14 +186,15 @@ struct PrivateTrainingRunTests {
         values[5 * 16 + 3] = .nan
         values[7 * 16] = .infinity
         let examples = try Examples(
-            inputs: Tensor(shape: [40, 4], values: values), targets: problem.examples.targets, units: problem.examples.units)
+            inputs: Tensor(shape: [40, 4], values: values), targets: problem.examples.targets,
+            units: problem.examples.units)
         var generator = SeededGenerator(seed: 5)
         let run = try PrivateTrainingRun(
             plan: problem.plan(steps: 10, chunk: 4), privacy: privacy(problem), examples: examples,
             parameters: problem.model.initialParameters(using: &generator))
         let all = run.clippedSum(Array(0..<10), using: &generator)
         let others = run.clippedSum([0, 1, 2, 3, 4, 6, 8, 9], using: &generator)
-        #expect(all == others)
+        #expect(all.sums == others.sums)
     }
 
     @Test("What is accounted is the steps' events, and the accountants agree on it")
@@ -192,5 +207,44 @@ struct PrivateTrainingRunTests {
         try continuous.compose(.poissonSampled(rate: 0.01, .gaussian(noiseMultiplier: 1)), times: 1000)
         let (ours, theirs) = try (loss.epsilon(delta: 1e-5).upper, continuous.epsilon(delta: 1e-5).upper)
         #expect(abs(ours - theirs) < 0.01 * theirs)
+    }
+
+    @Test(
+        "Adaptive clipping goes to the quantile, from above and from below, and its count is paid for in the same vector"
+    )
+    func adaptive() throws {
+        let problem = try Problem(rows: 400)
+        for first in [0.01, 100] {
+            let privacy = try TrainingPrivacy(
+                clipping: .adaptive(from: first, quantile: 0.7, rate: 0.3, countDeviation: 2), noiseMultiplier: 1,
+                samplingRate: 0.5, steps: 150, capacity: 400, dimension: problem.model.trainableCount)
+            var plan = try problem.plan(steps: 150, optimizer: .gradientDescent())
+            plan.learningRate = 1e-6
+            var generator = SeededGenerator(seed: 5)
+            var run = try PrivateTrainingRun(
+                plan: plan, privacy: privacy, examples: problem.examples,
+                parameters: problem.model.initialParameters(using: &generator))
+            for _ in 0..<150 { run.step(using: &generator) }
+            let within = run.clippedSum(Array(0..<400), using: &generator).within
+            #expect((240...320).contains(within), "from \(first)")
+        }
+    }
+
+    @Test("Calibrated noise reaches the epsilon that is wanted, and a hundredth less does not")
+    func calibrated() throws {
+        let privacy = try TrainingPrivacy.calibrated(
+            epsilon: 3, delta: 1e-5, clipping: .fixed(1), samplingRate: 1024 / 60_000, steps: 2_000, capacity: 60_000,
+            dimension: 101_770)
+        func epsilon(_ noise: Double) throws -> Double {
+            let privacy = try TrainingPrivacy(
+                clipping: .fixed(1), noiseMultiplier: noise, samplingRate: 1024 / 60_000, steps: 2_000,
+                capacity: 60_000,
+                dimension: 101_770)
+            var accountant = try PrivacyLossAccountant()
+            try accountant.compose(privacy.event)
+            return try accountant.epsilon(delta: 1e-5).upper
+        }
+        #expect(try epsilon(privacy.noiseMultiplier) <= 3)
+        #expect(try epsilon(privacy.noiseMultiplier * 0.99) > 3)
     }
 }

@@ -9,3 +9,7 @@
 enum Trigonometry {
     static func cosine(_ angle: Float) -> Float { cos(angle) }
 }
+
+enum Exponential {
+    static func value(_ exponent: Double) -> Double { exp(exponent) }
+}

@@ -5,6 +5,11 @@ struct ClippedSum: Sendable {
     /// How many units' gradients were at most the bound: private, for adaptive clipping, which adds noise to it.
     var within = 0
 
+    /// Nothing.
+    init(_ model: Model) {
+        sums = model.declarations.map { [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) }
+    }
+
     /// Each unit's whole gradient, the sum over its rows, times min(1, bound / norm): never the average's, never a part's.
     ///
     /// A unit whose norm is no number adds nothing, and is not told of. The bound is aimed at from below by a hundredth
@@ -15,11 +20,10 @@ struct ClippedSum: Sendable {
     ///   - units: The rows of each.
     static func measure(
         _ training: (model: Model, loss: Loss, parameters: Parameters), _ batch: Batch, units: [Range<Int>],
-        bound: Float, way: UnitCollector.Way = .cheaper
+        bound: Double, way: UnitCollector.Way = .cheaper
     ) -> ClippedSum {
         let model = training.model
-        var result = ClippedSum(
-            sums: model.declarations.map { [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) })
+        var result = ClippedSum(model)
         guard !units.isEmpty else { return result }
         var forward = ForwardPass(training.parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
         let output = forward.through(model.layers, batch.inputs)
@@ -27,10 +31,10 @@ struct ClippedSum: Sendable {
         var backward = BackwardPass(forward, into: UnitCollector(model, units: units, way: way), model: model)
         _ = backward.through(model.layers, gradient, input: false)
         guard var collector = backward.collector as? UnitCollector else { return result }
-        let aim = Double(bound) * 0.99
+        let aim = bound * 0.99
         let norms = collector.norms()
         let factors = norms.map { norm in norm.isFinite ? Float(min(1, aim / norm)) : 0 }
-        result.within = norms.count { $0 <= Double(bound) }
+        result.within = norms.count { $0 <= bound }
         collector.addUnits(factors, to: &result.sums)
         return result
     }

@@ -11,6 +11,8 @@ public struct PrivateTrainingRun: Sendable {
     public let privacy: TrainingPrivacy
     /// What has been learned so far: private already.
     public private(set) var state: TrainingState
+    /// The bound of the next step: public, since it follows from noisy counts.
+    public private(set) var clippingNorm: Double
     private let examples: Examples
     private let threads: Int
     private let noise: DiscreteGaussian
@@ -21,11 +23,12 @@ public struct PrivateTrainingRun: Sendable {
     /// - Parameters:
     ///   - parameters: What weights begin as: public.
     ///   - state: Where to go on; nil: at the beginning.
+    ///   - clippingNorm: Of the next step, where it goes on; nil: as the policy begins.
     ///   - threads: How many compute.
     /// - Throws: What does not fit together; layers that let one unit's gradient depend on others.
     public init(
         plan: TrainingPlan, privacy: TrainingPrivacy, examples: Examples, parameters: Parameters,
-        state: TrainingState? = nil, threads: Int = 1
+        state: TrainingState? = nil, clippingNorm: Double? = nil, threads: Int = 1
     ) throws {
         try plan.check(examples)
         if let layer = plan.model.coupling.first {
@@ -44,6 +47,7 @@ public struct PrivateTrainingRun: Sendable {
         self.examples = examples
         self.threads = max(1, threads)
         self.state = try state ?? TrainingState(plan, parameters)
+        self.clippingNorm = clippingNorm ?? privacy.clipping.first
         noise = try DiscreteGaussian(sigma: privacy.sigma)
         sample = UnitSample(rate: privacy.samplingRate)
     }
@@ -51,25 +55,24 @@ public struct PrivateTrainingRun: Sendable {
     /// Takes one step: sample, bounded sum, noise, and what the optimiser makes of it.
     public mutating func step(using generator: inout some RandomNumberGenerator) {
         let units = sample.draw(of: examples.units.count, using: &generator)
-        let sums = clippedSum(units, using: &generator)
-        let gradients = noisy(sums, using: &generator)
-        plan.optimizer.step(&state.parameters, gradients, rate: plan.rate(state.step), &state.optimizer)
-        state.step += 1
+        let sum = clippedSum(units, using: &generator)
+        let noisy = noisy(sum, using: &generator)
+        state.take(noisy.gradients, plan)
+        clippingNorm = privacy.norm(after: clippingNorm, noisyCount: noisy.count)
     }
 
     /// The sum of the units' gradients, each bounded.
-    func clippedSum(_ units: [Int], using generator: inout some RandomNumberGenerator) -> [[Float]] {
+    func clippedSum(_ units: [Int], using generator: inout some RandomNumberGenerator) -> ClippedSum {
         let chunks = chunks(units)
         let keys = chunks.map { chunk in chunk.rows.map { _ in generator.next() } }
-        var total = plan.model.declarations.map { [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) }
-        Chunks.compute(chunks.count, threads: threads) { [plan, state, examples, privacy] index in
+        var total = ClippedSum(plan.model)
+        Chunks.compute(chunks.count, threads: threads) { [plan, state, examples, clippingNorm] index in
             let batch = plan.batch(of: examples, chunks[index].rows, keys: keys[index])
             return ClippedSum.measure(
-                (plan.model, plan.loss, state.parameters), batch, units: chunks[index].units,
-                bound: Float(privacy.clippingNorm)
-            ).sums
+                (plan.model, plan.loss, state.parameters), batch, units: chunks[index].units, bound: clippingNorm)
         } merge: { part in
-            add(part, to: &total)
+            add(part.sums, to: &total.sums)
+            total.within += part.within
         }
         return total
     }
@@ -96,15 +99,21 @@ public struct PrivateTrainingRun: Sendable {
         return chunks
     }
 
-    /// The sum on the grid, with noise, over the expected number of units.
-    func noisy(_ sums: [[Float]], using generator: inout some RandomNumberGenerator) -> [[Float]] {
-        let step = privacy.gridStep
-        let scale = step / privacy.expectedUnits
-        return sums.map { sum in
-            var steps = sum.map { Int64(clamping: Double($0) / step) }
+    /// The sum on the grid, with noise, over the expected number of units; and the counting value with its noise.
+    func noisy(
+        _ sum: ClippedSum, using generator: inout some RandomNumberGenerator
+    ) -> (gradients: [[Float]], count: Int64) {
+        let gridStep = clippingNorm / privacy.gradientSteps
+        let scale = gridStep / privacy.expectedUnits
+        let gradients = sum.sums.map { values in
+            var steps = values.map { Int64(clamping: Double($0) / gridStep) }
             noise.add(to: &steps, using: &generator)
             return steps.map { Float(Double($0) * scale) }
         }
+        guard case .adaptive = privacy.clipping else { return (gradients, 0) }
+        var count = [Int64(sum.within) * Int64(privacy.countSteps)]
+        noise.add(to: &count, using: &generator)
+        return (gradients, count[0])
     }
 }
 

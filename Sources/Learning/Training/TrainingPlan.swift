@@ -14,13 +14,16 @@ public struct TrainingPlan: Sendable {
     public var steps: Int
     /// A factor for the loss of rows of each label; nil: 1.
     public var classWeights: [Float]?
+    /// Of the running average of the weights (Polyak and Juditsky 1992), the part that stays at each step; nil: there is none. At step t it is at
+    /// most (1 + t) / (10 + t), so that the beginning is soon forgotten. Averaging noisy weights costs no privacy.
+    public var averaging: Float?
     /// How many rows are computed together. What a chunk is follows from shapes, never from the number of threads.
     public var chunkRows: Int
 
     /// - Throws: Numbers out of range, each with what would be right.
     public init(
         model: Model, loss: Loss, optimizer: Optimizer, learningRate: Float, schedule: Schedule = .constant, steps: Int,
-        classWeights: [Float]? = nil
+        classWeights: [Float]? = nil, averaging: Float? = nil
     ) throws(ModelError) {
         guard learningRate > 0, learningRate.isFinite else {
             throw .data("the learning rate \(learningRate)", expected: "a positive number")
@@ -34,6 +37,10 @@ public struct TrainingPlan: Sendable {
                     expected: "\(model.outputShape.product) numbers that are not negative, one for each output")
             }
         }
+        if let averaging, !(averaging >= 0 && averaging < 1) {
+            throw .data("averaging \(averaging)", expected: "a number from 0 to below 1")
+        }
+        self.averaging = averaging
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
@@ -78,6 +85,8 @@ public struct TrainingState: Sendable {
     public internal(set) var optimizer: OptimizerState
     /// How many steps were taken.
     public internal(set) var step: Int
+    /// The running average of the weights, where the plan asks for one.
+    public internal(set) var average: Parameters?
 
     /// A beginning.
     public init(_ plan: TrainingPlan, _ parameters: Parameters) throws(ModelError) {
@@ -85,13 +94,17 @@ public struct TrainingState: Sendable {
         self.parameters = parameters
         optimizer = OptimizerState(plan.optimizer, plan.model)
         step = 0
+        average = plan.averaging.map { _ in parameters }
     }
+
+    /// What a model is used with: the averaged weights where there are any.
+    public var result: Parameters { average ?? parameters }
 
     /// As it was stored.
     ///
     /// - Throws: What does not fit the plan.
     public init(
-        _ plan: TrainingPlan, _ parameters: Parameters, optimizer: OptimizerState, step: Int
+        _ plan: TrainingPlan, _ parameters: Parameters, average: Parameters? = nil, optimizer: OptimizerState, step: Int
     ) throws(ModelError) {
         try plan.model.check(parameters)
         let fresh = OptimizerState(plan.optimizer, plan.model)
@@ -101,8 +114,35 @@ public struct TrainingState: Sendable {
         guard (0...plan.steps).contains(step), optimizer.steps == step else {
             throw .data("step \(step)", expected: "from 0 to \(plan.steps), the same in the optimiser's state")
         }
+        guard (average == nil) == (plan.averaging == nil) else {
+            throw .data("the averaged weights", expected: "stored where the plan averages, and only there")
+        }
+        if let average { try plan.model.check(average) }
         self.parameters = parameters
+        self.average = average
         self.optimizer = optimizer
         self.step = step
+    }
+
+    /// The optimiser's step, and what follows from it.
+    mutating func take(_ gradients: [[Float]], _ plan: TrainingPlan) {
+        plan.optimizer.step(&parameters, gradients, rate: plan.rate(step), &optimizer)
+        step += 1
+        guard let averaging = plan.averaging, average != nil else { return }
+        let stays = min(averaging, Float(1 + step) / Float(10 + step))
+        for position in parameters.tensors.indices where !gradients[position].isEmpty {
+            average?.tensors[position].moveTowards(parameters.tensors[position], part: 1 - stays)
+        }
+    }
+}
+
+extension Tensor {
+    /// This plus a part of the way to another of the same shape.
+    mutating func moveTowards(_ other: Tensor, part: Float) {
+        withMutableValues { target in
+            other.withValues { values in
+                for index in 0..<other.count { target[index] += part * (values[index] - target[index]) }
+            }
+        }
     }
 }

@@ -93,9 +93,11 @@ public struct TrainingRun: Sendable {
 
     private mutating func apply(_ total: PlainGradient, rows: Int) {
         let gradients = total.sums.map { $0.scaled(1 / Float(rows)) }
-        plan.optimizer.step(&state.parameters, gradients, rate: plan.rate(state.step), &state.optimizer)
-        for (parameter, values) in total.statistics { state.parameters.tensors[parameter].values = values }
-        state.step += 1
+        state.take(gradients, plan)
+        for (parameter, values) in total.statistics {
+            state.parameters.tensors[parameter].values = values
+            state.average?.tensors[parameter].values = values
+        }
     }
 
     private mutating func rows(of step: Int) -> [Int] {
