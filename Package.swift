@@ -120,7 +120,7 @@ let package = Package(
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
-        tests("LearningTests", ["Learning", "DifferentialPrivacy", "Secrets"]),
+        tests("LearningTests", ["Learning", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),

@@ -8,6 +8,8 @@
 
 enum Trigonometry {
     static func cosine(_ angle: Float) -> Float { cos(angle) }
+    static func cosine(_ angle: Double) -> Double { cos(angle) }
+    static func sine(_ angle: Double) -> Double { sin(angle) }
 }
 
 enum Exponential {
