@@ -4,13 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// The instructions that a kernel may use. Which of them makes no difference to a result.
+/// The instructions that a kernel may use. Which of them makes no difference to a hash; float arithmetic may round differently.
 enum kernels_instructions {
-    /// Those that every processor has.
+    /// Those that every processor of the architecture has: SSE2, or NEON.
     kernels_portable = 0,
-    /// AVX2: four lanes of 64 bits.
+    /// AVX2 and FMA: vectors of 256 bits.
     kernels_avx2 = 1,
-    /// AVX-512: eight lanes of 64 bits.
+    /// AVX-512 (F, VL, BW and DQ): vectors of 512 bits.
     kernels_avx512 = 2,
 } __attribute__((enum_extensibility(closed)));
 
