@@ -119,6 +119,7 @@ let package = Package(
             dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
+        tests("KernelsTests", ["Kernels"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("LearningTests", ["Learning", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),

@@ -80,8 +80,10 @@ bool kernels_have(enum kernels_instructions instructions) {
     __builtin_cpu_init();
     switch (instructions) {
     case kernels_portable: return true;
-    case kernels_avx2: return __builtin_cpu_supports("avx2");
-    case kernels_avx512: return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl");
+    case kernels_avx2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case kernels_avx512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("fma");
     }
     return false;
 }
