@@ -1,7 +1,11 @@
 import Kernels
 
-/// Dense arithmetic on float32 in memory.
+/// Dense arithmetic on float32 in memory: kernels, chosen once by what the processor has.
 enum Dense {
+    /// The path of all kernels in this process: results are the same to the bit on one path.
+    static let instructions: kernels_instructions =
+        kernels_have(.avx512) ? .avx512 : kernels_have(.avx2) ? .avx2 : .portable
+
     /// Rows of values, one after the other; or, transposed, columns.
     struct Matrix {
         let values: UnsafePointer<Float>
@@ -23,57 +27,87 @@ enum Dense {
             return copy
         }
 
-        @inline(__always) func at(_ r: Int, _ c: Int) -> Float {
-            isTransposed ? values[c * columns + r] : values[r * columns + c]
-        }
         var height: Int { isTransposed ? columns : rows }
         var width: Int { isTransposed ? rows : columns }
     }
 
-    /// target += left right, or target = left right. `scales`: the terms' factors, one for each column of `left`.
+    /// target = left right; or target += left diag(scales) right.
+    private static func multiply(
+        _ left: Matrix, _ right: Matrix, scales: UnsafePointer<Float>?, accumulates: Bool, _ target: UnsafeMutablePointer<Float>
+    ) {
+        let product = kernels_product(
+            m: left.height, n: right.width, k: left.width, a: left.values, lda: left.columns,
+            a_transposed: left.isTransposed, b: right.values, ldb: right.columns, b_transposed: right.isTransposed,
+            c: target, ldc: right.width, accumulates: accumulates, scale: scales)
+        withWorkspace(kernels_gemm_workspace(product, instructions)) { kernels_gemm(product, $0, instructions) }
+    }
+
+    /// target += left right. `scales`: the terms' factors, one for each column of `left`.
     static func multiply(
         _ left: Matrix, _ right: Matrix, scales: [Float]? = nil, addingTo target: UnsafeMutablePointer<Float>
     ) {
-        for r in 0..<left.height {
-            for k in 0..<left.width {
-                let f = left.at(r, k) * (scales?[k] ?? 1)
-                for c in 0..<right.width { target[r * right.width + c] += f * right.at(k, c) }
-            }
+        guard let scales else { return multiply(left, right, scales: nil, accumulates: true, target) }
+        scales.withUnsafeBufferPointer { multiply(left, right, scales: $0.baseAddress, accumulates: true, target) }
+    }
+
+    /// target = left right.
+    static func multiply(_ left: Matrix, _ right: Matrix, into target: UnsafeMutablePointer<Float>) {
+        multiply(left, right, scales: nil, accumulates: false, target)
+    }
+
+    /// Calls `body` with room for so many floats, aligned to a line of the cache.
+    static func withWorkspace<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+        withUnsafeTemporaryAllocation(byteCount: max(64, count * MemoryLayout<Float>.stride), alignment: 64) { bytes in
+            let floats = bytes.bindMemory(to: Float.self)
+            guard let base = floats.baseAddress else { preconditionFailure("a workspace has at least a line") }
+            return body(base)
         }
     }
 
-    static func multiply(_ left: Matrix, _ right: Matrix, into target: UnsafeMutablePointer<Float>) {
-        for i in 0..<left.height * right.width { target[i] = 0 }
-        multiply(left, right, addingTo: target)
-    }
-
     /// target += scale x values.
-    static func addScaled(
-        _ values: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, count: Int
-    ) {
+    static func addScaled(_ values: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, count: Int) {
         for index in 0..<count { target[index] += scale * values[index] }
     }
 
     /// Summed in float64.
     static func squaredNorm(_ values: UnsafePointer<Float>, count: Int) -> Double {
-        var sum = 0.0
-        for index in 0..<count { sum += Double(values[index]) * Double(values[index]) }
+        var sums = SIMD8<Double>(repeating: 0)
+        var index = 0
+        while index + 8 <= count {
+            let part = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self)
+            let wide = SIMD8<Double>(part)
+            sums += wide * wide
+            index += 8
+        }
+        var sum = sums.sum()
+        while index < count {
+            sum += Double(values[index]) * Double(values[index])
+            index += 1
+        }
         return sum
     }
 
-    /// The squared norm of gradients^T inputs, rounded up by the error of its computation.
+    /// The squared norm of gradients^T inputs, the sum over pairs s, t of <g_s, g_t> <a_s, a_t>, plus 2^-20 of (sum over t of |g_t| |a_t|)^2, which is
+    /// at least the sum of all terms' sizes and covers the rounding errors of products of float32 vectors.
     static func ghostNorm(_ gradients: Matrix, _ inputs: Matrix) -> Double {
-        var (sum, sizes) = (0.0, 0.0)
-        for s in 0..<gradients.rows {
-            for t in 0..<gradients.rows {
-                var (x, y) = (0.0, 0.0)
-                for i in 0..<gradients.columns { x += Double(gradients.at(s, i)) * Double(gradients.at(t, i)) }
-                for i in 0..<inputs.columns { y += Double(inputs.at(s, i)) * Double(inputs.at(t, i)) }
-                sum += x * y
-                sizes += abs(x * y)
-            }
+        if gradients.rows == 1 {
+            return squaredNorm(gradients.values, count: gradients.columns) * squaredNorm(inputs.values, count: inputs.columns)
         }
-        return max(0, sum) + sizes * 0x1p-20
+        let count = gradients.rows
+        var sum = 0.0
+        withWorkspace(2 * count * count) { room in
+            multiply(gradients, gradients.transposed, into: room)
+            multiply(inputs, inputs.transposed, into: room + count * count)
+            for index in 0..<count * count { sum += Double(room[index]) * Double(room[count * count + index]) }
+        }
+        var sizes = 0.0
+        for t in 0..<gradients.rows {
+            sizes +=
+                (squaredNorm(gradients.values + t * gradients.columns, count: gradients.columns)
+                * squaredNorm(inputs.values + t * inputs.columns, count: inputs.columns)).squareRoot()
+        }
+        // A sum that is no number stays none.
+        return (sum < 0 ? 0 : sum) + sizes * sizes * 0x1p-20
     }
 }
 
