@@ -36,6 +36,7 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18)],
     products: [
         .library(name: "DifferentialPrivacy", targets: ["DifferentialPrivacy"]),
+        .library(name: "Learning", targets: ["Learning"]),
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
         .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
         .executable(name: "parley", targets: ["parley"]),
@@ -116,7 +117,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "parley-bench",
-            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"],
+            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Learning", "Secrets"],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("KernelsTests", ["Kernels"]),

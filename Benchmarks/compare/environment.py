@@ -22,6 +22,8 @@ PEERS = {
     "prv_accountant": (["numpy==1.26.4", "scipy==1.11.4"], ["prv-accountant==0.2.0"]),
     # Only its accountants' analysis, which needs no torch: see accounting.py.
     "opacus": (["numpy==1.26.4", "scipy==1.11.4"], ["opacus==1.5.4"]),
+    # With torch, whose wheels for processors alone are enough.
+    "opacus_torch": (["torch==2.13.0", "opacus==1.5.4"], []),
     # With the Polars that it pins (1.36.1).
     "opendp": (["opendp[polars]==0.16.0"], []),
     # It imports what scikit-learn 1.6 has removed.

@@ -2,7 +2,7 @@ import Foundation
 
 /// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders"]
+let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "training"]
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))
@@ -25,6 +25,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "ingest": try IngestBenchmark(workplace).run()
         case "spill": try IngestBenchmark(workplace).runSpill()
         case "groupby": try GroupByBenchmark(workplace).run()
+        case "training": try TrainingBenchmark().run()
         case "orders": try benchmarkOrders()
         case "ask": try await AskBenchmark(workplace).run()
         default: try ServerBenchmark(workplace).run()
@@ -41,6 +42,8 @@ func runChild(_ arguments: [String]) async throws {
     // Benchmarks/compare/tables.py calls this: the table and our answers to it.
     case ("table", 3):
         _ = try GroupedTable(units: 100_000, rows: Int(arguments[2]) ?? 0).write(to: arguments[1])
+    // Benchmarks/compare/training.py calls this: one model in a process of its own.
+    case ("training", 2): try TrainingBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)
     default: exit(2)
     }
