@@ -33,6 +33,22 @@ ALWAYS const float *NAMED(a_at)(const struct kernels_product *p, size_t row, siz
     return p->a_transposed ? p->a + step * p->lda + row : p->a + row * p->lda + step;
 }
 
+/// Packs `length` steps of `count` numbers into steps of `width` numbers, zeros beyond `count`. Step p is multiplied by scale[p], unless `scale` is null.
+static void NAMED(pack_steps)(
+    size_t count, size_t length, const float *steps, size_t stride, const float *scale, size_t width, float *target) {
+    for (size_t p = 0; p < length; p++) {
+        const float *source = steps + p * stride;
+        float factor = scale ? scale[p] : 1, *step = target + p * width;
+        size_t i = 0;
+        for (; i + LANES <= count; i += LANES) {
+            vector part = NAMED(loaded)(source + i);
+            NAMED(store)(step + i, scale ? part * factor : part);
+        }
+        for (; i < count; i++) step[i] = scale ? source[i] * factor : source[i];
+        for (; i < width; i++) step[i] = 0;
+    }
+}
+
 /// Packs the rows from `row` on in panels of TILE_ROWS.
 static void NAMED(pack_a)(
     const struct kernels_product *p, size_t row, size_t rows, size_t step, size_t steps, float *target) {
@@ -41,7 +57,7 @@ static void NAMED(pack_a)(
         size_t count = NAMED(least)(rows - i, TILE_ROWS);
         const float *source = NAMED(a_at)(p, row + i, step);
         if (p->a_transposed) NAMED(pack_steps)(count, steps, source, p->lda, scale, TILE_ROWS, target + i * steps);
-        else NAMED(pack_rows)(count, steps, source, p->lda, scale, TILE_ROWS, target + i * steps);
+        else NAMED(pack_rows)(count, steps, source, p->lda, scale, 1, TILE_ROWS, target + i * steps);
     }
 }
 
@@ -53,7 +69,7 @@ static void NAMED(pack_b)(
         float *panel = target + j * steps;
         if (p->b_transposed) {
             const float *source = p->b + (column + j) * p->ldb + step;
-            NAMED(pack_rows)(count, steps, source, p->ldb, NULL, TILE_COLUMNS, panel);
+            NAMED(pack_rows)(count, steps, source, p->ldb, NULL, 0, TILE_COLUMNS, panel);
         } else {
             NAMED(pack_steps)(count, steps, p->b + step * p->ldb + column + j, p->ldb, NULL, TILE_COLUMNS, panel);
         }

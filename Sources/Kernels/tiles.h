@@ -116,9 +116,10 @@ ALWAYS void NAMED(tile)(
 }
 
 /// Packs `count` rows of `length` numbers into steps of `width` numbers, the r-th number of step p being rows[r, p]: a transpose. Numbers beyond `count` are
-/// zeros. Writes up to LANES numbers behind the last step. Null `scale` is 1 for each step.
+/// zeros. Writes up to LANES numbers behind the last step. Step p is multiplied by scale[p * scale_step], unless `scale` is null.
 static void NAMED(pack_rows)(
-    size_t count, size_t length, const float *rows, size_t stride, const float *scale, size_t width, float *target) {
+    size_t count, size_t length, const float *rows, size_t stride, const float *scale, size_t scale_step, size_t width,
+    float *target) {
     for (size_t first = 0; first < width; first += LANES) {
         size_t present = first >= count ? 0 : count - first < LANES ? count - first : LANES;
         size_t p = 0;
@@ -129,30 +130,14 @@ static void NAMED(pack_rows)(
             NAMED(transpose)(square);
 #pragma clang loop unroll(full)
             for (size_t i = 0; i < LANES; i++) {
-                float factor = scale ? scale[p + i] : 1;
+                float factor = scale ? scale[(p + i) * scale_step] : 1;
                 NAMED(store)(target + (p + i) * width + first, scale ? square[i] * factor : square[i]);
             }
         }
         for (; p < length; p++) {
             vector step = {0};
             for (size_t r = 0; r < present; r++) step[r] = rows[(first + r) * stride + p];
-            NAMED(store)(target + p * width + first, scale ? step * scale[p] : step);
+            NAMED(store)(target + p * width + first, scale ? step * scale[p * scale_step] : step);
         }
-    }
-}
-
-/// Packs `length` steps of `count` numbers into steps of `width` numbers, zeros beyond `count`. Null `scale` is 1 for each step.
-static void NAMED(pack_steps)(
-    size_t count, size_t length, const float *steps, size_t stride, const float *scale, size_t width, float *target) {
-    for (size_t p = 0; p < length; p++) {
-        const float *source = steps + p * stride;
-        float factor = scale ? scale[p] : 1, *step = target + p * width;
-        size_t i = 0;
-        for (; i + LANES <= count; i += LANES) {
-            vector part = NAMED(loaded)(source + i);
-            NAMED(store)(step + i, scale ? part * factor : part);
-        }
-        for (; i < count; i++) step[i] = scale ? source[i] * factor : source[i];
-        for (; i < width; i++) step[i] = 0;
     }
 }
