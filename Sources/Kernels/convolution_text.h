@@ -378,4 +378,4 @@ static size_t NAMED(workspace)(const struct kernels_convolution *c) {
 #undef STEPS
 #undef BLOCK_COLUMNS
 #undef ROW_FLOATS
-#include "tiles_end.h"
+#include "text_end.h"

@@ -119,4 +119,4 @@ static void NAMED(gemm)(const struct kernels_product *p, float *workspace) {
 #undef STEPS
 #undef BLOCK_COLUMNS
 #undef BLOCK_ROWS
-#include "tiles_end.h"
+#include "text_end.h"

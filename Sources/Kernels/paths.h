@@ -2,6 +2,10 @@
 // floats its vectors hold, TILE_ROWS how many rows of vectors two wide its registers sum (twelve by two of AVX-512's 32 registers leave room for what is
 // multiplied). Everything else a text writes with vector types, so that it holds for all.
 
+// (Vectors wider than the processor's have no settled way to be passed. Whatever takes them here is inlined.)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpsabi"
+
 #define JOINED(a, b) a##_##b
 #define ALWAYS static inline __attribute__((always_inline))
 
@@ -50,3 +54,5 @@
 #define CHOSEN(instructions, name, ...) ((void)(instructions), name##_portable(__VA_ARGS__))
 
 #endif
+
+#pragma clang diagnostic pop

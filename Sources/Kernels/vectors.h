@@ -47,3 +47,71 @@ ALWAYS void NAMED(transpose)(vector *square) {
 
 #undef LOW_HALVES
 #undef HIGH_HALVES
+
+/// What a comparison of vectors gives: all bits of a lane, or none.
+typedef int32_t NAMED(words) __attribute__((vector_size(4 * LANES)));
+/// As many doubles as there are floats in a vector.
+typedef double NAMED(wide) __attribute__((vector_size(8 * LANES)));
+/// What a comparison of those gives.
+typedef int64_t NAMED(wide_words) __attribute__((vector_size(8 * LANES)));
+
+#define words NAMED(words)
+#define wide NAMED(wide)
+#define wide_words NAMED(wide_words)
+
+/// The first `count` of a pointer's floats, and `rest` in the other lanes.
+ALWAYS vector NAMED(get_or)(const float *source, size_t count, float rest) {
+    if (count >= LANES) return NAMED(loaded)(source);
+    vector value = (vector){0} + rest;
+    for (size_t i = 0; i < count; i++) value[i] = source[i];
+    return value;
+}
+
+ALWAYS vector NAMED(get)(const float *source, size_t count) { return NAMED(get_or)(source, count, 0); }
+
+/// Stores the first `count` lanes.
+ALWAYS void NAMED(put)(float *target, size_t count, vector value) {
+    if (count >= LANES) {
+        NAMED(store)(target, value);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) target[i] = value[i];
+}
+
+/// Lanes of a where the mask is set, of b elsewhere.
+ALWAYS vector NAMED(pick)(words mask, vector a, vector b) { return (vector)((mask & (words)a) | (~mask & (words)b)); }
+
+ALWAYS wide NAMED(pick_wide)(wide_words mask, wide a, wide b) {
+    return (wide)((mask & (wide_words)a) | (~mask & (wide_words)b));
+}
+
+ALWAYS wide NAMED(widened)(vector value) { return __builtin_convertvector(value, wide); }
+
+/// The sum of all lanes, in an order that is the same for all instructions that have as many.
+ALWAYS double NAMED(lane_sum)(wide value) {
+    double lanes[LANES];
+    for (size_t i = 0; i < LANES; i++) lanes[i] = value[i];
+    for (size_t width = LANES / 2; width > 0; width /= 2) {
+        for (size_t i = 0; i < width; i++) lanes[i] += lanes[i + width];
+    }
+    return lanes[0];
+}
+
+/// Runs what follows for whole vectors of `count` numbers and then for the rest: from `i` on, `n` numbers.
+#define EACH(count, ...)                                \
+    do {                                                \
+        size_t i = 0;                                   \
+        for (; i + LANES <= (count); i += LANES) {      \
+            const size_t n = LANES;                     \
+            (void)n;                                    \
+            __VA_ARGS__                                 \
+        }                                               \
+        if (i < (count)) {                              \
+            const size_t n = (count) - i;               \
+            __VA_ARGS__                                 \
+        }                                               \
+    } while (0)
+
+/// Within EACH: the numbers of an array, and their new values.
+#define GET(array) NAMED(get)((array) + i, n)
+#define PUT(array, value) NAMED(put)((array) + i, n, value)

@@ -63,6 +63,9 @@ final class Guarded {
     private func isGuard(_ value: Float) -> Bool { value.bitPattern == Self.pattern.bitPattern }
 }
 
+/// Whether nothing was written outside of any.
+func areIntact(_ guarded: Guarded...) -> Bool { guarded.allSatisfy(\.isIntact) }
+
 /// The largest |a - b| / (1 + |b|), infinite where one is a NaN and the other is not.
 func distance(_ found: [Float], _ expected: [Double]) -> Double {
     guard found.count == expected.count else { return .infinity }
