@@ -76,8 +76,8 @@ let package = Package(
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets",
-                "CZlib", "CZstd", crypto,
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Tables", "DifferentialPrivacy",
+                "Secrets", "CZlib", "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
             ]),
@@ -109,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol",
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Learning",
                 "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
@@ -133,8 +133,8 @@ let package = Package(
         tests(
             "DatasiteTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets",
-                outside("GRDB", "GRDB.swift"), crypto,
+                "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
+                "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",
@@ -155,7 +155,10 @@ let package = Package(
         tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Secrets"]),
         tests(
             "HostileInputTests",
-            ["Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets"],
+            [
+                "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
+                "Secrets",
+            ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),
     ]

@@ -32,15 +32,20 @@ let package = Package(
         module("Tables", ["Kernels", "Secrets"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
+        module("Learning", ["Kernels", "DifferentialPrivacy", "Secrets"]),
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "CZlib", "CZstd",
+                "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy", "CZlib",
+                "CZstd",
                 .product(name: "Yams", package: "Yams"),
             ]),
         module(
             "HostileInput",
-            ["Datasite", "DatasiteProtocol", "Governance", "Query", "Tables", "DifferentialPrivacy", "Secrets"]),
+            [
+                "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
+                "Secrets",
+            ]),
         .executableTarget(
             name: "parley-fuzz", dependencies: ["HostileInput", "CLibFuzzer"], swiftSettings: instrumented,
             // gold fails on instrumented objects.

@@ -1,7 +1,7 @@
 /// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case sql, csv, ndjson, parquet, file, draft, request, manifest
+    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -18,6 +18,10 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .draft: DraftTarget.violations(input)
         case .request: RequestTarget.violations(input)
         case .manifest: ManifestTarget.violations(input)
+        case .idx: ArrayTarget.idx(input)
+        case .npy: ArrayTarget.npy(input)
+        case .npz: ArrayTarget.npz(input)
+        case .png: ArrayTarget.png(input)
         }
     }
 }
