@@ -69,6 +69,19 @@ public struct Examples: Sendable {
     /// The number of rows.
     public var count: Int { targets.count }
 
+    /// Some rows, in the order in which they are named, each its own unit.
+    public func selecting(_ rows: [Int]) throws(ModelError) -> Examples {
+        let size = rowShape.product
+        func values<Value>(_ all: [Value]) -> [Value] { Array(rows.map { all[$0 * size..<($0 + 1) * size] }.joined()) }
+        let storage: Storage =
+            switch storage {
+            case .floats(let all): .floats(values(all))
+            case .bytes(let all, let scale, let offset): .bytes(values(all), scale: scale, offset: offset)
+            }
+        return try Examples(
+            storage: storage, rows: rows.count, rowShape: rowShape, targets: targets.rows(rows), units: nil)
+    }
+
     /// The inputs of some rows, in the order in which they are named.
     public func inputs(_ rows: [Int]) -> Tensor {
         let size = rowShape.product

@@ -17,6 +17,8 @@ public struct TrainingPlan: Sendable {
     /// Of the running average of the weights (Polyak and Juditsky 1992), the part that stays at each step; nil: there is none. At step t it is at
     /// most (1 + t) / (10 + t), so that the beginning is soon forgotten. Averaging noisy weights costs no privacy.
     public var averaging: Float?
+    /// What happens to each row before it is trained on, by itself, drawn from its key.
+    public var augmentations: [Augmentation] = []
     /// How many rows are computed together. What a chunk is follows from shapes, never from the number of threads.
     public var chunkRows: Int
 
@@ -59,6 +61,7 @@ public struct TrainingPlan: Sendable {
                 expected: "rows of \(model.inputShape.extents)")
         }
         try loss.check(outputs: model.outputShape, examples.targets)
+        for augmentation in augmentations { try augmentation.check(rowShape: examples.rowShape) }
     }
 
     /// Rows as they are computed together.
@@ -70,7 +73,9 @@ public struct TrainingPlan: Sendable {
         if let classWeights, case .labels(let labels) = targets {
             weights = labels.map { classWeights[classWeights.count == 1 ? 0 : Int($0)] }
         }
-        return Batch(inputs: examples.inputs(rows), targets: targets, weights: weights, rowKeys: keys)
+        var inputs = examples.inputs(rows)
+        Augmentation.apply(augmentations, to: &inputs, keys: keys)
+        return Batch(inputs: inputs, targets: targets, weights: weights, rowKeys: keys)
     }
 
     /// The learning rate of a step, from 0 on.
