@@ -9,8 +9,8 @@ public protocol Contribution: Sendable {
     func addAll(to sum: inout [Float], scales: [Float]?)
     /// Adds to `target`, which has ``size`` values, the gradient of some rows.
     func add(rows: Range<Int>, to target: UnsafeMutablePointer<Float>)
-    /// The squared L2 norm of the sum of some rows' gradients, without making it, rounded up by the rounding error of the
-    /// way it is computed.
+    /// The squared L2 norm of the sum of some rows' gradients, without making it; more where their terms cancel
+    /// (``Cancellation``), infinite where values are too large to be scaled. It follows from these rows alone, to the bit.
     func squaredNorm(rows: Range<Int>) -> Double
     /// Multiplications and additions that ``squaredNorm(rows:)`` takes for a unit of so many rows.
     func normCost(rows: Int) -> Double

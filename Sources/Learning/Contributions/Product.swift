@@ -53,10 +53,22 @@ struct Product: Contribution {
         }
     }
 
-    /// The cross terms of several positions may cancel, where their rounding errors do not: 2^-20 of the sum of their sizes is
-    /// added, more than the error of a product of float32 vectors of the lengths that occur (`GhostNormTests`).
+    /// Infinite where an input or a gradient is beyond 2^64: such a unit counts as zero. The cross terms of several positions may
+    /// cancel, where their rounding errors do not (``Cancellation``).
     func squaredNorm(rows: Range<Int>) -> Double {
         let range = range(rows)
+        var size = 0.0
+        for position in range {
+            let input = inputs.squaredNorm(row: position)
+            let gradient = gradients.squaredNorm(row: position)
+            if input > Cancellation.largestSquare || gradient > Cancellation.largestSquare { return .infinity }
+            if range.count == 1 { return input * gradient }
+            size += (input * gradient).squareRoot()
+        }
+        return Cancellation.squaredNorm(pairs(range), size: size, terms: range.count)
+    }
+
+    private func pairs(_ range: Range<Int>) -> Double {
         return gradients.withValues { gradients in
             inputs.withValues { inputs in
                 Dense.ghostNorm(

@@ -33,12 +33,18 @@ struct RowWise: Contribution {
         let size = size
         return gradients.withValues { values in
             if rows.count == 1 { return Dense.squaredNorm(values + rows.lowerBound * size, count: size) }
-            var sum = [Float](repeating: 0, count: size)
-            return sum.withUnsafeMutableBufferPointer { sum in
-                guard let target = sum.baseAddress else { return 0 }
-                for row in rows { Dense.addScaled(values + row * size, 1, to: target, count: size) }
-                return Dense.squaredNorm(target, count: size)
+            var (square, sizes) = (0.0, 0.0)
+            for index in 0..<size {
+                var (sum, terms) = (0.0, 0.0)
+                for row in rows {
+                    let value = Double(values[row * size + index])
+                    sum += value
+                    terms += abs(value)
+                }
+                square += sum * sum
+                sizes += terms * terms
             }
+            return Cancellation.squaredNorm(square, size: sizes.squareRoot(), terms: rows.count)
         }
     }
 
@@ -49,6 +55,12 @@ struct RowWise: Contribution {
 }
 
 extension Tensor {
+    /// Of one row's values, summed in float64.
+    func squaredNorm(row: Int) -> Double {
+        let size = rowShape.product
+        return withValues { Dense.squaredNorm($0 + row * size, count: size) }
+    }
+
     /// Makes some rows zero.
     mutating func clear(rows: Range<Int>) {
         let size = rowShape.product

@@ -1,4 +1,4 @@
-/// The sum over units of their gradients, each scaled down to a bound.
+/// The sum over the units of a chunk of their gradients, each scaled down to a bound.
 struct ClippedSum: Sendable {
     /// One array a parameter; empty where it is frozen.
     var sums: [[Float]]
@@ -12,7 +12,7 @@ struct ClippedSum: Sendable {
 
     /// Each unit's whole gradient, the sum over its rows, times min(1, bound / norm): never the average's, never a part's.
     ///
-    /// A unit whose norm is no number adds nothing, and is not told of. The bound is aimed at from below by a hundredth
+    /// A unit whose norm is no number, or more than 2^100 times the bound, adds nothing, and is not told of. The bound is aimed at from below by a hundredth
     /// (`docs/privacy.md`, rule 30): the rounding errors of norms, scaling and sums are less.
     ///
     /// - Parameters:
@@ -33,9 +33,36 @@ struct ClippedSum: Sendable {
         guard var collector = backward.collector as? UnitCollector else { return result }
         let aim = bound * 0.99
         let norms = collector.norms()
-        let factors = norms.map { norm in norm.isFinite ? Float(min(1, aim / norm)) : 0 }
+        // A factor near the end of float32's range would have few digits.
+        let factors = norms.map { norm in aim / norm >= 0x1p-100 ? Float(min(1, aim / norm)) : 0 }
         result.within = norms.count { $0 <= bound }
         collector.addUnits(factors, to: &result.sums)
         return result
+    }
+}
+
+/// The sum over all units of a step. In float64: float32 would lose, beside a sum of thousands of units, more of
+/// each than the hundredth that is left for rounding.
+struct ClippedTotal: Sendable {
+    /// One array a parameter; empty where it is frozen.
+    private(set) var sums: [[Double]]
+    /// How many units' gradients were at most the bound: private.
+    private(set) var within = 0
+
+    /// Nothing.
+    init(_ model: Model) {
+        sums = model.declarations.map { [Double](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) }
+    }
+
+    /// One chunk more.
+    mutating func add(_ part: ClippedSum) {
+        within += part.within
+        for position in sums.indices {
+            part.sums[position].withUnsafeBufferPointer { values in
+                sums[position].withUnsafeMutableBufferPointer { sums in
+                    for index in values.indices { sums[index] += Double(values[index]) }
+                }
+            }
+        }
     }
 }

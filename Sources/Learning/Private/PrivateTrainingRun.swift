@@ -48,31 +48,40 @@ public struct PrivateTrainingRun: Sendable {
         self.threads = max(1, threads)
         self.state = try state ?? TrainingState(plan, parameters)
         self.clippingNorm = clippingNorm ?? privacy.clipping.first
+        guard self.clippingNorm >= 0x1p-60, self.clippingNorm <= 0x1p60 else {
+            throw ModelError.data("the stored clipping norm", expected: "a positive number, from 2^-60 to 2^60")
+        }
         noise = try DiscreteGaussian(sigma: privacy.sigma)
         sample = UnitSample(rate: privacy.samplingRate)
     }
 
     /// Takes one step: sample, bounded sum, noise, and what the optimiser makes of it.
+    ///
+    /// - Precondition: Fewer steps were taken than are paid for.
     public mutating func step(using generator: inout some RandomNumberGenerator) {
-        let units = sample.draw(of: examples.units.count, using: &generator)
-        let sum = clippedSum(units, using: &generator)
-        let noisy = noisy(sum, using: &generator)
+        precondition(state.step < privacy.steps, "no more steps are taken than are paid for")
+        let noisy = release(using: &generator)
         state.take(noisy.gradients, plan)
         clippingNorm = privacy.norm(after: clippingNorm, noisyCount: noisy.count)
     }
 
+    /// All that a step learns of the examples: the noisy sum, over the expected number of units, and the noisy counting value.
+    func release(using generator: inout some RandomNumberGenerator) -> (gradients: [[Float]], count: Int64) {
+        let units = sample.draw(of: examples.units.count, using: &generator)
+        return noisy(clippedSum(units, using: &generator), using: &generator)
+    }
+
     /// The sum of the units' gradients, each bounded.
-    func clippedSum(_ units: [Int], using generator: inout some RandomNumberGenerator) -> ClippedSum {
-        let chunks = chunks(units)
+    func clippedSum(_ units: [Int], using generator: inout some RandomNumberGenerator) -> ClippedTotal {
+        let chunks = bins(units, using: &generator).flatMap(chunks)
         let keys = chunks.map { chunk in chunk.rows.map { _ in generator.next() } }
-        var total = ClippedSum(plan.model)
+        var total = ClippedTotal(plan.model)
         Chunks.compute(chunks.count, threads: threads) { [plan, state, examples, clippingNorm] index in
             let batch = plan.batch(of: examples, chunks[index].rows, keys: keys[index])
             return ClippedSum.measure(
                 (plan.model, plan.loss, state.parameters), batch, units: chunks[index].units, bound: clippingNorm)
         } merge: { part in
-            add(part.sums, to: &total.sums)
-            total.within += part.within
+            total.add(part)
         }
         return total
     }
@@ -82,6 +91,16 @@ public struct PrivateTrainingRun: Sendable {
         var rows: [Int] = []
         /// Of the chunk.
         var units: [Range<Int>] = []
+    }
+
+    /// Units in bins, each in one that it draws by itself. A unit that is absent so changes the rounding of its own bin's sum, whose units
+    /// are few, and not of all that come behind it. How many bins there are is public; a bin of the expected size fills three quarters of a chunk.
+    private func bins(_ units: [Int], using generator: inout some RandomNumberGenerator) -> [[Int]] {
+        let bins = Int((privacy.expectedUnits / (0.75 * Double(max(1, plan.chunkRows)))).rounded(.up))
+        // No more bins than fill memory with nothing.
+        var result = [[Int]](repeating: [], count: max(1, min(1 << 20, bins)))
+        for unit in units { result[generator.index(below: result.count)].append(unit) }
+        return result
     }
 
     /// Units one after the other, as many together as the rows of a chunk are.
@@ -101,12 +120,12 @@ public struct PrivateTrainingRun: Sendable {
 
     /// The sum on the grid, with noise, over the expected number of units; and the counting value with its noise.
     func noisy(
-        _ sum: ClippedSum, using generator: inout some RandomNumberGenerator
+        _ sum: ClippedTotal, using generator: inout some RandomNumberGenerator
     ) -> (gradients: [[Float]], count: Int64) {
         let gridStep = clippingNorm / privacy.gradientSteps
         let scale = gridStep / privacy.expectedUnits
         let gradients = sum.sums.map { values in
-            var steps = values.map { Int64(clamping: Double($0) / gridStep) }
+            var steps = values.map { Int64(clamping: $0 / gridStep) }
             noise.add(to: &steps, using: &generator)
             return steps.map { Float(Double($0) * scale) }
         }

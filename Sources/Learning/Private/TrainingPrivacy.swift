@@ -29,8 +29,9 @@ public enum Clipping: Sendable, Equatable {
 /// is within the bound, times ``countSteps``, which one unit changes by at most that. ``sensitivitySquared`` is the sum of both squares.
 /// A step on an empty sample is a step like the others. What follows from noisy sums (weights, moments, the next norm) costs nothing.
 ///
-/// Not proved, but measured beside float64: that the floating-point errors of norms, scaling and sums stay within the hundredth of the
-/// clipping norm that is left for them.
+/// Not proved, but measured beside float64 and under attack (`PullTests`): that the floating-point errors of norms, scaling and sums stay
+/// within the hundredth of the clipping norm that is left for them. Terms of a unit that cancel, values that leave float32's range, and what
+/// one unit's absence does to the rounding of others are bounded for that (`Cancellation`, `ClippedTotal`, the bins of `PrivateTrainingRun`).
 public struct TrainingPrivacy: Sendable, Equatable {
     /// The largest L2 norm of what one unit adds to a step's sum.
     public let clipping: Clipping
