@@ -2,6 +2,7 @@ import DatasiteProtocol
 import DifferentialPrivacy
 import Foundation
 import Governance
+import Query
 import Secrets
 import Tables
 
@@ -142,13 +143,8 @@ private struct Weighing {
             table.unitColumn == nil
             ? 1
             : (draft.rowsPerGroup ?? draft.rowsPerUnit).map(Double.init) ?? table.unitsByRows().values(at: [0.99])[0]
-        let regime = draft.regime
-        let loss = regime.planned(epsilon: epsilon)
-        halfWidth = regime.kind == .pure ? Self.logTwenty / loss : Self.normalQuantile / (2 * loss).squareRoot()
+        halfWidth = draft.regime.countHalfWidth(epsilon: epsilon)
     }
-
-    private static let logTwenty = 2.995732273553991
-    private static let normalQuantile = 1.959963984540054
 
     func advice(_ report: IngestReport) -> Advice {
         let schema = table.schema

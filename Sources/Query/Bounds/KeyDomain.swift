@@ -9,8 +9,12 @@ struct KeyDomain {
     private let scoped: BoundsScope
 
     init(scope: Scope, filter: Expression? = nil) {
+        self.init(scope: scope, conditions: KeyConditions(scope: scope, filter: filter))
+    }
+
+    init(scope: Scope, conditions: KeyConditions) {
         self.scope = scope
-        conditions = KeyConditions(scope: scope, filter: filter)
+        self.conditions = conditions
         scoped = conditions.narrowed(scope.bounds)
     }
 

@@ -40,6 +40,8 @@ struct Channel: Sendable, Hashable {
         var bracketEvent: PrivacyEvent
         /// Half a step where values lie between grid points, else 0: how far a value may be from its grid point.
         var slack: Double
+        /// Whether its ends are bounds to which values beyond were clipped when they were read.
+        var clips = ClippedEnds()
 
         /// The values between which the quantile lies, given the points of both brackets.
         func interval(_ pick: QuantilePick) -> ConfidenceInterval {
@@ -48,6 +50,12 @@ struct Channel: Sendable, Hashable {
             return ConfidenceInterval(
                 lower: Swift.max(lower, value(first) - slack),
                 upper: last == points - 1 ? upper : Swift.min(upper, value(last) + slack))
+        }
+
+        /// Whether one of the choices is an end at which values were clipped: how far beyond it they were, nobody knows.
+        func isClipped(_ pick: QuantilePick) -> Bool {
+            let picked = [pick.point, pick.lower, pick.upper]
+            return clips.below && picked.contains(0) || clips.above && picked.contains(points - 1)
         }
 
         func value(_ point: Int) -> Double { lower + step * Double(point) }

@@ -17,6 +17,8 @@ struct Allocation {
     let kind: PrivacyLossKind
     /// The scan's quantile grids need the declared resolution of plain columns.
     let resolution: (Expression) -> Double?
+    /// The ends of an expression's bounds that are there because values were clipped.
+    let clips: (Expression) -> ClippedEnds
     /// Whether keys are selected privately, and at which delta for a given part of the policy's rho.
     let selectsKeys: Bool
     let selectionDelta: (_ amount: Int64) throws(QueryError) -> Double
@@ -44,6 +46,11 @@ struct Allocation {
     /// The natural logarithm of 20: a Laplace variable exceeds that many scales with a probability of 5 %.
     static let logTwenty = 2.995732273553991
     private static let normalQuantile = 1.959963984540054
+
+    /// The half-width of the 95 % interval of a count that one unit changes by 1, at a planned loss.
+    static func halfWidth(ofCountAt loss: Double, _ kind: PrivacyLossKind) -> Double {
+        kind == .pure ? logTwenty / loss : normalQuantile / (2 * loss).squareRoot()
+    }
 
     /// Plans with a total of `amount`, in units of 1e-12.
     func allocate(_ amount: Int64) throws(QueryError) -> Result {
@@ -223,7 +230,7 @@ struct Allocation {
             lower: grid.lower, upper: grid.upper, step: grid.step, points: grid.points, epsilon: epsilon,
             bracketEpsilon: bracketEpsilon,
             offset: bracket.bracketOffset(points: grid.points, confidence: 0.975), bracketEvent: bracketEvent,
-            slack: grid.slack)
+            slack: grid.slack, clips: clips(expression))
     }
 
     /// The largest epsilon with which so many choices lose no more than `amount`.

@@ -20,6 +20,8 @@ extension PlanDescription {
             let cells = Planner.cells(bound, groups: allocation.top?.request.count ?? keys.groups)
             notes.append(
                 "All intervals hold together with 95 %: the error is divided among up to \(Channel.digits(cells)) cells."
+                    + (allocation.bounding.isEmpty
+                        ? "" : " Those of what bounding leaves out hold with 95 % each by itself.")
             )
         }
         if choosesByNoise(keys) {

@@ -9,7 +9,9 @@ public enum Planner {
     ///   budget is not one that this policy knows.
     public static func plan(_ question: Question, in context: PlanningContext) throws(QueryError) -> Plan {
         let bound = try BoundQuestion.bind(question.sql, context)
-        let keys = try Keys(bound, context.regime)
+        let conditions = KeyConditions(scope: bound.scope, filter: bound.filter)
+        try checkPossible(bound, conditions)
+        let keys = try Keys(bound, context.regime, conditions)
         var contribution = try Contribution(
             bound.scope.datasets, copies: bound.scope.copies, question, isGrouped: !bound.keys.isEmpty)
         if let groups = keys.groups { contribution.limit(groups: groups) }
@@ -29,7 +31,7 @@ public enum Planner {
         let allocation = Allocation(
             quantities: layout.quantities, contribution: measured, bounds: bound.scope.bounds,
             capacityRows: capacity(bound.scope), kind: context.regime.planned,
-            resolution: { resolution($0, bound.scope) }, selectsKeys: keys.areSelected,
+            resolution: { resolution($0, bound.scope) }, clips: { ClippedEnds($0, bound.scope) }, selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
             aimsAtError: settlement.aimsAtError,
             bounding: BoundingMeasurement(
@@ -180,8 +182,8 @@ struct Keys {
 
     var areSelected: Bool { groups == nil }
 
-    init(_ question: BoundQuestion, _ regime: LossRegime) throws(QueryError) {
-        let domain = KeyDomain(scope: question.scope, filter: question.filter)
+    init(_ question: BoundQuestion, _ regime: LossRegime, _ conditions: KeyConditions) throws(QueryError) {
+        let domain = KeyDomain(scope: question.scope, conditions: conditions)
         var values: [[Value]?] = []
         for key in question.keys {
             values.append(domain.values(of: key))
@@ -190,6 +192,11 @@ struct Keys {
         for (index, key) in question.keys.enumerated() {
             if let known = values[index] {
                 specifications.append(KeySpecification(expression: key, coding: .domain(known)))
+                guard !known.isEmpty else {
+                    throw QueryError(
+                        "no row can be in a group: under WHERE, \(question.keyNames[index]) can take no value that is declared",
+                        at: question.keyPositions[index], hint: Planner.impossibleHint)
+                }
                 groups = groups.map { $0 * known.count }
                 continue
             }

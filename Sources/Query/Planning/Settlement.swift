@@ -6,6 +6,11 @@ extension LossRegime {
     /// What an epsilon comes to as a planned loss, in units of `PrivacyLoss.amountUnit`, rounded down.
     public func amount(epsilon: Double) -> Int64 { Self.amount(planned(epsilon: epsilon)) }
 
+    /// The half-width of the 95 % interval of a count that one unit changes by 1, asked for alone at an epsilon.
+    public func countHalfWidth(epsilon: Double) -> Double {
+        Allocation.halfWidth(ofCountAt: planned(epsilon: epsilon), planned)
+    }
+
     /// A planned loss, in units of `PrivacyLoss.amountUnit`, rounded down.
     public static func amount(_ loss: Double) -> Int64 {
         Int64((Swift.min(loss, QuestionLimits.loss) / PrivacyLoss.amountUnit).rounded(.down).nextDown.rounded(.up))

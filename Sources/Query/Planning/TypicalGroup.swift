@@ -47,7 +47,8 @@ struct TypicalGroup {
         guard let interval = form.intervals(model, [0], selection: nil, numbers)?.first, interval.isBounded else {
             return nil
         }
-        return interval.upper / 2 - interval.lower / 2
+        // A quantile's grid is no finer than its step, though both ends may be one point of it.
+        return Swift.max(interval.upper / 2 - interval.lower / 2, form.gridStep)
     }
 
     /// What a channel measures there, in steps of its grid.
@@ -76,5 +77,28 @@ struct TypicalGroup {
         }
         let offset = Double(grid.offset)
         return QuantilePick(point: point(0), lower: point(-offset), upper: point(offset))
+    }
+}
+
+extension CellForm {
+    /// What one step of a quantile's grid is to the cell; 0 of anything else.
+    fileprivate var gridStep: Double {
+        switch self {
+        case .quantile(_, let grid): grid.step
+        case .monotone(let function, let inner):
+            if let factor = function.factor { inner.gridStep * factor } else { 0 }
+        default: 0
+        }
+    }
+}
+
+extension Expression {
+    /// Of a function of column 0 that scales differences, by how much; nil of others.
+    fileprivate var factor: Double? {
+        switch self {
+        case .arithmetic(.multiply, .column(0, _), .literal(let value, _), _): value.number
+        case .arithmetic(.add, .column(0, _), .literal, _), .round, .clamp, .cast: 1
+        default: nil
+        }
     }
 }

@@ -33,7 +33,9 @@ struct CellFlags {
     /// A cell is `selected` if its noise took part in the choice: fresh noise is what it is, whichever rows are shown. It is
     /// `thresholded` if its group may be of a size that is seldom shown, unless it is the selecting number itself, whose
     /// interval holds that.
-    func flags(of item: OutputPlan.Item, units: [Int64]) -> [[CellFlag]] {
+    ///
+    /// It is `clipped` if a quantile in it, or an end of that one's interval, was chosen at a bound to which values were clipped.
+    func flags(of item: OutputPlan.Item, units: [Int64], picks: [[QuantilePick]]) -> [[CellFlag]] {
         let channels: [Int]
         var isAlone = false
         switch item {
@@ -44,9 +46,11 @@ struct CellFlags {
         }
         guard !channels.isEmpty else { return units.map { _ in [] } }
         let isSelected = channels.contains(where: choosing.contains)
-        return units.map { units in
-            let isRare = selection.map { !isAlone && $0.isRare(units) } ?? false
-            return (isSelected ? [.selected] : []) + (isRare ? [.thresholded] : [])
+        let ranked = channels.compactMap { channel in output.channels[channel].quantile.map { (channel, $0) } }
+        return units.indices.map { group in
+            let isRare = selection.map { !isAlone && $0.isRare(units[group]) } ?? false
+            let isClipped = ranked.contains { channel, grid in grid.isClipped(picks[channel][group]) }
+            return (isSelected ? [.selected] : []) + (isRare ? [.thresholded] : []) + (isClipped ? [.clipped] : [])
         }
     }
 }

@@ -81,4 +81,7 @@ public enum CellFlag: String, Sendable, Hashable, CaseIterable {
     case selected
     /// The row may be of a size of which few groups reach the threshold: the others are missing from the answer.
     case thresholded
+    /// The quantile, or an end of its interval, is a bound to which larger or smaller values were clipped when they were read:
+    /// the table's own may lie beyond.
+    case clipped
 }

@@ -120,6 +120,7 @@ struct PostProcessing {
         let selection = SelectionChannel(output)
         let marks = CellFlags(output, selection: selection, isCut: isCut)
         let units = groups.map { $0 < noisy.selectionCounts.count ? noisy.selectionCounts[$0] : 0 }
+        let picks = noisy.picks.map { picks in picks.isEmpty ? [] : groups.map { picks[$0] } }
         return output.items.map { item in
             var cells: [AnswerCell]
             switch item {
@@ -128,7 +129,7 @@ struct PostProcessing {
                 cells = Self.cells(values.popFirst() ?? [], intervals)
             case .bin(let channel, let bin): cells = groups.map { self.bin(bin, of: channel, noisy, $0) }
             }
-            for (row, flags) in marks.flags(of: item, units: units).enumerated() { cells[row].flags += flags }
+            for (row, flags) in marks.flags(of: item, units: units, picks: picks).enumerated() { cells[row].flags += flags }
             return cells
         }
     }
