@@ -164,6 +164,11 @@ struct SynthesisTests {
         #expect(abs(Double(try test.spent()) * 1e-12 - rho) <= 1e-12)
         let source = try #require(try test.site.dataset("visits").mockSource)
         #expect(source.contains("rho") && source.contains("delta"))
+        // Which columns are of it stands wherever its rows are shown.
+        #expect(source.hasSuffix("(of it: kind; made up from the manifest: amount)"))
+        let mock = try await test.site.mock(TestSite.count(1), as: Identity(name: "ada", role: .researcher))
+        let notes = try JSONDecoder().decode(Answer.self, from: Data(mock)).notes
+        #expect(notes.contains { $0.contains("of it: kind; made up from the manifest: amount") })
         _ = try await test.site.synthesize(SynthesisRequest(dataset: "visits", budget: .rho(0.01)))
         #expect(abs(Double(try test.spent()) * 1e-12 - rho - 0.01) <= 1e-11)
         #expect(try test.site.verify().isSound)

@@ -58,7 +58,7 @@ struct Catalogue: Sendable {
             }
             catalogue.datasets[row["name"]] = Entry(
                 manifest: document.manifest, policy: policy, version: row["version"], population: row["population"],
-                synthetic: try SyntheticMock.find(version: row["version"], db))
+                synthetic: try SyntheticMock.find(version: row["version"], of: document.manifest, db))
         }
         return catalogue
     }

@@ -28,7 +28,8 @@ struct DataSynthetic: AsyncParsableCommand {
         if let output { try SavedFile.check(output) }
         let place = try options.place()
         let bytes = try await place.syntheticTable(dataset)
-        let answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        var answer = try JSONDecoder().decode(Answer.self, from: Data(bytes))
+        answer.markMadeUp(try JSONDecoder().decode(MadeUpColumns.self, from: Data(bytes)))
         switch (csv || json, output) {
         case (false, _): show(answer, on: .output)
         case (true, let output?):
@@ -53,5 +54,21 @@ struct DataSynthetic: AsyncParsableCommand {
         terminal.write(TextTable(names, rows: rows).render(on: terminal))
         for note in answer.notes { terminal.paragraph(note, .dim) }
         terminal.paragraph("All rows: parley data synthetic \(answer.dataset) --csv --output FILE", .dim)
+    }
+}
+
+/// Columns of a synthetic table that are no part of the release: a member of its document, each with the reason.
+struct MadeUpColumns: Decodable {
+    var madeUp: [String]?
+}
+
+extension Answer {
+    /// Says at the name of each such column that it is made up: a file has no other place that travels with it.
+    mutating func markMadeUp(_ columns: MadeUpColumns) {
+        for index in self.columns.indices {
+            let name = self.columns[index].name
+            let isMadeUp = columns.madeUp?.contains { $0.hasPrefix(name + ": ") } ?? false
+            if isMadeUp { self.columns[index].name = name + " (made up)" }
+        }
     }
 }

@@ -72,7 +72,7 @@ extension Datasite {
         }
         let source = synthetic.source(conversionDelta: entry.policy?.regime.conversionDelta ?? 0)
         return
-            "Rows of \(entry.manifest.name) are of \(source): they resemble the data as far as its noise allows, and "
+            "Rows of \(entry.manifest.name) are of \(source): what is of it resembles the data as far as its noise allows, and "
             + "this answer adds noise of its own."
     }
 

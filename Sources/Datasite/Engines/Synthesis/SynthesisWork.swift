@@ -35,16 +35,22 @@ struct SynthesisWork: EngineWork {
         budget = try Self.budget(request, policy.regime)
         let manifest = entry.manifest
         do throws(SyntheticDataError) {
-            synthesis = try SyntheticData(
-                schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
-                options: .init(
-                    rows: request.rows, rowsPerUnit: request.rowsPerUnit, columns: request.columns.map(Set.init)))
+            synthesis = try Self.planned(request, manifest)
             try synthesis.check(budget: budget)
         } catch {
             throw Problem.invalidRequest("\(error)")
         }
         self.request = request
         self.entry = entry
+    }
+
+    static func planned(
+        _ request: SynthesisRequest, _ manifest: Manifest
+    ) throws(SyntheticDataError) -> SyntheticData {
+        try SyntheticData(
+            schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
+            options: .init(
+                rows: request.rows, rowsPerUnit: request.rowsPerUnit, columns: request.columns.map(Set.init)))
     }
 
     /// Where losses are rhos, an epsilon means the largest that converts to at most it (docs/privacy.md, rule 6).

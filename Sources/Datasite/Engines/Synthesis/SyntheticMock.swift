@@ -3,6 +3,7 @@ import DifferentialPrivacy
 import Foundation
 import GRDB
 import Governance
+import SyntheticData
 import Tables
 
 /// The synthetic table of a dataset's version: a stored release, the same for all who look (docs/privacy.md, rule 24).
@@ -13,25 +14,49 @@ struct SyntheticMock: Sendable {
     /// Its first rows, as the catalogue shows them.
     var preview: [[Scalar]]
 
+    /// The columns whose values are not from it, but made up from the manifest; nil: its own notes alone say which.
+    var madeUp: [String]?
+    /// The others.
+    var released: [String] = []
+
     static let previewRows = 5
 
-    static func find(version: String, _ db: Database) throws -> SyntheticMock? {
+    static func find(version: String, of manifest: Manifest, _ db: Database) throws -> SyntheticMock? {
         let row = try Row.fetchOne(
             db,
             sql: """
-                SELECT s.request, s.preview, r.kind, r.amount, r.delta FROM synthetic s JOIN requests r ON r.id = s.request
+                SELECT s.request, s.preview, r.body, r.kind, r.amount, r.delta FROM synthetic s JOIN requests r ON r.id = s.request
                 WHERE s.version = :version
                 """, arguments: ["version": version])
         guard let row, let kind = PrivacyLossKind(rawValue: row["kind"]) else { return nil }
         let preview = try JSONDecoder().decode([[Scalar]].self, from: Data((row["preview"] as String).utf8))
-        return SyntheticMock(
-            request: row["request"], loss: try row.loss(kind),
-            preview: preview)
+        var found = SyntheticMock(request: row["request"], loss: try row.loss(kind), preview: preview)
+        found.nameColumns(row["body"], manifest)
+        return found
+    }
+
+    /// Which columns a release holds follows from its request and the manifest alone, as it did when it was planned.
+    private mutating func nameColumns(_ body: String, _ manifest: Manifest) {
+        guard let request = try? JSONDecoder().decode(SynthesisRequest.self, from: Data(body.utf8)),
+            let planned = try? SynthesisWork.planned(request, manifest)
+        else { return }
+        let unit = manifest.unit.column.map { [manifest.schema.columns[$0].name] } ?? []
+        let names = Set(planned.leftOut.map(\.name))
+        madeUp = manifest.schema.columns.map(\.name).filter { names.contains($0) }
+        released = manifest.schema.columns.map(\.name).filter { !names.contains($0) && !unit.contains($0) }
+    }
+
+    /// Which columns are from the release, and which are not; empty where all are.
+    var columnWords: String {
+        guard let madeUp else { return "which of its columns are made up, the notes of the release say" }
+        guard !madeUp.isEmpty else { return "" }
+        return "of it: \(released.joined(separator: ", ")); made up from the manifest: \(madeUp.joined(separator: ", "))"
     }
 
     /// What it is and what it cost, in words.
     func source(conversionDelta: Double) -> String {
         "a synthetic table, released at \(LossWords.text(loss, conversionDelta: conversionDelta))"
+            + (columnWords.isEmpty ? "" : " (\(columnWords))")
     }
 }
 
