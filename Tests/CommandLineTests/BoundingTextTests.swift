@@ -34,6 +34,13 @@ struct BoundingTextTests {
         #expect(text(noise).material.isEmpty && text(noise).slight.count == 1)
         let dropped = text(.init(dropped: pair(400, (0.043, 0.032, 0.054)))).material
         #expect(dropped.count == 1 && dropped[0].contains("4.3 % (3.2 to 5.4 %) or more of its rows were dropped"))
+        #expect(
+            dropped[0].contains("the table was added")
+                && dropped[0].contains("no more count as dropped than it may have"))
+        let joined = text(.init(dropped: pair(400, (0.043, 0.032, 0.054)), droppedFrom: ["visits", "clinics"])).material
+        #expect(
+            joined.count == 1 && joined[0].hasPrefix("When visits and clinics were added, 4.3 %")
+                && joined[0].contains("of their rows together"))
         // Little, but clearly there: a line where a value is flagged for it.
         let little = Answer.Bounding(dropped: pair(400, (0.0005, 0.0004, 0.0006)))
         #expect(text(little).material.isEmpty && text(little, flags: ["bounded"]).material.count == 1)

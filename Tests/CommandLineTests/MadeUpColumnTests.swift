@@ -27,7 +27,8 @@ struct MadeUpColumnTests {
         let answer = Answer(
             request: "r", dataset: "d", version: "v", sql: "s", charge: Loss(kind: "pure", epsilon: 1),
             columns: [.init(name: "n", type: "integer", isKey: false)],
-            rows: [[.init(value: .integer(99), lower: .integer(90), upper: .integer(99), flags: ["clipped"])]], notes: [],
+            rows: [[.init(value: .integer(99), lower: .integer(90), upper: .integer(99), flags: ["clipped"])]],
+            notes: [],
             guarantees: Guarantees(
                 inputPrivacy: "", outputPrivacy: "", inputVerification: "", outputVerification: "", flowGovernance: ""),
             mock: false)

@@ -10,7 +10,8 @@ struct ClippedQuantileTests {
     private func flags(_ sql: String, ages: [Int64], costs: [Double] = [500]) throws -> [[CellFlag]] {
         let rows = (0..<300).map {
             MeasurementTests.row(
-                $0, plan: "free", age: ages[$0 % ages.count], cost: .real(costs[$0 % costs.count]), visits: 50, day: 1_095)
+                $0, plan: "free", age: ages[$0 % ages.count], cost: .real(costs[$0 % costs.count]), visits: 50,
+                day: 1_095)
         }
         return try MeasurementTests.ask(sql, rows, .rho(1)).rows[0].map(\.flags)
     }
@@ -32,7 +33,8 @@ struct ClippedQuantileTests {
     func ownEnds() throws {
         let own = try flags("SELECT MEDIAN(CLAMP(age, 20, 40)), MEDIAN(YEAR(day)) FROM visits", ages: [90])
         #expect(own[0] == [])
-        let plan = try Fixtures.plan("SELECT MEDIAN(CLAMP(age, 20, 40)), MEDIAN(age), MEDIAN(CLAMP(age, 20, 200)) FROM visits")
+        let plan = try Fixtures.plan(
+            "SELECT MEDIAN(CLAMP(age, 20, 40)), MEDIAN(age), MEDIAN(CLAMP(age, 20, 200)) FROM visits")
         let clips = plan.output.channels.compactMap { $0.quantile?.clips }
         #expect(
             clips == [

@@ -46,8 +46,8 @@ public struct Answer: Sendable, Hashable, Codable {
         public var lower: Scalar?
         /// The interval's upper end; nil for a key and where no interval is known.
         public var upper: Scalar?
-        /// Why the truth may lie outside the interval more often than it says: "bounded", "selected", "thresholded", and words
-        /// that are added later; nil where nothing is to be said.
+        /// Why the truth may lie outside the interval more often than it says: "bounded", "selected", "thresholded", "clipped", and
+        /// words that are added later; nil where nothing is to be said.
         public var flags: [String]?
 
         /// A value, with its interval where there is one.
@@ -86,9 +86,14 @@ public struct Answer: Sendable, Hashable, Codable {
         /// Rows that were dropped when the table was added, and rows that it has, whatever the question's `WHERE`. Of one
         /// unit at most its bound on rows counts as dropped: more may have been. A join's counts are both tables' together.
         public var dropped: Pair?
+        /// The tables that `dropped` counts together; nil: the answer was released before they were named.
+        public var droppedFrom: [String]?
 
         /// What is known of it.
-        public init(units: Pair? = nil, rows: Pair? = nil, dropped: Pair? = nil) {
+        public init(
+            units: Pair? = nil, rows: Pair? = nil, dropped: Pair? = nil, droppedFrom: [String]? = nil
+        ) {
+            self.droppedFrom = droppedFrom
             self.units = units
             self.rows = rows
             self.dropped = dropped

@@ -20,7 +20,9 @@ extension Plan {
         noisy.bounding = NoisyBounding(output.bounding, of: exact, using: &generator)
         let unknown = noisy.bounding?.isDroppedUnknown == true ? [Self.droppedUnknown] : []
         let post = PostProcessing(output: output, columns: columns, notes: notes + unknown)
-        return Measured(answer: post.answer(noisy), events: events)
+        var answer = post.answer(noisy)
+        if answer.bounding?.dropped != nil { answer.bounding?.droppedFrom = datasets }
+        return Measured(answer: answer, events: events)
     }
 
     private static let droppedUnknown =

@@ -31,7 +31,8 @@ public enum Planner {
         let allocation = Allocation(
             quantities: layout.quantities, contribution: measured, bounds: bound.scope.bounds,
             capacityRows: capacity(bound.scope), kind: context.regime.planned,
-            resolution: { resolution($0, bound.scope) }, clips: { ClippedEnds($0, bound.scope) }, selectsKeys: keys.areSelected,
+            resolution: { resolution($0, bound.scope) }, clips: { ClippedEnds($0, bound.scope) },
+            selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
             aimsAtError: settlement.aimsAtError,
             bounding: BoundingMeasurement(

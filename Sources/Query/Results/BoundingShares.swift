@@ -21,6 +21,8 @@ public struct BoundingShares: Sendable, Hashable {
     /// Rows that were dropped when the table was added, and rows that it has, whatever the question's `WHERE`. Of one
     /// unit at most its bound count as dropped, so that there may be more. nil where that is not known.
     public var dropped: Pair?
+    /// The tables whose rows `dropped` counts together, by name.
+    public var droppedFrom: [String] = []
 }
 
 /// The pairs as they were measured: post-processing sees nothing else of what bounding leaves out.

@@ -129,7 +129,9 @@ struct PostProcessing {
                 cells = Self.cells(values.popFirst() ?? [], intervals)
             case .bin(let channel, let bin): cells = groups.map { self.bin(bin, of: channel, noisy, $0) }
             }
-            for (row, flags) in marks.flags(of: item, units: units, picks: picks).enumerated() { cells[row].flags += flags }
+            for (row, flags) in marks.flags(of: item, units: units, picks: picks).enumerated() {
+                cells[row].flags += flags
+            }
             return cells
         }
     }

@@ -241,7 +241,9 @@ private struct CellMark {
                 "groups of about its size are seldom shown: that this one is, is luck, and others like it are missing."),
         CellMark(
             flag: "clipped", sign: "|",
-            words: "it lies, or may lie, at a declared bound, to which values beyond were clipped: the truth may lie beyond."),
+            words:
+                "it lies, or may lie, at a declared bound, to which values beyond were clipped: the truth may lie beyond."
+        ),
     ]
 
     static func signs(_ cell: Answer.Cell) -> String {

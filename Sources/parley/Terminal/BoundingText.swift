@@ -18,8 +18,14 @@ struct BoundingText {
             add("Bounding left out \(Self.part(rows.share)) of rows\(units).", bounding.units ?? rows, isFlagged)
         }
         if let dropped = bounding.dropped {
+            let tables = bounding.droppedFrom ?? []
+            let added =
+                tables.isEmpty
+                ? "the table was" : "\(tables.joined(separator: " and ")) \(tables.count > 1 ? "were" : "was")"
             add(
-                "When the table was added, \(Self.part(dropped.share)) or more of its rows were dropped, whatever WHERE says.",
+                "When \(added) added, \(Self.part(dropped.share)) or more of \(tables.count > 1 ? "their" : "its") rows "
+                    + "\(tables.count > 1 ? "together " : "")were dropped, whatever WHERE says: of one unit no more count as "
+                    + "dropped than it may have.",
                 dropped, isFlagged)
         }
     }

@@ -20,7 +20,8 @@ extension AnswerEncoding {
     static func bounding(_ answer: NoisyAnswer) -> Answer.Bounding? {
         answer.bounding.map { shares in
             Answer.Bounding(
-                units: shares.units.map(pair), rows: shares.rows.map(pair), dropped: shares.dropped.map(pair))
+                units: shares.units.map(pair), rows: shares.rows.map(pair), dropped: shares.dropped.map(pair),
+                droppedFrom: shares.droppedFrom.isEmpty ? nil : shares.droppedFrom)
         }
     }
 

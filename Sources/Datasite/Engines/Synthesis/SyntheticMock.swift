@@ -50,7 +50,8 @@ struct SyntheticMock: Sendable {
     var columnWords: String {
         guard let madeUp else { return "which of its columns are made up, the notes of the release say" }
         guard !madeUp.isEmpty else { return "" }
-        return "of it: \(released.joined(separator: ", ")); made up from the manifest: \(madeUp.joined(separator: ", "))"
+        return
+            "of it: \(released.joined(separator: ", ")); made up from the manifest: \(madeUp.joined(separator: ", "))"
     }
 
     /// What it is and what it cost, in words.
