@@ -43,6 +43,16 @@ struct ConfigurationTests {
         #expect(throws: Failure.self) { try Logins.load(folder: folder) }
     }
 
+    @Test("Where a folder that nobody named wins over a login, the command says as whom it acts")
+    func actingAs() {
+        #expect(PlaceOptions.ownerNotice(nil) == nil && PlaceOptions.ownerNotice(Logins()) == nil)
+        let logins = Logins(current: "https://a.example", sites: ["https://a.example": Self.login])
+        #expect(
+            PlaceOptions.ownerNotice(logins)
+                == "acting as the owner of ./parley-site, not as ana (researcher) at https://a.example; "
+                + "choose with --site ./parley-site or --url https://a.example")
+    }
+
     @Test("The configuration folder follows XDG_CONFIG_HOME, which must be absolute")
     func folder() {
         #expect(Logins.folder(environment: ["XDG_CONFIG_HOME": "/x", "HOME": "/h"]) == "/x/parley")

@@ -26,7 +26,7 @@ enum DatasetNames {
         let place: Place =
             isRemote
             ? .server(try ConnectionOptions.parse(arguments.withoutSite).connect())
-            : try PlaceOptions.parse(arguments).place()
+            : try PlaceOptions.parse(arguments).place(announces: false)
         return try await place.datasets().map(\.name)
     }
 

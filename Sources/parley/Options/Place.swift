@@ -10,17 +10,34 @@ struct PlaceOptions: ParsableArguments {
     @OptionGroup var connection: ConnectionOptions
 
     /// What is named in the command wins, then the environment, then a site's folder here, then the last login.
-    func place() throws -> Place {
+    ///
+    /// - Parameter announces: Whether it is said that a folder which nobody named wins over a login.
+    func place(announces: Bool = true) throws -> Place {
         if site.site != nil, connection.url != nil { throw ValidationError("Give either --site or --url, not both.") }
         if site.site != nil { return .folder(try site.open()) }
         if connection.url != nil { return .server(try connection.connect()) }
         if SiteOptions.environmentPath != nil { return .folder(try site.open()) }
         if ConnectionOptions.environmentURL != nil { return .server(try connection.connect()) }
-        if FileManager.default.fileExists(atPath: SiteOptions.defaultPath) { return .folder(try site.open()) }
+        if FileManager.default.fileExists(atPath: SiteOptions.defaultPath) {
+            let opened = try site.open()
+            if announces, let notice = Self.ownerNotice(try? Logins.load()) {
+                Terminal.diagnostics.line("note: \(notice)")
+            }
+            return .folder(opened)
+        }
         if try Logins.load().current != nil { return .server(try connection.connect()) }
         throw Failure(
             "Which datasite? There is none in this folder, and you are not logged in to one.",
             next: "Owners: parley site init, or --site DIR.   Researchers: parley login URL, or --url URL.")
+    }
+
+    /// As whom a command acts, where a folder that nobody named wins over a login: whoever logged in may expect to act by
+    /// that login. Nil where there is no login, so that nothing is in doubt.
+    static func ownerNotice(_ logins: Logins?) -> String? {
+        guard let url = logins?.current, let login = logins?.sites[url] else { return nil }
+        return PrintableText.escape(
+            "acting as the owner of \(SiteOptions.defaultPath), not as \(login.user) (\(login.role)) at \(url); "
+                + "choose with --site \(SiteOptions.defaultPath) or --url \(url)")
     }
 }
 
