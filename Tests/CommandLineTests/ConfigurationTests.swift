@@ -53,6 +53,22 @@ struct ConfigurationTests {
                 + "choose with --site ./parley-site or --url https://a.example")
     }
 
+    @Test("A bar never goes back, until its job is done")
+    func progress() throws {
+        let pipe = Pipe()
+        let terminal = Terminal(
+            descriptor: pipe.fileHandleForWriting.fileDescriptor, isTerminal: true, usesColour: false,
+            usesUnicode: false, width: 100)
+        let bar = Progress("reading", on: terminal)
+        for fraction in [0.5, 0.2, 0.6] { bar.update(fraction) }
+        bar.finish()
+        bar.update(0.1)
+        try pipe.fileHandleForWriting.close()
+        let shown = String(decoding: try pipe.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        #expect(shown.contains("50 %") && shown.contains("60 %") && !shown.contains("20 %"))
+        #expect(shown.contains("10 %"))
+    }
+
     @Test("The configuration folder follows XDG_CONFIG_HOME, which must be absolute")
     func folder() {
         #expect(Logins.folder(environment: ["XDG_CONFIG_HOME": "/x", "HOME": "/h"]) == "/x/parley")

@@ -42,6 +42,15 @@ struct IngestProgress: Sendable, Hashable {
     var fraction: Double
     /// Rows that were read so far; of text without a quoted line end, lines.
     var rows: Int
+
+    /// The part of the whole ingest that is done, 0 to 1.
+    var share: Double {
+        switch stage {
+        case .reading: 0.6 * fraction
+        case .sorting: 0.6 + 0.3 * fraction
+        case .synchronizing: 0.9 + 0.1 * fraction
+        }
+    }
 }
 
 /// Why a file became no table. Nothing is left on the disk.

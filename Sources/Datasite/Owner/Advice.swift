@@ -100,7 +100,7 @@ extension Datasite {
             do {
                 report = try ingest(
                     file: file, manifest: manifest, key: key, into: folder + "/table", options: options
-                ) { try progress($0.stage == .reading ? 0.6 * $0.fraction : 0.6 + 0.3 * $0.fraction) }
+                ) { try progress($0.share) }
             } catch let error as IngestError {
                 throw Problem.invalidData("\(error)", hint: error.hint)
             }

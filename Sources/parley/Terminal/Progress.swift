@@ -12,6 +12,8 @@ final class Progress: Sendable {
     private struct State {
         var shown = ""
         var width = 0
+        /// What was shown last: workers report out of order, and a job may read two files one after the other.
+        var percent = 0
         var started = ContinuousClock.now
     }
 
@@ -25,8 +27,11 @@ final class Progress: Sendable {
     ///   - doing: What is done now.
     func update(_ fraction: Double, doing: String = "") {
         guard terminal.isTerminal else { return }
-        let percent = Int((min(max(fraction, 0), 1) * 100).rounded(.down))
+        let reported = Int((min(max(fraction, 0), 1) * 100).rounded(.down))
         state.withLock { state in
+            // A bar that goes back says that work was lost.
+            let percent = max(state.percent, reported)
+            state.percent = percent
             guard "\(percent) \(doing)" != state.shown else { return }
             if state.width == 0 { state.started = .now }
             state.shown = "\(percent) \(doing)"
@@ -46,7 +51,7 @@ final class Progress: Sendable {
     /// Clears the line.
     func finish() {
         let width = state.withLock { state in
-            defer { (state.width, state.shown) = (0, "") }
+            defer { (state.width, state.shown, state.percent) = (0, "", 0) }
             return state.width
         }
         guard width > 0 else { return }
