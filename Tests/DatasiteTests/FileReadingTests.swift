@@ -423,7 +423,7 @@ struct FileReadingTests {
         #expect(report.rows == 5 && report.units == 3 && report.version != before.version)
         #expect(
             report.warnings.contains(
-                "1 rows dropped: their unit has more rows than the manifest allows: 16.7 % of all rows"))
+                "1 row dropped: its unit has more rows than the manifest allows: 16.7 % of all rows"))
         let rows = try cells()
         #expect(rows.filter { $0[0] == "1" }.count == 3 && rows.contains(["2", "20"]) && rows.contains(["3", "30"]))
         #expect(try test.read("SELECT state FROM requests") == ["lapsed"])

@@ -145,13 +145,7 @@ extension Datasite {
             report = try ingest(
                 file: file, manifest: manifest, key: key, into: addition.directory, options: options,
                 base: try base.map { try self.table($0) }
-            ) { step in
-                switch step.stage {
-                case .reading: try progress(0.6 * step.fraction, step.rows)
-                case .sorting: try progress(0.6 + 0.3 * step.fraction, step.rows)
-                case .synchronizing: try progress(0.9 + 0.1 * step.fraction, step.rows)
-                }
-            }
+            ) { try progress($0.share, $0.rows) }
         } catch let error as IngestError {
             throw Problem.invalidData("\(error)", hint: error.hint)
         } catch is CancellationError {
@@ -207,8 +201,10 @@ extension Datasite {
 
     private static func remarks(_ report: IngestReport, _ manifest: Manifest) -> [String] {
         var remarks: [String] = []
-        func remark(_ count: Int, _ what: String) {
+        /// - Parameter one: What is said where it is a single one.
+        func remark(_ count: Int, _ many: String, one: String) {
             guard count > 0 else { return }
+            let what = count == 1 ? one : many
             let share = 100 * Double(count) / Double(Swift.max(count, report.rowsRead))
             let percent = share < 0.1 ? "below 0.1" : "\((share * 10).rounded() / 10)"
             remarks.append("\(count) \(what): \(percent) % of all rows")
@@ -218,31 +214,48 @@ extension Datasite {
                 report.rowsRead == 0
                     ? "the file holds no rows: the table is empty" : "no row was kept: the table is empty")
         }
-        remark(report.rowsWithoutUnit, "rows dropped: they name no unit")
-        remark(report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows")
-        remark(report.rowsWrong, "rows with something wrong in them")
-        remark(report.rowsSkipped, "rows dropped because something was wrong")
+        remark(report.rowsWithoutUnit, "rows dropped: they name no unit", one: "row dropped: it names no unit")
+        remark(
+            report.rowsBeyondBound, "rows dropped: their unit has more rows than the manifest allows",
+            one: "row dropped: its unit has more rows than the manifest allows")
+        remark(report.rowsWrong, "rows with something wrong in them", one: "row with something wrong in it")
+        remark(
+            report.rowsSkipped, "rows dropped because something was wrong",
+            one: "row dropped because something was wrong")
         if report.unitsSkipped > 0 {
-            remarks.append("\(report.unitsSkipped) units dropped because something was wrong")
+            let units = report.unitsSkipped == 1 ? "unit" : "units"
+            remarks.append("\(report.unitsSkipped) \(units) dropped because something was wrong")
         }
         for (column, schema) in zip(report.columns, manifest.schema.columns) {
             remark(
                 column.outsideBounds,
                 "values of \(column.name) outside its bounds "
-                    + (schema.outsideIsNull ? "became null" : "count as the bound"))
+                    + (schema.outsideIsNull ? "became null" : "count as the bound"),
+                one: "value of \(column.name) outside its bounds "
+                    + (schema.outsideIsNull ? "became null" : "counts as the bound"))
             remark(
                 column.leadingZeros,
                 "values of \(column.name) are written with leading zeros, which an integer has not: if 0870 and 870 are "
-                    + "two codes, declare the column as text and add the table again")
+                    + "two codes, declare the column as text and add the table again",
+                one: "value of \(column.name) is written with leading zeros, which an integer has not: if 0870 and 870 "
+                    + "are two codes, declare the column as text and add the table again")
             remark(
                 column.outsideDomain,
                 "values of \(column.name) outside its domain "
-                    + (schema.other == nil ? "became null" : "count as its `other`"))
-            remark(column.textsCut, "texts of \(column.name) cut to the largest number of bytes")
+                    + (schema.other == nil ? "became null" : "count as its `other`"),
+                one: "value of \(column.name) outside its domain "
+                    + (schema.other == nil ? "became null" : "counts as its `other`"))
+            remark(
+                column.textsCut, "texts of \(column.name) cut to the largest number of bytes",
+                one: "text of \(column.name) cut to the largest number of bytes")
             remark(
                 column.infinities,
-                "infinite values of \(column.name) " + (schema.infinityIsBound ? "count as the bound" : "became null"))
-            remark(column.wrongBecameNull, "wrong values of \(column.name) became null")
+                "infinite values of \(column.name) " + (schema.infinityIsBound ? "count as the bound" : "became null"),
+                one: "infinite value of \(column.name) "
+                    + (schema.infinityIsBound ? "counts as the bound" : "became null"))
+            remark(
+                column.wrongBecameNull, "wrong values of \(column.name) became null",
+                one: "wrong value of \(column.name) became null")
         }
         return remarks + report.examples.prefix(5).map { "for example, \($0)" }
     }
