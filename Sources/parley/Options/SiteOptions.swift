@@ -6,7 +6,9 @@ import Foundation
 /// Which datasite's folder an owner's command acts on. Whoever may open the folder owns the site.
 struct SiteOptions: ParsableArguments {
     @Option(
-        help: ArgumentHelp("The datasite's folder (default: $PARLEY_SITE, else ./parley-site, by which you act as its owner).", valueName: "dir"),
+        help: ArgumentHelp(
+            "The datasite's folder (default: $PARLEY_SITE, else ./parley-site): you act as its owner.", valueName: "dir"
+        ),
         completion: .directory)
     var site: String?
 
