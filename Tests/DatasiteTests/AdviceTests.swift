@@ -140,6 +140,6 @@ struct AdviceTests {
         #expect(report.facts.first == "rows of a unit, at most 10: half of the units have at most 1, 90 % 1, 99 % 10")
         try #require(report.facts.count == 2)
         #expect(report.facts[1].hasPrefix("groups of a unit by ward, of which 2 count: "))
-        #expect(report.facts[1].hasSuffix("1 units (9.1 %) have more"))
+        #expect(report.facts[1].hasSuffix("1 unit (9.1 %) has more"))
     }
 }

@@ -133,7 +133,7 @@ struct DeclaredBoundsTests {
             """
         #expect(throws: Problem.self) { try add("code,share\n1,0.5\n11,0.5\n", manifest) }
         let report = try add("code,share\n1,0.5\n10,7\n", manifest)
-        #expect(report.warnings == ["1 values of share outside its bounds count as the bound: 50.0 % of all rows"])
+        #expect(report.warnings == ["1 value of share outside its bounds counts as the bound: 50.0 % of all rows"])
     }
 
     // MARK: Names of units
@@ -194,7 +194,7 @@ struct DeclaredBoundsTests {
         let told = report.warnings.filter { !$0.contains("occur in visits") }
         #expect(told.count == 2)
         #expect(told[0].hasPrefix("3 values of code are written with leading zeros"))
-        #expect(told[1].hasPrefix("1 values of v are written with leading zeros"))
+        #expect(told[1].hasPrefix("1 value of v is written with leading zeros"))
     }
 
     // MARK: The manifest

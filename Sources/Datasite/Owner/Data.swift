@@ -194,7 +194,7 @@ extension Datasite {
             guard beyond > 0 else { return nil }
             let percent = (1_000 * Double(beyond) / Double(table.unitCount)).rounded() / 10
             return "groups of a unit by \(table.schema.columns[key].name), of which \(bound) count: \(words(units)); "
-                + "\(beyond) units (\(percent) %) have more"
+                + "\(beyond) \(beyond == 1 ? "unit" : "units") (\(percent) %) \(beyond == 1 ? "has" : "have") more"
         }
         return ["rows of a unit, at most \(manifest.unit.rowsPerUnit): \(words(table.unitsByRows()))"] + wide
     }
