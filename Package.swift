@@ -71,7 +71,7 @@ let package = Package(
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
-        module("Learning", ["Kernels", "DifferentialPrivacy", "Secrets"]),
+        module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -122,7 +122,7 @@ let package = Package(
         tests("SecretsTests", ["Secrets"]),
         tests("KernelsTests", ["Kernels"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
-        tests("LearningTests", ["Learning", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
+        tests("LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),

@@ -8,6 +8,10 @@ public protocol Layer: Sendable {
     static var kind: String { get }
     /// In names of parameters and in errors; nil until the model gives it its place.
     var name: String? { get }
+    /// Reads what a file says of it; what it does not take is an error.
+    init(_ fields: inout LayerFields) throws(ModelError)
+    /// What a file says of it, apart from kind and name.
+    var fields: [LayerField] { get }
     /// Takes its place in a model: a layer without a name gets this one, and so do those that it is made of.
     mutating func place(_ name: String)
     /// Declares what it learns, and gives the shape of a row behind it.
@@ -50,6 +54,7 @@ public struct Outline: Sendable {
 
     /// A parameter that the layer uses: its own, or one that another layer declared in the same shape.
     mutating func declare(_ declaration: ParameterDeclaration, by layer: any Layer) throws(ModelError) {
+        try limit(declaration.shape, layer)
         for holder in holders + [layer.name ?? "?"] { uses[holder, default: []].append(declaration.name) }
         guard let earlier = declarations.first(where: { $0.name == declaration.name }) else {
             declarations.append(declaration)
@@ -68,6 +73,23 @@ public struct Outline: Sendable {
         coupling.append((layer.title, instead))
     }
 
+    /// The most values of one row or one parameter: sizes that a file only claims must not be added up beyond what an `Int` holds.
+    static let largestCount = 1 << 28
+
+    /// - Throws: A shape of more than ``largestCount`` values.
+    func limit(_ shape: [Int], _ layer: any Layer) throws(ModelError) {
+        var count = 1
+        for extent in shape {
+            let (product, overflow) = count.multipliedReportingOverflow(by: extent)
+            count = overflow || product > Self.largestCount ? Self.largestCount + 1 : product
+        }
+        if count > Self.largestCount {
+            throw .field(
+                layer: layer.title, field: "shape",
+                expected: "at most \(Self.largestCount) values; it would have \(shape.extents)")
+        }
+    }
+
     /// Through the layers that another one holds, or that the model begins with; gives the shape behind the last.
     mutating func through(
         _ layers: [any Layer], _ input: [Int], in holder: String? = nil
@@ -77,6 +99,7 @@ public struct Outline: Sendable {
         for layer in layers {
             shape = try layer.outline(shape, &self)
             values += shape.product
+            try limit(shape, layer)
         }
         if holder != nil { holders.removeLast() }
         return shape

@@ -29,6 +29,7 @@ public struct Model: Sendable {
         var placed = layers
         for index in placed.indices { placed[index].place(String(index)) }
         var outline = Outline()
+        if let first = placed.first { try outline.limit(inputShape, first) }
         self.inputShape = inputShape
         self.layers = placed
         outputShape = try outline.through(placed, inputShape)

@@ -20,6 +20,17 @@ public struct Linear: Layer {
         self.name = name
     }
 
+    public init(_ fields: inout LayerFields) throws(ModelError) {
+        try self.init(
+            fields.integer("outputs"), hasBias: fields.boolean("bias", true),
+            sharedWeight: fields.text("shared-weight"), name: fields.name)
+    }
+
+    public var fields: [LayerField] {
+        [.init("outputs", .integer(outputs)), .init("bias", .boolean(hasBias))]
+            + (sharedWeight.map { [.init("shared-weight", .text($0))] } ?? [])
+    }
+
     public mutating func place(_ name: String) { self.name = self.name ?? name }
 
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] {

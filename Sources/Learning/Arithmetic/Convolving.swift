@@ -1,0 +1,131 @@
+/// A convolution in two dimensions: images [channels, height, width], weights [outputs, channels / groups, kernel, kernel].
+struct Convolving: Sendable, Equatable {
+    let channels: Int
+    let height: Int
+    let width: Int
+    let outputs: Int
+    let kernel: Int
+    let stride: Int
+    let padding: Int
+    let groups: Int
+
+    var outputHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
+    var outputWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
+    /// Pixels that come out.
+    var positions: Int { outputHeight * outputWidth }
+    var inputCount: Int { channels * height * width }
+    var outputCount: Int { outputs * positions }
+    var groupChannels: Int { channels / groups }
+    var groupOutputs: Int { outputs / groups }
+    /// Values that one output pixel sees.
+    var windowCount: Int { groupChannels * kernel * kernel }
+    var weightCount: Int { outputs * windowCount }
+
+    /// Calls `body` for each output row that weight (y, x) of a kernel reaches: where its pixels begin in the output's plane and in
+    /// the input's, and how many there are.
+    @inline(__always)
+    private func eachRow(_ y: Int, _ x: Int, _ body: (_ output: Int, _ input: Int, _ count: Int) -> Void) {
+        let rows = Self.reached(y - padding, height, stride, outputHeight)
+        let columns = Self.reached(x - padding, width, stride, outputWidth)
+        guard !columns.isEmpty else { return }
+        for row in rows {
+            body(
+                row * outputWidth + columns.lowerBound,
+                (row * stride + y - padding) * width + columns.lowerBound * stride + x - padding, columns.count)
+        }
+    }
+
+    /// The outputs o for which o x stride + shift lies within 0..<extent.
+    private static func reached(_ shift: Int, _ extent: Int, _ stride: Int, _ outputs: Int) -> Range<Int> {
+        let first = shift >= 0 ? 0 : (stride - 1 - shift) / stride
+        let last = extent - 1 - shift < 0 ? -1 : (extent - 1 - shift) / stride
+        return first..<max(first, min(outputs, last + 1))
+    }
+
+    /// Calls `body` for each pair of an output and a channel that it sees, with where their weights begin.
+    @inline(__always)
+    private func eachPair(_ body: (_ output: Int, _ channel: Int, _ weight: Int) -> Void) {
+        for output in 0..<outputs {
+            let first = output / groupOutputs * groupChannels
+            for channel in 0..<groupChannels {
+                body(output, first + channel, (output * groupChannels + channel) * kernel * kernel)
+            }
+        }
+    }
+
+    /// Writes the outputs of images.
+    func forward(
+        images: Int, input: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+        into target: UnsafeMutablePointer<Float>
+    ) {
+        for image in 0..<images {
+            let (from, to) = (input + image * inputCount, target + image * outputCount)
+            for index in 0..<outputCount { to[index] = bias?[index / positions] ?? 0 }
+            eachPair { output, channel, weight in
+                let (plane, pixels) = (from + channel * height * width, to + output * positions)
+                for tap in 0..<kernel * kernel {
+                    let factor = weights[weight + tap]
+                    eachRow(tap / kernel, tap % kernel) { o, i, count in
+                        for p in 0..<count { pixels[o + p] += factor * plane[i + p * stride] }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes the gradients of images, given those of their outputs.
+    func inputGradient(
+        images: Int, gradients: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+        into target: UnsafeMutablePointer<Float>
+    ) {
+        for image in 0..<images {
+            let (from, to) = (gradients + image * outputCount, target + image * inputCount)
+            for index in 0..<inputCount { to[index] = 0 }
+            eachPair { output, channel, weight in
+                let (plane, pixels) = (to + channel * height * width, from + output * positions)
+                for tap in 0..<kernel * kernel {
+                    let factor = weights[weight + tap]
+                    eachRow(tap / kernel, tap % kernel) { o, i, count in
+                        for p in 0..<count { plane[i + p * stride] += factor * pixels[o + p] }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds the gradient of the weights, summed over images, each times its scale (nil: 1).
+    func weightGradient(
+        images: Int, input: UnsafePointer<Float>, gradients: UnsafePointer<Float>, scales: UnsafePointer<Float>?,
+        addingTo target: UnsafeMutablePointer<Float>
+    ) {
+        for image in 0..<images {
+            let scale = scales?[image] ?? 1
+            let (inputs, outputs) = (input + image * inputCount, gradients + image * outputCount)
+            eachPair { output, channel, weight in
+                let (plane, pixels) = (inputs + channel * height * width, outputs + output * positions)
+                for tap in 0..<kernel * kernel {
+                    var sum: Float = 0
+                    eachRow(tap / kernel, tap % kernel) { o, i, count in
+                        for p in 0..<count { sum += pixels[o + p] * plane[i + p * stride] }
+                    }
+                    target[weight + tap] += scale * sum
+                }
+            }
+        }
+    }
+
+    /// Writes what each output pixel of one image sees in a group's channels: [positions, windowCount].
+    func unfold(_ image: UnsafePointer<Float>, group: Int, into target: UnsafeMutablePointer<Float>) {
+        let size = windowCount
+        for index in 0..<positions * size { target[index] = 0 }
+        for channel in 0..<groupChannels {
+            let plane = image + (group * groupChannels + channel) * height * width
+            for tap in 0..<kernel * kernel {
+                let column = target + channel * kernel * kernel + tap
+                eachRow(tap / kernel, tap % kernel) { o, i, count in
+                    for p in 0..<count { column[(o + p) * size] = plane[i + p * stride] }
+                }
+            }
+        }
+    }
+}
