@@ -130,7 +130,8 @@ struct NetworkTests {
                 var batch = network.all
                 for index in 0..<size { batch.inputs.values[index] = value }
                 let found = ClippedSum.measure(training, batch, units: units, bound: 1, way: way)
-                #expect(found.sums == wanted.sums, "\(value), \(way)")
+                let agrees = found.sums == wanted.sums
+                #expect(agrees, "\(value), \(way)")
                 #expect(found.within == wanted.within)
             }
         }
