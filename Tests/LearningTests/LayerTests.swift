@@ -93,7 +93,8 @@ struct LayerTests {
             #expect(found.output.shape == layer.numbers.output.shape, "\(title)")
             expectClose(found.output.values, layer.numbers.output.values, within: 3e-6, "output of \(title)")
             expectClose(
-                found.input?.values ?? [], layer.numbers.inputGradient.values, within: 1e-5, "input gradient of \(title)")
+                found.input?.values ?? [], layer.numbers.inputGradient.values, within: 1e-5,
+                "input gradient of \(title)")
             #expect(layer.model.declarations.filter(\.isTrainable).count == layer.numbers.gradients.count)
             for (declaration, sum) in zip(layer.model.declarations, found.sums) where declaration.isTrainable {
                 expectClose(

@@ -53,7 +53,9 @@ struct NetworkTests {
     static func clipped(
         _ network: RandomNetwork, _ way: UnitCollector.Way, together: Int, bound: Float
     ) -> [[Float]] {
-        var sums = network.model.declarations.map { [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0) }
+        var sums = network.model.declarations.map {
+            [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0)
+        }
         for range in Chunks.ranges(network.examples.units.count, size: together) {
             let (rows, units) = rows(Array(network.examples.units[range]))
             let part = ClippedSum.measure(
@@ -117,7 +119,9 @@ struct NetworkTests {
         }
     }
 
-    @Test("A unit whose values are no numbers, or run over, adds nothing and leaves the others as they are", arguments: 0..<12)
+    @Test(
+        "A unit whose values are no numbers, or run over, adds nothing and leaves the others as they are",
+        arguments: 0..<12)
     func notANumber(seed: Int) throws {
         let network = try RandomNetwork(seed: 200 + seed)
         let units = network.examples.units

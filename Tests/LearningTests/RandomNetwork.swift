@@ -13,7 +13,8 @@ struct RandomNetwork {
         var generator = SeededGenerator(seed: UInt64(seed))
         let drawn = Self.layers(seed, &generator)
         let head: [any Layer] = [
-            Linear(6, name: "before"), Tanh(), Linear(6, name: "tied"), Linear(6, hasBias: false, sharedWeight: "tied.weight"),
+            Linear(6, name: "before"), Tanh(), Linear(6, name: "tied"),
+            Linear(6, hasBias: false, sharedWeight: "tied.weight"),
             Linear(3, name: "head"),
         ]
         model = try Model(inputShape: drawn.shape, layers: drawn.layers + head)

@@ -53,7 +53,9 @@ struct Attending: Sendable {
             Softmax.forward(scores, into: scores, count: seen(s))
             let output = target + place(head, s)
             for index in 0..<size { output[index] = 0 }
-            for t in 0..<seen(s) { Dense.addScaled(values + place(head, t, part: 2), scores[t], to: output, count: size) }
+            for t in 0..<seen(s) {
+                Dense.addScaled(values + place(head, t, part: 2), scores[t], to: output, count: size)
+            }
         }
     }
 

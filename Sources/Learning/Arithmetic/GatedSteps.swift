@@ -58,7 +58,8 @@ struct GatedSteps: Sendable {
     /// The gradients of x_* and of h_*, [rows x steps, 3 x hidden] each, given those of the states.
     ///
     /// - Parameter before: The state before each step: [rows x steps, hidden].
-    func backward(_ gradient: Tensor, gates: Tensor, before: Tensor, weight: Tensor) -> (inputs: Tensor, turned: Tensor) {
+    func backward(_ gradient: Tensor, gates: Tensor, before: Tensor, weight: Tensor) -> (inputs: Tensor, turned: Tensor)
+    {
         var inputs = Tensor(shape: [rows * steps, 3 * hidden])
         var turned = Tensor(shape: [rows * steps, 3 * hidden])
         var state = Tensor(shape: [rows, hidden])

@@ -60,7 +60,9 @@ struct ConvolutionProduct: Contribution {
                 for (index, row) in rows.enumerated() {
                     for output in 0..<outputs {
                         let plane = gradients + (row * convolving.outputs + group * outputs + output) * positions
-                        for pixel in 0..<positions { target[(index * positions + pixel) * outputs + output] = plane[pixel] }
+                        for pixel in 0..<positions {
+                            target[(index * positions + pixel) * outputs + output] = plane[pixel]
+                        }
                     }
                 }
             }

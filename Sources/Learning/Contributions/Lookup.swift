@@ -43,7 +43,9 @@ struct Lookup: Contribution {
                 let isLine = lines[position] >= 0
                 let line = isLine ? Int(lines[position]) : 0
                 let scale = scales?[position / positions] ?? 1
-                if !isLine { if scale != 0 { target[0] = .nan } } else {
+                if !isLine {
+                    if scale != 0 { target[0] = .nan }
+                } else {
                     Dense.addScaled(gradients + position * width, scale, to: target + line * width, count: width)
                 }
             }

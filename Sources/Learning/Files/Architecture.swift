@@ -91,7 +91,8 @@ public enum Architecture {
         let extents = model.inputShape.map(String.init).joined(separator: ",")
         let layers = text(model.layers, indent: "  ")
         return Array(
-            "{\"format\": \"\(format)\", \"version\": \(version), \"input\": [\(extents)],\n \"layers\": \(layers)}\n".utf8)
+            "{\"format\": \"\(format)\", \"version\": \(version), \"input\": [\(extents)],\n \"layers\": \(layers)}\n"
+                .utf8)
     }
 
     private static func text(_ layers: [any Layer], indent: String) -> String {
@@ -99,7 +100,9 @@ public enum Architecture {
         let lines = layers.map { layer in
             let kind = LayerField("kind", .text(type(of: layer).kind))
             let name = layer.name.map { [LayerField("name", .text($0))] } ?? []
-            let fields = ([kind] + name + layer.fields).map { "\"\($0.key)\": \(text($0.value, indent: indent + "  "))" }
+            let fields = ([kind] + name + layer.fields).map {
+                "\"\($0.key)\": \(text($0.value, indent: indent + "  "))"
+            }
             return indent + "{\(fields.joined(separator: ", "))}"
         }
         return "[\n\(lines.joined(separator: ",\n"))]"

@@ -57,7 +57,8 @@ public struct BatchNormalization: Layer {
             input.withValues { values in
                 for index in 0..<input.count {
                     let channel = index / pixels % mean.count
-                    target[index] = (values[index] - mean[channel]) * reciprocal[channel] * weight[channel] + bias[channel]
+                    target[index] =
+                        (values[index] - mean[channel]) * reciprocal[channel] * weight[channel] + bias[channel]
                 }
             }
         }

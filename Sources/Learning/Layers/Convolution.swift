@@ -90,7 +90,8 @@ public struct Convolution: Layer {
             input.withValues { input_ in
                 weight.withValues { weights in
                     let apply = { (bias: UnsafePointer<Float>?) in
-                        convolving.forward(images: input.rows, input: input_, weights: weights, bias: bias, into: target)
+                        convolving.forward(
+                            images: input.rows, input: input_, weights: weights, bias: bias, into: target)
                     }
                     if let bias { bias.withValues { apply($0) } } else { apply(nil) }
                 }

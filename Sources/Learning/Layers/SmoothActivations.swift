@@ -23,7 +23,9 @@ public struct Sigmoid: Layer {
     public mutating func place(_ name: String) { self.name = self.name ?? name }
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] { input }
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor { pass.apply(.sigmoid, to: input) }
-    public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? { pass.apply(.sigmoid, to: gradient) }
+    public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? {
+        pass.apply(.sigmoid, to: gradient)
+    }
 }
 
 /// x Phi(x) (Hendrycks and Gimpel 2016): by the error function, or by the hyperbolic tangent that comes close to it.
@@ -48,7 +50,9 @@ public struct GELU: Layer {
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] { input }
     private var function: Function { byTanh ? .geluTanh : .gelu }
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor { pass.apply(function, to: input) }
-    public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? { pass.apply(function, to: gradient) }
+    public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? {
+        pass.apply(function, to: gradient)
+    }
 }
 
 extension ForwardPass {
