@@ -98,8 +98,8 @@ public struct Outline: Sendable {
         var shape = input
         for layer in layers {
             shape = try layer.outline(shape, &self)
-            values += shape.product
             try limit(shape, layer)
+            values += shape.product
         }
         if holder != nil { holders.removeLast() }
         return shape

@@ -20,7 +20,7 @@ public enum Architecture {
         Linear.self, LowRankLinear.self, Convolution.self, MaxPool.self, AveragePool.self, GlobalAveragePool.self,
         Flatten.self, GroupNormalization.self, LayerNormalization.self, BatchNormalization.self, ReLU.self, Tanh.self,
         GELU.self, Sigmoid.self, SoftmaxLayer.self, Dropout.self, Residual.self, Embedding.self,
-        PositionalEmbedding.self, GRU.self, Attention.self, MeanOverSteps.self, LastStep.self,
+        PositionalEmbedding.self, GRU.self, Attention.self, MeanOverSteps.self, LastStep.self, Scattering.self,
     ]
 
     /// Reads a model.

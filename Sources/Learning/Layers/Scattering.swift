@@ -12,6 +12,9 @@ public struct Scattering: Layer {
 
     public init(name: String? = nil) { self.name = name }
 
+    public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
+    public var fields: [LayerField] { [] }
+
     public mutating func place(_ name: String) { self.name = self.name ?? name }
 
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] {
