@@ -69,8 +69,10 @@ public struct Examples: Sendable {
     /// The number of rows.
     public var count: Int { targets.count }
 
-    /// Some rows, in the order in which they are named, each its own unit.
-    public func selecting(_ rows: [Int]) throws(ModelError) -> Examples {
+    /// Some rows, in the order in which they are named.
+    ///
+    /// - Parameter units: The units of these rows; nil: each row is its own.
+    public func selecting(_ rows: [Int], units: [Range<Int>]? = nil) throws(ModelError) -> Examples {
         let size = rowShape.product
         func values<Value>(_ all: [Value]) -> [Value] { Array(rows.map { all[$0 * size..<($0 + 1) * size] }.joined()) }
         let storage: Storage =
@@ -79,7 +81,7 @@ public struct Examples: Sendable {
             case .bytes(let all, let scale, let offset): .bytes(values(all), scale: scale, offset: offset)
             }
         return try Examples(
-            storage: storage, rows: rows.count, rowShape: rowShape, targets: targets.rows(rows), units: nil)
+            storage: storage, rows: rows.count, rowShape: rowShape, targets: targets.rows(rows), units: units)
     }
 
     /// The inputs of some rows, in the order in which they are named.

@@ -26,8 +26,8 @@ public enum InputScaling: Sendable, Equatable {
         }
     }
 
-    /// What a value becomes.
-    func scaled(_ value: Float, channel: Int = 0) -> Float {
+    /// What a value of a channel becomes.
+    public func scaled(_ value: Float, channel: Int = 0) -> Float {
         switch self {
         case .none: value
         case .bounds(let lower, let upper): (min(max(value, lower), upper) - lower) / (upper - lower)
