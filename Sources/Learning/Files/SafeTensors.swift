@@ -158,9 +158,23 @@ public enum SafeTensors {
         return bits >> 15 == 1 ? -size : size
     }
 
+    /// The texts beside the tensors, by their names; what is no text is left out.
+    ///
+    /// - Throws: What is wrong with the header.
+    public static func metadata(_ bytes: [UInt8]) throws(ModelError) -> [String: String] {
+        let (header, _) = try parts(bytes)
+        guard let value = try? StrictJSON(parsing: Array(bytes[header]), largestDepth: 3),
+            case .object(let members) = value, case .object(let texts)? = members["__metadata__"]
+        else { return [:] }
+        return texts.compactMapValues { if case .string(let text) = $0 { text } else { nil } }
+    }
+
     /// Parameters as F32, in their order.
-    public static func write(_ parameters: Parameters) -> [UInt8] {
-        var members: [String: CanonicalJSON] = [:]
+    ///
+    /// - Parameter metadata: Texts beside them, by their names.
+    public static func write(_ parameters: Parameters, metadata: [String: String] = [:]) -> [UInt8] {
+        var members: [String: CanonicalJSON] =
+            metadata.isEmpty ? [:] : ["__metadata__": .object(metadata.mapValues { .string($0) })]
         var next = 0
         for (name, tensor) in zip(parameters.names, parameters.tensors) {
             let end = next + 4 * tensor.count

@@ -29,24 +29,17 @@ public struct Selection: Sendable {
         self.best = best
     }
 
-    /// Measures weights, and keeps them if they are better than all before.
+    /// Measures the weights that a model would be used with now, and keeps them if they are better than all before.
     ///
     /// - Returns: What `measure` gave, and whether the weights are now the best. Without a value they never are.
     public mutating func consider<Measured>(
         _ state: TrainingState, measure: (Parameters) throws -> (Measured, value: Double?)
     ) rethrows -> (measured: Measured, isBest: Bool) {
-        let parameters = state.parameters
+        let parameters = state.result
         let (measured, value) = try measure(parameters)
         guard let value, !value.isNaN else { return (measured, false) }
         if let best, isBetterHigher ? value <= best.value : value >= best.value { return (measured, false) }
         best = Choice(step: state.step, value: value, parameters: parameters)
         return (measured, true)
-    }
-}
-
-extension Selection.Choice {
-    /// As it was stored.
-    public init(storedStep step: Int, value: Double, parameters: Parameters) {
-        self.init(step: step, value: value, parameters: parameters)
     }
 }

@@ -18,10 +18,12 @@ public struct TrainingRun: Sendable {
     private var orderedEpoch = -1
 
     /// Streams of the seed: even ones order epochs, odd ones belong to steps.
-    private enum Stream {
+    fileprivate enum Stream {
         static func epoch(_ number: Int) -> UInt64 { 2 * UInt64(number) + 2 }
         static func step(_ number: Int) -> UInt64 { 2 * UInt64(number) + 1 }
         static let weights: UInt64 = 0
+        /// Odd, and beyond any step.
+        static let heldOut = UInt64.max
     }
 
     /// A run from its beginning, or from where one of the same plan, data and seed stood.
@@ -103,16 +105,26 @@ public struct TrainingRun: Sendable {
     private mutating func rows(of step: Int) -> [Int] {
         let epoch = step / stepsPerEpoch
         if epoch != orderedEpoch {
-            var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.epoch(epoch))
-            order = Array(0..<examples.count)
-            for index in order.indices.reversed() where index > 0 {
-                order.swapAt(index, generator.index(below: index + 1))
-            }
+            order = Self.order(examples.count, seed, Stream.epoch(epoch))
             orderedEpoch = epoch
         }
         let first = step % stepsPerEpoch * batchRows
         return Array(order[first..<min(order.count, first + batchRows)])
     }
+}
+
+extension TrainingRun {
+    fileprivate static func order(_ count: Int, _ seed: UInt64, _ stream: UInt64) -> [Int] {
+        var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: stream)
+        var order = Array(0..<count)
+        for index in order.indices.reversed() where index > 0 {
+            order.swapAt(index, generator.index(below: index + 1))
+        }
+        return order
+    }
+
+    /// Rows in an order of the seed's own, apart from all that training draws: the first of them are held out to validate on.
+    public static func heldOutOrder(rows: Int, seed: UInt64) -> [Int] { order(rows, seed, Stream.heldOut) }
 }
 
 extension [Float] {
