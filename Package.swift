@@ -122,7 +122,8 @@ let package = Package(
         tests("SecretsTests", ["Secrets"]),
         tests("KernelsTests", ["Kernels"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
-        tests("LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
+        tests(
+            "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -156,7 +157,7 @@ let package = Package(
         tests(
             "HostileInputTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
+                "Datasite", "DatasiteProtocol", "Governance", "Learning", "Query", "Tables", "DifferentialPrivacy",
                 "Secrets",
             ],
             exclude: ["Corpus", "Wrong"]),

@@ -31,8 +31,8 @@ let package = Package(
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
+        module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
-        module("Learning", ["Kernels", "DifferentialPrivacy", "Secrets"]),
         module(
             "Datasite",
             [
@@ -43,7 +43,7 @@ let package = Package(
         module(
             "HostileInput",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
+                "Datasite", "DatasiteProtocol", "Governance", "Learning", "Query", "Tables", "DifferentialPrivacy",
                 "Secrets",
             ]),
         .executableTarget(

@@ -51,15 +51,19 @@ public struct Outline: Sendable {
     /// How many values a row has behind all layers together.
     private(set) var values = 0
     private var holders: [String] = []
+    /// Where each name's declaration stands.
+    private var positions: [String: Int] = [:]
 
     /// A parameter that the layer uses: its own, or one that another layer declared in the same shape.
     mutating func declare(_ declaration: ParameterDeclaration, by layer: any Layer) throws(ModelError) {
         try limit(declaration.shape, layer)
         for holder in holders + [layer.name ?? "?"] { uses[holder, default: []].append(declaration.name) }
-        guard let earlier = declarations.first(where: { $0.name == declaration.name }) else {
+        guard let position = positions[declaration.name] else {
+            positions[declaration.name] = declarations.count
             declarations.append(declaration)
             return
         }
+        let earlier = declarations[position]
         if earlier.shape != declaration.shape {
             throw .parameter(
                 name: declaration.name,

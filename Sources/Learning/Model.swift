@@ -110,7 +110,8 @@ public struct Model: Sendable {
             }
         }
         let names = declarations.map(\.name)
-        if let name = parameters.names.first(where: { !names.contains($0) }) {
+        let known = Set(names)
+        if let name = parameters.names.first(where: { !known.contains($0) }) {
             throw .parameter(name: name, expected: "is of no layer of the model")
         }
         guard parameters.names == names else {

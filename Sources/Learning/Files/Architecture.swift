@@ -37,7 +37,8 @@ public enum Architecture {
         guard case .object(let members) = value else { throw .data("the model's text", expected: "one JSON object") }
         let keys = ["format", "version", "input", "layers"]
         if let stranger = members.keys.filter({ !keys.contains($0) }).min() {
-            throw .data("the model's field '\(stranger)'", expected: "it has \(keys.joined(separator: ", ")) alone")
+            throw .data(
+                "the model's field '\(stranger.prefix(100))'", expected: "it has \(keys.joined(separator: ", ")) alone")
         }
         guard members["format"] == .string(format) else {
             throw .data("the model's field 'format'", expected: "\"\(format)\"")

@@ -117,6 +117,6 @@ public struct LayerFields {
     /// - Throws: A field that the layer does not have.
     func end() throws(ModelError) {
         guard let stranger = members.keys.min() else { return }
-        throw wrong(stranger, "left out: the layer has \(known.joined(separator: ", "))")
+        throw wrong(String(stranger.prefix(100)), "left out: the layer has \(known.joined(separator: ", "))")
     }
 }

@@ -33,8 +33,8 @@ public struct Dropout: Layer {
         let size = input.rowShape.product
         var mask = [Float](repeating: 1 / (1 - rate), count: input.count)
         for (row, key) in pass.rowKeys.enumerated() {
-            var generator = RowGenerator(key: key, draw: draw)
-            for index in row * size..<(row + 1) * size where generator.unitFloat() < rate { mask[index] = 0 }
+            var draws = RowDraws(key: key, draw: draw)
+            for index in row * size..<(row + 1) * size where draws.next() < rate { mask[index] = 0 }
         }
         pass.save(.floats(mask))
         return input.masked(mask)
@@ -47,18 +47,22 @@ public struct Dropout: Layer {
     }
 }
 
-/// SplitMix64 (Steele et al. 2014) from a row's key and the number of the layer's draw, so that a row's randomness depends on no
-/// other row. For masks alone: it protects nothing.
-struct RowGenerator: RandomNumberGenerator {
+/// SplitMix64 (Steele et al. 2014) from a row's key and the number of the layer's draw, so that a row's mask depends on no other row.
+/// For masks alone: it protects nothing.
+struct RowDraws {
     private var state: UInt64
 
     init(key: UInt64, draw: UInt64) {
-        state = draw &* 0xD1B5_4A32_D192_ED03
-        state = key ^ next()
+        state = key ^ Self.mixed(draw &+ 0xD1B5_4A32_D192_ED03)
     }
 
-    mutating func next() -> UInt64 {
+    /// Uniform in [0, 1), a multiple of 2^-24.
+    mutating func next() -> Float {
         state &+= 0x9E37_79B9_7F4A_7C15
+        return Float(Self.mixed(state) >> 40) * 0x1p-24
+    }
+
+    private static func mixed(_ state: UInt64) -> UInt64 {
         var word = state
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
         word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB

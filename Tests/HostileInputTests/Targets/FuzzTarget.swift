@@ -1,7 +1,7 @@
 /// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png
+    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -22,6 +22,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .npy: ArrayTarget.npy(input)
         case .npz: ArrayTarget.npz(input)
         case .png: ArrayTarget.png(input)
+        case .model: ModelTarget.violations(input)
+        case .weights: WeightsTarget.violations(input)
         }
     }
 }
