@@ -34,6 +34,7 @@ void kernels_convolution_forward(
     size_t pixels = output_plane(&c);
     if (pixels == 0) return;
     if (c.channels == 0) clear(output, c.batch * c.outputs * pixels);
+    else if (is_depthwise(&c)) CHOSEN(instructions, depthwise_forward, &c, input, weights, output, workspace);
     else CHOSEN(instructions, forward, &c, input, weights, output, workspace);
     if (!bias) return;
     for (size_t plane = 0; plane < c.batch * c.outputs; plane++) {
@@ -46,7 +47,9 @@ void kernels_convolution_input_gradient(
     struct kernels_convolution c, const float *output_gradient, const float *weights, float *input_gradient, float *workspace,
     enum kernels_instructions instructions) {
     if (c.outputs == 0 || output_plane(&c) == 0) clear(input_gradient, c.batch * c.channels * c.height * c.width);
-    else CHOSEN(instructions, input_gradient, &c, output_gradient, weights, input_gradient, workspace);
+    else if (is_depthwise(&c)) {
+        CHOSEN(instructions, depthwise_input_gradient, &c, output_gradient, weights, input_gradient, workspace);
+    } else CHOSEN(instructions, input_gradient, &c, output_gradient, weights, input_gradient, workspace);
 }
 
 void kernels_convolution_weight_gradient(
@@ -56,7 +59,10 @@ void kernels_convolution_weight_gradient(
         if (!accumulates) clear(weights_gradient, c.outputs * (c.channels / c.groups) * c.kernel_height * c.kernel_width);
         return;
     }
-    CHOSEN(instructions, weight_gradient, &c, input, output_gradient, scale, accumulates, weights_gradient, workspace);
+    if (is_depthwise(&c)) {
+        CHOSEN(
+            instructions, depthwise_weight_gradient, &c, input, output_gradient, scale, accumulates, weights_gradient, workspace);
+    } else CHOSEN(instructions, weight_gradient, &c, input, output_gradient, scale, accumulates, weights_gradient, workspace);
 }
 
 void kernels_im2col(struct kernels_convolution c, const float *input, float *target) {

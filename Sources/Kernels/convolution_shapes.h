@@ -114,3 +114,8 @@ static struct lattice gradient_lattice(
 static size_t images_together(const struct kernels_convolution *c, size_t pixels) {
     return pixels == 0 ? 1 : least(c->batch, (511 + pixels) / pixels);
 }
+
+/// Whether each output sees one channel, and each channel few outputs: then a product of matrices has hardly any rows.
+static inline bool is_depthwise(const struct kernels_convolution *c) {
+    return c->channels == c->groups && c->outputs / c->groups < 4;
+}

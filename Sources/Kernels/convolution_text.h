@@ -370,6 +370,8 @@ static void NAMED(weight_gradient)(
     }
 }
 
+#include "depthwise_text.h"
+
 static size_t NAMED(workspace)(const struct kernels_convolution *c) {
     size_t forward = NAMED(forward_parts)(c).all, input = NAMED(gradient_parts)(c).all, weights = NAMED(weight_parts)(c).all;
     return forward > input ? (forward > weights ? forward : weights) : (input > weights ? input : weights);

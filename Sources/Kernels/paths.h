@@ -6,6 +6,10 @@
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wpsabi"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #define JOINED(a, b) a##_##b
 #define ALWAYS static inline __attribute__((always_inline))
 

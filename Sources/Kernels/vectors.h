@@ -63,6 +63,9 @@ typedef int64_t NAMED(wide_words) __attribute__((vector_size(8 * LANES)));
 ALWAYS vector NAMED(get_or)(const float *source, size_t count, float rest) {
     if (count >= LANES) return NAMED(loaded)(source);
     vector value = (vector){0} + rest;
+#if LANES == 16
+    return (vector)_mm512_mask_loadu_ps((__m512)value, (__mmask16)((1u << count) - 1), source);
+#endif
     for (size_t i = 0; i < count; i++) value[i] = source[i];
     return value;
 }
@@ -75,6 +78,10 @@ ALWAYS void NAMED(put)(float *target, size_t count, vector value) {
         NAMED(store)(target, value);
         return;
     }
+#if LANES == 16
+    _mm512_mask_storeu_ps(target, (__mmask16)((1u << count) - 1), (__m512)value);
+    return;
+#endif
     for (size_t i = 0; i < count; i++) target[i] = value[i];
 }
 

@@ -62,6 +62,8 @@ struct ConvolutionTests {
         .init(2, 6, (11, 18), 6, kernel: 3, padding: 1, groups: 6), .init(2, 3, (40, 37), 6, kernel: 3, stride: 2, padding: 1, groups: 3),
         .init(1, 5, (9, 35), 15, kernel: 5, stride: 1, padding: 2, groups: 5), .init(2, 2, (3, 3), 2, kernel: 1, padding: 3),
         .init(1, 2, (6, 40), 300, kernel: 2, stride: 5), .init(1, 1, (30, 34), 40, kernel: 2), .init(2, 30, (28, 28), 3, kernel: 1),
+        .init(1, 3, (6, 5), 140, kernel: 2, padding: 1), .init(3, 70, (5, 21), 70, kernel: 3, stride: 2, padding: 1, groups: 70),
+        .init(2, 2, (9, 33), 8, kernel: 3, stride: 2, padding: 2, groups: 2),
         .init(0, 3, (5, 5), 4, kernel: 3), .init(2, 0, (5, 5), 4, kernel: 3, padding: 1), .init(2, 3, (5, 5), 0, kernel: 3, padding: 1),
         .init(2, 3, (2, 5), 4, kernel: 3), .init(1, 1, (28, 28), 16, kernel: 8, stride: 2, padding: 3),
         .init(2, 3, (3, 3), 2, kernel: 5, stride: 7, padding: 2), .init(3, 4, (6, 2), 4, kernel: 3, stride: 4, padding: 3, groups: 4),

@@ -1,6 +1,61 @@
 import Kernels
 import Testing
 
+/// Vectors of a layer's inputs and of its outputs' gradients, as rows or as columns.
+struct GramCase {
+    let gram: kernels_gram
+    let a, g: Guarded
+
+    init(count: Int, aLength: Int, gLength: Int, areColumns: Bool, slack: Int) {
+        var sequence = Sequence(UInt64(count + aLength))
+        let shape = ProductCase(m: 0, n: 0, k: 0, slack: slack)
+        let operand = { (length: Int, sequence: inout Sequence) in
+            areColumns ? shape.operand(length, count, &sequence) : shape.operand(count, length, &sequence)
+        }
+        a = operand(aLength, &sequence)
+        g = operand(gLength, &sequence)
+        gram = kernels_gram(
+            count: count, a: a.pointer, lda: (areColumns ? count : aLength) + slack, a_length: aLength, a_transposed: areColumns,
+            g: g.pointer, ldg: (areColumns ? count : gLength) + slack, g_length: gLength, g_transposed: areColumns)
+    }
+
+    /// The squared norm of the sum of outer products.
+    func reference() -> Double {
+        var sum = 0.0
+        for i in 0..<gram.a_length {
+            for j in 0..<gram.g_length {
+                var element = 0.0
+                for t in 0..<gram.count {
+                    let x = gram.a_transposed ? a.pointer[i * gram.lda + t] : a.pointer[t * gram.lda + i]
+                    let y = gram.g_transposed ? g.pointer[j * gram.ldg + t] : g.pointer[t * gram.ldg + j]
+                    element += Double(x) * Double(y)
+                }
+                sum += element * element
+            }
+        }
+        return sum
+    }
+}
+
+@Suite("Sums of products of pairs")
+struct GramTests {
+    @Test("The sum is the squared norm of the sum of outer products, for rows and for columns")
+    func agrees() {
+        for (count, aLength, gLength) in [(0, 3, 4), (1, 5, 3), (17, 0, 3), (17, 9, 4), (191, 3, 20), (192, 20, 2), (400, 7, 5), (600, 40, 3)] {
+            for areColumns in [false, true] {
+                let of = GramCase(count: count, aLength: aLength, gLength: gLength, areColumns: areColumns, slack: count % 3)
+                let expected = of.reference()
+                for path in paths {
+                    let workspace = Guarded(count: kernels_gram_workspace(of.gram, path))
+                    let found = kernels_gram_sum(of.gram, workspace.pointer, path)
+                    #expect(abs(found - expected) <= 1e-5 * (1 + expected), "\(count) \(aLength) \(gLength) \(areColumns) \(path)")
+                    #expect(areIntact(workspace, of.a, of.g))
+                }
+            }
+        }
+    }
+}
+
 /// A product's operands, each row followed by guards where a leading dimension leaves room.
 struct ProductCase: CustomStringConvertible {
     let m: Int, n: Int, k: Int
