@@ -1,3 +1,5 @@
+import Kernels
+
 /// A convolution in two dimensions: images [channels, height, width], weights [outputs, channels / groups, kernel, kernel].
 struct Convolving: Sendable, Equatable {
     let channels: Int
@@ -42,15 +44,14 @@ struct Convolving: Sendable, Equatable {
         return first..<max(first, min(outputs, last + 1))
     }
 
-    /// Calls `body` for each pair of an output and a channel that it sees, with where their weights begin.
-    @inline(__always)
-    private func eachPair(_ body: (_ output: Int, _ channel: Int, _ weight: Int) -> Void) {
-        for output in 0..<outputs {
-            let first = output / groupOutputs * groupChannels
-            for channel in 0..<groupChannels {
-                body(output, first + channel, (output * groupChannels + channel) * kernel * kernel)
-            }
-        }
+    private func kernel(images: Int) -> kernels_convolution {
+        kernels_convolution(
+            batch: images, channels: channels, height: height, width: width, outputs: outputs, kernel_height: kernel,
+            kernel_width: kernel, stride_y: stride, stride_x: stride, padding_y: padding, padding_x: padding, groups: groups)
+    }
+
+    private func withWorkspace(_ convolution: kernels_convolution, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+        Dense.withWorkspace(kernels_convolution_workspace(convolution, Dense.instructions), body)
     }
 
     /// Writes the outputs of images.
@@ -58,18 +59,9 @@ struct Convolving: Sendable, Equatable {
         images: Int, input: UnsafePointer<Float>, weights: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
         into target: UnsafeMutablePointer<Float>
     ) {
-        for image in 0..<images {
-            let (from, to) = (input + image * inputCount, target + image * outputCount)
-            for index in 0..<outputCount { to[index] = bias?[index / positions] ?? 0 }
-            eachPair { output, channel, weight in
-                let (plane, pixels) = (from + channel * height * width, to + output * positions)
-                for tap in 0..<kernel * kernel {
-                    let factor = weights[weight + tap]
-                    eachRow(tap / kernel, tap % kernel) { o, i, count in
-                        for p in 0..<count { pixels[o + p] += factor * plane[i + p * stride] }
-                    }
-                }
-            }
+        let convolution = kernel(images: images)
+        withWorkspace(convolution) {
+            kernels_convolution_forward(convolution, input, weights, bias, target, $0, Dense.instructions)
         }
     }
 
@@ -78,18 +70,9 @@ struct Convolving: Sendable, Equatable {
         images: Int, gradients: UnsafePointer<Float>, weights: UnsafePointer<Float>,
         into target: UnsafeMutablePointer<Float>
     ) {
-        for image in 0..<images {
-            let (from, to) = (gradients + image * outputCount, target + image * inputCount)
-            for index in 0..<inputCount { to[index] = 0 }
-            eachPair { output, channel, weight in
-                let (plane, pixels) = (to + channel * height * width, from + output * positions)
-                for tap in 0..<kernel * kernel {
-                    let factor = weights[weight + tap]
-                    eachRow(tap / kernel, tap % kernel) { o, i, count in
-                        for p in 0..<count { plane[i + p * stride] += factor * pixels[o + p] }
-                    }
-                }
-            }
+        let convolution = kernel(images: images)
+        withWorkspace(convolution) {
+            kernels_convolution_input_gradient(convolution, gradients, weights, target, $0, Dense.instructions)
         }
     }
 
@@ -98,19 +81,10 @@ struct Convolving: Sendable, Equatable {
         images: Int, input: UnsafePointer<Float>, gradients: UnsafePointer<Float>, scales: UnsafePointer<Float>?,
         addingTo target: UnsafeMutablePointer<Float>
     ) {
-        for image in 0..<images {
-            let scale = scales?[image] ?? 1
-            let (inputs, outputs) = (input + image * inputCount, gradients + image * outputCount)
-            eachPair { output, channel, weight in
-                let (plane, pixels) = (inputs + channel * height * width, outputs + output * positions)
-                for tap in 0..<kernel * kernel {
-                    var sum: Float = 0
-                    eachRow(tap / kernel, tap % kernel) { o, i, count in
-                        for p in 0..<count { sum += pixels[o + p] * plane[i + p * stride] }
-                    }
-                    target[weight + tap] += scale * sum
-                }
-            }
+        let convolution = kernel(images: images)
+        withWorkspace(convolution) {
+            kernels_convolution_weight_gradient(
+                convolution, input, gradients, scales, true, target, $0, Dense.instructions)
         }
     }
 

@@ -66,25 +66,12 @@ enum Dense {
 
     /// target += scale x values.
     static func addScaled(_ values: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, count: Int) {
-        for index in 0..<count { target[index] += scale * values[index] }
+        kernels_axpy(count, scale, values, target, instructions)
     }
 
     /// Summed in float64.
     static func squaredNorm(_ values: UnsafePointer<Float>, count: Int) -> Double {
-        var sums = SIMD8<Double>(repeating: 0)
-        var index = 0
-        while index + 8 <= count {
-            let part = UnsafeRawPointer(values + index).loadUnaligned(as: SIMD8<Float>.self)
-            let wide = SIMD8<Double>(part)
-            sums += wide * wide
-            index += 8
-        }
-        var sum = sums.sum()
-        while index < count {
-            sum += Double(values[index]) * Double(values[index])
-            index += 1
-        }
-        return sum
+        kernels_sum_of_squares(count, values, instructions)
     }
 
     /// The squared norm of gradients^T inputs, the sum over pairs s, t of <g_s, g_t> <a_s, a_t>, plus 2^-20 of (sum over t of |g_t| |a_t|)^2, which is
@@ -93,13 +80,10 @@ enum Dense {
         if gradients.rows == 1 {
             return squaredNorm(gradients.values, count: gradients.columns) * squaredNorm(inputs.values, count: inputs.columns)
         }
-        let count = gradients.rows
-        var sum = 0.0
-        withWorkspace(2 * count * count) { room in
-            multiply(gradients, gradients.transposed, into: room)
-            multiply(inputs, inputs.transposed, into: room + count * count)
-            for index in 0..<count * count { sum += Double(room[index]) * Double(room[count * count + index]) }
-        }
+        let gram = kernels_gram(
+            count: gradients.rows, a: inputs.values, lda: inputs.columns, a_length: inputs.columns, a_transposed: false,
+            g: gradients.values, ldg: gradients.columns, g_length: gradients.columns, g_transposed: false)
+        let sum = withWorkspace(kernels_gram_workspace(gram, instructions)) { kernels_gram_sum(gram, $0, instructions) }
         var sizes = 0.0
         for t in 0..<gradients.rows {
             sizes +=

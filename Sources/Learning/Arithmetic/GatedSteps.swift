@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// The steps of a GRU (Cho et al. 2014, in the form of `torch.nn.GRU`):
 /// r = sigmoid(x_r + h_r), z = sigmoid(x_z + h_z), n = tanh(x_n + r h_n), h' = (1 - z) n + z h,
 /// where x_* come of the step's input and h_* of the state before.
@@ -43,10 +51,10 @@ struct GatedSteps: Sendable {
         gates: UnsafeMutablePointer<Float>
     ) {
         for index in 0..<hidden {
-            let r = Function.sigmoid.value(x[index] + h[index])
-            let z = Function.sigmoid.value(x[hidden + index] + h[hidden + index])
+            let r = Gate.sigmoid(x[index] + h[index])
+            let z = Gate.sigmoid(x[hidden + index] + h[hidden + index])
             let own = h[2 * hidden + index]
-            let n = Function.tanh.value(x[2 * hidden + index] + r * own)
+            let n = Gate.tanh(x[2 * hidden + index] + r * own)
             state[index] = (1 - z) * n + z * state[index]
             gates[index] = r
             gates[hidden + index] = z
@@ -115,5 +123,16 @@ struct GatedSteps: Sendable {
             h[2 * hidden + index] = inner * r
             state[index] = slope * z
         }
+    }
+}
+
+/// What a gate does to one value.
+private enum Gate {
+    static func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
+
+    static func tanh(_ x: Float) -> Float {
+        // 1 - 2 / (exp(2x) + 1), without cancellation near 0.
+        let y = expm1(-2 * abs(x))
+        return x < 0 ? y / (2 + y) : -y / (2 + y)
     }
 }

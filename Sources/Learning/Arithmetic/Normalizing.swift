@@ -1,3 +1,5 @@
+import Kernels
+
 /// Values that are brought to mean 0 and variance 1 together: rows of `columns` values.
 ///
 /// For layers a row is one position; for groups of channels it is the planes of one group of one image. Row r belongs to group
@@ -12,26 +14,20 @@ struct Normalizing: Sendable {
     /// Values of each parameter.
     var parameterCount: Int { groups * columns / plane }
 
-    @inline(__always)
-    private func parameter(_ row: Int, _ column: Int) -> Int { row % groups * (columns / plane) + column / plane }
+    private func kernel(rows: Int) -> kernels_normalization {
+        kernels_normalization(rows: rows, columns: columns, groups: groups, plane: plane, epsilon: epsilon)
+    }
 
-    /// Writes the normalised rows, times `weight` plus `bias`; returns each row's mean and 1 / sqrt(variance + epsilon), in turn.
+    /// Writes the normalised rows, times `weight` plus `bias`; returns the rows' means, and behind them 1 / sqrt(variance + epsilon) of each.
     func forward(
         _ input: UnsafePointer<Float>, weight: UnsafePointer<Float>?, bias: UnsafePointer<Float>?,
         into target: UnsafeMutablePointer<Float>
     ) -> [Float] {
         var moments = [Float](repeating: 0, count: 2 * rows)
-        for row in 0..<rows {
-            let (values, results) = (input + row * columns, target + row * columns)
-            let (mean, variance) = Self.moments(values, columns)
-            let reciprocal = 1 / (variance + Double(epsilon)).squareRoot()
-            moments[2 * row] = Float(mean)
-            moments[2 * row + 1] = Float(reciprocal)
-            for column in 0..<columns {
-                let parameter = parameter(row, column)
-                let normal = Float((Double(values[column]) - mean) * reciprocal)
-                results[column] = normal * (weight?[parameter] ?? 1) + (bias?[parameter] ?? 0)
-            }
+        moments.withUnsafeMutableBufferPointer { moments in
+            guard let means = moments.baseAddress else { return }
+            kernels_normalization_forward(
+                kernel(rows: rows), input, weight, bias, target, means, means + rows, Dense.instructions)
         }
         return moments
     }
@@ -50,21 +46,11 @@ struct Normalizing: Sendable {
         _ input: UnsafePointer<Float>, moments: [Float], weight: UnsafePointer<Float>?,
         gradients: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>
     ) {
-        for row in 0..<rows {
-            let (mean, reciprocal) = (Double(moments[2 * row]), Double(moments[2 * row + 1]))
-            let (values, slopes) = (input + row * columns, gradients + row * columns)
-            var (sum, product) = (0.0, 0.0)
-            for column in 0..<columns {
-                let slope = Double(slopes[column] * (weight?[parameter(row, column)] ?? 1))
-                sum += slope
-                product += slope * (Double(values[column]) - mean) * reciprocal
-            }
-            let (shift, tilt) = (sum / Double(columns), product / Double(columns))
-            for column in 0..<columns {
-                let slope = Double(slopes[column] * (weight?[parameter(row, column)] ?? 1))
-                let normal = (Double(values[column]) - mean) * reciprocal
-                target[row * columns + column] = Float(reciprocal * (slope - shift - normal * tilt))
-            }
+        moments.withUnsafeBufferPointer { moments in
+            guard let means = moments.baseAddress else { return }
+            kernels_normalization_backward(
+                kernel(rows: rows), input, weight, means, means + rows, gradients, nil, target, nil, nil,
+                Dense.instructions)
         }
     }
 
@@ -81,11 +67,15 @@ struct Normalizing: Sendable {
             gradients.withValues { gradients in
                 weight.withMutableValues { weight in
                     bias.withMutableValues { bias in
-                        for index in 0..<rows * columns {
-                            let row = index / columns
-                            let place = row / each * count + parameter(row, index % columns)
-                            weight[place] += gradients[index] * (input[index] - moments[2 * row]) * moments[2 * row + 1]
-                            bias[place] += gradients[index]
+                        moments.withUnsafeBufferPointer { moments in
+                            guard let means = moments.baseAddress else { return }
+                            for example in 0..<examples {
+                                let (row, first) = (example * each, example * each * columns)
+                                kernels_normalization_backward(
+                                    kernel(rows: each), input + first, nil, means + row, means + rows + row,
+                                    gradients + first, nil, nil, weight + example * count, bias + example * count,
+                                    Dense.instructions)
+                            }
                         }
                     }
                 }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// Windows that move over planes.
 struct Pooling: Sendable, Equatable {
     let height: Int
@@ -9,18 +11,10 @@ struct Pooling: Sendable, Equatable {
     var outputHeight: Int { (height + 2 * padding - window) / stride + 1 }
     var outputWidth: Int { (width + 2 * padding - window) / stride + 1 }
 
-    /// Calls `body` for each window of a plane with its number and what it covers within the plane.
-    @inline(__always)
-    private func eachWindow(_ body: (_ output: Int, _ rows: Range<Int>, _ columns: Range<Int>) -> Void) {
-        for row in 0..<outputHeight {
-            let top = row * stride - padding
-            for column in 0..<outputWidth {
-                let left = column * stride - padding
-                body(
-                    row * outputWidth + column, max(0, top)..<min(height, top + window),
-                    max(0, left)..<min(width, left + window))
-            }
-        }
+    private func kernel(planes: Int) -> kernels_pooling {
+        kernels_pooling(
+            planes: planes, height: height, width: width, window_height: window, window_width: window, stride_y: stride,
+            stride_x: stride, padding_y: padding, padding_x: padding)
     }
 
     /// Writes the largest value of each window and returns where in its plane it stands: the first of equals. What is no number is
@@ -28,19 +22,10 @@ struct Pooling: Sendable, Equatable {
     func largest(
         planes: Int, _ input: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>
     ) -> [Int32] {
-        let outputs = outputHeight * outputWidth
-        var places = [Int32](repeating: 0, count: planes * outputs)
-        for plane in 0..<planes {
-            let values = input + plane * height * width
-            eachWindow { output, rows, columns in
-                var best = rows.lowerBound * width + columns.lowerBound
-                for row in rows {
-                    for index in row * width + columns.lowerBound..<row * width + columns.upperBound
-                    where values[index] > values[best] || values[index].isNaN && !values[best].isNaN { best = index }
-                }
-                target[plane * outputs + output] = values[best]
-                places[plane * outputs + output] = Int32(best)
-            }
+        var places = [Int32](repeating: 0, count: planes * outputHeight * outputWidth)
+        places.withUnsafeMutableBufferPointer { places in
+            guard let places = places.baseAddress else { return }
+            kernels_max_pool_forward(kernel(planes: planes), input, target, places)
         }
         return places
     }
@@ -49,40 +34,19 @@ struct Pooling: Sendable, Equatable {
     func largestGradient(
         planes: Int, _ gradients: UnsafePointer<Float>, _ places: [Int32], into target: UnsafeMutablePointer<Float>
     ) {
-        let (inputs, outputs) = (height * width, outputHeight * outputWidth)
-        for index in 0..<planes * inputs { target[index] = 0 }
-        for plane in 0..<planes {
-            for index in plane * outputs..<(plane + 1) * outputs {
-                target[plane * inputs + Int(places[index])] += gradients[index]
-            }
+        places.withUnsafeBufferPointer { places in
+            guard let places = places.baseAddress else { return }
+            kernels_max_pool_backward(kernel(planes: planes), gradients, places, target)
         }
     }
 
     /// Writes the sum of each window divided by its area; what lies in the padding counts as zero.
     func average(planes: Int, _ input: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
-        let outputs = outputHeight * outputWidth
-        let factor = 1 / Float(window * window)
-        for plane in 0..<planes {
-            let values = input + plane * height * width
-            eachWindow { output, rows, columns in
-                var sum: Float = 0
-                for row in rows { for column in columns { sum += values[row * width + column] } }
-                target[plane * outputs + output] = sum * factor
-            }
-        }
+        kernels_average_pool_forward(kernel(planes: planes), input, target)
     }
 
     /// Writes the gradient of the input, given that of the output.
     func averageGradient(planes: Int, _ gradients: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
-        let (inputs, outputs) = (height * width, outputHeight * outputWidth)
-        let factor = 1 / Float(window * window)
-        for index in 0..<planes * inputs { target[index] = 0 }
-        for plane in 0..<planes {
-            let values = target + plane * inputs
-            eachWindow { output, rows, columns in
-                let part = gradients[plane * outputs + output] * factor
-                for row in rows { for column in columns { values[row * width + column] += part } }
-            }
-        }
+        kernels_average_pool_backward(kernel(planes: planes), gradients, target)
     }
 }

@@ -52,9 +52,11 @@ struct Lookup: Contribution {
         }
     }
 
-    /// Lines are added up in the order of the positions, as the gradient itself is.
+    /// Lines are added up in the order of the positions, as the gradient itself is; more where what one line is given cancels
+    /// (``Cancellation``).
     func squaredNorm(rows: Range<Int>) -> Double {
         let width = width
+        var size = 0.0
         let range = rows.lowerBound * positions..<rows.upperBound * positions
         guard range.allSatisfy({ lines[$0] >= 0 }) else { return .nan }
         let order = range.sorted { (lines[$0], $0) < (lines[$1], $1) }
@@ -63,6 +65,7 @@ struct Lookup: Contribution {
             line.withUnsafeMutableBufferPointer { buffer in
                 guard let line = buffer.baseAddress else { return }
                 for (index, position) in order.enumerated() {
+                    size += Dense.squaredNorm(gradients + position * width, count: width).squareRoot()
                     Dense.addScaled(gradients + position * width, 1, to: line, count: width)
                     if index + 1 < order.count, lines[order[index + 1]] == lines[position] { continue }
                     total += Dense.squaredNorm(line, count: width)
@@ -70,7 +73,7 @@ struct Lookup: Contribution {
                 }
             }
         }
-        return total
+        return Cancellation.squaredNorm(total, size: size, terms: range.count)
     }
 
     func normCost(rows: Int) -> Double { 2 * gradientCost(rows: rows) }

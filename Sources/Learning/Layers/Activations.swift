@@ -12,13 +12,7 @@ public struct ReLU: Layer {
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] { input }
 
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor {
-        let output = Tensor(shape: input.shape) { target in
-            input.withValues { values in
-                for index in 0..<input.count {
-                    target[index] = values[index] > 0 || values[index].isNaN ? values[index] : 0
-                }
-            }
-        }
+        let output = Function.relu(input)
         pass.save(.tensor(output))
         return output
     }
@@ -26,12 +20,6 @@ public struct ReLU: Layer {
     public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? {
         let output = pass.tensor()
         guard pass.wantsInputGradient else { return nil }
-        return Tensor(shape: gradient.shape) { target in
-            gradient.withValues { gradients in
-                output.withValues { outputs in
-                    for index in 0..<gradient.count { target[index] = outputs[index] > 0 ? gradients[index] : 0 }
-                }
-            }
-        }
+        return Function.relu.gradient(gradient, saved: output)
     }
 }

@@ -1,3 +1,5 @@
+import Kernels
+
 /// How a gradient changes parameters.
 public enum Optimizer: Sendable, Equatable {
     /// v = momentum v + gradient; parameter -= rate v; with Nesterov's look ahead: -= rate (gradient + momentum v).
@@ -34,71 +36,34 @@ extension Optimizer {
     /// - Parameter gradients: One array a parameter; empty where it is frozen.
     func step(_ parameters: inout Parameters, _ gradients: [[Float]], rate: Float, _ state: inout OptimizerState) {
         state.steps += 1
+        let steps = state.steps
         for position in parameters.tensors.indices where !gradients[position].isEmpty {
-            switch self {
-            case .gradientDescent(let momentum, let nesterov, let decay):
-                let descent = Descent(
-                    rate: rate, momentum: momentum, nesterov: nesterov, decay: decay, isFirst: state.steps == 1)
-                if momentum == 0 {
-                    descent.apply(&parameters.tensors[position].values, gradients[position])
-                } else {
-                    descent.apply(
-                        &parameters.tensors[position].values, gradients[position], &state.firstMoments[position])
+            let gradient = gradients[position]
+            parameters.tensors[position].values.withUnsafeMutableBufferPointer { weights in
+                state.firstMoments[position].withUnsafeMutableBufferPointer { first in
+                    state.secondMoments[position].withUnsafeMutableBufferPointer { second in
+                        guard let weights = weights.baseAddress else { return }
+                        step(
+                            weights, gradient, rate: rate, first: first.baseAddress, second: second.baseAddress, steps: steps)
+                    }
                 }
-            case .adam(let beta1, let beta2, let epsilon, let decay, let isDecoupled):
-                let adam = AdamStep(
-                    rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, decay: decay, isDecoupled: isDecoupled,
-                    steps: state.steps)
-                adam.apply(
-                    &parameters.tensors[position].values, gradients[position], &state.firstMoments[position],
-                    &state.secondMoments[position])
             }
         }
     }
-}
 
-/// One step of gradient descent.
-private struct Descent {
-    let rate: Float
-    let momentum: Float
-    let nesterov: Bool
-    let decay: Float
-    let isFirst: Bool
-
-    func apply(_ values: inout [Float], _ gradient: [Float]) {
-        for index in values.indices { values[index] -= rate * (gradient[index] + decay * values[index]) }
-    }
-
-    func apply(_ values: inout [Float], _ gradient: [Float], _ velocity: inout [Float]) {
-        for index in values.indices {
-            let slope = gradient[index] + decay * values[index]
-            velocity[index] = isFirst ? slope : momentum * velocity[index] + slope
-            values[index] -= rate * (nesterov ? slope + momentum * velocity[index] : velocity[index])
-        }
-    }
-}
-
-/// One step of Adam.
-private struct AdamStep {
-    let rate: Float
-    let beta1: Float
-    let beta2: Float
-    let epsilon: Float
-    let decay: Float
-    let isDecoupled: Bool
-    let steps: Int
-
-    func apply(_ values: inout [Float], _ gradient: [Float], _ first: inout [Float], _ second: inout [Float]) {
-        var (power1, power2) = (1.0, 1.0)
-        for _ in 0..<steps { (power1, power2) = (power1 * Double(beta1), power2 * Double(beta2)) }
-        let stepSize = rate / Float(1 - power1)
-        let root = Float((1 - power2).squareRoot())
-        for index in values.indices {
-            if isDecoupled { values[index] *= 1 - rate * decay }
-            let slope = isDecoupled ? gradient[index] : gradient[index] + decay * values[index]
-            first[index] = beta1 * first[index] + (1 - beta1) * slope
-            second[index] = beta2 * second[index] + (1 - beta2) * slope * slope
-            values[index] -= stepSize * first[index] / (second[index].squareRoot() / root + epsilon)
+    private func step(
+        _ weights: UnsafeMutablePointer<Float>, _ gradient: [Float], rate: Float, first: UnsafeMutablePointer<Float>?,
+        second: UnsafeMutablePointer<Float>?, steps: Int
+    ) {
+        switch self {
+        case .gradientDescent(let momentum, let nesterov, let decay):
+            let sgd = kernels_sgd(rate: rate, momentum: momentum, weight_decay: decay, nesterov: nesterov)
+            kernels_sgd_step(sgd, gradient.count, gradient, first, weights, Dense.instructions)
+        case .adam(let beta1, let beta2, let epsilon, let decay, let isDecoupled):
+            let adam = kernels_adam(
+                rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, weight_decay: decay, decoupled: isDecoupled,
+                step: UInt64(steps))
+            kernels_adam_step(adam, gradient.count, gradient, first, second, weights, Dense.instructions)
         }
     }
 }
