@@ -118,10 +118,13 @@ private struct Declarations {
         return code.contains(/\bpublic protocol\b/) ? .requirements : .other
     }
 
-    /// Requirements of protocols of the standard library, which say what they do.
+    /// Requirements of protocols of the standard library, and of the one that a model's layers conform to, which say what they do.
     private static func isExplainedElsewhere(_ code: String) -> Bool {
         code.contains(
             /\b(var (description|debugDescription|customMirror|errorDescription)\b|func (==|<) |func (hash\(into|encode\(to):?|init\(from decoder)/
         )
+            || code.contains(
+                /\b(static let kind =|var name: String\?|init\(_ fields: inout LayerFields|var fields: \[LayerField\])|func (place\(_ name: String|outline\(_ input: \[Int\]|forward\(_ input: Tensor|backward\(_ gradient: Tensor)/
+            )
     }
 }

@@ -20,7 +20,7 @@ struct Attending: Sendable {
             projected.withValues { values in
                 weights.withMutableValues { weights in
                     for head in 0..<rows * heads {
-                        attend(values, head, weights + head * steps * steps, target)
+                        attend(values, head, weights: weights + head * steps * steps, into: target)
                     }
                 }
             }
@@ -39,8 +39,8 @@ struct Attending: Sendable {
     }
 
     private func attend(
-        _ values: UnsafePointer<Float>, _ head: Int, _ weights: UnsafeMutablePointer<Float>,
-        _ target: UnsafeMutablePointer<Float>
+        _ values: UnsafePointer<Float>, _ head: Int, weights: UnsafeMutablePointer<Float>,
+        into target: UnsafeMutablePointer<Float>
     ) {
         for s in 0..<steps {
             let (query, scores) = (values + place(head, s, part: 0), weights + s * steps)

@@ -27,8 +27,8 @@ struct Convolving: Sendable, Equatable {
     /// the input's, and how many there are.
     @inline(__always)
     private func eachRow(_ y: Int, _ x: Int, _ body: (_ output: Int, _ input: Int, _ count: Int) -> Void) {
-        let rows = Self.reached(y - padding, height, stride, outputHeight)
-        let columns = Self.reached(x - padding, width, stride, outputWidth)
+        let rows = reached(y - padding, height, of: outputHeight)
+        let columns = reached(x - padding, width, of: outputWidth)
         guard !columns.isEmpty else { return }
         for row in rows {
             body(
@@ -38,7 +38,7 @@ struct Convolving: Sendable, Equatable {
     }
 
     /// The outputs o for which o x stride + shift lies within 0..<extent.
-    private static func reached(_ shift: Int, _ extent: Int, _ stride: Int, _ outputs: Int) -> Range<Int> {
+    private func reached(_ shift: Int, _ extent: Int, of outputs: Int) -> Range<Int> {
         let first = shift >= 0 ? 0 : (stride - 1 - shift) / stride
         let last = extent - 1 - shift < 0 ? -1 : (extent - 1 - shift) / stride
         return first..<max(first, min(outputs, last + 1))

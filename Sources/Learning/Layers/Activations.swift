@@ -3,6 +3,7 @@ public struct ReLU: Layer {
     public static let kind = "relu"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
 
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }

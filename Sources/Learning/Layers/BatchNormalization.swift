@@ -45,7 +45,7 @@ public struct BatchNormalization: Layer {
         let pixels = input.rowShape.dropFirst().product
         var mean = pass.parameter(full("running_mean")).values
         var variance = pass.parameter(full("running_var")).values
-        if pass.isTraining && input.count > 0 { measure(input, &mean, &variance, &pass) }
+        if pass.isTraining && input.count > 0 { measure(input, mean: &mean, variance: &variance, &pass) }
         let reciprocal = variance.map { 1 / ($0 + epsilon).squareRoot() }
         let (weight, bias) = (pass.parameter(full("weight")).values, pass.parameter(full("bias")).values)
         pass.save(.tensor(input))
@@ -66,7 +66,7 @@ public struct BatchNormalization: Layer {
 
     /// Replaces mean and variance by the batch's, and tells what the running ones become behind it: the variance there is divided by
     /// one less than the count.
-    private func measure(_ input: Tensor, _ mean: inout [Float], _ variance: inout [Float], _ pass: inout ForwardPass) {
+    private func measure(_ input: Tensor, mean: inout [Float], variance: inout [Float], _ pass: inout ForwardPass) {
         let pixels = input.rowShape.dropFirst().product
         let count = Double(input.rows * pixels)
         var (means, squares) = ([Double](repeating: 0, count: mean.count), [Double](repeating: 0, count: mean.count))

@@ -65,6 +65,7 @@ public struct PositionalEmbedding: Layer {
     public static let kind = "positional-embedding"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }

@@ -43,11 +43,11 @@ public struct GroupNormalization: Layer {
     }
 
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor {
-        normalizing(input).forward(input, full("weight"), full("bias"), &pass)
+        normalizing(input).forward(input, weight: full("weight"), bias: full("bias"), &pass)
     }
 
     public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? {
-        normalizing(gradient).backward(gradient, full("weight"), full("bias"), &pass)
+        normalizing(gradient).backward(gradient, weight: full("weight"), bias: full("bias"), &pass)
     }
 }
 
@@ -94,17 +94,17 @@ public struct LayerNormalization: Layer {
     }
 
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor {
-        normalizing(input).forward(input, full("weight"), full("bias"), &pass)
+        normalizing(input).forward(input, weight: full("weight"), bias: full("bias"), &pass)
     }
 
     public func backward(_ gradient: Tensor, _ pass: inout BackwardPass) -> Tensor? {
-        normalizing(gradient).backward(gradient, full("weight"), full("bias"), &pass)
+        normalizing(gradient).backward(gradient, weight: full("weight"), bias: full("bias"), &pass)
     }
 }
 
 extension Normalizing {
     fileprivate func forward(
-        _ input: Tensor, _ weight: String, _ bias: String, _ pass: inout ForwardPass
+        _ input: Tensor, weight: String, bias: String, _ pass: inout ForwardPass
     ) -> Tensor {
         let (scale, shift) = (pass.parameter(weight), pass.parameter(bias))
         var moments: [Float] = []
@@ -121,7 +121,7 @@ extension Normalizing {
     }
 
     fileprivate func backward(
-        _ gradient: Tensor, _ weight: String, _ bias: String, _ pass: inout BackwardPass
+        _ gradient: Tensor, weight: String, bias: String, _ pass: inout BackwardPass
     ) -> Tensor? {
         let moments = pass.floats()
         let input = pass.tensor()

@@ -100,6 +100,7 @@ public struct GlobalAveragePool: Layer {
     public static let kind = "global-average-pool"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }

@@ -3,6 +3,7 @@ public struct Flatten: Layer {
     public static let kind = "flatten"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }
@@ -25,6 +26,7 @@ public struct MeanOverSteps: Layer {
     public static let kind = "mean-over-steps"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }
@@ -70,6 +72,7 @@ public struct LastStep: Layer {
     public static let kind = "last-step"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }

@@ -3,6 +3,7 @@ public struct Tanh: Layer {
     public static let kind = "tanh"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }
@@ -17,6 +18,7 @@ public struct Sigmoid: Layer {
     public static let kind = "sigmoid"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }
@@ -75,6 +77,7 @@ public struct SoftmaxLayer: Layer {
     public static let kind = "softmax"
     public private(set) var name: String?
 
+    /// - Parameter name: nil: its place in the model.
     public init(name: String? = nil) { self.name = name }
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }
     public var fields: [LayerField] { [] }
