@@ -53,10 +53,20 @@ public struct Outline: Sendable {
     private var holders: [String] = []
     /// Where each name's declaration stands.
     private var positions: [String: Int] = [:]
+    private var layerNames: Set<String> = []
+    /// Parameters that a layer declared under its own name.
+    private var owned: Set<String> = []
+    /// Parameters that a layer uses under another's name.
+    private var borrowed: [(parameter: String, layer: String)] = []
 
     /// A parameter that the layer uses: its own, or one that another layer declared in the same shape.
     mutating func declare(_ declaration: ParameterDeclaration, by layer: any Layer) throws(ModelError) {
         try limit(declaration.shape, layer)
+        if declaration.name.hasPrefix(layer.full("")) {
+            owned.insert(declaration.name)
+        } else {
+            borrowed.append((declaration.name, layer.title))
+        }
         for holder in holders + [layer.name ?? "?"] { uses[holder, default: []].append(declaration.name) }
         guard let position = positions[declaration.name] else {
             positions[declaration.name] = declarations.count
@@ -75,6 +85,20 @@ public struct Outline: Sendable {
     /// The layer lets one row's output depend on others.
     mutating func couples(_ layer: any Layer, instead: String) {
         coupling.append((layer.title, instead))
+    }
+
+    /// - Throws: A name that files cannot have, or that another layer has: the two would share what they learn without saying so.
+    private mutating func claim(_ layer: any Layer) throws(ModelError) {
+        try layer.require(LayerFields.isName(layer.name ?? "?"), "name", LayerFields.nameRule)
+        let isNew = layerNames.insert(layer.name ?? "?").inserted
+        try layer.require(isNew, "name", "one that no other layer has")
+    }
+
+    /// - Throws: A parameter that a layer shares and no layer has.
+    func checkShared() throws(ModelError) {
+        for (parameter, layer) in borrowed where !owned.contains(parameter) {
+            throw .parameter(name: parameter, expected: "is of no layer; layer \(layer) shares it")
+        }
     }
 
     /// The most values of one row or one parameter: sizes that a file only claims must not be added up beyond what an `Int` holds.
@@ -101,6 +125,7 @@ public struct Outline: Sendable {
         if let holder { holders.append(holder) }
         var shape = input
         for layer in layers {
+            try claim(layer)
             shape = try layer.outline(shape, &self)
             try limit(shape, layer)
             values += shape.product

@@ -33,6 +33,7 @@ public struct Model: Sendable {
         self.inputShape = inputShape
         self.layers = placed
         outputShape = try outline.through(placed, inputShape)
+        try outline.checkShared()
         declarations = outline.declarations
         coupling = outline.coupling
         uses = outline.uses

@@ -36,6 +36,14 @@ struct ModelFileTests {
                 "'size' must be left out: the layer has kind, name, outputs"
             ),
             (layers(#"{"kind":"linear","outputs":2,"name":"a b"}"#), "'name' must be 1 to 200"),
+            (
+                layers(#"{"kind":"linear","outputs":2,"name":"a"},{"kind":"linear","outputs":2,"name":"a"}"#),
+                "layer a (linear): 'name' must be one that no other layer has"
+            ),
+            (
+                layers(#"{"kind":"linear","outputs":2},{"kind":"linear","outputs":2,"shared-weight":"0.wait"}"#),
+                "parameter '0.wait': is of no layer; layer 1 (linear) shares it"
+            ),
             (layers(#"{"kind":"linear","outputs":0}"#), "'outputs' must be at least 1"),
             (layers(#"{"kind":"dropout","rate":1}"#), "'rate' must be from 0 to below 1"),
             (layers(#"{"kind":"residual","body":[{"kind":"relu","x":1}]}"#), "layer layers.0.body.0 (relu): 'x'"),

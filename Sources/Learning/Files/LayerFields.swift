@@ -49,8 +49,8 @@ public struct LayerFields {
     }
 
     static let nameRule = "1 to 200 letters, digits, '_', '-' and '.'"
-    static func isName(_ text: String) -> Bool {
-        (1...200).contains(text.utf8.count)
+    static func isName(_ text: String, longest: Int = 200) -> Bool {
+        (1...longest).contains(text.utf8.count)
             && text.utf8.allSatisfy {
                 switch $0 {
                 case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
@@ -102,7 +102,8 @@ public struct LayerFields {
     /// A parameter's full name; nil where there is none.
     public mutating func text(_ key: String) throws(ModelError) -> String? {
         guard let value = take(key) else { return nil }
-        guard case .string(let text) = value, Self.isName(text) else { throw wrong(key, Self.nameRule) }
+        // A parameter's name is its layer's and some more.
+        guard case .string(let text) = value, Self.isName(text, longest: 300) else { throw wrong(key, Self.nameRule) }
         return text
     }
 
