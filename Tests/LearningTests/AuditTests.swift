@@ -113,11 +113,11 @@ struct MembershipAttackTests {
         #expect(learned.areaUnderCurve > 0.9)
         #expect(learned.truePositiveRate(atFalsePositiveRate: 0.2) > 0.8)
         let privacy = try TrainingPrivacy(
-            clipping: .fixed(1), noiseMultiplier: 8, samplingRate: 0.5, steps: 200, capacity: 100,
+            clipping: .fixed(1), noiseMultiplier: 40, samplingRate: 0.5, steps: 200, capacity: 100,
             dimension: model.trainableCount)
         var run = try PrivateTrainingRun(plan: plan, privacy: privacy, examples: members, parameters: parameters)
         for _ in 0..<200 { run.step(using: &generator) }
-        // 0.04 is the deviation of the area of a hundred on each side that tells nothing.
-        #expect(try attack(run.state.result).areaUnderCurve < 0.65)
+        // 0.04 is the deviation of the area of a hundred on each side that tells nothing: five of them have the probability 3e-7.
+        #expect(try attack(run.state.result).areaUnderCurve < 0.7)
     }
 }

@@ -100,6 +100,12 @@ struct PullTests {
                 pulls.append(try Target(hasBias: false, clippingNorm: clippingNorm, units: units).pull(of: 0).ofClaim)
             }
         }
+        // Products of two gradients that float32 has no number for, beside inputs that make up for it.
+        for size: Float in [1e-25, 1e-22, 1e-20] {
+            let rows = (0..<3).map { _ in (x: [Float(1e19)], y: [size]) }
+            let target = Target(hasBias: false, clippingNorm: 0x1p-30, units: [rows, [(x: [1], y: [-1])]])
+            pulls.append(try target.pull(of: 0).ofClaim)
+        }
         #expect(pulls.allSatisfy { $0 <= 1 }, "\(pulls.max() ?? 0)")
     }
 

@@ -57,15 +57,20 @@ struct Product: Contribution {
     /// cancel, where their rounding errors do not (``Cancellation``).
     func squaredNorm(rows: Range<Int>) -> Double {
         let range = range(rows)
-        var size = 0.0
+        var (size, inputSizes, gradientSizes) = (0.0, 0.0, 0.0)
         for position in range {
             let input = inputs.squaredNorm(row: position)
             let gradient = gradients.squaredNorm(row: position)
             if input > Cancellation.largestSquare || gradient > Cancellation.largestSquare { return .infinity }
             if range.count == 1 { return input * gradient }
             size += (input * gradient).squareRoot()
+            inputSizes += input.squareRoot()
+            gradientSizes += gradient.squareRoot()
         }
-        return Cancellation.squaredNorm(pairs(range), size: size, terms: range.count)
+        // A product of two small values falls below float32's range: each of the pairs' two factors then errs by 2^-149 a value at most.
+        let lost = Double(max(inputCount, outputCount)) * 0x1p-149
+        let square = pairs(range) + lost * (inputSizes * inputSizes + gradientSizes * gradientSizes)
+        return Cancellation.squaredNorm(square, size: size, terms: range.count)
     }
 
     private func pairs(_ range: Range<Int>) -> Double {
