@@ -22,8 +22,8 @@ build: prerequisites
 test: prerequisites
 	$(SWIFT) test $(TEST_FLAGS)
 
-# What the mechanisms and questions claim, attacked with the system's randomness and fifty times as many draws, and
-# answering times of neighbouring tables behind real servers: 40 minutes.
+# What the mechanisms, questions and steps of training claim, attacked with the system's randomness and fifty times as many draws, and
+# answering times of neighbouring tables behind real servers: 45 minutes.
 audit: prerequisites
 	PARLEY_AUDIT=deep $(SWIFT) test $(TEST_FLAGS) --filter "PrivacyAudits|TimingAudit"
 

@@ -128,7 +128,8 @@ let package = Package(
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests(
-            "PrivacyAudits", ["DatasiteProtocol", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
+            "PrivacyAudits",
+            ["DatasiteProtocol", "Learning", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("DatasiteProtocolTests", ["DatasiteProtocol", crypto], exclude: ["Fixtures"]),
         tests("GovernanceTests", ["Governance", "Tables", "DifferentialPrivacy"]),
         tests(
