@@ -36,7 +36,7 @@ struct PrivacyCommandTests {
                 commands += 1
             }
         }
-        #expect(commands == 12)
+        #expect(commands == 18)
     }
 
     @Test("Wrong usage is 64 and says what would be right; what is refused is 1")
