@@ -100,8 +100,8 @@ struct MembershipAttackTests {
         let parameters = model.initialParameters(using: &generator)
         func attack(_ parameters: Parameters) throws -> MembershipAttack {
             try MembershipAttack(
-                members: MembershipAttack.losses(model, .crossEntropy, parameters, members),
-                others: MembershipAttack.losses(model, .crossEntropy, parameters, others))
+                members: MembershipAttack.losses(of: members, model, .crossEntropy, parameters),
+                others: MembershipAttack.losses(of: others, model, .crossEntropy, parameters))
         }
         let plan = try TrainingPlan(
             model: model, loss: .crossEntropy, optimizer: .gradientDescent(momentum: 0.9), learningRate: 0.1, steps: 200

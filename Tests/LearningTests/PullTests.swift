@@ -102,8 +102,10 @@ struct PullTests {
         }
         // Products of two gradients that float32 has no number for, beside inputs that make up for it.
         for size: Float in [1e-25, 1e-22, 1e-20] {
-            let rows = (0..<3).map { _ in (x: [Float(1e19)], y: [size]) }
-            let target = Target(hasBias: false, clippingNorm: 0x1p-30, units: [rows, [(x: [1], y: [-1])]])
+            let rows = (0..<3).map { _ in (x: [Float(1e19), 0, 0, 0], y: [size, 0, 0, 0]) }
+            let other = [(x: [Float(1), 0, 0, 0], y: [Float(-1), 0, 0, 0])]
+            var target = Target(inputShape: [4], outputs: 4, hasBias: false, units: [rows, other])
+            target.clippingNorm = 0x1p-30
             pulls.append(try target.pull(of: 0).ofClaim)
         }
         #expect(pulls.allSatisfy { $0 <= 1 }, "\(pulls.max() ?? 0)")

@@ -44,7 +44,7 @@ public struct MembershipAttack: Sendable, Equatable {
     ///
     /// - Throws: What does not fit together.
     public static func losses(
-        _ model: Model, _ loss: Loss, _ parameters: Parameters, _ examples: Examples
+        of examples: Examples, _ model: Model, _ loss: Loss, _ parameters: Parameters
     ) throws(ModelError) -> [Double] {
         try loss.check(outputs: model.outputShape, examples.targets)
         var losses: [Double] = []
