@@ -21,7 +21,7 @@ static void NAMED(copy_images)(
                     size_t end = s->left + width > phase ? (s->left + width - phase + s->phases - 1) / s->phases : 0;
                     begin = least(begin, s->width);
                     end = lies_inside ? least(end, s->width) : begin;
-                    const float *row = from + (y - s->top) * width;
+                    const float *row = lies_inside ? from + (y - s->top) * width : from;
                     for (size_t i = 0; i < begin; i++) to[i] = 0;
                     if (s->phases == 1) for (size_t i = begin; i < end; i++) to[i] = row[i - s->left];
                     else for (size_t i = begin; i < end; i++) to[i] = row[i * s->phases + phase - s->left];

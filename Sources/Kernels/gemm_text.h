@@ -82,8 +82,8 @@ static void NAMED(block)(
     const float *packed_a, const float *packed_b) {
     bool accumulates = p->accumulates || step > 0;
     for (size_t i = 0; i < rows; i += TILE_ROWS) {
-        struct NAMED(panel) panel = {packed_a + i * steps, TILE_ROWS, true};
-        if (!packed_a) panel = (struct NAMED(panel)){NAMED(a_at)(p, row + i, step), p->lda, p->a_transposed};
+        struct NAMED(panel) panel = {NAMED(a_at)(p, row + i, step), p->lda, p->a_transposed};
+        if (packed_a) panel = (struct NAMED(panel)){packed_a + i * steps, TILE_ROWS, true};
         for (size_t j = 0; j < columns; j += TILE_COLUMNS) {
             size_t width = NAMED(least)(columns - j, TILE_COLUMNS);
             const float *b = packed_b + j * steps;

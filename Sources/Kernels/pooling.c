@@ -40,7 +40,7 @@ void kernels_max_pool_forward(struct kernels_pooling p, const float *input, floa
                     }
                 }
                 *output++ = most;
-                *argument++ = (int32_t)where;
+                *argument++ = ys.begin < ys.end && xs.begin < xs.end ? (int32_t)where : -1;
             }
         }
     }
@@ -51,7 +51,9 @@ void kernels_max_pool_backward(
     size_t pixels = kernels_pooling_output_height(p) * kernels_pooling_output_width(p);
     for (size_t plane = 0; plane < p.planes; plane++, input_gradient += p.height * p.width) {
         for (size_t i = 0; i < p.height * p.width; i++) input_gradient[i] = 0;
-        for (size_t i = 0; i < pixels; i++) input_gradient[*argument++] += *output_gradient++;
+        for (size_t i = 0; i < pixels; i++, argument++, output_gradient++) {
+            if (*argument >= 0) input_gradient[*argument] += *output_gradient;
+        }
     }
 }
 

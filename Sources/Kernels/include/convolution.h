@@ -62,7 +62,7 @@ void kernels_convolution_weight_gradient(
 void kernels_im2col(struct kernels_convolution convolution, const float *input, float *target);
 
 /// Pooling of planes of H W, contiguous, as PyTorch has it. The output's planes have (H + 2 padding_y - window_height) / stride_y + 1 rows, rounded down, and columns
-/// likewise. A padding is at most half of its window.
+/// likewise. (PyTorch refuses a padding of more than half of its window; here a window may lie in the padding alone.)
 struct kernels_pooling {
     /// How many planes: images times channels.
     size_t planes;
@@ -90,7 +90,8 @@ size_t kernels_pooling_output_height(struct kernels_pooling pooling);
 /// Columns of the output's planes.
 size_t kernels_pooling_output_width(struct kernels_pooling pooling);
 
-/// The largest number in each window, and where in its plane it lies (row times width plus column), the first of equals. A NaN is larger than any number.
+/// The largest number in each window, and where in its plane it lies (row times width plus column), the first of equals. A NaN is larger than any number. A window
+/// in the padding alone gives minus infinity and -1.
 void kernels_max_pool_forward(struct kernels_pooling pooling, const float *input, float *output, int32_t *argument);
 
 /// Writes the gradient of the input, given that of the output and what the forward pass wrote to `argument`.
