@@ -117,7 +117,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "parley-bench",
-            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Learning", "Secrets"],
+            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Kernels", "Learning", "Secrets"],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("KernelsTests", ["Kernels"]),

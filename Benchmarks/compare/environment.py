@@ -34,6 +34,8 @@ PEERS = {
     "smartnoise": (["smartnoise-sql==1.0.10"], []),
     # What is true of a table.
     "duckdb": (["duckdb==2.0.1"], []),
+    # Its builds without CUDA lie in an index of its own.
+    "torch": (["--extra-index-url=https://download.pytorch.org/whl/cpu", "torch==2.13.0+cpu"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "training"]
+let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training"]
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))
@@ -27,6 +27,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "groupby": try GroupByBenchmark(workplace).run()
         case "training": try TrainingBenchmark().run()
         case "orders": try benchmarkOrders()
+        case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()
         default: try ServerBenchmark(workplace).run()
         }

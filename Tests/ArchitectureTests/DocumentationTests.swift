@@ -14,15 +14,24 @@ struct DocumentationTests {
         }
     }
 
-    @Test("Every declaration of the C header has a doc comment")
+    @Test("Every declaration of the C headers has a doc comment")
     func everyKernelHasAComment() throws {
-        let lines = try repository.text("Sources/Kernels/include/kernels.h").components(separatedBy: "\n")
-        var previous = ""
-        for (number, line) in lines.enumerated() {
-            let line = line.trimmingCharacters(in: .whitespaces)
-            let isDeclaration = !line.isEmpty && !["#", "}", "//"].contains { line.hasPrefix($0) }
-            #expect(!isDeclaration || previous.hasPrefix("///"), "kernels.h:\(number + 1): \(line)")
-            previous = line
+        let folder = "Sources/Kernels/include"
+        let headers = try FileManager.default.contentsOfDirectory(atPath: repository.root.appending(path: folder).path)
+            .filter { $0.hasSuffix(".h") }
+        #expect(headers.count > 1)
+        for header in headers {
+            let lines = try repository.text("\(folder)/\(header)").components(separatedBy: "\n")
+            var previous = ""
+            // How many parentheses are open: inside of them a declaration goes on.
+            var open = 0
+            for (number, line) in lines.enumerated() {
+                let line = line.trimmingCharacters(in: .whitespaces)
+                let isDeclaration = !line.isEmpty && !["#", "}", "//"].contains { line.hasPrefix($0) }
+                #expect(!isDeclaration || open > 0 || previous.hasPrefix("///"), "\(header):\(number + 1): \(line)")
+                if isDeclaration { open += line.count { $0 == "(" } - line.count { $0 == ")" } }
+                previous = line
+            }
         }
     }
 

@@ -4,12 +4,14 @@ import Testing
 extension kernels_convolution {
     /// A convolution with one kernel width, stride and padding along both axes.
     init(
-        _ batch: Int, _ channels: Int, _ size: (Int, Int), _ outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0,
+        _ batch: Int, _ channels: Int, _ size: (Int, Int), _ outputs: Int, kernel: Int, stride: Int = 1,
+        padding: Int = 0,
         groups: Int = 1
     ) {
         self.init(
             batch: batch, channels: channels, height: size.0, width: size.1, outputs: outputs, kernel_height: kernel,
-            kernel_width: kernel, stride_y: stride, stride_x: stride, padding_y: padding, padding_x: padding, groups: groups)
+            kernel_width: kernel, stride_y: stride, stride_x: stride, padding_y: padding, padding_x: padding,
+            groups: groups)
     }
 
     var outputHeight: Int { kernels_convolution_output_height(self) }
@@ -57,18 +59,26 @@ struct ConvolutionTests {
         .init(1, 1, (1, 1), 1, kernel: 1), .init(2, 3, (5, 7), 4, kernel: 3, padding: 1),
         .init(3, 5, (17, 19), 13, kernel: 3, padding: 1), .init(2, 4, (9, 9), 17, kernel: 3, stride: 2, padding: 1),
         .init(5, 3, (7, 7), 33, kernel: 1, stride: 2), .init(11, 6, (7, 7), 35, kernel: 3, padding: 1),
-        .init(1, 3, (20, 23), 9, kernel: 7, stride: 2, padding: 3), .init(2, 2, (8, 9), 3, kernel: 4, stride: 3, padding: 2),
+        .init(1, 3, (20, 23), 9, kernel: 7, stride: 2, padding: 3),
+        .init(2, 2, (8, 9), 3, kernel: 4, stride: 3, padding: 2),
         .init(1, 60, (6, 6), 5, kernel: 3, padding: 1), .init(2, 12, (6, 5), 8, kernel: 3, padding: 1, groups: 4),
-        .init(2, 6, (11, 18), 6, kernel: 3, padding: 1, groups: 6), .init(2, 3, (40, 37), 6, kernel: 3, stride: 2, padding: 1, groups: 3),
-        .init(1, 5, (9, 35), 15, kernel: 5, stride: 1, padding: 2, groups: 5), .init(2, 2, (3, 3), 2, kernel: 1, padding: 3),
-        .init(1, 2, (6, 40), 300, kernel: 2, stride: 5), .init(1, 1, (30, 34), 40, kernel: 2), .init(2, 30, (28, 28), 3, kernel: 1),
-        .init(1, 3, (6, 5), 140, kernel: 2, padding: 1), .init(3, 70, (5, 21), 70, kernel: 3, stride: 2, padding: 1, groups: 70),
+        .init(2, 6, (11, 18), 6, kernel: 3, padding: 1, groups: 6),
+        .init(2, 3, (40, 37), 6, kernel: 3, stride: 2, padding: 1, groups: 3),
+        .init(1, 5, (9, 35), 15, kernel: 5, stride: 1, padding: 2, groups: 5),
+        .init(2, 2, (3, 3), 2, kernel: 1, padding: 3),
+        .init(1, 2, (6, 40), 300, kernel: 2, stride: 5), .init(1, 1, (30, 34), 40, kernel: 2),
+        .init(2, 30, (28, 28), 3, kernel: 1),
+        .init(1, 3, (6, 5), 140, kernel: 2, padding: 1),
+        .init(3, 70, (5, 21), 70, kernel: 3, stride: 2, padding: 1, groups: 70),
         .init(2, 2, (9, 33), 8, kernel: 3, stride: 2, padding: 2, groups: 2),
-        .init(0, 3, (5, 5), 4, kernel: 3), .init(2, 0, (5, 5), 4, kernel: 3, padding: 1), .init(2, 3, (5, 5), 0, kernel: 3, padding: 1),
+        .init(0, 3, (5, 5), 4, kernel: 3), .init(2, 0, (5, 5), 4, kernel: 3, padding: 1),
+        .init(2, 3, (5, 5), 0, kernel: 3, padding: 1),
         .init(2, 3, (2, 5), 4, kernel: 3), .init(1, 1, (28, 28), 16, kernel: 8, stride: 2, padding: 3),
-        .init(2, 3, (3, 3), 2, kernel: 5, stride: 7, padding: 2), .init(3, 4, (6, 2), 4, kernel: 3, stride: 4, padding: 3, groups: 4),
+        .init(2, 3, (3, 3), 2, kernel: 5, stride: 7, padding: 2),
+        .init(3, 4, (6, 2), 4, kernel: 3, stride: 4, padding: 3, groups: 4),
         kernels_convolution(
-            batch: 2, channels: 3, height: 9, width: 14, outputs: 7, kernel_height: 2, kernel_width: 5, stride_y: 3, stride_x: 2,
+            batch: 2, channels: 3, height: 9, width: 14, outputs: 7, kernel_height: 2, kernel_width: 5, stride_y: 3,
+            stride_x: 2,
             padding_y: 0, padding_x: 3, groups: 1),
     ]
 
@@ -90,7 +100,9 @@ struct ConvolutionTests {
         var areIntact: Bool { [input, weights, bias, gradient, scale].allSatisfy(\.isIntact) }
     }
 
-    private func withWorkspace(_ of: kernels_convolution, _ path: kernels_instructions, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+    private func withWorkspace(
+        _ of: kernels_convolution, _ path: kernels_instructions, _ body: (UnsafeMutablePointer<Float>) -> Void
+    ) {
         let workspace = Guarded(count: kernels_convolution_workspace(of, path))
         body(workspace.pointer)
         #expect(workspace.isIntact, "\(of) \(path): workspace")
@@ -107,13 +119,16 @@ struct ConvolutionTests {
         let operands = Operands(of)
         for hasBias in [false, true] {
             let pixels = of.outputHeight * of.outputWidth
-            var expected = (0..<of.outputCount).map { hasBias ? Double(operands.bias.pointer[$0 / pixels % of.outputs]) : 0 }
+            var expected = (0..<of.outputCount).map {
+                hasBias ? Double(operands.bias.pointer[$0 / pixels % of.outputs]) : 0
+            }
             of.forEachTerm { expected[$2] += Double(operands.input.pointer[$0]) * Double(operands.weights.pointer[$1]) }
             for path in paths {
                 let output = Guarded(count: of.outputCount)
                 withWorkspace(of, path) {
                     kernels_convolution_forward(
-                        of, operands.input.pointer, operands.weights.pointer, hasBias ? operands.bias.pointer : nil, output.pointer, $0,
+                        of, operands.input.pointer, operands.weights.pointer, hasBias ? operands.bias.pointer : nil,
+                        output.pointer, $0,
                         path)
                 }
                 check(output, expected, "\(of) \(path)")
@@ -138,7 +153,9 @@ struct ConvolutionTests {
         #expect(operands.areIntact)
     }
 
-    @Test("The gradient of the weights agrees with sums in double, scaled by image and added to what is there", arguments: shapes)
+    @Test(
+        "The gradient of the weights agrees with sums in double, scaled by image and added to what is there",
+        arguments: shapes)
     func weightGradient(_ of: kernels_convolution) {
         let operands = Operands(of)
         for (isScaled, accumulates) in [(false, false), (true, true)] {
@@ -146,13 +163,17 @@ struct ConvolutionTests {
             of.forEachTerm { input, weight, output in
                 let image = output / (of.outputs * of.outputHeight * of.outputWidth)
                 let scale = isScaled ? Double(operands.scale.pointer[image]) : 1
-                expected[weight] += scale * Double(operands.gradient.pointer[output]) * Double(operands.input.pointer[input])
+                expected[weight] +=
+                    scale * Double(operands.gradient.pointer[output]) * Double(operands.input.pointer[input])
             }
             for path in paths {
-                let found = accumulates ? Guarded([Float](repeating: 0.5, count: of.weightCount)) : Guarded(count: of.weightCount)
+                let found =
+                    accumulates
+                    ? Guarded([Float](repeating: 0.5, count: of.weightCount)) : Guarded(count: of.weightCount)
                 withWorkspace(of, path) {
                     kernels_convolution_weight_gradient(
-                        of, operands.input.pointer, operands.gradient.pointer, isScaled ? operands.scale.pointer : nil, accumulates,
+                        of, operands.input.pointer, operands.gradient.pointer, isScaled ? operands.scale.pointer : nil,
+                        accumulates,
                         found.pointer, $0, path)
                 }
                 check(found, expected, "\(of) \(path)")
@@ -169,19 +190,27 @@ struct ConvolutionTests {
         for path in paths {
             let (output, gradient) = (Guarded(count: of.outputCount), Guarded(count: of.inputCount))
             withWorkspace(of, path) {
-                kernels_convolution_forward(of, operands.input.pointer, operands.weights.pointer, nil, output.pointer, $0, path)
-                kernels_convolution_input_gradient(of, operands.gradient.pointer, operands.weights.pointer, gradient.pointer, $0, path)
+                kernels_convolution_forward(
+                    of, operands.input.pointer, operands.weights.pointer, nil, output.pointer, $0, path)
+                kernels_convolution_input_gradient(
+                    of, operands.gradient.pointer, operands.weights.pointer, gradient.pointer, $0, path)
             }
             for image in 0..<of.batch {
                 let (oneOutput, oneGradient) = (Guarded(count: one.outputCount), Guarded(count: one.inputCount))
                 withWorkspace(one, path) {
                     kernels_convolution_forward(
-                        one, operands.input.pointer + image * one.inputCount, operands.weights.pointer, nil, oneOutput.pointer, $0, path)
+                        one, operands.input.pointer + image * one.inputCount, operands.weights.pointer, nil,
+                        oneOutput.pointer, $0, path)
                     kernels_convolution_input_gradient(
-                        one, operands.gradient.pointer + image * one.outputCount, operands.weights.pointer, oneGradient.pointer, $0, path)
+                        one, operands.gradient.pointer + image * one.outputCount, operands.weights.pointer,
+                        oneGradient.pointer, $0, path)
                 }
-                #expect(bits(oneOutput.values) == bits(Array(output.values[image * one.outputCount..<(image + 1) * one.outputCount])))
-                #expect(bits(oneGradient.values) == bits(Array(gradient.values[image * one.inputCount..<(image + 1) * one.inputCount])))
+                #expect(
+                    bits(oneOutput.values)
+                        == bits(Array(output.values[image * one.outputCount..<(image + 1) * one.outputCount])))
+                #expect(
+                    bits(oneGradient.values)
+                        == bits(Array(gradient.values[image * one.inputCount..<(image + 1) * one.inputCount])))
             }
         }
     }
@@ -189,7 +218,9 @@ struct ConvolutionTests {
     @Test("An unfolded image times the weights is the convolution", arguments: shapes)
     func unfolded(_ of: kernels_convolution) {
         let operands = Operands(of)
-        let (rows, columns) = (of.channels / of.groups * of.kernel_height * of.kernel_width, of.outputHeight * of.outputWidth)
+        let (rows, columns) = (
+            of.channels / of.groups * of.kernel_height * of.kernel_width, of.outputHeight * of.outputWidth
+        )
         var expected = [Double](repeating: 0, count: of.outputCount)
         of.forEachTerm { expected[$2] += Double(operands.input.pointer[$0]) * Double(operands.weights.pointer[$1]) }
         for image in 0..<of.batch {
@@ -201,7 +232,8 @@ struct ConvolutionTests {
                 for output in group * (of.outputs / of.groups)..<(group + 1) * (of.outputs / of.groups) {
                     for pixel in 0..<columns {
                         let sum = (0..<rows).reduce(0.0) {
-                            $0 + Double(unfolded.pointer[$1 * columns + pixel]) * Double(operands.weights.pointer[output * rows + $1])
+                            $0 + Double(unfolded.pointer[$1 * columns + pixel])
+                                * Double(operands.weights.pointer[output * rows + $1])
                         }
                         #expect(abs(sum - expected[(image * of.outputs + output) * columns + pixel]) < 1e-9)
                     }

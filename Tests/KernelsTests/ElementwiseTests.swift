@@ -20,18 +20,28 @@ struct ElementwiseTests {
                 body(count, a, b, target, path)
                 let wanted = zip(x, y).map { expected(Double($0), Double($1)) }
                 #expect(distance(target.values, wanted) <= bound, "\(what) \(count) \(path)")
-                #expect(a.isIntact && b.isIntact && target.isIntact && bits(a.values) == bits(x) && bits(b.values) == bits(y))
+                #expect(
+                    a.isIntact && b.isIntact && target.isIntact && bits(a.values) == bits(x)
+                        && bits(b.values) == bits(y))
             }
         }
     }
 
     @Test("Sums, products and multiples agree with double")
     func arithmetic() {
-        check("add", { n, a, b, target, path in kernels_add(n, a.pointer, b.pointer, target.pointer, path) }) { $0 + $1 }
-        check("multiply", { n, a, b, target, path in kernels_multiply(n, a.pointer, b.pointer, target.pointer, path) }) { $0 * $1 }
-        check("scale", { n, _, b, target, path in kernels_scale(n, 1.75, b.pointer, target.pointer, path) }) { 1.75 * $1 }
-        check("axpy", { n, _, b, target, path in kernels_axpy(n, -0.5, b.pointer, target.pointer, path) }) { $0 - 0.5 * $1 }
-        check("in place", { n, _, b, target, path in kernels_add(n, target.pointer, b.pointer, target.pointer, path) }) { $0 + $1 }
+        check("add", { n, a, b, target, path in kernels_add(n, a.pointer, b.pointer, target.pointer, path) }) {
+            $0 + $1
+        }
+        check("multiply", { n, a, b, target, path in kernels_multiply(n, a.pointer, b.pointer, target.pointer, path) })
+        { $0 * $1 }
+        check("scale", { n, _, b, target, path in kernels_scale(n, 1.75, b.pointer, target.pointer, path) }) {
+            1.75 * $1
+        }
+        check("axpy", { n, _, b, target, path in kernels_axpy(n, -0.5, b.pointer, target.pointer, path) }) {
+            $0 - 0.5 * $1
+        }
+        check("in place", { n, _, b, target, path in kernels_add(n, target.pointer, b.pointer, target.pointer, path) })
+        { $0 + $1 }
     }
 
     /// A function, what it is in double, its derivative as a function of x, and whether the backward pass is given f(x) in place of x.
@@ -53,11 +63,13 @@ struct ElementwiseTests {
             function: .gelu_tanh, value: { 0.5 * $0 * (1 + tanh(inner($0))) },
             slope: {
                 let t = tanh(inner($0))
-                return 0.5 * (1 + t) + 0.5 * $0 * (1 - t * t) * (2 / Double.pi).squareRoot() * (1 + 3 * 0.044715 * $0 * $0)
+                return 0.5 * (1 + t) + 0.5 * $0 * (1 - t * t) * (2 / Double.pi).squareRoot()
+                    * (1 + 3 * 0.044715 * $0 * $0)
             }),
         Case(function: .tanh, value: { tanh($0) }, slope: { 1 - tanh($0) * tanh($0) }, isGivenResult: true),
         Case(
-            function: .sigmoid, value: { 1 / (1 + exp(-$0)) }, slope: { 1 / (2 + exp($0) + exp(-$0)) }, isGivenResult: true),
+            function: .sigmoid, value: { 1 / (1 + exp(-$0)) }, slope: { 1 / (2 + exp($0) + exp(-$0)) },
+            isGivenResult: true),
         Case(function: .exp, value: { exp($0) }, slope: { exp($0) }, isGivenResult: true),
         Case(function: .erf, value: { erf($0) }, slope: { 2 / Double.pi.squareRoot() * exp(-$0 * $0) }),
     ]
@@ -65,7 +77,10 @@ struct ElementwiseTests {
     @Test("Functions and their derivatives agree with double", arguments: cases.indices)
     func functions(_ index: Int) {
         let of = Self.cases[index]
-        check("\(of.function)", { n, a, _, target, path in kernels_apply(of.function, n, a.pointer, target.pointer, path) }) { x, _ in
+        check(
+            "\(of.function)",
+            { n, a, _, target, path in kernels_apply(of.function, n, a.pointer, target.pointer, path) }
+        ) { x, _ in
             of.value(x)
         }
         check(
@@ -77,7 +92,9 @@ struct ElementwiseTests {
     }
 
     /// Errors in units of the last place of the exact result, over floats of every exponent and every sign.
-    private func worst(_ function: kernels_function, _ path: kernels_instructions, _ exact: (Double) -> Double) -> (Double, Float) {
+    private func worst(_ function: kernels_function, _ path: kernels_instructions, _ exact: (Double) -> Double) -> (
+        Double, Float
+    ) {
         var x: [Float] = []
         for upper in 0..<UInt32(1 << 14) {
             x.append(Float(bitPattern: upper << 18 | upper &* 2_654_435_761 >> 14))
@@ -88,22 +105,29 @@ struct ElementwiseTests {
         kernels_apply(function, x.count, x, &target, path)
         var worst = (0.0, Float(0))
         for (x, found) in zip(x, target) {
-            let wanted = exact(Double(x)), rounded = Float(wanted)
-            if rounded.isInfinite || found == rounded { if found != rounded { return (.infinity, x) } else { continue } }
+            let wanted = exact(Double(x))
+            let rounded = Float(wanted)
+            if rounded.isInfinite || found == rounded {
+                if found != rounded { return (.infinity, x) } else { continue }
+            }
             let error = abs(Double(found) - wanted) / Double(max(rounded.ulp, .leastNonzeroMagnitude))
             if !(error <= worst.0) { worst = (error, x) }
         }
         return worst
     }
 
-    @Test("exp, tanh, sigmoid and erf lie within the stated units in the last place of the exact result, over all exponents")
+    @Test(
+        "exp, tanh, sigmoid and erf lie within the stated units in the last place of the exact result, over all exponents"
+    )
     func unitsInTheLastPlace() {
         for path in paths {
             for (index, bound) in [(3, 2.0), (4, 3.0), (5, 1.5), (6, 2.0)] {
                 let of = Self.cases[index]
                 let (error, x) = worst(of.function, path, of.value)
                 #expect(error <= bound, "\(of.function) \(path): \(error) at \(x)")
-                if ProcessInfo.processInfo.environment["KERNELS_ERRORS"] != nil { print("\(of.function) \(path): \(error) at \(x)") }
+                if ProcessInfo.processInfo.environment["KERNELS_ERRORS"] != nil {
+                    print("\(of.function) \(path): \(error) at \(x)")
+                }
             }
         }
     }
@@ -121,10 +145,14 @@ struct ElementwiseTests {
                     x.replaceSubrange(position..<position + 3, with: [.nan, -.infinity, .infinity])
                     let target = Guarded(count: 19)
                     kernels_apply(function, 19, x, target.pointer, path)
-                    #expect(target.values[position].isNaN && target.values[position + 1] == below && target.values[position + 2] == above)
+                    #expect(
+                        target.values[position].isNaN && target.values[position + 1] == below
+                            && target.values[position + 2] == above)
                     if function == .gelu || function == .gelu_tanh {
                         kernels_apply_backward(function, 19, x, [Float](repeating: 1, count: 19), target.pointer, path)
-                        #expect(target.values[position].isNaN && target.values[position + 1] == 0 && target.values[position + 2] == 1)
+                        #expect(
+                            target.values[position].isNaN && target.values[position + 1] == 0
+                                && target.values[position + 2] == 1)
                     }
                 }
             }
@@ -135,7 +163,9 @@ struct ElementwiseTests {
     func biases() {
         var sequence = Sequence(5)
         for (rows, columns, plane) in [(0, 3, 2), (3, 1, 1), (5, 17, 3), (2, 33, 20), (4, 7, 0)] {
-            let (x, y, bias) = (sequence.floats(rows * columns), sequence.floats(rows * columns * plane), sequence.floats(columns))
+            let (x, y, bias) = (
+                sequence.floats(rows * columns), sequence.floats(rows * columns * plane), sequence.floats(columns)
+            )
             for path in paths {
                 let (target, planes) = (Guarded(count: x.count), Guarded(y))
                 kernels_add_bias_to_rows(rows, columns, x, bias, target.pointer, path)
@@ -154,14 +184,21 @@ struct ElementwiseTests {
             let scale = sequence.floats(rows, 0, 2)
             for (isScaled, accumulates) in [(false, false), (true, true)] {
                 let start = accumulates ? 0.5 : 0.0
-                var (ofRows, ofPlanes) = ([Double](repeating: start, count: columns), [Double](repeating: start, count: columns))
+                var (ofRows, ofPlanes) = (
+                    [Double](repeating: start, count: columns), [Double](repeating: start, count: columns)
+                )
                 for i in x.indices { ofRows[i % columns] += Double(x[i]) * (isScaled ? Double(scale[i / columns]) : 1) }
-                for i in y.indices { ofPlanes[i / plane % columns] += Double(y[i]) * (isScaled ? Double(scale[i / plane / columns]) : 1) }
+                for i in y.indices {
+                    ofPlanes[i / plane % columns] += Double(y[i]) * (isScaled ? Double(scale[i / plane / columns]) : 1)
+                }
                 for path in paths {
-                    let make = { accumulates ? Guarded([Float](repeating: 0.5, count: columns)) : Guarded(count: columns) }
+                    let make = {
+                        accumulates ? Guarded([Float](repeating: 0.5, count: columns)) : Guarded(count: columns)
+                    }
                     let (target, planes) = (make(), make())
                     kernels_sum_of_rows(rows, columns, x, isScaled ? scale : nil, accumulates, target.pointer, path)
-                    kernels_sum_of_channels(rows, columns, plane, y, isScaled ? scale : nil, accumulates, planes.pointer, path)
+                    kernels_sum_of_channels(
+                        rows, columns, plane, y, isScaled ? scale : nil, accumulates, planes.pointer, path)
                     #expect(distance(target.values, ofRows) < 2e-7 && target.isIntact)
                     #expect(distance(planes.values, ofPlanes) < 2e-7 && planes.isIntact)
                 }
@@ -171,9 +208,15 @@ struct ElementwiseTests {
 
     @Test("Numbers are rounded to the grid half to even, saturate, and NaN is 0; the way back is a product")
     func grid() {
-        var x: [Float] = [0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, .nan, .infinity, -.infinity, 1e30, -1e30, 0, -0.0, 8_388_609.5 / 2, 1e-30]
+        var x: [Float] = [
+            0.5, 1.5, 2.5, -0.5, -1.5, 0.49999997, .nan, .infinity, -.infinity, 1e30, -1e30, 0, -0.0, 8_388_609.5 / 2,
+            1e-30,
+        ]
         var sequence = Sequence(9)
-        x += sequence.floats(200, -3e6, 3e6) + [9_223_371_487_098_961_920, -9_223_372_036_854_775_808, 9_223_372_036_854_775_808]
+        x +=
+            sequence.floats(200, -3e6, 3e6) + [
+                9_223_371_487_098_961_920, -9_223_372_036_854_775_808, 9_223_372_036_854_775_808,
+            ]
         for scale in [1, 1024, 0.1, 3e9] {
             let expected = x.map { number -> Int64 in
                 let value = (Double(number) * scale).rounded(.toNearestOrEven)
@@ -186,7 +229,8 @@ struct ElementwiseTests {
                     #expect(target == expected.prefix(count) + [77])
                     let back = Guarded(count: count)
                     kernels_from_grid(count, target, 1 / scale, back.pointer, path)
-                    #expect(back.values == target.prefix(count).map { Float(Double($0) * (1 / scale)) } && back.isIntact)
+                    #expect(
+                        back.values == target.prefix(count).map { Float(Double($0) * (1 / scale)) } && back.isIntact)
                 }
             }
         }

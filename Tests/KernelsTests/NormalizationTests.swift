@@ -4,14 +4,16 @@ import Testing
 @Suite("Layer and group normalisation")
 struct NormalizationTests {
     static let cases: [kernels_normalization] = [
-        (0, 4, 1, 1), (3, 1, 1, 1), (5, 17, 1, 1), (2, 100, 1, 1), (6, 12, 3, 4), (4, 51, 2, 17), (2, 9, 2, 9), (8, 40, 4, 5),
+        (0, 4, 1, 1), (3, 1, 1, 1), (5, 17, 1, 1), (2, 100, 1, 1), (6, 12, 3, 4), (4, 51, 2, 17), (2, 9, 2, 9),
+        (8, 40, 4, 5),
     ].map { kernels_normalization(rows: $0, columns: $1, groups: $2, plane: $3, epsilon: 1e-3) }
 
     /// The same in double, and sums of gradients by finite differences of nothing: by the derivative written out.
     struct Reference {
         var target: [Double] = [], slopes: [Double] = [], weightSlopes: [Double], biasSlopes: [Double]
 
-        init(_ of: kernels_normalization, x: [Float], weight: [Float], bias: [Float], gradient: [Float], scale: [Float]) {
+        init(_ of: kernels_normalization, x: [Float], weight: [Float], bias: [Float], gradient: [Float], scale: [Float])
+        {
             weightSlopes = weight.map { _ in 0.25 }
             biasSlopes = weightSlopes
             for row in 0..<of.rows {
@@ -51,21 +53,28 @@ struct NormalizationTests {
             let scale = isPlain ? ones(1, of.rows) : sequence.floats(of.rows, 0, 2)
             let exact = Reference(of, x: x, weight: weight, bias: bias, gradient: g, scale: scale)
             for path in paths {
-                let (target, mean, reciprocal) = (Guarded(count: x.count), Guarded(count: of.rows), Guarded(count: of.rows))
+                let (target, mean, reciprocal) = (
+                    Guarded(count: x.count), Guarded(count: of.rows), Guarded(count: of.rows)
+                )
                 kernels_normalization_forward(
-                    of, x, isPlain ? nil : weight, isPlain ? nil : bias, target.pointer, mean.pointer, reciprocal.pointer, path)
+                    of, x, isPlain ? nil : weight, isPlain ? nil : bias, target.pointer, mean.pointer,
+                    reciprocal.pointer, path)
                 let (slopes, weightSlopes, biasSlopes) = (
                     Guarded(count: x.count), Guarded(ones(0.25, parameters)), Guarded(ones(0.25, parameters))
                 )
                 kernels_normalization_backward(
-                    of, x, isPlain ? nil : weight, mean.pointer, reciprocal.pointer, g, isPlain ? nil : scale, slopes.pointer,
+                    of, x, isPlain ? nil : weight, mean.pointer, reciprocal.pointer, g, isPlain ? nil : scale,
+                    slopes.pointer,
                     weightSlopes.pointer, biasSlopes.pointer, path)
                 #expect(distance(target.values, exact.target) < 2e-6 && distance(slopes.values, exact.slopes) < 2e-5)
-                #expect(distance(weightSlopes.values, exact.weightSlopes) < 2e-6 && distance(biasSlopes.values, exact.biasSlopes) < 2e-6)
+                #expect(
+                    distance(weightSlopes.values, exact.weightSlopes) < 2e-6
+                        && distance(biasSlopes.values, exact.biasSlopes) < 2e-6)
                 #expect(areIntact(target, mean, reciprocal, slopes, weightSlopes, biasSlopes))
                 let alone = Guarded(count: x.count)
                 kernels_normalization_backward(
-                    of, x, isPlain ? nil : weight, mean.pointer, reciprocal.pointer, g, nil, alone.pointer, nil, nil, path)
+                    of, x, isPlain ? nil : weight, mean.pointer, reciprocal.pointer, g, nil, alone.pointer, nil, nil,
+                    path)
                 #expect(bits(alone.values) == bits(slopes.values))
             }
         }

@@ -15,7 +15,8 @@ struct GramCase {
         a = operand(aLength, &sequence)
         g = operand(gLength, &sequence)
         gram = kernels_gram(
-            count: count, a: a.pointer, lda: (areColumns ? count : aLength) + slack, a_length: aLength, a_transposed: areColumns,
+            count: count, a: a.pointer, lda: (areColumns ? count : aLength) + slack, a_length: aLength,
+            a_transposed: areColumns,
             g: g.pointer, ldg: (areColumns ? count : gLength) + slack, g_length: gLength, g_transposed: areColumns)
     }
 
@@ -41,14 +42,19 @@ struct GramCase {
 struct GramTests {
     @Test("The sum is the squared norm of the sum of outer products, for rows and for columns")
     func agrees() {
-        for (count, aLength, gLength) in [(0, 3, 4), (1, 5, 3), (17, 0, 3), (17, 9, 4), (191, 3, 20), (192, 20, 2), (400, 7, 5), (600, 40, 3)] {
+        for (count, aLength, gLength) in [
+            (0, 3, 4), (1, 5, 3), (17, 0, 3), (17, 9, 4), (191, 3, 20), (192, 20, 2), (400, 7, 5), (600, 40, 3),
+        ] {
             for areColumns in [false, true] {
-                let of = GramCase(count: count, aLength: aLength, gLength: gLength, areColumns: areColumns, slack: count % 3)
+                let of = GramCase(
+                    count: count, aLength: aLength, gLength: gLength, areColumns: areColumns, slack: count % 3)
                 let expected = of.reference()
                 for path in paths {
                     let workspace = Guarded(count: kernels_gram_workspace(of.gram, path))
                     let found = kernels_gram_sum(of.gram, workspace.pointer, path)
-                    #expect(abs(found - expected) <= 1e-5 * (1 + expected), "\(count) \(aLength) \(gLength) \(areColumns) \(path)")
+                    #expect(
+                        abs(found - expected) <= 1e-5 * (1 + expected),
+                        "\(count) \(aLength) \(gLength) \(areColumns) \(path)")
                     #expect(areIntact(workspace, of.a, of.g))
                 }
             }
@@ -104,7 +110,8 @@ struct Operands {
     /// Rows of C, in double, and for each element the sum of absolute terms, which its rounding error is relative to.
     func reference() -> (sums: [Double], sizes: [Double]) {
         let p = product
-        var sums: [Double] = [], sizes: [Double] = []
+        var sums: [Double] = []
+        var sizes: [Double] = []
         for i in 0..<of.m {
             for j in 0..<of.n {
                 var sum = of.accumulates ? Double(c.pointer[i * p.ldc + j]) : 0
@@ -148,16 +155,21 @@ struct ProductTests {
     static let shapes: [(Int, Int, Int)] = {
         let edges = [0, 1, 3, 17]
         var shapes = edges.flatMap { m in edges.flatMap { n in edges.map { k in (m, n, k) } } }
-        shapes += [(13, 10, 128), (8, 128, 84), (128, 84, 8), (25, 33, 513), (30, 257, 40), (64, 65, 66), (2, 300, 1030)]
+        shapes += [
+            (13, 10, 128), (8, 128, 84), (128, 84, 8), (25, 33, 513), (30, 257, 40), (64, 65, 66), (2, 300, 1030),
+        ]
         return shapes + [(1009, 2, 5), (1011, 40, 3), (5, 1, 600), (40, 160, 1024)]
     }()
 
-    @Test("A product agrees with sums in double, whatever its shape, transposes, scale and leading dimensions, and writes nowhere else")
+    @Test(
+        "A product agrees with sums in double, whatever its shape, transposes, scale and leading dimensions, and writes nowhere else"
+    )
     func agreesWithReference() {
         for (m, n, k) in Self.shapes {
             for flags in 0..<16 where m * n * k < 100_000 || [0, 3, 5, 10, 15].contains(flags) {
                 let of = ProductCase(
-                    m: m, n: n, k: k, aTransposed: flags & 1 > 0, bTransposed: flags & 2 > 0, accumulates: flags & 4 > 0,
+                    m: m, n: n, k: k, aTransposed: flags & 1 > 0, bTransposed: flags & 2 > 0,
+                    accumulates: flags & 4 > 0,
                     isScaled: flags & 8 > 0, slack: (m + n + flags) % 3)
                 for path in paths { check(of, path) }
             }

@@ -18,7 +18,10 @@ struct RowTests {
             for path in paths {
                 let bound = 1e-12 * Double(count + 1)
                 #expect(abs(kernels_sum(count, x.pointer, path) - x.values.reduce(0) { $0 + Double($1) }) <= bound)
-                #expect(abs(kernels_sum_of_squares(count, x.pointer, path) - x.values.reduce(0) { $0 + Double($1) * Double($1) }) <= bound)
+                #expect(
+                    abs(
+                        kernels_sum_of_squares(count, x.pointer, path)
+                            - x.values.reduce(0) { $0 + Double($1) * Double($1) }) <= bound)
                 let products = zip(x.values, y.values).reduce(0) { $0 + Double($1.0) * Double($1.1) }
                 #expect(abs(kernels_dot(count, x.pointer, y.pointer, path) - products) <= bound)
             }
@@ -37,13 +40,17 @@ struct RowTests {
 
     @Test("The largest of a row is the first of equals, and a NaN is larger than any")
     func largest() {
-        let x: [Float] = [1, 3, 3, -1, -.infinity, -.infinity, -.infinity, -.infinity, 2, .nan, .infinity, .nan, 0, -0.0, -1, 0]
+        let x: [Float] = [
+            1, 3, 3, -1, -.infinity, -.infinity, -.infinity, -.infinity, 2, .nan, .infinity, .nan, 0, -0.0, -1, 0,
+        ]
         for path in paths {
             let largest = Guarded(count: 4)
             var argument = [Int32](repeating: 9, count: 5)
             kernels_max_of_rows(4, 4, x, largest.pointer, &argument, path)
             #expect(argument == [1, 0, 1, 0, 9] && largest.isIntact)
-            #expect(largest.values[0] == 3 && largest.values[1] == -.infinity && largest.values[2].isNaN && largest.values[3] == 0)
+            #expect(
+                largest.values[0] == 3 && largest.values[1] == -.infinity && largest.values[2].isNaN
+                    && largest.values[3] == 0)
             kernels_max_of_rows(2, 0, x, largest.pointer, &argument, path)
             #expect(argument[0] == -1 && largest.values[0] == -.infinity)
         }
@@ -109,21 +116,28 @@ struct RowTests {
             let weights = sequence.floats(count, 0, 2)
             let labels = (0..<count).map { $0 == 1 ? -1 : Int32(sequence.below(classes)) }
             for isWeighted in [false, true] {
-                var losses: [Double] = [], slopes: [Double] = []
+                var losses: [Double] = []
+                var slopes: [Double] = []
                 for (r, row) in rows(x, classes).enumerated() {
-                    let weight = isWeighted ? Double(weights[r]) : 1, label = Int(labels[r])
+                    let weight = isWeighted ? Double(weights[r]) : 1
+                    let label = Int(labels[r])
                     let sum = row.reduce(0) { $0 + exp($1) }
                     losses.append(label < 0 ? 0 : weight * (log(sum) - row[label]))
                     slopes += row.indices.map { label < 0 ? 0 : weight * (exp(row[$0]) / sum - ($0 == label ? 1 : 0)) }
                 }
                 for path in paths {
-                    let (loss, gradient, alone) = (Guarded(count: count), Guarded(count: x.count), Guarded(count: count))
+                    let (loss, gradient, alone) = (
+                        Guarded(count: count), Guarded(count: x.count), Guarded(count: count)
+                    )
                     kernels_cross_entropy(
                         count, classes, x, labels, isWeighted ? weights : nil, loss.pointer, gradient.pointer, path)
-                    kernels_cross_entropy(count, classes, x, labels, isWeighted ? weights : nil, alone.pointer, nil, path)
+                    kernels_cross_entropy(
+                        count, classes, x, labels, isWeighted ? weights : nil, alone.pointer, nil, path)
                     #expect(distance(loss.values, losses) < 1e-6 && distance(gradient.values, slopes) < 1e-6)
-                    #expect(bits(alone.values) == bits(loss.values) && loss.isIntact && gradient.isIntact && alone.isIntact)
-                    kernels_cross_entropy(count, classes, x, labels, isWeighted ? weights : nil, nil, gradient.pointer, path)
+                    #expect(
+                        bits(alone.values) == bits(loss.values) && loss.isIntact && gradient.isIntact && alone.isIntact)
+                    kernels_cross_entropy(
+                        count, classes, x, labels, isWeighted ? weights : nil, nil, gradient.pointer, path)
                     #expect(distance(gradient.values, slopes) < 1e-6)
                 }
             }
@@ -136,7 +150,10 @@ struct RowTests {
             let x: [Float] = [0, 1, 2, .nan, 1, 2, .infinity, 1, 2, -.infinity, 1, 1]
             let target = Guarded(count: 12)
             kernels_softmax(4, 3, x, target.pointer, path)
-            #expect(target.values.map(\.isNaN) == [false, false, false, true, true, true, true, true, true, false, false, false])
+            #expect(
+                target.values.map(\.isNaN) == [
+                    false, false, false, true, true, true, true, true, true, false, false, false,
+                ])
             #expect(target.values[9] == 0 && target.values[10] == 0.5)
         }
     }
