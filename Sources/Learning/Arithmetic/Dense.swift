@@ -73,26 +73,6 @@ enum Dense {
     static func squaredNorm(_ values: UnsafePointer<Float>, count: Int) -> Double {
         kernels_sum_of_squares(count, values, instructions)
     }
-
-    /// The squared norm of gradients^T inputs, the sum over pairs s, t of <g_s, g_t> <a_s, a_t>, plus 2^-20 of (sum over t of |g_t| |a_t|)^2, which is
-    /// at least the sum of all terms' sizes and covers the rounding errors of products of float32 vectors.
-    static func ghostNorm(_ gradients: Matrix, _ inputs: Matrix) -> Double {
-        if gradients.rows == 1 {
-            return squaredNorm(gradients.values, count: gradients.columns) * squaredNorm(inputs.values, count: inputs.columns)
-        }
-        let gram = kernels_gram(
-            count: gradients.rows, a: inputs.values, lda: inputs.columns, a_length: inputs.columns, a_transposed: false,
-            g: gradients.values, ldg: gradients.columns, g_length: gradients.columns, g_transposed: false)
-        let sum = withWorkspace(kernels_gram_workspace(gram, instructions)) { kernels_gram_sum(gram, $0, instructions) }
-        var sizes = 0.0
-        for t in 0..<gradients.rows {
-            sizes +=
-                (squaredNorm(gradients.values + t * gradients.columns, count: gradients.columns)
-                * squaredNorm(inputs.values + t * inputs.columns, count: inputs.columns)).squareRoot()
-        }
-        // A sum that is no number stays none.
-        return (sum < 0 ? 0 : sum) + sizes * sizes * 0x1p-20
-    }
 }
 
 extension Tensor {

@@ -38,7 +38,6 @@ struct ConvolutionProduct: Contribution {
         }
     }
 
-    /// As ``Product/squaredNorm(rows:)`` does it: rounded up, more where pixels' terms cancel, and infinite where values are too large.
     func squaredNorm(rows: Range<Int>) -> Double {
         (0..<convolving.groups).reduce(0) { $0 + squaredNorm(rows: rows, group: $1) }
     }
@@ -67,20 +66,13 @@ struct ConvolutionProduct: Contribution {
                 }
             }
         }
-        var size = 0.0
-        for pixel in 0..<rows.count * positions {
-            let (input, gradient) = (seen.squaredNorm(row: pixel), slopes.squaredNorm(row: pixel))
-            if input > Cancellation.largestSquare || gradient > Cancellation.largestSquare { return .infinity }
-            size += (input * gradient).squareRoot()
-        }
-        let square = slopes.withValues { slopes in
+        return slopes.withValues { slopes in
             seen.withValues { seen in
-                Dense.ghostNorm(
+                GhostNorm.squared(
                     Dense.Matrix(slopes, rows.count * positions, outputs),
                     Dense.Matrix(seen, rows.count * positions, convolving.windowCount))
             }
         }
-        return Cancellation.squaredNorm(square, size: size, terms: rows.count * positions)
     }
 
     func normCost(rows: Int) -> Double {

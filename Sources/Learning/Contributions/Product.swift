@@ -53,30 +53,11 @@ struct Product: Contribution {
         }
     }
 
-    /// Infinite where an input or a gradient is beyond 2^64: such a unit counts as zero. The cross terms of several positions may
-    /// cancel, where their rounding errors do not (``Cancellation``).
     func squaredNorm(rows: Range<Int>) -> Double {
         let range = range(rows)
-        var (size, inputSizes, gradientSizes) = (0.0, 0.0, 0.0)
-        for position in range {
-            let input = inputs.squaredNorm(row: position)
-            let gradient = gradients.squaredNorm(row: position)
-            if input > Cancellation.largestSquare || gradient > Cancellation.largestSquare { return .infinity }
-            if range.count == 1 { return input * gradient }
-            size += (input * gradient).squareRoot()
-            inputSizes += input.squareRoot()
-            gradientSizes += gradient.squareRoot()
-        }
-        // A product of two small values falls below float32's range: each of the pairs' two factors then errs by 2^-149 a value at most.
-        let lost = Double(max(inputCount, outputCount)) * 0x1p-149
-        let square = pairs(range) + lost * (inputSizes * inputSizes + gradientSizes * gradientSizes)
-        return Cancellation.squaredNorm(square, size: size, terms: range.count)
-    }
-
-    private func pairs(_ range: Range<Int>) -> Double {
         return gradients.withValues { gradients in
             inputs.withValues { inputs in
-                Dense.ghostNorm(
+                GhostNorm.squared(
                     Dense.Matrix(gradients + range.lowerBound * outputCount, range.count, outputCount),
                     Dense.Matrix(inputs + range.lowerBound * inputCount, range.count, inputCount))
             }
