@@ -22,8 +22,8 @@ PEERS = {
     "prv_accountant": (["numpy==1.26.4", "scipy==1.11.4"], ["prv-accountant==0.2.0"]),
     # Only its accountants' analysis, which needs no torch: see accounting.py.
     "opacus": (["numpy==1.26.4", "scipy==1.11.4"], ["opacus==1.5.4"]),
-    # With torch, whose wheels for processors alone are enough.
-    "opacus_torch": (["torch==2.13.0", "opacus==1.5.4"], []),
+    # Opacus with the torch that it trains with.
+    "torch": (["torch==2.13.0", "opacus==1.5.4"], []),
     # With the Polars that it pins (1.36.1).
     "opendp": (["opendp[polars]==0.16.0"], []),
     # It imports what scikit-learn 1.6 has removed.
@@ -34,8 +34,6 @@ PEERS = {
     "smartnoise": (["smartnoise-sql==1.0.10"], []),
     # What is true of a table.
     "duckdb": (["duckdb==2.0.1"], []),
-    # Its builds without CUDA lie in an index of its own.
-    "torch": (["--extra-index-url=https://download.pytorch.org/whl/cpu", "torch==2.13.0+cpu"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }

@@ -36,7 +36,7 @@ def main():
             for _ in range(chosen.rounds):
                 found = list(ours(chosen.parley_bench, model))
                 for way in WAYS:
-                    found += peer_lines(environments, "opacus_torch", __file__, [model, way])
+                    found += peer_lines(environments, "torch", __file__, [model, way])
                 for line in found:
                     lines.append({"bench": "training", "model": model} | line)
                     tell(lines[-1])
@@ -155,7 +155,7 @@ def table(lines):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 4 and sys.argv[1] == "opacus_torch":
+    if len(sys.argv) == 4 and sys.argv[1] == "torch":
         peer(sys.argv[2], sys.argv[3])
     else:
         main()
