@@ -12,7 +12,7 @@ struct ClippedSumTests {
             let rows = Array(unit)
             let batch = Batch(
                 inputs: examples.inputs(rows), targets: examples.targets.rows(rows), weights: nil, rowKeys: [])
-            let gradient = PlainGradient.measure(model, .meanSquared, parameters, batch).sums
+            let gradient = PlainGradient.measure((model, .meanSquared, parameters), batch).sums
             let norm = gradient.joined().reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
             let factor = min(1, 0.99 * bound / norm)
             for position in sums.indices {

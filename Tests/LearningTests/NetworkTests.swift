@@ -69,7 +69,7 @@ struct NetworkTests {
     /// In float64, from the plain gradient of each unit alone. The bound is one that about half of the units exceed.
     static func oneByOne(_ network: RandomNetwork) -> (sums: [Double], bound: Float) {
         let gradients = network.examples.units.map { unit in
-            PlainGradient.measure(network.model, .meanSquared, network.parameters, network.batch(Array(unit))).sums
+            PlainGradient.measure((network.model, .meanSquared, network.parameters), network.batch(Array(unit))).sums
                 .joined().map(Double.init)
         }
         let norms = gradients.map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
@@ -165,9 +165,9 @@ struct NetworkTests {
         let batch = Batch(
             inputs: Tensor(shape: [2, 4], values: (0..<8).map { _ in generator.normal() }),
             targets: .labels([0, 2]), weights: nil, rowKeys: [])
-        let alone = PlainGradient.measure(first, .crossEntropy, parameters, batch).sums
-        #expect(alone == Array(PlainGradient.measure(behind, .crossEntropy, more, batch).sums.dropFirst(2)))
+        let alone = PlainGradient.measure((first, .crossEntropy, parameters), batch).sums
+        #expect(alone == Array(PlainGradient.measure((behind, .crossEntropy, more), batch).sums.dropFirst(2)))
         let frozen = try behind.training(only: ["block", "head"])
-        #expect(alone == Array(PlainGradient.measure(frozen, .crossEntropy, more, batch).sums.dropFirst(2)))
+        #expect(alone == Array(PlainGradient.measure((frozen, .crossEntropy, more), batch).sums.dropFirst(2)))
     }
 }

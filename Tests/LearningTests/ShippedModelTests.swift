@@ -50,7 +50,7 @@ struct ShippedModelTests {
                 try model.predict(input, parameters).values, wanted.output, within: 1e-4, "output of \(wanted.model)")
             guard model.coupling.isEmpty else { continue }
             let batch = Batch(inputs: input, targets: .labels([1, 2]), weights: nil, rowKeys: [])
-            let sums = PlainGradient.measure(model, .crossEntropy, parameters, batch).sums
+            let sums = PlainGradient.measure((model, .crossEntropy, parameters), batch).sums
             for (declaration, sum) in zip(model.declarations, sums) {
                 let norm = sum.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
                 let other = wanted.gradientNorms[declaration.name] ?? .nan
@@ -79,7 +79,7 @@ struct ShippedModelTests {
         let batch = Batch(inputs: inputs, targets: .labels(labels), weights: nil, rowKeys: [])
         var losses: [Double] = []
         for _ in 0..<12 {
-            let gradient = PlainGradient.measure(model, .crossEntropy, parameters, batch)
+            let gradient = PlainGradient.measure((model, .crossEntropy, parameters), batch)
             losses.append(gradient.losses)
             for position in parameters.tensors.indices {
                 for index in gradient.sums[position].indices {

@@ -8,10 +8,10 @@ struct PlainGradient: Sendable {
     /// What batch normalisation measured.
     var statistics: [(parameter: Int, values: [Float])] = []
 
-    /// - Parameter rowKeys: What the rows' own randomness follows from.
     static func measure(
-        _ model: Model, _ loss: Loss, _ parameters: Parameters, _ batch: Batch
+        _ training: (model: Model, loss: Loss, parameters: Parameters), _ batch: Batch
     ) -> PlainGradient {
+        let (model, loss, parameters) = training
         var forward = ForwardPass(parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
         let output = forward.through(model.layers, batch.inputs)
         let (losses, gradient) = loss.measure(output, batch.targets, weights: batch.weights)

@@ -75,7 +75,7 @@ public struct TrainingRun: Sendable {
         Chunks.compute(chunks.count, threads: threads) { [plan, state, examples] index in
             let range = chunks[index]
             let batch = plan.batch(of: examples, Array(rows[range]), keys: Array(keys[range]))
-            return PlainGradient.measure(plan.model, plan.loss, state.parameters, batch)
+            return PlainGradient.measure((plan.model, plan.loss, state.parameters), batch)
         } merge: { part in
             guard var sum = total else {
                 total = part
