@@ -1,0 +1,116 @@
+import Foundation
+import Learning
+
+/// What people should know of a trained model, in Markdown.
+struct ModelCard {
+    private let training: Training
+    private let report: TrainingReport
+    private let facts: TrainingFacts
+    /// Of the chosen weights, on test rows or, without any, on validation rows.
+    var labels: LabelScores?
+
+    init(_ training: Training, _ report: TrainingReport, _ facts: TrainingFacts) {
+        (self.training, self.report, self.facts) = (training, report, facts)
+    }
+
+    private var document: TrainingDocument { training.document }
+
+    var markdown: String {
+        ([head, privacy, data, model, steps, metrics] + (labels.map { [confusion($0)] } ?? [])).joined(
+            separator: "\n\n")
+            + "\n"
+    }
+
+    private var head: String {
+        document.description.isEmpty ? "# \(document.name)" : "# \(document.name)\n\n\(document.description)"
+    }
+
+    private var privacy: String {
+        """
+        ## Privacy
+
+        None: trained on rows that its maker may see, without noise. Weights, curves and metrics tell of the rows, and may reveal single \
+        ones. Who may not see the rows may not be given them.
+        """
+    }
+
+    private var data: String {
+        var rows = ["| part | rows |", "|---|---|", "| train | \(facts.rows.train) |"]
+        for (name, count) in [("validation", facts.rows.validation), ("test", facts.rows.test)] {
+            if let count { rows.append("| \(name) | \(count) |") }
+        }
+        let files =
+            ["| file | SHA-256 |", "|---|---|"] + training.inputs.files.map { "| \($0.name) | `\($0.digest)` |" }
+        return "## Data\n\n" + rows.joined(separator: "\n") + "\n\n" + files.joined(separator: "\n")
+    }
+
+    private var model: String {
+        let lines = facts.layers.map { "| \($0.name) | \($0.kind) | \(Self.extents($0.shape)) | \($0.parameters) |" }
+        return """
+            ## Model
+
+            Rows of \(Self.extents(facts.inputShape)) go in; \(facts.parameters) values are trained.
+
+            | layer | kind | a row behind it | parameters |
+            |---|---|---|---|
+            \(lines.joined(separator: "\n"))
+            """
+    }
+
+    private var steps: String {
+        """
+        ## Training
+
+        \(report.steps) steps of \(document.batch) rows, \(document.epochs) epochs; loss \(document.loss.rawValue); seed \
+        \(document.seed). The same plan, files and seed give the same weights, to the bit on one kernel path. The plan is in \
+        `plan.yaml`.
+        """
+    }
+
+    private var metrics: String {
+        let direction = document.selection.map {
+            " The best of \(document.epochs) epochs by \($0.metric.rawValue) on the validation rows, measured on these weights: values on those "
+                + "rows are a little too good."
+        }
+        let lines = report.metrics.map { row in
+            "| \(row.rows) | \(row.metric.rawValue) | \(row.value.map { Self.text($0) } ?? "none: \(row.reason ?? "")") |"
+        }
+        return """
+            ## Metrics
+
+            Of the \(report.chosen.name) weights, after step \(report.chosen.step).\(direction ?? "")
+
+            | rows | metric | value |
+            |---|---|---|
+            \(lines.joined(separator: "\n"))
+            """
+    }
+
+    private func confusion(_ scores: LabelScores) -> String {
+        let classes = 0..<scores.classes
+        let head = "| true \\ said | " + classes.map(label).joined(separator: " | ") + " | F1 |"
+        let rule = "|---|" + String(repeating: "---|", count: scores.classes + 1)
+        let rows = classes.map { row in
+            "| \(label(row)) | " + scores.confusion[row].map(String.init).joined(separator: " | ")
+                + " | \(scores.f1[row].map(Self.text) ?? "none") |"
+        }
+        var text = "## Labels\n\n" + ([head, rule] + rows).joined(separator: "\n")
+        if let bins = try? scores.reliability(bins: 10) {
+            let lines = bins.map { bin in
+                "| \(Self.text(bin.lower)) to \(Self.text(bin.upper)) | \(bin.rows) | \(Self.text(bin.confidence)) | \(Self.text(bin.right)) |"
+            }
+            text +=
+                "\n\nHow sure the model is of its likeliest label, and how often that is right:\n\n"
+                + (["| probability | rows | mean | right |", "|---|---|---|---|"] + lines).joined(separator: "\n")
+        }
+        return text
+    }
+
+    private func label(_ number: Int) -> String {
+        if case .domain(let words) = document.data.target { return words[number] }
+        return String(number)
+    }
+
+    private static func extents(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "x") }
+    private static func text(_ value: Double) -> String { String(format: "%.4f", value) }
+}

@@ -1,0 +1,168 @@
+import Crypto
+import DatasiteProtocol
+import Foundation
+public import Learning
+
+/// How far training is.
+public struct TrainingProgress: Sendable {
+    /// From 1 on.
+    public var epoch: Int
+    /// In all.
+    public var epochs: Int
+    /// Steps taken.
+    public var step: Int
+    /// In all.
+    public var steps: Int
+    /// The mean loss of the epoch's rows so far.
+    public var loss: Double
+    /// Rows trained on in a second, since this process began to.
+    public var rowsPerSecond: Double
+    /// At that speed; validation not counted.
+    public var secondsLeft: Double
+}
+
+/// What is known of training before its first step.
+public struct TrainingFacts: Sendable {
+    /// The plan's name.
+    public var name: String
+    /// Of a row that goes in.
+    public var inputShape: [Int]
+    /// Rows that are trained on, validated on and tested on.
+    public var rows: (train: Int, validation: Int?, test: Int?)
+    /// The layers in order.
+    public var layers: [Model.LayerSummary]
+    /// Values that are trained.
+    public var parameters: Int
+    /// Steps of an epoch, and in all.
+    public var steps: (epoch: Int, all: Int)
+    /// About how many bytes training takes beside the rows.
+    public var memory: Int
+    /// Threads that compute.
+    public var threads: Int
+}
+
+/// What training gave.
+public struct TrainingReport: Sendable {
+    /// The steps that were taken.
+    public var steps: Int
+    /// Of the chosen weights: the best where the plan selects, else the last.
+    public var chosen: (name: String, step: Int)
+    /// Of the chosen weights, of validation and test rows, each where the plan has them.
+    public var metrics: [(rows: String, metric: Metric, value: Double?, reason: String?)]
+    /// The folder's files.
+    public var files: [String]
+}
+
+/// Training on one's own files, without privacy: read, checked and ready to run.
+///
+/// It is for those who may see the rows. What comes out (weights, curves, metrics) tells of them, and no epsilon is printed.
+public struct Training: Sendable {
+    let document: TrainingDocument
+    let planText: String
+    let plan: TrainingPlan
+    let inputs: TrainingInputs
+    /// Of all that the result follows from: plan, seed and files.
+    let digest: String
+    private let stepsPerEpoch: Int
+    private let threads: Int
+
+    /// Reads a plan and its files.
+    ///
+    /// - Parameters:
+    ///   - planText: YAML.
+    ///   - dataFolder: Where the plan's files are.
+    ///   - seed: Instead of the plan's.
+    ///   - threads: Instead of the plan's; no result depends on it.
+    ///   - check: Throws where reading shall end.
+    /// - Throws: A `Problem` that says what is wrong, where, and what would be right.
+    public init(
+        planText: String, dataFolder: String, seed: UInt64? = nil, threads: Int? = nil,
+        check: @escaping () throws -> Void = {}
+    ) throws {
+        var document = try TrainingDocument(planText)
+        if let seed { document.seed = seed }
+        self.planText = planText
+        inputs = try TrainingInputs(document, folder: dataFolder, check: check)
+        stepsPerEpoch = (inputs.train.count + document.batch - 1) / document.batch
+        self.threads = threads ?? document.threads
+        self.document = document
+        do throws(ModelError) {
+            plan = try document.plan(inputs, stepsPerEpoch: stepsPerEpoch)
+        } catch { throw Problem.invalidManifest("\(error)") }
+        var hasher = SHA256()
+        hasher.update(data: Array(planText.utf8))
+        hasher.update(data: Array("\(document.seed)".utf8))
+        for file in inputs.files { hasher.update(data: Array((file.name + "\u{0}" + file.digest).utf8)) }
+        digest = hasher.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    /// What is known before the first step.
+    public func facts() throws -> TrainingFacts {
+        TrainingFacts(
+            name: document.name, inputShape: inputs.train.rowShape,
+            rows: (inputs.train.count, inputs.validation?.count, inputs.test?.count), layers: try plan.model.summary(),
+            parameters: plan.model.trainableCount, steps: (stepsPerEpoch, plan.steps),
+            memory: plan.memory(batchRows: document.batch, threads: threads), threads: threads)
+    }
+
+    /// Trains, and leaves a folder: weights, architecture, curves, a model card and a checkpoint.
+    ///
+    /// - Parameters:
+    ///   - folder: New, or where a run of the same plan, seed and files was stopped.
+    ///   - resumes: Whether to go on from the folder's checkpoint.
+    ///   - check: Throws where training shall end: the error is thrown on after a durable checkpoint.
+    ///   - progress: Told after each step.
+    ///   - epoch: Told after each epoch.
+    /// - Throws: A `Problem`; or what `check` threw.
+    public func run(
+        into folder: String, resumes: Bool = false, check: () throws -> Void = {},
+        progress: (TrainingProgress) -> Void = { _ in }, epoch: (LearningCurve.Point) -> Void = { _ in }
+    ) throws -> TrainingReport {
+        var session = try TrainingSession(self, TrainingFolder(path: folder), resumes: resumes, threads: threads)
+        try session.train(check: check, progress: progress, epoch: epoch)
+        return try session.finish()
+    }
+}
+
+extension TrainingDocument {
+    /// What the files are learned by.
+    func plan(_ inputs: TrainingInputs, stepsPerEpoch: Int) throws(ModelError) -> TrainingPlan {
+        let model = try self.model.model(input: inputs.train.rowShape, target: data.target, loss: loss)
+        let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+        guard !overflows, steps <= 1 << 40 else { throw .data("\(epochs) epochs", expected: "fewer") }
+        var plan = try TrainingPlan(
+            model: model, loss: loss, optimizer: optimizer, learningRate: rate,
+            schedule: schedule.schedule(stepsPerEpoch: stepsPerEpoch), steps: steps, classWeights: classWeights,
+            averaging: averaging)
+        plan.augmentations = augment.map { change in
+            switch change {
+            case .flip: .flip
+            // What comes in from outside is what zeros of the file are.
+            case .shift(let pixels): .shift(pixels: pixels, fill: data.scaling.scaled(0))
+            }
+        }
+        for examples in [inputs.train, inputs.validation, inputs.test].compactMap(\.self) { try plan.check(examples) }
+        for metric in metrics where !metric.isMeasured(onLabels: isOfLabels) {
+            throw .data(
+                "the metric \(metric.rawValue)",
+                expected: "one of "
+                    + Metric.allCases.filter { $0.isMeasured(onLabels: isOfLabels) }.map(\.rawValue).joined(
+                        separator: ", "))
+        }
+        return plan
+    }
+
+    /// Whether what is learned are labels: otherwise values.
+    var isOfLabels: Bool {
+        switch data.target {
+        case .classes, .domain: loss == .crossEntropy || loss == .binaryCrossEntropy
+        case .bounds, .values: false
+        }
+    }
+
+    /// What the plan names, or what is usual.
+    var measured: [Metric] {
+        guard metrics.isEmpty else { return metrics }
+        return isOfLabels ? [.loss, .accuracy] : [.loss, .meanSquaredError]
+    }
+}

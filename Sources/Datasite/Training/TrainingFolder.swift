@@ -1,0 +1,87 @@
+import DatasiteProtocol
+import Foundation
+import Tables
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The folder that a training run leaves: each file in it is whole or not there.
+struct TrainingFolder: Sendable {
+    let path: String
+
+    enum File: String, CaseIterable {
+        case plan = "plan.yaml"
+        case checkpoint = "checkpoint.safetensors"
+        case weights = "weights.safetensors"
+        case best = "best.safetensors"
+        case architecture = "architecture.json"
+        case curves = "curves.jsonl"
+        case plot = "curves.svg"
+        case card = "card.md"
+    }
+
+    func path(_ file: File) -> String { path + "/" + file.rawValue }
+
+    /// Makes the folder, for its owner alone.
+    ///
+    /// - Throws: That something is there already.
+    func create() throws {
+        if mkdir(path, 0o700) == 0 { return }
+        guard errno == EEXIST else { throw Problem.unavailable("\(path) cannot be made: \(systemError())") }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? ["?"]
+        guard names.isEmpty else {
+            throw Problem.conflict(
+                "\(path) is there already, and not empty",
+                hint: "--resume goes on with a run that was stopped; --output names another folder")
+        }
+    }
+
+    /// Replaces a file in one step: after a crash it is the old one or the new one.
+    func write(_ bytes: [UInt8], to file: File) throws {
+        let partial = path(file) + ".partial"
+        let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw failure(file) }
+        defer { close(descriptor) }
+        try bytes.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = systemWrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { throw failure(file) }
+                done += count
+            }
+        }
+        guard fsync(descriptor) == 0, rename(partial, path(file)) == 0 else { throw failure(file) }
+        try synchronize(path)
+    }
+
+    func write(_ text: String, to file: File) throws { try write(Array(text.utf8), to: file) }
+
+    /// What a disk that is full leaves is the checkpoint before.
+    private func failure(_ file: File) -> Problem {
+        Problem.unavailable(
+            "\(path(file)) cannot be written: \(systemError())",
+            hint:
+                "nothing that was written before is lost; when there is room, --resume goes on from the last checkpoint"
+        )
+    }
+
+    /// - Throws: That there is no such file, or it cannot be read.
+    func read(_ file: File) throws -> [UInt8] {
+        do {
+            let reader = try FileHandleReader(path: path(file))
+            return try reader.bytes(0..<reader.size).withBytes { Array($0) }
+        } catch let error as IngestError {
+            throw Problem.absent("\(error)", hint: "--resume goes on with a run that was begun there")
+        }
+    }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}
