@@ -46,7 +46,7 @@ struct TrainCommandTests {
     @Test("A run that is killed at any time and goes on ends with the same bytes, on one thread and on two")
     func killed() throws {
         let place = try Self.prepared()
-        let plan = try place.read("plan.yaml").replacing("epochs: 40", with: "epochs: 3000\nselect: {metric: loss}")
+        let plan = try place.read("plan.yaml").replacing("epochs: 40", with: "epochs: 150\nselect: {metric: loss}")
         try place.write(plan, to: "plan.yaml")
         let whole = try place.parley("train", "plan.yaml", "--data", ".", "--output", "whole")
         #expect(whole.status == 0, "\(whole.all)")
@@ -146,7 +146,7 @@ struct TrainCommandTests {
         try place.write("file,label,unit\npng-0-8.png,noisy,a\npng-0-4.png,coarse,b\npng-0-8.png,noisy,a\n", to: "labels.csv")
         let plan = """
             version: 1
-            name: images
+            name: pictures
             data:
               format: png
               train: {folder: images, labels: labels.csv}
@@ -167,7 +167,7 @@ struct TrainCommandTests {
         #expect(run.status == 0, "\(run.all)")
         #expect(run.output.contains("3 rows of 1x7x5, validated on 3"), "\(run.all)")
         #expect(run.output.contains("validation accuracy: 1"), "\(run.all)")
-        #expect(try place.read("images/card.md").contains("| noisy | 0 | 2 | 1.0000 |"))
+        #expect(try place.read("pictures/card.md").contains("| noisy | 0 | 2 | 1.0000 |"))
         try place.write("file,label\n../secret.png,noisy\n", to: "labels.csv")
         let outside = try place.parley("train", "plan.yaml", "--data", ".", "--output", "x")
         #expect(outside.status == 1 && outside.errors.contains("leaves the folder"), "\(outside.all)")
