@@ -102,7 +102,9 @@ struct ArchitectureTests {
             _ in true
         }
         try forbid(/SeededGenerator/) {
+            // Learning: a seeded run on one's own data, and what a row's own key draws; private training is given its source.
             !["Secrets"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
+                && !$0.path.hasSuffix("Training/TrainingRun.swift") && !$0.path.hasSuffix("Data/Augmentation.swift")
         }
     }
 
