@@ -130,6 +130,13 @@ struct ServerTests {
             #expect(before.total?.epsilon == 10)
             try served.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 12}}")
             #expect(try await site.dataset("visits").detail().total?.epsilon == 12)
+            // Her own limit is in no body that another is sent.
+            try served.site.setPolicy(
+                of: "visits", policyText: "{loss: pure, total: {epsilon: 12}, researcher-limits: {ada: {epsilon: 2}}}")
+            for _ in 0..<2 {
+                #expect(try await site.dataset("visits").detail().ownLimit?.epsilon == 2)
+                #expect(try await served.client("aud", ports).dataset("visits").detail().ownLimit == nil)
+            }
             try served.site.removeDataset("visits")
             #expect(try await site.datasets().isEmpty)
             #expect(await failure { _ = try await site.dataset("visits").detail() }.problem?.status == 404)

@@ -38,6 +38,15 @@ struct ResearcherLimitTests {
         let test = try TestSite(policy: Self.policy, researchers: ["ada", "bea", "eve"])
         #expect(try test.site.budget(as: .ada)[0].lines.map(\.limit.epsilon) == [10, 0.5])
         #expect(try test.site.budget(as: .folder)[0].lines.map(\.limit.epsilon) == [10, 0.5, 3, 2])
+        // And on the dataset's page, where each reads what is hers and nobody what is another's.
+        let shown = try ["ada", "bea", "eve"].map {
+            try test.site.dataset("visits", as: Identity(name: $0, role: .researcher)).ownLimit?.epsilon
+        }
+        #expect(shown == [0.5, 3, nil])
+        for identity in [nil, Identity.folder, Identity(name: "ada", role: .auditor)] {
+            #expect(try test.site.dataset("visits", as: identity).ownLimit == nil)
+        }
+        #expect(try test.site.hasOwnLimit(.ada, in: "visits") && !test.site.hasOwnLimit(.ada, in: "none"))
     }
 
     @Test(

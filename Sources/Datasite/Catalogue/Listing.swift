@@ -15,11 +15,18 @@ extension Datasite {
         try catalogue().datasets.values.map(\.summary).sorted { $0.name < $1.name }
     }
 
-    /// A dataset's dictionary, policy and mock rows: public.
-    public func dataset(_ name: String) throws -> DatasetDetail {
+    /// A dataset's dictionary, policy and mock rows: public, but for the limit of a researcher whom the policy names, which
+    /// is told to her.
+    public func dataset(_ name: String, as identity: Identity? = nil) throws -> DatasetDetail {
         let catalogue = try catalogue()
         guard let entry = catalogue.datasets[name] else { throw catalogue.absent(name) }
-        guard entry.isLookup else { return entry.detail }
+        guard entry.isLookup else {
+            var detail = entry.detail
+            detail.ownLimit = entry.ownLimit(of: identity).map {
+                LossWords.wire(limit: $0, conversionDelta: entry.policy?.regime.conversionDelta ?? 0)
+            }
+            return detail
+        }
         // A public table is shown, not made up.
         let table = try lookupTable(entry)
         var detail = entry.detail
@@ -30,9 +37,19 @@ extension Datasite {
             "the table itself, which is public: the first \(detail.mockRows.count) of \(table.rowCount) rows"
         return detail
     }
+
+    /// Whether ``dataset(_:as:)`` tells this user something that it tells nobody else.
+    public func hasOwnLimit(_ identity: Identity, in name: String) throws -> Bool {
+        try catalogue().datasets[name]?.ownLimit(of: identity) != nil
+    }
 }
 
 extension Catalogue.Entry {
+    /// What the policy allows a researcher by name; nil: what it allows each.
+    fileprivate func ownLimit(of identity: Identity?) -> PrivacyLoss? {
+        identity.flatMap { $0.role == .researcher ? policy?.researcherLimits[$0.name] : nil }
+    }
+
     var summary: DatasetSummary {
         DatasetSummary(
             name: manifest.name, title: manifest.title, version: version, columns: manifest.schema.columns.count,

@@ -67,6 +67,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var meaning: BudgetMeaning?
     /// The most that one researcher may spend; nil: no limit of her own.
     public var perResearcher: Loss?
+    /// The most that whoever reads this may spend, in the place of `perResearcher`, where the policy names her; told to nobody else.
+    public var ownLimit: Loss?
     /// The most that one question may cost; nil: no limit of its own.
     public var perQuestion: Loss?
     /// What a question is charged at least.
@@ -87,7 +89,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, meaning: BudgetMeaning? = nil, perResearcher: Loss?,
-        perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
+        ownLimit: Loss? = nil, perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
         mockRows: [[Scalar]],
         mockSource: String? = nil
     ) {
@@ -101,6 +103,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.total = total
         self.meaning = meaning
         self.perResearcher = perResearcher
+        self.ownLimit = ownLimit
         self.perQuestion = perQuestion
         self.leastCharge = leastCharge
         self.windows = windows

@@ -26,6 +26,9 @@ struct Routes: Sendable {
         case .whoami: return try Reply.json(call.requireIdentity())
         case .listDatasets: return try catalogue("") { try JSONEncoding.bytes(datasite.datasets()) }
         case .getDataset:
+            if let identity = call.identity, try datasite.hasOwnLimit(identity, in: call.parameter) {
+                return try await reading(call) { try JSONEncoding.bytes($0.dataset(call.parameter, as: $1)) }
+            }
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .getSynthetic: return try await synthetic(call)
         case .preview, .ask, .mock: return try await question(call)

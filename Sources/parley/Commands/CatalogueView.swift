@@ -50,7 +50,8 @@ struct CatalogueView {
         if let total = detail.total { rows.append(["budget, all", total.text]) }
         if let meaning = detail.meaning { rows.append(["that is", meaning.words]) }
         for (label, loss) in [
-            ("budget, each", detail.perResearcher), ("a question", detail.perQuestion),
+            ("budget, \(detail.ownLimit == nil ? "each" : "yours")", detail.ownLimit ?? detail.perResearcher),
+            ("a question", detail.perQuestion),
             ("at least", detail.leastCharge.flatMap { $0.amount > 0 ? $0 : nil }),
         ] {
             if let loss { rows.append([label, label == "at least" ? loss.leastText : loss.text]) }
