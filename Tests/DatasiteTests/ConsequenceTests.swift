@@ -54,6 +54,37 @@ struct ConsequenceTests {
         #expect(!(try touched(test, .append(dataset: "more"))).contains("lapse"))
     }
 
+    @Test("Names in a policy that are no researcher's are doubted, whichever key has them, and those of researchers are not")
+    func names() throws {
+        let test = try TestSite(researchers: ["ada", "bea"])
+        _ = try test.site.addUser("olga", role: .owner)
+        func doubts(_ names: String) throws -> [String] {
+            try test.site.consequences(
+                of: .policy(dataset: "visits", policy: "{loss: pure, total: {epsilon: 10}, \(names)}")
+            ).doubts
+        }
+        #expect(try doubts("researchers: [ada, bea], researcher-limits: {ada: {epsilon: 1}}") == [])
+        try test.site.revokeUser("bea")
+        #expect(try doubts("researchers: all, researcher-limits: {bea: {epsilon: 1}}") == [])
+        for (names, key) in [
+            ("researchers: [Ada, eve, olga, ada]", "researchers"),
+            (
+                "researcher-limits: {Ada: {epsilon: 1}, eve: {epsilon: 1}, olga: {epsilon: 1}, ada: {epsilon: 1}}",
+                "researcher-limits"
+            ),
+        ] {
+            let found = try doubts(names)
+            #expect(found.count == 3 && found.allSatisfy { $0.hasPrefix("`policy.\(key)`: ") }, "\(found)")
+            #expect(found[0].contains("“Ada”, but a user ada: upper and lower case count"))
+            #expect(found[1].contains("olga is an owner"))
+            #expect(found[2].hasSuffix("no user of this datasite has the name “eve”"))
+        }
+        // Those of a new manifest too.
+        let manifest = TestSite.manifest(
+            "new", policy: "{loss: pure, total: {epsilon: 10}, researchers: [eve]}", population: "others")
+        #expect(try test.site.consequences(of: .add(manifest: manifest)).doubts.count == 1)
+    }
+
     @Test("Limits below what is spent of them are doubted")
     func spent() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 10}}")

@@ -86,7 +86,7 @@ struct OwnerTests {
     }
 
     @Test("A token is known until it is rotated or revoked, also to a process that cached it; only its hash is stored")
-    func tokens() throws {
+    func tokens() async throws {
         let test = try TestSite()
         let server = try test.reopened()
         let token = try test.site.addUser("bea", role: .auditor)
@@ -103,6 +103,11 @@ struct OwnerTests {
         }
         for name in ["", "a b", "../x", "local owner", "1a"] {
             #expect(throws: Problem.self) { try test.site.addUser(name, role: .owner) }
+        }
+        // Nobody is taken for another.
+        for name in ["Bea", "BEA", "Ada"] {
+            let refusal = await problem { _ = try test.site.addUser(name, role: .researcher) }
+            #expect(refusal?.status == 409 && refusal?.detail.contains("case alone") == true)
         }
         let stored = try test.integer("SELECT count(*) FROM users WHERE instr(CAST(token AS TEXT), 'parley_') > 0")
         #expect(stored == 0)

@@ -60,6 +60,41 @@ struct DoubtTests {
             ])
     }
 
+    @Test(
+        "A limit under which the least that a question is charged does not fit is doubted, and one that it just fits is not",
+        arguments: [PrivacyLossKind.pure, .zeroConcentrated, .renyi])
+    func nothingFits(_ kind: PrivacyLossKind) throws {
+        let delta = kind == .pure ? 0 : 5e-7
+        let total =
+            kind == .renyi
+            ? try PrivacyLoss(renyiEpsilon: 4, delta: delta) : PrivacyLoss(kind: kind, amount: 4 * Self.unit)
+        var policy = Policy(
+            regime: LossRegime(
+                kind: kind, conversionDelta: delta, selectionDelta: 0,
+                total: Double(total.largestRho) * PrivacyLoss.amountUnit), total: total)
+        // Under Rényi it fits at one order, as a small epsilon leaves it.
+        func limit(_ rho: Int64) throws -> PrivacyLoss {
+            let largest = try #require(RenyiOrders.all.last)
+            let amounts = kind == .renyi ? RenyiOrders.all.map { $0 == largest ? rho * Int64($0) : -1 } : [rho]
+            return try #require(PrivacyLoss(kind: kind, amounts: amounts))
+        }
+        for (rho, isDoubted) in [(policy.leastPlanned, false), (policy.leastPlanned - 1, true)] {
+            policy.perQuestion = try limit(rho)
+            policy.perResearcher = try limit(rho)
+            policy.researcherLimits = ["ada": try limit(rho)]
+            policy.windows = [.init(seconds: 3_600, limit: try limit(rho))]
+            #expect(
+                paths(policy)
+                    == (isDoubted
+                        ? [
+                            "policy.per-researcher", "policy.per-question", "policy.researcher-limits.ada",
+                            "policy.windows",
+                        ] : []))
+        }
+        policy.leastShare = 0
+        #expect(paths(policy).isEmpty)
+    }
+
     @Test("Bounds that reach beyond every declared value are doubted")
     func bounds() {
         var manifest = ManifestTests.sound

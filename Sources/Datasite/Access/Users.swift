@@ -41,6 +41,14 @@ extension Datasite {
                     : Problem.conflict(
                         "there is a user \(name)", hint: "`parley user rotate \(name)` gives a new token")
             }
+            // Policies and approvals go by the name as it is written, and people do not.
+            if let taken = try String.fetchOne(
+                db, sql: "SELECT name FROM users WHERE name = :name COLLATE NOCASE", arguments: ["name": name])
+            {
+                throw Problem.conflict(
+                    "there is a user \(taken), whose name differs in upper and lower case alone",
+                    hint: "choose a name that nobody takes for hers")
+            }
             try db.execute(
                 sql: "INSERT INTO users VALUES (:name, :role, :token, :created, NULL)",
                 arguments: ["name": name, "role": role.rawValue, "token": hash, "created": context.now])

@@ -75,7 +75,9 @@ extension Datasite {
 
     /// What a manifest and its policy say by themselves, and limits below what is spent of them.
     private func doubts(_ manifest: Manifest) throws -> [String] {
-        let own = manifest.doubts().map { "`\($0.path)`: \($0.message)" }
+        let own =
+            manifest.doubts().map { "`\($0.path)`: \($0.message)" }
+            + (try manifest.policy?.namesInDoubt(among: users()) ?? [])
         guard let policy = manifest.policy else { return own }
         let spent = try read { db -> [String] in
             guard let present = try PopulationRow.named(manifest.population, db), present.kind == policy.regime.kind
@@ -175,7 +177,7 @@ extension Datasite {
     }
 
     /// The first names of many.
-    private static func list(_ names: [String]) -> String {
+    static func list(_ names: [String]) -> String {
         let shown = names.prefix(10).joined(separator: ", ")
         return names.count > 10 ? "\(shown) and \(names.count - 10) more" : shown
     }

@@ -36,6 +36,12 @@ extension Policy {
         for (path, limit) in limitsInside where !limit.isWithin(total) {
             doubt(path, "lies above the total, which binds before it does: it limits nothing")
         }
+        for (path, limit) in limitsInside where limit.largestRho < leastPlanned {
+            doubt(
+                path,
+                "lies below what a question is charged at least, `least-share` of the total (1/10,000 unless said): nothing could "
+                    + "be asked under it")
+        }
         return found
     }
 
