@@ -93,7 +93,7 @@ struct LeastChargeTests {
         try test.site.setPolicy(of: "visits", policyText: policy)
         #expect(
             try test.site.audit(as: .auditor).contains {
-                $0.detail.hasSuffix("total epsilon 10 became epsilon 10, a question costs at least epsilon 0.5")
+                $0.detail == "population patients: least-share 0.0001 became 0.05"
             })
         #expect(try test.add("more", policy: policy).warnings.filter { $0.contains("least-share") } == [])
         #expect(try test.site.dataset("more").leastCharge?.epsilon == 0.5)

@@ -51,13 +51,9 @@ struct Catalogue: Sendable {
         }
         for row in try Row.fetchAll(db, sql: "SELECT name, version, population, manifest, policy FROM datasets") {
             let document = try ManifestDocument(row["manifest"], isStored: true)
-            var policy =
-                try (row["policy"] as String?).map { try PolicyReader.document($0) } ?? document.manifest.policy
-            if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
-                try policy?.takeLimits(of: population, db)
-            }
             catalogue.datasets[row["name"]] = Entry(
-                manifest: document.manifest, policy: policy, version: row["version"], population: row["population"],
+                manifest: document.manifest, policy: try Policy.inForce(row, document.manifest, db),
+                version: row["version"], population: row["population"],
                 synthetic: try SyntheticMock.find(version: row["version"], of: document.manifest, db))
         }
         return catalogue
@@ -83,6 +79,17 @@ extension Catalogue {
 }
 
 extension Policy {
+    /// What holds of a dataset: the policy that the owner set later, or its manifest's, with the population's limits.
+    ///
+    /// - Parameter row: The dataset's, with the columns `policy` and `population`.
+    static func inForce(_ row: Row, _ manifest: Manifest, _ db: Database) throws -> Policy? {
+        var policy = try (row["policy"] as String?).map { try PolicyReader.document($0) } ?? manifest.policy
+        if let id = row["population"] as Int64?, let population = try PopulationRow.find(id, db) {
+            try policy?.takeLimits(of: population, db)
+        }
+        return policy
+    }
+
     /// Limits belong to the population, whichever dataset's policy last set them, and so do the unit of loss and delta.
     mutating func takeLimits(of population: PopulationRow, _ db: Database) throws {
         regime.kind = population.kind

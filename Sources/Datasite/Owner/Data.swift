@@ -295,6 +295,7 @@ extension Datasite {
                     hint: "append to it once more")
             }
             if let old { try Self.checkSuccession(of: old, by: manifest) }
+            let change = try keepsPolicy ? nil : old.flatMap { try Self.change(of: $0, to: manifest.policy, db) }
             var population = old?["population"] as Int64?
             if !keepsPolicy, let policy = manifest.policy {
                 population = try PopulationRow.establish(
@@ -322,6 +323,13 @@ extension Datasite {
                     "now": context.now, "policy": keepsPolicy ? old?["policy"] as String? : nil,
                 ])
             try Meta.catalogueChanged(db)
+            if let change, !change.isNothing {
+                try context.journal(
+                    JournalEntry(
+                        action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: manifest.name,
+                        detail: change.words
+                    ).recording(dataset: manifest.name, in: db))
+            }
             try context.journal(
                 JournalEntry(
                     action: old == nil ? .datasetAdded : .versionAdded, actor: Self.localOwner.name, time: context.now,
@@ -394,6 +402,7 @@ extension Datasite {
             else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
             let manifest = try ManifestDocument(row["manifest"], isStored: true).manifest
             guard manifest.lookupKey == nil else { throw Problem.invalidManifest("a lookup table has no policy") }
+            let change = try Self.change(of: row, to: policy, db)
             _ = try PopulationRow.establish(
                 manifest.population, policy: policy, unitColumn: manifest.unitColumnName, mayChange: true,
                 actor: Self.localOwner.name, in: &context)
@@ -404,8 +413,15 @@ extension Datasite {
             try context.journal(
                 JournalEntry(
                     action: .policyChanged, actor: Self.localOwner.name, time: context.now, dataset: name,
-                    detail: "total \(LossWords.limit(policy.total, conversionDelta: policy.regime.conversionDelta))"
+                    detail: change?.words ?? ""
                 ).recording(dataset: name, in: db))
         }
+    }
+
+    /// From what holds of a dataset until now; nil for a lookup table, which has no policy.
+    private static func change(of row: Row, to policy: Policy?, _ db: Database) throws -> PolicyChange? {
+        let manifest = try ManifestDocument(row["manifest"], isStored: true).manifest
+        guard let old = try Policy.inForce(row, manifest, db), let policy else { return nil }
+        return PolicyChange(old: old, new: policy)
     }
 }

@@ -117,16 +117,18 @@ extension PopulationRow {
                     "give both the same total, per-researcher, researcher-limits, least-share and windows, or change them with `parley data policy`"
             )
         }
+        var old = policy
+        try old.takeLimits(of: present, db)
         try present.write(policy, windowsChanged: Set(windows) != Set(policy.windows), in: context)
         let raised = !policy.total.isCovered(by: present.limit)
-        let conversion = policy.regime.conversionDelta
-        let before = LossWords.limit(present.limit, conversionDelta: present.conversionDelta)
-        var change = "total \(before) became \(LossWords.limit(policy.total, conversionDelta: conversion))"
-        if present.leastShare != policy.leastShare {
-            change +=
-                ", a question costs at least \(LossWords.least(policy.leastCharge, policy.regime))"
-        }
         if raised {
+            // Every researcher reads it: of the total alone, not of others' limits.
+            let conversion = policy.regime.conversionDelta
+            let before = LossWords.limit(present.limit, conversionDelta: present.conversionDelta)
+            var change = "total \(before) became \(LossWords.limit(policy.total, conversionDelta: conversion))"
+            if present.leastShare != policy.leastShare {
+                change += ", a question costs at least \(LossWords.least(policy.leastCharge, policy.regime))"
+            }
             try db.execute(
                 sql: "UPDATE populations SET raised = :raised WHERE id = :id",
                 arguments: ["raised": "\(Timestamp.text(context.now)): \(change)", "id": present.id])
@@ -134,7 +136,7 @@ extension PopulationRow {
         try context.journal(
             JournalEntry(
                 action: raised ? .budgetRaised : .policyChanged, actor: actor, time: context.now,
-                detail: "population \(name): \(change)"))
+                detail: "population \(name): \(PolicyChange(old: old, new: policy).limitWords)"))
         return present.id
     }
 
