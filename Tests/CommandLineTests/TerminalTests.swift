@@ -114,6 +114,15 @@ struct TerminalTests {
         #expect(Loss(kind: "renyi", delta: 1e-9, divergences: [0.5]).shortText == "D₂ 0.5, δ 1e-9")
         #expect(Loss(kind: "zcdp", rho: 0.123456).leftText == "ρ 0.1234")
         #expect(Loss(kind: "pure", epsilon: 0.123456).leastText == "ε 0.1235")
+        // A charge of the least is not shown below it, wherever it is shown.
+        #expect(loss.chargeText == "Rényi: ε 3.85 at δ 5e-7 and δ 4.75e-7")
+        let least = Loss(kind: "zcdp", rho: 0.000123412, epsilonAtDelta: 0.08452, conversionDelta: 5e-7)
+        #expect(least.leastText == "ρ 0.0001235 (ε 0.08452 at δ 5e-7)")
+        #expect(least.chargeText == "ρ 0.0001235 (ε 0.0846 at δ 5e-7)")
+        #expect(least.meaningText == "ρ 0.0001235 (ε 0.0846)")
+        #expect(least.amountChargedText == "ρ 0.0001235" && least.amountText == "ρ 0.0001234")
+        let tenth = Loss(kind: "pure", epsilon: 0.1)
+        #expect(Loss.sumText([tenth, tenth, tenth]) == "ε 0.3" && tenth.chargeText == "ε 0.1")
     }
 
     @Test("CSV quotes what needs it and defuses what a spreadsheet would run")

@@ -32,7 +32,7 @@ struct BudgetTests {
             guard let refusal else {
                 answered += 1
                 let now = try test.site.budget(as: .ada)[0].lines[0].meaning
-                #expect(now?.spent == answered && now?.fit == before.fit)
+                #expect(now?.left == before.fit - answered && now?.fit == before.fit)
                 continue
             }
             #expect(refusal.kind == .overBudget)
@@ -43,7 +43,7 @@ struct BudgetTests {
         let about = delta > 0 ? "about " : ""
         #expect(
             try test.site.budget(as: .ada)[0].lines[0].meaning?.words
-                == "epsilon 3\(at) for all questions together; \(about)\(answered) of epsilon 0.5 fit, \(answered) are spent"
+                == "epsilon 3\(at) for all questions together; \(about)\(answered) of epsilon 0.5 fit into all of it, none into what is left"
         )
     }
 
@@ -116,7 +116,9 @@ struct BudgetTests {
         #expect(try lines(.folder).map(\.held?.epsilon) == [1.75, 0.75, 1])
         #expect(try lines(.ada).map(\.held?.epsilon) == [1.75, 0.75])
         #expect(try lines(.folder).map(\.remaining.epsilon) == [1.25, 2.25, 2])
-        #expect(try lines(.folder)[0].meaning?.words.hasSuffix("6 of epsilon 0.5 fit, 0 are spent, 4 are held") == true)
+        #expect(
+            try lines(.folder)[0].meaning?.words.hasSuffix(
+                "6 of epsilon 0.5 fit into all of it, 2 into what is left, and 4 more if what is held is given back") == true)
         _ = try await test.site.approve(ids[0], by: .folder)
         _ = try await test.site.deny(ids[1], by: .folder, reason: "no")
         _ = try await test.site.cancelJob(ids[2], by: .ada)
@@ -133,6 +135,25 @@ struct BudgetTests {
             of: "visits", policyText: "{loss: pure, total: {epsilon: 3}, windows: [{days: 7, limit: {epsilon: 2}}]}")
         #expect(try lines(.folder)[3].spent.epsilon == 1)
         #expect(try test.site.verify().problems == [])
+    }
+
+    @Test("What is said to fit is what is then answered, where limits end in parts of a question, and below what is spent")
+    func parts() async throws {
+        let test = try TestSite(
+            policy: "{loss: pure, total: {epsilon: 4.2}, per-researcher: {epsilon: 2}}", researchers: ["ada", "bea"])
+        _ = try await test.site.ask(TestSite.count(0.3), as: .ada)
+        let meanings = try test.site.budget(as: .ada)[0].lines.compactMap(\.meaning)
+        // 8.4 and 4 questions; 7.8 and 3.4 of them are left.
+        #expect(meanings.map(\.fit) == [8, 4] && meanings.map(\.left) == [7, 3])
+        for _ in 0..<3 { _ = try await test.site.ask(TestSite.count(0.5), as: .ada) }
+        #expect(await problem { _ = try await test.site.ask(TestSite.count(0.5), as: .ada) }?.kind == .overBudget)
+        for limits in ["per-researcher: {epsilon: 1}", "per-researcher: {epsilon: 0.2}"] {
+            try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 4.2}, \(limits)}")
+            let own = try #require(try test.site.budget(as: .ada)[0].lines[1].meaning)
+            #expect(
+                own.words.hasSuffix(own.fit == 0 ? "; none of epsilon 0.5 fits" : "; 2 of epsilon 0.5 fit into all of it, none into what is left"),
+                "\(own.words)")
+        }
     }
 
     @Test("Who spent it, on what and when: the sums are the ledger's, and a researcher sees her own")

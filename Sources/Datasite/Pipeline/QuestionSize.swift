@@ -16,16 +16,18 @@ extension Budget {
 struct QuestionSize {
     let regime: LossRegime
 
-    /// A charge, in the unit that was asked: to the nearest number of six digits, since it may be a little less than was asked for.
+    /// A charge, in the unit that was asked, with six digits: rounded up, what floating point makes of it aside, so that none is
+    /// told below the least.
     func words(_ loss: PrivacyLoss, in unit: AskedUnit) -> String {
-        let delta = loss.delta == 0 ? "" : " with delta \(ShortNumber.text(loss.deltaValue))"
+        func number(_ value: Double) -> String { ShortNumber.text(value, .up) }
+        let delta = loss.delta == 0 ? "" : " with delta \(number(loss.deltaValue))"
         switch (regime.kind, unit) {
-        case (.pure, _): return "epsilon \(ShortNumber.text(loss.value))"
-        case (.zeroConcentrated, .rho): return "rho \(ShortNumber.text(loss.value))\(delta)"
-        case (.renyi, .rho): return "rho \(ShortNumber.text(Double(loss.leastRho) * PrivacyLoss.amountUnit))\(delta)"
+        case (.pure, _): return "epsilon \(number(loss.value))"
+        case (.zeroConcentrated, .rho): return "rho \(number(loss.value))\(delta)"
+        case (.renyi, .rho): return "rho \(number(Double(loss.leastRho) * PrivacyLoss.amountUnit))\(delta)"
         case (_, .epsilon):
             let epsilon = LossWords.wire(loss, conversionDelta: regime.conversionDelta).epsilonAtDelta ?? .infinity
-            return "epsilon \(ShortNumber.text(epsilon)) at delta \(ShortNumber.text(regime.conversionDelta))\(delta)"
+            return "epsilon \(number(epsilon)) at delta \(ShortNumber.text(regime.conversionDelta))\(delta)"
         }
     }
 

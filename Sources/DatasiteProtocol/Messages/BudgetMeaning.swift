@@ -7,11 +7,12 @@ public struct BudgetMeaning: Sendable, Hashable, Codable {
     public var delta: Double
     /// The epsilon of the questions that are counted here.
     public var question: Double
-    /// How many such questions fit into the limit.
+    /// How many such questions fit into all of the limit.
     public var fit: Int64
-    /// How many of them what is spent comes to; nil where it is not told.
+    /// How many fewer fit since what is spent was spent; nil where it is not told. Of one spending that may be one more under one
+    /// limit than under another, whose ends differ: people are told what still fits.
     public var spent: Int64?
-    /// How many of them what is held for requests that wait comes to.
+    /// How many fewer again, as long as what is held for requests that wait is held.
     public var held: Int64?
 
     /// A meaning, by its parts.
@@ -26,16 +27,21 @@ public struct BudgetMeaning: Sendable, Hashable, Codable {
         self.held = held
     }
 
-    /// For people: "epsilon 4 at delta 1e-6 for all questions together; about 47 of epsilon 0.5 fit, 12 are spent".
+    /// How many still fit; nil where it is not told what is spent.
+    public var left: Int64? { spent.map { fit - $0 - (held ?? 0) } }
+
+    /// For people: "epsilon 4 at delta 1e-6 for all questions together; about 47 of epsilon 0.5 fit into all of it, 35 into what is
+    /// left".
     public var words: String {
         let at = delta > 0 ? " at delta \(ShortNumber.text(delta, .up))" : ""
-        let about = delta > 0 ? "about " : ""
-        var text = "epsilon \(ShortNumber.text(epsilon, .up))\(at) for all questions together; "
-        text += "\(about)\(fit) of epsilon \(ShortNumber.text(question)) \(fit == 1 ? "fits" : "fit")"
-        for (count, what) in [(spent, "spent"), (held.flatMap { $0 > 0 ? $0 : nil }, "held")] {
-            if let count { text += ", \(count) \(count == 1 ? "is" : "are") \(what)" }
-        }
-        return text
+        let size = "of epsilon \(ShortNumber.text(question))"
+        let whole = "epsilon \(ShortNumber.text(epsilon, .up))\(at) for all questions together; "
+        guard fit > 0 else { return whole + "none \(size) fits" }
+        let fits = whole + "\(delta > 0 ? "about " : "")\(fit) \(size) \(fit == 1 ? "fits" : "fit")"
+        guard let left else { return fits }
+        let told = fits + " into all of it, \(left > 0 ? "\(left)" : "none") into what is left"
+        guard let held, held > 0 else { return told }
+        return told + ", and \(held) more if what is held is given back"
     }
 }
 

@@ -16,7 +16,7 @@ struct AnswerView {
         case .table:
             if answer.mock {
                 terminal.paragraph(
-                    "Mock answer: not from the data. Its intervals hold its own noise alone (\(answer.charge.text)), not how far "
+                    "Mock answer: not from the data. Its intervals hold its own noise alone (\(answer.charge.chargeText)), not how far "
                         + "its rows are from the data's.", .yellow)
             }
             if !output.plot || answer.columns.allSatisfy(\.isKey) { terminal.write(table.render(on: terminal)) }
@@ -44,7 +44,7 @@ struct AnswerView {
         for note in answer.notes.dropFirst(answer.rows.isEmpty ? 1 : 0) { terminal.paragraph(note, .dim) }
         let cost =
             answer.mock
-            ? "Charged nothing." : "Charged \(answer.charge.text); request \(answer.request)."
+            ? "Charged nothing." : "Charged \(answer.charge.chargeText); request \(answer.request)."
         terminal.paragraph(cost, .dim)
     }
 }
@@ -54,7 +54,7 @@ struct PreviewView {
     let preview: Preview
 
     func show(on terminal: Terminal) {
-        var rows = [["would cost", preview.charge.text], ["you have left", preview.available.text]]
+        var rows = [["would cost", preview.charge.chargeText], ["you have left", preview.available.text]]
         if let left = preview.left { rows.append(["that is", left.words]) }
         rows.append(["decision", preview.decision])
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))

@@ -54,7 +54,7 @@ enum BudgetView {
         let about = datasets.isEmpty ? "no dataset at present" : datasets
         terminal.paragraph("Population \(report.population) (\(about))", .bold)
         let size =
-            report.lines.first?.meaning.map { "ε \(NumberText.significant($0.question)) questions spent" } ?? "spent"
+            report.lines.first?.meaning.map { "ε \(NumberText.significant($0.question)) questions left" } ?? "part left"
         var table = TextTable(
             [
                 .init(title: "for"), .init(title: "limit"), .init(title: "spent"), .init(title: "held"),
@@ -62,7 +62,7 @@ enum BudgetView {
             ], indent: 2)
         for line in report.lines {
             table.append([
-                line.scope, line.limit.amountText, line.spent.amountText, line.held?.amountText ?? "",
+                line.scope, line.limit.amountText, line.spent.amountChargedText, line.held?.amountChargedText ?? "",
                 line.remaining.amountLeftText, gauge(line, unicode: terminal.usesUnicode),
             ])
         }
@@ -99,18 +99,18 @@ enum BudgetView {
         return sentences
     }
 
-    /// How much is spent or held, as a bar of 10, and in questions.
+    /// How much is left, as a bar of 10, and in questions.
     private static func gauge(_ line: BudgetReport.Line, unicode: Bool) -> String {
         guard line.limit.amount > 0 else { return "" }
-        let part = min(1, max(0, 1 - line.remaining.amount / line.limit.amount))
-        let filled = Int((part * 10).rounded(.up))
+        let part = min(1, max(0, line.remaining.amount / line.limit.amount))
+        let filled = Int((part * 10).rounded(.down))
         let bar =
             String(repeating: unicode ? "█" : "#", count: filled)
             + String(repeating: unicode ? "░" : ".", count: 10 - filled)
-        guard let meaning = line.meaning, let spent = meaning.spent else {
-            return "\(bar) \(NumberText.fixed(part * 100, decimals: 0)) %"
+        guard let meaning = line.meaning, let left = meaning.left else {
+            return "\(bar) \(NumberText.fixed((part * 100).rounded(.down), decimals: 0)) %"
         }
-        return "\(bar) \(spent) of \(meaning.fit)"
+        return meaning.fit > 0 ? "\(bar) \(left) of \(meaning.fit)" : "\(bar) none fits"
     }
 }
 

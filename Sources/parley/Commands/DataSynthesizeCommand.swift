@@ -65,8 +65,8 @@ struct DataSynthesize: AsyncParsableCommand {
             let terminal = Terminal.diagnostics
             terminal.line(
                 isResumed
-                    ? "An earlier run was cut short: it is completed under its charge, \(charge.text)."
-                    : "Charged \(charge.text), for good. Were this cut short, the same command would complete it under this charge."
+                    ? "An earlier run was cut short: it is completed under its charge, \(charge.chargeText)."
+                    : "Charged \(charge.chargeText), for good. Were this cut short, the same command would complete it under this charge."
             )
             let task = Task { _ = try await Following(.steps).follow(site.events(of: request)) }
             following.withLock { $0 = task }
@@ -77,7 +77,7 @@ struct DataSynthesize: AsyncParsableCommand {
         _ = try? await bar?.value
         let terminal = Terminal.output
         terminal.line(
-            "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.text); request \(report.request)."
+            "Released a synthetic table of \(NumberText.integer(report.rows)) rows, charged \(report.charge.chargeText); request \(report.request)."
         )
         if let wanted = report.wantedRows {
             terminal.line(

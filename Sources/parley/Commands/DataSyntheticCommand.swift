@@ -44,7 +44,7 @@ struct DataSynthetic: AsyncParsableCommand {
     private func show(_ answer: Answer, on terminal: Terminal) {
         terminal.paragraph(
             "A synthetic table of \(answer.dataset): \(NumberText.integer(answer.rows.count)) rows of "
-                + "\(answer.columns.count) columns, charged \(answer.charge.text) once for all; request \(answer.request)."
+                + "\(answer.columns.count) columns, charged \(answer.charge.chargeText) once for all; request \(answer.request)."
         )
         terminal.line()
         let names = answer.columns.map {

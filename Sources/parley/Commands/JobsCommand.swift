@@ -98,7 +98,7 @@ struct JobsResume: AsyncParsableCommand {
         let dataset = PrintableText.escape(before.dataset)
         if isTable, before.state == "reserved" {
             Terminal.diagnostics.line(
-                "Completing the synthetic table of \(dataset) under its charge, \(before.charge.text): nothing more is charged."
+                "Completing the synthetic table of \(dataset) under its charge, \(before.charge.chargeText): nothing more is charged."
             )
         }
         try await place.complete(id)

@@ -2,25 +2,31 @@ import DatasiteProtocol
 
 extension Loss {
     /// "ε 0.5", "ρ 0.0106 (ε 0.5 at δ 5e-7)" or "Rényi: ε 0.5 at δ 5e-7"; what was spent on key selection follows where there is any.
-    var text: String {
-        guard kind != "pure" else { return "ε " + NumberText.significant(epsilon ?? 0) }
+    var text: String { text { NumberText.significant($0, digits: $1) } }
+
+    /// The same of a charge: never rounded to less, so that none is shown below the least that a question is charged.
+    var chargeText: String { text { NumberText.significantAtLeast($0, digits: $1) } }
+
+    private func text(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
+        guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi", let at = conversionDelta {
-            let selection = (delta ?? 0) > 0 ? " and δ \(NumberText.significant(delta ?? 0, digits: 3))" : ""
-            return "Rényi: ε \(NumberText.significant(epsilonAtDelta ?? 0, digits: 3)) at δ "
-                + NumberText.significant(at, digits: 3) + selection
+            let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
+            return "Rényi: ε \(number(epsilonAtDelta ?? 0, 3)) at δ \(NumberText.significant(at, digits: 3))\(selection)"
         }
-        guard kind != "renyi" else { return "Rényi: \(shortText)" }
-        var result = "ρ " + NumberText.significant(rho ?? 0)
+        guard kind != "renyi" else { return "Rényi: \(shortText(number))" }
+        var result = "ρ " + number(rho ?? 0, 4)
         if let converted = epsilonAtDelta, let at = conversionDelta {
-            result +=
-                " (ε \(NumberText.significant(converted, digits: 3)) at δ \(NumberText.significant(at, digits: 3)))"
+            result += " (ε \(number(converted, 3)) at δ \(NumberText.significant(at, digits: 3)))"
         }
-        if let delta, delta > 0 { result += " and δ \(NumberText.significant(delta, digits: 3))" }
+        if let delta, delta > 0 { result += " and δ \(number(delta, 3))" }
         return result
     }
 
     /// The amount that adds up alone: for columns of budgets, beside which words say what it means.
     var amountText: String { amountText { NumberText.significant($0, digits: $1) } }
+
+    /// The same of what is charged, never rounded to less.
+    var amountChargedText: String { amountText { NumberText.significantAtLeast($0, digits: $1) } }
 
     /// The same of what is left, never rounded to more.
     var amountLeftText: String { amountText { NumberText.significantAtMost($0, digits: $1) } }
@@ -41,13 +47,13 @@ extension Loss {
             sum.rho = sum.rho.map { $0 + (loss.rho ?? 0) }
             sum.divergences = sum.divergences.map { zip($0, loss.divergences ?? []).map { $0 + $1 } }
         }
-        return sum.amountText
+        return sum.amountChargedText
     }
 
-    /// In a table of requests: what adds up, and what each means alone.
+    /// In a table of requests, of what each is charged: what adds up, and what it means alone.
     var meaningText: String {
-        guard kind == "zcdp", let epsilonAtDelta else { return amountText }
-        return "\(amountText) (ε \(NumberText.significant(epsilonAtDelta, digits: 3)))"
+        guard kind == "zcdp", let epsilonAtDelta else { return amountChargedText }
+        return "\(amountChargedText) (ε \(NumberText.significantAtLeast(epsilonAtDelta, digits: 3)))"
     }
 
     /// Without the conversion: for columns of tables, where epsilons would invite to be added up.
