@@ -128,4 +128,30 @@ struct PaidAnswerTests {
         #expect(try place.parley("shell", "survey", input: "\\budget\n").status == 0)
         server.kill()
     }
+
+    @Test("The shell says what its questions are for, as an option and as a setting, and keeps what else was said")
+    func purpose() throws {
+        let place = try Workplace()
+        try MainJobTests.makeSite(
+            place,
+            manifest: SmallSurvey.manifest().replacing("approval: automatic", with: "approval: automatic\n  purpose: required"))
+        let server = try place.serve()
+        try MainJobTests.logIn(place, server)
+        let question = "SELECT COUNT(*) FROM survey;\n"
+        let refused = try place.parley("shell", "survey", "--epsilon", "1", input: question)
+        #expect(refused.status == 1 && refused.errors.contains("\\purpose"), "\(refused.all)")
+        let set = try place.parley(
+            "shell", "survey", "--epsilon", "1", input: "\\purpose a study of visits\n\\epsilon 0.5\n\(question)")
+        #expect(set.status == 0 && set.output.contains("Charged ε 0.5"), "\(set.all)")
+        let option = try place.parley("shell", "survey", "--epsilon", "1", "--purpose", "teaching", input: question)
+        #expect(option.status == 0 && option.output.contains("Charged ε 1"), "\(option.all)")
+        let cleared = try place.parley(
+            "shell", "survey", "--epsilon", "1", "--purpose", "teaching", input: "\\purpose\n\(question)")
+        #expect(cleared.status == 1, "\(cleared.all)")
+        for (asked, purpose) in [(set, "a study of visits"), (option, "teaching")] {
+            let id = String(try #require(asked.output.firstMatch(of: /request ([0-9a-f]+)\./), "\(asked.all)").1)
+            #expect(try place.parley("requests", id).output.contains(purpose))
+        }
+        server.kill()
+    }
 }

@@ -13,7 +13,7 @@ enum RefusalWords {
         case .engineNotAllowed: return .notAllowed("the dataset's policy does not allow \(noun)")
         case .purposeMissing:
             return .notAllowed(
-                "the dataset's policy wants to know what the answer is for", hint: "say it: `--purpose \"...\"`")
+                "the dataset's policy wants to know what the answer is for", hint: "say it: `--purpose \"...\"`, in the shell `\\purpose ...`")
         case .otherKindOfLoss: return .notAllowed("the charge is in another unit of loss than the policy's")
         case .questionTooExpensive(let limit):
             let most = planned.size?.words(left: limit.room(after: .zero(limit.kind)), in: unit) ?? ""

@@ -10,23 +10,27 @@ struct ShellCommand: AsyncParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var spending: SpendingOptions
+    @Option(help: "Say what the answers are for: owners who decide read it, and some datasets ask for it.")
+    var purpose: String?
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
 
     func run() async throws {
         let connection = try connection.connect()
         let detail = try await connection.client.dataset(dataset).detail()
         var shell = try Shell(connection: connection, detail: detail, spending: spending)
+        shell.purpose = purpose
         try await shell.run()
         if shell.hasFailed, !shell.isInteractive { throw ExitStatus.failed }
     }
 }
 
-/// The prompt: reads a line at a time, remembers what a question may cost.
+/// The prompt: reads a line at a time, remembers what a question may cost and what it is for.
 private struct Shell {
     let connection: Connection
     let detail: DatasetDetail
     var spending: SpendingOptions
     var output: OutputOptions
+    var purpose: String?
     /// Whether anything was refused or failed: what a script that feeds us needs to know.
     private(set) var hasFailed = false
     private let editor: LineEditor
@@ -97,7 +101,8 @@ private struct Shell {
                     next: "Say first what a question may cost: \\epsilon 0.5   or \\rho 0.01   or \\error 2% 1000"))
             return
         }
-        let request = spending.request(dataset: detail.summary.name, sql: sql, budget: budget)
+        var request = spending.request(dataset: detail.summary.name, sql: sql, budget: budget)
+        request.purpose = purpose
         let asking = Asking(connection: connection, output: output)
         do {
             switch way {
@@ -129,6 +134,9 @@ private struct Shell {
             case "\\dry": await ask(withoutSemicolon(argument), .preview)
             case "\\mock": await ask(withoutSemicolon(argument), .mock)
             case "\\epsilon", "\\rho", "\\error": try setBudget(String(parts[0].dropFirst()), argument)
+            case "\\purpose":
+                purpose = argument.isEmpty ? nil : argument
+                terminal.line(argument.isEmpty ? "Questions say no purpose." : "Each question says that purpose.")
             case "\\plot": output.plot = argument != "off"
             case "\\format": try setFormat(argument)
             default: throw Failure("There is no command \(parts[0]).", next: "See \\help.")
@@ -145,12 +153,10 @@ private struct Shell {
             kind == "error" && words.count == 2
             ? ["--error", words[0], "--group-size", words[1]] : ["--\(kind)"] + words
         do {
-            var chosen = try SpendingOptions.parse(arguments)
-            chosen.groupsPerUnit = spending.groupsPerUnit
-            chosen.rowsPerGroup = spending.rowsPerGroup
-            chosen.noBoundingShares = spending.noBoundingShares
-            chosen.simultaneous = spending.simultaneous
-            spending = chosen
+            // Whatever else was said with the command stays.
+            let chosen = try SpendingOptions.parse(arguments)
+            (spending.epsilon, spending.rho) = (chosen.epsilon, chosen.rho)
+            (spending.error, spending.groupSize) = (chosen.error, chosen.groupSize)
         } catch {
             throw Failure("That is not understood.", next: "Like this: \\epsilon 0.5   \\rho 0.01   \\error 2% 1000")
         }
@@ -189,6 +195,7 @@ private struct Shell {
         \\dry SELECT ...         cost and expected error; spends nothing
         \\mock SELECT ...        answer from made-up rows; costs nothing
         \\epsilon 0.5            what each question may cost; also \\rho 0.01, \\error 2% 1000
+        \\purpose TEXT           what the answers are for, which owners read; without a text, none
         \\show                   the dictionary        \\budget   what is left
         \\plot on|off            draw bars             \\format table|csv|json
         \\quit                   leave (or Ctrl-D)      Ctrl-C   drop the line, or stop waiting for an answer
