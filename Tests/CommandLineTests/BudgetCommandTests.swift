@@ -104,9 +104,19 @@ struct BudgetCommandTests {
         let place = try Workplace()
         let explained = try place.parley("privacy", "explain", "--epsilon", "1", "--delta", "1e-6")
         #expect(explained.status == 0)
-        for words in ["73.2 %", "27.2 %", "one chance in 1,000,000", "Counted as rho: epsilon 1 at delta 1e-6"] {
-            #expect(explained.output.contains(words), "\(explained.all)")
+        func said(_ finished: Workplace.Finished) -> String {
+            finished.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
+        for words in [
+            "73.2 %", "27.2 %", "one chance in 1,000,000", "for selecting keys): about 3 questions of epsilon 0.5.",
+        ] {
+            #expect(said(explained).contains(words), "\(explained.all)")
+        }
+        // One budget both ways: each says its own bound, and the other's, with the reason.
+        let asRho = try #require(said(explained).firstMatch(of: /at most ([0-9.]+) %, and `--rho ([0-9.]+)`/), "\(explained.all)")
+        let same = try place.parley("privacy", "explain", "--rho", String(asRho.2), "--delta", "1e-6")
+        #expect(said(same).contains("is right at most \(asRho.1) % of the time"), "\(same.all)")
+        #expect(said(same).contains("`--epsilon` bounds it by 73.2 %."), "\(same.all)")
         #expect(explained.output.split(separator: "\n").allSatisfy { $0.count <= 80 })
         let json = try place.parley("privacy", "explain", "--epsilon", "1", "--json")
         let read = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])

@@ -57,6 +57,11 @@ struct PrivacyExplanation: Encodable {
     let delta: Double
     let rho: Double?
     let rightGuess: Double
+    /// The same bound from the other way to say this budget: from the epsilon where a rho was given, from the rho where an epsilon
+    /// was; nil where there is no delta.
+    let otherGuess: Double?
+    /// The budget as a rho.
+    let whole: Double
     let beliefs: [Belief]
     let tests: [Test]
     /// As a total under zCDP; nil without a delta.
@@ -83,13 +88,17 @@ struct PrivacyExplanation: Encodable {
             Belief(before: $0, after: TradeOff.belief(before: $0, epsilon: epsilon))
         }
         tests = [0.001, 0.01, 0.05, 0.1].map { Test(accused: $0, found: tradeOff.power(falseAlarm: $0)) }
-        let (whole, one) = (
-            rho ?? Conversion.rho(epsilon: epsilon, delta: delta), Conversion.rho(epsilon: 0.5, delta: delta)
+        whole = rho ?? Conversion.rho(epsilon: epsilon, delta: delta)
+        let other = try rho == nil ? TradeOff(rho: whole) : TradeOff(epsilon: epsilon, delta: delta)
+        otherGuess = delta > 0 ? other.rightGuess : nil
+        // As policies count: half of delta converts (docs/privacy.md, rule 6).
+        let (total, one) = (
+            rho ?? Conversion.rho(epsilon: epsilon, delta: delta / 2), Conversion.rho(epsilon: 0.5, delta: delta / 2)
         )
         questions =
-            one > 0 && whole >= one
+            one > 0 && total >= one
             ? BudgetMeaning(
-                epsilon: epsilon, delta: delta, question: 0.5, fit: Int64(min(1e15, (whole / one).rounded(.down))))
+                epsilon: epsilon, delta: delta, question: 0.5, fit: Int64(min(1e15, (total / one).rounded(.down))))
             : nil
     }
 
@@ -100,7 +109,11 @@ struct PrivacyExplanation: Encodable {
         let at = delta > 0 ? " at delta \(ShortNumber.text(delta))" : ""
         let total = "epsilon \(ShortNumber.text(epsilon, .up))\(at)"
         terminal.line(terminal.styled(rho.map { "rho \(ShortNumber.text($0)): \(total)" } ?? total, .bold))
-        if let questions { say("Counted as rho: \(questions.words).") }
+        if let questions {
+            say(
+                "As the total of a policy (`loss: zcdp`, this delta, half of which is for selecting keys): about "
+                    + "\(questions.fit) question\(questions.fit == 1 ? "" : "s") of epsilon \(ShortNumber.text(questions.question)).")
+        }
         terminal.line()
         say(
             "Whoever sees every answer, and knows everybody else's rows, believes to some degree that one person is in "
@@ -120,9 +133,11 @@ struct PrivacyExplanation: Encodable {
         }
         terminal.line()
         say(
-            "The best guess of whether she is in the data, where both are as likely, is right at most "
-                + "\(percent(rightGuess)) of the time; a coin is right 50 %. A test that finds people in the data finds at most:"
-        )
+            "So much he believes after the answers that tell the most. Over all answers that may come, the best guess of whether "
+                + "she is in the data, where both are as likely, is right at most \(percent(rightGuess)) of the time; a coin is "
+                + "right 50 %.\(otherWords)")
+        terminal.line()
+        say("A test that finds people in the data finds at most:")
         terminal.line()
         var power = TextTable([
             .init(title: "wrongly accused", alignsRight: true), .init(title: "found, at most", alignsRight: true),
@@ -130,6 +145,16 @@ struct PrivacyExplanation: Encodable {
         ])
         for row in tests { power.append([percent(row.accused), percent(row.found), bar(row.found, on: terminal)]) }
         terminal.write(power.render(on: terminal))
+    }
+
+    /// Why `--rho` and `--epsilon` say other bounds of one budget.
+    private var otherWords: String {
+        guard let otherGuess else { return "" }
+        return rho == nil
+            ? " Of noise that is counted as rho (`loss: zcdp`) more is known, how seldom answers tell the most: it is at most "
+                + "\(percent(otherGuess)), and `--rho \(ShortNumber.text(whole, .up))` says what else is less."
+            : " From \(ShortNumber.text(epsilon, .up)) as an epsilon alone, which says nothing of how seldom answers tell the most, "
+                + "`--epsilon` bounds it by \(percent(otherGuess))."
     }
 
     /// Rounded up: all are upper bounds.
