@@ -155,7 +155,7 @@ extension Datasite {
             throw Problem.invalidData("the file holds no rows: nothing was appended")
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
-        var warnings = Self.remarks(report, manifest)
+        var warnings = Self.remarks(report, manifest) + Self.quotedNames(manifest)
         if let share = manifest.policy?.leastShare, share < Policy.usualLeastShare / 100 {
             warnings.append(
                 "`least-share: 0`, or below 1e-6, lets questions cost next to nothing: asked often enough, they average out what a side "
@@ -177,6 +177,18 @@ extension Datasite {
             version: addition.version, rowsRead: report.rowsRead, rows: report.rowsKept,
             units: manifest.lookupKey == nil ? report.units : nil, facts: Self.facts(table, manifest),
             time: manifest.lookupKey == nil ? AnswerTime.note(manifest) { slot(limits, $0) } : nil, warnings: warnings)
+    }
+
+    /// Names that are words of SQL, or more than a word: whoever asks must know.
+    private static func quotedNames(_ manifest: Manifest) -> [String] {
+        let (name, columns) = (manifest.name, manifest.schema.columns.map(\.name))
+        let table = SQLName.written(name)
+        let quoted = columns.filter { SQLName.written($0) != $0 }.map(SQLName.written)
+        return [
+            table == name
+                ? nil : "in questions \(name) stands in double quotes: SELECT COUNT(*) FROM \(table)",
+            quoted.isEmpty ? nil : "columns that stand in double quotes in questions: \(list(quoted))",
+        ].compactMap(\.self)
     }
 
     /// Rows and groups of a unit, beside the bounds that the manifest declares.

@@ -52,7 +52,7 @@ enum AnswerTime {
         let context = PlanningContext(
             datasets: [description],
             regime: LossRegime(kind: .pure, conversionDelta: 0, selectionDelta: 0, total: 1))
-        let question = Question(sql: "SELECT COUNT(*) FROM \(description.name)", budget: .epsilon(1))
+        let question = Question(sql: "SELECT COUNT(*) FROM \(SQLName.written(description.name))", budget: .epsilon(1))
         return (try? Planner.plan(question, in: context)).map { slot($0.bound).length }
     }
 

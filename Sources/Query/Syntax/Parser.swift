@@ -185,9 +185,14 @@ struct Parser {
             throw QueryError(
                 "'\(word)' is a word of the language", at: current.position,
                 hint: "As a name it stands in double quotes: \"\(word)\".")
+        case .word(let word) where what == Self.dataset:
+            throw unexpected(what, hint: "As a name it stands in double quotes: \"\(word)\".")
         default: throw unexpected(what)
         }
     }
+
+    /// What FROM and JOIN expect.
+    private static let dataset = "the name of a dataset"
 
     private mutating func source() throws(QueryError) -> SelectStatement.Source {
         let position = current.position
@@ -197,9 +202,9 @@ struct Parser {
                 hint: "FROM names a dataset. " + ForeignSQL.step)
         }
         if case .text = current.kind {
-            throw unexpected("the name of a dataset", hint: "Names stand without quotes, or in double ones.")
+            throw unexpected(Self.dataset, hint: "Names stand without quotes, or in double ones.")
         }
-        let table = try name("the name of a dataset")
+        let table = try name(Self.dataset)
         guard current.kind != .symbol(".") else {
             throw QueryError(
                 "a dataset has no schema or catalogue before its name", at: position,

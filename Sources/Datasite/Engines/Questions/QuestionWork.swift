@@ -25,6 +25,7 @@ struct QuestionWork: EngineWork {
 
     var charge: Charge { Charge(loss: plan.charge) }
     var unit: AskedUnit { request.budget.unit }
+    var askedError: Double? { if case .error(let relative, _) = request.budget { relative } else { nil } }
     var bound: PlanBound { plan.bound }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
@@ -63,7 +64,7 @@ struct QuestionWork: EngineWork {
         }
         guard used.contains(where: { $0.version == asked.version }) else {
             throw Problem.invalidQuestion(
-                "the question does not read \(request.dataset)", hint: "FROM \(request.dataset)")
+                "the question does not read \(request.dataset)", hint: "FROM \(SQLName.written(request.dataset))")
         }
         // Both owners' lists of aggregates bind a question that joins their tables.
         let allowed = used.compactMap(\.policy).reduce(policy.allowedAggregates) {

@@ -1,0 +1,14 @@
+/// A name as it stands in a question.
+public enum SQLName {
+    /// The name itself, or in double quotes where it would be read as a word of the language, or as more than one word.
+    public static func written(_ name: String) -> String {
+        let tokens = Lexer.start(of: name)
+        if tokens.count == 2, tokens[0].kind == .word(name), !words.contains(name.uppercased()) { return name }
+        return "\"" + name.replacing("\"", with: "\"\"") + "\""
+    }
+
+    /// Beside what no name may be, what an expression may not begin with.
+    private static let words = Parser.reserved.union([
+        "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP", "INTERVAL", "EXISTS",
+    ])
+}
