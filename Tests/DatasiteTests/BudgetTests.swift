@@ -81,6 +81,33 @@ struct BudgetTests {
         #expect(try test.site.verify().problems == [])
     }
 
+    @Test(
+        "A refusal of a question for an error names the smallest error that fits, which is answered, and hardly a smaller one",
+        arguments: [
+            ("pure, total: {epsilon: 0.005}", 0.001), ("zcdp, delta: 1e-6, total: {rho: 5e-6}", 0.001),
+            ("zcdp, delta: 1e-6, total: {epsilon: 4}, per-question: {rho: 5e-5}", 0.0005),
+            ("renyi, delta: 1e-6, total: {epsilon: 1}", 0.00005),
+        ] as [(String, Double)])
+    func errors(_ policy: String, _ relative: Double) async throws {
+        let test = try TestSite(policy: "{loss: \(policy)}")
+        func asked(_ error: Double) -> AskRequest { Self.count(.error(relative: error, groupSize: 1_000_000)) }
+        let refusal = try #require(await problem { _ = try await test.site.ask(asked(relative), as: .ada) })
+        #expect(refusal.kind == .overBudget)
+        #expect(
+            refusal.detail.contains(" for an error of \(ShortNumber.text(relative * 100)) %, and "), "\(refusal.detail)")
+        let hint = try #require(refusal.hint)
+        let named = try #require(
+            hint.firstMatch(of: #/the smallest error that fits is about `--error ([0-9.e-]+)%`/#), "\(hint)")
+        let smallest = try #require(Double(named.1)) / 100
+        #expect(smallest > relative)
+        let preview = try await test.site.preview(asked(relative), as: .ada)
+        #expect(preview.left?.errorText == "\(named.1)%")
+        #expect(preview.left?.words == "the smallest error that fits: about \(named.1)%")
+        #expect(await problem { _ = try await test.site.ask(asked(smallest * 0.95), as: .ada) }?.kind == .overBudget)
+        _ = try await test.site.ask(asked(smallest * 1.03), as: .ada)
+        #expect(try test.site.verify().problems == [])
+    }
+
     @Test("Where what is left is less than any question costs, none is named; delta that selection lacks is said")
     func nothingFits() async throws {
         let test = try TestSite(policy: "{loss: pure, total: {epsilon: 1}, least-share: 0.25}")

@@ -41,6 +41,8 @@ protocol EngineWork: Sendable {
     var charge: Charge { get }
     /// In which unit its cost was asked for, and is told.
     var unit: AskedUnit { get }
+    /// The relative error for which the least cost was asked; nil: a cost was asked.
+    var askedError: Double? { get }
     /// The most work and memory that it takes, whatever the rows hold.
     var bound: PlanBound { get }
     /// What it does one after the other, in public words with public bounds, which add up to the whole's. The run says when
@@ -80,6 +82,7 @@ extension EngineWork {
     }
 
     var unit: AskedUnit { .epsilon }
+    var askedError: Double? { nil }
 
     /// What to do about work that cannot be completed: owners' work has no idempotency key.
     static var askAgain: String {

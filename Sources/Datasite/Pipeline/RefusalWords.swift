@@ -7,7 +7,7 @@ import Governance
 enum RefusalWords {
     /// - Parameter room: What one question may cost by every limit; nil where no ledger was asked.
     static func problem(_ refusal: Refusal, _ planned: PlannedWork, room: PrivacyLoss? = nil) -> Problem {
-        let (noun, cost, unit) = (planned.engine.noun, planned.chargeWords, planned.work.unit)
+        let (noun, cost, unit) = (planned.engine.noun, costWords(planned), planned.work.unit)
         switch refusal {
         case .researcherNotAllowed: return .notAllowed("the dataset's policy names who may ask, and you are not named")
         case .engineNotAllowed: return .notAllowed("the dataset's policy does not allow \(noun)")
@@ -37,7 +37,7 @@ enum RefusalWords {
         _ state: Ledger.LimitState, _ whose: String, _ planned: PlannedWork, room: PrivacyLoss?,
         isResearcher: Bool = true
     ) -> Problem {
-        let cost = "\(planned.engine.noun) costs \(planned.chargeWords), and "
+        let cost = "\(planned.engine.noun) costs \(costWords(planned)), and "
         if let loss = planned.charge.loss,
             PrivacyLoss(kind: loss.kind, amounts: loss.amounts)?
                 .fits(in: state.limit, after: state.spent) == true
@@ -63,15 +63,31 @@ enum RefusalWords {
         let most = planned.policies.compactMap(\.perQuestion).reduce(room) {
             $0.minimum($1.room(after: .zero($1.kind)))
         }
+        let largest = most.largestRho >= policy.leastPlanned ? size.largest(most, in: unit) : nil
         return QuestionsLeft(
             alike: planned.charge.loss.map { size.count(of: $0, in: room) } ?? 0,
-            largest: most.largestRho >= policy.leastPlanned ? size.largest(most, in: unit) : nil, unit: size.name(unit))
+            largest: largest, unit: size.name(unit), error: largest.flatMap { _ in error(of: planned, in: most) })
+    }
+
+    /// About the smallest error that fits, where one was asked for: noise goes as one over the root of rho, under a pure policy as
+    /// one over epsilon, apart from its grid and from what is charged at least.
+    private static func error(of planned: PlannedWork, in most: PrivacyLoss) -> Double? {
+        guard let asked = planned.work.askedError, let cost = planned.charge.loss, most.largestRho > 0 else { return nil }
+        let ratio = Double(cost.leastRho) / Double(most.largestRho)
+        return asked * (cost.kind == .pure ? ratio : ratio.squareRoot())
+    }
+
+    /// What it costs, and for which error where one was asked for.
+    private static func costWords(_ planned: PlannedWork) -> String {
+        planned.chargeWords
+            + (planned.work.askedError.map { " for an error of \(ShortNumber.text($0 * 100)) %" } ?? "")
     }
 
     /// The next step.
     private static func words(_ left: QuestionsLeft) -> String {
-        left.largest.map { "the largest that fits: `--\(left.unit) \(ShortNumber.plain($0))`" }
-            ?? "no question fits any more"
+        guard let largest = left.largest else { return "no question fits any more" }
+        return left.errorText.map { "the smallest error that fits is about `--error \($0)`" }
+            ?? "the largest that fits: `--\(left.unit) \(ShortNumber.plain(largest))`"
     }
 
     /// An approval that a window has no room for.
@@ -89,7 +105,7 @@ enum RefusalWords {
             return overBudget(state, exceeded.words, planned, room: room, isResearcher: isResearcher)
         }
         return .overBudget(
-            "\(planned.engine.noun) costs \(planned.chargeWords), more than is left to \(exceeded.words)",
+            "\(planned.engine.noun) costs \(costWords(planned)), more than is left to \(exceeded.words)",
             hint: "`parley budget` says what is left; "
                 + (isResearcher ? "ask for less, or ask the owner" : "ask for less, or raise the total"))
     }

@@ -54,18 +54,34 @@ public struct QuestionsLeft: Sendable, Hashable, Codable {
     public var largest: Double?
     /// "epsilon" or "rho".
     public var unit: String
+    /// Where an error was asked for, about the smallest that fits, relative to the same group size.
+    public var error: Double?
 
     /// What is left, by its parts.
-    public init(alike: Int64, largest: Double?, unit: String) {
+    public init(alike: Int64, largest: Double?, unit: String, error: Double? = nil) {
         self.alike = alike
         self.largest = largest
         self.unit = unit
+        self.error = error
+    }
+
+    /// The error as `--error` takes it, of three digits and rounded up: "2.83%".
+    public var errorText: String? {
+        guard let error, error > 0, error.isFinite else { return nil }
+        let percent = error * 100
+        var scale = 1.0
+        while percent * scale < 100, scale < 1e12 { scale *= 10 }
+        while percent * scale >= 1_000, scale > 1e-12 { scale /= 10 }
+        return ShortNumber.plain((percent * scale * (1 - 1e-9)).rounded(.up) / scale) + "%"
     }
 
     /// For people: "3 questions like this one fit into what is left; the largest that fits: epsilon 1.62".
     public var words: String {
         let most =
-            largest.map { "the largest that fits: \(unit) \(ShortNumber.plain($0))" } ?? "no question fits any more"
+            largest.map { largest in
+                errorText.map { "the smallest error that fits: about \($0)" }
+                    ?? "the largest that fits: \(unit) \(ShortNumber.plain(largest))"
+            } ?? "no question fits any more"
         guard largest != nil, alike > 0 else { return most }
         return
             "\(alike) question\(alike == 1 ? "" : "s") like this one fit\(alike == 1 ? "s" : "") into what is left; \(most)"
