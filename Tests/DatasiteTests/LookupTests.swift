@@ -59,4 +59,27 @@ struct LookupTests {
         #expect(detail.mockSource?.contains("3 of 3 rows") == true)
         #expect(try test.site.dataset("visits").mockSource == nil)
     }
+
+    @Test("A lookup table is drafted as one on request: what is left to say is what it is, and its key")
+    func drafted() async throws {
+        let test = try TestSite()
+        let file = try test.file("codes", "code,order,price\na,first,1.5\nb,second,2\nc,third,4\n")
+        var options = DraftOptions()
+        options.isLookup = true
+        let draft = try Datasite.describe(file, options: options).text
+        for key in ["population:", "unit:", "capacity:", "policy:", "bounds: [SET", "domain:"] {
+            #expect(!draft.contains(key), "\(key)")
+        }
+        let refusal = await problem { _ = try test.site.addDataset(file: file, manifestText: draft) }
+        #expect(refusal?.detail.contains("key") == true)
+        let set = draft.replacing("key: SET", with: "key: code").replacing(": SET", with: ": made up")
+        #expect(try test.site.addDataset(file: file, manifestText: set).units == nil)
+        #expect(try test.site.dataset("codes").summary.kind == "lookup")
+        let sql = "SELECT \"order\", COUNT(*) FROM visits JOIN codes ON kind = code GROUP BY \"order\""
+        let answer = try await test.site.ask(
+            AskRequest(dataset: "visits", sql: sql, budget: .epsilon(1)), as: .ada)
+        #expect(answer.answer != nil)
+        // The usual draft names the other.
+        #expect(try Datasite.describe(file).text.contains("--lookup"))
+    }
 }

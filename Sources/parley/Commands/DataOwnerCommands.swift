@@ -18,6 +18,10 @@ struct DataDescribe: AsyncParsableCommand {
               parley data describe visits.csv > manifest.yaml
               parley data describe visits.csv --missing NA --missing=-9 > manifest.yaml
               parley data describe besuche.csv --decimal , --thousands . > manifest.yaml
+
+            A public table to be joined, such as codes and their names, needs none of that:
+
+              parley data describe codes.csv --lookup > codes.yaml
             """)
 
     @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
@@ -26,11 +30,14 @@ struct DataDescribe: AsyncParsableCommand {
     @Option(help: "The decimal point of the file's numbers: . or ,") var decimal: String?
     @Option(help: "What separates thousands in the file's numbers.") var thousands: String?
     @Option(help: "How bytes are characters: utf-8, utf-16 or windows-1252.") var encoding: String?
+    @Flag(help: "Draft a public lookup table: its rows are shown to everybody, and it protects nobody.")
+    var lookup = false
 
     func run() async throws {
         var options = DraftOptions()
         (options.missing, options.decimal) = (missing, decimal)
         (options.thousands, options.encoding) = (thousands, encoding)
+        options.isLookup = lookup
         let draft = try Datasite.describe(file, options: options)
         Terminal.output.write(draft.text)
         let terminal = Terminal.diagnostics

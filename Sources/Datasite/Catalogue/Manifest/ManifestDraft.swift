@@ -20,6 +20,8 @@ public struct DraftOptions: Sendable {
     public var thousands: String?
     /// The text's encoding, by its name in a manifest; nil: told from the file.
     public var encoding: String?
+    /// Whether the table is a public one, to be joined: it protects nobody, and so has no unit, bounds or policy.
+    public var isLookup = false
 
     /// What the draft says of the capacity: the fuzzers' package, which drafts too, has no clock.
     var capacityComment: [String] = []
@@ -61,11 +63,49 @@ enum DraftText {
     }
 
     static func text(_ survey: FileSurvey, _ file: String, _ options: DraftOptions) -> String {
+        var lines = options.isLookup ? lookup(file) : protected(file, options)
+        let form = form(options)
+        if !form.isEmpty { lines += ["# How the file is written."] + form + [""] }
+        if !survey.ignored.isEmpty {
+            lines += ["# Columns of the file that are left out.", "ignore:"]
+            lines += survey.ignored.map { "  - \(quoted($0))" } + [""]
+        }
+        if options.isLookup {
+            lines += ["# Numbers that are summed or averaged need `bounds: [lower, upper]`."]
+        } else {
+            lines += [
+                "# Numbers, dates and timestamps that are summed or averaged need `bounds: [lower, upper]`; columns that are",
+                "# grouped by need a `domain: [...]` or are selected privately. Remove what does not apply.",
+            ]
+        }
+        lines += ["# `nullable: false` where a value is never missing, by the study's design.", "columns:"]
+        for column in survey.columns { lines += Self.lines(column, isLookup: options.isLookup) }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private static func lookup(_ file: String) -> [String] {
         let set = YAMLValue.placeholder
-        var lines = [
+        return [
+            "# A draft of a public lookup table, such as codes and their names: its rows are shown to everybody, and it protects",
+            "# nobody. Replace each \(set): the draft is refused until all are set.",
+            "name: \(name(of: file))",
+            "title: \(set)",
+            "description: \(set)",
+            "",
+            "kind: lookup",
+            "# The column by which other tables' rows find theirs here. Where a key has several rows, say the most of them:",
+            "# `rows-per-key: N`.",
+            "key: \(set)",
+            "",
+        ]
+    }
+
+    private static func protected(_ file: String, _ options: DraftOptions) -> [String] {
+        let set = YAMLValue.placeholder
+        let head = [
             "# A draft. Everything here becomes public. Replace each \(set): the draft is refused until all are set.",
             "# Take bounds and domains from what is publicly known (a study's design, a code book), never from the rows:",
-            "# what is taken from the rows tells about them.",
+            "# what is taken from the rows tells about them. (A public table of codes and their names: data describe --lookup.)",
             "name: \(name(of: file))",
             "title: \(set)",
             "description: \(set)",
@@ -77,8 +117,7 @@ enum DraftText {
             "unit: {column: \(set), rows: \(set), groups: \(set)}",
             "# The most rows and units that this table may ever hold.",
         ]
-        lines += options.capacityComment
-        lines += [
+        let rest = [
             "capacity: {rows: \(set), units: \(set)}",
             "",
             "policy:",
@@ -94,20 +133,7 @@ enum DraftText {
             "  approval: automatic",
             "",
         ]
-        let form = form(options)
-        if !form.isEmpty { lines += ["# How the file is written."] + form + [""] }
-        if !survey.ignored.isEmpty {
-            lines += ["# Columns of the file that are left out.", "ignore:"]
-            lines += survey.ignored.map { "  - \(quoted($0))" } + [""]
-        }
-        lines += [
-            "# Numbers, dates and timestamps that are summed or averaged need `bounds: [lower, upper]`; columns that are",
-            "# grouped by need a `domain: [...]` or are selected privately. Remove what does not apply.",
-            "# `nullable: false` where a value is never missing, by the study's design.",
-            "columns:",
-        ]
-        for column in survey.columns { lines += Self.lines(column) }
-        return lines.joined(separator: "\n") + "\n"
+        return head + options.capacityComment + rest
     }
 
     /// A dataset's name of the file's: letters, digits and `_`, a letter first.
@@ -122,10 +148,12 @@ enum DraftText {
         return plain.isEmpty ? "table" : name
     }
 
-    private static func lines(_ column: FileSurvey.Column) -> [String] {
+    private static func lines(_ column: FileSurvey.Column, isLookup: Bool) -> [String] {
         let set = YAMLValue.placeholder
         var lines = ["  - name: \(quoted(column.name))", "    type: \(column.type.rawValue)", "    nullable: true"]
+        // What is in a public table is known by itself.
         switch column.type {
+        case _ where isLookup: break
         case .integer, .real, .date, .timestamp: lines.append("    bounds: [\(set), \(set)]")
         case .text: lines.append("    domain: [\(set)]")
         case .boolean: break
