@@ -42,6 +42,13 @@ struct AdviceTests {
     func byHand() throws {
         let advice = try Datasite.advise(on: visits(), manifestText: Self.draft, groupSize: 10, epsilon: 1)
         #expect(advice.rows == 20 && advice.units == 11 && advice.groupSize == 10)
+        // Of eleven units one has ten rows: more than 1 % of them.
+        #expect(advice.unitRows == 10 && !advice.isUnitRowsDeclared)
+        let declared = Self.draft.replacing("rows: SET, groups: SET}\n", with: "rows: 4, groups: SET}\n")
+        let told = try Datasite.advise(on: visits(), manifestText: declared, groupSize: 10, epsilon: 1)
+        #expect(told.unitRows == 4 && told.isUnitRowsDeclared)
+        let (ours, theirs) = (try choice(advice, .numbers).candidates[0], try choice(told, .numbers).candidates[0])
+        #expect(abs(ours.noise / theirs.noise - 2.5) < 1e-9)
         let rows = try choice(advice, .rows)
         #expect(rows.quantiles == [1, 1, 10, 10, 10] && rows.declared == nil && rows.column == nil)
         // Of 20 rows a bound of 1 cuts 9; the interval of Laplace noise of scale 1 reaches ln 20.

@@ -63,6 +63,10 @@ public struct Advice: Sendable, Hashable, Codable {
     public var groupSize: Int
     /// The epsilon of the question for which they are told.
     public var epsilon: Double
+    /// The rows that a unit is taken to have in one group, for the noise of numbers and weights.
+    public var unitRows: Int
+    /// Whether the manifest declares them; otherwise 99 % of the file's units have at most so many.
+    public var isUnitRowsDeclared: Bool
     /// What could be declared, in the order of the manifest.
     public var choices: [Choice]
     /// The exact share of values outside a column's declared domain, by column.
@@ -132,17 +136,18 @@ private struct Weighing {
     /// The half-width of the interval of a count that one unit changes by 1.
     private let halfWidth: Double
     /// A unit's rows in one group, as the manifest bounds them, or as nearly all units in the file have them.
-    private let rowsAtOnce: Double
+    private let rowsAtOnce: Int
+    /// Whether it is the manifest that says them.
+    private let isDeclared: Bool
 
     init(table: Table, draft: UnboundedManifest, groupSize: Int?, epsilon: Double) {
         self.table = table
         self.draft = draft
         self.groupSize = groupSize ?? max(1, table.rowCount / 20)
         self.epsilon = epsilon
-        rowsAtOnce =
-            table.unitColumn == nil
-            ? 1
-            : (draft.rowsPerGroup ?? draft.rowsPerUnit).map(Double.init) ?? table.unitsByRows().values(at: [0.99])[0]
+        let declared = table.unitColumn == nil ? 1 : draft.rowsPerGroup ?? draft.rowsPerUnit
+        isDeclared = declared != nil
+        rowsAtOnce = declared ?? Int(table.unitsByRows().values(at: [0.99])[0])
         halfWidth = draft.regime.countHalfWidth(epsilon: epsilon)
     }
 
@@ -166,7 +171,8 @@ private struct Weighing {
         }
         let outside = zip(report.columns, schema.columns).filter { $0.0.outsideDomain > 0 }
         return Advice(
-            rows: table.rowCount, units: table.unitCount, groupSize: groupSize, epsilon: epsilon, choices: choices,
+            rows: table.rowCount, units: table.unitCount, groupSize: groupSize, epsilon: epsilon,
+            unitRows: rowsAtOnce, isUnitRowsDeclared: isDeclared, choices: choices,
             outsideDomain: Dictionary(
                 outside.map { ($1.name, Double($0.outsideDomain) / Double(max(1, report.rowsRead))) },
                 uniquingKeysWith: { first, _ in first }))
@@ -213,7 +219,7 @@ private struct Weighing {
             let scale = isWeight && mean != 0 ? abs(mean) : 1
             return Advice.Candidate(
                 bounds: [lower, upper], cut: clipped.share, bias: clipped.moved / scale,
-                noise: halfWidth * rowsAtOnce * largest / Double(groupSize) / scale)
+                noise: halfWidth * Double(rowsAtOnce) * largest / Double(groupSize) / scale)
         }
         let candidates = ends(survey, of: column, isWeight: isWeight).map { candidate($0.lower, $0.upper) }
         let declared = draft.bounds[column].map { candidate($0[0], $0[1]) }

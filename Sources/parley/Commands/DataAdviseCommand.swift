@@ -63,6 +63,12 @@ struct AdviceView {
             "\(NumberText.integer(advice.rows)) rows of \(NumberText.integer(advice.units)) privacy units. Errors below are of a "
                 + "group of \(NumberText.integer(advice.groupSize)) rows, asked at ε \(NumberText.significant(advice.epsilon)): what "
                 + "bounding moves (bias), and the half-width of the 95 % interval (noise).")
+        if advice.choices.contains(where: { $0.kind == .numbers || $0.kind == .weights }), !advice.isUnitRowsDeclared {
+            let rows = "\(NumberText.integer(advice.unitRows)) \(advice.unitRows == 1 ? "row" : "rows")"
+            terminal.paragraph(
+                "The manifest does not say yet how many rows a unit may have in a group: the noise of numbers and weights is that of "
+                    + "\(rows), which 99 % of the units have at most. It grows with the number that you declare.")
+        }
         for choice in advice.choices { show(choice, on: terminal) }
         for (column, share) in advice.outsideDomain.sorted(by: { $0.key < $1.key }) {
             terminal.line()
