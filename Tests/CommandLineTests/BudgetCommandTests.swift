@@ -113,7 +113,8 @@ struct BudgetCommandTests {
             #expect(said(explained).contains(words), "\(explained.all)")
         }
         // One budget both ways: each says its own bound, and the other's, with the reason.
-        let asRho = try #require(said(explained).firstMatch(of: /at most ([0-9.]+) %, and `--rho ([0-9.]+)`/), "\(explained.all)")
+        let asRho = try #require(
+            said(explained).firstMatch(of: /at most ([0-9.]+) %, and `--rho ([0-9.]+)`/), "\(explained.all)")
         let same = try place.parley("privacy", "explain", "--rho", String(asRho.2), "--delta", "1e-6")
         #expect(said(same).contains("is right at most \(asRho.1) % of the time"), "\(same.all)")
         #expect(said(same).contains("`--epsilon` bounds it by 73.2 %."), "\(same.all)")

@@ -134,7 +134,8 @@ struct PaidAnswerTests {
         let place = try Workplace()
         try MainJobTests.makeSite(
             place,
-            manifest: SmallSurvey.manifest().replacing("approval: automatic", with: "approval: automatic\n  purpose: required"))
+            manifest: SmallSurvey.manifest().replacing(
+                "approval: automatic", with: "approval: automatic\n  purpose: required"))
         let server = try place.serve()
         try MainJobTests.logIn(place, server)
         let question = "SELECT COUNT(*) FROM survey;\n"

@@ -94,7 +94,8 @@ struct BudgetTests {
         let refusal = try #require(await problem { _ = try await test.site.ask(asked(relative), as: .ada) })
         #expect(refusal.kind == .overBudget)
         #expect(
-            refusal.detail.contains(" for an error of \(ShortNumber.text(relative * 100)) %, and "), "\(refusal.detail)")
+            refusal.detail.contains(" for an error of \(ShortNumber.text(relative * 100)) %, and "), "\(refusal.detail)"
+        )
         let hint = try #require(refusal.hint)
         let named = try #require(
             hint.firstMatch(of: #/the smallest error that fits is about `--error ([0-9.e-]+)%`/#), "\(hint)")
@@ -145,7 +146,8 @@ struct BudgetTests {
         #expect(try lines(.folder).map(\.remaining.epsilon) == [1.25, 2.25, 2])
         #expect(
             try lines(.folder)[0].meaning?.words.hasSuffix(
-                "6 of epsilon 0.5 fit into all of it, 2 into what is left, and 4 more if what is held is given back") == true)
+                "6 of epsilon 0.5 fit into all of it, 2 into what is left, and 4 more if what is held is given back")
+                == true)
         _ = try await test.site.approve(ids[0], by: .folder)
         _ = try await test.site.deny(ids[1], by: .folder, reason: "no")
         _ = try await test.site.cancelJob(ids[2], by: .ada)
@@ -164,7 +166,9 @@ struct BudgetTests {
         #expect(try test.site.verify().problems == [])
     }
 
-    @Test("What is said to fit is what is then answered, where limits end in parts of a question, and below what is spent")
+    @Test(
+        "What is said to fit is what is then answered, where limits end in parts of a question, and below what is spent"
+    )
     func parts() async throws {
         let test = try TestSite(
             policy: "{loss: pure, total: {epsilon: 4.2}, per-researcher: {epsilon: 2}}", researchers: ["ada", "bea"])
@@ -178,7 +182,10 @@ struct BudgetTests {
             try test.site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 4.2}, \(limits)}")
             let own = try #require(try test.site.budget(as: .ada)[0].lines[1].meaning)
             #expect(
-                own.words.hasSuffix(own.fit == 0 ? "; none of epsilon 0.5 fits" : "; 2 of epsilon 0.5 fit into all of it, none into what is left"),
+                own.words.hasSuffix(
+                    own.fit == 0
+                        ? "; none of epsilon 0.5 fits" : "; 2 of epsilon 0.5 fit into all of it, none into what is left"
+                ),
                 "\(own.words)")
         }
     }

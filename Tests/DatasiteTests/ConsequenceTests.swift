@@ -54,7 +54,9 @@ struct ConsequenceTests {
         #expect(!(try touched(test, .append(dataset: "more"))).contains("lapse"))
     }
 
-    @Test("Names in a policy that are no researcher's are doubted, whichever key has them, and those of researchers are not")
+    @Test(
+        "Names in a policy that are no researcher's are doubted, whichever key has them, and those of researchers are not"
+    )
     func names() throws {
         let test = try TestSite(researchers: ["ada", "bea"])
         _ = try test.site.addUser("olga", role: .owner)

@@ -31,7 +31,9 @@ struct PolicyChange {
                 delta > 0 ? ShortNumber.text(delta) : "none"
             },
         ]
-        let whole = [change("total", { $0.total }, Self.limit), change("per-researcher", { $0.perResearcher }, Self.limit)]
+        let whole = [
+            change("total", { $0.total }, Self.limit), change("per-researcher", { $0.perResearcher }, Self.limit),
+        ]
         let others = [
             change("least-share", { $0.leastShare }) { share, _ in
                 ShortNumber.text(Double(share) * Policy.leastShareUnit)
@@ -44,7 +46,8 @@ struct PolicyChange {
     private var ofDataset: [String] {
         let changes = [
             change("per-question", { $0.perQuestion }, Self.limit),
-            change("aggregates", { Set($0.allowedAggregates.map(\.rawValue)) }) { names, _ in Self.list(names.sorted()) },
+            change("aggregates", { Set($0.allowedAggregates.map(\.rawValue)) }) { names, _ in Self.list(names.sorted())
+            },
             change("approval", { Self.approval($0.approval) }) { words, _ in words }, researchers,
             change("engines", { $0.engines }, Self.engines),
             change("purpose", { $0.requiresPurpose }) { isRequired, _ in isRequired ? "required" : "optional" },
@@ -73,7 +76,8 @@ struct PolicyChange {
     /// Who may ask: of two lists who left, and who came.
     private var researchers: String? {
         guard let before = old.researchers, let after = new.researchers else {
-            return change("researchers", { $0.researchers }) { names, _ in names.map { Self.list($0.sorted()) } ?? "all" }
+            return change("researchers", { $0.researchers }) { names, _ in names.map { Self.list($0.sorted()) } ?? "all"
+            }
         }
         let parts = [("without", before.subtracting(after)), ("with", after.subtracting(before))]
             .filter { !$0.1.isEmpty }.map { "\($0) \(Self.list($1.sorted()))" }

@@ -14,7 +14,8 @@ extension Policy {
                 if let role = known[name] {
                     if role != .researcher { found.append("\(name) is an \(role.rawValue), and only researchers ask") }
                 } else if let near = spelled[name.lowercased()] {
-                    found.append("there is no user \(DisplayedName.of(name)), but a user \(near): upper and lower case count")
+                    found.append(
+                        "there is no user \(DisplayedName.of(name)), but a user \(near): upper and lower case count")
                 } else {
                     absent.append(DisplayedName.of(name))
                 }

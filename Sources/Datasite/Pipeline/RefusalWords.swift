@@ -13,7 +13,8 @@ enum RefusalWords {
         case .engineNotAllowed: return .notAllowed("the dataset's policy does not allow \(noun)")
         case .purposeMissing:
             return .notAllowed(
-                "the dataset's policy wants to know what the answer is for", hint: "say it: `--purpose \"...\"`, in the shell `\\purpose ...`")
+                "the dataset's policy wants to know what the answer is for",
+                hint: "say it: `--purpose \"...\"`, in the shell `\\purpose ...`")
         case .otherKindOfLoss: return .notAllowed("the charge is in another unit of loss than the policy's")
         case .questionTooExpensive(let limit):
             let most = planned.size?.words(left: limit.room(after: .zero(limit.kind)), in: unit) ?? ""
@@ -72,7 +73,9 @@ enum RefusalWords {
     /// About the smallest error that fits, where one was asked for: noise goes as one over the root of rho, under a pure policy as
     /// one over epsilon, apart from its grid and from what is charged at least.
     private static func error(of planned: PlannedWork, in most: PrivacyLoss) -> Double? {
-        guard let asked = planned.work.askedError, let cost = planned.charge.loss, most.largestRho > 0 else { return nil }
+        guard let asked = planned.work.askedError, let cost = planned.charge.loss, most.largestRho > 0 else {
+            return nil
+        }
         let ratio = Double(cost.leastRho) / Double(most.largestRho)
         return asked * (cost.kind == .pure ? ratio : ratio.squareRoot())
     }

@@ -89,7 +89,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public init(
         summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, meaning: BudgetMeaning? = nil, perResearcher: Loss?,
-        ownLimit: Loss? = nil, perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String], allowedAggregates: [String], approval: String,
+        ownLimit: Loss? = nil, perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String],
+        allowedAggregates: [String], approval: String,
         mockRows: [[Scalar]],
         mockSource: String? = nil
     ) {

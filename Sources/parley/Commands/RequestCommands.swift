@@ -96,7 +96,8 @@ struct ReviewView {
         let rows = [
             ["request", request.id], ["asked", "\(request.created) by \(request.researcher)"],
             ["what for", request.purpose ?? "(not said)"], ["kind of work", request.engine ?? ""],
-            ["dataset", request.dataset], ["costs", request.isCharged == false ? "nothing" : request.charge.chargeText],
+            ["dataset", request.dataset],
+            ["costs", request.isCharged == false ? "nothing" : request.charge.chargeText],
             ["state", RequestView.state(request) + (request.reason.map { ": \($0)" } ?? "")],
         ]
         terminal.write(TextTable(titles: ["", ""], rows: rows).render(on: terminal))

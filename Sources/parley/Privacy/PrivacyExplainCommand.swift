@@ -112,7 +112,8 @@ struct PrivacyExplanation: Encodable {
         if let questions {
             say(
                 "As the total of a policy (`loss: zcdp`, this delta, half of which is for selecting keys): about "
-                    + "\(questions.fit) question\(questions.fit == 1 ? "" : "s") of epsilon \(ShortNumber.text(questions.question)).")
+                    + "\(questions.fit) question\(questions.fit == 1 ? "" : "s") of epsilon \(ShortNumber.text(questions.question))."
+            )
         }
         terminal.line()
         say(

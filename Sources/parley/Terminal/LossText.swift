@@ -11,7 +11,8 @@ extension Loss {
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi", let at = conversionDelta {
             let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
-            return "Rényi: ε \(number(epsilonAtDelta ?? 0, 3)) at δ \(NumberText.significant(at, digits: 3))\(selection)"
+            return
+                "Rényi: ε \(number(epsilonAtDelta ?? 0, 3)) at δ \(NumberText.significant(at, digits: 3))\(selection)"
         }
         guard kind != "renyi" else { return "Rényi: \(shortText(number))" }
         var result = "ρ " + number(rho ?? 0, 4)

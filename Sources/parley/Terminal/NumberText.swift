@@ -33,7 +33,8 @@ enum NumberText {
     /// The same, but never less than the value, what sums of binary fractions alone make of it aside: of what must at least be
     /// spent, and of what is.
     static func significantAtLeast(_ value: Double, digits: Int = 4) -> String {
-        guard value.isFinite, value > 0, Double(String(format: "%.\(digits)g", value)) ?? value < value * (1 - 1e-12) else {
+        guard value.isFinite, value > 0, Double(String(format: "%.\(digits)g", value)) ?? value < value * (1 - 1e-12)
+        else {
             return significant(value, digits: digits)
         }
         let step = pow(10, log10(value).rounded(.down) - Double(digits - 1))
