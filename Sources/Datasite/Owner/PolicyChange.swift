@@ -1,6 +1,7 @@
 import DatasiteProtocol
 import DifferentialPrivacy
 import Governance
+import Tables
 
 /// What a policy says differently from the one before it, for the journal: key by key, as the file names them, with the old
 /// value and the new. It names researchers, so only owners and auditors read it.
