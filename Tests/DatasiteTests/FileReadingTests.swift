@@ -369,6 +369,24 @@ struct FileReadingTests {
         #expect(rows.count == 20_001 && rows.contains(["-1", "'x'"]))
     }
 
+    @Test("A column that differs from a declared one in case alone is another, and is refused like any that is not declared")
+    func otherCase() throws {
+        let test = try TestSite()
+        let manifest = TestSite.manifest("more", policy: "{loss: pure, total: {epsilon: 1}}")
+        func add(_ header: String, _ rest: String = "") throws {
+            let file = try test.file("more", header + "\n1,a,2,SECRET\n")
+            defer { try? test.site.removeDataset("more") }
+            _ = try test.site.addDataset(file: file, manifestText: manifest + rest)
+        }
+        for header in ["person,kind,amount,Kind", "Kind,person,amount,kind", "person,KIND,amount,Kind"] {
+            let refusal = #expect(throws: Problem.self, "\(header)") { try add(header) }
+            #expect(refusal?.detail.contains("SECRET") == false)
+            #expect(refusal?.detail.contains("Kind") == true || refusal?.detail.contains("kind") == true)
+        }
+        try add("person,kind,amount,Kind", "\nignore: [Kind]")
+        try add("Person,KIND,amount,note", "\nignore: rest")
+    }
+
     @Test("Columns that no type reads are left out of a draft, and the owner hears why")
     func mixed() throws {
         let path = try write("t.ndjson", "{\"k\":1,\"m\":1,\"l\":[1]}\n{\"k\":2,\"m\":\"x\",\"l\":[]}\n")
