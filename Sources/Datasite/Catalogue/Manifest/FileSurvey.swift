@@ -166,7 +166,8 @@ struct FileSurvey {
             let buffer = BlockBuffer()
             var (left, blocks) = (bytes, 0)
             lines = reader.headerLines
-            while left > 0, let range = try reader.next(into: buffer) {
+            // Rows that are longer than all that is looked at, one huge text, are not read once for each type.
+            while left > 0, let range = try reader.next(into: buffer), range.count <= max(left, options.blockBytes) {
                 var blockLines = 0
                 for index in readings.indices where !readings[index].alive.isEmpty {
                     if readings[index].type == .text, blocks >= textBlocks { continue }
