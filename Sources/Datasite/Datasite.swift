@@ -18,9 +18,11 @@ public final class Datasite: Sendable {
     let cache: CatalogueCache
     /// Where private rows are read.
     let engines: EngineThreads
-    /// Where questions are planned, answers encoded and mock rows scanned: apart, so that none of these waits for a scan
-    /// of private rows and tells how long it took.
+    /// Where questions are planned and answers encoded: apart, so that none of these waits for a scan of private rows and tells
+    /// how long it took. Two at least, so that nobody waits for all that one user's questions take.
     let planners: EngineThreads
+    /// Where mock answers are made, which are free: apart, so that no planning waits for them.
+    let mocks: EngineThreads
     let scans: ScanSchedule
     let slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot
     /// How fast this site is and what one question may take: public.
@@ -129,7 +131,10 @@ public final class Datasite: Sendable {
         engineTable = configuration.engines
         beforeDisk = configuration.beforeDisk
         engines = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit, givesWay: true)
-        planners = EngineThreads(threads: configuration.threads, queueLimit: configuration.queueLimit)
+        planners = EngineThreads(threads: max(2, configuration.threads), queueLimit: configuration.queueLimit)
+        mocks = EngineThreads(
+            threads: configuration.threads / 2, queueLimit: min(configuration.queueLimit, MockLimits.queue),
+            givesWay: true, words: "the threads for mock answers are")
         storage = StorageAllowance(
             bytesPerDay: configuration.storageBytesPerDay, refusalsPerDay: configuration.refusalsPerDay)
         scans = ScanSchedule(threads: configuration.threads)
@@ -165,7 +170,7 @@ public final class Datasite: Sendable {
         let (admitted, running) = (engines.admitted, engines.running)
         return Statistics(
             released: releases.load(ordering: .relaxed), refused: refusals.load(ordering: .relaxed),
-            busy: engines.refusals, missedSlots: missedSlots.load(ordering: .relaxed),
+            busy: engines.refusals + mocks.refusals, missedSlots: missedSlots.load(ordering: .relaxed),
             slotWaits: .nanoseconds(slotWaits.load(ordering: .relaxed)),
             queued: max(0, admitted - running), running: running, transactions: commit.transactions,
             droppedNotices: notifyHook.withLock { $0?.dropped ?? 0 })
@@ -195,10 +200,12 @@ public final class Datasite: Sendable {
 
     /// Runs what reads the database or waits for it on the planners' threads: a caller on a thread of Swift's tasks, which
     /// are few and serve every request, must not wait for a disk.
+    ///
+    /// - Parameter user: For whom, where it may take long.
     public func reading<Result: Sendable>(
-        _ body: @escaping @Sendable (Datasite) throws -> Result
+        for user: String? = nil, _ body: @escaping @Sendable (Datasite) throws -> Result
     ) async throws -> Result {
-        try await planners.run { try body(self) }
+        try await planners.run(for: user) { try body(self) }
     }
 
     func write<Result: Sendable>(_ body: @escaping @Sendable (inout WriteContext) throws -> Result) throws -> Result {

@@ -26,10 +26,14 @@ final class EngineThreads: Sendable {
     private let state = Mutex(State())
     private let refused = Atomic<Int64>(0)
     private let jobs: JobQueue
+    private let words: String
 
-    /// - Parameter givesWay: Whether what serves requests goes before them.
-    init(threads: Int, queueLimit: Int, givesWay: Bool = false) {
+    /// - Parameters:
+    ///   - givesWay: Whether what serves requests goes before them.
+    ///   - words: What is busy where no place is left.
+    init(threads: Int, queueLimit: Int, givesWay: Bool = false, words: String = "all engines are") {
         self.threads = max(1, threads)
+        self.words = words
         jobs = JobQueue(threads: self.threads, givesWay: givesWay)
         capacity = self.threads + max(0, queueLimit)
     }
@@ -54,7 +58,7 @@ final class EngineThreads: Sendable {
         }
         guard isAdmitted else {
             refused.add(1, ordering: .relaxed)
-            throw Problem.busy()
+            throw Problem.busy(words)
         }
         defer {
             state.withLock { state in
@@ -66,40 +70,89 @@ final class EngineThreads: Sendable {
         return try await body()
     }
 
-    /// Runs `work` on an engine thread, in the order of arrival.
-    func run<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+    /// Runs `work` on one of the threads: what is of one user, or of none, in the order of arrival; of several, in turn. What is
+    /// of one user never takes all threads, where there are two: another's work need not wait for it to end.
+    ///
+    /// - Parameter user: Whose work it is; nil: the datasite's own, which is short, and scans, which are in the order of arrival
+    ///   because their time slots are (``ScanSchedule``).
+    func run<Result: Sendable>(
+        for user: String? = nil, _ work: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
         try await withCheckedThrowingContinuation { continuation in
-            jobs.add { continuation.resume(with: Swift.Result { try work() }) }
+            jobs.add(of: user) { continuation.resume(with: Swift.Result { try work() }) }
         }
     }
 }
 
-/// Jobs in the order of arrival, and the threads that wait for them: begun when first needed, and kept.
+/// Jobs of users in turn, each user's in the order of arrival.
+struct FairQueue<Job> {
+    private struct Line {
+        var jobs: [Job] = []
+        var next = 0
+    }
+
+    /// The most jobs of one user that run at a time.
+    private let share: Int
+    private var lines: [String?: Line] = [:]
+    /// Users with jobs that wait: whose turn is next comes first.
+    private var turns: [String?] = []
+    private var runningByUser: [String: Int] = [:]
+    /// Jobs that wait.
+    private(set) var count = 0
+
+    init(threads: Int) { share = max(1, threads - 1) }
+
+    mutating func add(_ job: Job, of user: String?) {
+        if lines[user] == nil { turns.append(user) }
+        lines[user, default: Line()].jobs.append(job)
+        count += 1
+    }
+
+    private func mayRun(_ user: String?) -> Bool { user.map { runningByUser[$0, default: 0] < share } ?? true }
+
+    /// Whether a job waits that may run now.
+    var isReady: Bool { turns.contains(where: mayRun) }
+
+    /// The next job that may run; it counts as running until ``end(of:)``.
+    mutating func next() -> (job: Job, user: String?)? {
+        guard let turn = turns.firstIndex(where: mayRun) else { return nil }
+        let user = turns.remove(at: turn)
+        guard var line = lines.removeValue(forKey: user) else { return nil }
+        let job = line.jobs[line.next]
+        line.next += 1
+        if line.next < line.jobs.count {
+            // What was taken is let go of now and then, not each time.
+            if line.next >= 64, line.next * 2 > line.jobs.count {
+                line.jobs.removeFirst(line.next)
+                line.next = 0
+            }
+            lines[user] = line
+            turns.append(user)
+        }
+        count -= 1
+        if let user { runningByUser[user, default: 0] += 1 }
+        return (job, user)
+    }
+
+    mutating func end(of user: String?) {
+        guard let user, let running = runningByUser[user] else { return }
+        runningByUser[user] = running > 1 ? running - 1 : nil
+    }
+}
+
+/// Jobs that wait, and the threads that wait for them: begun when first needed, and kept.
 private final class JobQueue: Sendable {
     private struct State {
-        var waiting: [@Sendable () -> Void] = []
-        var next = 0
+        var waiting: FairQueue<@Sendable () -> Void>
         var running = 0
         var started = 0
         var isStopped = false
-
-        mutating func dequeue() -> (@Sendable () -> Void)? {
-            guard next < waiting.count else { return nil }
-            defer {
-                next += 1
-                if next == waiting.count {
-                    waiting.removeAll(keepingCapacity: true)
-                    next = 0
-                }
-            }
-            return waiting[next]
-        }
     }
 
     private let threads: Int
     private let givesWay: Bool
-    private let state = Mutex(State())
-    /// One for each job that nobody has taken, and for each thread that is to end.
+    private let state: Mutex<State>
+    /// Where a job waits that may run and a thread is idle, one at least; more wake a thread for nothing.
     private let available = DispatchSemaphore(value: 0)
 
     /// Evaluating a deep expression recurses: as much as a main thread has.
@@ -113,16 +166,15 @@ private final class JobQueue: Sendable {
     init(threads: Int, givesWay: Bool) {
         self.threads = threads
         self.givesWay = givesWay
+        state = Mutex(State(waiting: FairQueue(threads: threads)))
     }
 
     var running: Int { state.withLock { $0.running } }
 
-    func add(_ job: @escaping @Sendable () -> Void) {
+    func add(of user: String?, _ job: @escaping @Sendable () -> Void) {
         let startsThread = state.withLock { state in
-            state.waiting.append(job)
-            guard state.started < threads, state.waiting.count - state.next > state.started - state.running else {
-                return false
-            }
+            state.waiting.add(job, of: user)
+            guard state.started < threads, state.waiting.count > state.started - state.running else { return false }
             state.started += 1
             return true
         }
@@ -158,17 +210,25 @@ private final class JobQueue: Sendable {
         #endif
         while true {
             available.wait()
-            let (job, isStopped) = state.withLock { state in
-                let job = state.dequeue()
-                if job != nil { state.running += 1 }
-                return (job, state.isStopped)
-            }
-            if let job {
+            // Until nothing may run: the end of a job may let another of its user's run.
+            while let (job, user) = take() {
                 job()
-                state.withLock { $0.running -= 1 }
-            } else if isStopped {
-                return
+                state.withLock { state in
+                    state.running -= 1
+                    state.waiting.end(of: user)
+                }
             }
+            if state.withLock({ $0.isStopped }) { return }
         }
+    }
+
+    private func take() -> (job: @Sendable () -> Void, user: String?)? {
+        let (taken, isReady) = state.withLock { state in
+            let taken = state.waiting.next()
+            if taken != nil { state.running += 1 }
+            return (taken, taken != nil && state.waiting.isReady)
+        }
+        if isReady { available.signal() }
+        return taken
     }
 }

@@ -99,10 +99,10 @@ extension Datasite {
     private func store<Kind: EngineWork>(
         _ release: Release<Kind.Product>, _ planned: PlannedWork, _ work: Kind
     ) async throws -> StoredAnswer {
-        let entry = try await reading { site in
-            guard let row = try site.read({ try RequestRow.find(release.request, $0) }) else {
-                throw Problem.absent("the request is not there any more")
-            }
+        let row = try await reading { site in try site.read { try RequestRow.find(release.request, $0) } }
+        guard let row else { throw Problem.absent("the request is not there any more") }
+        // Writing a large answer takes seconds: at whose charge it is, in her turn.
+        let entry = try await reading(for: row.researcher) { site in
             // Whoever asked as an owner decided by it.
             let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
             let terms = ReleaseTerms(

@@ -22,6 +22,7 @@ public struct ScanLimits: Sendable, Hashable, Codable {
     static func measured() -> ScanLimits {
         var speeds = WorkCalibration.measure()
         (speeds[.noise], speeds[.item]) = (noiseNanoseconds(), itemNanoseconds())
+        speeds[.cell] = cellNanoseconds()
         return ScanLimits(
             speeds: speeds, seconds: defaultSeconds,
             memory: Double(max(ProcessInfo.processInfo.physicalMemory / 2, 1 << 29)))
@@ -46,6 +47,19 @@ public struct ScanLimits: Sendable, Hashable, Codable {
         return best(of: 1 << 14, .item) {
             _ = try? quantile.select(indices: points, counts: counts, points: 1 << 16, using: &random)
         }
+    }
+
+    /// A cell of an answer on its way to bytes, its numbers as long as they come.
+    private static func cellNanoseconds() -> Double {
+        let rows = (0..<64).map { row in
+            (0..<16).map { column -> Answer.Cell in
+                let number = Double(row * 16 + column) * 1_234.567_890_123
+                return Answer.Cell(
+                    value: .real(number), lower: .real(number - 0.123_456_789), upper: .real(number + 0.123_456_789),
+                    flags: ["bounded", "selected", "thresholded"])
+            }
+        }
+        return best(of: 64 * 16, .cell) { _ = try? AnswerEncoding.bytes(rows) }
     }
 
     private static func best(of count: Int, _ kind: WorkKind, _ body: () -> Void) -> Double {

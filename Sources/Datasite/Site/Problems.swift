@@ -29,9 +29,9 @@ extension Problem {
         return problem
     }
 
-    static func busy() -> Problem {
+    static func busy(_ what: String = "all engines are") -> Problem {
         Problem(
-            .busy, "all engines are busy and the queue is full",
+            .busy, "\(what) busy and the queue is full",
             hint: "nothing was charged; try again in a moment")
     }
 

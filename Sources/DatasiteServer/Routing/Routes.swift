@@ -59,7 +59,7 @@ struct Routes: Sendable {
         _ call: Call, _ body: @escaping @Sendable (Datasite, Identity) throws -> [UInt8]
     ) async throws -> Response {
         let identity = try call.requireIdentity()
-        return Reply.bytes(try await datasite.reading { try body($0, identity) })
+        return Reply.bytes(try await datasite.reading(for: identity.name) { try body($0, identity) })
     }
 
     /// What follows from the catalogue alone, the same for everyone: encoded once a version. No dataset's name is empty.
@@ -75,7 +75,7 @@ struct Routes: Sendable {
         let tag = "\"\(try datasite.syntheticRequest(of: name))\""
         if known.contains(where: { $0.trimmingPrefix { $0 == " " } == tag }) { return Reply.unchanged(tag) }
         let place = try downloads.enter(user)
-        let table = try await datasite.reading { try $0.syntheticTable(of: name) }
+        let table = try await datasite.reading(for: user) { try $0.syntheticTable(of: name) }
         return Reply.download(table, tag: "\"\(table.request)\"", holding: place)
     }
 

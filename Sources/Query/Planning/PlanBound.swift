@@ -81,6 +81,8 @@ public struct PlanBound: Sendable, Hashable {
         }
         work[.noise] += 2 * Double(output.bounding.count)
         work[.value] += listed * nodes(output)
+        // Every cell that is shown is written with its interval, which takes far longer than drawing its noise.
+        work[.cell] += Swift.min(listed, Double(output.limit ?? .max)) * Double(output.items.count)
         return work
     }
 

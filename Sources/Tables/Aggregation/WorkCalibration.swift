@@ -29,7 +29,7 @@ public enum WorkCalibration {
         speeds[.scan] = WorkSpeeds.reference[.scan]
         // Kinds of work of other modules cannot be measured here: they are scaled as the kinds of this one turned out.
         let slowdown = WorkKind.allCases.map { speeds[$0] / WorkSpeeds.reference[$0] }.sorted()
-        for kind in [WorkKind.noise, .value, .item] {
+        for kind in [WorkKind.noise, .value, .item, .cell] {
             speeds[kind] = WorkSpeeds.reference[kind] * Swift.max(1, slowdown[slowdown.count / 2])
         }
         return speeds

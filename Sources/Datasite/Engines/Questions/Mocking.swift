@@ -8,19 +8,24 @@ import Tables
 
 extension Datasite {
     /// The answer that a question gets on mock data, with the noise that it would have: made up, charged nothing, without
-    /// a receipt. Every question that can be planned can be asked so.
+    /// a receipt. Every question that can be planned can be asked so, where its answer is small.
     public func mock(_ request: AskRequest, as identity: Identity) async throws -> [UInt8] {
         let catalogue = try catalogue()
-        return try await engines.admitting(identity.name) {
-            try await planners.run {
+        return try await mocks.admitting(identity.name) {
+            // Planned there too: what it costs to refuse a free answer is no other's either.
+            try await mocks.run(for: identity.name) {
                 try reportingProblems {
-                    try AnswerEncoding.bytes(self.mockAnswer(self.question(request, in: catalogue).work))
+                    try AnswerEncoding.bytes(self.mockAnswer(self.question(request, in: catalogue).work, catalogue))
                 }
             }
         }
     }
 
-    func mockAnswer(_ work: QuestionWork) throws -> Answer {
+    /// - Throws: A `Problem`: there are no mock rows, or the answer is larger than a mock answer may be.
+    func mockAnswer(_ work: QuestionWork, _ catalogue: Catalogue) throws -> Answer {
+        let knowledge = PublicKnowledge(catalogue: catalogue) { try self.lookupTable($0) }
+        let bound = try work.mockBound(knowledge) { try self.mockTable($0).rowCount }
+        try MockLimits().check(bound, limits, threads: engines.threads)
         let source = try work.source { name in
             try work.assets.first { $0.manifest.name == name }.map(mockTable)
         }

@@ -168,7 +168,11 @@ struct QuestionWork: EngineWork {
     }
 
     func review(at site: Datasite) throws -> WorkReview {
-        WorkReview(columns: plan.columns.map(\.message), notes: plan.notes, mock: try site.mockAnswer(self))
+        var review = WorkReview(columns: plan.columns.map(\.message), notes: plan.notes)
+        do { review.mock = try site.mockAnswer(self, try site.catalogue()) } catch let problem as Problem {
+            review.notes.append("There is no mock answer: \(problem.detail).")
+        }
+        return review
     }
 
     func document(_ release: Release<NoisyAnswer>, _ terms: ReleaseTerms) throws -> [UInt8] {

@@ -18,7 +18,7 @@ extension Datasite {
         try requireSound()
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
-            try await planners.run {
+            try await planners.run(for: identity.name) {
                 try reportingProblems { try self.preview(self.question(request, in: catalogue), as: identity) }
             }
         }
