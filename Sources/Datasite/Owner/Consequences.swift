@@ -48,11 +48,13 @@ extension Datasite {
             switch change {
             case .add(let text):
                 let manifest = try ManifestDocument(text, engines: engineTable.names).manifest
-                return Consequences(doubts: try doubts(manifest))
+                return Consequences(doubts: try doubts(manifest), touched: try endingLimits(manifest))
             case .version(let name, let text):
                 var consequences = Consequences(touched: try lapsing(try entry(name), isRemoved: false))
                 if let text {
-                    consequences.doubts = try doubts(try ManifestDocument(text, engines: engineTable.names).manifest)
+                    let manifest = try ManifestDocument(text, engines: engineTable.names).manifest
+                    consequences.doubts = try doubts(manifest)
+                    consequences.touched += try endingLimits(manifest)
                 }
                 return consequences
             case .append(let name): return Consequences(touched: try lapsing(try entry(name), isRemoved: false))
@@ -68,7 +70,8 @@ extension Datasite {
                 manifest.policy = try PolicyReader.document(text, engines: engineTable.names)
                 return Consequences(
                     doubts: try doubts(manifest),
-                    touched: Self.sharing(others(entry), "get the same limits") + (try holding(entry)))
+                    touched: Self.sharing(others(entry), "get the same limits") + (try endingLimits(manifest))
+                        + (try holding(entry)))
             }
         }
     }
@@ -84,27 +87,7 @@ extension Datasite {
             else {
                 return []
             }
-            let size = QuestionSize(regime: policy.regime)
-            var found: [String] = []
-            if present.spent.exceeds(policy.total) {
-                found.append(
-                    "`policy.total`: lies below what is spent of it, \(size.words(present.spent, in: .epsilon)): no question is answered any more"
-                )
-            }
-            for row in try Row.fetchAll(
-                db, sql: "SELECT researcher, amount, delta FROM researcher_spending WHERE population = :id",
-                arguments: ["id": present.id])
-            {
-                let name: String = row["researcher"]
-                guard let limit = policy.limit(of: name) else { continue }
-                let own = try row.loss(present.kind)
-                if own.exceeds(limit) {
-                    found.append(
-                        "the limit of \(name): lies below what she has spent, \(size.words(own, in: .epsilon)): she is answered nothing more"
-                    )
-                }
-            }
-            return found
+            return try present.exceeded(by: policy, db)
         }
         return own + spent
     }
@@ -145,7 +128,10 @@ extension Datasite {
                     SELECT researcher FROM researcher_spending WHERE population = :population AND (amount <> 0 OR delta <> 0)
                     ORDER BY researcher
                     """, arguments: ["population": population])
-            return Self.counted(waiting, "keep the charge that is held for them, and are approved or denied as before")
+            return Self.counted(
+                    waiting,
+                    "keep the charge that is held for them, and are decided under this policy when they are approved: what it "
+                        + "refuses, and what would cost otherwise, lapses then")
                 + (spenders.isEmpty
                     ? [] : ["researchers who have asked, and read the new policy: \(Self.list(spenders))"])
         }
@@ -159,7 +145,7 @@ extension Datasite {
                 sql: """
                     SELECT DISTINCT researcher FROM requests WHERE \(RequestRow.isSpent)
                         AND researcher IN (SELECT name FROM users WHERE role = 'researcher')
-                        AND id IN (SELECT request FROM request_assets WHERE dataset = :dataset) ORDER BY researcher
+                        AND id IN (SELECT request FROM request_assets WHERE dataset = :dataset AND population IS NOT NULL) ORDER BY researcher
                     """, arguments: ["dataset": entry.manifest.name])
         }
         return askers.isEmpty
@@ -180,12 +166,5 @@ extension Datasite {
     static func list(_ names: [String]) -> String {
         let shown = names.prefix(10).joined(separator: ", ")
         return names.count > 10 ? "\(shown) and \(names.count - 10) more" : shown
-    }
-}
-
-extension PrivacyLoss {
-    /// Whether more is spent than a limit allows: under Rényi at every order.
-    fileprivate func exceeds(_ limit: PrivacyLoss) -> Bool {
-        delta > limit.delta || zip(amounts, limit.amounts).allSatisfy { $0 > $1 }
     }
 }

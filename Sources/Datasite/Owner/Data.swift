@@ -322,7 +322,7 @@ extension Datasite {
             guard try AdditionRow.note(version, rows: rows, share: 1, in: context),
                 try AdditionRow.end(version, as: .done, in: context)
             else { throw AdditionJob.interrupted }
-            if let old { try Self.retire(old["version"], in: &context) }
+            if let old { try Self.retire(old["version"], of: manifest.name, in: &context) }
             try db.execute(
                 sql: """
                     INSERT INTO datasets VALUES (:name, :version, :population, :manifest, NULL, :now)
@@ -374,11 +374,11 @@ extension Datasite {
                 """, arguments: ["population": manifest.population, "name": manifest.name]) == 0
     }
 
-    private static func retire(_ version: String, in context: inout WriteContext) throws {
+    private static func retire(_ version: String, of dataset: String, in context: inout WriteContext) throws {
         try context.db.execute(
             sql: "UPDATE versions SET removed = :now WHERE id = :version",
             arguments: ["now": context.now, "version": version])
-        try RequestRow.lapse(version: version, in: &context)
+        try RequestRow.lapse(version: version, of: dataset, in: &context)
     }
 
     /// Removes a dataset. Its population's ledger stays: whatever is added to the population later continues it.
@@ -389,7 +389,7 @@ extension Datasite {
                 let version = try String.fetchOne(
                     db, sql: "SELECT version FROM datasets WHERE name = :name", arguments: ["name": name])
             else { throw Problem.absent("there is no dataset \(DisplayedName.of(name))") }
-            try Self.retire(version, in: &context)
+            try Self.retire(version, of: name, in: &context)
             try db.execute(sql: "DELETE FROM datasets WHERE name = :name", arguments: ["name": name])
             try Meta.catalogueChanged(db)
             try context.journal(

@@ -44,14 +44,19 @@ extension Datasite {
         try Self.requireOwner(identity)
         let catalogue = try catalogue()
         return try await engines.admitting(identity.name) {
-            try await reading { site in
+            // With the mock answer, so where those are made.
+            try await mocks.run(for: identity.name) {
+                let site = self
                 let row = try site.row(id, as: identity)
                 var review = RequestReview(request: try site.summary(row, catalogue))
                 do {
                     let engine = try site.engineTable.engine(row.engine)
-                    let work = try site.planned(engine, row.body, in: catalogue, isLimited: false).work
-                    let own = try work.review(at: site)
+                    let planned = try site.planned(engine, row.body, in: catalogue, isLimited: false)
+                    let own = try planned.work.review(at: site)
                     (review.columns, review.notes, review.mock) = (own.columns, own.notes, own.mock)
+                    if row.state == .pending, let reason = try site.read({ try ApprovalAttempt.refusal(row, planned, $0) }) {
+                        review.problem = "it would lapse in place of being approved: \(reason)"
+                    }
                 } catch let problem as Problem {
                     review.problem = problem.detail
                 }
@@ -103,7 +108,11 @@ extension Datasite {
     }
 
     /// Records an owner's approval; the last that is needed charges the request for good, in the windows that end now too,
-    /// and answers it. Where a window is full, nothing is recorded and the request still waits.
+    /// and answers it.
+    ///
+    /// The request is decided under the policies in force now: what they refuse, what would cost otherwise, and what cannot be
+    /// computed on the same tables any more lapses in place of being approved, and what is held for it is given back. Where a
+    /// limit is full, nothing is recorded and the request still waits.
     ///
     /// Whoever decides has seen the request and its plan, and no answer (docs/privacy.md, rule 3). Approving twice counts once.
     /// Where several must approve, each does so by a name: whoever has the folder may be any of them, so that the folder
@@ -111,54 +120,47 @@ extension Datasite {
     public func approve(_ id: String, by identity: Identity) async throws -> RequestSummary {
         try requireSound()
         try Self.requireOwner(identity)
-        let process = try await reading { try $0.lifeline() }
-        let row = try await reporting {
-            try await commit.perform { context -> RequestRow in
-                try Self.checkOwner(identity, context.db)
-                let row = try Self.pending(id, &context)
-                guard identity != Self.localOwner || row.approvalsNeeded == 1 else { throw Self.namelessApproval }
-                try context.db.execute(
-                    sql: "INSERT OR IGNORE INTO approvals VALUES (:request, :owner, :time)",
-                    arguments: ["request": id, "owner": identity.name, "time": context.now])
-                if context.db.changesCount == 1 {
-                    try context.journal(
-                        JournalEntry(
-                            action: .approved, actor: identity.name, time: context.now, dataset: row.asked.dataset,
-                            request: id))
-                }
-                let approvals =
-                    try Int.fetchOne(
-                        context.db, sql: "SELECT count(*) FROM approvals WHERE request = :request",
-                        arguments: ["request": id]) ?? 0
-                if approvals >= row.approvalsNeeded,
-                    try RequestRow.move(id, from: .pending, to: .reserved, context.db)
-                {
-                    do {
-                        for population in row.populations {
-                            guard let loss = row.charge.loss else { continue }
-                            try Ledger.chargeWindows(loss, population: population, in: context)
-                        }
-                    } catch let exceeded as Ledger.Exceeded {
-                        throw RefusalWords.windowIsFull(exceeded, charge: try row.chargeWords(context.db))
-                    }
-                    // The charge was journaled when it was held, so this entry has none; nothing gives it back now.
-                    try context.journal(
-                        JournalEntry(
-                            action: .reserved, actor: row.researcher, time: context.now, dataset: row.asked.dataset,
-                            request: id, detail: "approved"))
-                    try RequestEventRow.append(.approved, to: id, process: process, in: context)
-                    try Self.forgiveMissedSlots(row.researcher, context.db)
-                }
-                return try RequestRow.find(id, context.db) ?? row
+        // Each turn sees a newer catalogue.
+        for _ in 0..<8 {
+            let attempt = try await approvalAttempt(id, by: identity)
+            switch try await reporting({ try await commit.perform { try attempt.run(in: &$0) } }) {
+            case .approved(let row, let planned):
+                if row.state == .reserved { try await completeApproved(row, planned) }
+                return try await reading { try $0.request(id, as: identity) }
+            case .lapsed(let reason):
+                throw Problem.conflict(
+                    "the request lapsed, and is not approved: \(reason)",
+                    hint: "what was held for it is given back; whoever asked may ask again, with a new idempotency key")
+            case .stale: continue
             }
         }
-        if row.state == .reserved { try await completeApproved(row) }
-        return try await reading { try $0.request(id, as: identity) }
+        throw Problem.conflict("the datasite is being changed", hint: "try again in a moment")
+    }
+
+    private func approvalAttempt(_ id: String, by identity: Identity) async throws -> ApprovalAttempt {
+        try await reading(for: identity.name) { site in
+            let row = try site.row(id, as: identity)
+            let engine = try site.engineTable.engine(row.engine)
+            let catalogue = try site.catalogue()
+            let planned: Result<PlannedWork, Problem>
+            do { planned = .success(try site.planned(engine, row.body, in: catalogue, isLimited: false)) } catch
+                let problem as Problem where problem.status < 500
+            {
+                planned = .failure(problem)
+            }
+            return ApprovalAttempt(
+                id: id, owner: identity, planned: planned, catalogueVersion: catalogue.version,
+                process: try site.lifeline())
+        }
     }
 
     /// Where the answer is refused before it is begun, nobody computes it until somebody asks: whoever follows it is told so.
-    private func completeApproved(_ row: RequestRow) async throws {
-        do { _ = try await complete(row) } catch {
+    private func completeApproved(_ row: RequestRow, _ planned: PlannedWork) async throws {
+        do {
+            _ = try await engines.admitting(row.researcher) {
+                try await self.answer(row.id, planned, isAnnounced: false)
+            }
+        } catch {
             var problem = Problem.storage(error)
             let isLeft = try? await commit.perform {
                 try RequestEventRow.appendFailure(to: row.id, after: .approved, in: $0)
@@ -186,12 +188,7 @@ extension Datasite {
         return try await reading { try $0.request(id, as: identity) }
     }
 
-    private static let namelessApproval = Problem.forbidden(
-        "several owners must approve this request, each by name: access to the folder is nobody's name",
-        hint: "approve as an owner with an account: `parley approve ID --url URL --token-file FILE`; "
-            + "`parley user add NAME --role owner` makes one")
-
-    private static func pending(_ id: String, _ context: inout WriteContext) throws -> RequestRow {
+    static func pending(_ id: String, _ context: inout WriteContext) throws -> RequestRow {
         guard let row = try RequestRow.find(id, context.db) else {
             throw Problem.absent("there is no request \(DisplayedName.of(id))")
         }
@@ -206,7 +203,7 @@ extension Datasite {
     }
 
     /// Whether she is still an owner, inside the transaction.
-    private static func checkOwner(_ identity: Identity, _ db: Database) throws {
+    static func checkOwner(_ identity: Identity, _ db: Database) throws {
         guard identity != localOwner else { return }
         guard try UserRow.has(identity, db) else {
             throw Problem.forbidden("\(identity.name) is not an owner of this datasite")

@@ -123,7 +123,7 @@ extension Datasite {
         // Each turn sees a newer catalogue, or the request that another process stored under the key.
         for _ in 0..<8 {
             if let key = submission.key,
-                let row = try await planners.run({
+                let row = try await planners.run(for: identity.name, {
                     try self.read { try RequestRow.find(researcher: identity.name, key: key, $0) }
                 })
             {
@@ -131,7 +131,7 @@ extension Datasite {
             }
             let catalogue = try catalogue()
             let result = try await engines.admitting(identity.name) { () -> AskResult? in
-                let (planned, waits, process) = try await planners.run {
+                let (planned, waits, process) = try await planners.run(for: identity.name) {
                     let planned = try self.planned(
                         submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
                     if !isResearcher { try self.limits.checkMemory(of: planned) }
@@ -190,12 +190,14 @@ extension Datasite {
         }
         let catalogue = try catalogue()
         return try await engines.admitting(row.researcher) {
-            let planned = try await planners.run {
+            let planned = try await planners.run(for: row.researcher) {
                 try self.planned(engine, row.body, in: catalogue, isLimited: false)
             }
-            guard planned.entries.map(\.version) == row.assets.map(\.version), planned.charge == row.charge else {
+            let changed = try await reading { site in try site.read { try planned.changedAsset(since: row, $0) } }
+            guard changed == nil, planned.charge == row.charge else {
                 throw Problem.conflict(
-                    "the dataset changed since the request was charged; its charge is kept", hint: engine.askAgain)
+                    "\(changed ?? "the plan") changed since the request was charged; its charge is kept",
+                    hint: engine.askAgain)
             }
             return try await self.answer(row.id, planned, isAnnounced: false)
         }

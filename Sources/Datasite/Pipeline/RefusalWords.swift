@@ -93,11 +93,14 @@ enum RefusalWords {
             ?? "the largest that fits: `--\(left.unit) \(ShortNumber.plain(largest))`"
     }
 
-    /// An approval that a window has no room for.
-    static func windowIsFull(_ exceeded: Ledger.Exceeded, charge: String) -> Problem {
-        .overBudget(
+    /// An approval that a window, or a limit that was lowered, has no room for.
+    static func limitIsFull(_ exceeded: Ledger.Exceeded, charge: String) -> Problem {
+        let isWindow = if case .window = exceeded.state?.scope { true } else { false }
+        return .overBudget(
             "the request costs \(charge), more than is left at present to \(exceeded.words); it still waits",
-            hint: "approve it later, when the window has room again, or deny it")
+            hint: isWindow
+                ? "approve it later, when the window has room again, or deny it"
+                : "deny it, or others that wait and so hold budget, or raise the limit")
     }
 
     /// - Parameter room: What one question may cost by every limit of every population that it reads.

@@ -121,6 +121,9 @@ struct ReserveAttempt: Sendable {
             assets: planned.entries.map {
                 RequestRow.Asset(dataset: $0.manifest.name, version: $0.version, population: $0.population)
             },
+            lookups: planned.work.assets.filter(\.isLookup).map {
+                RequestRow.Asset(dataset: $0.manifest.name, version: $0.version, population: nil)
+            },
             charge: planned.charge, state: needed > 0 ? .pending : .reserved, approvalsNeeded: needed,
             created: context.now)
         try row.insert(context.db)

@@ -104,6 +104,24 @@ enum Ledger {
         }
     }
 
+    /// Whether the limits for all researchers and for this one, as they are now, hold a loss that they hold already: a limit may
+    /// have been lowered since. Other requests that wait hold their part meanwhile.
+    static func checkHeld(
+        _ loss: PrivacyLoss, population: Int64, researcher: String, in context: WriteContext
+    ) throws {
+        guard let ledger = try PopulationRow.find(population, context.db) else {
+            throw Exceeded(words: "all researchers")
+        }
+        for state in try limits(ledger, researcher: researcher, isHeld: true, now: context.now, context.db) {
+            // Windows do not count what is held: chargeWindows decides of them.
+            if case .window = state.scope { continue }
+            let others = try state.spent.removing(loss)
+            guard loss.fits(in: state.limit, after: others) else {
+                throw Exceeded(LimitState(scope: state.scope, limit: state.limit, spent: others), of: ledger.name)
+            }
+        }
+    }
+
     /// Charges the windows that end now: when a request is reserved, at once or by its approval.
     static func chargeWindows(_ loss: PrivacyLoss, population: Int64, in context: WriteContext) throws {
         let db = context.db

@@ -6,7 +6,7 @@ import Governance
 
 /// A stored request.
 struct RequestRow: Sendable {
-    /// A private dataset that it reads, in the order of its work's assets: the one that was asked is not always the first
+    /// A dataset that it reads: the private ones in the order of its work's assets: the one that was asked is not always the first
     /// of a join, but the first of that name.
     struct Asset: Sendable, Equatable {
         var dataset: String
@@ -24,6 +24,8 @@ struct RequestRow: Sendable {
     /// The engine's own form of the request.
     var body: [UInt8]
     var assets: [Asset]
+    /// The public lookup tables that it joins, which have no population; none of what was stored before they were recorded.
+    var lookups: [Asset] = []
     var charge: Charge
     var state: RequestState
     var approvalsNeeded: Int
@@ -108,11 +110,12 @@ extension RequestRow {
             let spent = try db.cachedStatement(sql: "SELECT \(Self.isSpent) FROM requests WHERE id = :id")
             isCharged = try Bool.fetchOne(spent, arguments: ["id": id]) ?? false
         }
-        assets = try Row.fetchAll(
+        let read = try Row.fetchAll(
             db.cachedStatement(
                 sql: "SELECT dataset, version, population FROM request_assets WHERE request = :id ORDER BY position"),
             arguments: ["id": id]
         ).map { Asset(dataset: $0["dataset"], version: $0["version"], population: $0["population"]) }
+        (assets, lookups) = (read.filter { $0.population != nil }, read.filter { $0.population == nil })
         approvals =
             approvalsNeeded == 0
             ? []
@@ -138,7 +141,7 @@ extension RequestRow {
         ])
         let asset = try db.cachedStatement(
             sql: "INSERT INTO request_assets VALUES (:request, :position, :dataset, :version, :population)")
-        for (position, used) in assets.enumerated() {
+        for (position, used) in (assets + lookups).enumerated() {
             try asset.execute(arguments: [
                 "request": id, "position": position, "dataset": used.dataset, "version": used.version,
                 "population": used.population,
@@ -247,8 +250,8 @@ extension RequestRow {
         try lapse(ids, reason: reason, in: &context)
     }
 
-    /// Lapses what was asked of a version that is gone.
-    static func lapse(version: String, in context: inout WriteContext) throws {
+    /// Lapses what was asked of a version that is gone, of a lookup table too.
+    static func lapse(version: String, of dataset: String, in context: inout WriteContext) throws {
         let ids = try String.fetchAll(
             context.db,
             sql: """
@@ -256,7 +259,7 @@ extension RequestRow {
                     AND id IN (SELECT request FROM request_assets WHERE version = :version)
                 """,
             arguments: ["version": version])
-        try lapse(ids, reason: "the dataset changed", in: &context)
+        try lapse(ids, reason: "\(dataset), which it reads, changed", in: &context)
     }
 
     private static func lapse(_ ids: [String], reason: String, in context: inout WriteContext) throws {

@@ -16,7 +16,7 @@ public enum JobState: String, Sendable, Hashable, Codable, CaseIterable {
     case done
     /// An owner refused it.
     case denied
-    /// Nobody decided in time, or the dataset changed meanwhile.
+    /// Nobody decided in time, a table that it reads changed, or the policy refused it by the time when it was approved.
     case lapsed
     /// Withdrawn by whoever asked, or by an owner.
     case cancelled

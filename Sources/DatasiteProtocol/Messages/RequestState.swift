@@ -8,7 +8,7 @@ public enum RequestState: String, Sendable, Hashable, Codable, CaseIterable {
     case released
     /// Refused by an owner.
     case denied
-    /// Nobody decided in time, or the dataset changed meanwhile.
+    /// Nobody decided in time, a table that it reads changed, or the policy refused it by the time when it was approved.
     case lapsed
     /// Withdrawn by whoever asked, or by an owner: what was held is given back, and what was charged for good is kept.
     case cancelled
