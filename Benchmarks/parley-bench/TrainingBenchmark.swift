@@ -16,13 +16,9 @@ struct TrainingBenchmark {
 
     static func workloads() throws -> [Workload] {
         [
-            Workload(
-                name: "mlp",
-                model: try Model(inputShape: [784]) {
-                    Linear(128)
-                    ReLU()
-                    Linear(10)
-                }, batch: 1024, classes: 10, steps: 40)
+            Workload(name: "mlp", model: try Models.multilayerPerceptron(), batch: 1024, classes: 10, steps: 40),
+            Workload(name: "cnn", model: try Models.mnistConvolutions(activation: .relu), batch: 256, classes: 10, steps: 10),
+            Workload(name: "resnet18", model: try Models.resNet18(), batch: 8, classes: 1000, steps: 2),
         ]
     }
 
