@@ -52,12 +52,15 @@ struct TrainCommandTests {
         #expect(whole.status == 0, "\(whole.all)")
         var stops = 0
         for attempt in 0..<40 {
-            let process = try place.start([
-                "train", "plan.yaml", "--data", ".", "--output", "cut", "--threads", String(attempt % 2 + 1),
-            ] + (attempt == 0 ? [] : ["--resume"]))
+            let process = try place.start(
+                [
+                    "train", "plan.yaml", "--data", ".", "--output", "cut", "--threads", String(attempt % 2 + 1),
+                ] + (attempt == 0 ? [] : ["--resume"]))
             if attempt < 6 {
                 // Begun, so that there is something to go on from.
-                while process.isRunning, !FileManager.default.fileExists(atPath: place.path("cut/checkpoint.safetensors")) {
+                while process.isRunning,
+                    !FileManager.default.fileExists(atPath: place.path("cut/checkpoint.safetensors"))
+                {
                     usleep(1_000)
                 }
                 usleep(UInt32(1_000 + attempt * 3_000))
@@ -113,7 +116,8 @@ struct TrainCommandTests {
             ("metrics: [loss, accuracy]", "metrics: [r2]", "the metric r2"),
             ("model: {name: logistic-regression}", "model: {name: mlp, groups: 3}", "there is no key `groups` here"),
             (
-                "model: {name: logistic-regression}", "model: {layers: [{kind: linear, outputs: 3}, {kind: convolution, outputs: 4, kernel: 3}]}",
+                "model: {name: logistic-regression}",
+                "model: {layers: [{kind: linear, outputs: 3}, {kind: convolution, outputs: 4, kernel: 3}]}",
                 "1 (convolution): rows of 3 arrive"
             ),
             ("rate: 0.5", "rate: 1e5, weight-decay: 1e5", "the loss is no number at step"),
@@ -143,7 +147,8 @@ struct TrainCommandTests {
         for name in ["png-0-8", "png-0-4"] {
             try FileManager.default.copyItem(atPath: fixtures + name + ".png", toPath: place.path("images/\(name).png"))
         }
-        try place.write("file,label,unit\npng-0-8.png,noisy,a\npng-0-4.png,coarse,b\npng-0-8.png,noisy,a\n", to: "labels.csv")
+        try place.write(
+            "file,label,unit\npng-0-8.png,noisy,a\npng-0-4.png,coarse,b\npng-0-8.png,noisy,a\n", to: "labels.csv")
         let plan = """
             version: 1
             name: pictures
@@ -175,13 +180,15 @@ struct TrainCommandTests {
 
     @Test("The example plans fit the data that they are written for", arguments: ["mnist", "pneumoniamnist"])
     func examples(_ name: String) throws {
-        let data = URL(filePath: Workplace.package).deletingLastPathComponent().appending(path: "shared/data/\(name)").path
+        let data = URL(filePath: Workplace.package).deletingLastPathComponent().appending(path: "shared/data/\(name)")
+            .path
         let place = try Workplace()
         let plan = Workplace.package + "/Examples/training/\(name).yaml"
         let run = try place.parley("train", plan, "--data", data, "--dry-run")
         guard FileManager.default.fileExists(atPath: data) else {
             // The plan itself is read all the same.
-            #expect(run.status == 1 && run.errors.contains(name == "mnist" ? "train-images" : "pneumoniamnist_full.npz"))
+            #expect(
+                run.status == 1 && run.errors.contains(name == "mnist" ? "train-images" : "pneumoniamnist_full.npz"))
             print("skipped: \(data) is not there, so that \(name).yaml is only read, not dry-run")
             return
         }
