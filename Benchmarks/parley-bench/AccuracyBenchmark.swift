@@ -1,4 +1,3 @@
-import Datasite
 import DifferentialPrivacy
 import Foundation
 import Learning
@@ -21,7 +20,7 @@ struct AccuracyBenchmark {
     }
 
     private static let mnist = ["../shared/data/mnist"]
-    private static let fashion = ["/usr/share/dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"]
+    private static let fashion = ["/usr/share/datasets/fashion-mnist"]
 
     private static func configurations() throws -> [Configuration] {
         let scattering = try Model(inputShape: [1, 28, 28]) {
@@ -93,10 +92,22 @@ struct AccuracyBenchmark {
     }
 
     private func examples(_ folder: String, _ part: String) throws -> Examples {
-        func bytes(_ name: String) throws -> [UInt8] { try Training.bytes(ofFile: "\(folder)/\(part)-\(name).gz") }
+        func bytes(_ name: String) throws -> [UInt8] { try inflated("\(folder)/\(part)-\(name).gz") }
         let images = try bytes("images-idx3-ubyte").dropFirst(16)
         let labels = try bytes("labels-idx1-ubyte").dropFirst(8)
         return try Examples(
             bytes: Array(images), rowShape: [1, 28, 28], targets: .labels(labels.map { Int32($0) }))
+    }
+
+    private func inflated(_ file: String) throws -> [UInt8] {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = ["gzip", "-dc", file]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let bytes = output.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return Array(bytes)
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 
 /// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training"]
+let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy"]
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))
@@ -26,6 +26,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "spill": try IngestBenchmark(workplace).runSpill()
         case "groupby": try GroupByBenchmark(workplace).run()
         case "training": try TrainingBenchmark().run()
+        case "accuracy": try AccuracyBenchmark().run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()

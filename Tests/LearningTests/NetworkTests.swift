@@ -4,7 +4,7 @@ import Testing
 @testable import Learning
 
 /// Keeps each unit's gradient.
-struct UnitGradients: GradientCollector {
+struct UnitContributions: GradientCollector {
     let units: [Range<Int>]
     /// For each unit, one array a parameter.
     var gradients: [[[Float]]]
@@ -27,14 +27,14 @@ struct UnitGradients: GradientCollector {
         }
     }
 
-    static func of(_ network: RandomNetwork, _ batch: Batch, units: [Range<Int>]) -> UnitGradients {
+    static func of(_ network: RandomNetwork, _ batch: Batch, units: [Range<Int>]) -> UnitContributions {
         var forward = ForwardPass(network.parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
         let output = forward.through(network.model.layers, batch.inputs)
         let (_, gradient) = Loss.meanSquared.measure(output, batch.targets)
         var backward = BackwardPass(
-            forward, into: UnitGradients(network.model, units: units), model: network.model)
+            forward, into: UnitContributions(network.model, units: units), model: network.model)
         _ = backward.through(network.model.layers, gradient, input: false)
-        return backward.collector as? UnitGradients ?? UnitGradients(network.model, units: [])
+        return backward.collector as? UnitContributions ?? UnitContributions(network.model, units: [])
     }
 }
 
@@ -104,12 +104,12 @@ struct NetworkTests {
     func removal(seed: Int) throws {
         let network = try RandomNetwork(seed: 100 + seed)
         let units = network.examples.units
-        let whole = UnitGradients.of(network, network.all, units: units)
+        let whole = UnitContributions.of(network, network.all, units: units)
         for absent in [0, 3, units.count - 1] {
             var left = units
             left.remove(at: absent)
             let (rows, ranges) = Self.rows(left)
-            let rest = UnitGradients.of(network, network.batch(rows), units: ranges)
+            let rest = UnitContributions.of(network, network.batch(rows), units: ranges)
             var gradients = whole.gradients
             gradients.remove(at: absent)
             var norms = whole.norms
