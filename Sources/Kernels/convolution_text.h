@@ -49,54 +49,62 @@ ALWAYS void NAMED(copy_runs)(const float *source, const struct run *runs, size_t
 static void NAMED(pack_pixels)(
     const struct source *s, const struct lattice *l, const struct run *runs, size_t count, size_t step, size_t steps, float *target) {
     size_t tap_x = step % l->taps_x, tap_y = step / l->taps_x % l->taps_y;
-    const float *plane = s->first + step / l->taps_x / l->taps_y * plane_floats(s);
+    size_t planes = plane_floats(s), rows = row_floats(s);
+    const float *plane = s->first + step / l->taps_x / l->taps_y * planes;
+    size_t phase = tap_x % s->phases, shift = tap_x / s->phases;
     for (size_t p = 0; p < steps; p++, target += TILE_COLUMNS) {
-        NAMED(copy_runs)(plane + tap_offset(s, tap_y, tap_x), runs, count, target);
+        const float *read = plane + tap_y * rows + phase * s->width + shift;
+        NAMED(copy_runs)(read, runs, count, target);
+        __builtin_prefetch(read + planes + runs[0].source);
+        if (++phase == s->phases) phase = 0, shift++;
         if (++tap_x < l->taps_x) continue;
-        tap_x = 0;
+        tap_x = phase = shift = 0;
         if (++tap_y < l->taps_y) continue;
         tap_y = 0;
-        plane += plane_floats(s);
+        plane += planes;
     }
 }
 
-/// Columns that are packed together: each panel's runs, and where they begin and end.
+/// Columns that are packed together: each panel's runs, where they begin and end, and the same joined where what is written goes on.
 struct NAMED(columns) {
-    struct run runs[BLOCK_COLUMNS];
-    size_t bounds[BLOCK_COLUMNS / TILE_COLUMNS + 1];
-    /// Where a panel is written if its pixels follow each other in one plane; SIZE_MAX otherwise.
-    size_t targets[BLOCK_COLUMNS / TILE_COLUMNS];
+    struct run runs[BLOCK_COLUMNS], writes[BLOCK_COLUMNS];
+    size_t bounds[BLOCK_COLUMNS / TILE_COLUMNS + 1], write_bounds[BLOCK_COLUMNS / TILE_COLUMNS + 1];
 };
 
 static void NAMED(find_runs)(
     const struct source *s, const struct lattice *l, size_t first, size_t count, struct NAMED(columns) *columns) {
-    size_t made = 0;
+    size_t made = 0, written = 0;
     for (size_t j = 0, panel = 0; j < count; j += TILE_COLUMNS, panel++) {
-        size_t width = least(count - j, TILE_COLUMNS);
         columns->bounds[panel] = made;
-        size_t found = runs_of(l, image_floats(s), first + j, width, columns->runs + made);
-        bool follow = width % LANES == 0;
-        for (size_t i = made; i < made + found; i++) {
-            follow = follow && columns->runs[i].target == columns->runs[made].target + columns->runs[i].lane;
+        columns->write_bounds[panel] = written;
+        made += runs_of(l, image_floats(s), first + j, least(count - j, TILE_COLUMNS), columns->runs + made);
+        for (size_t i = columns->bounds[panel]; i < made; i++) {
+            struct run run = columns->runs[i], *last = columns->writes + written - 1;
+            bool goes_on = written > columns->write_bounds[panel] && l->target_column == 1 && run.target == last->target + last->length;
+            if (goes_on) last->length += run.length;
+            else columns->writes[written++] = run;
         }
-        columns->targets[panel] = follow && l->target_column == 1 ? columns->runs[made].target : SIZE_MAX;
-        made += found;
         columns->bounds[panel + 1] = made;
+        columns->write_bounds[panel + 1] = written;
     }
 }
 
 /// A tile whose pixels are written run after run.
 static void NAMED(scattered_tile)(
-    size_t rows, size_t columns, size_t steps, const float *a, const float *b, const struct lattice *l, const struct run *runs,
+    size_t rows, size_t columns, size_t steps, const float *a, const float *b, const struct lattice *l, const struct run *writes,
     size_t count, float *target, bool accumulates) {
     float whole[TILE_ROWS * TILE_COLUMNS];
     NAMED(tile_of_columns)(rows, columns, steps, a, TILE_ROWS, b, TILE_COLUMNS, whole, TILE_COLUMNS, false);
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t i = 0; i < count; i++) {
-            const float *from = whole + r * TILE_COLUMNS + runs[i].lane;
-            float *to = target + r * l->target_plane + runs[i].target;
-            size_t step = l->target_column;
-            for (size_t x = 0; x < runs[i].length; x++) to[x * step] = accumulates ? to[x * step] + from[x] : from[x];
+    for (size_t i = 0; i < count; i++) {
+        const float *from = whole + writes[i].lane;
+        float *to = target + writes[i].target;
+        size_t length = writes[i].length, step = l->target_column;
+        for (size_t r = 0; r < rows; r++, from += TILE_COLUMNS, to += l->target_plane) {
+            if (step == 1) {
+                EACH(length, PUT(to, accumulates ? GET(to) + GET(from) : GET(from)););
+            } else {
+                for (size_t x = 0; x < length; x++) to[x * step] = accumulates ? to[x * step] + from[x] : from[x];
+            }
         }
     }
 }
@@ -121,15 +129,15 @@ static void NAMED(convolve)(
                 size_t rows = least(outputs - i, TILE_ROWS);
                 float *planes = target + i * l->target_plane;
                 for (size_t j = 0, panel = 0; j < count; j += TILE_COLUMNS, panel++) {
-                    size_t width = least(count - j, TILE_COLUMNS), begin = found.bounds[panel];
-                    if (found.targets[panel] != SIZE_MAX) {
+                    size_t width = least(count - j, TILE_COLUMNS), begin = found.write_bounds[panel];
+                    size_t writes = found.write_bounds[panel + 1] - begin;
+                    if (writes == 1 && width % LANES == 0 && l->target_column == 1) {
                         NAMED(tile_of_columns)(
                             rows, width, steps, a + i * steps, TILE_ROWS, packed + j * steps, TILE_COLUMNS,
-                            planes + found.targets[panel], l->target_plane, step > 0);
+                            planes + found.writes[begin].target, l->target_plane, step > 0);
                     } else {
                         NAMED(scattered_tile)(
-                            rows, width, steps, a + i * steps, packed + j * steps, l, found.runs + begin,
-                            found.bounds[panel + 1] - begin, planes, step > 0);
+                            rows, width, steps, a + i * steps, packed + j * steps, l, found.writes + begin, writes, planes, step > 0);
                     }
                 }
             }
@@ -148,25 +156,40 @@ static void NAMED(pack_weights)(size_t outputs, size_t all_steps, const float *w
     }
 }
 
+/// Packs `count` taps of one output's weights from `tap` on: steps of one panel of `rows` input channels.
+ALWAYS void NAMED(pack_taps)(
+    const struct kernels_convolution *c, const struct lattice *l, size_t tap, size_t count, size_t rows, const float *weights, float *to) {
+    size_t kernel = c->kernel_height * c->kernel_width, tap_x = tap % l->taps_x, tap_y = tap / l->taps_x;
+    const float *row = weights - tap_y * c->stride_y * c->kernel_width;
+    for (size_t p = 0; p < count; p++, to += TILE_ROWS) {
+        const float *from = row - tap_x * c->stride_x;
+#pragma clang loop vectorize(disable) unroll_count(4)
+        for (size_t r = 0; r < rows; r++) to[r] = from[r * kernel];
+        for (size_t r = rows; r < TILE_ROWS; r++) to[r] = 0;
+        if (++tap_x < l->taps_x) continue;
+        tap_x = 0;
+        row -= c->stride_y * c->kernel_width;
+    }
+}
+
 /// Packs what a phase of the input's gradient multiplies: rows are input channels, steps are (output, tap_y, tap_x), the kernel's taps last to first.
+/// Output after output, so that weights are read in the order in which they lie.
 static void NAMED(pack_phase)(
     const struct kernels_convolution *c, const struct lattice *l, size_t phase_y, size_t phase_x, const float *weights, float *target) {
     size_t channels = c->channels / c->groups, taps = l->taps_y * l->taps_x, kernel = c->kernel_height * c->kernel_width;
     size_t all_steps = c->outputs / c->groups * taps;
+    weights += (phase_y + c->stride_y * (l->taps_y - 1)) * c->kernel_width + phase_x + c->stride_x * (l->taps_x - 1);
     for (size_t step = 0; step < all_steps; step += STEPS) {
         size_t steps = least(all_steps - step, STEPS);
-        float *to = target + step * panels(channels, TILE_ROWS);
-        for (size_t i = 0; i < channels; i += TILE_ROWS) {
-            size_t rows = least(channels - i, TILE_ROWS);
-            size_t output = step / taps, tap = step % taps;
-            for (size_t p = 0; p < steps; p++, to += TILE_ROWS) {
-                size_t y = phase_y + c->stride_y * (l->taps_y - 1 - tap / l->taps_x);
-                size_t x = phase_x + c->stride_x * (l->taps_x - 1 - tap % l->taps_x);
-                const float *from = weights + (output * channels + i) * kernel + y * c->kernel_width + x;
-                for (size_t r = 0; r < rows; r++) to[r] = from[r * kernel];
-                for (size_t r = rows; r < TILE_ROWS; r++) to[r] = 0;
-                if (++tap == taps) tap = 0, output++;
+        float *block = target + step * panels(channels, TILE_ROWS);
+        for (size_t p = 0; p < steps;) {
+            size_t output = (step + p) / taps, tap = (step + p) % taps, count = least(taps - tap, steps - p);
+            for (size_t i = 0; i < channels; i += TILE_ROWS) {
+                NAMED(pack_taps)(
+                    c, l, tap, count, least(channels - i, TILE_ROWS), weights + (output * channels + i) * kernel,
+                    block + i * steps + p * TILE_ROWS);
             }
+            p += count;
         }
     }
 }

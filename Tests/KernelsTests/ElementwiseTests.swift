@@ -29,19 +29,23 @@ struct ElementwiseTests {
 
     @Test("Sums, products and multiples agree with double")
     func arithmetic() {
-        check("add", { n, a, b, target, path in kernels_add(n, a.pointer, b.pointer, target.pointer, path) }) {
-            $0 + $1
-        }
-        check("multiply", { n, a, b, target, path in kernels_multiply(n, a.pointer, b.pointer, target.pointer, path) })
-        { $0 * $1 }
-        check("scale", { n, _, b, target, path in kernels_scale(n, 1.75, b.pointer, target.pointer, path) }) {
-            1.75 * $1
-        }
-        check("axpy", { n, _, b, target, path in kernels_axpy(n, -0.5, b.pointer, target.pointer, path) }) {
-            $0 - 0.5 * $1
-        }
-        check("in place", { n, _, b, target, path in kernels_add(n, target.pointer, b.pointer, target.pointer, path) })
-        { $0 + $1 }
+        check(
+            "add", { count, a, b, target, path in kernels_add(count, a.pointer, b.pointer, target.pointer, path) },
+            { $0 + $1 })
+        check(
+            "multiply",
+            { count, a, b, target, path in kernels_multiply(count, a.pointer, b.pointer, target.pointer, path) },
+            { $0 * $1 })
+        check(
+            "scale", { count, _, b, target, path in kernels_scale(count, 1.75, b.pointer, target.pointer, path) },
+            { 1.75 * $1 })
+        check(
+            "axpy", { count, _, b, target, path in kernels_axpy(count, -0.5, b.pointer, target.pointer, path) },
+            { $0 - 0.5 * $1 })
+        check(
+            "in place",
+            { count, _, b, target, path in kernels_add(count, target.pointer, b.pointer, target.pointer, path) },
+            { $0 + $1 })
     }
 
     /// A function, what it is in double, its derivative as a function of x, and whether the backward pass is given f(x) in place of x.
@@ -79,15 +83,13 @@ struct ElementwiseTests {
         let of = Self.cases[index]
         check(
             "\(of.function)",
-            { n, a, _, target, path in kernels_apply(of.function, n, a.pointer, target.pointer, path) }
-        ) { x, _ in
-            of.value(x)
-        }
+            { count, a, _, target, path in kernels_apply(of.function, count, a.pointer, target.pointer, path) },
+            { x, _ in of.value(x) })
         check(
             "\(of.function) backward",
-            { n, a, b, target, path in
-                if of.isGivenResult { kernels_apply(of.function, n, a.pointer, target.pointer, path) }
-                kernels_apply_backward(of.function, n, target.pointer, b.pointer, target.pointer, path)
+            { count, a, b, target, path in
+                if of.isGivenResult { kernels_apply(of.function, count, a.pointer, target.pointer, path) }
+                kernels_apply_backward(of.function, count, target.pointer, b.pointer, target.pointer, path)
             }, { of.slope($0) * $1 })
     }
 
@@ -125,9 +127,6 @@ struct ElementwiseTests {
                 let of = Self.cases[index]
                 let (error, x) = worst(of.function, path, of.value)
                 #expect(error <= bound, "\(of.function) \(path): \(error) at \(x)")
-                if ProcessInfo.processInfo.environment["KERNELS_ERRORS"] != nil {
-                    print("\(of.function) \(path): \(error) at \(x)")
-                }
             }
         }
     }
