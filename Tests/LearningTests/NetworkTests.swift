@@ -51,7 +51,7 @@ struct NetworkTests {
     }
 
     static func clipped(
-        _ network: RandomNetwork, _ way: UnitCollector.Way, together: Int, bound: Float
+        _ network: RandomNetwork, _ way: UnitCollector.Way, together: Int, bound: Double
     ) -> [[Float]] {
         var sums = network.model.declarations.map {
             [Float](repeating: 0, count: $0.isTrainable ? $0.shape.product : 0)
@@ -67,16 +67,16 @@ struct NetworkTests {
     }
 
     /// In float64, from the plain gradient of each unit alone. The bound is one that about half of the units exceed.
-    static func oneByOne(_ network: RandomNetwork) -> (sums: [Double], bound: Float) {
+    static func oneByOne(_ network: RandomNetwork) -> (sums: [Double], bound: Double) {
         let gradients = network.examples.units.map { unit in
             PlainGradient.measure((network.model, .meanSquared, network.parameters), network.batch(Array(unit))).sums
                 .joined().map(Double.init)
         }
         let norms = gradients.map { $0.reduce(0) { $0 + $1 * $1 }.squareRoot() }
-        let bound = Float(norms.sorted()[norms.count / 2])
+        let bound = norms.sorted()[norms.count / 2]
         var sums = [Double](repeating: 0, count: gradients[0].count)
         for (gradient, norm) in zip(gradients, norms) {
-            let factor = min(1, 0.99 * Double(bound) / norm)
+            let factor = min(1, 0.99 * bound / norm)
             for index in sums.indices { sums[index] += factor * gradient[index] }
         }
         return (sums, bound)
