@@ -114,7 +114,7 @@ extension Receipt {
         let charge = body.charge
         let uses = charge.uses > 0 ? "\(charge.uses) use\(charge.uses == 1 ? "" : "s")" : nil
         guard let kind = charge.kind else { return uses ?? "nothing" }
-        let amounts = charge.amounts.map { NumberText.significant(Double($0) * 1e-12) }.joined(separator: " ")
+        let amounts = charge.amounts.map { NumberText.significantAtLeast(Double($0) / 1e12) }.joined(separator: " ")
         let delta = Double(charge.delta) * 1e-18
         let selection = delta > 0 ? ", δ \(NumberText.significant(delta, digits: 3))" : ""
         let names = ["pure": "ε ", "zcdp": "ρ "]
