@@ -35,7 +35,9 @@ struct FairQueueTests {
         #expect(alone.next()?.job == 1)
     }
 
-    @Test("While one user's jobs hold a thread another's is run, and what waited runs when it may", .timeLimit(.minutes(1)))
+    @Test(
+        "While one user's jobs hold a thread another's is run, and what waited runs when it may",
+        .timeLimit(.minutes(1)))
     func threads() async throws {
         let threads = EngineThreads(threads: 2, queueLimit: 8)
         let gate = DispatchSemaphore(value: 0)

@@ -369,10 +369,12 @@ struct FileReadingTests {
         #expect(rows.count == 20_001 && rows.contains(["-1", "'x'"]))
     }
 
-    @Test("A column that differs from a declared one in case alone is another, and is refused like any that is not declared")
+    @Test(
+        "A column that differs from a declared one in case alone is another, and is refused like any that is not declared"
+    )
     func otherCase() throws {
         let test = try TestSite()
-        let manifest = TestSite.manifest("more", policy: "{loss: pure, total: {epsilon: 1}}")
+        let manifest = TestSite.manifest("more", policy: "{loss: pure, total: {epsilon: 10}}")
         func add(_ header: String, _ rest: String = "") throws {
             let file = try test.file("more", header + "\n1,a,2,SECRET\n")
             defer { try? test.site.removeDataset("more") }

@@ -58,7 +58,8 @@ struct MockLimitTests {
         #expect(ScanLimits.reference.time(many) - ScanLimits.reference.time(few) > .milliseconds(363))
     }
 
-    @Test("While mock answers take all their threads, questions are planned and answered; too many mocks are refused",
+    @Test(
+        "While mock answers take all their threads, questions are planned and answered; too many mocks are refused",
         .timeLimit(.minutes(1)))
     func apart() async throws {
         let test = try TestSite(researchers: ["ada", "bob"])

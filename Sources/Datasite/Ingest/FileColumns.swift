@@ -52,8 +52,10 @@ enum FileColumns {
         // A name that is spelt as a column's is that column, else the first that differs from it in case alone; another is none.
         let spelt = Set(document.manifest.schema.columns.map(\.name)).intersection(names)
         var unfound = declared.subtracting(spelt.map { $0.lowercased() })
-        let extra = names.filter { !spelt.contains($0) && !ignored.contains($0) && unfound.remove($0.lowercased()) == nil }
-            .map { $0.isEmpty ? "one without a name, \"\"" : $0 }
+        let extra = names.filter {
+            !spelt.contains($0) && !ignored.contains($0) && unfound.remove($0.lowercased()) == nil
+        }
+        .map { $0.isEmpty ? "one without a name, \"\"" : $0 }
         guard extra.isEmpty else {
             throw Problem.invalidManifest(
                 "the file has columns that the manifest does not declare: \(extra.prefix(5).joined(separator: ", "))",

@@ -129,9 +129,9 @@ extension Datasite {
                     ORDER BY researcher
                     """, arguments: ["population": population])
             return Self.counted(
-                    waiting,
-                    "keep the charge that is held for them, and are decided under this policy when they are approved: what it "
-                        + "refuses, and what would cost otherwise, lapses then")
+                waiting,
+                "keep the charge that is held for them, and are decided under this policy when they are approved: what it "
+                    + "refuses, and what would cost otherwise, lapses then")
                 + (spenders.isEmpty
                     ? [] : ["researchers who have asked, and read the new policy: \(Self.list(spenders))"])
         }

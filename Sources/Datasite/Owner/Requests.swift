@@ -54,7 +54,9 @@ extension Datasite {
                     let planned = try site.planned(engine, row.body, in: catalogue, isLimited: false)
                     let own = try planned.work.review(at: site)
                     (review.columns, review.notes, review.mock) = (own.columns, own.notes, own.mock)
-                    if row.state == .pending, let reason = try site.read({ try ApprovalAttempt.refusal(row, planned, $0) }) {
+                    if row.state == .pending,
+                        let reason = try site.read({ try ApprovalAttempt.refusal(row, planned, $0) })
+                    {
                         review.problem = "it would lapse in place of being approved: \(reason)"
                     }
                 } catch let problem as Problem {
@@ -143,8 +145,8 @@ extension Datasite {
             let engine = try site.engineTable.engine(row.engine)
             let catalogue = try site.catalogue()
             let planned: Result<PlannedWork, Problem>
-            do { planned = .success(try site.planned(engine, row.body, in: catalogue, isLimited: false)) } catch
-                let problem as Problem where problem.status < 500
+            do { planned = .success(try site.planned(engine, row.body, in: catalogue, isLimited: false)) } catch let
+                problem as Problem where problem.status < 500
             {
                 planned = .failure(problem)
             }

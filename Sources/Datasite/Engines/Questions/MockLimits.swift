@@ -21,7 +21,8 @@ struct MockLimits: Sendable {
         guard shown <= cells else {
             throw Problem.invalidQuestion(
                 "a mock answer has at most \(Int(cells)) cells, and this one may have \(Int(min(shown, 1e15)))",
-                hint: "mock answers are there to try a question: try it with fewer groups or columns, or with LIMIT; its "
+                hint:
+                    "mock answers are there to try a question: try it with fewer groups or columns, or with LIMIT; its "
                     + "preview says what all of it would cost")
         }
         var own = limits
