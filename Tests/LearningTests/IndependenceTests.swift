@@ -58,6 +58,10 @@ struct UnitGradients {
 private struct BatchCentring: Layer {
     static let kind = "batch-centring"
     private(set) var name: String?
+    let fields: [LayerField] = []
+
+    init() {}
+    init(_ fields: inout LayerFields) throws(ModelError) {}
     mutating func place(_ name: String) { self.name = self.name ?? name }
     func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] {
         outline.couples(self, instead: "a normalisation of each row by itself")

@@ -134,8 +134,12 @@ struct NetworkTests {
                 var batch = network.all
                 for index in 0..<size { batch.inputs.values[index] = value }
                 let found = ClippedSum.measure(training, batch, units: units, bound: 1, way: way)
-                let agrees = found.sums == wanted.sums
-                #expect(agrees, "\(value), \(way)")
+                // A product of fewer rows is summed in other blocks: to its rounding.
+                let size = wanted.sums.joined().reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+                let error = zip(found.sums.joined(), wanted.sums.joined()).reduce(0) {
+                    $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1)
+                }.squareRoot()
+                #expect(error <= 1e-6 * size, "\(value), \(way)")
                 #expect(found.within == wanted.within)
             }
         }

@@ -207,8 +207,11 @@ extension Model {
     /// - Throws: What is wrong with the file, or does not fit the model.
     public func parameters(safetensors bytes: [UInt8]) throws(ModelError) -> Parameters {
         let found = try SafeTensors.read(bytes)
-        try check(found)
         let names = declarations.map(\.name)
-        return Parameters(names: names, tensors: names.compactMap { found[$0] })
+        let known = Set(names)
+        let ordered = names.filter { found[$0] != nil } + found.names.filter { !known.contains($0) }
+        let parameters = Parameters(names: ordered, tensors: ordered.compactMap { found[$0] })
+        try check(parameters)
+        return parameters
     }
 }
