@@ -30,7 +30,7 @@ struct HabitTests {
         (filter("cost::FLOAT8 > 3::INT8"), filter("cost > 3")),
         (filter("age != 3"), filter("age <> 3")),
         (filter("age == 3"), filter("age = 3")),
-        (filter("age <-5"), filter("age < -5")),
+        (filter("NOT age <-5"), filter("NOT age < -5")),
         (filter("visits<age"), filter("visits < age")),
         (filter("age NOT BETWEEN 3 AND 5"), filter("NOT (age BETWEEN 3 AND 5)")),
         (filter("city NOT LIKE 'a%'"), filter("NOT city LIKE 'a%'")),

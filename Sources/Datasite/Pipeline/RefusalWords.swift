@@ -66,7 +66,7 @@ enum RefusalWords {
         }
         let largest = most.largestRho >= policy.leastPlanned ? size.largest(most, in: unit) : nil
         return QuestionsLeft(
-            alike: planned.charge.loss.map { size.count(of: $0, in: room) } ?? 0,
+            alike: planned.charge.loss.map { $0.isCovered(by: most) ? size.count(of: $0, in: room) : 0 } ?? 0,
             largest: largest, unit: size.name(unit), error: largest.flatMap { _ in error(of: planned, in: most) })
     }
 

@@ -115,7 +115,7 @@ struct TrainingSession {
             trainingLoss: losses.sum / Double(losses.rows), validation: [])
         losses = (0, 0)
         if let validation = training.inputs.validation {
-            let values: [Measured]
+            let values: [Score]
             if var selection {
                 let metric = selection.metric
                 values = try selection.consider(run.state) { parameters in
@@ -133,24 +133,24 @@ struct TrainingSession {
         return point
     }
 
-    private struct Measured {
+    private struct Score {
         var metric: Metric
         var value: Double?
         var reason: String?
     }
 
     /// A metric that rows have none of is told with its reason: it does not end the training.
-    private func measure(_ parameters: Parameters, on examples: Examples) throws -> [Measured] {
+    private func measure(_ parameters: Parameters, on examples: Examples) throws -> [Score] {
         let evaluation: Evaluation
         do {
             evaluation = try Evaluation(training.plan, parameters, on: examples, threads: threads)
         } catch let error as MetricError {
-            return training.document.measured.map { Measured(metric: $0, reason: "\(error)") }
+            return training.document.measured.map { Score(metric: $0, reason: "\(error)") }
         } catch let error as ModelError { throw Problem.invalidData("\(error)") }
         return training.document.measured.map { metric in
             do throws(MetricError) {
-                return Measured(metric: metric, value: try evaluation.value(metric))
-            } catch { return Measured(metric: metric, reason: "\(error)") }
+                return Score(metric: metric, value: try evaluation.value(metric))
+            } catch { return Score(metric: metric, reason: "\(error)") }
         }
     }
 

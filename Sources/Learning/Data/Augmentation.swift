@@ -41,7 +41,7 @@ public enum Augmentation: Sendable, Equatable {
                     let source = Array(rows.values[plane..<plane + height * width])
                     for y in 0..<height {
                         for x in 0..<width {
-                            rows.values[plane + y * width + x] = move.value(source, (x, y), width, height)
+                            rows.values[plane + y * width + x] = move.value(source, (x, y), width: width, height: height)
                         }
                     }
                 }
@@ -56,7 +56,7 @@ public enum Augmentation: Sendable, Equatable {
         var down = 0
         var fill: Float = 0
 
-        func value(_ source: [Float], _ place: (x: Int, y: Int), _ width: Int, _ height: Int) -> Float {
+        func value(_ source: [Float], _ place: (x: Int, y: Int), width: Int, height: Int) -> Float {
             let x = (isFlipped ? width - 1 - place.x : place.x) - right
             let y = place.y - down
             return (0..<width).contains(x) && (0..<height).contains(y) ? source[y * width + x] : fill

@@ -1,14 +1,24 @@
 /// How one number of a file is stored, little-endian.
 public enum ElementType: String, Sendable, CaseIterable {
+    /// One byte: 0 or 1.
     case boolean = "b1"
+    /// 8 bits, from 0 on.
     case unsigned8 = "u1"
+    /// 16 bits, from 0 on.
     case unsigned16 = "u2"
+    /// 8 bits, with a sign.
     case integer8 = "i1"
+    /// 16 bits, with a sign.
     case integer16 = "i2"
+    /// 32 bits, with a sign.
     case integer32 = "i4"
+    /// 64 bits, with a sign.
     case integer64 = "i8"
+    /// IEEE 754 binary16.
     case float16 = "f2"
+    /// IEEE 754 binary32.
     case float32 = "f4"
+    /// IEEE 754 binary64.
     case float64 = "f8"
 
     /// Bytes of one number.
@@ -195,6 +205,7 @@ struct ByteCursor {
 public struct Inflation: Sendable {
     /// What is around deflated bytes (RFC 1951).
     public enum Wrapper: Sendable {
+        /// Nothing.
         case none
         /// RFC 1950.
         case zlib

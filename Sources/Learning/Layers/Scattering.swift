@@ -10,6 +10,7 @@ public struct Scattering: Layer {
     public static let kind = "scattering"
     public private(set) var name: String?
 
+    /// - Parameter name: In errors; nil: its place.
     public init(name: String? = nil) { self.name = name }
 
     public init(_ fields: inout LayerFields) throws(ModelError) { self.init(name: fields.name) }

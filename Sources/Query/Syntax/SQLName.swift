@@ -3,7 +3,7 @@ public enum SQLName {
     /// The name itself, or in double quotes where it would be read as a word of the language, or as more than one word.
     public static func written(_ name: String) -> String {
         let tokens = Lexer.start(of: name)
-        if tokens.count == 2, tokens[0].kind == .word(name), !words.contains(name.uppercased()) { return name }
+        if tokens[0].kind == .word(name), tokens[1].kind == .end, !words.contains(name.uppercased()) { return name }
         return "\"" + name.replacing("\"", with: "\"\"") + "\""
     }
 
