@@ -149,7 +149,7 @@ struct EventStreamTests {
         let served = try ServedSite(policy: Self.held)
         let limits = ServerLimits(
             responseDeadline: .seconds(1), streamPause: .milliseconds(5), streamHeartbeat: .milliseconds(5),
-            streamDuration: .seconds(2))
+            streamDuration: .seconds(5))
         try await served.serve(limits: limits) { ports in
             let id = try await pending(served, ports)
             let request = try head(served, id)

@@ -136,7 +136,7 @@ struct DeclaredBoundsTests {
             let named = chosen.enumerated().map { "\($1) AS k\($0)" }.joined(separator: ", ")
             let places = chosen.indices.map { "\($0 + 1)" }.joined(separator: ", ")
             let question = "SELECT \(named), COUNT(*) FROM readings WHERE \(filter) GROUP BY \(places)"
-            let groups: [Int64]
+            let groups: [Double]
             do { groups = try Self.counts(question, table) } catch let error as QueryError
                 where error.message.hasPrefix("no row can ") { groups = [] }
             let passing = try Self.counts("SELECT COUNT(*) FROM readings WHERE \(filter)", table)
