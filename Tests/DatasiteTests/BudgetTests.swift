@@ -86,7 +86,7 @@ struct BudgetTests {
         arguments: [
             ("pure, total: {epsilon: 0.005}", 0.001), ("zcdp, delta: 1e-6, total: {rho: 5e-6}", 0.001),
             ("zcdp, delta: 1e-6, total: {epsilon: 4}, per-question: {rho: 5e-5}", 0.0005),
-            ("renyi, delta: 1e-6, total: {epsilon: 1}", 0.00001),
+            ("renyi, delta: 1e-6, total: {epsilon: 1}", 0.00002),
         ] as [(String, Double)])
     func errors(_ policy: String, _ relative: Double) async throws {
         let test = try TestSite(policy: "{loss: \(policy)}")
