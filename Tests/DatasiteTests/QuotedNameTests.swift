@@ -14,6 +14,7 @@ struct QuotedNameTests {
         let isPlain = ["visits", "date", "fullness"].contains(name)
         #expect(SQLName.written(name) == (isPlain ? name : "\"\(name)\""))
         #expect(SQLName.written("a \"b\"") == "\"a \"\"b\"\"\"")
+        for strange in ["", "#", "'", "1st", "a b", "-"] { #expect(SQLName.written(strange) == "\"\(strange)\"") }
     }
 
     @Test(

@@ -2,8 +2,9 @@
 public enum SQLName {
     /// The name itself, or in double quotes where it would be read as a word of the language, or as more than one word.
     public static func written(_ name: String) -> String {
-        let tokens = Lexer.start(of: name)
-        if tokens[0].kind == .word(name), tokens[1].kind == .end, !words.contains(name.uppercased()) { return name }
+        // Of what cannot be read there is an end alone.
+        let kinds = Lexer.start(of: name).map(\.kind)
+        if kinds.starts(with: [.word(name), .end]), !words.contains(name.uppercased()) { return name }
         return "\"" + name.replacing("\"", with: "\"\"") + "\""
     }
 
