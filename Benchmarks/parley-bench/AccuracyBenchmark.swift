@@ -38,7 +38,8 @@ struct AccuracyBenchmark {
                 name: "mnist_network", folders: mnist, model: network, batch: 4096, epochs: 40, learningRate: 2,
                 clippingNorm: 0.1, averaging: 0.99),
             Configuration(
-                name: "fashion_scattering", folders: fashion, model: scattering, batch: 8192, epochs: 40, learningRate: 4,
+                name: "fashion_scattering", folders: fashion, model: scattering, batch: 8192, epochs: 40,
+                learningRate: 4,
                 clippingNorm: 0.1, averaging: 0.98),
             Configuration(
                 name: "fashion_network", folders: fashion, model: network, batch: 4096, epochs: 40, learningRate: 4,
@@ -55,7 +56,8 @@ struct AccuracyBenchmark {
         guard let folder = configuration.folders.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             return reportSkipped(name, "there is no \(configuration.folders[0])")
         }
-        let train = try examples(folder, "train"), test = try examples(folder, "t10k")
+        let train = try examples(folder, "train")
+        let test = try examples(folder, "t10k")
         var randomness = SecureRandom()
         let parameters = configuration.model.initialParameters(using: &randomness)
         let behind = try configuration.model.withoutFrozenLayers(train, parameters, threads: 2)
@@ -86,7 +88,8 @@ struct AccuracyBenchmark {
             name,
             [
                 ("epsilon", try accountant.epsilon(delta: 1e-5).upper), ("noise_multiplier", privacy.noiseMultiplier),
-                ("steps", Double(steps)), ("accuracy", accuracies.reduce(0, +) / 3), ("least", accuracies.min() ?? .nan),
+                ("steps", Double(steps)), ("accuracy", accuracies.reduce(0, +) / 3),
+                ("least", accuracies.min() ?? .nan),
                 ("seconds_a_run", (wallSeconds() - start) / 3),
             ])
     }

@@ -17,7 +17,8 @@ struct TrainingBenchmark {
     static func workloads() throws -> [Workload] {
         [
             Workload(name: "mlp", model: try Models.multilayerPerceptron(), batch: 1024, classes: 10, steps: 40),
-            Workload(name: "cnn", model: try Models.mnistConvolutions(activation: .relu), batch: 256, classes: 10, steps: 10),
+            Workload(
+                name: "cnn", model: try Models.mnistConvolutions(activation: .relu), batch: 256, classes: 10, steps: 10),
             Workload(name: "resnet18", model: try Models.resNet18(), batch: 8, classes: 1000, steps: 2),
         ]
     }
@@ -62,7 +63,8 @@ struct TrainingBenchmark {
     /// With rate 1, so that each step takes all rows.
     private func secret(_ workload: Workload) throws {
         let privacy = try TrainingPrivacy(
-            clipping: .fixed(1), noiseMultiplier: 1, samplingRate: 1, steps: workload.steps + 1, capacity: workload.batch,
+            clipping: .fixed(1), noiseMultiplier: 1, samplingRate: 1, steps: workload.steps + 1,
+            capacity: workload.batch,
             dimension: workload.model.trainableCount)
         var generator = SecureRandom()
         var run = try PrivateTrainingRun(
@@ -82,7 +84,8 @@ struct TrainingBenchmark {
             [
                 ("batch", Double(workload.batch)), ("samples_per_s", samples / seconds),
                 ("samples_per_s_without_noise", samples / (seconds - noiseSeconds * Double(workload.steps))),
-                ("noise_ns_per_parameter", noiseSeconds / Double(privacy.dimension) * 1e9), ("peak_mb", peakMegabytes()),
+                ("noise_ns_per_parameter", noiseSeconds / Double(privacy.dimension) * 1e9),
+                ("peak_mb", peakMegabytes()),
             ])
     }
 }

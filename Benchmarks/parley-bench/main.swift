@@ -2,7 +2,9 @@ import Foundation
 
 /// Our own figures, one JSON object a line. `make bench` runs all; names as arguments run those.
 let arguments = Array(CommandLine.arguments.dropFirst())
-let benchmarks = ["disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy"]
+let benchmarks = [
+    "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
+]
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))

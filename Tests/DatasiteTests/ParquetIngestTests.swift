@@ -145,7 +145,8 @@ struct ParquetIngestTests {
         for value in ["prefix", "0012", "日本", "9999", "-128"] { #expect(!draft.contains(value)) }
         let drafted = try Datasite.describe(Self.path("unread.parquet"))
         let unread = drafted.text
-        #expect(unread.contains("ignore:\n  - at\n") && unread.contains("  - time\n") && !unread.contains("- name: time"))
+        #expect(
+            unread.contains("ignore:\n  - at\n") && unread.contains("  - time\n") && !unread.contains("- name: time"))
         #expect(drafted.notes.contains("at is left out, since such columns are not read: nested columns"))
         #expect(drafted.notes.contains("time is left out, since such columns are not read: TIME"))
         // Once its values are set, the draft of a file loads it.

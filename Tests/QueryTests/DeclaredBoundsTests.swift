@@ -138,7 +138,8 @@ struct DeclaredBoundsTests {
             let question = "SELECT \(named), COUNT(*) FROM readings WHERE \(filter) GROUP BY \(places)"
             let groups: [Double]
             do { groups = try Self.counts(question, table) } catch let error as QueryError
-                where error.message.hasPrefix("no row can ") { groups = [] }
+                where error.message.hasPrefix("no row can ")
+            { groups = [] }
             let passing = try Self.counts("SELECT COUNT(*) FROM readings WHERE \(filter)", table)
             #expect(groups.reduce(0, +) == passing[0], "\(question)")
         }

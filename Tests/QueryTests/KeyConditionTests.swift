@@ -166,7 +166,9 @@ struct KeyConditionTests {
         #expect(passed > 150, "\(passed)")
     }
 
-    @Test("A narrowed question answers its keys alone, those without rows with noise, and is refused where none is possible")
+    @Test(
+        "A narrowed question answers its keys alone, those without rows with noise, and is refused where none is possible"
+    )
     func answers() throws {
         let answer = try MeasurementTests.ask(
             "SELECT age, COUNT(*) FROM visits WHERE age >= 97 GROUP BY age", MeasurementTests.people)

@@ -123,9 +123,11 @@ extension Datasite {
         // Each turn sees a newer catalogue, or the request that another process stored under the key.
         for _ in 0..<8 {
             if let key = submission.key,
-                let row = try await planners.run(for: identity.name, {
-                    try self.read { try RequestRow.find(researcher: identity.name, key: key, $0) }
-                })
+                let row = try await planners.run(
+                    for: identity.name,
+                    {
+                        try self.read { try RequestRow.find(researcher: identity.name, key: key, $0) }
+                    })
             {
                 return try await resume(row, submission)
             }

@@ -47,7 +47,8 @@ struct Convolving: Sendable, Equatable {
     private func kernel(images: Int) -> kernels_convolution {
         kernels_convolution(
             batch: images, channels: channels, height: height, width: width, outputs: outputs, kernel_height: kernel,
-            kernel_width: kernel, stride_y: stride, stride_x: stride, padding_y: padding, padding_x: padding, groups: groups)
+            kernel_width: kernel, stride_y: stride, stride_x: stride, padding_y: padding, padding_x: padding,
+            groups: groups)
     }
 
     private func withWorkspace(_ convolution: kernels_convolution, _ body: (UnsafeMutablePointer<Float>) -> Void) {

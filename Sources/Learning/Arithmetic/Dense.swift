@@ -33,7 +33,8 @@ enum Dense {
 
     /// target = left right; or target += left diag(scales) right.
     private static func multiply(
-        _ left: Matrix, _ right: Matrix, scales: UnsafePointer<Float>?, accumulates: Bool, _ target: UnsafeMutablePointer<Float>
+        _ left: Matrix, _ right: Matrix, scales: UnsafePointer<Float>?, accumulates: Bool,
+        _ target: UnsafeMutablePointer<Float>
     ) {
         let product = kernels_product(
             m: left.height, n: right.width, k: left.width, a: left.values, lda: left.columns,
@@ -65,7 +66,9 @@ enum Dense {
     }
 
     /// target += scale x values.
-    static func addScaled(_ values: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, count: Int) {
+    static func addScaled(
+        _ values: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, count: Int
+    ) {
         kernels_axpy(count, scale, values, target, instructions)
     }
 

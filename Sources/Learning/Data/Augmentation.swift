@@ -41,7 +41,8 @@ public enum Augmentation: Sendable, Equatable {
                     let source = Array(rows.values[plane..<plane + height * width])
                     for y in 0..<height {
                         for x in 0..<width {
-                            rows.values[plane + y * width + x] = move.value(source, (x, y), width: width, height: height)
+                            rows.values[plane + y * width + x] = move.value(
+                                source, (x, y), width: width, height: height)
                         }
                     }
                 }

@@ -44,7 +44,8 @@ extension Optimizer {
                     state.secondMoments[position].withUnsafeMutableBufferPointer { second in
                         guard let weights = weights.baseAddress else { return }
                         step(
-                            weights, gradient, rate: rate, first: first.baseAddress, second: second.baseAddress, steps: steps)
+                            weights, gradient, rate: rate, first: first.baseAddress, second: second.baseAddress,
+                            steps: steps)
                     }
                 }
             }
