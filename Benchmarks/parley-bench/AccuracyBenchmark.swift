@@ -32,23 +32,24 @@ struct AccuracyBenchmark {
         let network = try Models.mnistConvolutions()
         return [
             Configuration(
-                name: "mnist_scattering", folders: mnist, model: scattering, batch: 8192, epochs: 40, learningRate: 4,
-                clippingNorm: 0.1, averaging: 0.98),
-            Configuration(
-                name: "mnist_network", folders: mnist, model: network, batch: 4096, epochs: 40, learningRate: 2,
+                name: "mnist_scattering", folders: mnist, model: scattering, batch: 8192, epochs: 60, learningRate: 8,
                 clippingNorm: 0.1, averaging: 0.99),
             Configuration(
-                name: "fashion_scattering", folders: fashion, model: scattering, batch: 8192, epochs: 40,
-                learningRate: 4,
-                clippingNorm: 0.1, averaging: 0.98),
+                name: "mnist_network", folders: mnist, model: network, batch: 4096, epochs: 40, learningRate: 8,
+                clippingNorm: 0.1, averaging: 0.99),
             Configuration(
-                name: "fashion_network", folders: fashion, model: network, batch: 4096, epochs: 40, learningRate: 4,
+                name: "fashion_scattering", folders: fashion, model: scattering, batch: 8192, epochs: 60,
+                learningRate: 8, clippingNorm: 0.1, averaging: 0.99),
+            Configuration(
+                name: "fashion_network", folders: fashion, model: network, batch: 4096, epochs: 40, learningRate: 8,
                 clippingNorm: 0.1, averaging: 0.99),
         ]
     }
 
-    func run() throws {
-        for configuration in try Self.configurations() { try run(configuration) }
+    func run(only names: [String] = []) throws {
+        for configuration in try Self.configurations() where names.isEmpty || names.contains(configuration.name) {
+            try run(configuration)
+        }
     }
 
     private func run(_ configuration: Configuration) throws {

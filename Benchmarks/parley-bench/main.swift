@@ -48,6 +48,8 @@ func runChild(_ arguments: [String]) async throws {
         _ = try GroupedTable(units: 100_000, rows: Int(arguments[2]) ?? 0).write(to: arguments[1])
     // Benchmarks/compare/training.py calls this: one model in a process of its own.
     case ("training", 2): try TrainingBenchmark().run(only: [arguments[1]])
+    // One configuration alone.
+    case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)
     default: exit(2)
     }
