@@ -32,15 +32,6 @@ struct Normalizing: Sendable {
         return moments
     }
 
-    /// The mean and the variance (divided by the count).
-    static func moments(_ values: UnsafePointer<Float>, _ count: Int) -> (mean: Double, variance: Double) {
-        var (sum, squares) = (0.0, 0.0)
-        for index in 0..<count { sum += Double(values[index]) }
-        let mean = sum / Double(count)
-        for index in 0..<count { squares += (Double(values[index]) - mean) * (Double(values[index]) - mean) }
-        return (mean, squares / Double(count))
-    }
-
     /// Writes the gradient of the input.
     func inputGradient(
         _ input: UnsafePointer<Float>, moments: [Float], weight: UnsafePointer<Float>?,

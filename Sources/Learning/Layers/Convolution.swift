@@ -1,3 +1,5 @@
+import Kernels
+
 /// A convolution in two dimensions over images [channels, height, width], as `torch.nn.Conv2d` has it; weights are
 /// [outputs, channels / groups, kernel, kernel].
 public struct Convolution: Layer {
@@ -123,10 +125,10 @@ extension Tensor {
         let pixels = rowShape.dropFirst().product
         return Tensor(shape: [rows, channels]) { target in
             withValues { values in
-                for plane in 0..<rows * channels {
-                    var sum: Float = 0
-                    for index in plane * pixels..<(plane + 1) * pixels { sum += values[index] }
-                    target[plane] = sum
+                for row in 0..<rows {
+                    kernels_sum_of_channels(
+                        1, channels, pixels, values + row * channels * pixels, nil, false, target + row * channels,
+                        Dense.instructions)
                 }
             }
         }
