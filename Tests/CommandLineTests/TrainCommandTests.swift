@@ -106,7 +106,7 @@ struct TrainCommandTests {
             ("version: 1", "version: 2", "`version`: expected 1"),
             ("epochs: 40", "epochs: 0", "`epochs`: expected a whole number from 1"),
             ("epochs: 40", "epoch: 40", "there is no key `epoch` here"),
-            ("seed: 7", "privacy: {epsilon: 1}", "`privacy`: private training follows"),
+            ("seed: 7", "privacy: {epsilon: 1}", "the key `clip` is missing"),
             ("kind: sgd", "kind: sdg", "`optimizer.kind`: expected one of sgd, adam, adamw"),
             ("momentum", "beta1", "sgd has no `beta1`"),
             ("file: patients.csv", "file: ../patients.csv", "without `..`"),

@@ -80,6 +80,15 @@ public struct Training: Sendable {
         check: @escaping () throws -> Void = {}
     ) throws {
         var document = try TrainingDocument(planText)
+        guard document.dataset == nil else {
+            throw Problem.invalidManifest(
+                "`data` names a dataset of a datasite, not files", hint: "`parley train PLAN --site URL` asks for it there")
+        }
+        guard document.privacy == nil else {
+            throw Problem.invalidManifest(
+                "`privacy`: private training on one's own files follows",
+                hint: "leave the key out to train without privacy, on data of your own")
+        }
         if let seed { document.seed = seed }
         self.planText = planText
         inputs = try TrainingInputs(document, folder: dataFolder, check: check)
@@ -127,7 +136,24 @@ public struct Training: Sendable {
 extension TrainingDocument {
     /// What the files are learned by.
     func plan(_ inputs: TrainingInputs, stepsPerEpoch: Int) throws(ModelError) -> TrainingPlan {
-        let model = try self.model.model(input: inputs.train.rowShape, target: data.target, loss: loss)
+        let plan = try plan(
+            rowShape: inputs.train.rowShape, target: data.target, scaling: data.scaling, stepsPerEpoch: stepsPerEpoch)
+        for examples in [inputs.train, inputs.validation, inputs.test].compactMap(\.self) { try plan.check(examples) }
+        for metric in metrics where !metric.isMeasured(onLabels: isOfLabels) {
+            throw .data(
+                "the metric \(metric.rawValue)",
+                expected: "one of "
+                    + Metric.allCases.filter { $0.isMeasured(onLabels: isOfLabels) }.map(\.rawValue).joined(
+                        separator: ", "))
+        }
+        return plan
+    }
+
+    /// How rows of that shape are learned.
+    func plan(
+        rowShape: [Int], target: TrainingDataSection.Target, scaling: InputScaling, stepsPerEpoch: Int
+    ) throws(ModelError) -> TrainingPlan {
+        let model = try self.model.model(input: rowShape, target: target, loss: loss)
         let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
         guard !overflows, steps <= 1 << 40 else { throw .data("\(epochs) epochs", expected: "fewer") }
         var plan = try TrainingPlan(
@@ -138,16 +164,8 @@ extension TrainingDocument {
             switch change {
             case .flip: .flip
             // What comes in from outside is what zeros of the file are.
-            case .shift(let pixels): .shift(pixels: pixels, fill: data.scaling.scaled(0))
+            case .shift(let pixels): .shift(pixels: pixels, fill: scaling.scaled(0))
             }
-        }
-        for examples in [inputs.train, inputs.validation, inputs.test].compactMap(\.self) { try plan.check(examples) }
-        for metric in metrics where !metric.isMeasured(onLabels: isOfLabels) {
-            throw .data(
-                "the metric \(metric.rawValue)",
-                expected: "one of "
-                    + Metric.allCases.filter { $0.isMeasured(onLabels: isOfLabels) }.map(\.rawValue).joined(
-                        separator: ", "))
         }
         return plan
     }

@@ -130,7 +130,7 @@ struct TrainingDataSection: Sendable, Equatable {
         return path
     }
 
-    private static func scaling(_ value: YAMLValue) throws -> InputScaling {
+    static func scaling(_ value: YAMLValue) throws -> InputScaling {
         let keys = try value.mapping(["bounds", "mean", "deviation"])
         if let bounds = keys["bounds"], keys.count == 1 {
             let (lower, upper) = try bounds.bounds()

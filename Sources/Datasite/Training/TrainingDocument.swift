@@ -10,6 +10,8 @@ struct TrainingDocument: Sendable {
     var name = ""
     var description = ""
     var data: TrainingDataSection
+    /// A dataset of a datasite, in the place of files.
+    var dataset: TrainingDatasetSection?
     var model: TrainingModelSection
     var loss = Loss.crossEntropy
     var optimizer = Optimizer.gradientDescent()
@@ -24,6 +26,8 @@ struct TrainingDocument: Sendable {
     var selection: (metric: Metric, isBetterHigher: Bool)?
     var seed: UInt64 = 0
     var threads = 1
+    /// nil: without privacy.
+    var privacy: TrainingPrivacySection?
 
     private static let keys: Set<String> = [
         "version", "name", "description", "data", "model", "loss", "optimizer", "schedule", "averaging", "batch",
@@ -43,20 +47,18 @@ struct TrainingDocument: Sendable {
         guard try version.integer("the plan's version, 1") == Self.version else {
             throw version.problem("expected 1, the version that is read here")
         }
-        if let privacy = keys["privacy"] {
-            throw privacy.problem(
-                "private training follows, and is not done yet",
-                hint: "leave the key out to train without privacy, on data of your own")
-        }
         // What `reading` gives in place of a part that is wrong is never used: `refuse` ends it.
         var problems = ManifestProblems()
-        let data = try problems.reading { try TrainingDataSection(required("data")) }
+        let named = keys["data"].flatMap { try? $0.members("").contains { $0.key == "dataset" } } ?? false
+        dataset = named ? try problems.reading { try TrainingDatasetSection(required("data")) } : nil
+        let data = named ? nil : try problems.reading { try TrainingDataSection(required("data")) }
         let model = try problems.reading { try TrainingModelSection(required("model")) }
         self.data = data ?? TrainingDataSection()
         self.model = model ?? .layers("[]")
         name = try problems.reading { try Self.name(required("name")) } ?? ""
         description = try problems.reading { try keys["description"]?.text("a description") ?? "" } ?? ""
         loss = try problems.reading { try Self.word(required("loss"), Loss.allCases) } ?? loss
+        privacy = try problems.reading { try keys["privacy"].map(TrainingPrivacySection.init) } ?? nil
         try readSteps(keys, &problems)
         try readMeasures(keys, &problems)
         try problems.refuse()
