@@ -24,6 +24,9 @@ public final class Datasite: Sendable {
     /// Where mock answers are made, which are free: apart, so that no planning waits for them.
     let mocks: EngineThreads
     let scans: ScanSchedule
+    /// Where long work is computed, one piece at a time: apart, so that no question waits for it.
+    let long: WorkPlace
+    let timings = Timings()
     let slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot
     /// How fast this site is and what one question may take: public.
     let limits: ScanLimits
@@ -138,6 +141,11 @@ public final class Datasite: Sendable {
         storage = StorageAllowance(
             bytesPerDay: configuration.storageBytesPerDay, refusalsPerDay: configuration.refusalsPerDay)
         scans = ScanSchedule(threads: configuration.threads)
+        long = WorkPlace(
+            threads: EngineThreads(
+                threads: 1, queueLimit: LongWork.queue, givesWay: true, niceness: LongWork.niceness,
+                words: "the thread for long work is"),
+            schedule: ScanSchedule(threads: 1))
     }
 
     /// A site that an earlier version made was not measured yet.
@@ -160,6 +168,7 @@ public final class Datasite: Sendable {
     public func acquireServerLock() throws -> ServerLock {
         let lock = try ServerLock(path: folder.serverLock)
         try reportingProblems { try removeAbandonedVersions() }
+        removeAbandonedWorkspaces()
         // Tables are opened before anybody asks: how long that takes depends on their rows.
         for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock

@@ -135,6 +135,30 @@ public final class DatasiteClient: Sendable {
         return .released(ReleasedWork(bytes: reply.body, receipt: receipt, receiptBytes: receiptBytes))
     }
 
+    /// What work of any kind would cost, and what is known of it beforehand: nothing is spent.
+    ///
+    /// - Parameter body: The request in the engine's own form.
+    public func preview(
+        engine: String, _ body: some Encodable & Sendable, purpose: String? = nil
+    ) async throws -> Preview {
+        try Self.decode(
+            try await transport.post(
+                "/v1/requests/preview", SentWork(engine: engine, request: body, purpose: purpose),
+                timeout: options.questionTimeout
+            ).body)
+    }
+
+    /// What was released for a request of any kind, verified by its receipt: the bytes as they were sent.
+    public func work(_ id: String) async throws -> ReleasedWork {
+        let verifier = try await verifier()
+        let path = "/v1/requests/\(Self.escaped(id))"
+        let bytes = try await transport.get(path + "/answer", timeout: options.questionTimeout).body
+        let receiptBytes = try await transport.get(path + "/receipt", timeout: options.timeout).body
+        let receipt = try verified(bytes, receipt: receiptBytes, request: nil, by: verifier)
+        guard receipt.body.request == id else { throw Self.invalidReceipt(.wrongRequest) }
+        return ReleasedWork(bytes: bytes, receipt: receipt, receiptBytes: receiptBytes)
+    }
+
     private struct SentWork<Body: Encodable & Sendable>: Encodable, Sendable {
         var engine: String
         var request: Body

@@ -12,7 +12,7 @@ public struct Model: Sendable {
     let coupling: [(layer: String, instead: String)]
     private let uses: [String: [String]]
     /// How many values a row has on its way, in all layers together.
-    let valuesPerRow: Int
+    public let valuesPerRow: Int
 
     /// - Parameter inputShape: Of one row.
     /// - Throws: What does not fit: which layer, what arrives there, what it takes.

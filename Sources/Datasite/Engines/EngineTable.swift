@@ -3,5 +3,6 @@ extension EngineTable {
     static let standard = EngineTable([
         QuestionWork.self,
         SynthesisWork.self,
+        TrainingWork.self,
     ])
 }

@@ -82,6 +82,10 @@ extension Datasite {
         case .cancelled: throw row.cancelled
         case .reserved:
             try requireSound()
+            if try engineTable.engine(row.engine).isLong, identity != Self.localOwner {
+                throw Problem.conflict(
+                    "it is being computed: \(try await resumeLong(row).id)", hint: "`parley jobs follow \(id)` says when it is done")
+            }
             return try await complete(row).answer
         }
     }
@@ -159,6 +163,10 @@ extension Datasite {
     /// Where the answer is refused before it is begun, nobody computes it until somebody asks: whoever follows it is told so.
     private func completeApproved(_ row: RequestRow, _ planned: PlannedWork) async throws {
         do {
+            if planned.engine.isLong {
+                _ = try await begun(row.id, planned, isAnnounced: false)
+                return
+            }
             _ = try await engines.admitting(row.researcher) {
                 try await self.answer(row.id, planned, isAnnounced: false)
             }

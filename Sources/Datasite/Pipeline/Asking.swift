@@ -112,9 +112,9 @@ extension Datasite {
     func planned(
         _ engine: any EngineWork.Type, _ body: [UInt8], in catalogue: Catalogue, isLimited: Bool
     ) throws -> PlannedWork {
-        let knowledge = PublicKnowledge(catalogue: catalogue) { try self.lookupTable($0) }
+        let knowledge = PublicKnowledge(catalogue: catalogue, lookup: { try self.lookupTable($0) }, timings: timings)
         let planned = try PlannedWork(engine, body: body, in: knowledge)
-        if isLimited { try limits.check(planned.work.bound, threads: engines.threads) }
+        if isLimited { try limits.check(planned.work.bound, of: engine, threads: engines.threads) }
         return planned
     }
 
@@ -132,7 +132,7 @@ extension Datasite {
                 return try await resume(row, submission)
             }
             let catalogue = try catalogue()
-            let result = try await engines.admitting(identity.name) { () -> AskResult? in
+            let result = try await place(of: submission.engine).threads.admitting(identity.name) { () -> AskResult? in
                 let (planned, waits, process) = try await planners.run(for: identity.name) {
                     let planned = try self.planned(
                         submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
@@ -147,6 +147,7 @@ extension Datasite {
                 switch try await commit.perform({ [attempt] in try attempt.run(in: &$0) }) {
                 case .reserved(let id, let isResumed):
                     submission.onCharge(id, planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
+                    if submission.engine.isLong { return .pending(try await self.begun(id, planned, isAnnounced: true)) }
                     let stored = try await self.answer(id, planned, isAnnounced: true)
                     if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
                     return stored.result
@@ -179,6 +180,7 @@ extension Datasite {
         case .pending: return .pending(try summary(row, try catalogue()))
         case .denied, .lapsed: throw row.notDecided(hint: "nothing was charged; ask again with a new key")
         case .cancelled: throw row.cancelled
+        case .reserved where submission.engine.isLong: return .pending(try await resumeLong(row))
         case .reserved: return try await complete(row).result
         }
     }
@@ -190,19 +192,25 @@ extension Datasite {
             throw Problem.conflict(
                 "a restore of the datasite lost what became of this request; its charge is kept", hint: engine.askAgain)
         }
-        let catalogue = try catalogue()
-        return try await engines.admitting(row.researcher) {
-            let planned = try await planners.run(for: row.researcher) {
-                try self.planned(engine, row.body, in: catalogue, isLimited: false)
-            }
-            let changed = try await reading { site in try site.read { try planned.changedAsset(since: row, $0) } }
-            guard changed == nil, planned.charge == row.charge else {
-                throw Problem.conflict(
-                    "\(changed ?? "the plan") changed since the request was charged; its charge is kept",
-                    hint: engine.askAgain)
-            }
-            return try await self.answer(row.id, planned, isAnnounced: false)
+        if engine.isLong { try await checkIsNotComputed(row) }
+        return try await place(of: engine).threads.admitting(row.researcher) {
+            try await self.answer(row.id, try await self.plannedAgain(row, engine), isAnnounced: false)
         }
+    }
+
+    /// A request that is charged, planned as it was.
+    func plannedAgain(_ row: RequestRow, _ engine: any EngineWork.Type) async throws -> PlannedWork {
+        let catalogue = try catalogue()
+        let planned = try await planners.run(for: row.researcher) {
+            try self.planned(engine, row.body, in: catalogue, isLimited: false)
+        }
+        let changed = try await reading { site in try site.read { try planned.changedAsset(since: row, $0) } }
+        guard changed == nil, planned.charge == row.charge else {
+            throw Problem.conflict(
+                "\(changed ?? "the plan") changed since the request was charged; its charge is kept",
+                hint: engine.askAgain)
+        }
+        return planned
     }
 
     func storedAnswer(_ id: String) throws -> StoredAnswer {

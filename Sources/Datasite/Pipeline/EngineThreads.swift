@@ -31,14 +31,23 @@ final class EngineThreads: Sendable {
     /// - Parameters:
     ///   - givesWay: Whether what serves requests goes before them.
     ///   - words: What is busy where no place is left.
-    init(threads: Int, queueLimit: Int, givesWay: Bool = false, words: String = "all engines are") {
+    ///   - niceness: Of threads that give way.
+    init(
+        threads: Int, queueLimit: Int, givesWay: Bool = false, niceness: Int32 = EngineThreads.niceness,
+        words: String = "all engines are"
+    ) {
         self.threads = max(1, threads)
         self.words = words
-        jobs = JobQueue(threads: self.threads, givesWay: givesWay)
+        jobs = JobQueue(threads: self.threads, givesWay: givesWay, niceness: niceness)
         capacity = self.threads + max(0, queueLimit)
     }
 
     deinit { jobs.stop() }
+
+    /// Enough that what serves a request goes first, and not so much that somebody who keeps the server busy could stretch a
+    /// scan beyond its slot, 4 times its bound: beside a thread of niceness 0 on its core, 2 leaves it 39 % (5 would leave
+    /// 25 %).
+    static let niceness: Int32 = 2
 
     var admitted: Int { state.withLock { $0.admitted } }
     var running: Int { jobs.running }
@@ -158,14 +167,12 @@ private final class JobQueue: Sendable {
     /// Evaluating a deep expression recurses: as much as a main thread has.
     private static let stackBytes = 8 << 20
 
-    /// Enough that what serves a request goes first, and not so much that somebody who keeps the server busy could stretch a
-    /// scan beyond its slot, 4 times its bound: beside a thread of niceness 0 on its core, 2 leaves it 39 % (5 would leave
-    /// 25 %).
-    private static let niceness: Int32 = 2
+    private let niceness: Int32
 
-    init(threads: Int, givesWay: Bool) {
+    init(threads: Int, givesWay: Bool, niceness: Int32) {
         self.threads = threads
         self.givesWay = givesWay
+        self.niceness = niceness
         state = Mutex(State(waiting: FairQueue(threads: threads)))
     }
 
@@ -204,9 +211,9 @@ private final class JobQueue: Sendable {
     private func work() {
         // On Linux the niceness of the calling thread alone. It can only fail to be polite.
         #if canImport(Glibc)
-            if givesWay { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness) }
+            if givesWay { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, niceness) }
         #elseif canImport(Musl)
-            if givesWay { _ = setpriority(PRIO_PROCESS, 0, Self.niceness) }
+            if givesWay { _ = setpriority(PRIO_PROCESS, 0, niceness) }
         #endif
         while true {
             available.wait()

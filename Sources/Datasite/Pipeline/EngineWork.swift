@@ -23,6 +23,8 @@ protocol EngineWork: Sendable {
     static var roles: Set<Role> { get }
     /// Whether a policy that names no engines allows it.
     static var isAllowedUnlessSaid: Bool { get }
+    /// Whether it may take hours: whoever asks is told at once that it runs, and it has a thread and limits of its own.
+    static var isLong: Bool { get }
 
     /// Reads a request as it comes over the wire, strictly, and gives the engine's own form of it, which is stored: the same
     /// request is the same bytes. Only engines that researchers ask for have one.
@@ -81,6 +83,8 @@ extension EngineWork {
         throw Problem.forbidden("\(noun) is asked for in the site's folder alone")
     }
 
+    static var isLong: Bool { false }
+
     var unit: AskedUnit { .epsilon }
     var askedError: Double? { nil }
 
@@ -103,6 +107,8 @@ struct PublicKnowledge: Sendable {
     let catalogue: Catalogue
     /// A public lookup table: all of it is public. nil: what its manifest declares is all that is known.
     var lookup: @Sendable (Catalogue.Entry) throws -> LookupTable? = { _ in nil }
+    /// How long things take here that were measured on made-up rows.
+    var timings = Timings()
 }
 
 /// What a document says beside its product: from plan, policy and approvals.

@@ -12,28 +12,33 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let tables: [OpenTables.Opened]
     /// Told when a step is done.
     let track: StepTrack
+    /// Where long work keeps what it needs to go on after a crash.
+    let workspace: Workspace
 
     fileprivate init(
-        _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack
+        _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack,
+        in workspace: Workspace
     ) {
         self.reservation = reservation
         self.work = work
         self.tables = tables
         self.track = track
+        self.workspace = workspace
     }
 }
 
 extension Datasite {
     /// Turns a reservation into a grant: the charge that is durable must be the plan's own.
     func grant<Kind: EngineWork>(
-        _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened], track: StepTrack
+        _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened], track: StepTrack,
+        workspace: Workspace
     ) throws -> Grant<Kind> {
         guard reservation.charge == work.charge else {
             throw Problem.conflict(
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: Kind.askAgain)
         }
-        return Grant(reservation, work, tables, on: track)
+        return Grant(reservation, work, tables, on: track, in: workspace)
     }
 }
 

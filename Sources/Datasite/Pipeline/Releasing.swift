@@ -17,7 +17,9 @@ extension Datasite {
         try await completing.joining(id, binding: id) {
             if !isAnnounced { try await self.announce(id, planned) }
             do { return try await self.run(id, planned, planned.work) } catch {
-                _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, in: $0) }
+                // Of long work nobody may be there to be told.
+                let words = planned.engine.isLong ? Problem.storage(error).detail : nil
+                _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, words: words, in: $0) }
                 throw error
             }
         }
@@ -34,13 +36,14 @@ extension Datasite {
     private func run<Kind: EngineWork>(_ id: String, _ planned: PlannedWork, _ work: Kind) async throws -> StoredAnswer
     {
         let slot = slot(limits, work.bound)
-        let start = scans.begin(at: clock.instant(), slot)
+        let place = place(of: Kind.self)
+        let start = place.schedule.begin(at: clock.instant(), slot)
         let track = StepTrack(work.steps, instant: clock.instant) {
             (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true
         }
         let telling = Task { if track.steps.count > 1 { await self.tell(track, of: id, slot, since: start) } }
         defer { telling.cancel() }
-        let (computed, end) = try await engines.run { (try self.compute(id, work, track), self.clock.instant()) }
+        let (computed, end) = try await place.threads.run { (try self.compute(id, work, track), self.clock.instant()) }
         if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }
         let slots = slot.count(end - start)
         track.end(at: end)
@@ -66,10 +69,12 @@ extension Datasite {
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
         guard let reservation else { return .answered }
-        guard let outcome = Grant.run(try grant(reservation, to: work, tables: tables, track: track)) else {
+        let workspace = folder.workspace(of: id)
+        let grant = try grant(reservation, to: work, tables: tables, track: track, workspace: workspace)
+        guard let outcome = Grant.run(grant) else {
             return .failed(
                 .unavailable(
-                    "\(Kind.noun) was not computed: the machine failed; its charge is kept",
+                    "\(Kind.noun) was not computed: \(workspace.fault ?? "the machine failed"); its charge is kept",
                     hint: Kind.roles.contains(.researcher)
                         ? "whoever asked gets it by asking again with the same idempotency key, or by `parley jobs resume`"
                         : "`parley jobs resume` computes it under that charge"))
@@ -121,6 +126,7 @@ extension Datasite {
         // Another process was faster: what it stored is the one answer.
         guard let stored else { return try await reading { try $0.storedAnswer(release.request) } }
         releases.add(1, ordering: .relaxed)
+        if Kind.isLong { folder.workspace(of: release.request).remove() }
         return stored
     }
 }

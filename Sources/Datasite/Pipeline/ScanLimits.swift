@@ -15,8 +15,12 @@ public struct ScanLimits: Sendable, Hashable, Codable {
     public var seconds: Double
     /// The most bytes that all scans may hold together.
     public var memory: Double
+    /// The most that one piece of long work may be bound to compute, in seconds; nil: ``defaultLongSeconds``.
+    public var longSeconds: Double?
 
     static let defaultSeconds = 60.0
+    /// An hour.
+    public static let defaultLongSeconds = 3_600.0
 
     /// Half of the machine's memory, and one question a minute's work.
     static func measured() -> ScanLimits {
@@ -86,28 +90,34 @@ public struct ScanLimits: Sendable, Hashable, Codable {
 
     /// In words: public.
     public var words: String {
-        "one question may be bound to compute for \(Self.words(seconds)); scans may hold \(Self.megabytes(memory)) MB together"
+        "one question may be bound to compute for \(Self.words(seconds)), long work for "
+            + "\(Self.words(longSeconds ?? Self.defaultLongSeconds)); scans may hold \(Self.megabytes(memory)) MB together"
     }
 
     /// How long the plan computes at most.
     func time(_ bound: PlanBound) -> Duration { .nanoseconds(Int64(min(speeds.time(bound.work), 1e18))) }
 
     /// Refuses what exceeds the limits, and names what is dear: from plan and public numbers alone.
-    func check(_ bound: PlanBound, threads: Int) throws {
+    func check(_ bound: PlanBound, of engine: any EngineWork.Type, threads: Int) throws {
         let nanoseconds = speeds.time(bound.work)
+        let seconds = engine.isLong ? longSeconds ?? Self.defaultLongSeconds : seconds
         guard nanoseconds <= seconds * 1e9 else {
             throw Problem.invalidQuestion(
-                "the question may take \(Self.words(nanoseconds * 1e-9)) of computing on a table of the declared "
-                    + "capacity, and one question may take \(Self.words(seconds)) here\(dearest(bound, nanoseconds))",
-                hint: "Ask for less at once; what the rows hold decides nothing of this.")
+                "\(engine.noun) may take \(Self.words(nanoseconds * 1e-9)) of computing on a table of the declared "
+                    + "capacity, and \(engine.isLong ? "long work" : "one question") may take \(Self.words(seconds)) here"
+                    + (engine.isLong ? "" : dearest(bound, nanoseconds)),
+                hint: engine.isLong
+                    ? "fewer epochs, a smaller model, or a larger limit: `parley site limits --long-seconds N`"
+                    : "Ask for less at once; what the rows hold decides nothing of this.")
         }
         let share = memory / Double(threads)
         guard bound.memory <= share else {
             throw Problem.invalidQuestion(
-                "the question may need \(Self.megabytes(bound.memory)) MB of memory on a table of the declared capacity, and "
-                    + "one question may use \(Self.megabytes(share)) MB here",
-                hint:
-                    "Group by fewer or bounded values, or compute fewer texts; what the rows hold decides nothing of this."
+                "\(engine.noun) may need \(Self.megabytes(bound.memory)) MB of memory on a table of the declared capacity, and "
+                    + "\(engine.isLong ? "long work" : "one question") may use \(Self.megabytes(share)) MB here",
+                hint: engine.isLong
+                    ? "a smaller model, or a larger limit: `parley site limits --memory GIB`"
+                    : "Group by fewer or bounded values, or compute fewer texts; what the rows hold decides nothing of this."
             )
         }
     }
@@ -156,12 +166,18 @@ extension Datasite {
     ///
     /// - Parameters:
     ///   - seconds: the most that one question may be bound to compute, from 0.001 to 3,600; nil: as it is.
+    ///   - longSeconds: the most that one piece of long work may be bound to compute, from 0.001 to 10,000,000; nil: as it is.
     ///   - memory: the most bytes that all scans may hold together, at least 64 MiB; nil: as it is.
-    public func setScanLimits(seconds: Double? = nil, memory: Double? = nil, measure: Bool = false) throws -> ScanLimits
-    {
+    public func setScanLimits(
+        seconds: Double? = nil, longSeconds: Double? = nil, memory: Double? = nil, measure: Bool = false
+    ) throws -> ScanLimits {
         try requireSound()
         var changed = measure ? ScanLimits.measured() : limits
         (changed.seconds, changed.memory) = (seconds ?? limits.seconds, memory ?? limits.memory)
+        changed.longSeconds = longSeconds ?? limits.longSeconds
+        guard (0.001...1e7).contains(changed.longSeconds ?? 1) else {
+            throw Problem.invalidRequest("the time of long work is from 0.001 to 10000000 seconds")
+        }
         guard changed.seconds >= 0.001, changed.seconds <= 3_600 else {
             throw Problem.invalidRequest("the time of one question is from 0.001 to 3600 seconds")
         }

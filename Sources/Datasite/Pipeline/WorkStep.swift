@@ -57,6 +57,9 @@ final class StepTrack: Sendable {
         return isWanted()
     }
 
+    /// Whether nobody has cancelled the run.
+    var goesOn: Bool { isWanted() }
+
     /// Says that the run has ended, however it did: no step remains.
     func end(at end: Duration) {
         note(upTo: steps.count, at: end)

@@ -65,12 +65,12 @@ struct RequestEventRow: Sendable {
     ///
     /// - Returns: Whether it was.
     static func appendFailure(
-        to request: String, after state: JobState = .running, in context: WriteContext
+        to request: String, after state: JobState = .running, words: String? = nil, in context: WriteContext
     ) throws -> Bool {
         guard try isReserved(request, context.db), let last = try last(of: request, context.db)?.event,
             last.state == state
         else { return false }
-        try append(.failed, to: request, step: last.step, of: last.steps, in: context)
+        try append(.failed, to: request, step: last.step, of: last.steps, words: words, in: context)
         return true
     }
 

@@ -27,6 +27,11 @@ struct SiteFolder: Sendable {
     var configuration: String { path + "/parley.yaml" }
     var data: String { path + "/data" }
 
+    /// What long work keeps to go on after a crash: a folder for each request.
+    var work: String { path + "/work" }
+
+    func workspace(of request: String) -> Workspace { Workspace(parent: work, name: request) }
+
     func directory(ofVersion version: String) -> String { data + "/" + version }
 
     /// Refuses a folder that others may look into.

@@ -113,6 +113,12 @@ struct TrainingDocument: Sendable {
         if let metric = selection?.metric, !metrics.contains(metric) { metrics.append(metric) }
     }
 
+    /// How many steps draw each of so many units once on average.
+    func stepsPerEpoch(_ units: Int) -> Int {
+        let batch = min(batch, units)
+        return (units + batch - 1) / batch
+    }
+
     /// It names files and a folder.
     private static func name(_ value: YAMLValue) throws -> String {
         let name = try value.text("a name")

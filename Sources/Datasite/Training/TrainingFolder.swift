@@ -23,6 +23,12 @@ struct TrainingFolder: Sendable {
         case curves = "curves.jsonl"
         case plot = "curves.svg"
         case card = "card.md"
+        /// As a datasite sent it.
+        case release = "release.json"
+        case receipt = "receipt.json"
+
+        /// Those of a run on one's own files.
+        static let ofRuns = allCases.filter { $0 != .release && $0 != .receipt }
     }
 
     func path(_ file: File) -> String { path + "/" + file.rawValue }

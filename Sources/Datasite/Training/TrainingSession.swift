@@ -166,7 +166,7 @@ struct TrainingSession {
         try folder.write(curve.svg(title: training.document.name), to: .plot)
         var report = TrainingReport(
             steps: run.state.step, chosen: (best == nil ? "last" : "best", best?.step ?? run.state.step), metrics: [],
-            files: TrainingFolder.File.allCases.filter { $0 != .best || best != nil }.map(\.rawValue))
+            files: TrainingFolder.File.ofRuns.filter { $0 != .best || best != nil }.map(\.rawValue))
         for (name, examples) in [("validation", training.inputs.validation), ("test", training.inputs.test)] {
             guard let examples else { continue }
             report.metrics += try measure(chosen, on: examples).map { (name, $0.metric, $0.value, $0.reason) }

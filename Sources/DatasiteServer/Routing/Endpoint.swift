@@ -2,15 +2,12 @@ import DatasiteProtocol
 
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
-    case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, listRequests,
-        getRequest,
-        getReview,
-        getAnswer,
-        getReceipt, getEvents, approve, deny, listJobs, cancelJob, budget, audit
+    case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
+        listRequests, getRequest, getReview, getAnswer, getReceipt, getEvents, approve, deny, listJobs, cancelJob, budget, audit
 
     var method: String {
         switch self {
-        case .preview, .ask, .mock, .submit, .approve, .deny, .cancelJob: "POST"
+        case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob: "POST"
         default: "GET"
         }
     }
@@ -28,6 +25,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .ask: "/v1/ask"
         case .mock: "/v1/mock"
         case .submit, .listRequests: "/v1/requests"
+        case .previewWork: "/v1/requests/preview"
         case .getRequest: "/v1/requests/{id}"
         case .getReview: "/v1/requests/{id}/review"
         case .getAnswer: "/v1/requests/{id}/answer"
@@ -51,7 +49,7 @@ enum Endpoint: String, CaseIterable, Sendable {
             .listJobs,
             .budget:
             Set(Role.allCases)
-        case .preview, .ask, .mock, .submit, .getAnswer, .cancelJob: [.owner, .researcher]
+        case .preview, .ask, .mock, .submit, .previewWork, .getAnswer, .cancelJob: [.owner, .researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }

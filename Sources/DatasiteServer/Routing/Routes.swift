@@ -32,7 +32,7 @@ struct Routes: Sendable {
             return try catalogue(call.parameter) { try JSONEncoding.bytes(datasite.dataset(call.parameter)) }
         case .getSynthetic: return try await synthetic(call)
         case .preview, .ask, .mock: return try await question(call)
-        case .submit: return try await work(call)
+        case .submit, .previewWork: return try await work(call)
         case .listRequests: return try await requests(call)
         case .getRequest: return try await reading(call) { try JSONEncoding.bytes($0.request(call.parameter, as: $1)) }
         case .getReview:
@@ -92,8 +92,9 @@ struct Routes: Sendable {
 
     private func work(_ call: Call) async throws -> Response {
         let identity = try call.requireIdentity()
-        let key = try idempotencyKey(call.request)
+        let key = call.operation == .submit ? try idempotencyKey(call.request) : nil
         let request = try await decoded(call.request) { bytes throws(JSONError) in try WorkRequest(decoding: bytes) }
+        if call.operation == .previewWork { return try Reply.json(await datasite.preview(request, as: identity)) }
         return try Reply.result(await datasite.submit(request, as: identity, idempotencyKey: key))
     }
 

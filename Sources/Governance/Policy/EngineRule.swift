@@ -18,12 +18,32 @@ public struct EngineRule: Sendable, Hashable {
     public var uses: Int64?
     /// The most uses by one researcher, ever; nil: no own limit.
     public var usesPerResearcher: Int64?
+    /// What training may be asked with.
+    public var training: TrainingRule?
 
     /// What a policy says of one kind of work.
-    public init(approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil) {
+    public init(
+        approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
+        training: TrainingRule? = nil
+    ) {
+        self.training = training
         self.approval = approval
         self.uses = uses
         self.usesPerResearcher = usesPerResearcher
+    }
+}
+
+/// What a policy says of training: ranges that a plan keeps to.
+public struct TrainingRule: Sendable, Hashable {
+    /// Of the noise's standard deviation over the sensitivity; nil: any that the budget pays for.
+    public var noise: ClosedRange<Double>?
+    /// Of the norm to which a unit's gradient is clipped; nil: any.
+    public var clip: ClosedRange<Double>?
+
+    /// Ranges that a plan keeps to.
+    public init(noise: ClosedRange<Double>? = nil, clip: ClosedRange<Double>? = nil) {
+        self.noise = noise
+        self.clip = clip
     }
 }
 

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The sum over the units of a chunk of their gradients, each scaled down to a bound.
 struct ClippedSum: Sendable {
     /// One array a parameter; empty where it is frozen.
@@ -25,6 +27,9 @@ struct ClippedSum: Sendable {
         let model = training.model
         var result = ClippedSum(model)
         guard !units.isEmpty else { return result }
+        // How long a chunk takes must not follow from how small a row's numbers are (docs/privacy.md, rule 26).
+        let subnormals = kernels_flush_subnormals()
+        defer { kernels_restore_subnormals(subnormals) }
         var forward = ForwardPass(training.parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
         let output = forward.through(model.layers, batch.inputs)
         let (_, gradient) = training.loss.measure(output, batch.targets, weights: batch.weights)

@@ -12,9 +12,15 @@ public struct Checkpoint: Sendable {
     public let lossSum: Double
     /// How many rows those were.
     public let lossRows: Int
+    /// Of the next step, where gradients are clipped.
+    public let clippingNorm: Double?
 
     /// What a run is at.
-    public init(state: TrainingState, best: Selection.Choice?, curve: LearningCurve, lossSum: Double, lossRows: Int) {
+    public init(
+        state: TrainingState, best: Selection.Choice?, curve: LearningCurve, lossSum: Double, lossRows: Int,
+        clippingNorm: Double? = nil
+    ) {
+        self.clippingNorm = clippingNorm
         self.state = state
         self.best = best
         self.curve = curve
@@ -47,6 +53,7 @@ public struct Checkpoint: Sendable {
             "checkpoint": Self.version, "digest": digest, "step": String(state.step), "loss-sum": Self.text(lossSum),
             "loss-rows": String(lossRows), "curve": curve.points.map(Self.text).joined(separator: "\n"),
         ]
+        if let clippingNorm { metadata["clipping-norm"] = Self.text(clippingNorm) }
         if let best { metadata["best"] = "\(best.step) \(Self.text(best.value))" }
         return SafeTensors.write(
             Parameters(names: named.map(\.0), tensors: named.map(\.1)), metadata: metadata)
@@ -106,6 +113,7 @@ public struct Checkpoint: Sendable {
             best = nil
         }
         curve = try Self.curve(metadata["curve"] ?? "")
+        clippingNorm = metadata["clipping-norm"].flatMap(Self.number)
         (self.lossSum, self.lossRows) = (lossSum, lossRows)
     }
 

@@ -26,7 +26,7 @@ public enum WorkCalibration {
             // No machine is eight times as fast as the reference in one kind alone: that is a measurement that failed.
             speeds[kind] = Swift.max(speeds[kind], WorkSpeeds.reference[kind] / 8)
         }
-        speeds[.scan] = WorkSpeeds.reference[.scan]
+        for kind in [WorkKind.scan, .measured] { speeds[kind] = WorkSpeeds.reference[kind] }
         // Kinds of work of other modules cannot be measured here: they are scaled as the kinds of this one turned out.
         let slowdown = WorkKind.allCases.map { speeds[$0] / WorkSpeeds.reference[$0] }.sorted()
         for kind in [WorkKind.noise, .value, .item, .cell] {

@@ -47,6 +47,8 @@ public enum WorkKind: Int, Sendable, Hashable, CaseIterable, Codable {
     case value
     /// A cell of the answer, with its interval and flags, as it is put together and written as JSON.
     case cell
+    /// A nanosecond of what was measured on made-up rows of the request's own shape.
+    case measured
 }
 
 /// Amounts of work, by kind.
@@ -112,7 +114,7 @@ public struct WorkSpeeds: Sendable, Hashable {
         "scan": 250_000, "compile": 60, "row": 6, "unit": 3, "step": 1.2, "real": 6, "transcendental": 50,
         "remainder": 3_000, "calendar": 6, "probe": 25, "miss": 20, "format": 200, "byte": 1.5, "parsedByte": 10,
         "caseByte": 200, "pattern": 20, "discovery": 70, "addition": 4, "point": 35, "item": 20, "noise": 60,
-        "value": 200, "cell": 6_000,
+        "value": 200, "cell": 6_000, "measured": 1,
     ])
 
     /// The nanoseconds that the work takes.

@@ -21,7 +21,14 @@ struct TrainCommand: AsyncParsableCommand {
 
     @Argument(help: "The plan, in YAML.", completion: .file()) var plan: String
     @Option(help: ArgumentHelp("Where the plan's files are.", valueName: "folder"), completion: .directory)
-    var data: String
+    var data: String?
+    @OptionGroup var connection: ConnectionOptions
+    @Flag(help: "At a datasite: wait for the model, and show meanwhile how far it is.") var follow = false
+    @Option(help: "At a datasite: say what the model is for; owners who decide read it.") var purpose: String?
+    @Option(help: ArgumentHelp("At a datasite: fetch the model of a request that was made before.", valueName: "id"))
+    var request: String?
+    @Option(help: "At a datasite: names this request, so that repeating it after a failure is charged once.")
+    var idempotencyKey: String?
     @Option(
         help: ArgumentHelp("Where results go (default: a folder here, named as the plan).", valueName: "folder"),
         completion: .directory)
@@ -41,9 +48,22 @@ struct TrainCommand: AsyncParsableCommand {
         guard !(dryRun && resume) else { throw ValidationError("--dry-run trains nothing: it has no --resume.") }
     }
 
+    private func trainAtSite(_ text: String) async throws {
+        guard try await naming(plan, { try ReleasedModelFiles.isOfDataset(plan: text) }) else {
+            throw ValidationError("The plan names files: say where they are with --data FOLDER.")
+        }
+        let training = SiteTraining(
+            connection: try connection.connect(), plan: text, file: plan, output: output, purpose: purpose,
+            idempotencyKey: idempotencyKey)
+        if dryRun { return try await training.preview() }
+        if let request { return try await training.fetch(request) }
+        try await training.train(follows: follow)
+    }
+
     func run() async throws {
         let text = try readText(plan)
-        let (data, seed, threads) = (data, seed, threads)
+        guard let data else { return try await trainAtSite(text) }
+        let (seed, threads) = (seed, threads)
         let training = try await naming(plan) {
             try await Interruption.watching { check in
                 try withoutActuallyEscaping(check) { check in

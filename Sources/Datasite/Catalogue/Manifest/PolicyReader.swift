@@ -136,13 +136,25 @@ enum PolicyReader {
                 let absent = engines.absent(engine)
                 throw rule.problem(absent.detail, hint: absent.hint)
             }
-            let keys = try rule.mapping(["approval", "uses", "uses-per-researcher"])
+            let own: Set<String> = engine == TrainingWork.engine ? ["noise", "clip"] : []
+            let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             rules[engine] = EngineRule(
                 approval: try keys["approval"].map(approval),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
-                usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) })
+                usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
+                training: own.isEmpty
+                    ? nil : TrainingRule(noise: try keys["noise"].map(range), clip: try keys["clip"].map(range)))
         }
         return rules
+    }
+
+    /// `[0.8, 10]`: from the least to the most.
+    private static func range(_ value: YAMLValue) throws -> ClosedRange<Double> {
+        let both = try value.sequence().map { try $0.number() }
+        guard both.count == 2, both[0] > 0, both[0] <= both[1] else {
+            throw value.problem("expected [least, most], above 0")
+        }
+        return both[0]...both[1]
     }
 
     private static func purpose(_ value: YAMLValue) throws -> Bool {

@@ -27,7 +27,7 @@ struct MockLimits: Sendable {
         }
         var own = limits
         own.seconds = min(seconds, limits.seconds)
-        do { try own.check(bound, threads: threads) } catch var problem as Problem {
+        do { try own.check(bound, of: QuestionWork.self, threads: threads) } catch var problem as Problem {
             problem.hint = "this is so of its mock answer, on mock rows: try it with fewer groups or columns"
             throw problem
         }

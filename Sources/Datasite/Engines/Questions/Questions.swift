@@ -25,7 +25,41 @@ extension Datasite {
     }
 
     private func preview(_ question: PlannedQuestion, as identity: Identity) throws -> Preview {
-        let (planned, plan) = (question.planned, question.work.plan)
+        let plan = question.work.plan
+        var preview = try preview(
+            question.planned, purpose: question.purpose, words: question.work.request.sql,
+            review: WorkReview(columns: plan.columns.map(\.message), notes: plan.notes), as: identity)
+        preview.groups = plan.groups
+        preview.notes += AnswerTime.note(slot(limits, question.planned.work.bound), question.planned.entries)
+        return preview
+    }
+
+    /// What work of any kind would cost, whether it would be done, and what its engine says of it beforehand: nothing is spent and no row is
+    /// read.
+    public func preview(_ request: WorkRequest, as identity: Identity) async throws -> Preview {
+        try requireSound()
+        let engine = try engineTable.engine(EngineName(rawValue: request.engine))
+        try Submission.checkRole(identity, for: engine)
+        let body: [UInt8]
+        do { body = try engine.body(of: request.request, purpose: request.purpose) } catch let error as JSONError {
+            throw Problem.invalidRequest(error.description)
+        }
+        let catalogue = try catalogue()
+        return try await engines.admitting(identity.name) {
+            try await planners.run(for: identity.name) {
+                try reportingProblems {
+                    let planned = try self.planned(engine, body, in: catalogue, isLimited: true)
+                    return try self.preview(
+                        planned, purpose: request.purpose, words: planned.words,
+                        review: try planned.work.review(at: self), as: identity)
+                }
+            }
+        }
+    }
+
+    private func preview(
+        _ planned: PlannedWork, purpose: String?, words: String, review: WorkReview, as identity: Identity
+    ) throws -> Preview {
         let now = clock.now()
         let state = try read { db in
             try planned.entries.map { entry -> (Policy, Spending) in
@@ -40,11 +74,11 @@ extension Datasite {
         let researcher = Identity(name: identity.name, role: .researcher)
         let approvals = planned.approvals(isHeld: try mustWait(planned, researcher))
         let refusal =
-            planned.refusal(researcher: identity.name, purpose: question.purpose)
+            planned.refusal(researcher: identity.name, purpose: purpose)
             ?? state.lazy.compactMap { policy, spending -> Refusal? in
                 let decision = policy.decide(
-                    researcher: identity.name, charge: planned.charge, purpose: question.purpose,
-                    approval: policy.approval(of: QuestionWork.engine), spending: spending, isHeld: approvals > 0)
+                    researcher: identity.name, charge: planned.charge, purpose: purpose,
+                    approval: policy.approval(of: planned.engine.engine), spending: spending, isHeld: approvals > 0)
                 if case .refuse(let refusal) = decision { return refusal }
                 return nil
             }.first
@@ -54,12 +88,11 @@ extension Datasite {
         let room = available.dropFirst().reduce(available[0]) { $0.minimum($1) }
         let conversion = planned.conversionDelta
         return Preview(
-            dataset: question.work.request.dataset, sql: question.work.request.sql,
+            dataset: planned.asked.manifest.name, sql: words,
             charge: planned.charge.wire(conversionDelta: conversion),
             available: LossWords.wire(limit: room, conversionDelta: conversion),
             decision: Self.words(refusal, planned, room, approvals: approvals),
-            columns: plan.columns.map(\.message), groups: plan.groups,
-            notes: plan.notes + AnswerTime.note(slot(limits, planned.work.bound), planned.entries),
+            columns: review.columns, groups: nil, notes: review.notes,
             left: RefusalWords.left(room, planned))
     }
 

@@ -1,0 +1,89 @@
+import DatasiteProtocol
+import Governance
+import Learning
+import Tables
+
+/// The most work and memory that a training run takes, whatever the rows hold (docs/privacy.md, rule 26): from plan, declared capacity and
+/// what made-up rows took here.
+struct TrainingBounds {
+    let work: Work
+    let memory: Double
+    let steps: [WorkStep]
+
+    /// Values of one unit's rows on their way through the model, at most: they are computed in one piece.
+    static let valuesTogether = 1 << 24
+    static let largestRow = 1 << 22
+    static let largestModel = 1 << 24
+    static let mostSteps = 1_000_000
+    /// Values of the gradients that may be kept at a time, one a unit.
+    static let gradientsTogether = 1 << 26
+
+    /// Refuses what would take too much to be measured, before it is.
+    static func check(_ plan: TrainingPlan, rowsPerUnit: Int) throws(ModelError) {
+        guard plan.steps <= mostSteps else {
+            throw .data("\(plan.steps) steps", expected: "at most \(mostSteps): fewer epochs, or larger batches")
+        }
+        guard plan.model.trainableCount <= largestModel else {
+            throw .data(
+                "\(plan.model.trainableCount) values that are trained", expected: "at most \(largestModel) at a datasite")
+        }
+        guard plan.model.valuesPerRow <= largestRow else {
+            throw .data(
+                "\(plan.model.valuesPerRow) values of a row between layers", expected: "at most \(largestRow) at a datasite")
+        }
+        guard rowsPerUnit <= valuesTogether / max(1, plan.model.valuesPerRow) else {
+            throw .data(
+                "a unit's \(rowsPerUnit) rows, each of \(plan.model.valuesPerRow) values between layers",
+                expected: "at most \(valuesTogether) values together: a smaller model")
+        }
+    }
+
+    init(_ terms: TrainingTerms, _ cost: PrivateStepCost) {
+        let manifest = terms.entry.manifest
+        let units = Double(manifest.capacityUnits)
+        let rowsPerUnit = Double(manifest.unit.rowsPerUnit)
+        let dimension = Double(terms.plan.model.trainableCount)
+        let expected = terms.privacy.samplingRate * units
+        // Of a full table more are drawn with a probability below 1e-11 a step (Bernstein).
+        let sampled = min(units, expected + 7 * expected.squareRoot() + 30)
+        let chunkRows = Double(terms.plan.chunkRows)
+        let chunks = 2 * (terms.privacy.expectedUnits / (0.75 * chunkRows) + 1) + sampled * rowsPerUnit / chunkRows
+        let step = Work([
+            .measured: sampled * rowsPerUnit * cost.row + chunks * cost.chunk + cost.step,
+            .noise: dimension + 1,
+            // A word is drawn for each unit that might be there.
+            .row: 2 * units,
+        ])
+        let rows = Double(manifest.capacityRows)
+        let width = Double(terms.inputs.reduce(0) { $0 + $1.width })
+        let reading = Work([
+            .probe: rows * Double(terms.inputs.count + 1), .step: rows * (width + 8), .scan: 1,
+        ])
+        // Written and synchronised.
+        let saving = Work([.step: 24 * dimension, .scan: 100])
+        var steps = [WorkStep("reading the table", reading)]
+        var done = 0
+        for end in terms.blocks {
+            let before = terms.epsilon(after: done).map { ", epsilon \(ShortNumber.text(($0 * 100).rounded(.up) / 100)) so far" } ?? ""
+            steps.append(
+                WorkStep(
+                    "step \(done + 1) of \(terms.plan.steps)\(before)", step.times(Double(end - done)) + saving))
+            done = end
+        }
+        self.steps = steps
+        work = steps.reduce(Work()) { $0 + $1.work }
+        let together = Double(max(terms.plan.chunkRows, manifest.unit.rowsPerUnit))
+        let training = Double(terms.plan.memory(batchRows: Int(together), threads: 1))
+        // Each unit's gradient of a chunk, where that is cheaper than its norm; sums in float64, steps of the grid, what is released
+        // and stored in base64.
+        memory =
+            training + rows * (4 * width + 40) + 8 * together * Double(terms.plan.model.valuesPerRow)
+            + 4 * dimension * min(together, Double(Self.gradientsTogether) / max(1, dimension) + 1) + 60 * dimension
+    }
+}
+
+extension Work {
+    func times(_ factor: Double) -> Work {
+        Work(Dictionary(uniqueKeysWithValues: WorkKind.allCases.map { ($0, self[$0] * factor) }))
+    }
+}

@@ -1,0 +1,67 @@
+import DatasiteProtocol
+import Learning
+import Tables
+
+/// Columns of a table as inputs and label of a model: by what the manifest declares of them.
+struct TrainingColumns {
+    let schema: Schema
+
+    func input(_ feature: TrainingDatasetSection.Feature) throws -> ColumnInput {
+        let (index, column) = try self.column(feature.column)
+        if let values = Self.domain(column) {
+            guard feature.missing == nil else {
+                throw Problem.invalidManifest("`data.features`: \(column.name) has a domain, and no `missing`")
+            }
+            return ColumnInput(column: index, form: .oneOf(values))
+        }
+        let (lower, upper) = try Self.bounds(column)
+        let missing = feature.missing.map { ($0 - lower) / (upper - lower) } ?? 0.5
+        return ColumnInput(
+            column: index, form: .number(lower: lower, upper: upper, missing: Float(min(max(missing, 0), 1))))
+    }
+
+    /// A label with a domain is one of its classes; a number is scaled so that its bounds become 0 and 1.
+    func label(_ name: String, _ loss: Learning.Loss) throws -> (ColumnInput, TrainingDataSection.Target) {
+        let (index, column) = try self.column(name)
+        if let values = Self.domain(column) {
+            guard values.count >= 2 else { throw Problem.invalidManifest("`data.label`: \(name) has one value alone") }
+            return (ColumnInput(column: index, form: .oneOf(values)), .classes(values.count))
+        }
+        guard loss != .crossEntropy else {
+            throw Problem.invalidManifest(
+                "`loss`: \(name) is a number, which cross entropy has no labels in", hint: "mean-squared")
+        }
+        let (lower, upper) = try Self.bounds(column)
+        return (
+            ColumnInput(column: index, form: .number(lower: lower, upper: upper, missing: .nan)),
+            .bounds(lower: lower, upper: upper)
+        )
+    }
+
+    private func column(_ name: String) throws -> (Int, ColumnSchema) {
+        guard let index = schema.columns.firstIndex(where: { $0.name == name }) else {
+            throw Problem.invalidManifest(
+                "`data`: there is no column \(DisplayedName.of(name))",
+                hint: schema.columns.map(\.name).prefix(100).joined(separator: ", "))
+        }
+        return (index, schema.columns[index])
+    }
+
+    /// The values that it can have; nil: it has no declared domain.
+    private static func domain(_ column: ColumnSchema) -> [Value]? {
+        if column.type == .boolean { return [.boolean(false), .boolean(true)] }
+        return column.domain.map { domain in
+            guard let other = column.other, !domain.contains(other) else { return domain }
+            return domain + [other]
+        }
+    }
+
+    private static func bounds(_ column: ColumnSchema) throws -> (Double, Double) {
+        guard let lower = column.lowerBound, let upper = column.upperBound, lower < upper else {
+            throw Problem.invalidManifest(
+                "`data`: \(column.name) has neither a domain nor bounds, so that nothing is known of its numbers",
+                hint: "name columns with a domain or bounds")
+        }
+        return (lower, upper)
+    }
+}

@@ -1,0 +1,87 @@
+import DatasiteProtocol
+import Foundation
+import GRDB
+
+/// Where work of a kind is computed, and when it counts as begun there.
+struct WorkPlace: Sendable {
+    let threads: EngineThreads
+    let schedule: ScanSchedule
+}
+
+/// Work that takes steps for minutes or hours.
+enum LongWork {
+    /// As many may wait for the one that runs.
+    static let queue = 16
+    /// Questions go before it: beside a scan on its core it gets about a sixth. Its slot follows from its bound all the same.
+    static let niceness: Int32 = 10
+}
+
+extension Datasite {
+    func place(of engine: any EngineWork.Type) -> WorkPlace {
+        engine.isLong ? long : WorkPlace(threads: engines, schedule: scans)
+    }
+
+    /// Begins to compute a charged request, and does not wait for it.
+    ///
+    /// - Returns: The request as it stands.
+    func begun(_ id: String, _ planned: PlannedWork, isAnnounced: Bool) async throws -> RequestSummary {
+        let (row, summary) = try await reading { site in
+            guard let row = try site.read({ try RequestRow.find(id, $0) }) else {
+                throw Problem.absent("the request is not there any more")
+            }
+            return (row, try site.summary(row, try site.catalogue()))
+        }
+        Task {
+            do {
+                let stored = try await long.threads.admitting(row.researcher) {
+                    try await self.answer(id, planned, isAnnounced: isAnnounced)
+                }
+                storage.add(stored.answer.count, researcher: row.researcher)
+            } catch {
+                // Whoever asked is gone: the request's events say that nobody computes it.
+                _ = try? await commit.perform { context in
+                    for state in [JobState.running, .approved] {
+                        if try RequestEventRow.appendFailure(
+                            to: id, after: state, words: Problem.storage(error).detail, in: context)
+                        {
+                            return
+                        }
+                    }
+                }
+            }
+        }
+        return summary
+    }
+
+    /// Goes on with a charged request that nobody computes; one that is being computed is left to that.
+    func resumeLong(_ row: RequestRow) async throws -> RequestSummary {
+        if try await !isComputed(row) {
+            let planned = try await plannedAgain(row, try engineTable.engine(row.engine))
+            return try await begun(row.id, planned, isAnnounced: false)
+        }
+        return try await reading { site in try site.summary(row, try site.catalogue()) }
+    }
+
+    /// Whether a process that lives computes it.
+    private func isComputed(_ row: RequestRow) async throws -> Bool {
+        try await reading { site in
+            guard let last = try site.read({ try RequestEventRow.last(of: row.id, $0) }), last.event.state == .running
+            else { return false }
+            return site.isAlive(last.process)
+        }
+    }
+
+    /// - Throws: `conflict` where another process computes it: both would take its time.
+    func checkIsNotComputed(_ row: RequestRow) async throws {
+        guard try await isComputed(row) else { return }
+        throw Problem.conflict("it is being computed", hint: "`parley jobs follow \(row.id)` says when it is done")
+    }
+
+    /// What is kept for requests that are not being computed any more is of no use.
+    func removeAbandonedWorkspaces() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.work)) ?? [] {
+            guard let isNeeded = try? read({ try RequestEventRow.isReserved(name, $0) }), !isNeeded else { continue }
+            folder.workspace(of: name).remove()
+        }
+    }
+}

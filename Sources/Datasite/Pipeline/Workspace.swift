@@ -1,0 +1,51 @@
+import DatasiteProtocol
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A folder of a request's own, for its owner alone: private files, from which a run goes on after a crash. It is made
+/// when it is first written to.
+final class Workspace: Sendable {
+    private let parent: String
+    let folder: TrainingFolder
+    private let told = Mutex<String?>(nil)
+
+    init(parent: String, name: String) {
+        self.parent = parent
+        folder = TrainingFolder(path: parent + "/" + name)
+    }
+
+    /// Why the machine failed, in public words: from the system's own error alone, never from a row.
+    var fault: String? { told.withLock { $0 } }
+
+    func note(_ fault: String) { told.withLock { $0 = fault } }
+
+    /// Replaces the checkpoint in one step, durably.
+    ///
+    /// - Returns: Whether it is there; where not, ``fault`` says why.
+    func save(_ bytes: [UInt8]) -> Bool {
+        do {
+            for path in [parent, folder.path] where mkdir(path, 0o700) != 0 && errno != EEXIST {
+                note("its checkpoint cannot be written: \(systemError())")
+                return false
+            }
+            try folder.write(bytes, to: .checkpoint)
+            return true
+        } catch {
+            note("its checkpoint cannot be written: \(systemError())")
+            return false
+        }
+    }
+
+    /// The last checkpoint; nil: there is none, or it cannot be read.
+    func checkpoint() -> [UInt8]? { try? folder.read(.checkpoint) }
+
+    func remove() { try? FileManager.default.removeItem(atPath: folder.path) }
+}

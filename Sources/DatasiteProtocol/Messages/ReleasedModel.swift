@@ -1,0 +1,111 @@
+/// A model that was trained at a datasite and let out: the document of the engine `training`. A receipt's answer digest is SHA-256 over these
+/// bytes as sent.
+public struct ReleasedModel: Sendable, Hashable, Codable {
+    /// What is promised to each unit, and the noise that holds it.
+    public struct Privacy: Sendable, Hashable, Codable {
+        /// Whom it protects, as the manifest names it.
+        public var unit: String
+        /// The most rows of a unit that were used.
+        public var rowsPerUnit: Int
+        /// Over all steps, at `delta`, by privacy loss distributions; nil: by the ledger's curve alone.
+        public var epsilon: Double?
+        /// What the ledger's curve converts to at `delta`: what was charged comes to it.
+        public var chargedEpsilon: Double
+        /// The policy's.
+        public var delta: Double
+        /// The noise's standard deviation over the sensitivity.
+        public var noiseMultiplier: Double
+        /// At the first step.
+        public var clippingNorm: Double
+        /// Whether the norm followed the units' norms, which is charged too.
+        public var isAdaptive: Bool
+        /// With which probability each unit was in a step's sample.
+        public var samplingRate: Double
+        /// How many steps were taken.
+        public var steps: Int
+
+        /// A promise, by its parts.
+        public init(
+            unit: String, rowsPerUnit: Int, epsilon: Double?, chargedEpsilon: Double, delta: Double,
+            noiseMultiplier: Double, clippingNorm: Double, isAdaptive: Bool, samplingRate: Double, steps: Int
+        ) {
+            self.unit = unit
+            self.rowsPerUnit = rowsPerUnit
+            self.epsilon = epsilon
+            self.chargedEpsilon = chargedEpsilon
+            self.delta = delta
+            self.noiseMultiplier = noiseMultiplier
+            self.clippingNorm = clippingNorm
+            self.isAdaptive = isAdaptive
+            self.samplingRate = samplingRate
+            self.steps = steps
+        }
+    }
+
+    /// What a step showed: all of it follows from noisy sums.
+    public struct Point: Sendable, Hashable, Codable {
+        /// After so many steps.
+        public var step: Int
+        /// Of these steps, by the ledger's curve; nil where it is too large to be one.
+        public var epsilon: Double?
+        /// Of the next step.
+        public var clippingNorm: Double
+        /// The L2 norm of the step's noisy mean gradient.
+        public var gradientNorm: Double
+
+        /// A point, by its parts.
+        public init(step: Int, epsilon: Double?, clippingNorm: Double, gradientNorm: Double) {
+            self.step = step
+            self.epsilon = epsilon
+            self.clippingNorm = clippingNorm
+            self.gradientNorm = gradientNorm
+        }
+    }
+
+    /// The request's id.
+    public var request: String
+    /// The dataset and its version.
+    public var dataset: String
+    public var version: String
+    /// The plan's text, as it was asked.
+    public var plan: String
+    /// What it cost.
+    public var charge: Loss
+    /// What is promised.
+    public var privacy: Privacy
+    /// The layers: JSON.
+    public var architecture: String
+    /// `safetensors`, in base64.
+    public var weights: String
+    /// After some of the steps.
+    public var curve: [Point]
+    /// What people should know of the model, in Markdown.
+    public var card: String
+    /// What must be known to use it.
+    public var notes: [String]
+    /// The five parts of structured transparency.
+    public var guarantees: Guarantees
+    /// Random, so that a digest tells nothing of what it is a digest of.
+    public var nonce: String
+
+    /// A model, by its parts.
+    public init(
+        request: String, dataset: String, version: String, plan: String, charge: Loss, privacy: Privacy,
+        architecture: String, weights: String, curve: [Point], card: String, notes: [String], guarantees: Guarantees,
+        nonce: String
+    ) {
+        self.request = request
+        self.dataset = dataset
+        self.version = version
+        self.plan = plan
+        self.charge = charge
+        self.privacy = privacy
+        self.architecture = architecture
+        self.weights = weights
+        self.curve = curve
+        self.card = card
+        self.notes = notes
+        self.guarantees = guarantees
+        self.nonce = nonce
+    }
+}
