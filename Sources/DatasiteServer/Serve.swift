@@ -37,6 +37,7 @@ public func serve(
     let lock = try datasite.acquireServerLock()
     defer { lock.release() }
     try notifyOwners(datasite, configuration.logger)
+    await datasite.resumeLongWork()
     // Before anything is said to listen: the services of a group start side by side.
     try await requireFree("127.0.0.1", configuration.metricsPort)
     try await requireFree(configuration.host, configuration.port)

@@ -160,7 +160,7 @@ struct OpenAPITests {
         case .whoami: try same(Identity.self, example)
         case .listDatasets: try same([DatasetSummary].self, example)
         case .getDataset: try same(DatasetDetail.self, example)
-        case .preview: try same(Preview.self, example)
+        case .preview, .previewWork: try same(Preview.self, example)
         case .ask where status == "202", .submit where status == "202": try same(RequestSummary.self, example)
         case .ask, .submit, .mock, .getAnswer, .getSynthetic: try same(Answer.self, example)
         case .listRequests: try same([RequestSummary].self, example)

@@ -62,6 +62,20 @@ extension Datasite {
         return try await reading { site in try site.summary(row, try site.catalogue()) }
     }
 
+    /// Goes on with all long work that was charged and cut short, so that whoever asked need not ask again after the server was stopped.
+    public func resumeLongWork() async {
+        guard suspension == nil else { return }
+        let rows = try? await reading { site in
+            try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db) }
+        }
+        // In the order in which they were asked for.
+        for row in (rows ?? []).reversed() where !row.isLost {
+            guard let engine = try? engineTable.engine(row.engine), engine.isLong else { continue }
+            // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it.
+            _ = try? await resumeLong(row)
+        }
+    }
+
     /// Whether a process that lives computes it.
     private func isComputed(_ row: RequestRow) async throws -> Bool {
         try await reading { site in

@@ -107,7 +107,7 @@ public struct ScanLimits: Sendable, Hashable, Codable {
                     + "capacity, and \(engine.isLong ? "long work" : "one question") may take \(Self.words(seconds)) here"
                     + (engine.isLong ? "" : dearest(bound, nanoseconds)),
                 hint: engine.isLong
-                    ? "fewer epochs, a smaller model, or a larger limit: `parley site limits --long-seconds N`"
+                    ? "fewer epochs, a smaller model, or a larger limit: `parley site limits --long-time SECONDS`"
                     : "Ask for less at once; what the rows hold decides nothing of this.")
         }
         let share = memory / Double(threads)

@@ -30,13 +30,13 @@ final class Workspace: Sendable {
     /// Replaces the checkpoint in one step, durably.
     ///
     /// - Returns: Whether it is there; where not, ``fault`` says why.
-    func save(_ bytes: [UInt8]) -> Bool {
+    func save(_ bytes: [UInt8], to file: TrainingFolder.File = .checkpoint) -> Bool {
         do {
             for path in [parent, folder.path] where mkdir(path, 0o700) != 0 && errno != EEXIST {
                 note("its checkpoint cannot be written: \(systemError())")
                 return false
             }
-            try folder.write(bytes, to: .checkpoint)
+            try folder.write(bytes, to: file)
             return true
         } catch {
             note("its checkpoint cannot be written: \(systemError())")
@@ -44,8 +44,8 @@ final class Workspace: Sendable {
         }
     }
 
-    /// The last checkpoint; nil: there is none, or it cannot be read.
-    func checkpoint() -> [UInt8]? { try? folder.read(.checkpoint) }
+    /// What was saved last; nil: nothing, or it cannot be read.
+    func saved(_ file: TrainingFolder.File = .checkpoint) -> [UInt8]? { try? folder.read(file) }
 
     func remove() { try? FileManager.default.removeItem(atPath: folder.path) }
 }

@@ -26,9 +26,11 @@ struct TrainingFolder: Sendable {
         /// As a datasite sent it.
         case release = "release.json"
         case receipt = "receipt.json"
+        /// At a datasite, of a run that is audited.
+        case canaries = "canaries.safetensors"
 
         /// Those of a run on one's own files.
-        static let ofRuns = allCases.filter { $0 != .release && $0 != .receipt }
+        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries].contains($0) }
     }
 
     func path(_ file: File) -> String { path + "/" + file.rawValue }

@@ -39,9 +39,12 @@ public struct TrainingRule: Sendable, Hashable {
     public var noise: ClosedRange<Double>?
     /// Of the norm to which a unit's gradient is clipped; nil: any.
     public var clip: ClosedRange<Double>?
+    /// Whether a model leaves only after an audit with canaries.
+    public var audits: Bool
 
     /// Ranges that a plan keeps to.
-    public init(noise: ClosedRange<Double>? = nil, clip: ClosedRange<Double>? = nil) {
+    public init(noise: ClosedRange<Double>? = nil, clip: ClosedRange<Double>? = nil, audits: Bool = false) {
+        self.audits = audits
         self.noise = noise
         self.clip = clip
     }

@@ -84,6 +84,34 @@ public struct Examples: Sendable {
             storage: storage, rows: rows.count, rowShape: rowShape, targets: targets.rows(rows), units: units)
     }
 
+    /// These, and behind them others, each a unit of its own.
+    ///
+    /// - Parameter inputs: [rows, ...], of the same shape; to examples of bytes they are rounded as these are.
+    func adding(inputs: Tensor, targets more: Targets) throws(ModelError) -> Examples {
+        guard inputs.rowShape == rowShape || inputs.rows == 0 else {
+            throw .data("rows of \(inputs.rowShape.extents)", expected: "rows of \(rowShape.extents)")
+        }
+        let targets: Targets
+        switch (self.targets, more) {
+        case (.labels(let labels), .labels(let others)): targets = .labels(labels + others)
+        case (.values(let values), .values(let others)) where values.rowShape == others.rowShape:
+            targets = .values(
+                Tensor(shape: [values.rows + others.rows] + values.rowShape, values: values.values + others.values))
+        default: throw .data("targets of another kind", expected: "labels beside labels, values beside values")
+        }
+        let storage: Storage =
+            switch storage {
+            case .floats(let values): .floats(values + inputs.values)
+            case .bytes(let bytes, let scale, let offset):
+                .bytes(
+                    bytes + inputs.values.map { UInt8(max(0, min(255, (($0 - offset) / scale).rounded()))) }, scale: scale,
+                    offset: offset)
+            }
+        return try Examples(
+            storage: storage, rows: targets.count, rowShape: rowShape, targets: targets,
+            units: units + (0..<more.count).map { count + $0..<count + $0 + 1 })
+    }
+
     /// The inputs of some rows, in the order in which they are named.
     public func inputs(_ rows: [Int]) -> Tensor {
         let size = rowShape.product

@@ -37,7 +37,7 @@ struct SiteCommand: AsyncParsableCommand {
 
     struct LimitsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "limits", abstract: "Show or set what one question may take of this machine.",
+            commandName: "limits", abstract: "Show or set what a question, and long work, may take of this machine.",
             discussion: """
                 Before anything is read, each question's plan says how long it computes at most and how much memory it \
                 needs, whatever the rows hold; answers leave after 4 to 5 times that, so that their time says nothing. \
@@ -46,6 +46,7 @@ struct SiteCommand: AsyncParsableCommand {
                 Examples:
                   parley site limits
                   parley site limits --time 120 --memory 4
+                  parley site limits --long-time 14400 long work, such as training
                   parley site limits --measure        after a move to another machine
                 """)
 
@@ -58,10 +59,14 @@ struct SiteCommand: AsyncParsableCommand {
             parsing: .unconditional,
             help: ArgumentHelp("The most that all scans may hold together.", valueName: "GiB"))
         var memory: Double?
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("The most that one piece of long work, such as training, may be bound to compute.", valueName: "seconds"))
+        var longTime: Double?
         @Flag(help: "Measure this machine's speed again.") var measure = false
 
         func validate() throws {
-            for (name, value) in [("time", time), ("memory", memory)] {
+            for (name, value) in [("time", time), ("memory", memory), ("long-time", longTime)] {
                 if let value, !(value > 0 && value.isFinite) {
                     throw ValidationError("--\(name) must be a positive number.")
                 }
@@ -70,10 +75,11 @@ struct SiteCommand: AsyncParsableCommand {
 
         func run() async throws {
             let site = try site.open()
-            let isChange = time != nil || memory != nil || measure
+            let isChange = time != nil || longTime != nil || memory != nil || measure
             let limits =
                 isChange
-                ? try site.setScanLimits(seconds: time, memory: memory.map { $0 * 0x1p30 }, measure: measure)
+                ? try site.setScanLimits(
+                    seconds: time, longSeconds: longTime, memory: memory.map { $0 * 0x1p30 }, measure: measure)
                 : site.scanLimits
             let terminal = Terminal.output
             terminal.line("\(isChange ? "Set: " : "")\(limits.words).")

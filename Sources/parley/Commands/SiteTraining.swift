@@ -30,10 +30,7 @@ struct SiteTraining {
     /// - Parameter follows: Whether to wait for the model, and show how far it is.
     func train(follows: Bool) async throws {
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
-        let folder = try output ?? ReleasedModelFiles.name(ofPlan: plan)
-        guard !FileManager.default.fileExists(atPath: folder) else {
-            throw Failure("\(folder) is there already.", next: "Nothing was asked. Name another folder with --output.")
-        }
+        let folder = try self.folder()
         try KeptReceipts().prepare()
         let outcome = try await naming(file) { [connection, plan, purpose] in
             try await connection.client.submit(
@@ -63,9 +60,28 @@ struct SiteTraining {
         }
     }
 
-    /// Fetches what was let out for a request; one that was cut short goes on.
+    /// Fetches what was let out for a request; one that was cut short goes on, and is waited for.
     func fetch(_ id: String) async throws {
-        try save(try await connection.client.work(id), in: try output ?? ReleasedModelFiles.name(ofPlan: plan))
+        let folder = try self.folder()
+        if try await connection.client.request(id).state == "reserved" {
+            // Asked for, it goes on where nobody computes it.
+            do { return try save(try await connection.client.work(id), in: folder) } catch let problem as Problem
+                where problem.kind == .conflict
+            {
+                guard try await Following().follow(connection.client.events(of: id)) == .released else {
+                    throw ExitStatus.failed
+                }
+            }
+        }
+        try save(try await connection.client.work(id), in: folder)
+    }
+
+    private func folder() throws -> String {
+        let folder = try output ?? ReleasedModelFiles.name(ofPlan: plan)
+        guard !FileManager.default.fileExists(atPath: folder) else {
+            throw Failure("\(folder) is there already.", next: "Nothing was asked. Name another folder with --output.")
+        }
+        return folder
     }
 
     private func save(_ released: ReleasedWork, in folder: String) throws {

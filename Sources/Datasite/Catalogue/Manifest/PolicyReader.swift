@@ -136,14 +136,17 @@ enum PolicyReader {
                 let absent = engines.absent(engine)
                 throw rule.problem(absent.detail, hint: absent.hint)
             }
-            let own: Set<String> = engine == TrainingWork.engine ? ["noise", "clip"] : []
+            let own: Set<String> = engine == TrainingWork.engine ? ["noise", "clip", "audit"] : []
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             rules[engine] = EngineRule(
                 approval: try keys["approval"].map(approval),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
                 training: own.isEmpty
-                    ? nil : TrainingRule(noise: try keys["noise"].map(range), clip: try keys["clip"].map(range)))
+                    ? nil
+                    : TrainingRule(
+                        noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
+                        audits: try keys["audit"].map { try TrainingDocument.word($0, ["canaries", "none"]) } == "canaries"))
         }
         return rules
     }

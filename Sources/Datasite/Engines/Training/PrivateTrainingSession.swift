@@ -1,3 +1,5 @@
+import DifferentialPrivacy
+import Governance
 import Learning
 import Secrets
 
@@ -33,7 +35,13 @@ struct PrivateTrainingSession {
         _ examples: Examples, blocks: [Int], goesOn: () -> Bool, finish: (Int) -> Bool,
         using randomness: inout SecureRandom
     ) -> TrainedModel? {
-        guard var run = begin(examples, using: &randomness), finish(1) else { return nil }
+        var all = examples
+        var canaries: Canaries?
+        if terms.canaries > 0 {
+            guard let kept = keptCanaries(using: &randomness), let added = try? kept.added(to: examples) else { return nil }
+            (canaries, all) = (kept, added)
+        }
+        guard var run = begin(all, using: &randomness), finish(1) else { return nil }
         var asked = ContinuousClock.now
         for (index, end) in blocks.enumerated() {
             while run.state.step < end {
@@ -48,12 +56,32 @@ struct PrivateTrainingSession {
                 clippingNorm: run.clippingNorm)
             guard workspace.save(checkpoint.bytes(digest: digest)), finish(index + 2) else { return nil }
         }
+        if let canaries, !passes(canaries, run.state.result) {
+            workspace.note("the model told of made-up people more than its epsilon allows, and is withheld: tell the owner")
+            return nil
+        }
         return TrainedModel(parameters: run.state.result, curve: [])
+    }
+
+    /// Those of the run's beginning: which of them are in stays the same after a crash.
+    private func keptCanaries(using randomness: inout SecureRandom) -> Canaries? {
+        if let stored = workspace.saved(.canaries).flatMap({ try? Canaries($0, of: terms.plan) }) { return stored }
+        let made = Canaries(terms.canaries, of: terms.plan, using: &randomness)
+        return workspace.save(made.bytes, to: .canaries) ? made : nil
+    }
+
+    /// Whether the audit shows no more than is claimed: with a true claim it fails once in 1,000 runs. It looks at the weights, which are private
+    /// already, and at canaries: nothing of it is charged.
+    private func passes(_ canaries: Canaries, _ parameters: Parameters) -> Bool {
+        guard let audit = try? canaries.audit(terms.plan, parameters),
+            let claimed = terms.epsilon(after: terms.privacy.steps)
+        else { return false }
+        return audit.epsilon(delta: terms.policy.regime.conversionDelta) <= claimed
     }
 
     private func begin(_ examples: Examples, using randomness: inout SecureRandom) -> PrivateTrainingRun? {
         let (plan, privacy) = (terms.plan, terms.privacy)
-        let stored = workspace.checkpoint().flatMap { try? Checkpoint($0, plan: plan, digest: digest) }
+        let stored = workspace.saved().flatMap { try? Checkpoint($0, plan: plan, digest: digest) }
         return try? PrivateTrainingRun(
             plan: plan, privacy: privacy, examples: examples,
             parameters: plan.model.initialParameters(using: &randomness), state: stored?.state,

@@ -40,7 +40,7 @@ struct TrainingBounds {
 
     init(_ terms: TrainingTerms, _ cost: PrivateStepCost) {
         let manifest = terms.entry.manifest
-        let units = Double(manifest.capacityUnits)
+        let units = Double(manifest.capacityUnits + terms.canaries)
         let rowsPerUnit = Double(manifest.unit.rowsPerUnit)
         let dimension = Double(terms.plan.model.trainableCount)
         let expected = terms.privacy.samplingRate * units
@@ -54,7 +54,7 @@ struct TrainingBounds {
             // A word is drawn for each unit that might be there.
             .row: 2 * units,
         ])
-        let rows = Double(manifest.capacityRows)
+        let rows = Double(manifest.capacityRows + 2 * terms.canaries)
         let width = Double(terms.inputs.reduce(0) { $0 + $1.width })
         let reading = Work([
             .probe: rows * Double(terms.inputs.count + 1), .step: rows * (width + 8), .scan: 1,

@@ -152,6 +152,12 @@ struct TrainingTerms: Sendable {
         return (1...count).map { plan.steps * $0 / count }
     }
 
+    /// Made-up units that are trained on beside the table's, where the policy wants an audit with them.
+    var canaries: Int {
+        let rule = policy.rule(for: TrainingWork.engine, isAllowedUnlessSaid: TrainingWork.isAllowedUnlessSaid)
+        return rule?.training?.audits == true ? 1_000 : 0
+    }
+
     // MARK: Rows
 
     /// nil where they do not fit the plan, which none do that follow from the manifest.
