@@ -56,8 +56,8 @@ struct ScanLimitTests {
         limits.memory = 1e6
         for (bytes, threads) in [(1e6, 1), (5e5, 2), (2.5e5, 4)] {
             let bound = PlanBound(work: Work([.scan: 1]), memory: bytes)
-            try limits.check(bound, threads: threads)
-            #expect(throws: Problem.self) { try limits.check(bound, threads: threads + 1) }
+            try limits.check(bound, of: QuestionWork.self, threads: threads)
+            #expect(throws: Problem.self) { try limits.check(bound, of: QuestionWork.self, threads: threads + 1) }
         }
     }
 

@@ -12,7 +12,7 @@ import Testing
 
 @testable import Datasite
 
-@Suite("Training at a datasite")
+@Suite("Training at a datasite", .timeLimit(.minutes(5)))
 struct TrainingEngineTests {
     static let policy =
         "{loss: renyi, delta: 1e-5, total: {epsilon: 20}, engines: {questions: {}, training: {noise: [0.8, 10], clip: [0.1, 5]}}}"
@@ -70,12 +70,14 @@ struct TrainingEngineTests {
 
         let event = try work(test).terms.privacy.event
         let loss = try PrivacyEvent.composition([event]).loss(kind: .renyi)
-        let spent = try test.site.store.pool.read { try #require(try PopulationRow.named("patients", $0)).spent }
+        let spent = try test.site.read { try #require(try PopulationRow.named("patients", $0)).spent }
         #expect(spent.amounts == loss.amounts)
         #expect(released.privacy.steps == 30 && released.privacy.samplingRate == 0.1)
         let claimed = RenyiOrders.epsilon(amounts: loss.amounts, delta: 5e-6)
         #expect(released.privacy.chargedEpsilon == claimed)
         #expect(try #require(released.privacy.epsilon) < claimed)
+        #expect(released.curve.count == 30 && released.curve.last?.epsilon == claimed)
+        #expect(released.curve.allSatisfy { $0.gradientNorm > 0 && $0.clippingNorm == 1 })
         #expect(released.card.contains("Differentially private for each `person`"))
 
         let weights = try SafeTensors.read(Array(try #require(Data(base64Encoded: released.weights))))
@@ -108,10 +110,11 @@ struct TrainingEngineTests {
             ("label: kind", "label: amount", "a column is named twice"),
             ("dataset: visits", "dataset: visit", "there is no dataset “visit”"),
             (
-                "{name: mlp, hidden: [4]}", "{layers: [{kind: linear, outputs: 3}, {kind: batch-norm}]}", "batch"
+                "{name: mlp, hidden: [4]}", "{layers: [{kind: linear, outputs: 3}, {kind: batch-normalization}]}",
+                "group-normalization"
             ),
-            ("hidden: [4]", "hidden: [100000, 100000]", "values that are trained"),
-            ("epochs: 3", "epochs: 100000", "steps"),
+            ("hidden: [4]", "hidden: [10000, 10000]", "values that are trained"),
+            ("batch: 500\nepochs: 3", "batch: 50\nepochs: 100000", "at most 1000000: fewer epochs"),
             ("version: 1", "version: 2", "expected 1, the version"),
             ("batch: 500", "batches: 500", "batches"),
         ])
@@ -172,7 +175,9 @@ struct TrainingEngineTests {
     func resumes() throws {
         let test = try TestSite(policy: Self.policy)
         let work = try work(
-            test, Self.plan.replacing("clip: 1", with: "clip: {from: 1, deviation: 20}").replacing("epochs: 3", with: "epochs: 6"))
+            test,
+            Self.plan.replacing("clip: 1", with: "clip: {from: 1, deviation: 20}").replacing(
+                "epochs: 3", with: "epochs: 6"))
         let examples = try examples(test, work)
         let session = session(test, work, in: "one")
         var random = SecureRandom()
@@ -201,7 +206,8 @@ struct TrainingEngineTests {
             return true
         }
         let model = session.train(examples, blocks: blocks, goesOn: { true }, finish: telling, using: &random)
-        #expect(model != nil && told == Array(1...work.steps.count))
+        #expect(told == Array(1...work.steps.count))
+        #expect(model?.curve.points.map(\.step) == blocks)
         #expect(try checkpoint().state.step == 60)
         // Another request's checkpoint is not taken.
         let other = PrivateTrainingSession(terms: work.terms, digest: "other", workspace: session.workspace)
@@ -223,9 +229,14 @@ struct TrainingEngineTests {
         let work = try work(test)
         let session = session(test, work, in: "two")
         var random = SecureRandom()
-        _ = session.train(try examples(test, work), blocks: work.terms.blocks, goesOn: { true }, finish: { _ in true }, using: &random)
+        _ = session.train(
+            try examples(test, work), blocks: work.terms.blocks, goesOn: { true }, finish: { _ in true }, using: &random
+        )
         let bytes = try #require(session.workspace.saved())
-        #expect(Set(try SafeTensors.metadata(bytes).keys) == ["checkpoint", "digest", "step", "loss-sum", "loss-rows", "curve", "clipping-norm"])
+        #expect(
+            Set(try SafeTensors.metadata(bytes).keys) == [
+                "checkpoint", "digest", "step", "loss-sum", "loss-rows", "curve", "clipping-norm", "private-curve",
+            ])
         #expect(try SafeTensors.read(bytes).names.allSatisfy { $0.hasPrefix("parameters/") })
         var status = stat()
         #expect(stat(session.workspace.folder.path(.checkpoint), &status) == 0 && status.st_mode & 0o077 == 0)
@@ -242,7 +253,8 @@ struct TrainingEngineTests {
         let job = try test.site.job(begun.id, as: .ada)
         #expect(job.state == .failed)
         let page = try test.site.events(of: begun.id, after: 0, as: .ada)
-        #expect(page.events.last?.words?.contains("its checkpoint cannot be written: Not a directory") == true, "\(page)")
+        #expect(
+            page.events.last?.words?.contains("its checkpoint cannot be written: Not a directory") == true, "\(page)")
         let spent = try test.spent()
         try FileManager.default.removeItem(atPath: test.path + "/work")
         _ = try await test.site.answer(begun.id, as: .folder)
@@ -264,7 +276,8 @@ struct TrainingEngineTests {
     func serverResumes() async throws {
         let test = try TestSite(policy: Self.policy)
         let planned = try test.site.planned(
-            TrainingWork.self, TrainingWork.body(of: Self.request().request, purpose: nil), in: try test.site.catalogue(),
+            TrainingWork.self, TrainingWork.body(of: Self.request().request, purpose: nil),
+            in: try test.site.catalogue(),
             isLimited: true)
         let attempt = ReserveAttempt(
             planned, Submission(engine: TrainingWork.self, body: planned.body, key: "k"), asker: .ada, waits: false)
@@ -293,7 +306,8 @@ struct TrainingEngineTests {
 
     @Test("An audit with canaries withholds a model whose noise was off, and lets one with its noise out")
     func canaries() throws {
-        let policy = Self.policy.replacing("training: {", with: "training: {audit: canaries, ").replacing("clip: [0.1, 5]", with: "clip: [0.1, 500]")
+        let policy = Self.policy.replacing("training: {", with: "training: {audit: canaries, ").replacing(
+            "clip: [0.1, 5]", with: "clip: [0.1, 500]")
         let test = try TestSite(policy: policy)
         let work = try work(test)
         #expect(work.terms.canaries == 1_000)

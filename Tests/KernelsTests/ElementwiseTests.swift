@@ -235,3 +235,30 @@ struct ElementwiseTests {
         }
     }
 }
+
+@Suite("Subnormal numbers")
+struct SubnormalTests {
+    @Test("Between flushing and restoring they count as zero, and not before or after")
+    func flushed() {
+        var tiny = Float.leastNormalMagnitude
+        withUnsafeMutablePointer(to: &tiny) { tiny in
+            // Read back each time, so that nothing is computed beforehand.
+            func half() -> Float {
+                kernels_scale(1, 0.5, tiny, tiny, .portable)
+                defer { tiny.pointee = Float.leastNormalMagnitude }
+                return tiny.pointee
+            }
+            #expect(half() == Float.leastNormalMagnitude / 2)
+            let before = kernels_flush_subnormals()
+            let flushed = half()
+            let again = kernels_flush_subnormals()
+            kernels_restore_subnormals(again)
+            let still = half()
+            kernels_restore_subnormals(before)
+            #if arch(x86_64) || arch(arm64)
+                #expect(flushed == 0 && still == 0)
+            #endif
+            #expect(half() == Float.leastNormalMagnitude / 2)
+        }
+    }
+}

@@ -84,7 +84,8 @@ extension Datasite {
             try requireSound()
             if try engineTable.engine(row.engine).isLong, identity != Self.localOwner {
                 throw Problem.conflict(
-                    "it is being computed: \(try await resumeLong(row).id)", hint: "`parley jobs follow \(id)` says when it is done")
+                    "it is being computed: \(try await resumeLong(row).id)",
+                    hint: "`parley jobs follow \(id)` says when it is done")
             }
             return try await complete(row).answer
         }

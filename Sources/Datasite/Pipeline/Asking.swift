@@ -147,7 +147,9 @@ extension Datasite {
                 switch try await commit.perform({ [attempt] in try attempt.run(in: &$0) }) {
                 case .reserved(let id, let isResumed):
                     submission.onCharge(id, planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
-                    if submission.engine.isLong { return .pending(try await self.begun(id, planned, isAnnounced: true)) }
+                    if submission.engine.isLong {
+                        return .pending(try await self.begun(id, planned, isAnnounced: true))
+                    }
                     let stored = try await self.answer(id, planned, isAnnounced: true)
                     if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
                     return stored.result

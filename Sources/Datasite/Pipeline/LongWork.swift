@@ -66,7 +66,8 @@ extension Datasite {
     public func resumeLongWork() async {
         guard suspension == nil else { return }
         let rows = try? await reading { site in
-            try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db) }
+            try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db)
+            }
         }
         // In the order in which they were asked for.
         for row in (rows ?? []).reversed() where !row.isLost {

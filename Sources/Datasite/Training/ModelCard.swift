@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Foundation
 import Learning
 
@@ -8,6 +9,8 @@ struct ModelCard {
     private let facts: TrainingFacts
     /// Of the chosen weights, on test rows or, without any, on validation rows.
     var labels: LabelScores?
+    /// nil: trained without privacy.
+    var promise: TrainingPromise?
 
     init(_ training: Training, _ report: TrainingReport, _ facts: TrainingFacts) {
         (self.training, self.report, self.facts) = (training, report, facts)
@@ -26,12 +29,31 @@ struct ModelCard {
     }
 
     private var privacy: String {
-        """
-        ## Privacy
+        if let promise { return Self.privacy(promise, training) }
+        return """
+            ## Privacy
 
-        None: trained on rows that its maker may see, without noise. Weights, curves and metrics tell of the rows, and may reveal single \
-        ones. Who may not see the rows may not be given them.
-        """
+            None: trained on rows that its maker may see, without noise. Weights, curves and metrics tell of the rows, and may reveal single \
+            ones. Who may not see the rows may not be given them.
+            """
+    }
+
+    private static func privacy(_ promise: TrainingPromise, _ training: Training) -> String {
+        let unit = training.document.privacy?.unit ?? "unit"
+        func text(_ value: Double) -> String { ShortNumber.text(value) }
+        return """
+            ## Privacy
+
+            Weights, architecture and curves are differentially private for each \(unit) added or removed: epsilon \(text((promise.epsilon * 1e4).rounded(.up) / 1e4)) \
+            at delta \(text(promise.delta)), by privacy loss distributions of all steps.
+
+            In each step every \(unit) was drawn with probability \(text(promise.samplingRate)) (Poisson), its whole gradient clipped to a norm of \
+            \(text(promise.clippingNorm))\(training.document.privacy?.isAdaptive == true ? " at first, and then as noisy counts said" : ""), and discrete Gaussian noise of \
+            \(text(promise.noiseMultiplier)) times the sensitivity added to the sum. Noise and samples came from the system.
+
+            **Outside the promise**: that there are \(promise.units), by which the sampling rate goes; the numbers of rows, digests of files, metrics and tables below, which are exact. Take them out before \
+            you give this card to anybody who may not see the rows.
+            """
     }
 
     private var data: String {
@@ -57,12 +79,17 @@ struct ModelCard {
             """
     }
 
+    private var seed: String {
+        promise == nil
+            ? "; seed \(document.seed). The same plan, files and seed give the same weights, to the bit on one kernel path."
+            : "."
+    }
+
     private var steps: String {
         """
         ## Training
 
-        \(report.steps) steps of \(document.batch) rows, \(document.epochs) epochs; loss \(document.loss.rawValue); seed \
-        \(document.seed). The same plan, files and seed give the same weights, to the bit on one kernel path. The plan is in \
+        \(report.steps) steps of \(document.batch) \(promise == nil ? "rows" : "units on average"), \(document.epochs) epochs; loss \(document.loss.rawValue)\(seed) The plan is in \
         `plan.yaml`.
         """
     }

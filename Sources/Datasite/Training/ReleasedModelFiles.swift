@@ -1,5 +1,6 @@
 public import DatasiteProtocol
 import Foundation
+import Learning
 
 /// The folder that a model leaves which a datasite let out: each file in it is whole or not there.
 public struct ReleasedModelFiles {
@@ -29,10 +30,16 @@ public struct ReleasedModelFiles {
         guard let weights = Data(base64Encoded: model.weights) else {
             throw Problem.invalidData("the model's weights are no base64")
         }
+        let curve = PrivateCurve(
+            model.curve.map {
+                .init(
+                    step: $0.step, epsilon: $0.epsilon, clippingNorm: $0.clippingNorm, gradientNorm: $0.gradientNorm)
+            })
         let files: [(TrainingFolder.File, [UInt8])] = [
             (.release, bytes), (.receipt, receipt), (.weights, Array(weights)),
             (.architecture, Array(model.architecture.utf8)), (.plan, Array(model.plan.utf8)),
-            (.card, Array(model.card.utf8)),
+            (.card, Array(model.card.utf8)), (.curves, Array(curve.jsonLines.utf8)),
+            (.plot, Array(curve.svg(title: try Self.name(ofPlan: model.plan)).utf8)),
         ]
         for (file, content) in files { try folder.write(content, to: file) }
         return files.map(\.0.rawValue)

@@ -1,7 +1,9 @@
 import Crypto
 import DatasiteProtocol
+import DifferentialPrivacy
 import Foundation
 public import Learning
+import Secrets
 
 /// How far training is.
 public struct TrainingProgress: Sendable {
@@ -13,8 +15,8 @@ public struct TrainingProgress: Sendable {
     public var step: Int
     /// In all.
     public var steps: Int
-    /// The mean loss of the epoch's rows so far.
-    public var loss: Double
+    /// The mean loss of the epoch's rows so far; nil in private training: it would tell of rows.
+    public var loss: Double?
     /// Rows trained on in a second, since this process began to.
     public var rowsPerSecond: Double
     /// At that speed; validation not counted.
@@ -39,6 +41,8 @@ public struct TrainingFacts: Sendable {
     public var memory: Int
     /// Threads that compute.
     public var threads: Int
+    /// nil: without privacy.
+    public var promise: TrainingPromise?
 }
 
 /// What training gave.
@@ -53,9 +57,10 @@ public struct TrainingReport: Sendable {
     public var files: [String]
 }
 
-/// Training on one's own files, without privacy: read, checked and ready to run.
+/// Training on one's own files: read, checked and ready to run.
 ///
-/// It is for those who may see the rows. What comes out (weights, curves, metrics) tells of them, and no epsilon is printed.
+/// It is for those who may see the rows. Without privacy what comes out (weights, curves, metrics) tells of them, and no epsilon is printed. With it, weights
+/// and curves keep what the plan promises, and metrics of validation and test rows, which are exact, do not.
 public struct Training: Sendable {
     let document: TrainingDocument
     let planText: String
@@ -63,7 +68,9 @@ public struct Training: Sendable {
     let inputs: TrainingInputs
     /// Of all that the result follows from: plan, seed and files.
     let digest: String
-    private let stepsPerEpoch: Int
+    let stepsPerEpoch: Int
+    /// nil: training without privacy.
+    let promised: (privacy: TrainingPrivacy, promise: TrainingPromise)?
     private let threads: Int
 
     /// Reads a plan and its files.
@@ -82,22 +89,29 @@ public struct Training: Sendable {
         var document = try TrainingDocument(planText)
         guard document.dataset == nil else {
             throw Problem.invalidManifest(
-                "`data` names a dataset of a datasite, not files", hint: "`parley train PLAN --site URL` asks for it there")
+                "`data` names a dataset of a datasite, not files",
+                hint: "`parley train PLAN --site URL` asks for it there")
         }
-        guard document.privacy == nil else {
-            throw Problem.invalidManifest(
-                "`privacy`: private training on one's own files follows",
-                hint: "leave the key out to train without privacy, on data of your own")
-        }
-        if let seed { document.seed = seed }
+        if let seed { (document.seed, document.isSeeded) = (seed, true) }
         self.planText = planText
         inputs = try TrainingInputs(document, folder: dataFolder, check: check)
-        stepsPerEpoch = (inputs.train.count + document.batch - 1) / document.batch
+        let count = document.privacy == nil ? inputs.train.count : inputs.train.units.count
+        stepsPerEpoch = document.stepsPerEpoch(document.privacy?.units ?? count)
         self.threads = threads ?? document.threads
         self.document = document
         do throws(ModelError) {
             plan = try document.plan(inputs, stepsPerEpoch: stepsPerEpoch)
         } catch { throw Problem.invalidManifest("\(error)") }
+        promised = try document.promise(units: inputs.train.units.count, plan: plan)
+        if let promised {
+            // What a run refuses is refused before: layers that mix people.
+            do {
+                var randomness = SecureRandom()
+                _ = try PrivateTrainingRun(
+                    plan: plan, privacy: promised.privacy, examples: inputs.train,
+                    parameters: plan.model.initialParameters(using: &randomness))
+            } catch { throw Problem.invalidManifest("\(error)") }
+        }
         var hasher = SHA256()
         hasher.update(data: Array(planText.utf8))
         hasher.update(data: Array("\(document.seed)".utf8))
@@ -111,7 +125,8 @@ public struct Training: Sendable {
             name: document.name, inputShape: inputs.train.rowShape,
             rows: (inputs.train.count, inputs.validation?.count, inputs.test?.count), layers: try plan.model.summary(),
             parameters: plan.model.trainableCount, steps: (stepsPerEpoch, plan.steps),
-            memory: plan.memory(batchRows: document.batch, threads: threads), threads: threads)
+            memory: plan.memory(batchRows: document.batch, threads: threads), threads: threads,
+            promise: promised?.promise)
     }
 
     /// Trains, and leaves a folder: weights, architecture, curves, a model card and a checkpoint.
@@ -127,7 +142,19 @@ public struct Training: Sendable {
         into folder: String, resumes: Bool = false, check: () throws -> Void = {},
         progress: (TrainingProgress) -> Void = { _ in }, epoch: (LearningCurve.Point) -> Void = { _ in }
     ) throws -> TrainingReport {
-        var session = try TrainingSession(self, TrainingFolder(path: folder), resumes: resumes, threads: threads)
+        let folder = TrainingFolder(path: folder)
+        let lock = resumes ? try folder.lock() : nil
+        defer { withExtendedLifetime(lock) {} }
+        if let promised {
+            var session = try PrivateFileSession(self, promised, folder, resumes: resumes, threads: threads)
+            let lock = try lock ?? folder.lock()
+            defer { withExtendedLifetime(lock) {} }
+            try session.train(check: check, progress: progress)
+            return try session.finish()
+        }
+        var session = try TrainingSession(self, folder, resumes: resumes, threads: threads)
+        let own = try lock ?? folder.lock()
+        defer { withExtendedLifetime(own) {} }
         try session.train(check: check, progress: progress, epoch: epoch)
         return try session.finish()
     }

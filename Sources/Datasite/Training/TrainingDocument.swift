@@ -25,6 +25,8 @@ struct TrainingDocument: Sendable {
     var metrics: [Metric] = []
     var selection: (metric: Metric, isBetterHigher: Bool)?
     var seed: UInt64 = 0
+    /// Whether the seed was said.
+    var isSeeded = false
     var threads = 1
     /// nil: without privacy.
     var privacy: TrainingPrivacySection?
@@ -79,6 +81,7 @@ struct TrainingDocument: Sendable {
         classWeights =
             try problems.reading { try keys["class-weights"]?.sequence().map { try $0.float(0..<1e9) } } ?? nil
         threads = try problems.reading { try keys["threads"]?.count(atMost: 256) ?? 1 } ?? 1
+        isSeeded = keys["seed"] != nil
         seed =
             try problems.reading {
                 try keys["seed"].map { value in

@@ -49,6 +49,27 @@ struct TrainingFolder: Sendable {
         }
     }
 
+    /// Held by the run that writes into the folder: two would write over each other's checkpoints.
+    final class Lock: Sendable {
+        private let descriptor: Int32
+        init(_ descriptor: Int32) { self.descriptor = descriptor }
+        deinit { close(descriptor) }
+    }
+
+    /// - Throws: That another process writes into the folder.
+    func lock() throws -> Lock {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw Problem.absent(
+                "\(path) cannot be opened: \(systemError())", hint: "--resume goes on with a run that was begun there")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw Problem.conflict("another run writes into \(path)", hint: "--output names another folder")
+        }
+        return Lock(descriptor)
+    }
+
     /// Replaces a file in one step: after a crash it is the old one or the new one.
     func write(_ bytes: [UInt8], to file: File) throws {
         let partial = path(file) + ".partial"

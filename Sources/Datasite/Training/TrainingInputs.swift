@@ -20,7 +20,7 @@ struct TrainingInputs {
     ///   - check: Throws where the reading shall end.
     /// - Throws: A `Problem` (`invalid-data`) that names the file, the place in it, what arrived and what would be right.
     init(_ document: TrainingDocument, folder: String, check: @escaping () throws -> Void) throws {
-        var reader = TrainingFiles(folder: folder, section: document.data, check: check)
+        var reader = TrainingFiles(folder: folder, document: document, check: check)
         let section = document.data
         var train = try reader.examples(section.train, named: "train")
         var validation: Examples?
@@ -28,8 +28,8 @@ struct TrainingInputs {
         case nil: break
         case .part(let part): validation = try reader.examples(part, named: "validation")
         case .share(let share):
-            let split = try Self.split(train.count, share: share, seed: document.seed)
-            (train, validation) = (try train.selecting(split.train), try train.selecting(split.held))
+            let split = try Self.split(train.units.count, share: share, seed: document.seed)
+            (train, validation) = (try train.selecting(units: split.train), try train.selecting(units: split.held))
         }
         test = try section.test.map { try reader.examples($0, named: "test") }
         (self.train, self.validation, files) = (train, validation, reader.files)
@@ -42,15 +42,16 @@ struct TrainingInputs {
         }
     }
 
-    /// The rows that are held out are drawn by the plan's seed alone.
-    private static func split(_ rows: Int, share: Double, seed: UInt64) throws -> (train: [Int], held: [Int]) {
-        let count = Int((Double(rows) * share).rounded())
-        guard count >= 1, count < rows else {
+    /// The units that are held out, with all their rows, are drawn by the plan's seed alone.
+    private static func split(_ units: Int, share: Double, seed: UInt64) throws -> (train: [Int], held: [Int]) {
+        let count = Int((Double(units) * share).rounded())
+        guard count >= 1, count < units else {
             throw Problem.invalidData(
-                "`data.validation`: a share of \(share) leaves no rows", hint: "a share that leaves some on either side"
+                "`data.validation`: a share of \(share) leaves nobody on one side",
+                hint: "a share that leaves some on either side"
             )
         }
-        let order = TrainingRun.heldOutOrder(rows: rows, seed: seed)
+        let order = TrainingRun.heldOutOrder(rows: units, seed: seed)
         return (order[count...].sorted(), order[..<count].sorted())
     }
 }
@@ -59,13 +60,15 @@ struct TrainingInputs {
 private struct TrainingFiles {
     let folder: String
     let section: TrainingDataSection
+    private let privacy: TrainingPrivacySection?
     let check: () throws -> Void
     private(set) var files: [(name: String, digest: String)] = []
     private var archive: NPZFile?
 
-    init(folder: String, section: TrainingDataSection, check: @escaping () throws -> Void) {
+    init(folder: String, document: TrainingDocument, check: @escaping () throws -> Void) {
         self.folder = folder
-        self.section = section
+        section = document.data
+        privacy = document.privacy
         self.check = check
     }
 
@@ -80,6 +83,11 @@ private struct TrainingFiles {
     // MARK: Arrays
 
     private mutating func arrays(_ part: TrainingDataSection.Part, named name: String) throws -> Examples {
+        if let column = privacy?.unitColumn {
+            throw Problem.invalidManifest(
+                "`privacy.unit`: files of format \(section.format.rawValue) have no column \(DisplayedName.of(column))",
+                hint: "unit: row")
+        }
         var inputs = try array(part.inputs)
         let labels = try array(part.labels)
         guard inputs.shape.count >= 1, inputs.rows == labels.rows else {
@@ -177,7 +185,12 @@ private struct TrainingFiles {
         let table = try text(part.inputs)
         let inputs = try naming(part.inputs) { () throws(DataError) in try table.inputs(section.columns) }
         let targets = try targets(table, part.inputs)
-        return try fitting(part.inputs) { () throws(ModelError) in try Examples(inputs: inputs, targets: targets) }
+        let order = try units(table, part.inputs)
+        return try fitting(part.inputs) { () throws(ModelError) in
+            let examples = try Examples(inputs: inputs, targets: targets)
+            guard let order else { return examples }
+            return try examples.selecting(order.order, units: order.units)
+        }
     }
 
     private func targets(_ table: SeparatedText, _ file: String) throws -> Targets {
@@ -192,10 +205,12 @@ private struct TrainingFiles {
         }
     }
 
-    /// Where a column `unit` names whom a row belongs to: rows of one stand together.
+    /// Where a column names whom a row belongs to: rows of one stand together. It is the one that `privacy` names; without privacy one of the
+    /// name `unit`, if there is one.
     private func units(_ table: SeparatedText, _ file: String) throws -> (order: [Int], units: [Range<Int>])? {
-        guard table.columns.contains("unit") else { return nil }
-        return try naming(file) { () throws(DataError) in try table.units("unit") }
+        let named = privacy.map(\.unitColumn) ?? (table.columns.contains("unit") ? "unit" : nil)
+        guard let named else { return nil }
+        return try naming(file) { () throws(DataError) in try table.units(named) }
     }
 
     private mutating func text(_ name: String) throws -> SeparatedText {

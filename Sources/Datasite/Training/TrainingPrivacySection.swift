@@ -21,6 +21,11 @@ struct TrainingPrivacySection: Sendable, Equatable {
     /// How many units the sampling rate and the divisor of sums go by: public. nil: the declared capacity.
     var units: Int?
 
+    /// The column that names whom a row belongs to; nil: each row is a unit.
+    var unitColumn: String? { unit == "row" ? nil : unit }
+
+    var isAdaptive: Bool { if case .adaptive = clipping { true } else { false } }
+
     init(_ value: YAMLValue) throws {
         let keys = try value.mapping(["unit", "clip", "noise", "epsilon", "delta", "units"])
         unit = try keys["unit"]?.text("the name of the unit")

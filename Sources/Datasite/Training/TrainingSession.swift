@@ -21,7 +21,7 @@ struct TrainingSession {
         self.training = training
         self.folder = folder
         self.threads = threads
-        let checkpoint = resumes ? try Self.checkpoint(folder, training) : nil
+        let checkpoint = resumes ? try folder.checkpoint(of: training) : nil
         do throws(ModelError) {
             run = try TrainingRun(
                 plan: training.plan, examples: training.inputs.train, batchRows: training.document.batch,
@@ -36,13 +36,6 @@ struct TrainingSession {
             try folder.create()
             try folder.write(training.planText, to: .plan)
         }
-    }
-
-    private static func checkpoint(_ folder: TrainingFolder, _ training: Training) throws -> Checkpoint {
-        let bytes = try folder.read(.checkpoint)
-        do throws(ModelError) {
-            return try Checkpoint(bytes, plan: training.plan, digest: training.digest)
-        } catch { throw Problem.conflict("\(folder.path(.checkpoint)): \(error)") }
     }
 
     private func saveCheckpoint() throws {
@@ -115,43 +108,22 @@ struct TrainingSession {
             trainingLoss: losses.sum / Double(losses.rows), validation: [])
         losses = (0, 0)
         if let validation = training.inputs.validation {
-            let values: [Score]
+            let values: [Training.Score]
             if var selection {
                 let metric = selection.metric
                 values = try selection.consider(run.state) { parameters in
-                    let values = try measure(parameters, on: validation)
+                    let values = try training.measure(parameters, on: validation, threads: threads)
                     return (values, values.first { $0.metric == metric }?.value)
                 }.measured
                 self.selection = selection
             } else {
-                values = try measure(run.state.result, on: validation)
+                values = try training.measure(run.state.result, on: validation, threads: threads)
             }
             point.validation = values.map { ($0.metric, $0.value) }
         }
         curve.points.append(point)
         try folder.write(curve.jsonLines, to: .curves)
         return point
-    }
-
-    private struct Score {
-        var metric: Metric
-        var value: Double?
-        var reason: String?
-    }
-
-    /// A metric that rows have none of is told with its reason: it does not end the training.
-    private func measure(_ parameters: Parameters, on examples: Examples) throws -> [Score] {
-        let evaluation: Evaluation
-        do {
-            evaluation = try Evaluation(training.plan, parameters, on: examples, threads: threads)
-        } catch let error as MetricError {
-            return training.document.measured.map { Score(metric: $0, reason: "\(error)") }
-        } catch let error as ModelError { throw Problem.invalidData("\(error)") }
-        return training.document.measured.map { metric in
-            do throws(MetricError) {
-                return Score(metric: metric, value: try evaluation.value(metric))
-            } catch { return Score(metric: metric, reason: "\(error)") }
-        }
     }
 
     // MARK: The end
@@ -169,7 +141,9 @@ struct TrainingSession {
             files: TrainingFolder.File.ofRuns.filter { $0 != .best || best != nil }.map(\.rawValue))
         for (name, examples) in [("validation", training.inputs.validation), ("test", training.inputs.test)] {
             guard let examples else { continue }
-            report.metrics += try measure(chosen, on: examples).map { (name, $0.metric, $0.value, $0.reason) }
+            report.metrics += try training.measure(chosen, on: examples, threads: threads).map {
+                (name, $0.metric, $0.value, $0.reason)
+            }
         }
         try folder.write(card(report, chosen), to: .card)
         return report
@@ -182,5 +156,38 @@ struct TrainingSession {
             card.labels = try? Evaluation(training.plan, chosen, on: test, threads: threads).labels
         }
         return card.markdown
+    }
+}
+
+extension Training {
+    struct Score {
+        var metric: Metric
+        var value: Double?
+        var reason: String?
+    }
+
+    /// A metric that rows have none of is told with its reason: it does not end the training.
+    func measure(_ parameters: Parameters, on examples: Examples, threads: Int) throws -> [Score] {
+        let evaluation: Evaluation
+        do {
+            evaluation = try Evaluation(plan, parameters, on: examples, threads: threads)
+        } catch let error as MetricError {
+            return document.measured.map { Score(metric: $0, reason: "\(error)") }
+        } catch let error as ModelError { throw Problem.invalidData("\(error)") }
+        return document.measured.map { metric in
+            do throws(MetricError) {
+                return Score(metric: metric, value: try evaluation.value(metric))
+            } catch { return Score(metric: metric, reason: "\(error)") }
+        }
+    }
+}
+
+extension TrainingFolder {
+    /// Where a run of the same plan and files stood.
+    func checkpoint(of training: Training) throws -> Checkpoint {
+        let bytes = try read(.checkpoint)
+        do throws(ModelError) {
+            return try Checkpoint(bytes, plan: training.plan, digest: training.digest)
+        } catch { throw Problem.conflict("\(path(.checkpoint)): \(error)") }
     }
 }

@@ -64,8 +64,9 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
 
     /// The request's id.
     public var request: String
-    /// The dataset and its version.
+    /// The dataset.
     public var dataset: String
+    /// Its version.
     public var version: String
     /// The plan's text, as it was asked.
     public var plan: String

@@ -3,7 +3,8 @@ import DatasiteProtocol
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
-        listRequests, getRequest, getReview, getAnswer, getReceipt, getEvents, approve, deny, listJobs, cancelJob, budget, audit
+        listRequests, getRequest, getReview, getAnswer, getReceipt, getEvents, approve, deny, listJobs, cancelJob,
+        budget, audit
 
     var method: String {
         switch self {

@@ -26,7 +26,8 @@ public struct Canaries: Sendable {
         let rows = wasIn.indices.filter { wasIn[$0] }
         return try examples.adding(
             inputs: Tensor(
-                shape: [rows.count] + inputs.rowShape, values: Self.rows(rows, of: inputs)), targets: targets.rows(rows))
+                shape: [rows.count] + inputs.rowShape, values: Self.rows(rows, of: inputs)), targets: targets.rows(rows)
+        )
     }
 
     /// What the model shows of which canaries it saw: a fifth of them is guessed to have been in, and a fifth not.
@@ -47,7 +48,8 @@ public struct Canaries: Sendable {
     public var bytes: [UInt8] {
         var named = [("inputs", inputs), ("in", Tensor(shape: [wasIn.count], values: wasIn.map { $0 ? 1 : 0 }))]
         switch targets {
-        case .labels(let labels): named.append(("labels", Tensor(shape: [labels.count], values: labels.map { Float($0) })))
+        case .labels(let labels):
+            named.append(("labels", Tensor(shape: [labels.count], values: labels.map { Float($0) })))
         case .values(let values): named.append(("values", values))
         }
         return SafeTensors.write(Parameters(names: named.map(\.0), tensors: named.map(\.1)))

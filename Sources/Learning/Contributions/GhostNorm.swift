@@ -30,7 +30,7 @@ enum GhostNorm {
     ///
     /// Infinite where an input or a gradient is beyond 2^64: such a unit counts as zero. Added are 2^-20 of (sum over t of |g_t| |a_t|)^2, which is at
     /// least the sum of all terms' sizes and covers the rounding errors of products of float32 vectors, and what is lost of products of
-    /// two small values, which fall below float32's range: each of the pairs' two factors then errs by 2^-149 a value at most. Terms that
+    /// two small values, which fall below float32's range: each of the pairs' two factors then errs by 2^-126 a value at most, subnormal numbers being taken for zero. Terms that
     /// cancel count for more than their sum (``Cancellation``).
     static func squared(_ gradients: Dense.Matrix, _ inputs: Dense.Matrix) -> Double {
         let count = gradients.rows
@@ -51,7 +51,7 @@ enum GhostNorm {
             kernels_gram_sum(gram, $0, Dense.instructions)
         }
         let lost =
-            Double(max(inputs.columns, gradients.columns)) * 0x1p-149
+            Double(max(inputs.columns, gradients.columns)) * 0x1p-126
             * (inputSizes * inputSizes + gradientSizes * gradientSizes)
         // A sum that is no number stays none.
         let square = (sum < 0 ? 0 : sum) + size * size * 0x1p-20 + lost

@@ -84,6 +84,16 @@ public struct Examples: Sendable {
             storage: storage, rows: rows.count, rowShape: rowShape, targets: targets.rows(rows), units: units)
     }
 
+    /// Some units with all their rows, in the order in which they are named.
+    public func selecting(units wanted: [Int]) throws(ModelError) -> Examples {
+        var (rows, ranges) = ([Int](), [Range<Int>]())
+        for unit in wanted {
+            ranges.append(rows.count..<rows.count + units[unit].count)
+            rows += units[unit]
+        }
+        return try selecting(rows, units: ranges)
+    }
+
     /// These, and behind them others, each a unit of its own.
     ///
     /// - Parameter inputs: [rows, ...], of the same shape; to examples of bytes they are rounded as these are.
@@ -104,7 +114,8 @@ public struct Examples: Sendable {
             case .floats(let values): .floats(values + inputs.values)
             case .bytes(let bytes, let scale, let offset):
                 .bytes(
-                    bytes + inputs.values.map { UInt8(max(0, min(255, (($0 - offset) / scale).rounded()))) }, scale: scale,
+                    bytes + inputs.values.map { UInt8(max(0, min(255, (($0 - offset) / scale).rounded()))) },
+                    scale: scale,
                     offset: offset)
             }
         return try Examples(

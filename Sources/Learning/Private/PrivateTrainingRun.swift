@@ -13,6 +13,8 @@ public struct PrivateTrainingRun: Sendable {
     public private(set) var state: TrainingState
     /// The bound of the next step: public, since it follows from noisy counts.
     public private(set) var clippingNorm: Double
+    /// The L2 norm of the last step's noisy mean gradient; 0 before the first.
+    public private(set) var gradientNorm = 0.0
     private let examples: Examples
     private let threads: Int
     private let noise: DiscreteGaussian
@@ -61,6 +63,7 @@ public struct PrivateTrainingRun: Sendable {
     public mutating func step(using generator: inout some RandomNumberGenerator) {
         precondition(state.step < privacy.steps, "no more steps are taken than are paid for")
         let noisy = release(using: &generator)
+        gradientNorm = noisy.gradients.joined().reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
         state.take(noisy.gradients, plan)
         clippingNorm = privacy.norm(after: clippingNorm, noisyCount: noisy.count)
     }

@@ -14,12 +14,15 @@ public struct Checkpoint: Sendable {
     public let lossRows: Int
     /// Of the next step, where gradients are clipped.
     public let clippingNorm: Double?
+    /// Of private training.
+    public let privateCurve: PrivateCurve
 
     /// What a run is at.
     public init(
         state: TrainingState, best: Selection.Choice?, curve: LearningCurve, lossSum: Double, lossRows: Int,
-        clippingNorm: Double? = nil
+        clippingNorm: Double? = nil, privateCurve: PrivateCurve = PrivateCurve()
     ) {
+        self.privateCurve = privateCurve
         self.clippingNorm = clippingNorm
         self.state = state
         self.best = best
@@ -53,7 +56,12 @@ public struct Checkpoint: Sendable {
             "checkpoint": Self.version, "digest": digest, "step": String(state.step), "loss-sum": Self.text(lossSum),
             "loss-rows": String(lossRows), "curve": curve.points.map(Self.text).joined(separator: "\n"),
         ]
-        if let clippingNorm { metadata["clipping-norm"] = Self.text(clippingNorm) }
+        if let clippingNorm {
+            metadata["clipping-norm"] = Self.text(clippingNorm)
+            metadata["private-curve"] = privateCurve.points.map {
+                "\($0.step) \(Self.text($0.clippingNorm)) \(Self.text($0.gradientNorm))"
+            }.joined(separator: "\n")
+        }
         if let best { metadata["best"] = "\(best.step) \(Self.text(best.value))" }
         return SafeTensors.write(
             Parameters(names: named.map(\.0), tensors: named.map(\.1)), metadata: metadata)
@@ -114,12 +122,25 @@ public struct Checkpoint: Sendable {
         }
         curve = try Self.curve(metadata["curve"] ?? "")
         clippingNorm = metadata["clipping-norm"].flatMap(Self.number)
+        privateCurve = try Self.privateCurve(metadata["private-curve"] ?? "")
         (self.lossSum, self.lossRows) = (lossSum, lossRows)
     }
 
     private static let damaged = ModelError.data("the checkpoint", expected: "a whole file that training wrote")
 
     private static func number(_ text: String) -> Double? { UInt64(text, radix: 16).map { Double(bitPattern: $0) } }
+
+    private static func privateCurve(_ text: String) throws(ModelError) -> PrivateCurve {
+        var curve = PrivateCurve()
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: " ").map(String.init)
+            guard parts.count == 3, let step = Int(parts[0]), let clipping = number(parts[1]),
+                let norm = number(parts[2])
+            else { throw damaged }
+            curve.points.append(PrivateCurve.Point(step: step, clippingNorm: clipping, gradientNorm: norm))
+        }
+        return curve
+    }
 
     private static func curve(_ text: String) throws(ModelError) -> LearningCurve {
         var curve = LearningCurve()

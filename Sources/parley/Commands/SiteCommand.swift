@@ -61,7 +61,9 @@ struct SiteCommand: AsyncParsableCommand {
         var memory: Double?
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("The most that one piece of long work, such as training, may be bound to compute.", valueName: "seconds"))
+            help: ArgumentHelp(
+                "The most that one piece of long work, such as training, may be bound to compute.", valueName: "seconds"
+            ))
         var longTime: Double?
         @Flag(help: "Measure this machine's speed again.") var measure = false
 

@@ -46,13 +46,15 @@ struct SiteTraining {
                     : "Request \(id) is charged \(summary.charge.chargeText), and is being computed.")
             guard follows else {
                 Terminal.diagnostics.line("  See how far it is:  parley jobs follow \(id)")
-                Terminal.diagnostics.line("  Fetch the model:    parley train \(PrintableText.escape(file)) --request \(id)")
+                Terminal.diagnostics.line(
+                    "  Fetch the model:    parley train \(PrintableText.escape(file)) --request \(id)")
                 throw ExitStatus.pending
             }
             let state = try await Following().follow(connection.client.events(of: summary.id))
             guard state == .released else {
                 if state?.isFinal != true {
-                    Terminal.diagnostics.line("  Go on under its charge with: parley train \(PrintableText.escape(file)) --request \(id)")
+                    Terminal.diagnostics.line(
+                        "  Go on under its charge with: parley train \(PrintableText.escape(file)) --request \(id)")
                 }
                 throw ExitStatus.failed
             }
@@ -92,7 +94,8 @@ struct SiteTraining {
         let epsilon = NumberText.significant(privacy.epsilon ?? privacy.chargedEpsilon)
         Terminal.output.line(
             "Trained \(NumberText.integer(privacy.steps)) steps, differentially private for each "
-                + "\(PrintableText.escape(privacy.unit)): epsilon \(epsilon) at delta \(NumberText.significant(privacy.delta)).")
+                + "\(PrintableText.escape(privacy.unit)): epsilon \(epsilon) at delta \(NumberText.significant(privacy.delta))."
+        )
         Terminal.output.line("In \(PrintableText.escape(folder)): \(files.joined(separator: ", "))")
     }
 }

@@ -126,6 +126,21 @@ private enum TrainingView {
             "\(NumberText.integer(facts.parameters)) parameters, \(NumberText.integer(facts.steps.all)) steps "
                 + "(\(NumberText.integer(facts.steps.epoch)) an epoch), about \(memory(facts.memory)) beside the rows, "
                 + "\(facts.threads) \(facts.threads == 1 ? "thread" : "threads")")
+        if let promise = facts.promise { show(promise) }
+    }
+
+    private static func show(_ promise: TrainingPromise) {
+        let terminal = Terminal.output
+        terminal.line(
+            "Each step draws every unit with probability \(NumberText.significant(promise.samplingRate)), about "
+                + "\(NumberText.significant(promise.expectedUnits)) of \(NumberText.integer(promise.units)) (taken for public); an epoch draws each "
+                + "\(NumberText.significant(promise.coverage)) times on average.")
+        terminal.line(
+            "Noise multiplier \(NumberText.significant(promise.noiseMultiplier)), clipping norm \(NumberText.significant(promise.clippingNorm))."
+        )
+        terminal.line(
+            "Differentially private: epsilon \(NumberText.significant(promise.epsilon)) at delta \(NumberText.significant(promise.delta)) over all steps, by privacy loss "
+                + "distributions. Metrics are exact, and outside of it.")
     }
 
     static func show(_ report: TrainingReport, in folder: String) {
@@ -142,7 +157,8 @@ private enum TrainingView {
 
     static func text(_ now: TrainingProgress) -> String {
         let left = now.secondsLeft < 100 ? "\(Int(now.secondsLeft.rounded(.up))) s" : "\(Int(now.secondsLeft / 60)) min"
-        return "epoch \(now.epoch) of \(now.epochs), loss \(NumberText.significant(now.loss)), "
+        let loss = now.loss.map { ", loss \(NumberText.significant($0))" } ?? ", step \(NumberText.integer(now.step))"
+        return "epoch \(now.epoch) of \(now.epochs)\(loss), "
             + "\(NumberText.integer(Int(now.rowsPerSecond))) samples/s, \(left) left"
     }
 

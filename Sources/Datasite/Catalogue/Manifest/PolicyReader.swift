@@ -146,7 +146,8 @@ enum PolicyReader {
                     ? nil
                     : TrainingRule(
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
-                        audits: try keys["audit"].map { try TrainingDocument.word($0, ["canaries", "none"]) } == "canaries"))
+                        audits: try keys["audit"].map { try TrainingDocument.word($0, ["canaries", "none"]) }
+                            == "canaries"))
         }
         return rules
     }

@@ -6,14 +6,7 @@ import Secrets
 /// What training gives: weights that are private already.
 struct TrainedModel: Sendable {
     let parameters: Parameters
-    let curve: [Point]
-
-    /// What a step's noisy sum shows: nothing of it is charged again.
-    struct Point: Sendable {
-        var step: Int
-        var clippingNorm: Double
-        var gradientNorm: Double
-    }
+    let curve: PrivateCurve
 }
 
 /// Steps from the last checkpoint on, under one charge.
@@ -38,12 +31,17 @@ struct PrivateTrainingSession {
         var all = examples
         var canaries: Canaries?
         if terms.canaries > 0 {
-            guard let kept = keptCanaries(using: &randomness), let added = try? kept.added(to: examples) else { return nil }
+            guard let kept = keptCanaries(using: &randomness), let added = try? kept.added(to: examples) else {
+                return nil
+            }
             (canaries, all) = (kept, added)
         }
-        guard var run = begin(all, using: &randomness), finish(1) else { return nil }
+        guard let start = begin(all, using: &randomness), finish(1) else { return nil }
+        var run = start.run
         var asked = ContinuousClock.now
+        var curve = start.curve
         for (index, end) in blocks.enumerated() {
+            let isNew = run.state.step < end
             while run.state.step < end {
                 run.step(using: &randomness)
                 if asked.duration(to: .now) > .seconds(1) {
@@ -51,16 +49,22 @@ struct PrivateTrainingSession {
                     asked = .now
                 }
             }
-            let checkpoint = Checkpoint(
-                state: run.state, best: nil, curve: LearningCurve(), lossSum: 0, lossRows: 0,
-                clippingNorm: run.clippingNorm)
-            guard workspace.save(checkpoint.bytes(digest: digest)), finish(index + 2) else { return nil }
+            if isNew {
+                curve.points.append(
+                    PrivateCurve.Point(step: end, clippingNorm: run.clippingNorm, gradientNorm: run.gradientNorm))
+                let checkpoint = Checkpoint(
+                    state: run.state, best: nil, curve: LearningCurve(), lossSum: 0, lossRows: 0,
+                    clippingNorm: run.clippingNorm, privateCurve: curve)
+                guard workspace.save(checkpoint.bytes(digest: digest)) else { return nil }
+            }
+            guard finish(index + 2) else { return nil }
         }
         if let canaries, !passes(canaries, run.state.result) {
-            workspace.note("the model told of made-up people more than its epsilon allows, and is withheld: tell the owner")
+            workspace.note(
+                "the model told of made-up people more than its epsilon allows, and is withheld: tell the owner")
             return nil
         }
-        return TrainedModel(parameters: run.state.result, curve: [])
+        return TrainedModel(parameters: run.state.result, curve: curve)
     }
 
     /// Those of the run's beginning: which of them are in stays the same after a crash.
@@ -79,12 +83,15 @@ struct PrivateTrainingSession {
         return audit.epsilon(delta: terms.policy.regime.conversionDelta) <= claimed
     }
 
-    private func begin(_ examples: Examples, using randomness: inout SecureRandom) -> PrivateTrainingRun? {
+    private func begin(
+        _ examples: Examples, using randomness: inout SecureRandom
+    ) -> (run: PrivateTrainingRun, curve: PrivateCurve)? {
         let (plan, privacy) = (terms.plan, terms.privacy)
         let stored = workspace.saved().flatMap { try? Checkpoint($0, plan: plan, digest: digest) }
-        return try? PrivateTrainingRun(
+        let run = try? PrivateTrainingRun(
             plan: plan, privacy: privacy, examples: examples,
             parameters: plan.model.initialParameters(using: &randomness), state: stored?.state,
             clippingNorm: stored?.clippingNorm)
+        return run.map { ($0, stored?.privateCurve ?? PrivateCurve()) }
     }
 }

@@ -38,7 +38,7 @@ struct TrainedModelDocument {
     }
 
     private var curve: [ReleasedModel.Point] {
-        release.answer.curve.map { point in
+        release.answer.curve.points.map { point in
             ReleasedModel.Point(
                 step: point.step, epsilon: terms.epsilon(after: point.step), clippingNorm: point.clippingNorm,
                 gradientNorm: point.gradientNorm)
@@ -141,7 +141,10 @@ extension TrainingTerms {
     func notes(slot: Duration) throws -> [String] {
         let delta = ShortNumber.text(policy.regime.conversionDelta)
         let coverage = privacy.samplingRate * Double(document.stepsPerEpoch(privacy.capacity))
-        let reported = reportedEpsilon().map { "\(ShortNumber.text(($0 * 1e3).rounded(.up) / 1e3)) by privacy loss distributions, " } ?? ""
+        let reported =
+            reportedEpsilon().map {
+                "\(ShortNumber.text(($0 * 1e3).rounded(.up) / 1e3)) by privacy loss distributions, "
+            } ?? ""
         let charged = epsilon(after: plan.steps).map { ShortNumber.text(($0 * 1e3).rounded(.up) / 1e3) } ?? "beyond any"
         return [
             "\(plan.steps) steps; in each, every \(entry.unitWords) is drawn with probability \(ShortNumber.text(privacy.samplingRate)): about "

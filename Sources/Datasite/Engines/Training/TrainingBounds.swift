@@ -25,11 +25,13 @@ struct TrainingBounds {
         }
         guard plan.model.trainableCount <= largestModel else {
             throw .data(
-                "\(plan.model.trainableCount) values that are trained", expected: "at most \(largestModel) at a datasite")
+                "\(plan.model.trainableCount) values that are trained",
+                expected: "at most \(largestModel) at a datasite")
         }
         guard plan.model.valuesPerRow <= largestRow else {
             throw .data(
-                "\(plan.model.valuesPerRow) values of a row between layers", expected: "at most \(largestRow) at a datasite")
+                "\(plan.model.valuesPerRow) values of a row between layers",
+                expected: "at most \(largestRow) at a datasite")
         }
         guard rowsPerUnit <= valuesTogether / max(1, plan.model.valuesPerRow) else {
             throw .data(
@@ -64,7 +66,9 @@ struct TrainingBounds {
         var steps = [WorkStep("reading the table", reading)]
         var done = 0
         for end in terms.blocks {
-            let before = terms.epsilon(after: done).map { ", epsilon \(ShortNumber.text(($0 * 100).rounded(.up) / 100)) so far" } ?? ""
+            let before =
+                terms.epsilon(after: done).map { ", epsilon \(ShortNumber.text(($0 * 100).rounded(.up) / 100)) so far" }
+                ?? ""
             steps.append(
                 WorkStep(
                     "step \(done + 1) of \(terms.plan.steps)\(before)", step.times(Double(end - done)) + saving))

@@ -26,13 +26,14 @@ struct TrainingTerms: Sendable {
         }
         guard let section = document.privacy else {
             throw Problem.invalidManifest(
-                "the key `privacy` is missing", hint: "privacy: {unit: NAME, clip: 1, noise: 1}, within the owner's policy")
+                "the key `privacy` is missing",
+                hint: "privacy: {unit: NAME, clip: 1, noise: 1}, within the owner's policy")
         }
         guard let entry = catalogue.datasets[dataset.dataset] else { throw catalogue.absent(dataset.dataset) }
         guard let policy = entry.policy, !entry.isLookup else {
             throw Problem.invalidRequest("\(dataset.dataset) is a public lookup table: nobody's privacy is in it")
         }
-        try Self.check(document, section, entry, policy)
+        try Self.check(document, section, of: entry, under: policy)
         let columns = TrainingColumns(schema: entry.manifest.schema)
         inputs = try dataset.features.map(columns.input)
         (label, target) = try columns.label(dataset.label, document.loss)
@@ -47,7 +48,8 @@ struct TrainingTerms: Sendable {
                 rowShape: [inputs.reduce(0) { $0 + $1.width }], target: target, scaling: dataset.scaling,
                 stepsPerEpoch: document.stepsPerEpoch(units))
             try TrainingBounds.check(plan, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
-            plan.chunkRows = min(plan.chunkRows, max(1, TrainingBounds.gradientsTogether / max(1, plan.model.trainableCount)))
+            plan.chunkRows = min(
+                plan.chunkRows, max(1, TrainingBounds.gradientsTogether / max(1, plan.model.trainableCount)))
             self.plan = plan
         } catch { throw Problem.invalidManifest("\(error)") }
         do throws(MechanismError) {
@@ -62,7 +64,7 @@ struct TrainingTerms: Sendable {
     // MARK: What the policy says
 
     private static func check(
-        _ document: TrainingDocument, _ section: TrainingPrivacySection, _ entry: Catalogue.Entry, _ policy: Policy
+        _ document: TrainingDocument, _ section: TrainingPrivacySection, of entry: Catalogue.Entry, under policy: Policy
     ) throws {
         guard policy.regime.kind == .renyi else {
             throw Problem.forbidden(
@@ -131,7 +133,8 @@ struct TrainingTerms: Sendable {
 
     /// What the steps so far would come to by the ledger's curve.
     func epsilon(after steps: Int) -> Double? {
-        guard steps > 0, let loss = try? PrivacyEvent.repeated(privacy.stepEvent, times: steps).loss(kind: .renyi) else {
+        guard steps > 0, let loss = try? PrivacyEvent.repeated(privacy.stepEvent, times: steps).loss(kind: .renyi)
+        else {
             return nil
         }
         return RenyiOrders.epsilon(amounts: loss.amounts, delta: policy.regime.conversionDelta)

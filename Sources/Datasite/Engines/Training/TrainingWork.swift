@@ -75,7 +75,8 @@ struct TrainingWork: EngineWork {
         _ grant: borrowing Grant<TrainingWork>, using randomness: inout SecureRandom
     ) -> Measured<TrainedModel, SecureRandom>? {
         guard case .table(let table) = grant.tables[0], let examples = terms.examples(table) else { return nil }
-        let session = PrivateTrainingSession(terms: terms, digest: grant.reservation.request, workspace: grant.workspace)
+        let session = PrivateTrainingSession(
+            terms: terms, digest: grant.reservation.request, workspace: grant.workspace)
         let blocks = terms.blocks
         let track = grant.track
         guard
