@@ -98,6 +98,7 @@ struct TrainingEngineTests {
         arguments: [
             ("noise: 2", "noise: 0.5", "`privacy.noise`: 0.5 is not what the owner's policy allows"),
             ("clip: 1", "clip: 7", "`privacy.clip`: 7 is not what the owner's policy allows"),
+            ("noise: 2", "epsilon: 1000", "`privacy.epsilon`: 1000 is more than the whole budget"),
             ("clip: 1, ", "", "`clip` is missing"),
             (", noise: 2", "", "expected `noise` or `epsilon`"),
             ("unit: person, ", "", "`privacy.unit`: it is missing"),

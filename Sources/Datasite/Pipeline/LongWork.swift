@@ -62,19 +62,38 @@ extension Datasite {
         return try await reading { site in try site.summary(row, try site.catalogue()) }
     }
 
-    /// Goes on with all long work that was charged and cut short, so that whoever asked need not ask again after the server was stopped.
+    /// Goes on with all long work that was charged and cut short, so that whoever asked need not ask again after the server was stopped. What another process
+    /// computes, which may be the last server on its way out, is looked at again every few seconds.
     public func resumeLongWork() async {
-        guard suspension == nil else { return }
+        guard await resumeAbandoned() else { return }
+        Task { [weak self] in
+            while let self, await self.resumeAbandoned() { try? await Task.sleep(for: .seconds(3)) }
+        }
+    }
+
+    /// - Returns: Whether another process computes some.
+    private func resumeAbandoned() async -> Bool {
+        guard suspension == nil else { return false }
         let rows = try? await reading { site in
             try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db)
             }
         }
+        var isElsewhere = false
         // In the order in which they were asked for.
         for row in (rows ?? []).reversed() where !row.isLost {
             guard let engine = try? engineTable.engine(row.engine), engine.isLong else { continue }
+            let process = try? await reading { site in
+                try site.read { try RequestEventRow.last(of: row.id, $0)?.process }
+            }
+            if let process, let own = try? await reading({ try $0.lifeline() }), process == own { continue }
+            if (try? await isComputed(row)) == true {
+                isElsewhere = true
+                continue
+            }
             // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it.
             _ = try? await resumeLong(row)
         }
+        return isElsewhere
     }
 
     /// Whether a process that lives computes it.

@@ -24,6 +24,11 @@ struct HistoryCommand: AsyncParsableCommand {
 
     private func show(_ id: String, _ connection: Connection, _ output: OutputOptions) async throws {
         let request = try await connection.client.request(id)
+        guard request.engine != "training" else {
+            throw Failure(
+                "Request \(PrintableText.escape(id)) asked for a model, not for an answer.",
+                next: "Fetch it with: parley train PLAN --request \(PrintableText.escape(id))")
+        }
         switch request.state {
         // What was charged and cut short is computed now, under the same charge.
         case "released", "reserved":

@@ -6,10 +6,19 @@ import Learning
 
 struct TrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Train a model on your own files, by a plan.",
+        commandName: "train", abstract: "Train a model at a datasite, or on your own files, by a plan.",
         discussion: """
-            The plan says what is learned from which files, and how; it holds no value of theirs. The same plan, files and seed give \
-            the same weights. This is training without privacy, on rows that you may see: what comes out tells of them.
+            The plan says what is learned from which dataset or files, and how; it holds no value of theirs.
+
+            At a datasite you see no row: the owner's policy decides, the whole privacy loss is charged before a row is read, and weights, \
+            architecture, curves, a model card and a receipt come out.
+
+              parley train plan.yaml --dry-run                     # steps, noise, epsilon, cost; nothing is spent
+              parley train plan.yaml --follow
+              parley train plan.yaml --request ID                  # fetches it later
+
+            On files of your own the same plan, files and seed give the same weights, and what comes out tells of the rows; with a section \
+            `privacy` in the plan weights and curves keep an epsilon instead, and no seed is taken.
 
               parley train plan.yaml --data ./mnist --dry-run      # shapes, parameters, steps, memory
               parley train plan.yaml --data ./mnist                # into a folder named as the plan

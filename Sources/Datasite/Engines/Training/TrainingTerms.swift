@@ -76,6 +76,13 @@ struct TrainingTerms: Sendable {
                 "`privacy.unit`: \(section.unit.map { "the plan protects \(DisplayedName.of($0))" } ?? "it is missing")",
                 hint: "unit: \(entry.unitWords), as the owner declares it")
         }
+        // The least noise for it would not be found in a moment, and cost more than there is.
+        let whole = RenyiOrders.epsilon(amounts: policy.total.amounts, delta: policy.regime.conversionDelta)
+        if case .epsilon(let epsilon) = section.amount, epsilon > whole {
+            throw Problem.forbidden(
+                "`privacy.epsilon`: \(ShortNumber.text(epsilon)) is more than the whole budget of \(entry.manifest.population)",
+                hint: "at most \(ShortNumber.text(whole)), for all requests together")
+        }
         guard section.delta == nil else {
             throw Problem.invalidManifest("`privacy.delta`: it is the policy's here", hint: "leave it out")
         }
