@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("parley train with `privacy`, on one's own files", .timeLimit(.minutes(5)))
+@Suite("parley train with `privacy`, on one's own files", .timeLimit(.minutes(20)))
 struct TrainPrivatelyTests {
     private static let plan = """
         version: 1
