@@ -62,6 +62,7 @@ extension Catalogue.Entry {
         return DatasetDetail(
             summary: summary, description: manifest.description,
             columns: manifest.schema.columns.enumerated().map { column($1, role: role($0)) },
+            arrays: manifest.schema.arrays.isEmpty ? nil : manifest.schema.arrays.map(Self.array),
             rowsPerUnit: manifest.unit.rowsPerUnit, groupsPerUnit: manifest.unit.groupsPerUnit,
             capacityRows: isLookup ? 0 : manifest.capacityRows, capacityUnits: isLookup ? 0 : manifest.capacityUnits,
             total: wire(policy?.total), meaning: meaning, perResearcher: wire(policy?.perResearcher),
@@ -103,6 +104,12 @@ extension Catalogue.Entry {
         default: (detail.lower, detail.upper) = (column.lowerBound, column.upperBound)
         }
         return detail
+    }
+
+    private static func array(_ array: ArraySchema) -> DatasetDetail.Array {
+        DatasetDetail.Array(
+            name: array.name, type: array.element.rawValue, shape: array.shape, lower: array.lowerBound,
+            upper: array.upperBound, description: array.description)
     }
 
     private var approvalWords: String {

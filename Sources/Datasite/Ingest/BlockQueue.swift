@@ -39,9 +39,14 @@ final class BlockQueue: Sendable {
         var isStopped = false
     }
 
-    init(file: String, plan: IngestPlan, options: IngestOptions, workers: Int) throws {
+    init(file: String?, plan: IngestPlan, options: IngestOptions, workers: Int) throws {
         let source: Source
-        if let parquet = try ParquetInput.open(file) {
+        if let parquet = try file.flatMap(ParquetInput.open) {
+            guard options.appended == nil else {
+                throw IngestError.array(
+                    "beside arrays in files of their own the table is CSV or NDJSON: rows of Parquet have no order to go by"
+                )
+            }
             source = .parquet(try ParquetInput.layout(parquet, plan.schema), rows: parquet.rowCount)
             headerLines = 0
         } else {

@@ -16,14 +16,21 @@ struct BlockReader {
     /// What was read behind the last whole row.
     private var rest: [UInt8] = []
 
-    init(file: String, schema: Schema, options: IngestOptions) throws {
+    /// - Parameter file: nil: what is appended is all there is.
+    init(file: String?, schema: Schema, options: IngestOptions) throws {
         blockBytes = max(options.blockBytes, 1 << 10)
-        stream = try TextStream(file: file, encoding: options.form.encoding, options: options)
+        var options = options
+        if let file {
+            stream = try TextStream(file: file, encoding: options.form.encoding, options: options)
+        } else {
+            stream = TextStream(options.appended?.table ?? [])
+            options.format = .csv(CSVFormat())
+        }
         let buffer = BlockBuffer()
         var wanted = Swift.min(blockBytes, Self.longestHeader)
         try stream.fill(buffer, to: wanted)
         guard buffer.count > 0 else { throw IngestError.emptyFile }
-        let format = try Self.format(file, buffer, options)
+        let format = try Self.format(file ?? "", buffer, options)
         if case .csv(let csv) = format {
             while !stream.isAtEnd, Self.rowEnd(in: buffer, quote: csv.quote) == nil {
                 guard wanted < Self.longestHeader else { throw IngestError.rowTooLong(line: 1) }

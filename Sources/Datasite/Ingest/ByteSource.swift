@@ -58,7 +58,22 @@ struct TextStream {
         let encoding = encoding ?? (isMarked ? .utf16 : .utf8)
         // As old Macs ended lines.
         let returnsAlone = start.contains(0x0d) && !start.contains(0x0a)
-        source = TextDecoder(raw, start: start, encoding: encoding, breaksAtReturns: returnsAlone)
+        let text = TextDecoder(raw, start: start, encoding: encoding, breaksAtReturns: returnsAlone)
+        guard let appended = options.appended else {
+            source = text
+            return
+        }
+        let first = try Self.beginning(of: text)
+        let format = try first.withUnsafeBytes { bytes throws(IngestError) in
+            try FileForm.format(file, bytes, options.format)
+        }
+        source = try AppendingSource(text, start: first, format: format, appended)
+    }
+
+    /// A text in memory.
+    init(_ text: [UInt8]) {
+        source = BytesSource(text)
+        fileBytes = max(text.count, 1)
     }
 
     private static func beginning(of source: any ByteSource) throws -> [UInt8] {

@@ -31,11 +31,13 @@ struct IngestOptions: Sendable {
     var sortingBytes = 3 << 27
     /// Distinct texts, which stay in memory, may take so many bytes.
     var textBytes = 1 << 29
+    /// What each row of the file gets behind its own fields; without a file they are the table.
+    var appended: AppendedFields?
 }
 
 /// How far an ingest is: for the owner.
 struct IngestProgress: Sendable, Hashable {
-    enum Stage: String, Sendable, Hashable { case reading, sorting, synchronizing }
+    enum Stage: String, Sendable, Hashable { case reading, sorting, arrays, synchronizing }
 
     var stage: Stage
     /// The part of the stage that is done, 0 to 1.
@@ -48,7 +50,8 @@ struct IngestProgress: Sendable, Hashable {
         switch stage {
         case .reading: 0.6 * fraction
         case .sorting: 0.6 + 0.3 * fraction
-        case .synchronizing: 0.9 + 0.1 * fraction
+        case .arrays: 0.9 + 0.05 * fraction
+        case .synchronizing: 0.95 + 0.05 * fraction
         }
     }
 }
@@ -78,6 +81,10 @@ enum IngestError: Error, Hashable {
     case damagedText(encoding: String)
     /// Text columns have more distinct values than memory holds.
     case tooManyTexts
+    /// The table's file has another number of rows than files of arrays.
+    case rowsDiffer(arrays: Int)
+    /// An array's numbers are not as declared: where and what.
+    case array(String)
 }
 
 extension IngestError {
@@ -114,6 +121,9 @@ extension IngestError: CustomStringConvertible {
         case .damagedText(let encoding): "the file is not text in \(encoding), or is cut off"
         case .tooManyTexts:
             "the text columns have too many different values to hold in memory; leave such columns out or name units by number"
+        case .rowsDiffer(let rows):
+            "the arrays have \(rows) rows, and the table another number: each row of the one belongs to the same row of the other"
+        case .array(let what): what
         }
     }
 }
@@ -123,14 +133,19 @@ extension IngestError: CustomStringConvertible {
 ///
 /// The table does not depend on the order of the file's rows, the number of threads or the size of blocks. Where `progress`
 /// throws, the ingest ends with its error.
+///
+/// - Parameter file: nil: the rows are those of the arrays.
 @discardableResult
 func ingest(
-    file: String, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
-    base: Table? = nil, progress: @Sendable (IngestProgress) throws -> Void = { _ in }
+    file: String?, manifest: Manifest, key: ClusteringKey, into directory: String, options: IngestOptions = .init(),
+    arrays: ArrayInputs? = nil, base: Table? = nil, progress: @Sendable (IngestProgress) throws -> Void = { _ in }
 ) throws -> IngestReport {
     let isLookup = manifest.lookupKey != nil
+    var options = options
+    options.appended = arrays?.appended
     var plan = IngestPlan(
-        schema: manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column, lookupKey: manifest.lookupKey,
+        schema: arrays?.ingested ?? manifest.schema, unitColumn: isLookup ? nil : manifest.unit.column,
+        lookupKey: manifest.lookupKey,
         rowsPerUnit: isLookup ? 1 : manifest.unit.rowsPerUnit, key: key, onError: options.onError)
     plan.base = base
     let writer = try TableWriter(directory: directory)
@@ -145,8 +160,20 @@ func ingest(
         if !isLookup, report.units > manifest.capacityUnits {
             throw IngestError.overCapacity(what: "units", capacity: manifest.capacityUnits)
         }
-        try progress(IngestProgress(stage: .synchronizing, fraction: 0, rows: report.rowsRead))
-        if let description = run.description { try writer.commit(description) }
+        if var description = run.description {
+            if let arrays {
+                try arrays.check(report)
+                let table = try writer.open(description, plan.schema)
+                try arrays.write(table, to: writer.append) { fraction in
+                    try progress(IngestProgress(stage: .arrays, fraction: fraction, rows: report.rowsRead))
+                }
+                let whole = Set(description.parts)
+                description = arrays.description(description)
+                try writer.discard(whole.subtracting(description.parts))
+            }
+            try progress(IngestProgress(stage: .synchronizing, fraction: 0, rows: report.rowsRead))
+            try writer.commit(description)
+        }
         try progress(IngestProgress(stage: .synchronizing, fraction: 1, rows: report.rowsRead))
         return report
     } catch {

@@ -14,7 +14,7 @@ struct IngestRun {
     /// Rows that did not fit into memory.
     private let spill: SpillFile
 
-    init(file: String, plan: IngestPlan, options: IngestOptions, spillingTo folder: String) throws {
+    init(file: String?, plan: IngestPlan, options: IngestOptions, spillingTo folder: String) throws {
         self.plan = plan
         self.options = options
         workers = (0..<max(1, options.threads)).map { _ in IngestWorker(plan) }

@@ -99,6 +99,24 @@ final class TableWriter: Sendable {
         }
     }
 
+    /// The table so far, before it is durable.
+    func open(_ description: TableDescription, _ schema: Schema) throws -> Table {
+        try Table(schema: schema, description: description) { part in
+            try withFile(part) { try $0.drain() }
+            return try mapFile(partial + "/" + part.name)
+        }
+    }
+
+    /// Removes parts that the table is not to have.
+    func discard(_ parts: Set<TablePart>) throws {
+        for part in parts {
+            files.withLock { $0[part] = nil }
+            guard unlink(partial + "/" + part.name) == 0 else {
+                throw IngestError.unwritable(path: partial, reason: systemError())
+            }
+        }
+    }
+
     /// Makes the table durable and visible, in this order. The parts are synchronised at the same time: the system then
     /// needs one round for all.
     func commit(_ description: TableDescription) throws {

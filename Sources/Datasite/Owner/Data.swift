@@ -48,23 +48,27 @@ extension Datasite {
     /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of
     /// it is on the disk, or not at all. What an addition that was cut short left behind is removed first.
     ///
-    /// - Parameter progress: Told how far it is; where it throws a `CancellationError`, nothing is added.
+    /// - Parameters:
+    ///   - file: The table; nil where files of arrays hold all its columns.
+    ///   - arrays: Files of the arrays that the manifest declares, and of columns that the table's file has not.
+    ///   - progress: Told how far it is; where it throws a `CancellationError`, nothing is added.
     public func addDataset(
-        file: String, manifestText: String, onError: OnError = .refuse,
+        file: String?, arrays: [ArrayFile] = [], manifestText: String, onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
-        try add(file, manifest: manifestText, onError, replacing: nil, keepsPolicy: false, progress: progress)
+        try add(file, arrays, manifest: manifestText, onError, replacing: nil, keepsPolicy: false, progress: progress)
     }
 
     /// Replaces a dataset's rows by a file's, under the manifest it has or a new one. The population's ledger goes on:
     /// what was spent stays spent (docs/privacy.md, rule 9). Requests that wait for approval lapse.
     public func addVersion(
-        of name: String, file: String, manifestText: String? = nil, onError: OnError = .refuse,
+        of name: String, file: String?, arrays: [ArrayFile] = [], manifestText: String? = nil,
+        onError: OnError = .refuse,
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
         let stored = try storedManifest(name)
         return try add(
-            file, manifest: manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil,
+            file, arrays, manifest: manifestText ?? stored, onError, replacing: name, keepsPolicy: manifestText == nil,
             progress: progress)
     }
 
@@ -75,8 +79,12 @@ extension Datasite {
         progress: @Sendable (_ fraction: Double) throws -> Void = { _ in }
     ) throws -> AdditionReport {
         let stored = try storedManifest(name)
+        guard try catalogue().datasets[name]?.manifest.schema.arrays.isEmpty ?? true else {
+            throw Problem.invalidRequest(
+                "\(name) has arrays, to which nothing is appended", hint: "`parley data version` with all rows")
+        }
         return try add(
-            file, manifest: stored, onError, replacing: name, keepsPolicy: true, appends: true, progress: progress)
+            file, [], manifest: stored, onError, replacing: name, keepsPolicy: true, appends: true, progress: progress)
     }
 
     private func storedManifest(_ name: String) throws -> String {
@@ -88,7 +96,8 @@ extension Datasite {
     }
 
     private func add(
-        _ file: String, manifest text: String, _ onError: OnError, replacing: String?, keepsPolicy: Bool,
+        _ file: String?, _ arrays: [ArrayFile], manifest text: String, _ onError: OnError, replacing: String?,
+        keepsPolicy: Bool,
         appends: Bool = false, progress: @Sendable (Double) throws -> Void
     ) throws -> AdditionReport {
         try requireSound()
@@ -106,7 +115,8 @@ extension Datasite {
                 hint: "`parley data version` replaces its rows")
         }
         return try reportingProblems {
-            try FileColumns.check(file, against: document)
+            let inputs = try ArrayInputs.of(arrays, document.manifest, hasTable: file != nil) { try progress(0) }
+            if let file { try FileColumns.check(file, against: inputs?.inTable(document) ?? document) }
             try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
             let job = try AdditionJob(
@@ -114,7 +124,7 @@ extension Datasite {
                 at: self)
             do {
                 let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
-                let report = try load(file, document, onError, into: addition, base: base) { share, rows in
+                let report = try load(file, inputs, document, onError, into: addition, base: base) { share, rows in
                     try job.note(rows: rows, share: share)
                     try progress(share)
                 }
@@ -132,7 +142,8 @@ extension Datasite {
     }
 
     private func load(
-        _ file: String, _ document: ManifestDocument, _ onError: OnError, into addition: VersionLock,
+        _ file: String?, _ arrays: ArrayInputs?, _ document: ManifestDocument, _ onError: OnError,
+        into addition: VersionLock,
         base: Catalogue.Entry?, progress: @Sendable (_ share: Double, _ rows: Int) throws -> Void
     ) throws -> AdditionReport {
         let manifest = document.manifest
@@ -144,7 +155,7 @@ extension Datasite {
         do {
             report = try ingest(
                 file: file, manifest: manifest, key: key, into: addition.directory, options: options,
-                base: try base.map { try self.table($0) }
+                arrays: arrays, base: try base.map { try self.table($0) }
             ) { try progress($0.share, $0.rows) }
         } catch let error as IngestError {
             throw Problem.invalidData("\(error)", hint: error.hint)

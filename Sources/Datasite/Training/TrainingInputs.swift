@@ -12,9 +12,6 @@ struct TrainingInputs {
     /// The SHA-256 of each file that was read, by its name in the plan, in order.
     let files: [(name: String, digest: String)]
 
-    /// No file may be, or inflate to, more bytes.
-    static let largestFile = 8 << 30
-
     /// - Parameters:
     ///   - folder: Where the plan's files are.
     ///   - check: Throws where the reading shall end.
@@ -129,7 +126,7 @@ private struct TrainingFiles {
             if archive == nil {
                 let bytes = try read(section.file)
                 archive = try naming(section.file) { () throws(DataError) in
-                    try NPZFile(bytes, .system(largest: TrainingInputs.largestFile))
+                    try NPZFile(bytes, .system(largest: WholeFile.largest))
                 }
             }
             try check()
@@ -165,7 +162,7 @@ private struct TrainingFiles {
             let bytes = try read(path, isListed: false)
             images.append(
                 try naming(path) { () throws(DataError) in
-                    try PNGFile.read(bytes, .system(largest: TrainingInputs.largestFile))
+                    try PNGFile.read(bytes, .system(largest: WholeFile.largest))
                 })
         }
         let stacked = try naming(part.inputs) { () throws(DataError) in
@@ -223,37 +220,11 @@ private struct TrainingFiles {
     /// A whole file, inflated where it is gzip.
     private mutating func read(_ name: String, isListed: Bool = true) throws -> [UInt8] {
         try check()
-        let path = folder + "/" + name
-        do {
-            let file = try FileHandleReader(path: path)
-            guard file.size <= TrainingInputs.largestFile else {
-                throw Problem.tooLarge("\(name) has more than \(TrainingInputs.largestFile) bytes")
-            }
-            let isCompressed = try file.startsWith([0x1f, 0x8b])
-            let whole = try file.bytes(0..<file.size).withBytes { Array($0) }
-            if isListed, !files.contains(where: { $0.name == name }) {
-                files.append(
-                    (name, SHA256.hash(data: whole).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()))
-            }
-            return isCompressed ? try Self.inflated(path) : whole
-        } catch let error as IngestError {
-            throw Problem.invalidData("\(name): \(error)")
+        let file = try WholeFile(folder + "/" + name, named: name)
+        if isListed, !files.contains(where: { $0.name == name }) {
+            files.append((name, hexadecimal(Array(SHA256.hash(data: file.stored)))))
         }
-    }
-
-    private static func inflated(_ path: String) throws -> [UInt8] {
-        let reader = try GzipReader(FileHandleReader(path: path), harmlessBytes: 64 << 20)
-        var result: [UInt8] = []
-        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-        defer { block.deallocate() }
-        while true {
-            let count = try reader.read(into: block)
-            if count == 0 { return result }
-            guard result.count + count <= TrainingInputs.largestFile else {
-                throw Problem.tooLarge("a file inflates to more than \(TrainingInputs.largestFile) bytes")
-            }
-            result += UnsafeRawBufferPointer(rebasing: block[..<count])
-        }
+        return file.bytes
     }
 
     private func naming<Result>(_ file: String, _ body: () throws(DataError) -> Result) throws -> Result {

@@ -48,11 +48,38 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         }
     }
 
+    /// An array that each row has beside its columns, such as an image: trained on, never asked for in questions.
+    public struct Array: Sendable, Hashable, Codable {
+        /// Its name.
+        public var name: String
+        /// How each number is stored: "uint8" or "float32".
+        public var type: String
+        /// The extents of one row's numbers; of an image channels, height and width.
+        public var shape: [Int]
+        /// The declared lower bound of its numbers.
+        public var lower: Double
+        /// The declared upper bound, likewise.
+        public var upper: Double
+        public var description: String
+
+        /// An array, by its parts.
+        public init(name: String, type: String, shape: [Int], lower: Double, upper: Double, description: String) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+            self.lower = lower
+            self.upper = upper
+            self.description = description
+        }
+    }
+
     /// The line of the catalogue.
     public var summary: DatasetSummary
     public var description: String
     /// The columns, in the order of the table.
     public var columns: [Column]
+    /// The arrays that each row has; nil: none.
+    public var arrays: [Array]?
     /// The most rows of one privacy unit.
     public var rowsPerUnit: Int
     /// The most groups of an answer that one privacy unit contributes to.
@@ -87,7 +114,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
 
     /// A detail, by its parts.
     public init(
-        summary: DatasetSummary, description: String, columns: [Column], rowsPerUnit: Int, groupsPerUnit: Int,
+        summary: DatasetSummary, description: String, columns: [Column], arrays: [Array]? = nil, rowsPerUnit: Int, groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, meaning: BudgetMeaning? = nil, perResearcher: Loss?,
         ownLimit: Loss? = nil, perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String],
         allowedAggregates: [String], approval: String,
@@ -97,6 +124,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.summary = summary
         self.description = description
         self.columns = columns
+        self.arrays = arrays
         self.rowsPerUnit = rowsPerUnit
         self.groupsPerUnit = groupsPerUnit
         self.capacityRows = capacityRows

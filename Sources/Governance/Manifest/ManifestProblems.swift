@@ -31,6 +31,10 @@ extension Manifest {
         public static let nameBytes = 64
         /// UTF-8 bytes of the name of a column.
         public static let columnNameBytes = 128
+        /// Arrays of a table.
+        public static let arrays = 16
+        /// Numbers of one row's array.
+        public static let arrayNumbers = 1 << 22
     }
 
     /// All that is wrong with the declaration itself; empty for a valid manifest. Nothing here looks at data.
@@ -50,8 +54,11 @@ extension Manifest {
             }
             found += column.problems() + (isStored ? [] : column.contradictions())
         }
+        found += schema.arrays.enumerated().flatMap { arrayProblems($1, at: $0) }
+        if schema.arrays.count > Limits.arrays { refuse("arrays", "declare at most \(Limits.arrays) arrays") }
         if !isStored { found += keyProblems() }
         if let lookupKey {
+            if !schema.arrays.isEmpty { refuse("arrays", "a public lookup table has none") }
             if !schema.columns.indices.contains(lookupKey) { refuse("key", "must be one of the columns") }
             if !(1...Limits.rowsPerKey).contains(rowsPerKey) {
                 refuse("rows-per-key", "must be from 1 to \(Limits.rowsPerKey)")
@@ -62,6 +69,35 @@ extension Manifest {
         found += unitProblems()
         if policy == nil { refuse("policy", "a private dataset needs a policy") }
         return found + (policy?.problems() ?? [])
+    }
+
+    private func arrayProblems(_ array: ArraySchema, at index: Int) -> [ManifestProblem] {
+        var found: [ManifestProblem] = []
+        func refuse(_ key: String, _ message: String) {
+            found.append(ManifestProblem(path: "arrays.\(array.name).\(key)", message: message))
+        }
+        if !Self.isName(array.name) { refuse("name", Self.nameRule) }
+        let others = schema.columns.map(\.name) + schema.arrays[..<index].map(\.name)
+        if others.contains(where: { $0.lowercased() == array.name.lowercased() }) {
+            refuse("name", "there is another column or array of this name (case does not count)")
+        }
+        var numbers = 1
+        for extent in array.shape { numbers = min(Limits.arrayNumbers + 1, numbers * min(max(0, extent), 1 << 23)) }
+        if !(1...4).contains(array.shape.count) || !(1...Limits.arrayNumbers).contains(numbers) {
+            refuse("shape", "must be 1 to 4 extents from 1 on, with a product of at most \(Limits.arrayNumbers)")
+        }
+        let widest =
+            array.element == .uint8
+            ? 0...255 : -Double(Float.greatestFiniteMagnitude)...Double(Float.greatestFiniteMagnitude)
+        if !(array.lowerBound < array.upperBound) || !widest.contains(array.lowerBound)
+            || !widest.contains(array.upperBound)
+        {
+            refuse(
+                "bounds",
+                array.element == .uint8
+                    ? "must be [lower, upper] within 0 and 255" : "must be finite, the lower one first")
+        }
+        return found
     }
 
     /// What names a unit, or a lookup table's row, is told apart whatever it is: two names never become one.

@@ -98,6 +98,41 @@ public struct DataArray: Sendable {
         }
     }
 
+    /// Each value as decimal text, whole numbers exactly; empty where it is no finite number.
+    ///
+    /// - Parameter asBooleans: Whether 0 is "false" and all else "true".
+    public func texts(asBooleans: Bool = false) -> [String] {
+        let numbers = floatingTypes.contains(type) ? doubles().map(Self.text) : integers().map(String.init)
+        return asBooleans ? numbers.map { $0.isEmpty ? "" : $0 == "0" ? "false" : "true" } : numbers
+    }
+
+    private var floatingTypes: [ElementType] { [.float16, .float32, .float64] }
+
+    private static func text(_ value: Double) -> String {
+        guard value.isFinite else { return "" }
+        return value == value.rounded() && abs(value) < 0x1p53 ? String(Int64(value)) : "\(value)"
+    }
+
+    private func doubles() -> [Double] {
+        guard type == .float64 else { return floats().map(Double.init) }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map {
+                Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self)))
+            }
+        }
+    }
+
+    private func integers() -> [Int64] {
+        guard type == .integer64 || type == .integer32 else { return floats().map { Int64($0) } }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map { index in
+                type == .integer64
+                    ? Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * index, as: Int64.self))
+                    : Int64(Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: Int32.self)))
+            }
+        }
+    }
+
     /// IEEE 754 half precision, which not every processor's compiler has a type for.
     private static func float(half bits: UInt16) -> Float {
         let sign: Float = bits >> 15 == 0 ? 1 : -1

@@ -74,6 +74,9 @@ extension Examples {
 }
 
 extension InputScaling {
+    /// Whether examples of bytes stay bytes in memory: one factor scales them all.
+    public var keepsBytes: Bool { ofBytes != nil }
+
     /// The factor and offset that scale all bytes alike; nil where none do.
     fileprivate var ofBytes: (scale: Float, offset: Float)? {
         switch self {

@@ -3,6 +3,9 @@ public enum NPYFile {
     static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
     private static let largestHeader = 1 << 16
 
+    /// Whether a file begins as one of this format does.
+    public static func isBegun(by bytes: [UInt8]) -> Bool { bytes.starts(with: magic) }
+
     /// - Parameter bytes: The whole file.
     /// - Throws: What is wrong in it.
     public static func read(_ bytes: [UInt8]) throws(DataError) -> DataArray {

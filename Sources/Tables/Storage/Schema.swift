@@ -51,14 +51,17 @@ public struct ColumnSchema: Sendable, Hashable {
     }
 }
 
-/// The columns of a table, in order. Names are unique.
+/// The columns of a table, in order, and the arrays beside them. Names are unique.
 public struct Schema: Sendable, Hashable {
     /// The columns, in order.
     public var columns: [ColumnSchema]
+    /// What each row has beside its values, in order: nothing that is asked in questions.
+    public var arrays: [ArraySchema]
 
-    /// A schema of those columns.
-    public init(columns: [ColumnSchema]) {
+    /// A schema of those columns and arrays.
+    public init(columns: [ColumnSchema], arrays: [ArraySchema] = []) {
         self.columns = columns
+        self.arrays = arrays
     }
 
     /// The position of the column of that name (exact match first, then regardless of ASCII case), if there is one.

@@ -14,6 +14,8 @@ public final class Table: Sendable {
     public let unitColumn: Int?
 
     let columns: [StoredColumn]
+    /// One byte string for each of the schema's arrays: row after row.
+    let arrays: [ColumnBytes]
     /// `unitCount + 1` row numbers; nil where each row is a unit.
     let unitStarts: StoredColumn?
     /// 16 bytes a unit, ascending: high word, low word.
@@ -26,7 +28,7 @@ public final class Table: Sendable {
     public init(
         schema: Schema, description: TableDescription, part: (TablePart) throws -> ColumnBytes
     ) throws {
-        guard description.columns.count == schema.columns.count,
+        guard description.columns.count == schema.columns.count, (description.arrays ?? 0) == schema.arrays.count,
             description.unitColumn.map(schema.columns.indices.contains) ?? true
         else { throw StoredTableError.schemaDiffers }
         guard Self.counts.contains(description.rowCount), Self.counts.contains(description.unitCount) else {
@@ -38,6 +40,12 @@ public final class Table: Sendable {
         unitColumn = description.unitColumn
         columns = try zip(schema.columns, description.columns).enumerated().map { index, pair in
             try Self.column(index, pair.0, pair.1, rows: description.rowCount, part: part)
+        }
+        arrays = try schema.arrays.enumerated().map { index, array in
+            let bytes = try part(.array(index))
+            let (size, overflows) = array.rowBytes.multipliedReportingOverflow(by: description.rowCount)
+            guard !overflows, bytes.count == size else { throw StoredTableError.damaged(.array(index)) }
+            return bytes
         }
         guard description.unitColumn != nil else {
             unitStarts = nil
@@ -156,6 +164,8 @@ public enum TablePart: Sendable, Hashable {
     case textOffsets(Int)
     /// The distinct texts of a text column, one behind the other.
     case textBytes(Int)
+    /// The numbers of the array at that position, row after row.
+    case array(Int)
     /// The number of each unit's first row, and the number of rows.
     case unitStarts
     /// The units' names: 16 bytes each.
@@ -169,6 +179,7 @@ public enum TablePart: Sendable, Hashable {
         case .column(let index): "column-\(index)"
         case .textOffsets(let index): "column-\(index)-offsets"
         case .textBytes(let index): "column-\(index)-texts"
+        case .array(let index): "array-\(index)"
         case .unitStarts: "unit-starts"
         case .unitHashes: "unit-hashes"
         case .unitDropped: "unit-dropped"
@@ -205,14 +216,17 @@ public struct TableDescription: Sendable, Hashable, Codable {
     public var columns: [Column]
     /// Whether it is stored how many rows of each unit were dropped; nil in tables from before that was counted.
     public var countsDropped: Bool?
+    /// How many arrays each row has; nil where none.
+    public var arrays: Int?
 
     /// The parts that a table so described has.
     public var parts: [TablePart] {
         let ofColumns = columns.enumerated().flatMap { index, column -> [TablePart] in
             column.texts == nil ? [.column(index)] : [.column(index), .textOffsets(index), .textBytes(index)]
         }
-        guard unitColumn != nil else { return ofColumns }
-        return ofColumns + [.unitStarts, .unitHashes] + (countsDropped == true ? [.unitDropped] : [])
+        let ofRows = ofColumns + (0..<(arrays ?? 0)).map(TablePart.array)
+        guard unitColumn != nil else { return ofRows }
+        return ofRows + [.unitStarts, .unitHashes] + (countsDropped == true ? [.unitDropped] : [])
     }
 }
 

@@ -6,8 +6,6 @@ package struct ColumnInput: Sendable, Hashable {
         case oneOf([Value])
         /// Scaled so that the bounds become 0 and 1; what is missing is that number, scaled already.
         case number(lower: Double, upper: Double, missing: Float)
-        /// As it is stored: the place of the row's numbers in a file of their own.
-        case place
     }
 
     /// Its position in the schema.
@@ -25,8 +23,10 @@ package struct ColumnInput: Sendable, Hashable {
 
 /// Rows to learn from: private, as the table's are. It prints nothing.
 package struct TableExamples: Sendable {
-    /// Row after row, the inputs' numbers one behind the other.
+    /// Row after row, the inputs' numbers one behind the other; of an array nothing.
     package let inputs: [Float]
+    /// Of an array: its numbers, row after row, as they are stored; else nothing.
+    package let bytes: [UInt8]
     /// Of a label with a domain: its position there; else nil.
     package let labels: [Int32]?
     /// Of a label with bounds: the number, scaled to 0 and 1; else nil.
@@ -43,7 +43,11 @@ extension TableExamples: CustomReflectable {
 extension Table {
     /// All rows that have a label, of each unit at most `rowsPerUnit` in their keyed order (docs/privacy.md, rule 11): a unit's rows are had from
     /// its own alone.
-    package func examples(inputs: [ColumnInput], label: ColumnInput, rowsPerUnit: Int) -> TableExamples {
+    ///
+    /// - Parameter array: The position of the array that goes in, in the place of columns.
+    package func examples(
+        inputs: [ColumnInput], array: Int? = nil, label: ColumnInput, rowsPerUnit: Int
+    ) -> TableExamples {
         let width = inputs.reduce(0) { $0 + $1.width }
         let labels = codes(label)
         var rows: [Int] = []
@@ -71,11 +75,26 @@ extension Table {
         let own = rows.map { labels[$0] }
         let isLabel = if case .oneOf = label.form { true } else { false }
         return TableExamples(
-            inputs: numbers, labels: isLabel ? own.map { Int32($0) } : nil, values: isLabel ? nil : own, units: units)
+            inputs: numbers, bytes: array.map { bytes(rows, ofArray: $0) } ?? [],
+            labels: isLabel ? own.map { Int32($0) } : nil, values: isLabel ? nil : own, units: units)
     }
 
-    /// Of each row its value's position in the domain, or its number; NaN where it has none. Float counts exactly up to 2^24; places
-    /// are at most as many as rows.
+    private func bytes(_ rows: [Int], ofArray array: Int) -> [UInt8] {
+        let size = schema.arrays[array].rowBytes
+        return [UInt8](unsafeUninitializedCapacity: rows.count * size) { target, count in
+            arrays[array].withBytes { bytes in
+                for (place, row) in rows.enumerated() {
+                    let own = UnsafeMutableRawBufferPointer(
+                        rebasing: UnsafeMutableRawBufferPointer(target)[(place * size)...])
+                    own.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[row * size..<(row + 1) * size]))
+                }
+            }
+            count = rows.count * size
+        }
+    }
+
+    /// Of each row its value's position in the domain, or its number; NaN where it has none. Float counts positions exactly, which
+    /// are below 2^24.
     private func codes(_ input: ColumnInput) -> [Float] {
         let stored = columns[input.column]
         var result = [Float](repeating: .nan, count: rowCount)
@@ -113,7 +132,6 @@ extension Table {
         case .number(_, _, let missing) where value.isNaN: missing
         case .number(let lower, let upper, _): Float((min(max(value, lower), upper) - lower) / (upper - lower))
         case .oneOf(let values): values.firstIndex(of: .real(value)).map { Float($0) } ?? .nan
-        case .place: Float(value)
         }
     }
 
@@ -137,6 +155,11 @@ extension Table {
             }
         }
         return positions
+    }
+
+    /// A row's text, as it is stored; nil where it has none. For who makes a table of this one.
+    package func text(column: Int, row: Int) -> String? {
+        if case .text(let text) = value(column, row) { text } else { nil }
     }
 
     private func chunks(_ body: (_ first: Int, _ count: Int) -> Void) {

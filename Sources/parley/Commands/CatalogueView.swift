@@ -25,6 +25,10 @@ struct CatalogueView {
         terminal.write(facts.render(on: terminal))
         terminal.line()
         terminal.write(dictionary().render(on: terminal))
+        if let arrays = detail.arrays {
+            terminal.line()
+            terminal.write(Self.arrays(arrays).render(on: terminal))
+        }
         guard !detail.mockRows.isEmpty else { return }
         let source =
             detail.mockSource.map(PrintableText.escape) ?? "made up from what is declared above, not from the data"
@@ -75,6 +79,17 @@ struct CatalogueView {
             rows: columns.map { column in
                 let type = column.type + (column.nullable ? "?" : "") + (column.role.map { " (\($0))" } ?? "")
                 return [column.name, type, Self.values(column), column.description]
+            })
+    }
+
+    /// What models are trained on beside columns.
+    private static func arrays(_ arrays: [DatasetDetail.Array]) -> TextTable {
+        TextTable(
+            titles: ["array", "type", "values", "description"],
+            rows: arrays.map { array in
+                let shape = array.shape.map(String.init).joined(separator: "x")
+                let bounds = [array.lower, array.upper].map { NumberText.significant($0, digits: 6) }
+                return [array.name, "\(array.type) \(shape)", bounds.joined(separator: " to "), array.description]
             })
     }
 

@@ -46,10 +46,28 @@ struct DataDescribe: AsyncParsableCommand {
 }
 
 struct DataAdd: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "add", abstract: "Put a table on the datasite.")
+    static let configuration = CommandConfiguration(
+        commandName: "add", abstract: "Put a table on the datasite.",
+        discussion: """
+            Images and other arrays, one a row, come from files of their own, for each that the manifest declares; so may \
+            columns:
+
+              parley data add visits.csv --manifest visits.yaml
+              parley data add labels.csv --manifest xrays.yaml --array image=images.npy
+              parley data add labels.csv --manifest xrays.yaml --array image=folder-of-png
+              parley data add --manifest digits.yaml --array image=train-images.idx.gz --array label=train-labels.idx.gz
+              parley data add --manifest chest.yaml --array image=chest.npz:images --array label=chest.npz:labels
+
+            Row after row, a file's numbers belong to the table's rows. Of a folder of PNG the table's column "file" names \
+            each row's image.
+            """)
 
     @OptionGroup var site: SiteOptions
-    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
+    @Argument(
+        help: "CSV or NDJSON, plain or gzipped, or Parquet. Not needed where arrays hold all columns.",
+        completion: .file())
+    var file: String?
+    @OptionGroup var arrays: ArrayOptions
     @Option(help: ArgumentHelp("What you declare of the table.", valueName: "file"), completion: .file())
     var manifest: String
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
@@ -62,10 +80,10 @@ struct DataAdd: AsyncParsableCommand {
         try await naming(manifest) { try confirmation.confirm(try site.consequences(of: .add(manifest: text))) }
         let progress = Progress("Adding")
         defer { progress.finish() }
-        let (file, onError) = (file, onError)
+        let (file, arrays, onError) = (file, try arrays.files, onError)
         let report = try await naming(manifest) {
             try await Interruption.watching { check in
-                try site.addDataset(file: file, manifestText: text, onError: onError) { fraction in
+                try site.addDataset(file: file, arrays: arrays, manifestText: text, onError: onError) { fraction in
                     try check()
                     progress.update(fraction)
                 }
@@ -83,7 +101,11 @@ struct DataVersion: AsyncParsableCommand {
 
     @OptionGroup var site: SiteOptions
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
-    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
+    @Argument(
+        help: "CSV or NDJSON, plain or gzipped, or Parquet. Not needed where arrays hold all columns.",
+        completion: .file())
+    var file: String?
+    @OptionGroup var arrays: ArrayOptions
     @Option(help: ArgumentHelp("A new manifest (default: the present one).", valueName: "file"), completion: .file())
     var manifest: String?
     @Option(help: "What to do with a row that is not as declared: refuse (nothing is loaded), null or skip-unit.")
@@ -98,10 +120,12 @@ struct DataVersion: AsyncParsableCommand {
         }
         let progress = Progress("Adding")
         defer { progress.finish() }
-        let (dataset, file, onError) = (dataset, file, onError)
+        let (dataset, file, arrays, onError) = (dataset, file, try arrays.files, onError)
         let report = try await naming(manifest) {
             try await Interruption.watching { check in
-                try site.addVersion(of: dataset, file: file, manifestText: text, onError: onError) { fraction in
+                try site.addVersion(
+                    of: dataset, file: file, arrays: arrays, manifestText: text, onError: onError
+                ) { fraction in
                     try check()
                     progress.update(fraction)
                 }

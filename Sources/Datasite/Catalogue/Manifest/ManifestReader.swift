@@ -25,7 +25,7 @@ struct ManifestDocument: Sendable {
         try root.refuseUnset()
         let keys = try root.mapping([
             "name", "title", "description", "population", "kind", "key", "unit", "weight", "capacity", "policy",
-            "columns", "ignore", "lookup", "rows-per-key", "missing", "numbers", "encoding",
+            "columns", "arrays", "ignore", "lookup", "rows-per-key", "missing", "numbers", "encoding",
         ])
         func required(_ key: String) throws -> YAMLValue {
             guard let value = keys[key] else { throw root.problem("the key `\(key)` is missing") }
@@ -39,6 +39,9 @@ struct ManifestDocument: Sendable {
         let schema = Schema(
             columns: try listed.compactMap { column in
                 try problems.reading { try ColumnReader.column(column, fields: fields, isStored: isStored) }
+            },
+            arrays: try (problems.reading { try keys["arrays"]?.sequence() ?? [] } ?? []).compactMap { array in
+                try problems.reading { try ArrayReader.array(array) }
             })
         // Columns are looked up by name: where one cannot be read, others seem to be missing.
         let areNamed = problems.isEmpty

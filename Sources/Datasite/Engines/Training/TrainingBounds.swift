@@ -57,9 +57,9 @@ struct TrainingBounds {
             .row: 2 * units,
         ])
         let rows = Double(manifest.capacityRows + 2 * terms.canaries)
-        let width = Double(terms.inputs.reduce(0) { $0 + $1.width })
+        let width = Double(terms.features.rowShape.reduce(1, *))
         let reading = Work([
-            .probe: rows * Double(terms.inputs.count + 1), .step: rows * (width + 8), .scan: 1,
+            .probe: rows * Double(terms.features.columns.count + 1), .step: rows * (width + 8), .scan: 1,
         ])
         // Written and synchronised.
         let saving = Work([.step: 24 * dimension, .scan: 100])
@@ -81,7 +81,7 @@ struct TrainingBounds {
         // Each unit's gradient of a chunk, where that is cheaper than its norm; sums in float64, steps of the grid, what is released
         // and stored in base64.
         memory =
-            training + rows * (4 * width + 40) + 8 * together * Double(terms.plan.model.valuesPerRow)
+            training + rows * (3 * Double(terms.features.rowBytes) + 40) + 8 * together * Double(terms.plan.model.valuesPerRow)
             + 4 * dimension * min(together, Double(Self.gradientsTogether) / max(1, dimension) + 1) + 60 * dimension
     }
 }

@@ -2,11 +2,56 @@ import DatasiteProtocol
 import Learning
 import Tables
 
-/// Columns of a table as inputs and label of a model: by what the manifest declares of them.
+/// What goes into a model: columns of a table, or an array of its rows.
+struct TrainingFeatures {
+    /// One behind the other; of an array none.
+    var columns: [ColumnInput] = []
+    /// The array's position in the schema.
+    var array: Int?
+    /// Of a row as the model takes it.
+    var rowShape: [Int]
+    /// What an array's numbers become.
+    var scaling = InputScaling.none
+    /// Bytes that a row's inputs take in memory.
+    var rowBytes: Int
+}
+
+/// Columns and arrays of a table as inputs and label of a model: by what the manifest declares of them.
 struct TrainingColumns {
     let schema: Schema
 
-    func input(_ feature: TrainingDatasetSection.Feature) throws -> ColumnInput {
+    func features(_ section: TrainingDatasetSection) throws -> TrainingFeatures {
+        let arrays = section.features.compactMap { feature in
+            schema.arrays.firstIndex { $0.name == feature.column }
+        }
+        guard let array = arrays.first else {
+            guard section.scaling == .none else {
+                throw Problem.invalidManifest(
+                    "`data.scale`: columns are scaled by their declared bounds", hint: "leave it out: it is for arrays")
+            }
+            let columns = try section.features.map(input)
+            let width = columns.reduce(0) { $0 + $1.width }
+            return TrainingFeatures(columns: columns, rowShape: [width], rowBytes: 4 * width)
+        }
+        let declared = schema.arrays[array]
+        guard section.features.count == 1, section.features[0].missing == nil else {
+            throw Problem.invalidManifest(
+                "`data.features`: the array \(declared.name) goes in alone, and has no `missing`",
+                hint: "features: [\(declared.name)]")
+        }
+        // Images without channels have one.
+        let shape = declared.shape.count == 2 ? [1] + declared.shape : declared.shape
+        let bounds = InputScaling.bounds(lower: Float(declared.lowerBound), upper: Float(declared.upperBound))
+        let scaling = section.scaling == .none ? bounds : section.scaling
+        do throws(ModelError) { try scaling.check(rowShape: shape) } catch {
+            throw Problem.invalidManifest("`data.scale`: \(error)")
+        }
+        return TrainingFeatures(
+            array: array, rowShape: shape, scaling: scaling,
+            rowBytes: declared.element == .uint8 && scaling.keepsBytes ? declared.count : 4 * declared.count)
+    }
+
+    private func input(_ feature: TrainingDatasetSection.Feature) throws -> ColumnInput {
         let (index, column) = try self.column(feature.column)
         if let values = Self.domain(column) {
             guard feature.missing == nil else {
@@ -40,9 +85,12 @@ struct TrainingColumns {
 
     private func column(_ name: String) throws -> (Int, ColumnSchema) {
         guard let index = schema.columns.firstIndex(where: { $0.name == name }) else {
+            let names = schema.arrays.map(\.name) + schema.columns.map(\.name)
             throw Problem.invalidManifest(
-                "`data`: there is no column \(DisplayedName.of(name))",
-                hint: schema.columns.map(\.name).prefix(100).joined(separator: ", "))
+                names.contains(name)
+                    ? "`data.label`: \(name) is an array, and a label is a column"
+                    : "`data`: there is no column \(DisplayedName.of(name))",
+                hint: names.prefix(100).joined(separator: ", "))
         }
         return (index, schema.columns[index])
     }

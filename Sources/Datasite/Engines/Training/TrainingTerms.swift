@@ -14,7 +14,7 @@ struct TrainingTerms: Sendable {
     let policy: Policy
     let plan: TrainingPlan
     let privacy: TrainingPrivacy
-    let inputs: [ColumnInput]
+    let features: TrainingFeatures
     let label: ColumnInput
     let target: TrainingDataSection.Target
 
@@ -35,7 +35,7 @@ struct TrainingTerms: Sendable {
         }
         try Self.check(document, section, of: entry, under: policy)
         let columns = TrainingColumns(schema: entry.manifest.schema)
-        inputs = try dataset.features.map(columns.input)
+        features = try columns.features(dataset)
         (label, target) = try columns.label(dataset.label, document.loss)
         self.document = document
         self.planText = planText
@@ -45,7 +45,7 @@ struct TrainingTerms: Sendable {
         let batch = min(document.batch, units)
         do throws(ModelError) {
             var plan = try document.plan(
-                rowShape: [inputs.reduce(0) { $0 + $1.width }], target: target, scaling: dataset.scaling,
+                rowShape: features.rowShape, target: target, scaling: features.scaling,
                 stepsPerEpoch: document.stepsPerEpoch(units))
             try TrainingBounds.check(plan, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
             plan.chunkRows = min(
@@ -172,7 +172,8 @@ struct TrainingTerms: Sendable {
 
     /// nil where they do not fit the plan, which none do that follow from the manifest.
     func examples(_ table: Table) -> Examples? {
-        let rows = table.examples(inputs: inputs, label: label, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
+        let rows = table.examples(
+            inputs: features.columns, array: features.array, label: label, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
         return examples(rows)
     }
 
@@ -180,9 +181,17 @@ struct TrainingTerms: Sendable {
         let count = rows.labels?.count ?? rows.values?.count ?? 0
         let targets: Targets =
             rows.labels.map { .labels($0) } ?? .values(Tensor(shape: [count, 1], values: rows.values ?? []))
-        return try? Examples(
-            inputs: Tensor(shape: [count] + plan.model.inputShape, values: rows.inputs), targets: targets,
-            units: rows.units)
+        guard let array = features.array.map({ entry.manifest.schema.arrays[$0] }) else {
+            return try? Examples(
+                inputs: Tensor(shape: [count] + plan.model.inputShape, values: rows.inputs), targets: targets,
+                units: rows.units)
+        }
+        let numbers = try? DataArray(
+            shape: [count] + array.shape, type: array.element == .uint8 ? .unsigned8 : .float32, bytes: rows.bytes)
+        return numbers.flatMap { numbers in
+            try? Examples(
+                numbers, rowShape: features.rowShape, scaling: features.scaling, targets: targets, units: rows.units)
+        }
     }
 
     // MARK: Words

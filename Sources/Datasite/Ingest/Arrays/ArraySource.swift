@@ -1,0 +1,137 @@
+import DatasiteProtocol
+import Foundation
+import Learning
+import Tables
+
+/// The numbers of an array's rows, in the type that is stored, within the declared bounds.
+enum ArraySource {
+    /// All rows of a file, one behind the other.
+    case whole([UInt8], ArraySchema)
+    /// A folder of images, which are read when they are asked for.
+    case folder(String, ArraySchema)
+
+    var isFolder: Bool { if case .folder = self { true } else { false } }
+
+    /// nil: as many as the table's file has.
+    var rows: Int? {
+        if case .whole(let bytes, let schema) = self { bytes.count / schema.rowBytes } else { nil }
+    }
+
+    /// A row's bytes; of a folder none.
+    func withRow(_ row: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        guard case .whole(let bytes, let schema) = self else { return }
+        let size = schema.rowBytes
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[row * size..<(row + 1) * size])) }
+    }
+
+    /// The image of that name in the folder.
+    func image(_ name: String) throws -> [UInt8] {
+        guard case .folder(let folder, let schema) = self else { return [] }
+        guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+            throw IngestError.array("a file's name leaves the folder \(folder)")
+        }
+        let path = folder + "/" + name
+        let file = try WholeFile(path, named: path)
+        do throws(DataError) {
+            let image = try PNGFile.read(file.bytes, .system(largest: WholeFile.largest))
+            return try image.asOneRow.stored(as: schema)
+        } catch { throw IngestError.array("\(path): \(error)") }
+    }
+}
+
+extension DataArray {
+    /// With an extent of 1 before its own.
+    fileprivate var asOneRow: DataArray {
+        get throws(DataError) { try DataArray(shape: [1] + shape, type: type, bytes: bytes) }
+    }
+
+    fileprivate static func words(_ shape: [Int]) -> String {
+        shape.isEmpty ? "a single number" : shape.map(String.init).joined(separator: "x")
+    }
+
+    /// Rows as they are stored: channels first, in the declared type, clipped to the declared bounds.
+    ///
+    /// - Throws: Rows of another shape; numbers that the type does not hold, or that are none.
+    func stored(as schema: ArraySchema) throws(DataError) -> [UInt8] {
+        var array = self
+        let own = rowShape
+        if own != schema.shape, own.count == 3, [own[2], own[0], own[1]] == schema.shape {
+            array = try channelsFirst()
+        } else if own != schema.shape, [1] + own != schema.shape, own + [1] != schema.shape {
+            throw DataError(
+                schema.name, "rows of \(Self.words(own))",
+                expected: "rows of \(Self.words(schema.shape)), as the manifest declares")
+        }
+        let (lower, upper) = (Float(schema.lowerBound), Float(schema.upperBound))
+        switch schema.element {
+        case .uint8:
+            guard array.type == .unsigned8 || array.type == .boolean else {
+                throw DataError(
+                    schema.name, "numbers of type \(array.type.rawValue)",
+                    expected: "bytes (u1), as the manifest declares, or `type: float32` in it")
+            }
+            guard lower > 0 || upper < 255 else { return array.bytes }
+            return array.bytes.map { UInt8(min(max(Float($0), lower), upper)) }
+        case .float32:
+            let values = array.floats()
+            guard values.allSatisfy({ !$0.isNaN }) else {
+                throw DataError(
+                    schema.name, "numbers that are none (NaN)", expected: "numbers: fill in what is missing")
+            }
+            return values.flatMap { value in
+                withUnsafeBytes(of: min(max(value, lower), upper).bitPattern.littleEndian) { Array($0) }
+            }
+        }
+    }
+}
+
+/// Reads files of arrays, each once.
+struct ArrayFileReader {
+    private var archives: [String: NPZFile] = [:]
+
+    mutating func source(_ file: ArrayFile, as schema: ArraySchema) throws -> ArraySource {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
+            return .folder(file.path, schema)
+        }
+        let array = try array(file)
+        return try naming(file) { () throws(DataError) in .whole(try array.stored(as: schema), schema) }
+    }
+
+    /// A column's values, one a row, as text.
+    mutating func column(_ file: ArrayFile, as column: ColumnSchema) throws -> [String] {
+        let array = try array(file)
+        return try naming(file) { () throws(DataError) in
+            guard array.rowShape.allSatisfy({ $0 == 1 }) else {
+                throw DataError(
+                    column.name, "rows of \(DataArray.words(array.rowShape))",
+                    expected: "one number a row: it is a column")
+            }
+            return array.texts(asBooleans: column.type == .boolean)
+        }
+    }
+
+    private mutating func array(_ file: ArrayFile) throws -> DataArray {
+        guard let member = file.member else {
+            let whole = try WholeFile(file.path, named: file.path)
+            return try naming(file) { () throws(DataError) in
+                try NPYFile.isBegun(by: whole.bytes) ? NPYFile.read(whole.bytes) : IDXFile.read(whole.bytes)
+            }
+        }
+        let archive: NPZFile
+        if let known = archives[member.archive] {
+            archive = known
+        } else {
+            let whole = try WholeFile(member.archive, named: member.archive)
+            archive = try naming(file) { () throws(DataError) in
+                try NPZFile(whole.bytes, .system(largest: WholeFile.largest))
+            }
+            archives[member.archive] = archive
+        }
+        return try naming(file) { () throws(DataError) in try archive.array(member.name) }
+    }
+
+    private func naming<Result>(_ file: ArrayFile, _ body: () throws(DataError) -> Result) throws -> Result {
+        do throws(DataError) { return try body() } catch { throw Problem.invalidData("\(file.path): \(error)") }
+    }
+}
