@@ -216,13 +216,10 @@ public final class DatasiteClient: Sendable {
 
     /// A released answer, again, verified by its receipt. A request that was approved meanwhile is computed now.
     public func answer(_ id: String) async throws -> ReleasedAnswer {
-        let verifier = try await verifier()
-        let path = "/v1/requests/\(Self.escaped(id))"
-        let answer = try await transport.get(path + "/answer", timeout: options.questionTimeout).body
-        let receipt = try await transport.get(path + "/receipt", timeout: options.timeout).body
-        let released = try released(answer, receipt: receipt, request: nil, by: verifier)
-        guard released.receipt.body.request == id else { throw Self.invalidReceipt(.wrongRequest) }
-        return released
+        let work = try await work(id)
+        return ReleasedAnswer(
+            answer: try Self.decode(work.bytes), bytes: work.bytes, receipt: work.receipt,
+            receiptBytes: work.receiptBytes)
     }
 
     /// A receipt, its signature verified.

@@ -39,10 +39,16 @@ extension Datasite {
     /// Drafts a manifest from a file: names and types only. What only the owner can know (bounds, domains, the privacy
     /// unit, the budget) stands there as a placeholder, and the draft is refused until she has set it: taken from the
     /// rows, it would tell about them. The types are those that read the whole file.
-    public static func describe(_ file: String, options: DraftOptions = DraftOptions()) throws -> ManifestDraft {
+    ///
+    /// - Parameters:
+    ///   - file: The table; nil where files of arrays hold all columns.
+    ///   - arrays: Files of the rows' arrays: shapes and types are drafted.
+    public static func describe(
+        _ file: String?, arrays: [ArrayFile] = [], options: DraftOptions = DraftOptions()
+    ) throws -> ManifestDraft {
         var options = options
         options.capacityComment = AnswerTime.draft
-        return try reportingProblems { try ManifestDraft(file, options) }
+        return try reportingProblems { try ManifestDraft(file, arrays: arrays, options) }
     }
 
     /// Adds a dataset, or a public lookup table, from a file and the owner's manifest. The table is visible when all of
@@ -115,7 +121,8 @@ extension Datasite {
                 hint: "`parley data version` replaces its rows")
         }
         return try reportingProblems {
-            let inputs = try ArrayInputs.of(arrays, document.manifest, hasTable: file != nil) { try progress(0) }
+            let key = ClusteringKey(siteSecret: try folder.readRowSecret(), population: manifest.population)
+            let inputs = try ArrayInputs.of(arrays, manifest, hasTable: file != nil, key: key) { try progress(0) }
             if let file { try FileColumns.check(file, against: inputs?.inTable(document) ?? document) }
             try removeAbandonedVersions()
             let addition = try VersionLock(folder: folder)
@@ -124,7 +131,7 @@ extension Datasite {
                 at: self)
             do {
                 let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
-                let report = try load(file, inputs, document, onError, into: addition, base: base) { share, rows in
+                let report = try load(file, inputs, document, onError, key, into: addition, base: base) { share, rows in
                     try job.note(rows: rows, share: share)
                     try progress(share)
                 }
@@ -142,7 +149,7 @@ extension Datasite {
     }
 
     private func load(
-        _ file: String?, _ arrays: ArrayInputs?, _ document: ManifestDocument, _ onError: OnError,
+        _ file: String?, _ arrays: ArrayInputs?, _ document: ManifestDocument, _ onError: OnError, _ key: ClusteringKey,
         into addition: VersionLock,
         base: Catalogue.Entry?, progress: @Sendable (_ share: Double, _ rows: Int) throws -> Void
     ) throws -> AdditionReport {
@@ -150,7 +157,6 @@ extension Datasite {
         var options = IngestOptions()
         options.form = document.form
         options.onError = onError.policy
-        let key = ClusteringKey(siteSecret: try folder.readRowSecret(), population: manifest.population)
         let report: IngestReport
         do {
             report = try ingest(

@@ -83,9 +83,8 @@ extension Datasite {
         case .reserved:
             try requireSound()
             if try engineTable.engine(row.engine).isLong, identity != Self.localOwner {
-                throw Problem.conflict(
-                    "it is being computed: \(try await resumeLong(row).id)",
-                    hint: "`parley jobs follow \(id)` says when it is done")
+                _ = try await resumeLong(row)
+                throw Problem.conflict("it is being computed", hint: "`parley jobs follow \(id)` says when it is done")
             }
             return try await complete(row).answer
         }

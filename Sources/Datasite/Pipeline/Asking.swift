@@ -79,14 +79,19 @@ extension Datasite {
     public func submit(
         _ request: WorkRequest, as identity: Identity, idempotencyKey: String? = nil
     ) async throws -> AskResult {
+        try await submit(submission(request, key: idempotencyKey, as: identity), as: identity)
+    }
+
+    /// A request for work of any kind, read by its engine.
+    func submission(_ request: WorkRequest, key: String?, as identity: Identity) throws -> Submission {
         let engine = try engineTable.engine(EngineName(rawValue: request.engine))
         try Submission.checkRole(identity, for: engine)
-        let body: [UInt8]
-        do { body = try engine.body(of: request.request, purpose: request.purpose) } catch let error as JSONError {
+        do {
+            let body = try engine.body(of: request.request, purpose: request.purpose)
+            return Submission(engine: engine, body: body, purpose: request.purpose, key: key)
+        } catch let error as JSONError {
             throw Problem.invalidRequest(error.description)
         }
-        return try await submit(
-            Submission(engine: engine, body: body, purpose: request.purpose, key: idempotencyKey), as: identity)
     }
 
     /// Takes a request through the pipeline: plans, reserves durably, computes, stores, and gives the stored bytes at the

@@ -90,7 +90,7 @@ public struct Training: Sendable {
         guard document.dataset == nil else {
             throw Problem.invalidManifest(
                 "`data` names a dataset of a datasite, not files",
-                hint: "`parley train PLAN --site URL` asks for it there")
+                hint: "`parley train PLAN` without `--data` asks for it there")
         }
         if let seed { (document.seed, document.isSeeded) = (seed, true) }
         self.planText = planText

@@ -164,13 +164,6 @@ extension YAMLValue {
         }
         return Float(number)
     }
-
-    /// Two numbers, the lower one first.
-    func bounds() throws -> (lower: Double, upper: Double) {
-        let both = try sequence().map { try $0.number() }
-        guard both.count == 2, both[0] < both[1] else { throw problem("expected [lower, upper]") }
-        return (both[0], both[1])
-    }
 }
 
 /// The learning rate over the steps, in epochs.

@@ -16,6 +16,7 @@ public struct ClusteringKey: Sendable {
 
     private let numbers: Key
     private let texts: KeyedHash
+    private let arrays: KeyedHash
     private let orders: Key
 
     /// `siteSecret`: at least 16 secret bytes, the same for all tables of a site.
@@ -26,6 +27,7 @@ public struct ClusteringKey: Sendable {
         let root = Self.derive(first, "site", siteSecret).hash
         numbers = Self.derive(root, "unit number", [])
         texts = Self.derive(root, "unit text", []).hash
+        arrays = Self.derive(root, "array", []).hash
         orders = Self.derive(root, "row order", Array(population.utf8))
     }
 
@@ -53,6 +55,12 @@ public struct ClusteringKey: Sendable {
                 }
             }
         }
+    }
+
+    /// 128 bits of an array's numbers, by which they are found again: whoever does not know the site's secret makes no two that have the same.
+    public func array(_ bytes: UnsafeRawBufferPointer) -> String {
+        let digest = arrays.hash(bytes)
+        return String(digest.first, radix: 16) + "-" + String(digest.second, radix: 16)
     }
 
     /// The name of a unit that is a text.

@@ -19,12 +19,20 @@ struct DataDescribe: AsyncParsableCommand {
               parley data describe visits.csv --missing NA --missing=-9 > manifest.yaml
               parley data describe besuche.csv --decimal , --thousands . > manifest.yaml
 
+            Images and other arrays, one a row, stand in files of their own:
+
+              parley data describe labels.csv --array image=images.npy > manifest.yaml
+
             A public table to be joined, such as codes and their names, needs none of that:
 
               parley data describe codes.csv --lookup > codes.yaml
             """)
 
-    @Argument(help: "CSV or NDJSON, plain or gzipped, or Parquet.", completion: .file()) var file: String
+    @Argument(
+        help: "CSV or NDJSON, plain or gzipped, or Parquet. Not needed where arrays hold all columns.",
+        completion: .file())
+    var file: String?
+    @OptionGroup var arrays: ArrayOptions
     @Option(parsing: .unconditionalSingleValue, help: "What stands for a missing value; may be given several times.")
     var missing: [String] = []
     @Option(help: "The decimal point of the file's numbers: . or ,") var decimal: String?
@@ -38,7 +46,7 @@ struct DataDescribe: AsyncParsableCommand {
         (options.missing, options.decimal) = (missing, decimal)
         (options.thousands, options.encoding) = (thousands, encoding)
         options.isLookup = lookup
-        let draft = try Datasite.describe(file, options: options)
+        let draft = try Datasite.describe(file, arrays: arrays.files, options: options)
         Terminal.output.write(draft.text)
         let terminal = Terminal.diagnostics
         for note in draft.notes { terminal.line(terminal.styled("note: ", .yellow) + PrintableText.escape(note)) }

@@ -31,7 +31,18 @@ public struct DraftOptions: Sendable {
 }
 
 extension ManifestDraft {
-    init(_ file: String, _ options: DraftOptions) throws {
+    init(_ file: String?, arrays: [ArrayFile] = [], _ options: DraftOptions) throws {
+        let drafted = try DraftedArrays(arrays)
+        guard let named = file ?? arrays.first?.path else {
+            throw Problem.invalidRequest("no file is given", hint: "name the table's file")
+        }
+        guard !options.isLookup || arrays.isEmpty else {
+            throw Problem.invalidRequest("a public lookup table has no arrays")
+        }
+        guard let file else {
+            self.init(text: DraftText.text(nil, drafted, named, options), notes: [])
+            return
+        }
         // By the manifest's own reader, so that what is drafted is read as it was drafted.
         let written = DraftText.form(options)
         let keys =
@@ -43,7 +54,7 @@ extension ManifestDraft {
         let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
         var options = options
         if options.encoding == nil, survey.form.encoding == .windows1252 { options.encoding = "windows-1252" }
-        self.init(text: DraftText.text(survey, file, options), notes: survey.notes)
+        self.init(text: DraftText.text(survey, drafted, file, options), notes: survey.notes)
     }
 }
 
@@ -62,14 +73,21 @@ enum DraftText {
         return lines
     }
 
-    static func text(_ survey: FileSurvey, _ file: String, _ options: DraftOptions) -> String {
+    static func text(
+        _ survey: FileSurvey?, _ drafted: DraftedArrays, _ file: String, _ options: DraftOptions
+    ) -> String {
         var lines = options.isLookup ? lookup(file) : protected(file, options)
         let form = form(options)
         if !form.isEmpty { lines += ["# How the file is written."] + form + [""] }
-        if !survey.ignored.isEmpty {
+        // It says which image is a row's, and is no column of its own.
+        let files = drafted.hasFolder ? [ArrayInputs.fileColumn] : []
+        let columns = survey?.columns.filter { !files.contains($0.name) } ?? []
+        let ignored = (survey?.ignored ?? []) + files
+        if !ignored.isEmpty {
             lines += ["# Columns of the file that are left out.", "ignore:"]
-            lines += survey.ignored.map { "  - \(quoted($0))" } + [""]
+            lines += ignored.map { "  - \(quoted($0))" } + [""]
         }
+        if !drafted.arrays.isEmpty { lines += arrays(drafted) + [""] }
         if options.isLookup {
             lines += ["# Numbers that are summed or averaged need `bounds: [lower, upper]`."]
         } else {
@@ -79,7 +97,8 @@ enum DraftText {
             ]
         }
         lines += ["# `nullable: false` where a value is never missing, by the study's design.", "columns:"]
-        for column in survey.columns { lines += Self.lines(column, isLookup: options.isLookup) }
+        for column in columns { lines += Self.lines(column.name, column.type, isLookup: options.isLookup) }
+        for column in drafted.columns { lines += Self.lines(column.name, column.type, isLookup: false) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -148,11 +167,24 @@ enum DraftText {
         return plain.isEmpty ? "table" : name
     }
 
-    private static func lines(_ column: FileSurvey.Column, isLookup: Bool) -> [String] {
+    private static func arrays(_ drafted: DraftedArrays) -> [String] {
         let set = YAMLValue.placeholder
-        var lines = ["  - name: \(quoted(column.name))", "    type: \(column.type.rawValue)", "    nullable: true"]
+        return ["# Numbers of which each row has one array: models are trained on them.", "arrays:"]
+            + drafted.arrays.flatMap { array in
+                let shape = array.shape.map(String.init).joined(separator: ", ")
+                let bounds = array.element == .uint8 ? [] : ["    bounds: [\(set), \(set)]"]
+                return [
+                    "  - name: \(quoted(array.name))", "    shape: [\(shape)]", "    type: \(array.element.rawValue)",
+                ]
+                    + bounds + ["    description: \(set)"]
+            }
+    }
+
+    private static func lines(_ name: String, _ type: ValueType, isLookup: Bool) -> [String] {
+        let set = YAMLValue.placeholder
+        var lines = ["  - name: \(quoted(name))", "    type: \(type.rawValue)", "    nullable: true"]
         // What is in a public table is known by itself.
-        switch column.type {
+        switch type {
         case _ where isLookup: break
         case .integer, .real, .date, .timestamp: lines.append("    bounds: [\(set), \(set)]")
         case .text: lines.append("    domain: [\(set)]")

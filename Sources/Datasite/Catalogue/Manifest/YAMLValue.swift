@@ -199,6 +199,13 @@ struct YAMLValue {
         return value
     }
 
+    /// Two numbers, the lower one first.
+    func bounds() throws -> (lower: Double, upper: Double) {
+        let both = try sequence().map { try $0.number() }
+        guard both.count == 2, both[0] < both[1] else { throw problem("expected [lower, upper]") }
+        return (both[0], both[1])
+    }
+
     /// A decimal number, finite: no `inf`, no `nan`, no hexadecimal.
     static func double(_ text: String) -> Double? {
         let plain = text.replacing("_", with: "")

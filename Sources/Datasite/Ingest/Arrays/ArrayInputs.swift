@@ -1,4 +1,3 @@
-import Crypto
 import DatasiteProtocol
 import Foundation
 import Governance
@@ -8,7 +7,7 @@ import Tables
 /// What files hold of a table's arrays, and of those of its columns that are no part of the table's own file.
 ///
 /// Rows of a table are put into another order, and some may be dropped. Which numbers belong to a row is told by a text that goes with it as a
-/// column more: of images the file's name, of arrays in one file a digest of the row's own numbers. Both follow from the row alone, so that a
+/// column more: of images the file's name, of arrays in one file a keyed digest of the row's own numbers. Both follow from the row alone, so that a
 /// unit's rows and their order stay what they are whoever else is in the table (docs/privacy.md, rule 11); a row's number in its file would not.
 struct ArrayInputs {
     /// The column of a table that names each row's images.
@@ -26,9 +25,12 @@ struct ArrayInputs {
 
     /// - Parameters:
     ///   - hasTable: Whether a file of the table's own holds its other columns.
+    ///   - key: Of the table's rows.
     ///   - check: Throws where the reading shall end.
     /// - Throws: A `Problem` that names the array, what arrived and what would be right.
-    init(_ files: [ArrayFile], of manifest: Manifest, hasTable: Bool, check: () throws -> Void) throws {
+    init(_ files: [ArrayFile], of manifest: Manifest, hasTable: Bool, key: ClusteringKey, check: () throws -> Void)
+        throws
+    {
         let schema = manifest.schema
         try Self.checkNames(files, schema, hasTable: hasTable)
         var reader = ArrayFileReader()
@@ -61,7 +63,7 @@ struct ArrayInputs {
         ownColumns = Set(fields.map(\.name))
         var places: [String: Int] = [:]
         if let count = rows.first?.count {
-            let digests = try Self.digests(sources, rows: count, check)
+            let digests = try Self.digests(sources, rows: count, key, check)
             for (row, digest) in digests.enumerated() where places[digest] == nil { places[digest] = row }
             fields.append((Self.digestColumn, digests))
             appended = AppendedFields(names: fields.map(\.name), rows: count, texts: fields.map(\.texts))
@@ -73,13 +75,13 @@ struct ArrayInputs {
 
     /// nil: the manifest declares no arrays, and no files of any are given.
     static func of(
-        _ files: [ArrayFile], _ manifest: Manifest, hasTable: Bool, check: () throws -> Void
+        _ files: [ArrayFile], _ manifest: Manifest, hasTable: Bool, key: ClusteringKey, check: () throws -> Void
     ) throws -> ArrayInputs? {
         if files.isEmpty, manifest.schema.arrays.isEmpty {
             guard hasTable else { throw Problem.invalidRequest("no file is given", hint: "name the table's file") }
             return nil
         }
-        return try ArrayInputs(files, of: manifest, hasTable: hasTable, check: check)
+        return try ArrayInputs(files, of: manifest, hasTable: hasTable, key: key, check: check)
     }
 
     private static func checkNames(_ files: [ArrayFile], _ schema: Schema, hasTable: Bool) throws {
@@ -104,13 +106,15 @@ struct ArrayInputs {
         }
     }
 
-    /// 16 bytes of SHA-256 of a row's numbers in all files.
-    private static func digests(_ sources: [ArraySource], rows: Int, _ check: () throws -> Void) throws -> [String] {
+    /// Of each row a digest of its numbers in every file.
+    private static func digests(
+        _ sources: [ArraySource], rows: Int, _ key: ClusteringKey, _ check: () throws -> Void
+    ) throws -> [String] {
         try (0..<rows).map { row in
             if row % 4_096 == 0 { try check() }
-            var hash = SHA256()
-            for source in sources { source.withRow(row) { hash.update(bufferPointer: $0) } }
-            return hexadecimal(Array(hash.finalize().prefix(16)))
+            return sources.compactMap { source in
+                source.isFolder ? nil : source.withRow(row) { key.array($0) }
+            }.joined(separator: ".")
         }
     }
 
@@ -131,7 +135,7 @@ struct ArrayInputs {
         if sources.contains(where: \.isFolder), schema.index(of: Self.fileColumn) == nil {
             columns.append(ColumnSchema(name: Self.fileColumn, type: .text, maximumBytes: 4_096))
         }
-        if appended != nil { columns.append(ColumnSchema(name: Self.digestColumn, type: .text, maximumBytes: 64)) }
+        if appended != nil { columns.append(ColumnSchema(name: Self.digestColumn, type: .text, maximumBytes: 1_024)) }
         return columns
     }
 

@@ -18,10 +18,12 @@ enum ArraySource {
     }
 
     /// A row's bytes; of a folder none.
-    func withRow(_ row: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
-        guard case .whole(let bytes, let schema) = self else { return }
+    func withRow<Result>(_ row: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        guard case .whole(let bytes, let schema) = self else {
+            return body(UnsafeRawBufferPointer(start: nil, count: 0))
+        }
         let size = schema.rowBytes
-        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[row * size..<(row + 1) * size])) }
+        return bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[row * size..<(row + 1) * size])) }
     }
 
     /// The image of that name in the folder.
@@ -90,12 +92,28 @@ struct ArrayFileReader {
     private var archives: [String: NPZFile] = [:]
 
     mutating func source(_ file: ArrayFile, as schema: ArraySchema) throws -> ArraySource {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: file.path, isDirectory: &isFolder), isFolder.boolValue {
-            return .folder(file.path, schema)
-        }
+        if Self.isFolder(file.path) { return .folder(file.path, schema) }
         let array = try array(file)
         return try naming(file) { () throws(DataError) in .whole(try array.stored(as: schema), schema) }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+
+    /// A file's numbers; of a folder those of one image, with the channels first.
+    mutating func first(_ file: ArrayFile) throws -> (array: DataArray, isFolder: Bool) {
+        guard Self.isFolder(file.path) else { return (try array(file), false) }
+        let names = try? FileManager.default.subpathsOfDirectory(atPath: file.path)
+        guard let name = names?.filter({ $0.lowercased().hasSuffix(".png") }).min() else {
+            throw Problem.invalidData("\(file.path): a folder without PNG files")
+        }
+        let whole = try WholeFile(file.path + "/" + name, named: name)
+        let image = try naming(file) { () throws(DataError) in
+            try PNGFile.read(whole.bytes, .system(largest: WholeFile.largest)).asOneRow.channelsFirst()
+        }
+        return (image, true)
     }
 
     /// A column's values, one a row, as text.

@@ -1,0 +1,73 @@
+public import DatasiteProtocol
+import DifferentialPrivacy
+import Governance
+
+extension Datasite {
+    /// What work of any kind would cost, whether it would be done, and what its engine says of it beforehand: nothing is spent and no row is
+    /// read.
+    public func preview(_ request: WorkRequest, as identity: Identity) async throws -> Preview {
+        try requireSound()
+        let submission = try submission(request, key: nil, as: identity)
+        let catalogue = try catalogue()
+        return try await engines.admitting(identity.name) {
+            try await planners.run(for: identity.name) {
+                try reportingProblems {
+                    let planned = try self.planned(submission.engine, submission.body, in: catalogue, isLimited: true)
+                    return try self.preview(
+                        planned, purpose: submission.purpose, words: planned.words,
+                        review: try planned.work.review(at: self), as: identity)
+                }
+            }
+        }
+    }
+
+    /// - Parameter review: What the engine says of the work beforehand.
+    func preview(
+        _ planned: PlannedWork, purpose: String?, words: String, review: WorkReview, as identity: Identity
+    ) throws -> Preview {
+        let now = clock.now()
+        let state = try read { db in
+            try planned.entries.map { entry -> (Policy, Spending) in
+                guard let policy = entry.policy, let population = try PopulationRow.named(entry.manifest.population, db)
+                else { throw Problem.unavailable("the dataset has no ledger") }
+                return (
+                    policy,
+                    try Ledger.spending(population, researcher: identity.name, policy: policy, now: now, db)
+                )
+            }
+        }
+        let researcher = Identity(name: identity.name, role: .researcher)
+        let approvals = planned.approvals(isHeld: try mustWait(planned, researcher))
+        let refusal =
+            planned.refusal(researcher: identity.name, purpose: purpose)
+            ?? state.lazy.compactMap { policy, spending -> Refusal? in
+                let decision = policy.decide(
+                    researcher: identity.name, charge: planned.charge, purpose: purpose,
+                    approval: policy.approval(of: planned.engine.engine), spending: spending, isHeld: approvals > 0)
+                if case .refuse(let refusal) = decision { return refusal }
+                return nil
+            }.first
+        let available = state.flatMap { policy, spending in
+            policy.limits(for: identity.name, spending: spending).map { $0.limit.limit.room(after: $0.spent) }
+        }
+        let room = available.dropFirst().reduce(available[0]) { $0.minimum($1) }
+        let conversion = planned.conversionDelta
+        return Preview(
+            dataset: planned.asked.manifest.name, sql: words,
+            charge: planned.charge.wire(conversionDelta: conversion),
+            available: LossWords.wire(limit: room, conversionDelta: conversion),
+            decision: Self.words(refusal, planned, room, approvals: approvals),
+            columns: review.columns, groups: nil, notes: review.notes,
+            left: RefusalWords.left(room, planned))
+    }
+
+    private static func words(
+        _ refusal: Refusal?, _ planned: PlannedWork, _ room: PrivacyLoss, approvals: Int
+    ) -> String {
+        if let refusal {
+            return "would be refused: \(RefusalWords.problem(refusal, planned, room: room).detail)"
+        }
+        return approvals == 0
+            ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
+    }
+}
