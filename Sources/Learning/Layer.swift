@@ -47,7 +47,7 @@ public struct Outline: Sendable {
     /// Which parameters each layer uses, by the layer's name; a layer that holds others uses theirs.
     private(set) var uses: [String: [String]] = [:]
     /// The layers that let one row's output depend on others, with what to use instead.
-    private(set) var coupling: [(layer: String, instead: String)] = []
+    private(set) var coupling: [(name: String, layer: String, instead: String)] = []
     /// How many values a row has behind all layers together.
     private(set) var values = 0
     private var holders: [String] = []
@@ -84,7 +84,7 @@ public struct Outline: Sendable {
 
     /// The layer lets one row's output depend on others.
     mutating func couples(_ layer: any Layer, instead: String) {
-        coupling.append((layer.title, instead))
+        coupling.append((layer.name ?? "?", layer.title, instead))
     }
 
     /// - Throws: A name that files cannot have, or that another layer has: the two would share what they learn without saying so.
@@ -141,6 +141,8 @@ public struct ForwardPass {
     public let parameters: Parameters
     /// Whether dropout drops and batch statistics are the batch's own.
     public let isTraining: Bool
+    /// Layers whose statistics stay as they are, in training too.
+    private let still: Set<String>
     /// For each row, what its own randomness (dropout) follows from; empty where there is none. It belongs to the row,
     /// so that the others' stays what it is when a row is absent.
     public let rowKeys: [UInt64]
@@ -155,7 +157,11 @@ public struct ForwardPass {
     /// Running statistics that batch normalisation measured on this batch.
     var statistics: [(parameter: Int, values: [Float])] = []
 
-    init(_ parameters: Parameters, isTraining: Bool, saves: Bool, rowKeys: [UInt64] = [], watches: Bool = false) {
+    init(
+        _ parameters: Parameters, isTraining: Bool, saves: Bool, rowKeys: [UInt64] = [], watches: Bool = false,
+        still: Set<String> = []
+    ) {
+        self.still = still
         self.parameters = parameters
         self.isTraining = isTraining
         self.saves = saves
@@ -167,6 +173,9 @@ public struct ForwardPass {
     mutating func save(_ value: @autoclosure () -> Saved) {
         if saves { saved.append(value()) }
     }
+
+    /// Whether a layer uses the batch's own statistics.
+    func measures(_ layer: any Layer) -> Bool { isTraining && !still.contains(layer.name ?? "?") }
 
     mutating func nextDraw() -> UInt64 {
         defer { draws += 1 }

@@ -9,7 +9,9 @@ public struct Model: Sendable {
     /// What the layers learn, in their order.
     public private(set) var declarations: [ParameterDeclaration]
     /// The layers that let one row's output depend on others.
-    let coupling: [(layer: String, instead: String)]
+    private(set) var coupling: [(name: String, layer: String, instead: String)]
+    /// Layers that would couple rows if they learned, and are frozen: they train as they predict.
+    private(set) var still: Set<String> = []
     private let uses: [String: [String]]
     /// How many values a row has on its way, in all layers together.
     public let valuesPerRow: Int
@@ -49,7 +51,8 @@ public struct Model: Sendable {
     /// The number of values that training changes.
     public var trainableCount: Int { declarations.filter(\.isTrainable).reduce(0) { $0 + $1.shape.product } }
 
-    /// The same model, whose parameters stay as they are unless their name begins with one of these.
+    /// The same model, whose parameters stay as they are unless their name begins with one of these. What a layer itself keeps as it
+    /// is stays so, and batch normalisation that does not learn uses the mean and variance that it has.
     ///
     /// - Throws: A prefix that is no parameter's.
     public func training(only prefixes: [String]) throws(ModelError) -> Model {
@@ -62,8 +65,12 @@ public struct Model: Sendable {
         var model = self
         for index in declarations.indices {
             let name = declarations[index].name
-            model.declarations[index].isTrainable = prefixes.contains { name.hasPrefix($0) }
+            model.declarations[index].isTrainable =
+                declarations[index].isTrainable && prefixes.contains { name.hasPrefix($0) }
         }
+        let learning = model.learning
+        model.still.formUnion(coupling.map(\.name).filter { !learning.contains($0) })
+        model.coupling.removeAll { !learning.contains($0.name) }
         return model
     }
 

@@ -140,6 +140,33 @@ struct TrainCommandTests {
         #expect(try place.parley("train", "plan.yaml", "--data", ".", "--threads", "0").status == 64)
     }
 
+    @Test("Weights that are there are begun with, and said; a layer that is not there is refused with those that are")
+    func weights() throws {
+        let place = try Self.prepared()
+        let plan = try place.read("plan.yaml")
+        #expect(try place.parley("train", "plan.yaml", "--data", ".").status == 0)
+        func write(_ train: String) throws {
+            let model = "model: {name: mlp, hidden: [4], weights: illness/weights.safetensors, fresh: [\"2\"]\(train)}"
+            try place.write(plan.replacing("model: {name: logistic-regression}", with: model), to: "plan.yaml")
+        }
+        try write("")
+        let other = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        #expect(
+            other.status == 1 && other.errors.contains("parameter '0.weight': is 2x4; the model's is 4x4"),
+            "\(other.all)")
+        try place.write(plan.replacing("name: logistic-regression", with: "name: mlp, hidden: [4]"), to: "plan.yaml")
+        try FileManager.default.removeItem(atPath: place.path("illness"))
+        #expect(try place.parley("train", "plan.yaml", "--data", ".").status == 0)
+        try write(", train: [\"2\"]")
+        let told = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        #expect(told.output.contains("It begins with the weights of illness/weights.safetensors."), "\(told.all)")
+        #expect(told.output.contains("Frozen: 0\n") && told.output.contains("10 parameters, 80 steps"), "\(told.all)")
+        try write(", train: [head]")
+        let wrong = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        #expect(
+            wrong.status == 1 && wrong.errors.contains("no layer 'head' has parameters: one of 0, 2"), "\(wrong.all)")
+    }
+
     @Test("A folder of PNG images with a label file is learned from, by its labels' words")
     func images() throws {
         let place = try Workplace()

@@ -75,9 +75,26 @@ struct ModelCard {
 
             | layer | kind | a row behind it | parameters |
             |---|---|---|---|
-            \(lines.joined(separator: "\n"))
+            \(lines.joined(separator: "\n"))\(transfer)
             """
     }
+
+    /// Where the model began, and what of it stayed.
+    private var transfer: String {
+        var text = ""
+        if let section = document.transfer, let weights = section.weights {
+            text += "\n\nIt began with the weights of `\(weights)`"
+            text += section.fresh.isEmpty ? "." : ", but for \(Self.names(section.fresh)), which began anew."
+            if promise != nil {
+                text +=
+                    " The promise is for the rows above: of those that these weights were trained on it says nothing."
+            }
+        }
+        if !facts.frozen.isEmpty { text += "\n\nFrozen, as they began: \(Self.names(facts.frozen))." }
+        return text
+    }
+
+    private static func names(_ layers: [String]) -> String { layers.map { "`\($0)`" }.joined(separator: ", ") }
 
     private var seed: String {
         promise == nil

@@ -96,12 +96,12 @@ struct PrivateFileSession {
         (self.training, self.folder, self.threads) = (training, folder, threads)
         (privacy, promise) = promised
         let checkpoint = resumes ? try folder.checkpoint(of: training) : nil
-        var randomness = SecureRandom()
+        let begun = try training.beginning()
         do {
             run = try PrivateTrainingRun(
                 plan: training.plan, privacy: privacy, examples: training.inputs.train,
-                parameters: training.plan.model.initialParameters(using: &randomness), state: checkpoint?.state,
-                clippingNorm: checkpoint?.clippingNorm, threads: threads)
+                parameters: begun, state: checkpoint?.state, clippingNorm: checkpoint?.clippingNorm,
+                threads: threads)
         } catch { throw Problem.invalidManifest("\(error)") }
         curve = checkpoint?.privateCurve ?? PrivateCurve()
         if checkpoint == nil {

@@ -35,6 +35,10 @@ public struct TrainingFacts: Sendable {
     public var layers: [Model.LayerSummary]
     /// Values that are trained.
     public var parameters: Int
+    /// The layers that stay as they begin.
+    public var frozen: [String]
+    /// The file that the model begins with; nil: anew.
+    public var weights: String?
     /// Steps of an epoch, and in all.
     public var steps: (epoch: Int, all: Int)
     /// About how many bytes training takes beside the rows.
@@ -103,28 +107,31 @@ public struct Training: Sendable {
             plan = try document.plan(inputs, stepsPerEpoch: stepsPerEpoch)
         } catch { throw Problem.invalidManifest("\(error)") }
         promised = try document.promise(units: inputs.train.units.count, plan: plan)
-        if let promised {
-            // What a run refuses is refused before: layers that mix people.
-            do {
-                var randomness = SecureRandom()
-                _ = try PrivateTrainingRun(
-                    plan: plan, privacy: promised.privacy, examples: inputs.train,
-                    parameters: plan.model.initialParameters(using: &randomness))
-            } catch { throw Problem.invalidManifest("\(error)") }
-        }
         var hasher = SHA256()
         hasher.update(data: Array(planText.utf8))
         hasher.update(data: Array("\(document.seed)".utf8))
         for file in inputs.files { hasher.update(data: Array((file.name + "\u{0}" + file.digest).utf8)) }
         digest = hasher.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        let begun = try beginning()
+        if let promised {
+            // What a run refuses is refused before: layers that mix people.
+            do {
+                _ = try PrivateTrainingRun(
+                    plan: plan, privacy: promised.privacy, examples: inputs.train, parameters: begun)
+            } catch { throw Problem.invalidManifest("\(error)") }
+        }
     }
+
+    /// What the model begins as: public.
+    func beginning() throws -> Parameters { try document.beginning(of: plan.model, inputs) }
 
     /// What is known before the first step.
     public func facts() throws -> TrainingFacts {
         TrainingFacts(
             name: document.name, inputShape: inputs.train.rowShape,
             rows: (inputs.train.count, inputs.validation?.count, inputs.test?.count), layers: try plan.model.summary(),
-            parameters: plan.model.trainableCount, steps: (stepsPerEpoch, plan.steps),
+            parameters: plan.model.trainableCount, frozen: plan.model.frozenLayerNames,
+            weights: document.transfer?.weights, steps: (stepsPerEpoch, plan.steps),
             memory: plan.memory(batchRows: document.batch, threads: threads), threads: threads,
             promise: promised?.promise)
     }
@@ -176,11 +183,28 @@ extension TrainingDocument {
         return plan
     }
 
+    /// What the model begins as, before the first step.
+    fileprivate func beginning(of model: Model, _ inputs: TrainingInputs) throws -> Parameters {
+        var randomness = SecureRandom()
+        let begun =
+            privacy == nil
+            ? TrainingRun.initialParameters(model, seed: seed) : model.initialParameters(using: &randomness)
+        guard let weights = inputs.weights, let transfer else { return begun }
+        do throws(ModelError) {
+            return try model.parameters(begun, from: weights, fresh: transfer.fresh)
+        } catch {
+            throw Problem.invalidData(
+                "\(transfer.weights ?? "weights"): \(error)",
+                hint: "`model.fresh` lists the layers that begin anew, `model.train` those that are trained")
+        }
+    }
+
     /// How rows of that shape are learned.
     func plan(
         rowShape: [Int], target: TrainingDataSection.Target, scaling: InputScaling, stepsPerEpoch: Int
     ) throws(ModelError) -> TrainingPlan {
-        let model = try self.model.model(input: rowShape, target: target, loss: loss)
+        var model = try self.model.model(input: rowShape, target: target, loss: loss)
+        if let train = transfer?.train { model = try model.training(onlyLayers: train) }
         let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
         guard !overflows, steps <= 1 << 40 else { throw .data("\(epochs) epochs", expected: "fewer") }
         var plan = try TrainingPlan(

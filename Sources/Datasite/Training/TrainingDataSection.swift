@@ -121,7 +121,7 @@ struct TrainingDataSection: Sendable, Equatable {
     }
 
     /// Below the folder of the data, wherever that is.
-    private static func path(_ value: YAMLValue) throws -> String {
+    static func path(_ value: YAMLValue) throws -> String {
         let path = try value.text("a file's name")
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard !path.isEmpty, !path.hasPrefix("/"), !parts.contains("..") else {

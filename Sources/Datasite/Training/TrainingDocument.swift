@@ -13,6 +13,8 @@ struct TrainingDocument: Sendable {
     /// A dataset of a datasite, in the place of files.
     var dataset: TrainingDatasetSection?
     var model: TrainingModelSection
+    /// nil: all layers begin anew, and are trained.
+    var transfer: TrainingTransferSection?
     var loss = Loss.crossEntropy
     var optimizer = Optimizer.gradientDescent()
     var rate: Float = 0.1
@@ -57,6 +59,7 @@ struct TrainingDocument: Sendable {
         let model = try problems.reading { try TrainingModelSection(required("model")) }
         self.data = data ?? TrainingDataSection()
         self.model = model ?? .layers("[]")
+        transfer = try problems.reading { try transfer(required("model")) } ?? nil
         name = try problems.reading { try Self.name(required("name")) } ?? ""
         description = try problems.reading { try keys["description"]?.text("a description") ?? "" } ?? ""
         loss = try problems.reading { try Self.word(required("loss"), Loss.allCases) } ?? loss
@@ -64,6 +67,16 @@ struct TrainingDocument: Sendable {
         try readSteps(keys, &problems)
         try readMeasures(keys, &problems)
         try problems.refuse()
+    }
+
+    private func transfer(_ model: YAMLValue) throws -> TrainingTransferSection? {
+        guard model.isMapping, let section = try TrainingTransferSection(model) else { return nil }
+        guard dataset == nil else {
+            throw model.problem(
+                "a plan holds no weights, and a datasite opens no file of yours: there all layers begin anew and are trained",
+                hint: "leave out `weights`, `fresh` and `train`")
+        }
+        return section
     }
 
     private mutating func readSteps(_ keys: [String: YAMLValue], _ problems: inout ManifestProblems) throws {

@@ -9,6 +9,8 @@ struct TrainingInputs {
     let train: Examples
     let validation: Examples?
     let test: Examples?
+    /// What the model begins as, where the plan names a file of it.
+    let weights: Parameters?
     /// The SHA-256 of each file that was read, by its name in the plan, in order.
     let files: [(name: String, digest: String)]
 
@@ -29,6 +31,7 @@ struct TrainingInputs {
             (train, validation) = (try train.selecting(units: split.train), try train.selecting(units: split.held))
         }
         test = try section.test.map { try reader.examples($0, named: "test") }
+        weights = try document.transfer?.weights.map { try reader.weights($0) }
         (self.train, self.validation, files) = (train, validation, reader.files)
         for (name, other) in [("validation", validation), ("test", test)] {
             if let other, other.rowShape != train.rowShape {
@@ -75,6 +78,12 @@ private struct TrainingFiles {
         case .png: return try images(part)
         case .csv: return try table(part)
         }
+    }
+
+    /// Weights that another training left.
+    mutating func weights(_ name: String) throws -> Parameters {
+        let bytes = try read(name)
+        return try fitting(name) { () throws(ModelError) in try SafeTensors.read(bytes) }
     }
 
     // MARK: Arrays

@@ -12,7 +12,7 @@ enum TrainingModelSection: Sendable, Equatable {
             self = .shipped(try ShippedModel(value))
             return
         }
-        _ = try value.mapping(["layers"])
+        _ = try value.mapping(TrainingTransferSection.keys.union(["layers"]))
         _ = try layers.value.sequence()
         self = .layers(try layers.value.json())
     }
@@ -57,11 +57,12 @@ struct ShippedModel: Sendable, Equatable {
     var normalization: Models.Normalization?
 
     init(_ value: YAMLValue) throws {
-        let all = Name.allCases.reduce(into: Set<String>()) { $0.formUnion($1.keys) }
+        let transfer = TrainingTransferSection.keys
+        let all = Name.allCases.reduce(into: transfer) { $0.formUnion($1.keys) }
         let keys = try value.mapping(all.union(["layers"]))
         guard let named = keys["name"] else { throw value.problem("expected `layers`, or `name`: a model that ships") }
         name = try TrainingDocument.word(named, Name.allCases)
-        _ = try value.mapping(name.keys)
+        _ = try value.mapping(name.keys.union(transfer))
         if let value = keys["hidden"] { hidden = try value.sequence().map { try $0.count(atMost: 1 << 20) } }
         if let value = keys["activation"] { activation = try TrainingDocument.word(value, Models.Activation.allCases) }
         guard let value = keys["normalization"] ?? keys["groups"] else { return }

@@ -22,10 +22,11 @@ struct TrainingSession {
         self.folder = folder
         self.threads = threads
         let checkpoint = resumes ? try folder.checkpoint(of: training) : nil
+        let begun = try training.beginning()
         do throws(ModelError) {
             run = try TrainingRun(
                 plan: training.plan, examples: training.inputs.train, batchRows: training.document.batch,
-                seed: training.document.seed, threads: threads, state: checkpoint?.state)
+                seed: training.document.seed, threads: threads, parameters: begun, state: checkpoint?.state)
         } catch { throw Problem.invalidManifest("\(error)") }
         selection = training.document.selection.map {
             Selection($0.metric, isBetterHigher: $0.isBetterHigher, best: checkpoint?.best)

@@ -45,13 +45,13 @@ public struct BatchNormalization: Layer {
         let pixels = input.rowShape.dropFirst().product
         var mean = pass.parameter(full("running_mean")).values
         var variance = pass.parameter(full("running_var")).values
-        if pass.isTraining && input.count > 0 { measure(input, mean: &mean, variance: &variance, &pass) }
+        let usesBatch = pass.measures(self)
+        if usesBatch && input.count > 0 { measure(input, mean: &mean, variance: &variance, &pass) }
         let reciprocal = variance.map { 1 / ($0 + epsilon).squareRoot() }
         let (weight, bias) = (pass.parameter(full("weight")).values, pass.parameter(full("bias")).values)
         pass.save(.tensor(input))
         pass.save(.floats(mean))
         pass.save(.floats(reciprocal))
-        let usesBatch = pass.isTraining
         pass.save(.indices([usesBatch ? 1 : 0]))
         return Tensor(shape: input.shape) { target in
             input.withValues { values in

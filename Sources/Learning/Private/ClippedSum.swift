@@ -30,7 +30,8 @@ struct ClippedSum: Sendable {
         // How long a chunk takes must not follow from how small a row's numbers are (docs/privacy.md, rule 26).
         let subnormals = kernels_flush_subnormals()
         defer { kernels_restore_subnormals(subnormals) }
-        var forward = ForwardPass(training.parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
+        var forward = ForwardPass(
+            training.parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys, still: model.still)
         let output = forward.through(model.layers, batch.inputs)
         let (_, gradient) = training.loss.measure(output, batch.targets, weights: batch.weights)
         var backward = BackwardPass(forward, into: UnitCollector(model, units: units, way: way), model: model)

@@ -12,13 +12,15 @@ struct PlainGradient: Sendable {
         _ training: (model: Model, loss: Loss, parameters: Parameters), _ batch: Batch
     ) -> PlainGradient {
         let (model, loss, parameters) = training
-        var forward = ForwardPass(parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys)
+        var forward = ForwardPass(
+            parameters, isTraining: true, saves: true, rowKeys: batch.rowKeys, still: model.still)
         let output = forward.through(model.layers, batch.inputs)
         let (losses, gradient) = loss.measure(output, batch.targets, weights: batch.weights)
         var result = PlainGradient(statistics: forward.statistics)
         result.losses = losses.reduce(0, +)
         if !result.losses.isFinite {
-            var watched = ForwardPass(parameters, isTraining: true, saves: false, rowKeys: batch.rowKeys, watches: true)
+            var watched = ForwardPass(
+                parameters, isTraining: true, saves: false, rowKeys: batch.rowKeys, watches: true, still: model.still)
             _ = watched.through(model.layers, batch.inputs)
             result.firstNotANumber = watched.firstNotANumber ?? "loss"
         }

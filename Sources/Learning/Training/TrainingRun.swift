@@ -52,9 +52,14 @@ public struct TrainingRun: Sendable {
         } else if let parameters {
             self.state = try TrainingState(plan, parameters)
         } else {
-            var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.weights)
-            self.state = try TrainingState(plan, plan.model.initialParameters(using: &generator))
+            self.state = try TrainingState(plan, Self.initialParameters(plan.model, seed: seed))
         }
+    }
+
+    /// What a seed's weights begin as.
+    public static func initialParameters(_ model: Model, seed: UInt64) -> Parameters {
+        var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.weights)
+        return model.initialParameters(using: &generator)
     }
 
     /// How many steps go once over all rows.

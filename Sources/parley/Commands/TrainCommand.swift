@@ -135,6 +135,12 @@ private enum TrainingView {
             "\(NumberText.integer(facts.parameters)) parameters, \(NumberText.integer(facts.steps.all)) steps "
                 + "(\(NumberText.integer(facts.steps.epoch)) an epoch), about \(memory(facts.memory)) beside the rows, "
                 + "\(facts.threads) \(facts.threads == 1 ? "thread" : "threads")")
+        if let weights = facts.weights {
+            terminal.line("It begins with the weights of \(PrintableText.escape(weights)).")
+        }
+        if !facts.frozen.isEmpty {
+            terminal.line("Frozen: \(facts.frozen.map(PrintableText.escape).joined(separator: ", "))")
+        }
         if let promise = facts.promise { show(promise) }
     }
 
