@@ -167,6 +167,25 @@ struct TrainCommandTests {
             wrong.status == 1 && wrong.errors.contains("no layer 'head' has parameters: one of 0, 2"), "\(wrong.all)")
     }
 
+    @Test("A search tells its trials before it begins, and which was the best, and is not done again")
+    func search() throws {
+        let place = try Self.prepared()
+        let search = "select: {metric: loss}\nsearch: {trials: 3, over: {optimizer.rate: [0.1, 0.5], batch: [2, 4]}}"
+        try place.write(try place.read("plan.yaml") + search + "\n", to: "plan.yaml")
+        let told = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        #expect(told.status == 0 && told.output.contains("8 rows of 4, validated on 2; 3 trials"), "\(told.all)")
+        #expect(
+            told.output.contains("optimizer.rate") && !told.output.contains("Differentially private"), "\(told.all)")
+        let run = try place.parley("train", "plan.yaml", "--data", ".")
+        #expect(run.status == 0 && run.errors.contains("Trial 3 of 3: optimizer.rate 0."), "\(run.all)")
+        #expect(
+            run.output.contains(#/trial-[123], the best/#) && run.output.contains(" are in illness too."), "\(run.all)")
+        #expect(try place.read("illness/trials.jsonl").split(separator: "\n").count == 3)
+        let again = try place.parley("train", "plan.yaml", "--data", ".", "--resume")
+        #expect(again.status == 0 && again.output.contains(" are in illness too."), "\(again.all)")
+        #expect(!again.errors.contains("epoch 40"), "\(again.all)")
+    }
+
     @Test("A folder of PNG images with a label file is learned from, by its labels' words")
     func images() throws {
         let place = try Workplace()

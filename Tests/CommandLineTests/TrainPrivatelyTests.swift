@@ -85,6 +85,18 @@ struct TrainPrivatelyTests {
         #expect(!FileManager.default.fileExists(atPath: place.path("arms")))
     }
 
+    @Test("A search tells the epsilon of all trials together, which is more than that of one")
+    func search() throws {
+        let place = try Self.prepared(Self.plan + "\nsearch: {trials: 3, over: {optimizer.rate: [0.1, 0.5]}}")
+        let told = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        let all = try #require(
+            told.output.firstMatch(of: /all trials together have epsilon ([0-9.]+) at delta 1e-5/)?.1)
+        try place.write(Self.plan, to: "plan.yaml")
+        let alone = try place.parley("train", "plan.yaml", "--data", ".", "--dry-run")
+        let one = try #require(alone.output.firstMatch(of: /epsilon ([0-9.]+) at delta 1e-5/)?.1)
+        #expect(try #require(Double(all)) > 1.5 * #require(Double(one)), "\(told.all)")
+    }
+
     @Test("Killed and resumed it goes on from its checkpoint; two runs do not write one folder")
     func resumed() throws {
         let place = try Self.prepared(

@@ -29,13 +29,21 @@ struct ModelCard {
     }
 
     private var privacy: String {
-        if let promise { return Self.privacy(promise, training) }
+        if let promise { return Self.privacy(promise, training) + (trial.map { "\n\n" + $0 } ?? "") }
         return """
             ## Privacy
 
             None: trained on rows that its maker may see, without noise. Weights, curves and metrics tell of the rows, and may reveal single \
             ones. Who may not see the rows may not be given them.
             """
+    }
+
+    /// What the other trials of a search cost.
+    private var trial: String? {
+        guard let trial = training.search, let together = trial.together else { return nil }
+        return
+            "**One of \(trial.trials) trials on the same rows**: that is its own epsilon. All trials together, and so the choice of one of them, have epsilon "
+            + "\(ShortNumber.text((together.epsilon * 1e4).rounded(.up) / 1e4)) at delta \(ShortNumber.text(together.delta)). That is the one to report."
     }
 
     private static func privacy(_ promise: TrainingPromise, _ training: Training) -> String {
@@ -107,8 +115,15 @@ struct ModelCard {
         ## Training
 
         \(report.steps) steps of \(document.batch) \(promise == nil ? "rows" : "units on average"), \(document.epochs) epochs; loss \(document.loss.rawValue)\(seed) The plan is in \
-        `plan.yaml`.
+        `plan.yaml`.\(search)
         """
+    }
+
+    private var search: String {
+        guard let trial = training.search else { return "" }
+        let drawn = trial.values.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        return
+            "\n\nTrial \(trial.number) of \(trial.trials) of a random search, each with its own plan in `trial-N`: \(drawn)."
     }
 
     private var metrics: String {

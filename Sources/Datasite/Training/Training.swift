@@ -75,6 +75,8 @@ public struct Training: Sendable {
     let stepsPerEpoch: Int
     /// nil: training without privacy.
     let promised: (privacy: TrainingPrivacy, promise: TrainingPromise)?
+    /// nil: it is no trial of a search.
+    var search: TrainingTrial?
     private let threads: Int
 
     /// Reads a plan and its files.
@@ -96,9 +98,18 @@ public struct Training: Sendable {
                 "`data` names a dataset of a datasite, not files",
                 hint: "`parley train PLAN` without `--data` asks for it there")
         }
+        guard !document.isSearch else {
+            throw Problem.invalidManifest("`search` asks for several trainings", hint: "leave it out to train once")
+        }
         if let seed { (document.seed, document.isSeeded) = (seed, true) }
+        let inputs = try TrainingInputs(document, folder: dataFolder, check: check)
+        try self.init(document, planText: planText, inputs: inputs, threads: threads)
+    }
+
+    /// - Parameter inputs: The rows of the document's files, which are read.
+    init(_ document: TrainingDocument, planText: String, inputs: TrainingInputs, threads: Int?) throws {
         self.planText = planText
-        inputs = try TrainingInputs(document, folder: dataFolder, check: check)
+        self.inputs = inputs
         let count = document.privacy == nil ? inputs.train.count : inputs.train.units.count
         stepsPerEpoch = document.stepsPerEpoch(document.privacy?.units ?? count)
         self.threads = threads ?? document.threads

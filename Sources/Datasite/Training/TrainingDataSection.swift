@@ -44,6 +44,8 @@ struct TrainingDataSection: Sendable, Equatable {
     var file = ""
     var train = Part()
     var validation: Validation?
+    /// Whether the plan declares the rows that it is validated on public.
+    var isValidationPublic = false
     var test: Part?
     /// Of a row as the model takes it; nil: as it follows from the files.
     var shape: [Int]?
@@ -74,8 +76,8 @@ struct TrainingDataSection: Sendable, Equatable {
         }
         if format == .npz { file = try Self.path(required("file")) }
         train = try part(required("train"))
-        validation = try keys["validation"].map(readValidation)
-        test = try keys["test"].map(part)
+        if let value = keys["validation"] { try readValidation(value) }
+        test = try keys["test"].map { try part($0) }
         shape = try keys["shape"]?.sequence().map { try $0.count(atMost: 1 << 24) }
         channelsLast = try keys["channels"].map { try TrainingDocument.word($0, ["first", "last"]) == "last" } ?? false
         scaling = try keys["scale"].map(Self.scaling) ?? .none
@@ -93,9 +95,10 @@ struct TrainingDataSection: Sendable, Equatable {
         }
     }
 
-    private func part(_ value: YAMLValue) throws -> Part {
+    /// - Parameter more: Keys beside the files'.
+    private func part(_ value: YAMLValue, more: Set<String> = []) throws -> Part {
         func read(_ inputs: String, _ labels: String?) throws -> Part {
-            let keys = try value.mapping(Set([inputs, labels].compactMap(\.self)))
+            let keys = try value.mapping(more.union([inputs, labels].compactMap(\.self)))
             guard let first = keys[inputs] else { throw value.problem("the key `\(inputs)` is missing") }
             var part = Part(inputs: format == .npz ? try first.text("an array's name") : try Self.path(first))
             guard let labels else { return part }
@@ -110,14 +113,17 @@ struct TrainingDataSection: Sendable, Equatable {
         }
     }
 
-    private func readValidation(_ value: YAMLValue) throws -> Validation {
-        if try value.members("a part, or {share: 0.1}").first?.key == "share" {
+    private mutating func readValidation(_ value: YAMLValue) throws {
+        let members = try value.members("a part, or {share: 0.1}")
+        if members.first?.key == "share" {
             guard let share = try value.mapping(["share"])["share"] else {
                 throw value.problem("expected {share: 0.1}")
             }
-            return .share(Double(try share.float(0x1p-20..<1)))
+            validation = .share(Double(try share.float(0x1p-20..<1)))
+            return
         }
-        return .part(try part(value))
+        validation = .part(try part(value, more: ["public"]))
+        isValidationPublic = try members.first { $0.key == "public" }?.value.boolean() ?? false
     }
 
     /// Below the folder of the data, wherever that is.

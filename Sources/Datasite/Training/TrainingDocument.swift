@@ -32,16 +32,20 @@ struct TrainingDocument: Sendable {
     var threads = 1
     /// nil: without privacy.
     var privacy: TrainingPrivacySection?
+    /// Whether it asks for trials of a search, each a training.
+    var isSearch = false
 
     private static let keys: Set<String> = [
         "version", "name", "description", "data", "model", "loss", "optimizer", "schedule", "averaging", "batch",
         "epochs",
-        "augment", "class-weights", "metrics", "select", "seed", "threads", "privacy",
+        "augment", "class-weights", "metrics", "select", "seed", "threads", "privacy", "search",
     ]
 
     /// - Throws: A `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
-    init(_ text: String) throws {
-        let root = try YAMLValue.document(text)
+    init(_ text: String) throws { try self.init(YAMLValue.document(text)) }
+
+    /// - Throws: As above.
+    init(_ root: YAMLValue) throws {
         let keys = try root.mapping(Self.keys)
         func required(_ key: String) throws -> YAMLValue {
             guard let value = keys[key] else { throw root.problem("the key `\(key)` is missing") }
@@ -64,6 +68,7 @@ struct TrainingDocument: Sendable {
         description = try problems.reading { try keys["description"]?.text("a description") ?? "" } ?? ""
         loss = try problems.reading { try Self.word(required("loss"), Loss.allCases) } ?? loss
         privacy = try problems.reading { try keys["privacy"].map(TrainingPrivacySection.init) } ?? nil
+        try readSearch(keys, &problems)
         try readSteps(keys, &problems)
         try readMeasures(keys, &problems)
         try problems.refuse()
@@ -77,6 +82,18 @@ struct TrainingDocument: Sendable {
                 hint: "leave out `weights`, `fresh` and `train`")
         }
         return section
+    }
+
+    private mutating func readSearch(_ keys: [String: YAMLValue], _ problems: inout ManifestProblems) throws {
+        guard let value = keys["search"] else { return }
+        isSearch = true
+        _ = try problems.reading {
+            guard dataset == nil else {
+                throw value.problem(
+                    "a datasite trains one model a request", hint: "send one plan a trial: each is charged")
+            }
+            _ = try TrainingSearchSection(value)
+        }
     }
 
     private mutating func readSteps(_ keys: [String: YAMLValue], _ problems: inout ManifestProblems) throws {
@@ -284,7 +301,7 @@ extension YAMLValue {
         return isPlain && (isNumber || text == "true" || text == "false") ? text : Self.quoted(text)
     }
 
-    private static func quoted(_ text: String) -> String {
+    static func quoted(_ text: String) -> String {
         let escaped = text.unicodeScalars.map { scalar in
             switch scalar {
             case "\"": "\\\""

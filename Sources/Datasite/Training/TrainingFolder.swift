@@ -23,6 +23,8 @@ struct TrainingFolder: Sendable {
         case curves = "curves.jsonl"
         case plot = "curves.svg"
         case card = "card.md"
+        /// Of a search.
+        case trials = "trials.jsonl"
         /// As a datasite sent it.
         case release = "release.json"
         case receipt = "receipt.json"
@@ -30,7 +32,9 @@ struct TrainingFolder: Sendable {
         case canaries = "canaries.safetensors"
 
         /// Those of a run on one's own files.
-        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries].contains($0) }
+        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries, .trials].contains($0) }
+        /// Those that tell of the model that came out.
+        static let ofResults = ofRuns.filter { ![.plan, .checkpoint].contains($0) }
     }
 
     func path(_ file: File) -> String { path + "/" + file.rawValue }
@@ -68,6 +72,13 @@ struct TrainingFolder: Sendable {
             throw Problem.conflict("another run writes into \(path)", hint: "--output names another folder")
         }
         return Lock(descriptor)
+    }
+
+    func has(_ file: File) -> Bool { FileManager.default.fileExists(atPath: path(file)) }
+
+    /// Takes a file away, and what is left of an attempt to write it; nothing where there is none.
+    func remove(_ file: File) {
+        for name in [path(file), path(file) + ".partial"] { unlink(name) }
     }
 
     /// Replaces a file in one step: after a crash it is the old one or the new one.

@@ -97,11 +97,21 @@ public struct TrainingPrivacy: Sendable, Equatable {
                 capacity: capacity,
                 dimension: dimension)
         }
-        let one = try privacy(1)
-        let noise = try Calibration.leastNoise(
-            epsilon: epsilon, delta: delta, tolerance: 1e-3, by: PrivacyLossAccountant()
-        ) { one.event(noiseMultiplier: $0) }
-        return try privacy(noise)
+        return try privacy(leastNoise(epsilon: epsilon, delta: delta, of: [privacy(1)]))
+    }
+
+    /// The least noise multiplier, the same for all, at which several trainings together keep (epsilon, delta), by privacy loss
+    /// distributions, to a thousandth.
+    ///
+    /// - Parameter trainings: Whatever their own noise is.
+    /// - Throws: An (epsilon, delta) that no noise reaches.
+    public static func leastNoise(
+        epsilon: Double, delta: Double, of trainings: [TrainingPrivacy]
+    ) throws(MechanismError) -> Double {
+        try Calibration.leastNoise(epsilon: epsilon, delta: delta, tolerance: 1e-3, by: PrivacyLossAccountant()) {
+            noise in
+            .composition(trainings.map { $0.event(noiseMultiplier: noise) })
+        }
     }
 
     /// The clipping norm in steps of the grid: a power of two, so many that rounding adds at most a thousandth to the sensitivity.

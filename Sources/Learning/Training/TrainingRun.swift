@@ -24,6 +24,7 @@ public struct TrainingRun: Sendable {
         static let weights: UInt64 = 0
         /// Odd, and beyond any step.
         static let heldOut = UInt64.max
+        static let search = UInt64.max - 2
     }
 
     /// A run from its beginning, or from where one of the same plan, data and seed stood.
@@ -130,6 +131,15 @@ extension TrainingRun {
 
     /// Rows in an order of the seed's own, apart from all that training draws: the first of them are held out to validate on.
     public static func heldOutOrder(rows: Int, seed: UInt64) -> [Int] { order(rows, seed, Stream.heldOut) }
+}
+
+extension TrainingRun {
+    /// What trials of a random search draw: for each choice of so many values a value's place, each with the same probability. It follows from the seed alone, and
+    /// the first trials are the same however many there are.
+    public static func searchDraws(_ choices: [Int], trials: Int, seed: UInt64) -> [[Int]] {
+        var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.search)
+        return (0..<trials).map { _ in choices.map { generator.index(below: $0) } }
+    }
 }
 
 extension [Float] {

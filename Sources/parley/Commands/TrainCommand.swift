@@ -73,6 +73,19 @@ struct TrainCommand: AsyncParsableCommand {
         let text = try readText(plan)
         guard let data else { return try await trainAtSite(text) }
         let (seed, threads) = (seed, threads)
+        if try await naming(plan, { try TrainingSearch.isAsked(ofPlan: text) }) {
+            let search = try await naming(plan) {
+                try await Interruption.watching { check in
+                    try withoutActuallyEscaping(check) { check in
+                        try TrainingSearch(planText: text, dataFolder: data, seed: seed, threads: threads, check: check)
+                    }
+                }
+            }
+            let command = SearchTraining(search: search, file: plan, folder: output ?? search.name)
+            try command.show()
+            if !dryRun { try await command.train(resumes: resume) }
+            return
+        }
         let training = try await naming(plan) {
             try await Interruption.watching { check in
                 try withoutActuallyEscaping(check) { check in
@@ -94,7 +107,7 @@ struct TrainCommand: AsyncParsableCommand {
                         progress.update(Double(now.step) / Double(now.steps), doing: TrainingView.text(now))
                     } epoch: { point in
                         progress.finish()
-                        Terminal.diagnostics.line(TrainingView.text(point, of: facts))
+                        Terminal.diagnostics.line(TrainingView.text(point))
                     }
                 }
             }
@@ -110,15 +123,19 @@ struct TrainCommand: AsyncParsableCommand {
 }
 
 /// Training in words.
-private enum TrainingView {
-    static func show(_ facts: TrainingFacts) {
-        let terminal = Terminal.output
+enum TrainingView {
+    /// What there is to learn from.
+    static func rows(_ facts: TrainingFacts) -> String {
         let parts = [("validated on", facts.rows.validation), ("tested on", facts.rows.test)].compactMap { name, rows in
             rows.map { ", \(name) \(NumberText.integer($0))" }
         }
-        terminal.line(
+        return
             "\(facts.name): \(NumberText.integer(facts.rows.train)) rows of \(extents(facts.inputShape))\(parts.joined())"
-        )
+    }
+
+    static func show(_ facts: TrainingFacts) {
+        let terminal = Terminal.output
+        terminal.line(rows(facts))
         var table = TextTable(
             [
                 .init(title: "layer"), .init(title: "kind"), .init(title: "a row behind it", alignsRight: true),
@@ -177,7 +194,7 @@ private enum TrainingView {
             + "\(NumberText.integer(Int(now.rowsPerSecond))) samples/s, \(left) left"
     }
 
-    static func text(_ point: LearningCurve.Point, of facts: TrainingFacts) -> String {
+    static func text(_ point: LearningCurve.Point) -> String {
         let values = point.validation.map {
             ", \($0.metric.rawValue) \($0.value.map { NumberText.significant($0) } ?? "none")"
         }
