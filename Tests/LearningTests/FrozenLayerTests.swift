@@ -74,6 +74,11 @@ struct FrozenLayerTests {
                 units: rows.indices.map { $0..<$0 + 1 }, bound: 100
             ).sums
         }
+        func output(_ rows: [Int]) -> [Float] {
+            var pass = ForwardPass(begun, isTraining: true, saves: false, still: model.still)
+            return pass.through(model.layers, examples.inputs(rows)).values
+        }
+        #expect(output([0]) + output([1]) == output([0, 1]))
         let (one, other, both) = (sum([0]), sum([1]), sum([0, 1]))
         for position in both.indices {
             for index in both[position].indices {
