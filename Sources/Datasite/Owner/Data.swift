@@ -131,7 +131,8 @@ extension Datasite {
                 at: self)
             do {
                 let base = appends ? try replacing.flatMap { try catalogue().datasets[$0] } : nil
-                let report = try load(file, inputs, document, onError, key, into: addition, base: base) { share, rows in
+                let report = try load(file, inputs, document, onError: onError, key: key, into: addition, base: base) {
+                    share, rows in
                     try job.note(rows: rows, share: share)
                     try progress(share)
                 }
@@ -149,7 +150,7 @@ extension Datasite {
     }
 
     private func load(
-        _ file: String?, _ arrays: ArrayInputs?, _ document: ManifestDocument, _ onError: OnError, _ key: ClusteringKey,
+        _ file: String?, _ arrays: ArrayInputs?, _ document: ManifestDocument, onError: OnError, key: ClusteringKey,
         into addition: VersionLock,
         base: Catalogue.Entry?, progress: @Sendable (_ share: Double, _ rows: Int) throws -> Void
     ) throws -> AdditionReport {

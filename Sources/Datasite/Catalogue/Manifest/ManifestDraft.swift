@@ -40,7 +40,7 @@ extension ManifestDraft {
             throw Problem.invalidRequest("a public lookup table has no arrays")
         }
         guard let file else {
-            self.init(text: DraftText.text(nil, drafted, named, options), notes: [])
+            self.init(text: DraftText.text(nil, drafted, of: named, options), notes: [])
             return
         }
         // By the manifest's own reader, so that what is drafted is read as it was drafted.
@@ -54,7 +54,7 @@ extension ManifestDraft {
         let survey = try FileSurvey(file, form: form, fields: try FieldForm(reading: keys))
         var options = options
         if options.encoding == nil, survey.form.encoding == .windows1252 { options.encoding = "windows-1252" }
-        self.init(text: DraftText.text(survey, drafted, file, options), notes: survey.notes)
+        self.init(text: DraftText.text(survey, drafted, of: file, options), notes: survey.notes)
     }
 }
 
@@ -74,7 +74,7 @@ enum DraftText {
     }
 
     static func text(
-        _ survey: FileSurvey?, _ drafted: DraftedArrays, _ file: String, _ options: DraftOptions
+        _ survey: FileSurvey?, _ drafted: DraftedArrays, of file: String, _ options: DraftOptions
     ) -> String {
         var lines = options.isLookup ? lookup(file) : protected(file, options)
         let form = form(options)
