@@ -225,10 +225,65 @@ struct TrainCommandTests {
         #expect(outside.status == 1 && outside.errors.contains("leaves the folder"), "\(outside.all)")
     }
 
-    @Test("The example plans fit the data that they are written for", arguments: ["mnist", "pneumoniamnist"])
+    @Test("What scattering makes of images is computed once, and trains the same as where it is computed at each step")
+    func scattering() throws {
+        let place = try Workplace()
+        let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, 20, 0, 0, 0, 12, 0, 0, 0, 12]
+        // Stripes, across or down.
+        var images: [UInt8] = []
+        for row in 0..<20 {
+            for pixel in 0..<144 {
+                let place = row % 2 == 0 ? pixel / 12 : pixel
+                images.append(UInt8(place % 3 * 100 + row))
+            }
+        }
+        try Data(header + images).write(to: URL(filePath: place.path("images")))
+        let labels: [UInt8] = [0, 0, 8, 1, 0, 0, 0, 20] + (0..<20).map { UInt8($0 % 2) }
+        try Data(labels).write(to: URL(filePath: place.path("labels")))
+        let plan = """
+            version: 1
+            name: stripes
+            data:
+              format: idx
+              train: {inputs: images, labels: labels}
+              validation: {inputs: images, labels: labels}
+              classes: 2
+              scale: {bounds: [0, 255]}
+            model: {layers: [{kind: scattering}, {kind: flatten}, {kind: linear, outputs: 2}]}
+            loss: cross-entropy
+            optimizer: {kind: sgd, rate: 0.1}
+            batch: 7
+            epochs: 5
+            """
+        try place.write(plan, to: "once.yaml")
+        // Behind a layer that drops, if nothing here, nothing is computed once.
+        try place.write(
+            plan.replacing("{kind: scattering}", with: "{kind: dropout, rate: 0}, {kind: scattering}"), to: "each.yaml")
+        let once = try place.parley("train", "once.yaml", "--data", ".", "--output", "once")
+        #expect(once.status == 0, "\(once.all)")
+        #expect(try place.parley("train", "each.yaml", "--data", ".", "--output", "each").status == 0)
+        #expect(try place.read("once/curves.jsonl") == place.read("each/curves.jsonl"))
+        #expect(try place.read("once/architecture.json").contains("scattering"))
+        #expect(try place.read("once/card.md").contains("Rows of 1x12x12 go in"))
+        try place.write(
+            plan.replacing(
+                "name: stripes", with: "name: stripes\nprivacy: {unit: row, clip: 1, epsilon: 8, delta: 1e-4}"),
+            to: "private.yaml")
+        let hidden = try place.parley("train", "private.yaml", "--data", ".", "--output", "private")
+        #expect(hidden.status == 0, "\(hidden.all)")
+        #expect(try place.read("private/architecture.json").contains("scattering"))
+    }
+
+    @Test(
+        "The example plans fit the data that they are written for",
+        arguments: [
+            "mnist", "pneumoniamnist", "pneumoniamnist-epsilon-8", "pneumoniamnist-epsilon-3",
+        ])
     func examples(_ name: String) throws {
-        let data = URL(filePath: Workplace.package).deletingLastPathComponent().appending(path: "shared/data/\(name)")
-            .path
+        let dataset = name.prefix { $0 != "-" }
+        let data = URL(filePath: Workplace.package).deletingLastPathComponent().appending(
+            path: "shared/data/\(dataset)"
+        ).path
         let place = try Workplace()
         let plan = Workplace.package + "/Examples/training/\(name).yaml"
         let run = try place.parley("train", plan, "--data", data, "--dry-run")

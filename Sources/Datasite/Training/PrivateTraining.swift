@@ -155,7 +155,7 @@ struct PrivateFileSession {
 
     func finish() throws -> TrainingReport {
         let chosen = run.state.result
-        try folder.write(Architecture.json(training.plan.model), to: .architecture)
+        try folder.write(Architecture.json(training.model), to: .architecture)
         try folder.write(SafeTensors.write(chosen), to: .weights)
         var points = curve
         for index in points.points.indices {

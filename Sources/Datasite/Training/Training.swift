@@ -68,8 +68,10 @@ public struct TrainingReport: Sendable {
 public struct Training: Sendable {
     let document: TrainingDocument
     let planText: String
-    let plan: TrainingPlan
-    let inputs: TrainingInputs
+    private(set) var plan: TrainingPlan
+    private(set) var inputs: TrainingInputs
+    /// As the plan has it, whose weights are the result; ``plan`` may train what is behind its first layers.
+    let model: Model
     /// Of all that the result follows from: plan, seed and files.
     let digest: String
     let stepsPerEpoch: Int
@@ -117,6 +119,7 @@ public struct Training: Sendable {
         do throws(ModelError) {
             plan = try document.plan(inputs, stepsPerEpoch: stepsPerEpoch)
         } catch { throw Problem.invalidManifest("\(error)") }
+        model = plan.model
         promised = try document.promise(units: inputs.train.units.count, plan: plan)
         var hasher = SHA256()
         hasher.update(data: Array(planText.utf8))
@@ -138,12 +141,15 @@ public struct Training: Sendable {
 
     /// What is known before the first step.
     public func facts() throws -> TrainingFacts {
-        TrainingFacts(
-            name: document.name, inputShape: inputs.train.rowShape,
-            rows: (inputs.train.count, inputs.validation?.count, inputs.test?.count), layers: try plan.model.summary(),
-            parameters: plan.model.trainableCount, frozen: plan.model.frozenLayerNames,
-            weights: document.transfer?.weights, steps: (stepsPerEpoch, plan.steps),
-            memory: plan.memory(batchRows: document.batch, threads: threads), threads: threads,
+        let layers = try model.summary()
+        let rows = [inputs.train, inputs.validation, inputs.test].reduce(0) { $0 + ($1?.count ?? 0) }
+        let features = keepsFeatures ? layers.first { $0.kind == Scattering.kind }?.shape.reduce(4 * rows, *) : nil
+        return TrainingFacts(
+            name: document.name, inputShape: model.inputShape,
+            rows: (inputs.train.count, inputs.validation?.count, inputs.test?.count), layers: layers,
+            parameters: model.trainableCount, frozen: model.frozenLayerNames, weights: document.transfer?.weights,
+            steps: (stepsPerEpoch, plan.steps),
+            memory: plan.memory(batchRows: document.batch, threads: threads) + (features ?? 0), threads: threads,
             promise: promised?.promise)
     }
 
@@ -163,18 +169,47 @@ public struct Training: Sendable {
         let folder = TrainingFolder(path: folder)
         let lock = resumes ? try folder.lock() : nil
         defer { withExtendedLifetime(lock) {} }
+        try check()
+        let training = try behindScattering()
         if let promised {
-            var session = try PrivateFileSession(self, promised, folder, resumes: resumes, threads: threads)
+            var session = try PrivateFileSession(training, promised, folder, resumes: resumes, threads: threads)
             let lock = try lock ?? folder.lock()
             defer { withExtendedLifetime(lock) {} }
             try session.train(check: check, progress: progress)
             return try session.finish()
         }
-        var session = try TrainingSession(self, folder, resumes: resumes, threads: threads)
+        var session = try TrainingSession(training, folder, resumes: resumes, threads: threads)
         let own = try lock ?? folder.lock()
         defer { withExtendedLifetime(own) {} }
         try session.train(check: check, progress: progress, epoch: epoch)
         return try session.finish()
+    }
+
+    /// Whether what a scattering transform makes of each row is computed once, and not at each step: where rows stay as they are, and no layer
+    /// with weights is frozen.
+    private var keepsFeatures: Bool {
+        model.layers.contains { $0 is Scattering } && plan.augmentations.isEmpty && document.transfer == nil
+    }
+
+    /// The same training on these features, where they are kept.
+    private func behindScattering() throws -> Training {
+        guard keepsFeatures else { return self }
+        // What is in front has no weights: these are for their shapes.
+        var generator = SecureRandom()
+        let parameters = model.initialParameters(using: &generator)
+        var training = self
+        do throws(ModelError) {
+            func features(_ examples: Examples?) throws(ModelError) -> Examples? {
+                guard let examples else { return nil }
+                return try model.withoutFrozenLayers(examples, parameters, threads: threads).examples
+            }
+            let behind = try model.withoutFrozenLayers(inputs.train, parameters, threads: threads)
+            training.inputs.train = behind.examples
+            training.inputs.validation = try features(inputs.validation)
+            training.inputs.test = try features(inputs.test)
+            training.plan = try document.plan(behind.model, stepsPerEpoch: stepsPerEpoch)
+        } catch { throw Problem.invalidManifest("\(error)") }
+        return training
     }
 }
 
@@ -216,12 +251,7 @@ extension TrainingDocument {
     ) throws(ModelError) -> TrainingPlan {
         var model = try self.model.model(input: rowShape, target: target, loss: loss)
         if let train = transfer?.train { model = try model.training(onlyLayers: train) }
-        let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
-        guard !overflows, steps <= 1 << 40 else { throw .data("\(epochs) epochs", expected: "fewer") }
-        var plan = try TrainingPlan(
-            model: model, loss: loss, optimizer: optimizer, learningRate: rate,
-            schedule: schedule.schedule(stepsPerEpoch: stepsPerEpoch), steps: steps, classWeights: classWeights,
-            averaging: averaging)
+        var plan = try plan(model, stepsPerEpoch: stepsPerEpoch)
         plan.augmentations = augment.map { change in
             switch change {
             case .flip: .flip
@@ -230,6 +260,16 @@ extension TrainingDocument {
             }
         }
         return plan
+    }
+
+    /// How a model is learned, of rows as they are.
+    func plan(_ model: Model, stepsPerEpoch: Int) throws(ModelError) -> TrainingPlan {
+        let (steps, overflows) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+        guard !overflows, steps <= 1 << 40 else { throw .data("\(epochs) epochs", expected: "fewer") }
+        return try TrainingPlan(
+            model: model, loss: loss, optimizer: optimizer, learningRate: rate,
+            schedule: schedule.schedule(stepsPerEpoch: stepsPerEpoch), steps: steps, classWeights: classWeights,
+            averaging: averaging)
     }
 
     /// Whether what is learned are labels: otherwise values.

@@ -6,9 +6,9 @@ import Tables
 
 /// The rows that a plan's files hold.
 struct TrainingInputs {
-    let train: Examples
-    let validation: Examples?
-    let test: Examples?
+    var train: Examples
+    var validation: Examples?
+    var test: Examples?
     /// What the model begins as, where the plan names a file of it.
     let weights: Parameters?
     /// The SHA-256 of each file that was read, by its name in the plan, in order.

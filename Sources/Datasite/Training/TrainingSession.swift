@@ -132,7 +132,7 @@ struct TrainingSession {
     func finish() throws -> TrainingReport {
         let best = selection?.best
         let chosen = best?.parameters ?? run.state.result
-        try folder.write(Architecture.json(training.plan.model), to: .architecture)
+        try folder.write(Architecture.json(training.model), to: .architecture)
         try folder.write(SafeTensors.write(run.state.result), to: .weights)
         if let best { try folder.write(SafeTensors.write(best.parameters), to: .best) }
         try folder.write(curve.jsonLines, to: .curves)
