@@ -234,9 +234,9 @@ struct ArrayDatasetTests {
             ("type: uint8", "type: float32", "image=images", "the key `bounds` is missing"),
             ("type: uint8", "type: uint8, bounds: [0, 256]", "image=images", "must be [lower, upper] within 0 and 255"),
             ("name: image", "name: shade", "shade=images", "another column or array of this name"),
-            ("", "", "image=short", "the arrays have 149 rows, and the table another number"),
-            ("", "", "image=long", "the arrays have 151 rows, and the table another number"),
-            ("", "", "image=table.csv", "header"),
+            ("", "", "image=short", "the arrays have 149 rows, and the table has more"),
+            ("", "", "image=long", "the arrays have 151 rows, and the table has 150"),
+            ("", "", "image=table.csv", "expected: IDX or .npy, one array of an archive"),
             ("", "", "image=a.npz:images", "cannot read"),
             ("type: uint8", "type: float32, bounds: [0, 1]", "image=nan", "numbers that are none (NaN)"),
             ("", "", "image=nan", "numbers of type f4"),
@@ -483,5 +483,90 @@ struct ArrayDatasetTests {
         #expect(values.count == 2_000 && values.allSatisfy { abs($0) <= 1 })
         // A mean of 2,000 such numbers lies beyond 0.07 once in 20 million files; this one is always the same.
         #expect(abs(values.reduce(0, +) / 2_000) < 0.07)
+    }
+
+    @Test("The owner hears what was stored otherwise than it stood in her files, and advice needs no arrays")
+    func remarks() throws {
+        let test = try TestSite()
+        let folder = test.path + "/signals"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        func reals(_ values: [Float]) -> [UInt8] {
+            values.flatMap { value in withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) } }
+        }
+        let shape = [3, 5, 4, 2]
+        let values = (0..<120).map { $0 < 7 ? 9 : $0 == 7 ? -.infinity : 0.5 as Float }
+        try Self.write(Self.npy(shape, type: "<f4", reals(values)), to: folder + "/image.npy")
+        try Self.write(Self.npy([3], type: "<f4", reals([0, .nan, 2])), to: folder + "/shade.npy")
+        try Self.write(Array("person,ill\n1,no\n2,yes\n3,no\n".utf8), to: folder + "/table.csv")
+        let manifest = Self.manifest(array: "{name: image, shape: [5, 4, 2], type: float32, bounds: [0, 1]}")
+            .replacing("loss: renyi", with: "loss: zcdp")
+        let files = ["image", "shade"].map { ArrayFile(name: $0, path: "\(folder)/\($0).npy") }
+        let report = try test.site.addDataset(file: folder + "/table.csv", arrays: files, manifestText: manifest)
+        for words in [
+            "8 numbers of image outside its bounds are stored as the bound",
+            "1 numbers of shade are none (NaN), and become nothing",
+            "image has 5 channels of 4x2: if the channels are last in its files, declare `shape: [2, 5, 4]`",
+            "`engines` allows training, which has a price under `loss: renyi` alone",
+        ] { #expect(report.warnings.contains { $0.contains(words) }, "\(report.warnings)") }
+        let draft = try Datasite.describe(
+            nil,
+            arrays: [ArrayFile(name: "photo", path: folder + "/photo.npy")].map {
+                try Self.write(Self.npy([2, 6, 5, 3], [UInt8](repeating: 1, count: 180)), to: $0.path)
+                return $0
+            }
+        ).text
+        #expect(draft.contains("shape: [3, 6, 5]") && draft.contains("loss: renyi") && draft.contains("training: {"))
+        let whole = test.path + "/whole.csv"
+        try Self.write(Array("person,shade,ill\n1,3,no\n2,7,yes\n3,9,no\n".utf8), to: whole)
+        #expect(try Datasite.advise(on: whole, manifestText: Self.manifest()).rows == 3)
+    }
+
+    @Test("A model takes an array in its declared shape, and a label without a domain has no classes")
+    func shapes() async throws {
+        let test = try TestSite()
+        let (table, arrays) = try Self.files(test, Self.rows, as: .npy)
+        let manifest = Self.manifest(array: "{name: image, shape: [4, 4], type: uint8}") + "\nignore: [note]"
+        _ = try test.site.addDataset(file: table, arrays: arrays, manifestText: manifest)
+        func plan(_ layers: String, label: String = "ill") -> String {
+            """
+            version: 1
+            name: scans
+            data: {dataset: scans, features: [image], label: \(label)}
+            model: {layers: [\(layers), {kind: linear, outputs: 2}]}
+            loss: cross-entropy
+            optimizer: {kind: sgd, rate: 1}
+            batch: 100
+            privacy: {unit: person, clip: 1, noise: 2}
+            """
+        }
+        // Steps of values, as a recurrence takes them.
+        let preview = try await test.site.preview(
+            TrainingEngineTests.request(plan("{kind: gru, hidden: 4}, {kind: last-step}")), as: .ada)
+        #expect(preview.decision == "would be answered")
+        for (label, words) in [
+            ("person", "person has no declared domain, so that it has no classes"),
+            ("shade", "shade has no declared domain, so that it has no classes"),
+        ] {
+            let refusal = await problem {
+                _ = try await test.site.preview(
+                    TrainingEngineTests.request(plan("{kind: flatten}", label: label)), as: .ada)
+            }
+            #expect(refusal?.detail.contains(words) == true, "\(refusal?.detail ?? "not refused")")
+            #expect(refusal?.hint?.contains("the owner may declare the column's `domain`") == true)
+        }
+        #expect(
+            try test.site.dataset("scans").work == [
+                "questions: automatic within budget",
+                "training: automatic within budget; noise from 0.5 to 10; clip from 0.1 to 5",
+            ])
+        #expect(try test.site.dataset("visits").work == nil)
+        let costly = await problem {
+            _ = try await test.site.submit(
+                TrainingEngineTests.request(
+                    plan("{kind: flatten}").replacing("noise: 2", with: "noise: 0.5") + "\nepochs: 40"), as: .ada)
+        }
+        #expect(
+            costly?.hint?.contains("more noise") == true && costly?.hint?.contains("--epsilon") == false,
+            "\(costly?.hint ?? "not refused")")
     }
 }

@@ -236,4 +236,13 @@ struct SearchTests {
         let own = #expect(throws: Problem.self) { try OwnFiles().training(Self.plain) }
         #expect(own?.detail.contains("`search` asks for several trainings") == true)
     }
+
+    @Test("No trial draws what another did before all was drawn")
+    func withoutRepetition() {
+        for seed in 0..<20 as Range<UInt64> {
+            let draws = TrainingRun.searchDraws([3, 2], trials: 13, seed: seed)
+            #expect(Set(draws[..<6]).count == 6 && Set(draws[6..<12]).count == 6)
+            #expect(draws == TrainingRun.searchDraws([3, 2], trials: 20, seed: seed).prefix(13).map { $0 })
+        }
+    }
 }

@@ -72,6 +72,7 @@ extension Catalogue.Entry {
                 "\(BudgetScope.window(seconds: $0.seconds).words): \(LossWords.limit($0.limit, conversionDelta: conversion))"
             },
             allowedAggregates: (policy?.allowedAggregates ?? []).map(\.rawValue).sorted(), approval: approvalWords,
+            work: workWords,
             mockRows: synthetic?.preview
                 ?? MockData(manifest).rows(atMost: SyntheticMock.previewRows).map { $0.map(AnswerEncoding.scalar) },
             mockSource: synthetic.map { $0.source(conversionDelta: conversion) })
@@ -116,9 +117,28 @@ extension Catalogue.Entry {
         approvers + (policy?.requiresPurpose == true ? "; each request says what it is for" : "")
     }
 
-    private var approvers: String {
-        switch policy?.approval {
-        case nil: "none: the table is public"
+    private var workWords: [String]? {
+        guard let policy, let engines = policy.engines else { return nil }
+        return engines.sorted { $0.key.rawValue < $1.key.rawValue }.map { name, rule in
+            var words = [Self.words(policy.approval(of: name))]
+            if let uses = rule.uses { words.append("at most \(uses) uses by all") }
+            if let uses = rule.usesPerResearcher { words.append("at most \(uses) by one") }
+            func range(_ key: String, _ range: ClosedRange<Double>?) {
+                guard let range else { return }
+                words.append(
+                    "\(key) from \(ShortNumber.text(range.lowerBound)) to \(ShortNumber.text(range.upperBound))")
+            }
+            range("noise", rule.training?.noise)
+            range("clip", rule.training?.clip)
+            if rule.training?.audits == true { words.append("audited with canaries before it leaves") }
+            return "\(name.rawValue): \(words.joined(separator: "; "))"
+        }
+    }
+
+    private var approvers: String { policy.map { Self.words($0.approval) } ?? "none: the table is public" }
+
+    private static func words(_ approval: Policy.Approval) -> String {
+        switch approval {
         case .automatic: "automatic within budget"
         case .owners(1): "each request waits for an owner"
         case .owners(let count): "each request waits for \(count) owners"

@@ -82,7 +82,7 @@ enum IngestError: Error, Hashable {
     /// Text columns have more distinct values than memory holds.
     case tooManyTexts
     /// The table's file has another number of rows than files of arrays.
-    case rowsDiffer(arrays: Int)
+    case rowsDiffer(arrays: Int, table: Int?)
     /// An array's numbers are not as declared: where and what.
     case array(String)
 }
@@ -121,8 +121,8 @@ extension IngestError: CustomStringConvertible {
         case .damagedText(let encoding): "the file is not text in \(encoding), or is cut off"
         case .tooManyTexts:
             "the text columns have too many different values to hold in memory; leave such columns out or name units by number"
-        case .rowsDiffer(let rows):
-            "the arrays have \(rows) rows, and the table another number: each row of the one belongs to the same row of the other"
+        case .rowsDiffer(let rows, let table):
+            "the arrays have \(rows) rows, and the table has \(table.map(String.init) ?? "more"): each row of the one belongs to the same row of the other"
         case .array(let what): what
         }
     }

@@ -98,7 +98,9 @@ extension Datasite {
             var options = IngestOptions()
             options.form = draft.document.form
             options.onError = onError.policy
-            let manifest = draft.document.manifest
+            var manifest = draft.document.manifest
+            // They have no bounds of contribution, and stand in files of their own.
+            manifest.schema.arrays = []
             let key = ClusteringKey(siteSecret: SecureRandom.bytes(32), population: manifest.population)
             let report: IngestReport
             do {

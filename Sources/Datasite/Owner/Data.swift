@@ -173,7 +173,11 @@ extension Datasite {
             throw Problem.invalidData("the file holds no rows: nothing was appended")
         }
         let table = try TableFiles(directory: addition.directory).open(schema: manifest.schema)
-        var warnings = Self.remarks(report, manifest) + Self.quotedNames(manifest)
+        var warnings = Self.remarks(report, manifest) + (arrays?.remarks ?? []) + Self.quotedNames(manifest)
+        if let policy = manifest.policy, policy.regime.kind != .renyi, policy.engines?[TrainingWork.engine] != nil {
+            warnings.append(
+                "`engines` allows training, which has a price under `loss: renyi` alone: all plans will be refused")
+        }
         if let share = manifest.policy?.leastShare, share < Policy.usualLeastShare / 100 {
             warnings.append(
                 "`least-share: 0`, or below 1e-6, lets questions cost next to nothing: asked often enough, they average out what a side "

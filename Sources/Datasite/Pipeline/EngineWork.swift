@@ -18,6 +18,8 @@ protocol EngineWork: Sendable {
     static var engine: EngineName { get }
     /// What is asked for, in errors: "the question".
     static var noun: String { get }
+    /// What makes it cost less, where no single number does.
+    static var cheaper: String? { get }
     /// Who may ask for it. What an owner asks for is bounded by the population's total alone; she need not approve it, and
     /// no policy of hers forbids it.
     static var roles: Set<Role> { get }
@@ -70,6 +72,8 @@ protocol EngineWork: Sendable {
 }
 
 extension EngineWork {
+    static var cheaper: String? { nil }
+
     /// SHA-256 of the label "parley request v2\n" and the canonical JSON of engine, version and body.
     static func digest(_ body: [UInt8], version: String) -> String {
         let members: [String: CanonicalJSON] = [

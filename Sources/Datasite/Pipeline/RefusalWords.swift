@@ -21,7 +21,7 @@ enum RefusalWords {
             let left = Self.left(room ?? limit, planned)
             return .overBudget(
                 "\(noun) costs \(cost), and one question may cost \(most)",
-                hint: left.map(words) ?? "ask for less precision", left: left)
+                hint: planned.engine.cheaper ?? left.map(words) ?? "ask for less precision", left: left)
         case .questionTooCheap(let least):
             let regime = planned.asked.policy?.regime
             return .notAllowed(
@@ -53,7 +53,7 @@ enum RefusalWords {
         let left = room.flatMap { Self.left($0, planned) }
         return .overBudget(
             cost + "\(ofScope) is left to \(whose)",
-            hint: (left.map(words) ?? "`parley budget` says what is left")
+            hint: (planned.engine.cheaper ?? left.map(words) ?? "`parley budget` says what is left")
                 + (isResearcher ? "; or ask the owner" : "; or raise the total"), left: left)
     }
 

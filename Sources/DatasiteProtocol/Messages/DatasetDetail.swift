@@ -106,6 +106,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
     public var allowedAggregates: [String]
     /// Who decides, in words.
     public var approval: String
+    /// The kinds of work that may be asked for, each with its rule in words: "training: noise from 0.7 to 10; ..."; nil: questions alone.
+    public var work: [String]?
     /// A few mock rows, in the order of `columns`; of a public lookup table its own first rows.
     public var mockRows: [[Scalar]]
     /// Where mock rows come from, if they are of a synthetic table (a release, with its cost) or of a public table itself;
@@ -114,10 +116,11 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
 
     /// A detail, by its parts.
     public init(
-        summary: DatasetSummary, description: String, columns: [Column], arrays: [Array]? = nil, rowsPerUnit: Int, groupsPerUnit: Int,
+        summary: DatasetSummary, description: String, columns: [Column], arrays: [Array]? = nil, rowsPerUnit: Int,
+        groupsPerUnit: Int,
         capacityRows: Int, capacityUnits: Int, total: Loss?, meaning: BudgetMeaning? = nil, perResearcher: Loss?,
         ownLimit: Loss? = nil, perQuestion: Loss?, leastCharge: Loss? = nil, windows: [String],
-        allowedAggregates: [String], approval: String,
+        allowedAggregates: [String], approval: String, work: [String]? = nil,
         mockRows: [[Scalar]],
         mockSource: String? = nil
     ) {
@@ -138,6 +141,7 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         self.windows = windows
         self.allowedAggregates = allowedAggregates
         self.approval = approval
+        self.work = work
         self.mockRows = mockRows
         self.mockSource = mockSource
     }

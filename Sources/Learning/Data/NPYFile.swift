@@ -113,7 +113,9 @@ private struct NPYHeader {
         else {
             throw DataError(
                 "header", "an element type that is not read",
-                expected: "b1, u1, u2, i1, i2, i4, i8, f2, f4 or f8: array.astype('float32')")
+                expected:
+                    "b1, u1, u2, i1, i2, i4, i8, f2, f4 or f8: whole numbers by array.astype('int64'), others by 'float32'"
+            )
         }
         self.type = type
         isBigEndian = order == ">"

@@ -33,7 +33,11 @@ public struct SeparatedText: Sendable {
     /// - Throws: That there is none, with those that are.
     public func column(_ name: String) throws(DataError) -> Int {
         guard let index = columns.firstIndex(of: name) else {
-            throw DataError("no column '\(name)'", expected: "one of \(columns.prefix(40).joined(separator: ", "))")
+            let isOther = columns.count == 1 && columns[0].contains { ";\t|".contains($0) }
+            throw DataError(
+                "no column '\(name)'",
+                expected: isOther
+                    ? "fields that commas separate" : "one of \(columns.prefix(40).joined(separator: ", "))")
         }
         return index
     }

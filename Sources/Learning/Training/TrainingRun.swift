@@ -134,11 +134,20 @@ extension TrainingRun {
 }
 
 extension TrainingRun {
-    /// What trials of a random search draw: for each choice of so many values a value's place, each with the same probability. It follows from the seed alone, and
-    /// the first trials are the same however many there are.
+    /// What trials of a random search draw: for each choice of so many values a value's place, each with the same probability. What was drawn is not drawn
+    /// again before everything was. It follows from the seed alone, and the first trials are the same however many there are.
     public static func searchDraws(_ choices: [Int], trials: Int, seed: UInt64) -> [[Int]] {
         var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.search)
-        return (0..<trials).map { _ in choices.map { generator.index(below: $0) } }
+        var combinations = 1
+        for count in choices { combinations = min(combinations * count, 1 << 20) }
+        var seen: Set<[Int]> = []
+        return (0..<trials).map { _ in
+            if seen.count == combinations { seen = [] }
+            while true {
+                let draw = choices.map { generator.index(below: $0) }
+                if seen.insert(draw).inserted { return draw }
+            }
+        }
     }
 }
 

@@ -63,6 +63,7 @@ struct CatalogueView {
         if !detail.windows.isEmpty { rows.append(["rate limits", detail.windows.joined(separator: "; ")]) }
         if detail.summary.kind != "lookup" {
             rows.append(["approval", detail.approval])
+            for (index, work) in (detail.work ?? []).enumerated() { rows.append([index == 0 ? "work" : "", work]) }
             rows.append(["aggregates", detail.allowedAggregates.joined(separator: ", ")])
         }
         return TextTable(titles: ["", ""], rows: rows)

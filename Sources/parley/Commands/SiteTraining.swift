@@ -88,6 +88,13 @@ struct SiteTraining {
 
     private func save(_ released: ReleasedWork, in folder: String) throws {
         let model = try JSONDecoder().decode(ReleasedModel.self, from: Data(released.bytes))
+        guard model.plan == plan else {
+            throw Failure(
+                "Request \(PrintableText.escape(model.request)) trained another plan: nothing was written.",
+                next:
+                    "Name the file of the plan \(PrintableText.escape(try ReleasedModelFiles.name(ofPlan: model.plan))), as it was sent."
+            )
+        }
         let files = try ReleasedModelFiles(at: folder).write(
             model, bytes: released.bytes, receipt: released.receiptBytes)
         let privacy = model.privacy

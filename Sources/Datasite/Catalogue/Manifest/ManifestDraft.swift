@@ -76,7 +76,7 @@ enum DraftText {
     static func text(
         _ survey: FileSurvey?, _ drafted: DraftedArrays, of file: String, _ options: DraftOptions
     ) -> String {
-        var lines = options.isLookup ? lookup(file) : protected(file, options)
+        var lines = options.isLookup ? lookup(file) : protected(file, options, isTrainedOn: !drafted.arrays.isEmpty)
         let form = form(options)
         if !form.isEmpty { lines += ["# How the file is written."] + form + [""] }
         // It says which image is a row's, and is no column of its own.
@@ -119,7 +119,7 @@ enum DraftText {
         ]
     }
 
-    private static func protected(_ file: String, _ options: DraftOptions) -> [String] {
+    private static func protected(_ file: String, _ options: DraftOptions, isTrainedOn: Bool) -> [String] {
         let set = YAMLValue.placeholder
         let head = [
             "# A draft. Everything here becomes public. Replace each \(set): the draft is refused until all are set.",
@@ -142,7 +142,7 @@ enum DraftText {
             "policy:",
             "  # zcdp (zero-concentrated differential privacy); renyi, for tables on which models are trained too; or pure (then",
             "  # remove delta).",
-            "  loss: zcdp",
+            "  loss: \(isTrainedOn ? "renyi" : "zcdp")",
             "  # Well below one over the number of people.",
             "  delta: 1e-6",
             "  # For all researchers together, for the lifetime of the population.",
@@ -150,9 +150,12 @@ enum DraftText {
             "  per-researcher: {epsilon: \(set)}",
             "  # Or owner, or {owners: 2}: each request waits until so many owners approve.",
             "  approval: automatic",
-            "",
         ]
-        return head + options.capacityComment + rest
+        let training = [
+            "  # What may be asked for, and of models the least and the most noise and clipping.",
+            "  engines: {questions: {}, training: {approval: owner, noise: [0.7, 20], clip: [0.01, 10]}}",
+        ]
+        return head + options.capacityComment + rest + (isTrainedOn ? training : []) + [""]
     }
 
     /// A dataset's name of the file's: letters, digits and `_`, a letter first.
@@ -169,7 +172,10 @@ enum DraftText {
 
     private static func arrays(_ drafted: DraftedArrays) -> [String] {
         let set = YAMLValue.placeholder
-        return ["# Numbers of which each row has one array: models are trained on them.", "arrays:"]
+        return [
+            "# Numbers of which each row has one array: models are trained on them. Of an image the shape is channels, height and width",
+            "# (files with the channels last are turned), of a signal steps and values of each.", "arrays:",
+        ]
             + drafted.arrays.flatMap { array in
                 let shape = array.shape.map(String.init).joined(separator: ", ")
                 let bounds = array.element == .uint8 ? [] : ["    bounds: [\(set), \(set)]"]

@@ -39,8 +39,7 @@ struct TrainingColumns {
                 "`data.features`: the array \(declared.name) goes in alone, and has no `missing`",
                 hint: "features: [\(declared.name)]")
         }
-        // Images without channels have one.
-        let shape = declared.shape.count == 2 ? [1] + declared.shape : declared.shape
+        let shape = declared.shape
         let bounds = InputScaling.bounds(lower: Float(declared.lowerBound), upper: Float(declared.upperBound))
         let scaling = section.scaling == .none ? bounds : section.scaling
         do throws(ModelError) { try scaling.check(rowShape: shape) } catch {
@@ -72,9 +71,12 @@ struct TrainingColumns {
             guard values.count >= 2 else { throw Problem.invalidManifest("`data.label`: \(name) has one value alone") }
             return (ColumnInput(column: index, form: .oneOf(values)), .classes(values.count))
         }
-        guard loss != .crossEntropy else {
+        guard loss != .crossEntropy, column.lowerBound != nil else {
             throw Problem.invalidManifest(
-                "`loss`: \(name) is a number, which cross entropy has no labels in", hint: "mean-squared")
+                "`data.label`: \(name) has no declared domain, so that it has no classes",
+                hint: column.lowerBound == nil
+                    ? "the owner may declare the column's `domain`"
+                    : "`loss: mean-squared`, which learns the number; or the owner may declare the column's `domain`")
         }
         let (lower, upper) = try Self.bounds(column)
         return (

@@ -12,6 +12,7 @@ import Tables
 struct TrainingWork: EngineWork {
     static let engine: EngineName = "training"
     static let noun = "the training"
+    static let cheaper: String? = "more noise (a smaller `privacy.epsilon`), fewer epochs or smaller batches cost less"
     static let roles: Set<Role> = [.researcher]
     static let isAllowedUnlessSaid = false
     static let isLong = true

@@ -146,7 +146,7 @@ final class AppendingSource: ByteSource {
     private func next() throws -> Int? {
         let ended = row
         row = (row ?? -1) + 1
-        if let ended, ended >= fields.rows { throw IngestError.rowsDiffer(arrays: fields.rows) }
+        if let ended, ended >= fields.rows { throw IngestError.rowsDiffer(arrays: fields.rows, table: nil) }
         return ended
     }
 }

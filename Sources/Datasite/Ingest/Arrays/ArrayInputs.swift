@@ -2,6 +2,7 @@ import DatasiteProtocol
 import Foundation
 import Governance
 import Learning
+import Synchronization
 import Tables
 
 /// What files hold of a table's arrays, and of those of its columns that are no part of the table's own file.
@@ -21,6 +22,7 @@ struct ArrayInputs {
     let ownColumns: Set<String>
     private let schema: Schema
     private let sources: [ArraySource]
+    private let found: Remarks
     private let places: [String: Int]
 
     /// - Parameters:
@@ -34,11 +36,15 @@ struct ArrayInputs {
         let schema = manifest.schema
         try Self.checkNames(files, schema, hasTable: hasTable)
         var reader = ArrayFileReader()
+        let found = Remarks()
         sources = try schema.arrays.map { array in
             try check()
             let file = files.first { $0.name == array.name }
-            return try reader.source(file ?? ArrayFile(name: array.name, path: ""), as: array)
+            let (source, outside) = try reader.source(file ?? ArrayFile(name: array.name, path: ""), as: array)
+            found.add(outside, "numbers of \(array.name) outside its bounds are stored as the bound")
+            return source
         }
+        self.found = found
         guard hasTable || !sources.contains(where: \.isFolder) else {
             throw Problem.invalidData(
                 "nothing says which image belongs to which row",
@@ -52,6 +58,7 @@ struct ArrayInputs {
             guard let column = schema.columns.first(where: { $0.name == file.name }) else { continue }
             try check()
             let texts = try reader.column(file, as: column)
+            found.add(texts.count { $0.isEmpty }, "numbers of \(file.name) are none (NaN), and become nothing")
             fields.append((file.name, texts))
             rows.append((file.name, texts.count))
         }
@@ -147,9 +154,41 @@ struct ArrayInputs {
         return document
     }
 
+    /// What the owner should know, when all is read.
+    var remarks: [String] {
+        found.all
+            + schema.arrays.compactMap { array in
+                let shape = array.shape
+                guard shape.count == 3, shape[0] > 4, (1...4).contains(shape[2]) else { return nil }
+                return
+                    "\(array.name) has \(shape[0]) channels of \(shape[1])x\(shape[2]): if the channels are last in its files, "
+                    + "declare `shape: [\(shape[2]), \(shape[0]), \(shape[1])]`, and they are turned"
+            }
+    }
+
+    /// Counts of what was not as declared, for the owner alone.
+    private final class Remarks: Sendable {
+        private let counts = Mutex<[(words: String, count: Int)]>([])
+
+        func add(_ count: Int, _ words: String) {
+            guard count > 0 else { return }
+            counts.withLock { counts in
+                if let place = counts.firstIndex(where: { $0.words == words }) {
+                    counts[place].count += count
+                } else {
+                    counts.append((words, count))
+                }
+            }
+        }
+
+        var all: [String] { counts.withLock { $0.map { "\($0.count) \($0.words)" } } }
+    }
+
     /// Whether the table's file had as many rows as the arrays.
     func check(_ report: IngestReport) throws {
-        if let appended, appended.rows != report.rowsRead { throw IngestError.rowsDiffer(arrays: appended.rows) }
+        if let appended, appended.rows != report.rowsRead {
+            throw IngestError.rowsDiffer(arrays: appended.rows, table: report.rowsRead)
+        }
     }
 
     /// Writes the arrays in the order of a table's rows.
@@ -174,7 +213,11 @@ struct ArrayInputs {
                     guard let text else {
                         throw IngestError.array("a row of \(schema.arrays[index].name) names no file")
                     }
-                    block += try source.image(text)
+                    let image = try source.image(text)
+                    block += image.bytes
+                    found.add(
+                        image.outside,
+                        "numbers of \(schema.arrays[index].name) outside its bounds are stored as the bound")
                 } else {
                     guard let text, let place = places[text] else {
                         throw IngestError.array("a row of \(schema.arrays[index].name) was lost")

@@ -27,18 +27,25 @@ enum ArraySource {
     }
 
     /// The image of that name in the folder.
-    func image(_ name: String) throws -> [UInt8] {
-        guard case .folder(let folder, let schema) = self else { return [] }
+    func image(_ name: String) throws -> StoredNumbers {
+        guard case .folder(let folder, let schema) = self else { return StoredNumbers(bytes: [], outside: 0) }
         guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
             throw IngestError.array("a file's name leaves the folder \(folder)")
         }
         let path = folder + "/" + name
-        let file = try WholeFile(path, named: path)
+        let file = try WholeFile(path, named: schema.name)
         do throws(DataError) {
             let image = try PNGFile.read(file.bytes, .system(largest: WholeFile.largest))
             return try image.asOneRow.stored(as: schema)
         } catch { throw IngestError.array("\(path): \(error)") }
     }
+}
+
+/// Numbers in the type that is stored.
+struct StoredNumbers {
+    var bytes: [UInt8]
+    /// How many were outside the bounds, and are stored as the bound.
+    var outside: Int
 }
 
 extension DataArray {
@@ -54,7 +61,7 @@ extension DataArray {
     /// Rows as they are stored: channels first, in the declared type, clipped to the declared bounds.
     ///
     /// - Throws: Rows of another shape; numbers that the type does not hold, or that are none.
-    func stored(as schema: ArraySchema) throws(DataError) -> [UInt8] {
+    func stored(as schema: ArraySchema) throws(DataError) -> StoredNumbers {
         var array = self
         let own = rowShape
         if own != schema.shape, own.count == 3, [own[2], own[0], own[1]] == schema.shape {
@@ -72,17 +79,22 @@ extension DataArray {
                     schema.name, "numbers of type \(array.type.rawValue)",
                     expected: "bytes (u1), as the manifest declares, or `type: float32` in it")
             }
-            guard lower > 0 || upper < 255 else { return array.bytes }
-            return array.bytes.map { UInt8(min(max(Float($0), lower), upper)) }
+            guard lower > 0 || upper < 255 else { return StoredNumbers(bytes: array.bytes, outside: 0) }
+            return StoredNumbers(
+                bytes: array.bytes.map { UInt8(min(max(Float($0), lower.rounded(.up)), upper.rounded(.down))) },
+                outside: array.bytes.count { Float($0) < lower || Float($0) > upper })
         case .float32:
             let values = array.floats()
             guard values.allSatisfy({ !$0.isNaN }) else {
                 throw DataError(
                     schema.name, "numbers that are none (NaN)", expected: "numbers: fill in what is missing")
             }
-            return values.flatMap { value in
-                withUnsafeBytes(of: min(max(value, lower), upper).bitPattern.littleEndian) { Array($0) }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(4 * values.count)
+            for value in values {
+                withUnsafeBytes(of: min(max(value, lower), upper).bitPattern.littleEndian) { bytes += $0 }
             }
+            return StoredNumbers(bytes: bytes, outside: values.count { $0 < lower || $0 > upper })
         }
     }
 }
@@ -91,10 +103,14 @@ extension DataArray {
 struct ArrayFileReader {
     private var archives: [String: NPZFile] = [:]
 
-    mutating func source(_ file: ArrayFile, as schema: ArraySchema) throws -> ArraySource {
-        if Self.isFolder(file.path) { return .folder(file.path, schema) }
+    /// - Returns: The numbers, and how many of them were outside the bounds; of a folder that is known when its images are read.
+    mutating func source(
+        _ file: ArrayFile, as schema: ArraySchema
+    ) throws -> (source: ArraySource, outside: Int) {
+        if Self.isFolder(file.path) { return (.folder(file.path, schema), 0) }
         let array = try array(file)
-        return try naming(file) { () throws(DataError) in .whole(try array.stored(as: schema), schema) }
+        let stored = try naming(file) { () throws(DataError) in try array.stored(as: schema) }
+        return (.whole(stored.bytes, schema), stored.outside)
     }
 
     private static func isFolder(_ path: String) -> Bool {
@@ -133,7 +149,17 @@ struct ArrayFileReader {
         guard let member = file.member else {
             let whole = try WholeFile(file.path, named: file.path)
             return try naming(file) { () throws(DataError) in
-                try NPYFile.isBegun(by: whole.bytes) ? NPYFile.read(whole.bytes) : IDXFile.read(whole.bytes)
+                if NPYFile.isBegun(by: whole.bytes) { return try NPYFile.read(whole.bytes) }
+                if whole.bytes.starts(with: [0, 0]) { return try IDXFile.read(whole.bytes) }
+                guard whole.bytes.starts(with: [0x50, 0x4B]) else {
+                    throw DataError(
+                        "other bytes",
+                        expected: "IDX or .npy, one array of an archive (FILE.npz:NAME), or a folder of PNG")
+                }
+                let names = try NPZFile(whole.bytes, .system(largest: WholeFile.largest)).names.prefix(40)
+                throw DataError(
+                    "an archive",
+                    expected: "\(file.path):NAME, with one of its arrays: \(names.joined(separator: ", "))")
             }
         }
         let archive: NPZFile

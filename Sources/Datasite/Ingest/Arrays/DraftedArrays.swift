@@ -11,6 +11,9 @@ struct DraftedArrays {
     /// Whether a table names images in a folder.
     private(set) var hasFolder = false
 
+    /// Of grey, colour and colour with transparency: where one of them stands last alone, files are taken to have the channels last.
+    private static let channels = [1, 3, 4]
+
     init(_ files: [ArrayFile]) throws {
         var reader = ArrayFileReader()
         for file in files {
@@ -22,7 +25,9 @@ struct DraftedArrays {
                 columns.append((file.name, array.type == .boolean ? .boolean : isReal ? .real : .integer))
             } else {
                 let own = array.rowShape
-                arrays.append((file.name, own.count == 2 ? [1] + own : own, isBytes ? .uint8 : .float32))
+                let isTurned = own.count == 3 && Self.channels.contains(own[2]) && !Self.channels.contains(own[0])
+                arrays.append(
+                    (file.name, isTurned ? [own[2], own[0], own[1]] : own, isBytes ? .uint8 : .float32))
             }
         }
     }
