@@ -48,8 +48,10 @@ public struct Outline: Sendable {
     private(set) var uses: [String: [String]] = [:]
     /// The layers that let one row's output depend on others, with what to use instead.
     private(set) var coupling: [(name: String, layer: String, instead: String)] = []
-    /// How many values a row has behind all layers together.
+    /// How many values a row has behind all layers together, and within them.
     private(set) var values = 0
+    /// How many multiplications a row takes on its way forward, about.
+    private(set) var multiplications = 0.0
     private var holders: [String] = []
     /// Where each name's declaration stands.
     private var positions: [String: Int] = [:]
@@ -80,6 +82,16 @@ public struct Outline: Sendable {
                 expected: "is \(earlier.shape.extents) where it is declared and would be "
                     + "\(declaration.shape.extents) in layer \(layer.title)")
         }
+    }
+
+    /// What a row costs in a layer.
+    ///
+    /// - Parameters:
+    ///   - multiplications: As the product of these counts.
+    ///   - values: What is kept of it beside its output.
+    mutating func costs(_ multiplications: Int..., values: Int = 0) {
+        self.multiplications += multiplications.reduce(1) { $0 * Double($1) }
+        self.values = min(self.values + values, 1 << 48)
     }
 
     /// The layer lets one row's output depend on others.

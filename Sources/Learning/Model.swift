@@ -15,6 +15,8 @@ public struct Model: Sendable {
     private let uses: [String: [String]]
     /// How many values a row has on its way, in all layers together.
     public let valuesPerRow: Int
+    /// How many multiplications a row takes on its way forward, about: from shapes alone.
+    public let multiplicationsPerRow: Double
 
     /// - Parameter inputShape: Of one row.
     /// - Throws: What does not fit: which layer, what arrives there, what it takes.
@@ -40,6 +42,7 @@ public struct Model: Sendable {
         coupling = outline.coupling
         uses = outline.uses
         valuesPerRow = inputShape.product + outline.values
+        multiplicationsPerRow = Double(valuesPerRow) + outline.multiplications
     }
 
     /// The layers that learn, or hold one that does.

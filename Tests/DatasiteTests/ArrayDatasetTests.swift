@@ -375,67 +375,6 @@ struct ArrayDatasetTests {
         #expect(rows.allSatisfy { $0.dropFirst().elementsEqual(Self.image(Row(person: 0, shade: $0[0]))) })
     }
 
-    @Test("A model trained on images tells what is true of them: rows and images belong together")
-    func training() async throws {
-        let test = try TestSite()
-        let rows = (0..<400).map { Row(person: $0, shade: UInt8(($0 * 37) % 256)) }
-        let (table, arrays) = try Self.files(test, rows, as: .npy)
-        let manifest = Self.manifest().replacing("capacity: {rows: 1000, units: 500}", with: "capacity: {rows: 500}")
-        _ = try test.site.addDataset(file: table, arrays: arrays, manifestText: manifest + "\nignore: [note]")
-        let plan = """
-            version: 1
-            name: scans
-            data: {dataset: scans, features: [image], label: ill}
-            model: {name: logistic-regression}
-            loss: cross-entropy
-            optimizer: {kind: sgd, rate: 4}
-            batch: 100
-            epochs: 20
-            privacy: {unit: person, clip: 1, noise: 2}
-            """
-        let preview = try await test.site.preview(TrainingEngineTests.request(plan), as: .ada)
-        #expect(preview.decision == "would be answered")
-        guard case .pending(let begun) = try await test.site.submit(TrainingEngineTests.request(plan), as: .ada) else {
-            return #expect(Bool(false), "not begun")
-        }
-        var state = begun.state
-        for _ in 0..<3_000 where state != "released" {
-            try await Task.sleep(for: .milliseconds(20))
-            state = try test.site.request(begun.id, as: .ada).state
-        }
-        #expect(state == "released")
-        let model = try JSONDecoder().decode(
-            ReleasedModel.self, from: Data(try await test.site.answer(begun.id, as: .ada)))
-        #expect(model.card.contains("| image | input | 1x4x4 numbers from 0 to 255 |"))
-        let weights = try SafeTensors.read(Array(try #require(Data(base64Encoded: model.weights))))
-        let trained = try Architecture.model(json: Array(model.architecture.utf8))
-        let inputs = Tensor(
-            shape: [400, 1, 4, 4], values: rows.flatMap { Self.image($0).map { Float($0) / 255 } })
-        let outputs = try trained.predict(inputs, weights)
-        let right = rows.indices.count { row in
-            (outputs.values[2 * row + 1] > outputs.values[2 * row]) == (rows[row].shade >= 128)
-        }
-        // Chance is half; 60 wrong ones would be fifteen times what is seen.
-        #expect(right > 340, "\(right) of 400")
-        for (old, new, words) in [
-            ("[image]", "[image, shade]", "the array image goes in alone"),
-            ("[image]", "[shade]\n  scale: {bounds: [0, 1]}", "columns are scaled by their declared bounds"),
-            ("label: ill", "label: image", "a column is named twice"),
-            ("[image], label: ill", "[shade], label: image", "image is an array, and a label is a column"),
-            ("label: ill}", "label: ill, scale: {mean: [1, 2], deviation: [1, 1]}}", "`data.scale`"),
-        ] {
-            let text =
-                new.contains("\n")
-                ? plan.replacing(
-                    "features: [image], label: ill}", with: "features: [shade], label: ill, scale: {bounds: [0, 1]}}")
-                : plan.replacing(old, with: new)
-            let refusal = await problem {
-                _ = try await test.site.preview(TrainingEngineTests.request(text), as: .ada)
-            }
-            #expect(refusal?.detail.contains(words) == true, "\(refusal?.detail ?? "not refused")")
-        }
-    }
-
     @Test("A draft has the shapes and types of files, and loads when it is completed")
     func draft() throws {
         let test = try TestSite()
@@ -521,52 +460,52 @@ struct ArrayDatasetTests {
         #expect(try Datasite.advise(on: whole, manifestText: Self.manifest()).rows == 3)
     }
 
-    @Test("A model takes an array in its declared shape, and a label without a domain has no classes")
-    func shapes() async throws {
+    @Test(
+        "A wrong line keeps its own place: no other row gets another's numbers", arguments: [OnError.null, .skipUnit])
+    func wrongLines(_ onError: OnError) throws {
+        let test = try TestSite()
+        let (_, arrays) = try Self.files(test, Self.rows, as: .npy)
+        var lines = Self.rows.map { row in
+            "{\"person\": \(row.person), \"shade\": \(row.shade), \"ill\": \"\(row.shade < 128 ? "no" : "yes")\"}"
+        }
+        for (place, line) in [(10, "null"), (20, "[1]"), (30, "\"{\""), (40, "{\"person\": "), (50, "{}")] {
+            lines[place] = line
+        }
+        let text =
+            "\u{FEFF}" + lines.prefix(60).joined(separator: "\n") + "\n  \n\n"
+            + lines.dropFirst(60).joined(separator: "\r\n")
+        let path = test.path + "/rows.ndjson"
+        try Self.write(Array(text.utf8), to: path)
+        let report = try test.site.addDataset(
+            file: path, arrays: arrays, manifestText: Self.manifest(rows: 20), onError: onError)
+        #expect(report.rowsRead == 150 && (100..<150).contains(report.rows))
+        let rows = Self.units(try Self.table(test), rowsPerUnit: 20).joined()
+        #expect(
+            rows.count >= 100
+                && rows.allSatisfy { $0.dropFirst().elementsEqual(Self.image(Row(person: 0, shade: $0[0]))) })
+    }
+
+    @Test("A declared column of file names is refused: cut or mapped, it would name another's image")
+    func declaredFileNames() async throws {
+        let test = try TestSite()
+        let (table, arrays) = try Self.files(test, Array(Self.rows.prefix(9)), as: .png)
+        let refusal = await problem {
+            _ = try test.site.addDataset(
+                file: table, arrays: arrays,
+                manifestText: Self.manifest() + "\n  - {name: file, type: text, max-bytes: 2}\nignore: [note]")
+        }
+        #expect(
+            refusal?.detail.contains("`file` names each row's image") == true, "\(refusal?.detail ?? "not refused")")
+    }
+
+    @Test("Questions are tried on mock rows of a dataset with arrays too")
+    func mockQuestions() async throws {
         let test = try TestSite()
         let (table, arrays) = try Self.files(test, Self.rows, as: .npy)
-        let manifest = Self.manifest(array: "{name: image, shape: [4, 4], type: uint8}") + "\nignore: [note]"
-        _ = try test.site.addDataset(file: table, arrays: arrays, manifestText: manifest)
-        func plan(_ layers: String, label: String = "ill") -> String {
-            """
-            version: 1
-            name: scans
-            data: {dataset: scans, features: [image], label: \(label)}
-            model: {layers: [\(layers), {kind: linear, outputs: 2}]}
-            loss: cross-entropy
-            optimizer: {kind: sgd, rate: 1}
-            batch: 100
-            privacy: {unit: person, clip: 1, noise: 2}
-            """
-        }
-        // Steps of values, as a recurrence takes them.
-        let preview = try await test.site.preview(
-            TrainingEngineTests.request(plan("{kind: gru, hidden: 4}, {kind: last-step}")), as: .ada)
-        #expect(preview.decision == "would be answered")
-        for (label, words) in [
-            ("person", "person has no declared domain, so that it has no classes"),
-            ("shade", "shade has no declared domain, so that it has no classes"),
-        ] {
-            let refusal = await problem {
-                _ = try await test.site.preview(
-                    TrainingEngineTests.request(plan("{kind: flatten}", label: label)), as: .ada)
-            }
-            #expect(refusal?.detail.contains(words) == true, "\(refusal?.detail ?? "not refused")")
-            #expect(refusal?.hint?.contains("the owner may declare the column's `domain`") == true)
-        }
-        #expect(
-            try test.site.dataset("scans").work == [
-                "questions: automatic within budget",
-                "training: automatic within budget; noise from 0.5 to 10; clip from 0.1 to 5",
-            ])
-        #expect(try test.site.dataset("visits").work == nil)
-        let costly = await problem {
-            _ = try await test.site.submit(
-                TrainingEngineTests.request(
-                    plan("{kind: flatten}").replacing("noise: 2", with: "noise: 0.5") + "\nepochs: 40"), as: .ada)
-        }
-        #expect(
-            costly?.hint?.contains("more noise") == true && costly?.hint?.contains("--epsilon") == false,
-            "\(costly?.hint ?? "not refused")")
+        _ = try test.site.addDataset(file: table, arrays: arrays, manifestText: Self.manifest() + "\nignore: [note]")
+        let question = AskRequest(dataset: "scans", sql: "SELECT AVG(shade) FROM scans", budget: .epsilon(1))
+        let answer = try JSONDecoder().decode(Answer.self, from: Data(try await test.site.mock(question, as: .ada)))
+        #expect(answer.rows.count == 1)
     }
+
 }

@@ -107,7 +107,7 @@ struct TrainingDocument: Sendable {
         batch = try problems.reading { try keys["batch"]?.count() ?? 64 } ?? 64
         epochs = try problems.reading { try keys["epochs"]?.count(atMost: 100_000) ?? 1 } ?? 1
         augment =
-            try problems.reading { try keys["augment"]?.sequence().map(TrainingAugmentation.init) ?? [] } ?? []
+            try problems.reading { try keys["augment"].map(Self.augmentations) ?? [] } ?? []
         classWeights =
             try problems.reading { try keys["class-weights"]?.sequence().map { try $0.float(0..<1e9) } } ?? nil
         threads = try problems.reading { try keys["threads"]?.count(atMost: 256) ?? 1 } ?? 1
@@ -144,6 +144,15 @@ struct TrainingDocument: Sendable {
             }
         }
         if let metric = selection?.metric, !metrics.contains(metric) { metrics.append(metric) }
+    }
+
+    private static func augmentations(_ value: YAMLValue) throws -> [TrainingAugmentation] {
+        let listed = try value.sequence().map(TrainingAugmentation.init)
+        let flips = listed.count { $0 == .flip }
+        guard flips <= 1, listed.count - flips <= 1 else {
+            throw value.problem("expected `flip` and `{shift: PIXELS}`, each at most once")
+        }
+        return listed
     }
 
     /// How many steps draw each of so many units once on average.

@@ -38,6 +38,10 @@ public struct Attention: Layer {
         try outline.declare(ParameterDeclaration(full("in_proj_bias"), [3 * width], .constant(0)), by: self)
         try outline.declare(ParameterDeclaration(full("out_proj.weight"), [width, width], .inputs(width)), by: self)
         try outline.declare(ParameterDeclaration(full("out_proj.bias"), [width], .constant(0)), by: self)
+        outline.costs(4 * width, input[0], width)
+        // The weights of each step beside each, forward and back, and what is projected.
+        outline.costs(
+            2 * width, input[0], input[0], values: 3 * heads * input[0] * input[0] + 8 * input[0] * width)
         return input
     }
 

@@ -74,6 +74,8 @@ public struct Convolution: Layer {
             try outline.declare(
                 ParameterDeclaration(full("bias"), [outputs], .inputs(convolving.windowCount)), by: self)
         }
+        // Few outputs leave the processor's vectors idle.
+        outline.costs(max(outputs, 8), convolving.windowCount, convolving.outputHeight, convolving.outputWidth)
         return [outputs, convolving.outputHeight, convolving.outputWidth]
     }
 

@@ -27,6 +27,7 @@ public struct GRU: Layer {
         try outline.declare(ParameterDeclaration(full("weight_hh_l0"), [3 * hidden, hidden], begin), by: self)
         try outline.declare(ParameterDeclaration(full("bias_ih_l0"), [3 * hidden], begin), by: self)
         try outline.declare(ParameterDeclaration(full("bias_hh_l0"), [3 * hidden], begin), by: self)
+        outline.costs(3 * hidden, input[0], input[1] + hidden, values: 4 * input[0] * hidden)
         return [input[0], hidden]
     }
 

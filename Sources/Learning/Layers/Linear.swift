@@ -38,6 +38,7 @@ public struct Linear: Layer {
         guard let inputs = input.last, inputs > 0 else { throw mismatch(input, "rows of at least one value") }
         try outline.declare(ParameterDeclaration(weightName, [outputs, inputs], .inputs(inputs)), by: self)
         if hasBias { try outline.declare(ParameterDeclaration(full("bias"), [outputs], .inputs(inputs)), by: self) }
+        outline.costs(input.product, outputs)
         return input.dropLast() + [outputs]
     }
 

@@ -53,6 +53,8 @@ public struct LowRankLinear: Layer {
         }
         try outline.declare(ParameterDeclaration(full("lora_A.weight"), [rank, inputs], begin), by: self)
         try outline.declare(ParameterDeclaration(full("lora_B.weight"), [outputs, rank], .constant(0)), by: self)
+        outline.costs(input.product, outputs)
+        outline.costs(rank, input.product + input.product / max(1, inputs) * outputs)
         return input.dropLast() + [outputs]
     }
 

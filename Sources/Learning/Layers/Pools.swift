@@ -22,7 +22,9 @@ public struct MaxPool: Layer {
     public var fields: [LayerField] { windows.fields }
     public mutating func place(_ name: String) { self.name = self.name ?? name }
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] {
-        try windows.outline(input, self)
+        let shape = try windows.outline(input, self)
+        outline.costs(shape.product, windows.window, windows.window)
+        return shape
     }
 
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor {
@@ -73,7 +75,9 @@ public struct AveragePool: Layer {
     public var fields: [LayerField] { windows.fields }
     public mutating func place(_ name: String) { self.name = self.name ?? name }
     public func outline(_ input: [Int], _ outline: inout Outline) throws(ModelError) -> [Int] {
-        try windows.outline(input, self)
+        let shape = try windows.outline(input, self)
+        outline.costs(shape.product, windows.window, windows.window)
+        return shape
     }
 
     public func forward(_ input: Tensor, _ pass: inout ForwardPass) -> Tensor {

@@ -27,6 +27,8 @@ public struct Scattering: Layer {
             throw .field(
                 layer: title, field: "place", expected: "before all layers that learn: no gradient goes through it")
         }
+        // Fourier transforms of as many planes, and as many products with filters.
+        outline.costs(50 * ScatteringFilters.coefficients, input.product)
         return [input[0] * ScatteringFilters.coefficients, input[1] / 4, input[2] / 4]
     }
 

@@ -27,7 +27,8 @@ public struct PrivateStepCost: Sendable, Hashable {
         var generator = SecureRandom()
         let parameters = plan.model.initialParameters(using: &generator)
         func chunk(rows: Int, rowsPerUnit: Int) -> Double {
-            let batch = plan.madeUp(rows: rows, using: &generator)
+            let made = plan.madeUp(rows: rows, using: &generator)
+            guard let examples = try? Examples(inputs: made.inputs, targets: made.targets) else { return .infinity }
             let units = Chunks.ranges(rows, size: rowsPerUnit)
             // The first run of a chunk brings the weights to where they are quick to reach: of several the shortest counts, unless it is long.
             var best = Double.infinity
@@ -35,6 +36,7 @@ public struct PrivateStepCost: Sendable, Hashable {
                 best = min(
                     best,
                     nanoseconds {
+                        let batch = plan.batch(of: examples, Array(0..<rows), keys: made.rowKeys)
                         var total = ClippedTotal(plan.model)
                         total.add(
                             ClippedSum.measure((plan.model, plan.loss, parameters), batch, units: units, bound: 1))

@@ -15,6 +15,8 @@ extension Table {
             try assembler.write(partition, to: sink)
         }
         let description = try assembler.finish(to: sink)
-        try self.init(schema: plan.schema, description: description) { ColumnBytes(parts[$0] ?? []) }
+        // Values are all there are: no file has arrays of them.
+        let schema = Schema(columns: plan.schema.columns)
+        try self.init(schema: schema, description: description) { ColumnBytes(parts[$0] ?? []) }
     }
 }

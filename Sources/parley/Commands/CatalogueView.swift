@@ -88,7 +88,7 @@ struct CatalogueView {
         TextTable(
             titles: ["array", "type", "values", "description"],
             rows: arrays.map { array in
-                let shape = array.shape.map(String.init).joined(separator: "x")
+                let shape = array.shape.prefix(8).map(String.init).joined(separator: "x")
                 let bounds = [array.lower, array.upper].map { NumberText.significant($0, digits: 6) }
                 return [array.name, "\(array.type) \(shape)", bounds.joined(separator: " to "), array.description]
             })

@@ -14,8 +14,8 @@ struct DataMock: AsyncParsableCommand {
               parley data mock xrays --output mock
             """)
 
-    /// A gigabyte.
-    private static let mostNumbers = 1 << 28
+    /// Of all arrays together.
+    private static let mostNumbers = 1 << 26
 
     @OptionGroup var options: PlaceOptions
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
@@ -36,17 +36,15 @@ struct DataMock: AsyncParsableCommand {
             )
         }
         // What a site says of itself is not taken for a path, nor for a size.
-        for array in arrays {
-            let isName = array.name.wholeMatch(of: /[A-Za-z][A-Za-z0-9_-]{0,63}/) != nil
-            var numbers = rows
-            for extent in array.shape where numbers > 0 {
-                numbers = (1...Self.mostNumbers / numbers).contains(extent) ? numbers * extent : 0
-            }
-            guard isName, numbers > 0 else {
-                throw Failure(
-                    "\(rows) rows of \(PrintableText.escape(array.name)) are more than \(Self.mostNumbers) numbers: ask for fewer with --rows."
-                )
-            }
+        let names = Set(arrays.map(\.name))
+        guard arrays.count <= 16, names.count == arrays.count, arrays.allSatisfy(Self.isPlausible) else {
+            throw Failure("What \(PrintableText.escape(dataset)) declares of its arrays is none that a datasite has.")
+        }
+        let numbers = arrays.reduce(0) { $0 + $1.shape.reduce(1, *) }
+        guard numbers <= Self.mostNumbers / rows else {
+            throw Failure(
+                "\(rows) rows are more than \(NumberText.integer(Self.mostNumbers)) numbers: ask for fewer with --rows."
+            )
         }
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
         for array in arrays {
@@ -54,5 +52,10 @@ struct DataMock: AsyncParsableCommand {
             try SavedFile.write(array.mock(rows: rows, of: dataset), to: path)
             Terminal.output.line("\(path): \(NumberText.integer(rows)) made-up rows")
         }
+    }
+
+    private static func isPlausible(_ array: DatasetDetail.Array) -> Bool {
+        array.name.wholeMatch(of: /[A-Za-z][A-Za-z0-9_-]{0,63}/) != nil && (1...4).contains(array.shape.count)
+            && array.shape.reduce(1.0) { $0 * Double($1) } <= 0x1p22 && array.shape.allSatisfy { $0 > 0 }
     }
 }

@@ -15,6 +15,10 @@ struct TrainingBounds {
     static let largestRow = 1 << 22
     static let largestModel = 1 << 24
     static let mostSteps = 1_000_000
+    /// Multiplications of one unit's rows on their way forward, at most: made-up rows are computed while others' plans wait.
+    static let multiplicationsOfUnit = 0x1p33
+    /// The same of all rows that are computed together, unless one unit has more.
+    static let multiplicationsTogether = 0x1p31
     /// Values of the gradients that may be kept at a time, one a unit.
     static let gradientsTogether = 1 << 26
 
@@ -32,6 +36,11 @@ struct TrainingBounds {
             throw .data(
                 "\(plan.model.valuesPerRow) values of a row between layers",
                 expected: "at most \(largestRow) at a datasite")
+        }
+        guard plan.model.multiplicationsPerRow * Double(rowsPerUnit) <= multiplicationsOfUnit else {
+            throw .data(
+                "\(ShortNumber.text(plan.model.multiplicationsPerRow * Double(rowsPerUnit))) multiplications for a unit's rows",
+                expected: "at most \(ShortNumber.text(multiplicationsOfUnit)) at a datasite: fewer or smaller layers")
         }
         guard rowsPerUnit <= valuesTogether / max(1, plan.model.valuesPerRow) else {
             throw .data(
@@ -81,7 +90,8 @@ struct TrainingBounds {
         // Each unit's gradient of a chunk, where that is cheaper than its norm; sums in float64, steps of the grid, what is released
         // and stored in base64.
         memory =
-            training + rows * (3 * Double(terms.features.rowBytes) + 40) + 8 * together * Double(terms.plan.model.valuesPerRow)
+            training + rows * (3 * Double(terms.features.rowBytes) + 40) + 8 * together
+            * Double(terms.plan.model.valuesPerRow)
             + 4 * dimension * min(together, Double(Self.gradientsTogether) / max(1, dimension) + 1) + 60 * dimension
     }
 }

@@ -49,7 +49,8 @@ struct TrainingTerms: Sendable {
                 stepsPerEpoch: document.stepsPerEpoch(units))
             try TrainingBounds.check(plan, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
             plan.chunkRows = min(
-                plan.chunkRows, max(1, TrainingBounds.gradientsTogether / max(1, plan.model.trainableCount)))
+                plan.chunkRows, max(1, TrainingBounds.gradientsTogether / max(1, plan.model.trainableCount)),
+                max(1, Int(TrainingBounds.multiplicationsTogether / max(1, plan.model.multiplicationsPerRow))))
             self.plan = plan
         } catch { throw Problem.invalidManifest("\(error)") }
         do throws(MechanismError) {

@@ -1,16 +1,27 @@
+import Synchronization
 import Tables
 
 /// Fields that each row of a file gets behind its own.
-struct AppendedFields: Sendable, Hashable {
+struct AppendedFields: Sendable {
+    /// How many rows were given theirs.
+    final class Given: Sendable {
+        private let rows = Mutex(0)
+
+        var count: Int { rows.withLock { $0 } }
+        func set(_ count: Int) { rows.withLock { $0 = count } }
+    }
+
     let names: [String]
     let rows: Int
     /// For each name one text a row.
     let texts: [[String]]
+    let given = Given()
 
     /// A whole table of these alone, as CSV.
     var table: [UInt8] {
         var text = names.map(Self.quoted).joined(separator: ",") + "\n"
         for row in 0..<rows { text += texts.map { $0[row] }.joined(separator: ",") + "\n" }
+        given.set(rows)
         return Array(text.utf8)
     }
 
@@ -64,6 +75,8 @@ final class AppendingSource: ByteSource {
     private var row: Int?
     private var isInsideQuotes = false
     private var isRowBegun = false
+    /// Before what may be a byte order mark has ended.
+    private var isAtStart = true
     /// A carriage return outside quotes, which may belong to the line's end.
     private var hasReturn = false
 
@@ -122,7 +135,9 @@ final class AppendingSource: ByteSource {
 
     private func endRow() throws {
         if isRowBegun, case .csv(let csv) = format {
-            output += fields.separated(row: try next(), by: csv.delimiter)
+            let row = try next()
+            fields.given.set((row ?? -1) + 1)
+            output += fields.separated(row: row, by: csv.delimiter)
             isRowBegun = false
         }
         flushReturn()
@@ -133,13 +148,18 @@ final class AppendingSource: ByteSource {
         hasReturn = false
     }
 
+    /// Whatever stands in a line that is not empty, it is a row: one that is no object is wrong, and none behind it is another.
     private func takeObject(_ byte: UInt8) throws {
         output.append(byte)
         if byte == 0x0A { isRowBegun = false }
-        if !isRowBegun, byte == UInt8(ascii: "{"), let row = try next() {
-            isRowBegun = true
-            output += fields.members(row: row)
-        }
+        let isMark = isAtStart && [0xEF, 0xBB, 0xBF].contains(byte)
+        if !isMark { isAtStart = false }
+        let isSpace = [0x20, 0x09, 0x0A, 0x0D].contains(byte) || isMark
+        guard !isRowBegun, !isSpace else { return }
+        isRowBegun = true
+        guard let row = try next() else { return }
+        fields.given.set(row + 1)
+        if byte == UInt8(ascii: "{") { output += fields.members(row: row) }
     }
 
     /// The row that ends or begins; nil: the header.

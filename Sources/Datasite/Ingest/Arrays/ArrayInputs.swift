@@ -50,6 +50,11 @@ struct ArrayInputs {
                 "nothing says which image belongs to which row",
                 hint: "give a table whose column `\(Self.fileColumn)` names each row's file in the folder")
         }
+        if sources.contains(where: \.isFolder), schema.index(of: Self.fileColumn) != nil {
+            throw Problem.invalidManifest(
+                "`columns`: `\(Self.fileColumn)` names each row's image, and is no column of the table: declared, it would be cut or mapped",
+                hint: "list it under `ignore`")
+        }
         var rows: [(name: String, count: Int)] = zip(schema.arrays, sources).compactMap { array, source in
             source.rows.map { (array.name, $0) }
         }
@@ -139,7 +144,7 @@ struct ArrayInputs {
 
     private var hidden: [ColumnSchema] {
         var columns: [ColumnSchema] = []
-        if sources.contains(where: \.isFolder), schema.index(of: Self.fileColumn) == nil {
+        if sources.contains(where: \.isFolder) {
             columns.append(ColumnSchema(name: Self.fileColumn, type: .text, maximumBytes: 4_096))
         }
         if appended != nil { columns.append(ColumnSchema(name: Self.digestColumn, type: .text, maximumBytes: 1_024)) }
@@ -186,7 +191,7 @@ struct ArrayInputs {
 
     /// Whether the table's file had as many rows as the arrays.
     func check(_ report: IngestReport) throws {
-        if let appended, appended.rows != report.rowsRead {
+        if let appended, appended.rows != report.rowsRead || appended.given.count != report.rowsRead {
             throw IngestError.rowsDiffer(arrays: appended.rows, table: report.rowsRead)
         }
     }
