@@ -97,6 +97,7 @@ struct SiteTraining {
         }
         let files = try ReleasedModelFiles(at: folder).write(
             model, bytes: released.bytes, receipt: released.receiptBytes)
+        try KeptReceipts().keep(.init(url: connection.url, receipt: released.receipt, answer: released.bytes))
         let privacy = model.privacy
         let epsilon = NumberText.significant(privacy.epsilon ?? privacy.chargedEpsilon)
         Terminal.output.line(
