@@ -186,6 +186,25 @@ struct FramingTests {
         #expect(records.filter { !$0.contains("\"peer\":\"127.0.0.1\"") } == [])
     }
 
+    @Test("A connection that comes in the moment in which the server stops is closed, and ends nothing else")
+    func stopping() async throws {
+        let served = try ServedSite()
+        for _ in 0..<20 {
+            try await served.serve { ports in
+                for _ in 0..<40 {
+                    try await RawConnection.open(port: ports.http) { connection in
+                        _ = await connection.trySend("GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+                    }
+                }
+            }
+        }
+        // Whoever comes next is served as before.
+        try await served.serve { ports in
+            let reply = try await served.raw("GET", "/health", ports)
+            #expect(reply.status == 200)
+        }
+    }
+
     private func breach(
         _ served: ServedSite, _ limits: ServerLimits, _ breaches: [(text: String, status: Int)], counted: [String]
     ) async throws {

@@ -2,15 +2,35 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import NIOHTTP1
+import Synchronization
 
 /// An HTTP/1 channel whose every connection stands behind a `ConnectionGuard`.
 struct LimitedChannel: ServerChildChannel {
     /// A connection, and the address that it came from: the channel forgets it when it closes.
     struct Value: ServerChildChannelValue {
-        let base: HTTP1Channel.Value
+        fileprivate let connection: Connection
         let peer: String?
 
-        var channel: any Channel { base.channel }
+        var channel: any Channel { connection.base.channel }
+    }
+
+    /// Closes a connection that nobody came to serve: one that is accepted in the moment in which the server stops is handed to no one, and NIO ends the
+    /// process where a channel is let go that was never closed.
+    fileprivate final class Connection: Sendable {
+        let base: HTTP1Channel.Value
+        private let isServed = Mutex(false)
+
+        init(_ base: HTTP1Channel.Value) { self.base = base }
+
+        func serve(_ body: (HTTP1Channel.Value) async -> Void) async {
+            isServed.withLock { $0 = true }
+            await body(base)
+        }
+
+        deinit {
+            guard !isServed.withLock({ $0 }) else { return }
+            Task { [base] in try? await base.executeThenClose { _, _ in } }
+        }
     }
 
     /// The address of the connection that the present task serves.
@@ -44,7 +64,7 @@ struct LimitedChannel: ServerChildChannel {
         }
         channel.closeFuture.whenComplete { [admission] _ in admission.leave(id) }
         let (limits, metrics, admission) = (limits, metrics, admission)
-        return base.setup(channel: channel, logger: logger).flatMapThrowing { value in
+        return base.setup(channel: channel, logger: logger).map(Connection.init).flatMapThrowing { connection in
             let pipeline = channel.pipeline.syncOperations
             let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
             let connectionGuard = ConnectionGuard(limits: limits, metrics: metrics, verdict: verdict) {
@@ -52,13 +72,13 @@ struct LimitedChannel: ServerChildChannel {
             }
             try pipeline.addHandler(connectionGuard, position: .after(decoder))
             try pipeline.addHandler(WireMeter(connectionGuard), position: .before(decoder))
-            return Value(base: value, peer: address?.ipAddress)
+            return Value(connection: connection, peer: address?.ipAddress)
         }
     }
 
     func handle(value: Value, logger: Logger) async {
         await Self.$peer.withValue(value.peer) {
-            await base.handle(value: value.base, logger: logger)
+            await value.connection.serve { await base.handle(value: $0, logger: logger) }
         }
     }
 }
