@@ -35,6 +35,9 @@ public struct EngineRule: Sendable, Hashable {
 
 /// What a policy says of training: ranges that a plan keeps to.
 public struct TrainingRule: Sendable, Hashable {
+    /// The kind of work that it is of.
+    public static let engine: EngineName = "training"
+
     /// Of the noise's standard deviation over the sensitivity; nil: any that the budget pays for.
     public var noise: ClosedRange<Double>?
     /// Of the norm to which a unit's gradient is clipped; nil: any.

@@ -136,7 +136,7 @@ enum PolicyReader {
                 let absent = engines.absent(engine)
                 throw rule.problem(absent.detail, hint: absent.hint)
             }
-            let own: Set<String> = engine == TrainingWork.engine ? ["noise", "clip", "audit"] : []
+            let own: Set<String> = engine == TrainingRule.engine ? ["noise", "clip", "audit"] : []
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             rules[engine] = EngineRule(
                 approval: try keys["approval"].map(approval),
@@ -146,10 +146,18 @@ enum PolicyReader {
                     ? nil
                     : TrainingRule(
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
-                        audits: try keys["audit"].map { try TrainingDocument.word($0, ["canaries", "none"]) }
-                            == "canaries"))
+                        audits: try keys["audit"].map(audits) ?? false))
         }
         return rules
+    }
+
+    private static func audits(_ value: YAMLValue) throws -> Bool {
+        let expected = "one of canaries, none"
+        switch try value.text(expected) {
+        case "canaries": return true
+        case "none": return false
+        default: throw value.problem("expected \(expected)")
+        }
     }
 
     /// `[0.8, 10]`: from the least to the most.

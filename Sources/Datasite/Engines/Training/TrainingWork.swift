@@ -10,7 +10,7 @@ import Tables
 /// A model trained on a dataset, private to each of its units: planned from plan, manifest and policy alone (docs/privacy.md, rules 29
 /// and 30).
 struct TrainingWork: EngineWork {
-    static let engine: EngineName = "training"
+    static let engine = TrainingRule.engine
     static let noun = "the training"
     static let cheaper: String? = "more noise (a smaller `privacy.epsilon`), fewer epochs or smaller batches cost less"
     static let roles: Set<Role> = [.researcher]
