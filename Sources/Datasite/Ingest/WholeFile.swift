@@ -11,6 +11,11 @@ struct WholeFile {
     /// The same, inflated where the file is gzip.
     let bytes: [UInt8]
 
+    /// Whether a name leads to a place below the folder that it is looked up in, by its letters alone.
+    static func isBelow(_ name: String) -> Bool {
+        !name.isEmpty && !name.hasPrefix("/") && !name.split(separator: "/").contains("..")
+    }
+
     /// - Throws: A `Problem` that calls the file by its name.
     init(_ path: String, named name: String) throws {
         do {

@@ -125,7 +125,7 @@ public struct Training: Sendable {
         hasher.update(data: Array(planText.utf8))
         hasher.update(data: Array("\(document.seed)".utf8))
         for file in inputs.files { hasher.update(data: Array((file.name + "\u{0}" + file.digest).utf8)) }
-        digest = hasher.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        digest = hexadecimal(hasher.finalize())
         let begun = try beginning()
         if let promised {
             // What a run refuses is refused before: layers that mix people.

@@ -129,8 +129,7 @@ struct TrainingDataSection: Sendable, Equatable {
     /// Below the folder of the data, wherever that is.
     static func path(_ value: YAMLValue) throws -> String {
         let path = try value.text("a file's name")
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard !path.isEmpty, !path.hasPrefix("/"), !parts.contains("..") else {
+        guard WholeFile.isBelow(path) else {
             throw value.problem("expected a name below the folder of the data, without `..`")
         }
         return path

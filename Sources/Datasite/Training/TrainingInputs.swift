@@ -1,4 +1,3 @@
-import Crypto
 import DatasiteProtocol
 import Foundation
 import Learning
@@ -162,7 +161,7 @@ private struct TrainingFiles {
         guard !names.isEmpty else { throw Problem.invalidData("\(part.labels): no rows", hint: "a row an image") }
         var images: [DataArray] = []
         for (number, name) in names.enumerated() {
-            guard !name.isEmpty, !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+            guard WholeFile.isBelow(name) else {
                 throw Problem.invalidData(
                     "\(part.labels): row \(number + 1): a file's name that leaves the folder",
                     hint: "names below \(part.inputs)")
@@ -231,7 +230,7 @@ private struct TrainingFiles {
         try check()
         let file = try WholeFile(folder + "/" + name, named: name)
         if isListed, !files.contains(where: { $0.name == name }) {
-            files.append((name, hexadecimal(Array(SHA256.hash(data: file.stored)))))
+            files.append((name, sha256Hex(file.stored)))
         }
         return file.bytes
     }

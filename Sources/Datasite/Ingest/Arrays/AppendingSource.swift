@@ -21,7 +21,6 @@ struct AppendedFields: Sendable {
     var table: [UInt8] {
         var text = names.map(Self.quoted).joined(separator: ",") + "\n"
         for row in 0..<rows { text += texts.map { $0[row] }.joined(separator: ",") + "\n" }
-        given.set(rows)
         return Array(text.utf8)
     }
 

@@ -20,6 +20,7 @@ struct ArrayInputs {
     let appended: AppendedFields?
     /// Columns that come from files of arrays.
     let ownColumns: Set<String>
+    private let hasTable: Bool
     private let schema: Schema
     private let sources: [ArraySource]
     private let found: Remarks
@@ -82,7 +83,7 @@ struct ArrayInputs {
         } else {
             appended = nil
         }
-        (self.schema, self.places) = (schema, places)
+        (self.hasTable, self.schema, self.places) = (hasTable, schema, places)
     }
 
     /// nil: the manifest declares no arrays, and no files of any are given.
@@ -191,7 +192,9 @@ struct ArrayInputs {
 
     /// Whether the table's file had as many rows as the arrays.
     func check(_ report: IngestReport) throws {
-        if let appended, appended.rows != report.rowsRead || appended.given.count != report.rowsRead {
+        guard let appended else { return }
+        let given = hasTable ? appended.given.count : appended.rows
+        if appended.rows != report.rowsRead || given != report.rowsRead {
             throw IngestError.rowsDiffer(arrays: appended.rows, table: report.rowsRead)
         }
     }
@@ -209,7 +212,7 @@ struct ArrayInputs {
         let total = max(1, table.rowCount * sources.count)
         for (index, source) in sources.enumerated() {
             let name = source.isFolder ? Self.fileColumn : Self.digestColumn
-            guard let column = columns.firstIndex(where: { $0.name.lowercased() == name }) else { continue }
+            guard let column = columns.firstIndex(where: { $0.name == name }) else { continue }
             var block: [UInt8] = []
             for row in 0..<table.rowCount {
                 if row % 256 == 0 { try progress(Double(index * table.rowCount + row) / Double(total)) }

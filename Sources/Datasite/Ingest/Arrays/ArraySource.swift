@@ -29,7 +29,7 @@ enum ArraySource {
     /// The image of that name in the folder.
     func image(_ name: String) throws -> StoredNumbers {
         guard case .folder(let folder, let schema) = self else { return StoredNumbers(bytes: [], outside: 0) }
-        guard !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
+        guard WholeFile.isBelow(name) else {
             throw IngestError.array("a file's name leaves the folder \(folder)")
         }
         let path = folder + "/" + name
