@@ -1,3 +1,4 @@
+import Datasite
 import DifferentialPrivacy
 import Foundation
 import Learning
@@ -52,6 +53,38 @@ struct AccuracyBenchmark {
         for configuration in try Self.configurations() where names.isEmpty || names.contains(configuration.name) {
             try run(configuration)
         }
+        for plan in Self.plans where names.isEmpty || names.contains(plan) { try run(plan: plan) }
+    }
+
+    /// Plans of `Examples/training`, as they stand.
+    private static let plans = ["pneumoniamnist", "pneumoniamnist-epsilon-8", "pneumoniamnist-epsilon-3"]
+    private static let pneumonia = "../shared/data/pneumoniamnist"
+
+    /// Trains by a plan three times; without privacy by the seeds 1 to 3.
+    private func run(plan: String) throws {
+        let name = "accuracy_\(plan.replacing("-", with: "_"))"
+        guard FileManager.default.fileExists(atPath: Self.pneumonia) else {
+            return reportSkipped(name, "there is no \(Self.pneumonia)")
+        }
+        let text = try String(
+            contentsOf: Workplace.repository.appending(path: "Examples/training/\(plan).yaml"), encoding: .utf8)
+        let workplace = try Workplace()
+        defer { workplace.remove() }
+        var (promise, areas, accuracies) = (TrainingPromise?.none, [Double](), [Double]())
+        let start = wallSeconds()
+        for seed in 1...3 {
+            let seeded = text.contains("\nprivacy:") ? nil : UInt64(seed)
+            let training = try Training(planText: text, dataFolder: Self.pneumonia, seed: seeded)
+            promise = try training.facts().promise
+            let metrics = try training.run(into: workplace.path("\(plan)-\(seed)")).metrics.filter { $0.rows == "test" }
+            areas.append(metrics.first { $0.metric == .rocAUC }?.value ?? .nan)
+            accuracies.append(metrics.first { $0.metric == .accuracy }?.value ?? .nan)
+        }
+        var figures: [(String, Double)] = []
+        if let promise { figures = [("epsilon", promise.epsilon), ("noise_multiplier", promise.noiseMultiplier)] }
+        figures += [("roc_auc", areas.reduce(0, +) / 3), ("least_roc_auc", areas.min() ?? .nan)]
+        figures += [("accuracy", accuracies.reduce(0, +) / 3), ("seconds_a_run", (wallSeconds() - start) / 3)]
+        report(name, figures)
     }
 
     private func run(_ configuration: Configuration) throws {
@@ -72,7 +105,8 @@ struct AccuracyBenchmark {
         let mean =
             configuration.isCentred
             ? try FeatureMean(
-                features: features, rows: train.count, norm: Double(features).squareRoot(), noiseMultiplier: 20) : nil
+                features: features, capacity: train.count, norm: Double(features).squareRoot(), noiseMultiplier: 20)
+            : nil
         let privacy = try calibrated(
             TrainingPrivacy(
                 clipping: .fixed(configuration.clippingNorm), noiseMultiplier: 1, samplingRate: rate, steps: steps,

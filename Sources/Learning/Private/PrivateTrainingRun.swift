@@ -125,12 +125,8 @@ public struct PrivateTrainingRun: Sendable {
     func noisy(
         _ sum: ClippedTotal, using generator: inout some RandomNumberGenerator
     ) -> (gradients: [[Float]], count: Int64) {
-        let gridStep = clippingNorm / privacy.gradientSteps
-        let scale = gridStep / privacy.expectedUnits
         let gradients = sum.sums.map { values in
-            var steps = values.map { Int64(clamping: $0 / gridStep) }
-            noise.add(to: &steps, using: &generator)
-            return steps.map { Float(Double($0) * scale) }
+            privacy.noisyMean(values, norm: clippingNorm, noise, using: &generator)
         }
         guard case .adaptive = privacy.clipping else { return (gradients, 0) }
         var count = [Int64(sum.within) * Int64(privacy.countSteps)]
