@@ -23,7 +23,7 @@ public struct PlanBound: Sendable, Hashable {
 
     init(_ specification: AggregationSpecification, _ output: OutputPlan, _ question: BoundQuestion) {
         let scan = WorkBound(specification, Self.shape(question.scope))
-        let listed = Self.listed(scan.groups, output, rows: Double(Planner.capacity(question.scope)))
+        let listed = Self.listed(scan.groups, output, contributions: scan.contributions)
         work =
             scan.work
             + Self.work(
@@ -44,18 +44,30 @@ public struct PlanBound: Sendable, Hashable {
             })
     }
 
-    /// How many groups come out at most. Where keys are selected at a threshold T, at most rows / (T / 2) groups have T
-    /// / 2 units or more; each of the others needs noise above T / 2, which is rare (the noise's tail is at most a
-    /// Gaussian's: Canonne, Kamath and Steinke 2020, corollary 9). That more groups than this come out is practically
-    /// impossible.
-    private static func listed(_ groups: Double, _ output: OutputPlan, rows: Double) -> Double {
+    /// How many groups come out at most. Where keys are selected, a group of n units comes out with a probability of at most p(n), the
+    /// chance that noise reaches the threshold from there, and the groups' units are no more than the scan's contributions N: however they
+    /// are divided, at most N times the largest p(n) / n come out on average. Noise is drawn for each by itself, so that twelve standard
+    /// deviations and 200 more than that are practically impossible (Bernstein: below e^-70).
+    private static func listed(_ groups: Double, _ output: OutputPlan, contributions: Double) -> Double {
         if let top = output.top { return Swift.min(groups, Double(top.request.count)) }
         guard let selection = output.selection else { return groups }
-        let half = Double(selection.threshold) / 2
-        guard half >= 1 else { return groups }
-        let standard = half / selection.sigma
-        let tail = exp(-standard * standard / 2)
-        return Swift.min(groups, rows / half + 2 * groups * tail + 1_000)
+        let mean = contributions * Self.largestShare(selection)
+        return Swift.min(groups, mean + 12 * mean.squareRoot() + 200)
+    }
+
+    /// The largest p(n) / n: of a group, over the units that it takes.
+    private static func largestShare(_ selection: KeyThreshold) -> Double {
+        // The tail of discrete Gaussian noise is at most a Gaussian's, one further in (Canonne, Kamath and Steinke 2020, corollary 9).
+        func reaches(_ distance: Double) -> Double {
+            let standard = Swift.max(0, distance - 1) / selection.sigma
+            return distance <= 0 ? 1 : exp(-standard * standard / 2)
+        }
+        let threshold = Double(Swift.max(1, selection.threshold))
+        // Sizes in steps, each with the chance of its largest and the units of its least; beyond the threshold the chance is 1 at most.
+        let step = (threshold / 1_024).rounded(.up)
+        return stride(from: 1, through: threshold, by: step).reduce(1 / threshold) { share, units in
+            Swift.max(share, reaches(threshold - (units + step - 1)) / units)
+        }
     }
 
     private static func work(
