@@ -128,7 +128,8 @@ struct EnvelopeSamplerTests {
         let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("Sources/DifferentialPrivacy")
         for name in [
-            "Noise/EnvelopeSampler", "Noise/ExponentialBernoulli", "Noise/PoissonSampler", "Selection/LazyUniform",
+            "Noise/EnvelopeSampler", "Noise/ExponentialBernoulli", "Noise/PoissonSampler", "Noise/PoissonExponent",
+            "Noise/EnvelopeLaw", "Selection/LazyUniform",
             "Selection/WeightedChoice", "Noise/ExponentRate", "Arithmetic/Natural",
         ] {
             let text = try String(contentsOf: sources.appendingPathComponent(name + ".swift"), encoding: .utf8)

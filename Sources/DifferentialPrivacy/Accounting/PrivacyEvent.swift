@@ -17,7 +17,8 @@ public indirect enum PrivacyEvent: Sendable, Hashable {
     /// Laplace noise on a real vector, for planning and comparing: `noiseMultiplier` is its scale over the L1
     /// sensitivity.
     case laplace(noiseMultiplier: Double)
-    /// Symmetric Skellam noise of that variance in each entry of an integer vector (Agarwal, Kairouz and Liu 2021).
+    /// Symmetric Skellam noise of that variance in each entry of an integer vector (Agarwal, Kairouz and Liu 2021): whole, or
+    /// the sum of parties' shares. Rényi accountants and ledgers know it, on a Poisson sample too; others refuse it.
     case skellam(l1Sensitivity: Double, sensitivitySquared: Double, variance: Double)
 
     // MARK: Selection, and what is known by its loss alone

@@ -38,3 +38,24 @@ public enum Sensitivity {
         return Double(sign: .plus, exponent: excess, significand: Double(significand.word ?? 0))
     }
 }
+
+extension Sensitivity {
+    /// The largest squared L2 change, in steps of the grid, of a vector of so many entries that is rounded to integers, where
+    /// one unit changes it by at most `clip` steps before. Rounding moves each entry by at most half a step on either
+    /// neighbour to the nearest integer, or by less than one, of the unit's own vector, to one of two at random: so by
+    /// `clip + sqrt(dimension)` in L2 norm. Its square is a whole number.
+    ///
+    /// Throws unless the clip is finite and not negative and the dimension positive.
+    public static func roundedL2Squared(clip: Double, dimension: Int) throws(MechanismError) -> Double {
+        guard clip >= 0 && clip <= 0x1p60 else { throw .parameter("clip", expected: "a number from 0 to 2^60") }
+        guard dimension >= 1 else { throw .parameter("dimension", expected: "a positive number") }
+        let norm = clip + Double(dimension).squareRoot()
+        return OutwardRounding.up(norm * norm).rounded(.down)
+    }
+
+    /// The largest L1 norm of an integer vector of so many entries and that squared L2 norm: `sqrt(dimension)` times the L2
+    /// norm at most (Cauchy and Schwarz), and no more than its square, since |x| <= x^2 for integers.
+    public static func l1(l2Squared: Double, dimension: Int) -> Double {
+        min(l2Squared, OutwardRounding.up((Double(dimension) * l2Squared).squareRoot()).rounded(.down))
+    }
+}

@@ -6,8 +6,17 @@ extension EnvelopeSampler {
 
     /// `scale`: the rate as a floating-point scale, for choosing strips.
     init(rate: ExponentRate, power: Power, scale: Double, isExactOnly: Bool = false) {
-        self.init(rate: rate, power: power, isExactOnly: isExactOnly)
-        let designer = StripDesigner(scale: scale, power: power)
+        self.init(law: .power(rate, power), isExactOnly: isExactOnly)
+        layStrips(StripDesigner(scale: scale, power: power))
+    }
+
+    /// A Poisson law about its mode; `mean` the same as the law's, for choosing strips.
+    init(poisson law: PoissonExponent, mean: Double, isExactOnly: Bool = false) {
+        self.init(law: .poisson(law), isExactOnly: isExactOnly)
+        layStrips(StripDesigner(mean: mean))
+    }
+
+    private mutating func layStrips(_ designer: StripDesigner) {
         var slotWeight = designer.leastWeight()
         while true {
             let exponent = Int(slotWeight.exponent) - 30
@@ -43,8 +52,8 @@ extension EnvelopeSampler {
         let strip = Strip(
             first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
         let last = first + width - 1
-        guard acceptance(first, strip).upper <= 1 << 64 else { return false }
-        let least = acceptance(last, strip).lower
+        guard law.signs.allSatisfy({ acceptance(first, strip, isNegative: $0).upper <= 1 << 64 }) else { return false }
+        let least = law.signs.map { acceptance(last, strip, isNegative: $0).lower }.min() ?? 0
         let spread = UInt128(width) << 11
         let quick = isExactOnly || least < spread ? 0 : UInt64(clamping: least - spread)
         append(Slot(first: first, width: width, quick: quick), strip, count)
@@ -58,13 +67,13 @@ extension EnvelopeSampler {
         guard count > 0 else { return false }
         let tail = Strip(
             first: first, width: width, slots: UInt64(count), ratio: ratio(width: width, slots: UInt64(count)))
-        let fall =
-            rate.exponent(argument(first + width))
-            - min(
-                rate.exponent(argument(first)) + 2, rate.exponent(argument(first + width)))
-        guard acceptance(first, tail, block: 0).upper <= 1 << 64,
-            fall >= ExponentialBounds.logarithmOfTwoQ64
-        else { return false }
+        for isNegative in law.signs {
+            guard let near = law.exponent(first, isNegative: isNegative),
+                let far = law.exponent(first + width, isNegative: isNegative),
+                far.lower >= near.lower + UInt128(near.spread) + ExponentialBounds.logarithmOfTwoQ64,
+                acceptance(first, tail, isNegative: isNegative, block: 0).upper <= 1 << 64
+            else { return false }
+        }
         append(Slot(first: first, width: 0, quick: 0), tail, count)
         return true
     }

@@ -1,5 +1,6 @@
-/// Draws from a symmetric law on the integers with weights `f(x) = exp(-rate * |x|^p)`, p = 1 or 2: exactly, in integer
-/// arithmetic, and mostly from one random word.
+/// Draws from a law on the integers that falls to both sides of 0: with the symmetric weights `f(x) = exp(-rate * |x|^p)`,
+/// p = 1 or 2, or a Poisson law's about its mode (`EnvelopeLaw`): exactly, in integer arithmetic, and mostly from one
+/// random word.
 ///
 /// The magnitudes 0, 1, 2, ... (0 with half its weight, since both signs give it) are covered by strips of neighbouring
 /// integers: strip j has `width_j` integers and `slots_j` of 1024 equal slots. A random word picks a slot, a sign, and,
@@ -13,6 +14,8 @@
 /// v and f(x) are never rounded: v is known to the digits drawn, f(x) to proven integer bounds. In 92 to 99 of 100
 /// draws the strip's own bound (`quick`) decides; next, 64-bit bounds; then (about once in 2^50) as many digits of both
 /// as it takes. Floating point serves to choose good strips, and nothing depends on it but speed.
+///
+/// Where f differs with the sign, strips are laid above the larger of both, and the sign's own f decides.
 ///
 /// Source: strips, Ahrens 1995 ("A one-table method for sampling from continuous and discrete distributions"); the
 /// laws, Canonne, Kamath and Steinke 2020.
@@ -40,8 +43,7 @@ struct EnvelopeSampler: Sendable {
     @usableFromInline var slots: [Slot] = []
     var stripOfSlot: [UInt16] = []
     var strips: [Strip] = []
-    let rate: ExponentRate
-    let power: Power
+    let law: EnvelopeLaw
     /// The weight of a slot is `weight * 2^-weightShift`.
     var weight: UInt64 = 0
     var weightShift = 0
@@ -56,9 +58,8 @@ struct EnvelopeSampler: Sendable {
     static let largestMagnitude: UInt64 = 1 << 62
 
     /// Nothing laid yet.
-    init(rate: ExponentRate, power: Power, isExactOnly: Bool) {
-        self.rate = rate
-        self.power = power
+    init(law: EnvelopeLaw, isExactOnly: Bool) {
+        self.law = law
         self.isExactOnly = isExactOnly
     }
 
@@ -104,19 +105,20 @@ extension EnvelopeSampler {
     func decide<R: RandomNumberGenerator>(_ word: UInt64, using generator: inout R) -> UInt64? {
         let index = Int(stripOfSlot[Int(word & 0x3ff)])
         let strip = strips[index]
-        if index == strips.count - 1 { return decideTail(strip, using: &generator) }
+        let isNegative = word >> 10 & 1 == 1
+        if index == strips.count - 1 { return decideTail(strip, isNegative, using: &generator) }
         let spread = strip.width << 11
         let product = (word & ~Self.choiceMask).multipliedFullWidth(by: strip.width)
         if isExactOnly || product.low.addingReportingOverflow(spread).overflow {
             return decideExactly(word, strip, using: &generator)
         }
         let magnitude = strip.first + product.high
-        let bounds = acceptance(magnitude, strip)
+        let bounds = acceptance(magnitude, strip, isNegative: isNegative)
         if UInt128(product.low) + UInt128(spread) <= bounds.lower { return magnitude }
         if UInt128(product.low) >= bounds.upper { return nil }
         let uniform = LazyUniform(
             numerator: Natural(product.low >> 11), spread: strip.width, bits: Self.fractionBits)
-        return accepts(magnitude, strip, uniform, using: &generator)
+        return accepts(magnitude, strip, isNegative: isNegative, uniform, using: &generator)
             ? magnitude : nil
     }
 
@@ -132,14 +134,16 @@ extension EnvelopeSampler {
                 let magnitude = strip.first + ((product >> digits.bits).word ?? 0)
                 let uniform = LazyUniform(numerator: fraction, spread: strip.width, bits: digits.bits)
                 let isAccepted = accepts(
-                    magnitude, strip, uniform, using: &generator)
+                    magnitude, strip, isNegative: word >> 10 & 1 == 1, uniform, using: &generator)
                 return isAccepted ? magnitude : nil
             }
             digits.refine(using: &generator)
         }
     }
 
-    private func decideTail<R: RandomNumberGenerator>(_ tail: Strip, using generator: inout R) -> UInt64? {
+    private func decideTail<R: RandomNumberGenerator>(
+        _ tail: Strip, _ isNegative: Bool, using generator: inout R
+    ) -> UInt64? {
         var block: UInt64 = 0
         while true {
             let halvings = (~generator.next()).trailingZeroBitCount
@@ -148,19 +152,18 @@ extension EnvelopeSampler {
         }
         let (offset, overflows) = block.multipliedReportingOverflow(by: tail.width)
         let magnitude = tail.first &+ offset &+ generator.next(upperBound: tail.width)
+        if let limit = law.rejectedBeyond, overflows || magnitude > limit { return nil }
         if overflows || magnitude > Self.largestMagnitude { return Self.largestMagnitude }
         let word = generator.next()
         if !isExactOnly {
-            let bounds = acceptance(magnitude, tail, block: Int(block))
+            let bounds = acceptance(magnitude, tail, isNegative: isNegative, block: Int(block))
             if UInt128(word) < bounds.lower { return magnitude }
             if UInt128(word) >= bounds.upper { return nil }
         }
         let uniform = LazyUniform(numerator: Natural(word), spread: 1, bits: 64)
-        return accepts(magnitude, tail, block: Int(block), uniform, using: &generator) ? magnitude : nil
-    }
-
-    func argument(_ magnitude: UInt64) -> UInt128 {
-        power == .square ? UInt128(magnitude) * UInt128(magnitude) : UInt128(magnitude)
+        let isAccepted = accepts(
+            magnitude, tail, isNegative: isNegative, block: Int(block), uniform, using: &generator)
+        return isAccepted ? magnitude : nil
     }
 
     /// The power of two by which an acceptance probability differs from `f(x) * width / (slots * W)`: zero has half its
@@ -173,10 +176,12 @@ extension EnvelopeSampler {
     /// Bounds on the probability with which a proposal is accepted, in Q64; `upper` is above 2^64 if it may exceed 1.
     /// `block`: of the tail, if the integer is there.
     func acceptance(
-        _ magnitude: UInt64, _ strip: Strip, block: Int? = nil
+        _ magnitude: UInt64, _ strip: Strip, isNegative: Bool = false, block: Int? = nil
     ) -> (lower: UInt128, upper: UInt128) {
-        let value = ExponentialBounds.exponential(rate.exponent(argument(magnitude)))
-        let error = UInt128(ExponentialBounds.mantissaError)
+        guard let exponent = law.exponent(magnitude, isNegative: isNegative) else { return (0, .max) }
+        let value = ExponentialBounds.exponential(exponent.lower)
+        // exp(-x) falls by at most a unit of 2^-64 of itself when x grows by one.
+        let error = UInt128(ExponentialBounds.mantissaError + exponent.spread)
         let mantissa = UInt128(value.mantissa)
         let lower = (mantissa - min(mantissa, error)) * UInt128(strip.ratio.mantissa)
         let upper = (mantissa + error) * UInt128(strip.ratio.mantissa + 1)
@@ -188,13 +193,13 @@ extension EnvelopeSampler {
 
     /// Whether `v` is below the probability that `acceptance` bounds, with as many digits of both as it takes.
     private func accepts<R: RandomNumberGenerator>(
-        _ magnitude: UInt64, _ strip: Strip, block: Int? = nil, _ uniform: LazyUniform, using generator: inout R
+        _ magnitude: UInt64, _ strip: Strip, isNegative: Bool, block: Int? = nil, _ uniform: LazyUniform,
+        using generator: inout R
     ) -> Bool {
         var uniform = uniform
         var bits = isExactOnly ? 64 : 128
-        while true {
-            let exponential = ExponentialBounds.refined(
-                rate.exactExponent(argument(magnitude), bits: bits), bits: bits)
+        while bits <= law.largestPrecision {
+            let exponential = law.refined(magnitude, isNegative: isNegative, bits: bits)
             let scale = Natural(strip.slots) * weight
             let left = bits + exponential.exponent
             let right = weightShift + uniform.bits + doublings(magnitude, block: block)
@@ -211,5 +216,6 @@ extension EnvelopeSampler {
             uniform.refine(using: &generator)
             bits += 64
         }
+        return false
     }
 }

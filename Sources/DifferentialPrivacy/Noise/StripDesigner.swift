@@ -10,6 +10,8 @@
 struct StripDesigner {
     let scale: Double
     let power: EnvelopeSampler.Power
+    /// Of a Poisson law about its mode, which is nearly the square law of that variance; nil for the symmetric laws.
+    var mean: Double?
 
     struct Design {
         var strips: [(first: UInt64, width: UInt64, slots: Int)]
@@ -21,6 +23,16 @@ struct StripDesigner {
     /// A strip whose envelope wastes less than this is good enough.
     private static let goodWaste = 0.02
     private static let leastSlots = 8.0
+
+    init(scale: Double, power: EnvelopeSampler.Power) {
+        self.scale = scale
+        self.power = power
+    }
+
+    init(mean: Double) {
+        self.init(scale: mean.squareRoot(), power: .square)
+        self.mean = mean
+    }
 
     /// A weight of a slot at which the strips fit, close to the least.
     func leastWeight() -> Double {
@@ -83,7 +95,20 @@ struct StripDesigner {
     }
 
     private func f(_ x: Double) -> Double {
-        power == .square ? exp(-(x / scale) * (x / scale) / 2) : exp(-x / scale)
+        if let mean { return max(Self.poisson(mean, above: x), Self.poisson(mean, above: -x)) }
+        return power == .square ? exp(-(x / scale) * (x / scale) / 2) : exp(-x / scale)
+    }
+
+    /// The Poisson law's weight `distance` above its mode, over the mode's, by Stirling's formula.
+    private static func poisson(_ mean: Double, above distance: Double) -> Double {
+        let mode = mean.rounded(.down)
+        let u = distance / mode
+        guard u > -1 else { return 0 }
+        let logarithm = log1p(u)
+        let exponent =
+            mode * Expansion.entropy(u, logarithm: logarithm) + logarithm / 2
+            - distance * log1p((mean - mode) / mode) - u / (1 + u) / mode / 12
+        return exp(-exponent)
     }
 
     /// A number of integers, from `first` on, over which f falls by a half.
@@ -95,6 +120,11 @@ struct StripDesigner {
         case .square:
             let twice = 2 * halving * scale * scale
             exact = twice / (first + (first * first + twice).squareRoot())
+        }
+        if mean != nil {
+            var width = exact
+            while 2 * f(first + width) * Self.margin > f(first) { width *= 1.01 }
+            return max(1, width.rounded(.up))
         }
         return max(1, (exact * Self.margin).rounded(.up))
     }

@@ -34,7 +34,8 @@ extension PrivacyEvent {
 
     /// The curve of the event on a sample.
     ///
-    /// Gaussian mechanisms on one sample are one of the sum of their rhos.
+    /// Gaussian mechanisms on one sample are one of the sum of their rhos. Skellam and discrete Gaussian noise, once, are symmetric noise
+    /// on an integer vector; several on one sample are bounded as any mechanisms are.
     private func sampledCost(rate: Double, isPoisson: Bool) throws(MechanismError) -> RenyiCost {
         if let rho = gaussianRho {
             guard rho > 0 else { return RenyiCost(curve: .linear(rho: 0)) }
@@ -46,6 +47,10 @@ extension PrivacyEvent {
         if isPoisson, case .poissonSampled(let inner, let event) = self {
             return try event.sampledCost(rate: min(1, OutwardRounding.up(rate * inner)), isPoisson: true)
         }
+        if isPoisson, isSymmetricNoise {
+            let base = RenyiBase(parts: [.init(curve: try renyiCost().curve, times: 1)], epsilon: .infinity)
+            return RenyiCost(curve: .poissonSymmetric(rate: rate, base))
+        }
         if let base = try? renyiBase() {
             return RenyiCost(curve: isPoisson ? .poisson(rate: rate, base) : .fixedSize(rate: rate, base))
         }
@@ -54,6 +59,14 @@ extension PrivacyEvent {
                 name, accountant: "Rényi", expected: "on a sample, noise or selection that has no delta")
         }
         return RenyiCost(curve: .pure(epsilon: cost.epsilon), delta: cost.delta)
+    }
+
+    /// Whether it is one addition of noise to an integer vector that `RenyiCurve.poissonSymmetric` is about.
+    private var isSymmetricNoise: Bool {
+        switch self {
+        case .skellam, .discreteGaussian: true
+        default: false
+        }
     }
 
     /// The sum of rhos, rounded up, of Gaussian noise alone; nil for anything else.

@@ -107,7 +107,16 @@ public struct RenyiAccountant: Accountant {
             // About where a Gaussian mechanism of the same divergence at 2 has its best order.
             let slope = max(divergence(order: 2) / 2, 1e-300)
             let limit = curves.reduce(Double.infinity) { min($0, $1.curve.orderLimit) }
-            return OrderSearch.least(from: min((max(size, 1e-3) / slope).squareRoot(), 0.99 * limit - 1), value)
+            var found = OrderSearch.least(from: min((max(size, 1e-3) / slope).squareRoot(), 0.99 * limit - 1), value)
+            if curves.contains(where: \.curve.isInterpolated) {
+                // Between whole orders the bound lies on chords: the best place is often at one of their ends.
+                let below = max(2, found.order.rounded(.down))
+                for order in [below, below + 1] {
+                    let atWhole = value(order)
+                    if atWhole < found.value { found = (order, atWhole) }
+                }
+            }
+            return found
         }
         var best = (order: orders[0], value: Double.infinity)
         for order in orders {

@@ -21,6 +21,36 @@ indirect enum RenyiCurve: Hashable, Sendable {
     /// Gaussian noise on a Poisson sample, exactly.
     case poissonGaussian(rate: Double, sigma: Double)
     case poisson(rate: Double, RenyiBase)
+    /// One addition of symmetric noise to an integer vector, on a Poisson sample, add/remove.
+    ///
+    /// Let the noise have independent entries with P(-x) = P(x) > 0, and write P for its law, Q for the same shifted by an
+    /// integer vector Delta, M = (1-q) P + q Q, and E_a(A, B) = sum A^a B^(1-a) = exp((a-1) D_a(A || B)).
+    ///
+    /// *From the mechanism to the pair.* Given everything before (adaptively), let T be the sample of the other units and s_T
+    /// the vector that they alone give. Without the unit the output's law is the mixture over T of P about s_T; with it, over
+    /// the same T, of P about s_T, with probability 1-q, and about s_T + Delta_T. Since a > 1, E_a is jointly convex (as
+    /// x^a y^(1-a) is), so a mixture's is at most that of its worst T; a shift by s_T changes nothing. So the divergence is at
+    /// most the largest of D_a(M || P) or D_a(P || M), by direction, over all Delta that the sensitivities allow. What else
+    /// Delta depends on (which rows a unit has, how its vector is rounded) is another mixture.
+    ///
+    /// *M against P.* For a whole order, `E_a(M, P) = sum over j of C(a,j) (1-q)^(a-j) q^j E_j(Q, P)`, with E_0 = E_1 = 1 and
+    /// `E_j(Q, P) <= e^((j-1) D(j))` for every bound D(j) on the noise's divergence that holds for all such Delta, since it
+    /// rises with each. There is no inequality beside that.
+    ///
+    /// *P against M is never more* (Mironov, Talwar and Zhang 2019, theorem 5; here for integers, in full). The map
+    /// x -> Delta - x is its own inverse and takes P to Q: P(Delta - x) = P(x - Delta) = Q(x). So, with t = Q/P and any h,
+    /// `sum P h(t) = sum Q h(1/t) = sum P t h(1/t)`. With w = 1-q+qt, v = 1-q+q/t and g(w) = w^a - w^(1-a),
+    ///
+    ///     2 (E_a(M, P) - E_a(P, M)) = sum P (g(w) + t g(v)),
+    ///
+    /// and each term is at least 0. It is enough to take t > 1: for 1/t it is the same, divided by t. Then w > 1 > v, and
+    /// g(w) = 2 w^(1/2) sinh(b ln w) with b = a - 1/2. The claim is `w^(1/2) sinh(b ln w) >= t v^(1/2) sinh(b ln(1/v))`. At
+    /// b = 1/2 both sides are q (t-1) / 2. And because `w v = (1-q)^2 + q^2 + q (1-q) (t + 1/t) >= 1`, ln w >= ln(1/v), so
+    /// that sinh(b ln w) / sinh(b ln(1/v)) rises with b (x coth x rises).
+    ///
+    /// The second part needs one and the same Delta for all of an output: of several additions, where the second's Delta may
+    /// depend on what the first gave, there is no such map, and `poisson` bounds them.
+    case poissonSymmetric(rate: Double, RenyiBase)
     case fixedSizeGaussian(rate: Double, sigma: Double)
     case fixedSize(rate: Double, RenyiBase)
     case shuffled(localEpsilon: Double, count: Int)
@@ -40,6 +70,8 @@ indirect enum RenyiCurve: Hashable, Sendable {
         case .poissonGaussian(let rate, let sigma):
             value = SampledGaussian(rate: rate, sigma: sigma).divergence(order: order)
         case .poisson(let rate, let base): value = SampledCurve.poisson(rate: rate, base: base, order: order)
+        case .poissonSymmetric(let rate, let base):
+            value = SampledCurve.poissonSymmetric(rate: rate, base: base, order: order)
         case .fixedSizeGaussian(let rate, let sigma):
             value = SampledCurve.fixedSizeGaussian(rate: rate, sigma: sigma, order: order)
         case .shuffled(let localEpsilon, let count):
@@ -53,9 +85,17 @@ indirect enum RenyiCurve: Hashable, Sendable {
     /// Up to where the curve is more than a crude bound: a search for the best order begins below.
     var orderLimit: Double {
         switch self {
-        case .poisson, .fixedSize, .fixedSizeGaussian: SampledCurve.orderLimit
+        case .poisson, .poissonSymmetric, .fixedSize, .fixedSizeGaussian: SampledCurve.orderLimit
         case .shuffled(let localEpsilon, _): ShuffledClones.orderLimit(localEpsilon)
         case .linear, .pure, .laplace, .boundedRange, .skellam, .poissonGaussian: .infinity
+        }
+    }
+
+    /// Whether it is known at whole orders only.
+    var isInterpolated: Bool {
+        switch self {
+        case .poisson, .poissonSymmetric, .fixedSize, .fixedSizeGaussian, .skellam: true
+        case .linear, .pure, .laplace, .boundedRange, .poissonGaussian, .shuffled: false
         }
     }
 
@@ -111,7 +151,8 @@ extension RenyiCurve {
         return min(concentrated, bound)
     }
 
-    /// Agarwal, Kairouz and Liu 2021, theorem 3.5: for whole orders and integer vectors.
+    /// Agarwal, Kairouz and Liu 2021, theorem 3.5 and corollary 3.6: for whole orders and integer vectors. Entries are
+    /// independent, so their divergences add up; both of the terms of the minimum do, whose sums bound the sum of minima.
     static func skellam(l1: Double, l2Squared: Double, variance: Double, order: Double) -> Double {
         let gaussian = order * l2Squared / (2 * variance)
         let first = ((2 * order - 1) * l2Squared + 6 * l1) / (4 * variance * variance)

@@ -44,6 +44,17 @@ enum SampledCurve {
         }
     }
 
+    /// On a Poisson sample, add/remove, of symmetric noise that is added to an integer vector once (`RenyiCurve` says why the
+    /// factor is 1): (1-q)^(a-1) (1 + (a-1) q) + sum over j >= 2 of C(a,j) (1-q)^(a-j) q^j e^((j-1) D(j)).
+    static func poissonSymmetric(rate: Double, base: RenyiBase, order: Double) -> Double {
+        sampled(rate: rate, base: base, order: order) { n in
+            let (logRate, logRest) = (log(rate), log1p(-rate))
+            return logSum(order: n) { j, logChoose in
+                logChoose + j * logRate + (n - j) * logRest + logExpm1((j - 1) * base.divergence(order: j))
+            }
+        }
+    }
+
     /// On a sample of fixed size without replacement, replace-one (Wang, Balle and Kasiviswanathan 2019, theorem 9).
     static func fixedSize(rate: Double, base: RenyiBase, order: Double) -> Double {
         let logRange = logExpm1(base.epsilon)
