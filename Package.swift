@@ -21,6 +21,7 @@ func outside(_ name: String, _ package: String) -> Target.Dependency {
 }
 
 let crypto = outside("Crypto", "swift-crypto")
+let cryptoExtras = outside("CryptoExtras", "swift-crypto")
 let logging = outside("Logging", "swift-log")
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -37,6 +38,7 @@ let package = Package(
     products: [
         .library(name: "DifferentialPrivacy", targets: ["DifferentialPrivacy"]),
         .library(name: "Learning", targets: ["Learning"]),
+        .library(name: "Federation", targets: ["Federation"]),
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
         .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
         .executable(name: "parley", targets: ["parley"]),
@@ -72,12 +74,15 @@ let package = Package(
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
+        module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
+        module(
+            "Federation", ["Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Tables", "DifferentialPrivacy",
-                "Secrets", "CZlib", "CZstd", crypto,
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Federation", "Tables",
+                "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
             ]),
@@ -109,7 +114,7 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Learning",
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
                 "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
@@ -117,13 +122,20 @@ let package = Package(
             swiftSettings: swiftSettings),
         .executableTarget(
             name: "parley-bench",
-            dependencies: ["Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Kernels", "Learning", "Secrets"],
+            dependencies: [
+                "Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels", "Learning",
+                "MultipartyComputation", "Secrets", crypto,
+            ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
         tests("KernelsTests", ["Kernels"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests(
             "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
+        tests("MultipartyComputationTests", ["MultipartyComputation", "Secrets", crypto, cryptoExtras]),
+        tests(
+            "FederationTests",
+            ["Federation", "Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -158,8 +170,8 @@ let package = Package(
         tests(
             "HostileInputTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Learning", "Query", "Tables", "DifferentialPrivacy",
-                "Secrets",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "Query", "Tables",
+                "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),

@@ -20,7 +20,10 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
 let package = Package(
     name: "Fuzz",
     platforms: [.macOS(.v15)],
-    dependencies: [.package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2"))],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", .upToNextMinor(from: "6.2.2")),
+        .package(url: "https://github.com/apple/swift-crypto", .upToNextMinor(from: "4.5.2")),
+    ],
     targets: [
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
@@ -32,6 +35,18 @@ let package = Package(
         module("Tables", ["Kernels", "Secrets"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
+        module(
+            "MultipartyComputation",
+            [
+                "Secrets", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ]),
+        module(
+            "Federation",
+            [
+                "Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -43,8 +58,8 @@ let package = Package(
         module(
             "HostileInput",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Learning", "Query", "Tables", "DifferentialPrivacy",
-                "Secrets",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "Query", "Tables",
+                "DifferentialPrivacy", "Secrets", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "parley-fuzz", dependencies: ["HostileInput", "CLibFuzzer"], swiftSettings: instrumented,

@@ -25,6 +25,6 @@ struct ListedTests {
             #expect(Double(rows) <= listed)
             most = max(most, rows)
         }
-        #expect(Double(most) > listed / 2)
+        #expect(Double(most) > listed / 2.5)
     }
 }

@@ -79,7 +79,7 @@ public struct Training: Sendable {
     let promised: (privacy: TrainingPrivacy, promise: TrainingPromise)?
     /// nil: it is no trial of a search.
     var search: TrainingTrial?
-    private let threads: Int
+    let threads: Int
 
     /// Reads a plan and its files.
     ///
@@ -102,6 +102,13 @@ public struct Training: Sendable {
         }
         guard !document.isSearch else {
             throw Problem.invalidManifest("`search` asks for several trainings", hint: "leave it out to train once")
+        }
+        guard document.federation == nil else {
+            throw Problem.invalidManifest(
+                "`federation` asks for several participants",
+                hint:
+                    "`parley simulate PLAN --data FOLDER` divides these rows among made-up ones; leave it out to train alone"
+            )
         }
         if let seed { (document.seed, document.isSeeded) = (seed, true) }
         let inputs = try TrainingInputs(document, folder: dataFolder, check: check)
@@ -192,7 +199,7 @@ public struct Training: Sendable {
     }
 
     /// The same training on these features, where they are kept.
-    private func behindScattering() throws -> Training {
+    func behindScattering() throws -> Training {
         guard keepsFeatures else { return self }
         // What is in front has no weights: these are for their shapes.
         var generator = SecureRandom()

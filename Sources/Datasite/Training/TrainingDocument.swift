@@ -32,13 +32,15 @@ struct TrainingDocument: Sendable {
     var threads = 1
     /// nil: without privacy.
     var privacy: TrainingPrivacySection?
+    /// nil: one trains alone.
+    var federation: TrainingFederationSection?
     /// Whether it asks for trials of a search, each a training.
     var isSearch = false
 
     private static let keys: Set<String> = [
         "version", "name", "description", "data", "model", "loss", "optimizer", "schedule", "averaging", "batch",
         "epochs",
-        "augment", "class-weights", "metrics", "select", "seed", "threads", "privacy", "search",
+        "augment", "class-weights", "metrics", "select", "seed", "threads", "privacy", "search", "federation",
     ]
 
     /// - Throws: A `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
@@ -71,6 +73,7 @@ struct TrainingDocument: Sendable {
         try readSearch(keys, &problems)
         try readSteps(keys, &problems)
         try readMeasures(keys, &problems)
+        try readFederation(keys, &problems)
         try problems.refuse()
     }
 
@@ -121,6 +124,24 @@ struct TrainingDocument: Sendable {
                     return seed
                 } ?? 0
             } ?? 0
+    }
+
+    private mutating func readFederation(
+        _ keys: [String: YAMLValue], _ problems: inout ManifestProblems
+    ) throws {
+        guard let value = keys["federation"] else { return }
+        federation = try problems.reading {
+            guard dataset == nil else {
+                throw value.problem(
+                    "datasites do not train together yet", hint: "`parley simulate` does, on files of your own")
+            }
+            for key in ["epochs", "schedule", "select", "search"] {
+                if let other = keys[key] {
+                    throw other.problem("a plan with `federation` has rounds, and no `\(key)`", hint: "leave it out")
+                }
+            }
+            return try TrainingFederationSection(value, rate: rate, isPrivate: privacy != nil)
+        }
     }
 
     private mutating func readMeasures(_ keys: [String: YAMLValue], _ problems: inout ManifestProblems) throws {

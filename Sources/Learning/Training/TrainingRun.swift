@@ -68,9 +68,10 @@ public struct TrainingRun: Sendable {
 
     /// Takes one step.
     ///
+    /// - Parameter adjust: What is done to the mean gradient before the optimiser takes it, in the order of ``Model/trained(_:)``.
     /// - Returns: The mean loss of the step's rows, on the weights before it.
     /// - Throws: ``ModelError/notANumber(step:layer:)``; the state is then the one before the step.
-    public mutating func step() throws(ModelError) -> Double {
+    public mutating func step(adjusting adjust: ((inout [Float]) -> Void)? = nil) throws(ModelError) -> Double {
         let rows = rows(of: state.step)
         var generator = SeededGenerator(key: (seed, 0, 0, 0), stream: Stream.step(state.step))
         let keys = rows.map { _ in generator.next() }
@@ -95,12 +96,17 @@ public struct TrainingRun: Sendable {
         }
         guard let total else { return 0 }
         if let layer = total.firstNotANumber { throw .notANumber(step: state.step, layer: layer) }
-        apply(total, rows: rows.count)
+        apply(total, rows: rows.count, adjust)
         return total.losses / Double(rows.count)
     }
 
-    private mutating func apply(_ total: PlainGradient, rows: Int) {
-        let gradients = total.sums.map { $0.scaled(1 / Float(rows)) }
+    private mutating func apply(_ total: PlainGradient, rows: Int, _ adjust: ((inout [Float]) -> Void)?) {
+        var gradients = total.sums.map { $0.scaled(1 / Float(rows)) }
+        if let adjust {
+            var flat = plan.model.flat(gradients)
+            adjust(&flat)
+            gradients = plan.model.gradients(flat)
+        }
         state.take(gradients, plan)
         for (parameter, values) in total.statistics {
             state.parameters.tensors[parameter].values = values

@@ -1,7 +1,7 @@
 /// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights
+    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -24,6 +24,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .png: ArrayTarget.png(input)
         case .model: ModelTarget.violations(input)
         case .weights: WeightsTarget.violations(input)
+        case .message: MessageTarget.violations(input)
+        case .reply: ReplyTarget.violations(input)
         }
     }
 }

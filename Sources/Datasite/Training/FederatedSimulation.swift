@@ -1,0 +1,360 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+public import Federation
+import Foundation
+public import Learning
+import Secrets
+
+/// A federated run among made-up participants, who have one's own rows between them: what a plan would come to, before anybody is asked.
+///
+/// The rounds are those of a run over a network, with the same messages, masks and noise. The data of all lie in one process, so nobody is protected from
+/// anybody here: what is told of privacy is what the plan would promise.
+public struct FederatedSimulation: Sendable {
+    /// How rows are divided, and what happens on the way.
+    public struct Circumstances: Sendable {
+        /// How many participants.
+        public var participants = 3
+        /// The part of each label's units that go to one participant, the others' being divided evenly; 0: all of them are.
+        public var labelSkew = 0.0
+        /// Delays, losses and crashes.
+        public var conditions = Conditions()
+        /// Whether to train on all rows in one place too, and at each participant alone.
+        public var compares = false
+
+        /// Three participants, evenly divided rows, a network that works.
+        public init() {}
+    }
+
+    /// A round's end.
+    public struct Round: Sendable {
+        /// From 1 on.
+        public var number: Int
+        /// Of how many.
+        public var rounds: Int
+        /// Begun so far, void ones too.
+        public var attempts: Int
+        /// In the simulated network.
+        public var seconds: Double
+        /// Of the weights behind it, on validation rows.
+        public var validation: [(metric: Metric, value: Double?)]
+    }
+
+    /// How a model came out.
+    public struct Outcome: Sendable {
+        /// How it was trained.
+        public var name: String
+        /// On test rows, or without any on validation rows.
+        public var metrics: [(metric: Metric, value: Double?)]
+    }
+
+    /// What a run came to.
+    public struct Report: Sendable {
+        /// The federated model first, then what it is compared with.
+        public var outcomes: [Outcome]
+        /// How many entries of updates lay beyond the plan's `range`, and were cut.
+        public var cutEntries: Int
+        /// What was written; empty without a folder.
+        public var files: [String]
+    }
+
+    /// What is known before the first round.
+    public struct Facts: Sendable {
+        /// As participants would be sent it.
+        public var plan: FederatedPlan
+        /// Each participant's rows.
+        public var rows: [Int]
+        /// Of the loss to a person at one of them, and the delta that it holds at; nil: without privacy.
+        public var promise: (epsilon: Double, delta: Double, noiseMultiplier: Double)?
+        /// Values that are trained.
+        public var parameters: Int
+    }
+
+    private let training: Training
+    private let circumstances: Circumstances
+    private let parts: [Examples]
+    private let section: TrainingFederationSection
+    private let begun: Parameters
+    private let local: TrainingPlan
+    /// What is known before.
+    public let facts: Facts
+
+    /// Reads the plan and its files, and divides the rows.
+    ///
+    /// - Throws: A `Problem` that says what is wrong, where, and what would be right.
+    public init(
+        planText: String, dataFolder: String, circumstances: Circumstances = Circumstances(), seed: UInt64? = nil,
+        threads: Int? = nil, check: @escaping () throws -> Void = {}
+    ) throws {
+        var document = try TrainingDocument(planText)
+        guard let section = document.federation else {
+            throw Problem.invalidManifest(
+                "the key `federation` is missing",
+                hint: "`parley train` trains alone; federation: {rounds: 20, local-steps: 10}")
+        }
+        if let seed { (document.seed, document.isSeeded) = (seed, true) }
+        let inputs = try TrainingInputs(document, folder: dataFolder, check: check)
+        // Rounds take the place of epochs: one is enough to make a plan of.
+        let training = try Training(document, planText: planText, inputs: inputs, threads: threads).behindScattering()
+        (self.training, self.circumstances, self.section) = (training, circumstances, section)
+        parts = try Self.divided(training.inputs.train, circumstances, seed: document.seed)
+        var local = training.plan
+        local.steps = section.localSteps
+        local.averaging = nil
+        var generator = SecureRandom()
+        begun =
+            document.privacy == nil
+            ? TrainingRun.initialParameters(local.model, seed: document.seed)
+            : local.model.initialParameters(using: &generator)
+        let parameters = local.model.trainableCount
+        let noise = try document.sharedNoise(
+            section, units: training.inputs.train.units.count, participants: parts.count, parameters)
+        let plan = try section.plan(
+            name: document.name, participants: parts.count, parameters: parameters, noise: noise?.noise,
+            work: Data(SHA256.hash(data: Data(planText.utf8))), leastSeconds: 30)
+        if noise != nil { local.steps = plan.rounds + plan.spareRounds }
+        self.local = local
+        facts = Facts(
+            plan: plan, rows: parts.map(\.count),
+            promise: noise.map { ($0.epsilon, $0.delta, $0.noise.noiseMultiplier) }, parameters: parameters)
+    }
+
+    /// Units to participants, in an order that follows from the seed.
+    private static func divided(_ examples: Examples, _ circumstances: Circumstances, seed: UInt64) throws -> [Examples]
+    {
+        let count = circumstances.participants
+        guard (2...65_535).contains(count), examples.units.count >= count else {
+            throw Problem.invalidRequest(
+                "\(count) participants for \(examples.units.count) units", hint: "from 2 to as many as there are units")
+        }
+        var places = [[Int]](repeating: [], count: count)
+        var (next, kept) = (0, [Int32: Int]())
+        for unit in TrainingRun.heldOutOrder(rows: examples.units.count, seed: seed) {
+            if circumstances.labelSkew > 0, case .labels(let labels) = examples.targets {
+                let label = labels[examples.units[unit].lowerBound]
+                let before = Double(kept[label, default: 0]) * circumstances.labelSkew
+                kept[label, default: 0] += 1
+                // So large a part of each label goes to the label's own participant.
+                if (before + circumstances.labelSkew).rounded(.down) > before.rounded(.down) {
+                    places[Int(label) % count].append(unit)
+                    continue
+                }
+            }
+            places[next % count].append(unit)
+            next += 1
+        }
+        guard places.allSatisfy({ !$0.isEmpty }) else {
+            throw Problem.invalidRequest(
+                "a participant would have no row", hint: "a smaller skew, or fewer participants")
+        }
+        return try places.map { try examples.selecting(units: $0.sorted()) }
+    }
+
+    // MARK: running
+
+    /// Runs all rounds, and what they are compared with.
+    ///
+    /// - Parameters:
+    ///   - check: Throws where it shall end.
+    ///   - round: Told after each round that changed the model.
+    ///   - folder: Where the federated model, its curve and the plan go; new, or empty; nil: nowhere.
+    /// - Throws: A `Problem`; or what `check` threw.
+    public func run(
+        into folder: String? = nil, check: () throws -> Void = {}, round: (Round) -> Void = { _ in }
+    ) throws -> Report {
+        let folder = folder.map { TrainingFolder(path: $0) }
+        try folder?.create()
+        let model =
+            try facts.promise == nil
+            ? together(try plainWorks(), check, round) : together(try privateWorks(), check, round)
+        try folder.map { try write(model, to: $0) }
+        return Report(
+            outcomes: [Outcome(name: "together", metrics: try scores(model.parameters))]
+                + (circumstances.compares ? try compared(check) : []), cutEntries: model.cutEntries,
+            files: folder == nil ? [] : Self.files.map(\.rawValue))
+    }
+
+    private static let files: [TrainingFolder.File] = [.plan, .weights, .architecture, .curves]
+
+    private func write(_ model: Trained, to folder: TrainingFolder) throws {
+        try folder.write(training.planText, to: .plan)
+        try folder.write(SafeTensors.write(model.parameters), to: .weights)
+        try folder.write(Architecture.json(training.model), to: .architecture)
+        let lines = model.curve.map { point in
+            let values = point.validation.map { "\"\($0.metric.rawValue)\": \($0.value.map { "\($0)" } ?? "null")" }
+            return "{\"round\": \(point.number), \"attempts\": \(point.attempts), \"seconds\": \(point.seconds), "
+                + "\"validation\": {\(values.joined(separator: ", "))}}\n"
+        }
+        try folder.write(lines.joined(), to: .curves)
+    }
+
+    private func compared(_ check: () throws -> Void) throws -> [Outcome] {
+        var outcomes: [Outcome] = []
+        try check()
+        outcomes.append(
+            Outcome(name: "in one place", metrics: try scores(alone(training.inputs.train, as: parts.count))))
+        for (place, part) in parts.enumerated() {
+            try check()
+            outcomes.append(Outcome(name: "participant \(place + 1) alone", metrics: try scores(alone(part, as: 1))))
+        }
+        return outcomes
+    }
+
+    private func plainWorks() throws -> [LocalTraining] {
+        try parts.enumerated().map { place, part in
+            try LocalTraining(
+                strategy: facts.plan.strategy, plan: local, examples: part, batchRows: training.document.batch,
+                seed: training.document.seed &+ UInt64(place), parameters: begun, threads: training.threads)
+        }
+    }
+
+    private func privateWorks() throws -> [PrivateLocalTraining] {
+        try parts.map { part in
+            try PrivateLocalTraining(
+                facts.plan, training: local, examples: part, parameters: begun, threads: training.threads)
+        }
+    }
+
+    /// The federated model, and how it came along.
+    private struct Trained {
+        var parameters: Parameters
+        var curve: [Round] = []
+        var cutEntries = 0
+    }
+
+    private func together<Work: LocalWork>(
+        _ works: [Work], _ check: () throws -> Void, _ round: (Round) -> Void
+    ) throws -> Trained {
+        let policy = FederationPolicy(ways: Set(Aggregation.allCases), leastHonest: 1, leastNoiseMultiplier: 0)
+        var random = SecureRandom()
+        var run: Simulator<Work>
+        do {
+            run = try Simulator(
+                plan: facts.plan, policy: policy, identities: works.map { _ in Curve25519.Signing.PrivateKey() },
+                works: works,
+                weights: local.model.trained(begun), conditions: circumstances.conditions,
+                seed: facts.promise == nil ? training.document.seed : random.next())
+        } catch { throw Problem.invalidManifest("\(error)") }
+        var model = Trained(parameters: begun)
+        while !run.coordinator.isOver {
+            try check()
+            let before = run.coordinator.model.round
+            guard run.run(everybody: false, rounds: before + 1) || run.coordinator.model.round > before else { break }
+            guard run.coordinator.model.round > before else { continue }
+            let parameters = try local.model.parameters(begun, trained: run.coordinator.model.weights)
+            model.parameters = averaged(model.parameters, parameters, round: run.coordinator.model.round)
+            model.curve.append(
+                Round(
+                    number: run.coordinator.model.round, rounds: facts.plan.rounds, attempts: run.coordinator.attempts,
+                    seconds: run.now,
+                    validation: try training.inputs.validation.map { rows in
+                        try training.measure(model.parameters, on: rows, threads: training.threads).map {
+                            ($0.metric, $0.value)
+                        }
+                    } ?? []))
+            if let last = model.curve.last { round(last) }
+        }
+        guard run.coordinator.phase == .finished else {
+            let why = (run.errors.map { "\($0.error)" } + run.coordinator.events.map(\.words)).last ?? "nobody was left"
+            throw Problem.invalidData(
+                "the run ended after \(run.coordinator.model.round) of \(facts.plan.rounds) rounds: \(why)",
+                hint: "more `spare-rounds`, or a smaller `least`")
+        }
+        model.cutEntries = run.participants.reduce(0) { $0 + $1.state.cutEntries }
+        return model
+    }
+
+    /// As `TrainingState` averages.
+    private func averaged(_ average: Parameters, _ parameters: Parameters, round: Int) -> Parameters {
+        guard let averaging = training.plan.averaging else { return parameters }
+        let stays = min(averaging, Float(1 + round) / Float(10 + round))
+        let (old, new) = (local.model.trained(average), local.model.trained(parameters))
+        let mixed = zip(old, new).map { $0 + (1 - stays) * ($1 - $0) }
+        return (try? local.model.parameters(parameters, trained: mixed)) ?? parameters
+    }
+
+    private func scores(_ parameters: Parameters) throws -> [(metric: Metric, value: Double?)] {
+        guard let rows = training.inputs.test ?? training.inputs.validation else { return [] }
+        return try training.measure(parameters, on: rows, threads: training.threads).map { ($0.metric, $0.value) }
+    }
+
+    /// The same number of steps on some rows in one place, each of `share` participants' batches; with the plan's noise where it has some.
+    private func alone(_ examples: Examples, as share: Int) throws -> Parameters {
+        var plan = local
+        plan.averaging = training.plan.averaging
+        plan.steps = facts.plan.rounds * (facts.promise == nil ? section.localSteps : 1)
+        do {
+            guard let noise = facts.plan.noise else {
+                var run = try TrainingRun(
+                    plan: plan, examples: examples, batchRows: training.document.batch * share,
+                    seed: training.document.seed,
+                    threads: training.threads, parameters: begun)
+                for _ in 0..<plan.steps { _ = try run.step() }
+                return run.state.result
+            }
+            plan.optimizer = .gradientDescent()
+            var own = noise
+            own.capacity = examples.units.count
+            var random = SecureRandom()
+            var run = try PrivateTrainingRun(
+                plan: plan, privacy: own.privacy(steps: plan.steps, dimension: facts.parameters), examples: examples,
+                parameters: begun, threads: training.threads)
+            for _ in 0..<plan.steps { run.step(using: &random) }
+            return run.state.result
+        } catch { throw Problem.invalidData("\(error)") }
+    }
+}
+
+extension TrainingDocument {
+    /// The noise that participants share, the least that keeps the plan's epsilon over all rounds, spare ones too; nil: without privacy.
+    ///
+    /// - Throws: A `Problem`: what no noise reaches.
+    func sharedNoise(
+        _ section: TrainingFederationSection, units: Int, participants: Int, _ parameters: Int
+    ) throws -> (noise: SharedNoise, epsilon: Double, delta: Double)? {
+        guard let privacy, let delta = privacy.delta else { return nil }
+        guard case .fixed(let norm) = privacy.clipping else {
+            throw Problem.invalidManifest(
+                "`privacy.clip`: a norm that follows the rows needs noise of its own", hint: "a number")
+        }
+        let capacity = privacy.units ?? units
+        var noise = SharedNoise(
+            clippingNorm: norm, noiseMultiplier: 1, samplingRate: min(1, Double(batch) / Double(capacity)),
+            capacity: capacity)
+        func plan(_ multiplier: Double) throws -> FederatedPlan {
+            noise.noiseMultiplier = multiplier
+            return try section.plan(
+                name: name, participants: participants, parameters: parameters, noise: noise,
+                work: Data(repeating: 0, count: 32),
+                leastSeconds: 1)
+        }
+        do {
+            let event = try plan(1).event()
+            switch privacy.amount {
+            case .noise(let multiplier): noise.noiseMultiplier = multiplier
+            case .epsilon(let epsilon):
+                noise.noiseMultiplier = try Calibration.leastNoise(
+                    epsilon: epsilon, delta: delta, tolerance: 1e-3, by: RenyiAccountant()
+                ) { multiplier in event.scaled(by: multiplier) }
+            }
+            var accountant = try RenyiAccountant()
+            try accountant.compose(plan(noise.noiseMultiplier).event())
+            return (noise, try accountant.epsilon(delta: delta).upper, delta)
+        } catch let error as MechanismError { throw Problem.invalidManifest("`privacy`: \(error)") }
+    }
+}
+
+extension PrivacyEvent {
+    /// Steps of Skellam noise whose deviation is so many times as large.
+    fileprivate func scaled(by multiplier: Double) -> PrivacyEvent {
+        switch self {
+        case .repeated(let event, let times): .repeated(event.scaled(by: multiplier), times: times)
+        case .poissonSampled(let rate, let event): .poissonSampled(rate: rate, event.scaled(by: multiplier))
+        case .skellam(let l1, let squared, let variance):
+            // Rounded down: the plan with this multiplier has at least as much.
+            .skellam(
+                l1Sensitivity: l1, sensitivitySquared: squared, variance: (variance * multiplier * multiplier).nextDown)
+        default: self
+        }
+    }
+}

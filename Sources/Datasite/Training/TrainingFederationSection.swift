@@ -1,0 +1,111 @@
+import DatasiteProtocol
+import Federation
+import Foundation
+
+/// What a plan says of training together: `federation: {rounds: 20, local-steps: 10, strategy: {kind: fedAvg}, aggregation: masked}`.
+struct TrainingFederationSection: Sendable, Equatable {
+    var rounds: Int
+    var spareRounds: Int
+    /// Of a round, where participants train; 1 with distributed noise, where a round is a step.
+    var localSteps: Int
+    /// How many are asked in a round; nil: all.
+    var perRound: Int?
+    /// Below so many updates a round is void; nil: all that are asked.
+    var least: Int?
+    var strategy: Strategy
+    var aggregation: Aggregation
+    /// How many must stay to the end; nil: `least`.
+    var threshold: Int?
+    /// How many may be in league with the coordinator.
+    var colluders: Int
+    /// The largest magnitude of an update's entry.
+    var range: Double
+
+    init(_ value: YAMLValue, rate: Float, isPrivate: Bool) throws {
+        let keys = try value.mapping([
+            "rounds", "spare-rounds", "local-steps", "per-round", "least", "strategy", "aggregation", "threshold",
+            "colluders",
+            "range",
+        ])
+        guard let rounds = keys["rounds"] else { throw value.problem("the key `rounds` is missing") }
+        self.rounds = try rounds.count(atMost: 1_000_000)
+        spareRounds = try keys["spare-rounds"].map { try $0.wholeNumber(atMost: 1_000_000) } ?? 0
+        localSteps = try keys["local-steps"]?.count(atMost: 1_000_000) ?? 1
+        perRound = try keys["per-round"]?.count(atMost: 65_535)
+        least = try keys["least"]?.count(atMost: 65_535)
+        threshold = try keys["threshold"]?.count(atMost: 65_535)
+        colluders = try keys["colluders"].map { try $0.wholeNumber(atMost: 65_535) } ?? 0
+        range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
+        strategy = isPrivate ? .fedSGD(rate: Double(rate)) : .fedAvg
+        if let said = keys["strategy"] {
+            guard !isPrivate else {
+                throw said.problem(
+                    "with `privacy` each round is one private step",
+                    hint: "leave out `strategy`; `optimizer.rate` is its rate")
+            }
+            strategy = try Self.strategy(said)
+        }
+        aggregation = isPrivate ? .distributedNoise : .plain
+        if let said = keys["aggregation"] {
+            let word = try TrainingDocument.word(said, ["plain", "masked", "distributed-noise"])
+            aggregation = ["plain": .plain, "masked": .masked][word] ?? .distributedNoise
+            guard isPrivate == (aggregation == .distributedNoise) else {
+                throw said.problem(
+                    isPrivate
+                        ? "`privacy` asks for noise that participants share"
+                        : "noise that participants share needs a section `privacy`",
+                    hint: isPrivate ? "distributed-noise" : "plain or masked, or add `privacy`")
+            }
+        }
+        if isPrivate, localSteps != 1 {
+            throw (keys["local-steps"] ?? value).problem(
+                "with `privacy` each round is one private step", hint: "leave it out")
+        }
+    }
+
+    private static func strategy(_ value: YAMLValue) throws -> Strategy {
+        do {
+            return try JSONDecoder().decode(Strategy.self, from: Data(try value.json().utf8))
+        } catch DecodingError.dataCorrupted(let why) {
+            throw value.problem(why.debugDescription)
+        }
+    }
+
+    /// The plan that participants are sent.
+    ///
+    /// - Parameters:
+    ///   - noise: With distributed noise.
+    ///   - work: The digest of the training plan.
+    func plan(
+        name: String, participants: Int, parameters: Int, noise: SharedNoise?, work: Data, leastSeconds: Double
+    ) throws -> FederatedPlan {
+        let least = least ?? perRound ?? participants
+        let threshold = threshold ?? least
+        let way: FederatedPlan.Aggregation =
+            switch aggregation {
+            case .plain: .plain
+            case .masked: .masked(threshold: threshold, colluders: colluders)
+            case .distributedNoise: .distributedNoise(threshold: threshold, colluders: colluders)
+            }
+        do throws(FederationError) {
+            let plan = FederatedPlan(
+                name: name, strategy: strategy, aggregation: way, rounds: rounds, spareRounds: spareRounds,
+                perRound: perRound,
+                least: least, parameterCount: parameters, grid: noise == nil ? try UpdateGrid(range: range) : nil,
+                noise: noise,
+                work: work, leastSeconds: leastSeconds)
+            try plan.check(participants: participants)
+            return plan
+        } catch { throw Problem.invalidManifest("`federation`: \(error)") }
+    }
+}
+
+extension YAMLValue {
+    /// A whole number from 0 on.
+    func wholeNumber(atMost largest: Int) throws -> Int {
+        let expected = "a whole number from 0 to \(largest)"
+        let number = try integer(expected)
+        guard (0...largest).contains(number) else { throw problem("expected \(expected)") }
+        return number
+    }
+}

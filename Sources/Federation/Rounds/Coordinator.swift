@@ -1,0 +1,446 @@
+internal import Crypto
+public import Foundation
+internal import MultipartyComputation
+
+/// Runs rounds among participants that dial out: each message has one reply, which says what to do now. No I/O and no clock of its own: the caller gives
+/// seconds that do not go back, authenticates who a message is from, and stores the coordinator durably before it sends a reply.
+///
+/// **Lost messages, crashes.** A reply follows from the state alone, so that asking again gives the same again; a message that came before changes nothing.
+/// A coordinator that begins again from its stored state, and participants that do, end in the same model, to the bit: sums are of integers.
+///
+/// **Threat model.** With ``FederatedPlan/Aggregation-swift.enum/plain`` it sees each update, which may show rows. With secure aggregation it sees
+/// what `AggregationSession` says. It is trusted with the sum being right, with asking whom it should, and with the run's end.
+public struct Coordinator: Sendable, Codable {
+    /// What is done.
+    public let plan: FederatedPlan
+    /// The participants' Ed25519 public keys. Each is named by its place.
+    public let roster: [Data]
+    /// 16 random bytes.
+    public let run: Data
+    /// What has been learned so far.
+    public private(set) var model: RunModel
+    /// What it waits for.
+    public private(set) var phase = Phase.waiting
+    /// How many rounds were begun.
+    public private(set) var attempts = 0
+    /// What went wrong, the latest last: at most 256.
+    public private(set) var events: [Event] = []
+    private(set) var header: RoundHeader?
+    /// What the last round that was not void came to.
+    public private(set) var last: OpenedRound?
+    private var began = 0.0
+    private var patience = 0.0
+    private var expected: Set<Int> = []
+    private var arrived: Set<Int> = []
+    private var sum: [Int64] = []
+    private var single: [Int: [Int64]] = [:]
+    private var aggregation: AggregationCoordinator?
+    private var masked: MaskedSum?
+    private var advertisements: [Advertisement] = []
+    private var survivors: [Int] = []
+    private var confirmations: [SurvivorSignature] = []
+    private var deadlines: Deadlines
+    private var buffer: UpdateBuffer?
+    /// Asynchronous runs: the last model that each participant's update was of.
+    private var contributed: [Int: Int] = [:]
+
+    /// What a coordinator waits for.
+    public enum Phase: String, Sendable, Codable {
+        /// The first message.
+        case waiting
+        /// Updates in the clear.
+        case collect
+        /// The rounds of secure aggregation.
+        case advertise, share, mask, confirm, unmask
+        /// Nothing: all rounds ended; or no more may be begun.
+        case finished, aborted
+    }
+
+    /// Something that people should know.
+    public struct Event: Sendable, Hashable, Codable {
+        /// The attempt.
+        public let attempt: Int
+        /// Whom it is about; nil: the round.
+        public let participant: Int?
+        /// What happened, in which phase.
+        public let words: String
+    }
+
+    /// A run at its beginning.
+    ///
+    /// - Parameters:
+    ///   - run: 16 random bytes that no other run has.
+    ///   - weights: What the model begins as.
+    /// - Throws: `plan`.
+    public init(plan: FederatedPlan, roster: [Data], run: Data, weights: [Float]) throws(FederationError) {
+        guard (1...AggregationSession.Limit.participants).contains(roster.count), Set(roster).count == roster.count,
+            roster.allSatisfy({ $0.count == 32 })
+        else { throw .plan("the roster", expected: "1 to 65,535 different keys of 32 bytes") }
+        try plan.check(participants: roster.count)
+        guard run.count == 16 else { throw .plan("the run's name", expected: "16 random bytes") }
+        guard weights.count == plan.parameterCount, weights.allSatisfy(\.isFinite) else {
+            throw .plan("the weights", expected: "\(plan.parameterCount) finite numbers")
+        }
+        self.plan = plan
+        self.roster = roster
+        self.run = run
+        do {
+            model = RunModel(
+                round: 0, weights: weights, server: try ServerState(plan.strategy, parameters: plan.parameterCount))
+        } catch { throw .plan("the strategy", expected: "\(error)") }
+        deadlines = Deadlines(least: plan.leastSeconds)
+    }
+
+    /// Whether no more rounds are run.
+    public var isOver: Bool { phase == .finished || phase == .aborted }
+
+    /// Takes a message, and says what its sender does now.
+    ///
+    /// A message of another round, a repeated one, or one that does not belong to the phase changes nothing: its sender is told what does. What is wrong in it
+    /// is an event.
+    public mutating func answer(_ message: ParticipantMessage, from participant: Int, at now: Double)
+        -> CoordinatorReply
+    {
+        guard roster.indices.contains(participant) else {
+            return .aborted(reason: "this run has no participant \(participant)")
+        }
+        if case .fedBuff = plan.strategy { return buffered(message, from: participant, at: now) }
+        if phase == .waiting { begin(at: now) }
+        close(at: now)
+        // Who takes part in a round holds the model before it.
+        var held = message.attempt == header?.attempt ? header?.round : nil
+        if case .heartbeat(let holds) = message { held = holds }
+        if let attempt = message.attempt, attempt == header?.attempt, !isOver {
+            if case .leaves(_, let reason) = message {
+                // Whoever is done with the phase has its part in the round.
+                if expected.contains(participant), !arrived.contains(participant) {
+                    expected.remove(participant)
+                    note(participant, "left the round: \(reason.prefix(200))")
+                }
+            } else if expected.contains(participant), !arrived.contains(participant) {
+                take(message, from: participant, at: now)
+            }
+            close(at: now)
+        }
+        if case .fetch = message { return .model(model: model) }
+        return reply(to: participant, holding: held, at: now)
+    }
+
+    /// Gives the phase its time anew: for a coordinator that begins again from its stored state.
+    public mutating func resume(at now: Double) { began = now }
+
+    /// Closes a phase whose time is over: for a caller whose participants are all silent.
+    public mutating func tick(at now: Double) { close(at: now) }
+
+    /// When the phase ends at the latest.
+    public var deadline: Double { began + patience }
+
+    // MARK: replies
+
+    private func reply(to participant: Int, holding held: Int?, at now: Double) -> CoordinatorReply {
+        if held != model.round, isOver || header?.place(participant) != nil, phase != .aborted {
+            if let last, held == last.header.round, model.round == last.header.round + 1 { return .opened(round: last) }
+            return .model(model: model)
+        }
+        if phase == .finished { return .finished(round: model.round, model: model.digest) }
+        if phase == .aborted { return .aborted(reason: events.last?.words ?? "no more rounds") }
+        let wait = CoordinatorReply.wait(seconds: max(0.01, min(deadline - now, plan.leastSeconds / 4)))
+        guard let header, expected.contains(participant), !arrived.contains(participant) else { return wait }
+        switch phase {
+        case .collect, .advertise: return .begin(header: header)
+        case .share: return .advertisements(header: header, advertisements: advertisements)
+        case .mask:
+            guard let index = header.place(participant), let aggregation else { return wait }
+            return .shares(header: header, shares: aggregation.shares(for: index))
+        case .confirm: return .survivors(header: header, survivors: survivors)
+        case .unmask: return .confirmations(header: header, survivors: survivors, signatures: confirmations)
+        case .waiting, .finished, .aborted: return wait
+        }
+    }
+
+    private mutating func note(_ participant: Int?, _ words: String) {
+        events.append(Event(attempt: header?.attempt ?? 0, participant: participant, words: words))
+        if events.count > 256 { events.removeFirst() }
+    }
+
+    // MARK: messages
+
+    private mutating func take(_ message: ParticipantMessage, from participant: Int, at now: Double) {
+        do {
+            guard try takes(message, from: participant) else { return }
+            arrived.insert(participant)
+            deadlines.arrived(phase.rawValue, after: now - began)
+        } catch {
+            // It has no second try in this round: what it sent is not what the protocol has.
+            expected.remove(participant)
+            note(participant, "\(phase.rawValue): \(error)")
+        }
+    }
+
+    /// Whether the message is one of the phase.
+    private mutating func takes(_ message: ParticipantMessage, from participant: Int) throws -> Bool {
+        let index = header?.place(participant) ?? 0
+        func own(_ sender: Int) throws(FederationError) {
+            guard sender == index else {
+                throw .message(
+                    participant: participant, round: model.round, expected: "a message that names its sender")
+            }
+        }
+        switch (phase, message) {
+        case (.collect, .update(_, let integers)):
+            try take(integers.values, from: participant)
+        case (.advertise, .advertisement(_, let advertisement)):
+            try own(advertisement.sender)
+            _ = try aggregation?.receive(advertisement)
+        case (.share, .shares(_, let shares)):
+            try own(shares.sender)
+            _ = try aggregation?.receive(shares)
+        case (.mask, .masked(_, let vector)):
+            guard let session = aggregation?.session else { return false }
+            try masked?.add(vector.values, from: index, session: session)
+        case (.confirm, .confirmation(_, let confirmation)):
+            try own(confirmation.sender)
+            _ = try aggregation?.receive(confirmation)
+        case (.unmask, .unmask(_, let reply)):
+            try own(reply.sender)
+            _ = try aggregation?.receive(reply)
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func take(_ integers: [Int64], from participant: Int) throws(FederationError) {
+        try check(integers, from: participant)
+        if plan.strategy.isRobust {
+            single[participant] = integers
+        } else {
+            for position in sum.indices { sum[position] &+= integers[position] }
+        }
+    }
+
+    private func check(_ integers: [Int64], from participant: Int) throws(FederationError) {
+        let largest = Int64(1 << (plan.grid?.bits ?? 0)) * Int64(plan.weight(participant))
+        guard integers.count == plan.length, integers.allSatisfy({ -largest <= $0 && $0 <= largest }) else {
+            throw .message(
+                participant: participant, round: model.round,
+                expected: "\(plan.length) integers from -\(largest) to \(largest)")
+        }
+    }
+
+    // MARK: asynchronous runs
+
+    /// Rounds without a cohort (``Strategy/fedBuff(rate:buffer:exponent:)``): each participant sends updates of the model that it had, as they come.
+    private mutating func buffered(
+        _ message: ParticipantMessage, from participant: Int, at now: Double
+    ) -> CoordinatorReply {
+        if phase == .waiting {
+            phase = .collect
+            attempts = 1
+        }
+        if !isOver, case .update(let version, let integers) = message, (0...model.round).contains(version),
+            contributed[participant] ?? -1 < version
+        {
+            contributed[participant] = version
+            do { try add(integers.values, of: version, from: participant) } catch {
+                note(participant, "collect: \(error)")
+            }
+        }
+        if case .fetch = message { return .model(model: model) }
+        if phase == .aborted { return .aborted(reason: events.last?.words ?? "no more rounds") }
+        guard case .heartbeat(let held) = message, held == model.round else { return .model(model: model) }
+        if phase == .finished { return .finished(round: model.round, model: model.digest) }
+        guard contributed[participant] ?? -1 < model.round else { return .wait(seconds: plan.leastSeconds / 4) }
+        return .begin(
+            header: RoundHeader(
+                run: run, plan: plan.digest, round: model.round, attempt: model.round, model: model.digest,
+                asked: Array(roster.indices)))
+    }
+
+    private mutating func add(_ integers: [Int64], of version: Int, from participant: Int) throws {
+        try check(integers, from: participant)
+        guard let grid = plan.grid else { return }
+        var buffer = try buffer ?? UpdateBuffer(plan.strategy, parameters: plan.parameterCount)
+        let weight = plan.weight(participant)
+        try buffer.add(grid.mean(integers, weight: weight), staleness: model.round - version, weight: Double(weight))
+        if buffer.isFull {
+            model = try model.moved(by: try buffer.take(), plan.strategy)
+            if model.round == plan.rounds { phase = .finished }
+        }
+        self.buffer = buffer
+    }
+
+    // MARK: phases
+
+    private mutating func begin(at now: Double) {
+        guard attempts < plan.rounds + plan.spareRounds else {
+            return abort("\(attempts) rounds were begun, and \(model.round) of \(plan.rounds) ended")
+        }
+        let header = RoundHeader(
+            run: run, plan: plan.digest, round: model.round, attempt: attempts, model: model.digest, asked: asked())
+        attempts += 1
+        self.header = header
+        (single, survivors, advertisements, confirmations) = ([:], [], [], [])
+        sum = plan.strategy.isRobust ? [] : [Int64](repeating: 0, count: plan.length)
+        do {
+            if let session = try plan.session(header, roster: roster) {
+                (aggregation, masked, sum) = (AggregationCoordinator(session: session), MaskedSum(session), [])
+                enter(.advertise, header.asked, at: now)
+            } else {
+                (aggregation, masked) = (nil, nil)
+                enter(.collect, header.asked, at: now)
+            }
+        } catch { abort("\(error)") }
+    }
+
+    /// Who takes part: in an order of each pass through the roster that follows from the run's name.
+    private func asked() -> [Int] {
+        guard let count = plan.perRound, count < roster.count else { return Array(roster.indices) }
+        let passes = roster.count / count
+        var key = run
+        withUnsafeBytes(of: UInt64(attempts / passes).littleEndian) { key.append(contentsOf: $0) }
+        let order = roster.indices.map { place -> (key: [UInt8], place: Int) in
+            var hash = SHA256()
+            hash.update(data: key)
+            withUnsafeBytes(of: UInt64(place).littleEndian) { hash.update(bufferPointer: $0) }
+            return (Array(hash.finalize()), place)
+        }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        let first = attempts % passes * count
+        return order[first..<first + count].map(\.place).sorted()
+    }
+
+    private mutating func enter(_ phase: Phase, _ expected: [Int], at now: Double) {
+        self.phase = phase
+        self.expected = Set(expected)
+        arrived = []
+        (began, patience) = (now, deadlines.seconds(phase.rawValue))
+    }
+
+    private var needed: Int {
+        switch plan.aggregation {
+        case .plain: plan.least
+        case .masked(let threshold, _), .distributedNoise(let threshold, _):
+            phase == .confirm || phase == .unmask ? threshold : plan.least
+        }
+    }
+
+    private mutating func close(at now: Double) {
+        // At most all phases of a round that nobody takes part in.
+        for _ in 0..<8 {
+            guard !isOver, phase != .waiting, arrived.count == expected.count || now >= deadline else { return }
+            guard arrived.count >= needed else {
+                deadlines.closed(phase.rawValue, enough: false)
+                note(
+                    nil,
+                    "void: \(arrived.count) of at least \(needed) participants were in time in the phase \(phase.rawValue)"
+                )
+                begin(at: now)
+                return
+            }
+            deadlines.closed(phase.rawValue, enough: true)
+            do { try proceed(at: now) } catch {
+                note(nil, "void: \(error)")
+                begin(at: now)
+            }
+        }
+    }
+
+    private mutating func proceed(at now: Double) throws {
+        guard let header else { return }
+        func places(_ indices: [Int]) -> [Int] { indices.map { header.asked[$0] } }
+        switch phase {
+        case .collect:
+            try finish(plain(), at: now)
+        case .advertise:
+            advertisements = try aggregation?.closeAdvertising() ?? []
+            enter(.share, places(advertisements.map(\.sender)), at: now)
+        case .share:
+            enter(.mask, places(try aggregation?.closeSharing() ?? []), at: now)
+        case .mask:
+            guard let masked else { return }
+            survivors = try aggregation?.closeMasking(masked) ?? []
+            enter(.confirm, places(survivors), at: now)
+        case .confirm:
+            confirmations = try aggregation?.closeConfirming() ?? []
+            enter(.unmask, places(survivors), at: now)
+        case .unmask:
+            guard let masked, let opened = try aggregation?.open(masked) else { return }
+            for wrong in opened.wrongShares {
+                note(
+                    header.asked[wrong.holder],
+                    "sent a wrong share of participant \(header.asked[wrong.owner])'s secrets")
+            }
+            let signed = try SignedSum(modulusBits: opened.modulusBits(of: aggregation))
+            try finish(
+                OpenedRound(
+                    header: header, participants: places(opened.participants),
+                    result: .sum(integers: Packed(opened.sum.map { signed.value($0) }))), at: now)
+        case .waiting, .finished, .aborted: break
+        }
+    }
+
+    private func plain() throws -> OpenedRound {
+        guard let header else {
+            throw FederationError.coordinator(round: model.round, expected: "a round that was begun")
+        }
+        let participants = arrived.sorted()
+        guard plan.strategy.isRobust, let grid = plan.grid else {
+            return OpenedRound(header: header, participants: participants, result: .sum(integers: Packed(sum)))
+        }
+        let updates = participants.map { grid.mean(single[$0] ?? [], weight: plan.weight($0)) }
+        let centre = model.server.momentum
+        let combined = try plan.strategy.combine(updates, centre: centre.isEmpty ? nil : centre)
+        return OpenedRound(
+            header: header, participants: participants, result: .combined(vector: Packed(combined.vector)))
+    }
+
+    private mutating func finish(_ opened: OpenedRound, at now: Double) throws {
+        try model.take(opened, plan, participants: roster.count)
+        last = opened
+        (single, sum, aggregation, masked) = ([:], [], nil, nil)
+        if model.round == plan.rounds {
+            phase = .finished
+        } else {
+            begin(at: now)
+        }
+    }
+
+    private mutating func abort(_ words: String) {
+        note(nil, words)
+        phase = .aborted
+    }
+}
+
+extension AggregationResult {
+    fileprivate func modulusBits(of coordinator: AggregationCoordinator?) -> Int {
+        coordinator?.session.modulusBits ?? 64
+    }
+}
+
+extension RunModel {
+    /// The model behind the server's step.
+    func moved(by mean: [Float], _ strategy: Strategy, share: Double = 1) throws -> RunModel {
+        var (weights, server) = (weights, server)
+        try server.apply(mean: mean, to: &weights, strategy: strategy, share: share)
+        return RunModel(round: round + 1, weights: weights, server: server)
+    }
+
+    /// What follows from an opened round, the same for all who hold the model before it.
+    ///
+    /// - Throws: What does not fit the plan.
+    mutating func take(_ opened: OpenedRound, _ plan: FederatedPlan, participants: Int) throws {
+        guard opened.header.round == round, !opened.participants.isEmpty else {
+            throw FederationError.coordinator(round: round, expected: "the sum of round \(round)")
+        }
+        let mean: [Float]
+        switch opened.result {
+        case .combined(let values): mean = values.values
+        case .sum(let integers):
+            mean = plan.mean(integers.values, weight: plan.weight(of: opened.participants))
+        }
+        guard mean.count == plan.length else {
+            throw FederationError.coordinator(round: round, expected: "\(plan.length) entries")
+        }
+        let share = Double(plan.weight(of: opened.participants)) / Double(plan.weight(of: 0..<participants))
+        self = try moved(by: mean, plan.strategy, share: share)
+    }
+}

@@ -1,0 +1,205 @@
+internal import Crypto
+public import Foundation
+public import MultipartyComputation
+
+/// What all who take part in a round agree on: its digest enters signatures and masks.
+public struct RoundHeader: Sendable, Hashable, Codable {
+    /// 16 random bytes that name the run.
+    public let run: Data
+    /// The plan's digest.
+    public let plan: Data
+    /// How many rounds changed the model before it: from 0.
+    public let round: Int
+    /// How many rounds were begun before it, void ones too: from 0. No other round of the run has it.
+    public let attempt: Int
+    /// The digest of the model at its beginning.
+    public let model: Data
+    /// Who is asked: places in the run's roster, ascending.
+    public let asked: [Int]
+
+    /// The place of a participant among those who are asked; nil: it is not.
+    func place(_ participant: Int) -> Int? { asked.place(of: participant) }
+
+    /// SHA-256 of all of it.
+    public var digest: Data {
+        var hash = SHA256()
+        hash.update(data: Data("parley federated round 1".utf8))
+        for part in [run, plan, model] {
+            withUnsafeBytes(of: UInt64(part.count).littleEndian) { hash.update(bufferPointer: $0) }
+            hash.update(data: part)
+        }
+        for number in [round, attempt, asked.count] + asked {
+            withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update(bufferPointer: $0) }
+        }
+        return Data(hash.finalize())
+    }
+}
+
+/// A model between rounds: weights, and what the strategy carries beside them.
+public struct RunModel: Sendable {
+    /// How many rounds changed it.
+    public let round: Int
+    /// Flat, in the order of the model's parameters.
+    public let weights: [Float]
+    /// Momentum and such.
+    public let server: ServerState
+    /// SHA-256 of all of it.
+    public let digest: Data
+
+    init(round: Int, weights: [Float], server: ServerState) {
+        (self.round, self.weights, self.server) = (round, weights, server)
+        var hash = SHA256()
+        withUnsafeBytes(of: UInt64(round).littleEndian) { hash.update(bufferPointer: $0) }
+        withUnsafeBytes(of: UInt64(weights.count).littleEndian) { hash.update(bufferPointer: $0) }
+        weights.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys]
+        hash.update(data: (try? encoder.encode(server)) ?? Data())
+        digest = Data(hash.finalize())
+    }
+}
+
+extension RunModel: Hashable, Codable {
+    public static func == (left: RunModel, right: RunModel) -> Bool { left.digest == right.digest }
+    public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
+
+    private enum CodingKeys: String, CodingKey { case round, weights, server }
+
+    public init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        self.init(
+            round: try container.decode(Int.self, forKey: .round),
+            weights: try container.decode(Packed<Float>.self, forKey: .weights).values,
+            server: try container.decode(ServerState.self, forKey: .server))
+    }
+
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(round, forKey: .round)
+        try container.encode(Packed(weights), forKey: .weights)
+        try container.encode(server, forKey: .server)
+    }
+}
+
+/// What a round came to: from it each participant takes the step itself.
+public struct OpenedRound: Sendable, Hashable, Codable {
+    /// The round.
+    public let header: RoundHeader
+    /// Whose updates are in it: places, ascending.
+    public let participants: [Int]
+    /// What they came to.
+    public let result: Result
+
+    /// Whether a participant's update is in it.
+    func holds(_ participant: Int) -> Bool { participants.place(of: participant) != nil }
+
+    /// A sum of integers, or what a rule made of single updates.
+    public enum Result: Sendable, Hashable, Codable {
+        /// The sum, on the plan's grid.
+        case sum(integers: Packed<Int64>)
+        /// What a robust rule made.
+        case combined(vector: Packed<Float>)
+    }
+}
+
+/// What a participant sends. Who it is from is for the connection to authenticate.
+public enum ParticipantMessage: Sendable, Hashable, Codable {
+    /// It is there, and holds the model after so many rounds; nil: none.
+    case heartbeat(holds: Int?)
+    /// It asks for the whole model.
+    case fetch
+    /// An update in the clear, as integers of the plan's grid.
+    case update(attempt: Int, integers: Packed<Int64>)
+    /// Secure aggregation: keys.
+    case advertisement(attempt: Int, advertisement: Advertisement)
+    /// Shares of secrets, each encrypted for one other.
+    case shares(attempt: Int, shares: ShareMessage)
+    /// The masked update.
+    case masked(attempt: Int, vector: Packed<UInt64>)
+    /// A signature on who is in the sum.
+    case confirmation(attempt: Int, signature: SurvivorSignature)
+    /// Shares that open the sum.
+    case unmask(attempt: Int, shares: UnmaskMessage)
+    /// It takes no more part in this round, and why: public words.
+    case leaves(attempt: Int, reason: String)
+
+    /// The attempt that it belongs to; nil: none.
+    public var attempt: Int? {
+        switch self {
+        case .heartbeat, .fetch: nil
+        case .update(let attempt, _), .advertisement(let attempt, _), .shares(let attempt, _), .masked(let attempt, _),
+            .confirmation(let attempt, _), .unmask(let attempt, _), .leaves(let attempt, _):
+            attempt
+        }
+    }
+}
+
+/// What a participant is told to do now. It follows from the coordinator's state alone, so that a lost message costs nothing but a repetition.
+public enum CoordinatorReply: Sendable, Hashable, Codable {
+    /// Nothing; ask again after so many seconds.
+    case wait(seconds: Double)
+    /// Take this step, from the model that it holds.
+    case opened(round: OpenedRound)
+    /// The whole model; whoever missed a round takes it.
+    case model(model: RunModel)
+    /// Take part in this round.
+    case begin(header: RoundHeader)
+    /// Everybody's keys.
+    case advertisements(header: RoundHeader, advertisements: [Advertisement])
+    /// The others' shares for this participant.
+    case shares(header: RoundHeader, shares: [EncryptedShare])
+    /// Who is in the sum.
+    case survivors(header: RoundHeader, survivors: [Int])
+    /// The others' signatures on that.
+    case confirmations(header: RoundHeader, survivors: [Int], signatures: [SurvivorSignature])
+    /// The run is over; with this model.
+    case finished(round: Int, model: Data)
+    /// The run ended without its last round: why.
+    case aborted(reason: String)
+}
+
+extension FederatedPlan {
+    /// The aggregation session of a round.
+    ///
+    /// - Parameter roster: The identity keys of all participants of the run.
+    func session(_ header: RoundHeader, roster: [Data]) throws(FederationError) -> AggregationSession? {
+        let (threshold, colluders): (Int, Int)
+        let bits: Int
+        switch aggregation {
+        case .plain: return nil
+        case .masked(let least, let some):
+            (threshold, colluders) = (least, some)
+            bits = try modulusBits(header.asked.count, magnitude: Int64(1 << (grid?.bits ?? 0)))
+        case .distributedNoise(let least, let some):
+            (threshold, colluders) = (least, some)
+            bits = 64
+        }
+        var identifier = header.run
+        withUnsafeBytes(of: UInt64(header.attempt).littleEndian) { identifier.append(contentsOf: $0) }
+        do {
+            return try AggregationSession(
+                identifier: identifier, subject: header.digest, roster: header.asked.map { roster[$0] }, length: length,
+                modulusBits: bits, threshold: threshold, colluders: colluders,
+                sumMayShowTheOther: aggregation.way == .distributedNoise)
+        } catch { throw .plan("secure aggregation", expected: "\(error)") }
+    }
+
+    private func modulusBits(_ participants: Int, magnitude: Int64) throws(FederationError) -> Int {
+        do {
+            return try SignedSum.least(participants: participants, magnitude: magnitude * Int64(weights?.max() ?? 1))
+                .modulusBits
+        } catch { throw .plan("the grid's bits", expected: "\(error)") }
+    }
+}
+
+extension [Int] {
+    /// Where a number stands in ascending ones.
+    fileprivate func place(of number: Int) -> Int? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle] < number { low = middle + 1 } else { high = middle }
+        }
+        return low < count && self[low] == number ? low : nil
+    }
+}

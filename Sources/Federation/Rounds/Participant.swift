@@ -1,0 +1,326 @@
+public import Crypto
+public import Foundation
+internal import MultipartyComputation
+
+/// One participant's part in a run: replies in, messages out, no I/O and no clock. It dials out: it sends ``next()``, and gives ``take(_:work:)`` what comes back.
+///
+/// **The caller stores ``state`` durably before it sends what ``next()`` gives.** What was once made for a round is sent again as it is: a new draw of noise
+/// under the same masks would show the difference of both. The state holds secrets and the participant's update: it is kept as private as the rows.
+///
+/// The participant trusts the coordinator with no more than its replies say: each round's header must be of the plan that its owner allowed, of participants
+/// whose keys its owner approved, and of the model that it holds itself, whose digest enters the masks. It takes the steps itself.
+public struct Participant: Sendable {
+    /// What its owner allowed.
+    public let plan: FederatedPlan
+    /// The keys of all participants, as its owner approved them.
+    public let roster: [Data]
+    /// Its place.
+    public let index: Int
+    /// What must be durable.
+    public private(set) var state: State
+    private let run: Data
+    private let planDigest: Data
+    private let identity: Curve25519.Signing.PrivateKey
+
+    /// What a participant has done so far.
+    public struct State: Sendable, Codable {
+        /// The model that it holds.
+        public internal(set) var model: RunModel?
+        /// Whether the run is over, and with which words where it did not end as planned.
+        public internal(set) var end: End?
+        /// How many entries of its updates lay beyond the plan's range, and were cut to it: for its owner alone.
+        public internal(set) var cutEntries = 0
+        /// What goes out next; nil: a heartbeat.
+        var outgoing: ParticipantMessage?
+        var header: RoundHeader?
+        var session: AggregationParticipant?
+        /// What was made for the attempt of the header.
+        var made: ParticipantMessage?
+        var carried: [Float] = []
+        var carriedIfOpened: [Float]?
+    }
+
+    /// How a run ended.
+    public enum End: Sendable, Hashable, Codable {
+        /// With its last round.
+        case finished
+        /// Without it: why.
+        case aborted(reason: String)
+    }
+
+    /// - Parameters:
+    ///   - policy: The owner's: a plan that it does not allow is refused here, before a byte leaves.
+    ///   - state: Where to go on; nil: at the beginning.
+    /// - Throws: `plan`, `policy`.
+    public init(
+        plan: FederatedPlan, policy: FederationPolicy, roster: [Data], run: Data,
+        identity: Curve25519.Signing.PrivateKey,
+        state: State? = nil
+    ) throws(FederationError) {
+        let key = identity.publicKey.rawRepresentation
+        guard let index = roster.firstIndex(of: key) else {
+            throw .plan("the roster", expected: "a roster with this participant's own key")
+        }
+        try self.init(
+            plan: plan, policy: policy, roster: roster, index: index, run: run, identity: identity, state: state)
+    }
+
+    init(
+        plan: FederatedPlan, policy: FederationPolicy, roster: [Data], index: Int, run: Data,
+        identity: Curve25519.Signing.PrivateKey, state: State? = nil
+    ) throws(FederationError) {
+        try plan.check(participants: roster.count)
+        try policy.check(plan, participants: roster.count)
+        (self.plan, self.roster, self.run, self.index, self.identity) = (plan, roster, run, index, identity)
+        planDigest = plan.digest
+        self.state = state ?? State()
+    }
+
+    /// The same participant, as its stored state says.
+    func resumed(from state: State) -> Participant {
+        var participant = self
+        participant.state = state
+        return participant
+    }
+
+    /// What to send now: the same until a reply came.
+    public func next() -> ParticipantMessage { state.outgoing ?? .heartbeat(holds: state.model?.round) }
+
+    /// Does what a reply says.
+    ///
+    /// - Returns: How many seconds to wait before the next message.
+    /// - Throws: What is wrong with the reply or the own work. Where it was a round's, the participant leaves the round, with the next message.
+    public mutating func take(_ reply: CoordinatorReply, work: inout some LocalWork) throws(FederationError) -> Double {
+        state.outgoing = nil
+        switch reply {
+        case .wait(let seconds): return max(0, min(seconds, 3_600))
+        case .opened(let opened): try take(opened)
+        case .model(let model): try take(model)
+        case .finished(let round, let digest):
+            guard let model = state.model, round == model.round, round == plan.rounds, digest == model.digest else {
+                throw .coordinator(round: round, expected: "the model that all rounds led to")
+            }
+            state.end = .finished
+            forget()
+        case .aborted(let reason):
+            state.end = .aborted(reason: String(reason.prefix(500)))
+            forget()
+        case .begin(let header), .advertisements(let header, _), .shares(let header, _), .survivors(let header, _),
+            .confirmations(let header, _, _):
+            try enter(header)
+            do { try takePart(reply, header, work: &work) } catch {
+                state.outgoing = .leaves(attempt: header.attempt, reason: Self.publicWords(error))
+                throw error as? FederationError
+                    ?? .work(participant: index, round: header.round, reason: Self.publicWords(error))
+            }
+        }
+        return 0
+    }
+
+    /// Errors of the protocol name places and sizes alone; of others nothing is told.
+    private static func publicWords(_ error: any Error) -> String {
+        switch error {
+        case let error as FederationError: "\(error)"
+        case let error as AggregationError: "\(error)"
+        default: "its own work failed"
+        }
+    }
+
+    /// Secrets of rounds that are over.
+    private mutating func forget() { (state.session, state.made, state.carriedIfOpened) = (nil, nil, nil) }
+
+    // MARK: models
+
+    private mutating func take(_ opened: OpenedRound) throws(FederationError) {
+        guard var model = state.model else { throw .coordinator(round: opened.header.round, expected: "a model first") }
+        guard opened.header.run == run, opened.header.plan == planDigest, opened.header.model == model.digest else {
+            throw .coordinator(round: model.round, expected: "a step from the model that this participant holds")
+        }
+        if let header = state.header, header.attempt == opened.header.attempt, header != opened.header {
+            throw .coordinator(round: model.round, expected: "the round as it was begun")
+        }
+        guard opened.participants.count >= plan.least, opened.participants.isAscending,
+            opened.participants.isPart(of: opened.header.asked)
+        else {
+            throw .coordinator(
+                round: model.round, expected: "a sum over at least \(plan.least) of those who were asked")
+        }
+        do { try model.take(opened, plan, participants: roster.count) } catch {
+            throw .coordinator(round: model.round, expected: "a sum that fits the plan")
+        }
+        state.model = model
+        if opened.holds(index), state.header?.attempt == opened.header.attempt,
+            let carried = state.carriedIfOpened
+        {
+            state.carried = carried
+        }
+        forget()
+    }
+
+    private mutating func take(_ model: RunModel) throws(FederationError) {
+        guard model.weights.count == plan.parameterCount, model.weights.allSatisfy(\.isFinite),
+            (0...plan.rounds).contains(model.round), model.round >= state.model?.round ?? 0
+        else {
+            throw .coordinator(
+                round: state.model?.round ?? 0,
+                expected: "\(plan.parameterCount) finite weights, of no earlier round than the last")
+        }
+        if let own = state.model, own.round == model.round, own != model {
+            throw .coordinator(round: own.round, expected: "the model that this participant holds already")
+        }
+        state.model = model
+    }
+
+    // MARK: rounds
+
+    private mutating func enter(_ header: RoundHeader) throws(FederationError) {
+        if let known = state.header, known.attempt == header.attempt {
+            guard known == header else {
+                throw .coordinator(round: header.round, expected: "the round as it was begun")
+            }
+            return
+        }
+        guard header.run == run, header.plan == planDigest else {
+            throw .coordinator(
+                round: header.round, expected: "the run and the plan that this participant's owner allowed")
+        }
+        guard header.attempt > state.header?.attempt ?? -1, header.attempt < plan.rounds + plan.spareRounds else {
+            throw .coordinator(
+                round: header.round,
+                expected: "a new attempt, of at most the \(plan.rounds + plan.spareRounds) that are paid for")
+        }
+        guard let model = state.model, header.round == model.round, header.model == model.digest else {
+            throw .coordinator(round: header.round, expected: "the model that this participant holds")
+        }
+        guard header.place(index) != nil, header.asked.count == plan.perRound ?? roster.count,
+            header.asked.isAscending, header.asked.first ?? -1 >= 0, header.asked.last ?? 0 < roster.count
+        else {
+            throw .coordinator(
+                round: header.round, expected: "participants of the roster, in ascending order, this one too")
+        }
+        forget()
+        state.header = header
+    }
+
+    private mutating func takePart(
+        _ reply: CoordinatorReply, _ header: RoundHeader, work: inout some LocalWork
+    ) throws {
+        switch reply {
+        case .begin:
+            if plan.aggregation.way == .plain {
+                state.outgoing = try made { participant in
+                    .update(attempt: header.attempt, integers: Packed(try participant.integers(header, work: &work)))
+                }
+            } else {
+                if state.session == nil {
+                    guard let session = try plan.session(header, roster: roster), let place = header.place(index)
+                    else { return }
+                    state.session = try AggregationParticipant(session: session, index: place, identity: identity)
+                }
+                state.outgoing = state.session.map {
+                    .advertisement(attempt: header.attempt, advertisement: $0.advertisement)
+                }
+            }
+        case .advertisements(_, let advertisements):
+            state.outgoing = .shares(
+                attempt: header.attempt, shares: try session(header) { try $0.share(advertisements) })
+        case .shares(_, let shares):
+            try session(header) { try $0.receive(shares) }
+            state.outgoing = try made { participant in
+                let bits = participant.state.session?.session.modulusBits ?? 64
+                let residues = try SignedSum(modulusBits: bits)
+                let input = try participant.integers(header, work: &work).map(residues.residue)
+                return .masked(
+                    attempt: header.attempt, vector: Packed(try participant.session(header) { try $0.mask(input) }))
+            }
+        case .survivors(_, let survivors):
+            // The masks' threshold may be lower. What is charged is for as many shares of the noise.
+            guard survivors.count >= plan.least else {
+                throw FederationError.coordinator(
+                    round: header.round,
+                    expected: "a sum over at least \(plan.least) participants, not \(survivors.count)")
+            }
+            state.outgoing = .confirmation(
+                attempt: header.attempt,
+                signature: try session(header) { [identity] in try $0.confirm(survivors: survivors, identity: identity)
+                })
+        case .confirmations(_, let survivors, let confirmations):
+            state.outgoing = .unmask(
+                attempt: header.attempt,
+                shares: try session(header) { try $0.unmask(survivors: survivors, confirmations: confirmations) })
+        case .wait, .opened, .model, .finished, .aborted: break
+        }
+    }
+
+    private mutating func session<Result>(
+        _ header: RoundHeader, _ body: (inout AggregationParticipant) throws -> Result
+    ) throws -> Result {
+        guard var session = state.session else {
+            throw FederationError.work(
+                participant: index, round: header.round,
+                reason: "it has no keys of this round: they were lost, or it came late")
+        }
+        let result = try body(&session)
+        state.session = session
+        return result
+    }
+
+    /// What was made for this attempt, or makes it, once.
+    private mutating func made(_ make: (inout Participant) throws -> ParticipantMessage) throws -> ParticipantMessage {
+        if let made = state.made { return made }
+        let message = try make(&self)
+        state.made = message
+        return message
+    }
+
+    private mutating func integers(_ header: RoundHeader, work: inout some LocalWork) throws -> [Int64] {
+        guard let model = state.model else { return [] }
+        let done = try work.update(of: model, in: header, carried: state.carried)
+        let integers: [Int64]
+        switch (done.update, plan.grid) {
+        case (.numbers(let values), .some(let grid)):
+            let (rounded, cut) = try grid.integers(values, weight: plan.weight(index))
+            integers = rounded
+            state.cutEntries += cut
+        case (.integers(let values), .none): integers = values
+        default:
+            throw FederationError.work(
+                participant: index, round: header.round, reason: "its work makes other updates than the plan has")
+        }
+        guard integers.count == plan.length else {
+            throw FederationError.work(
+                participant: index, round: header.round,
+                reason: "an update of \(integers.count) entries, not \(plan.length)")
+        }
+        state.carriedIfOpened = done.carried
+        return integers
+    }
+}
+
+extension Participant: CustomStringConvertible, CustomReflectable {
+    /// Its place alone: its state is private.
+    public var description: String { "Participant(\(index))" }
+    /// Its place alone.
+    public var customMirror: Mirror { Mirror(self, children: ["index": index]) }
+}
+
+extension Participant.State: CustomStringConvertible, CustomReflectable {
+    /// Its round alone: updates and keys are private.
+    public var description: String { "Participant.State(round \(model?.round ?? 0))" }
+    /// Nothing.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension [Int] {
+    /// Whether each is larger than the one before.
+    fileprivate var isAscending: Bool { zip(self, dropFirst()).allSatisfy { $0 < $1 } }
+
+    /// Whether each is among the others; both ascend.
+    fileprivate func isPart(of others: [Int]) -> Bool {
+        var next = 0
+        return allSatisfy { number in
+            while next < others.count, others[next] < number { next += 1 }
+            return next < others.count && others[next] == number
+        }
+    }
+}
