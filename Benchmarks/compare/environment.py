@@ -34,6 +34,8 @@ PEERS = {
     "smartnoise": (["smartnoise-sql==1.0.10"], []),
     # What is true of a table.
     "duckdb": (["duckdb==2.0.1"], []),
+    # With the NumPy that it computes with.
+    "flwr": (["flwr==1.42.0", "numpy==2.4.6"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }

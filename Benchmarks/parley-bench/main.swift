@@ -4,6 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
+    "federation",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -29,6 +30,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "groupby": try GroupByBenchmark(workplace).run()
         case "training": try TrainingBenchmark().run()
         case "accuracy": try AccuracyBenchmark().run()
+        case "federation": try FederationBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()
@@ -48,6 +50,8 @@ func runChild(_ arguments: [String]) async throws {
         _ = try GroupedTable(units: 100_000, rows: Int(arguments[2]) ?? 0).write(to: arguments[1])
     // Benchmarks/compare/training.py calls this: one model in a process of its own.
     case ("training", 2): try TrainingBenchmark().run(only: [arguments[1]])
+    // Benchmarks/compare/federation.py calls this.
+    case ("federation", 2): try FederationBenchmark.child(arguments[1])
     // One configuration alone.
     case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)
