@@ -25,7 +25,7 @@ struct FederationBenchmark {
             // The median of five: each takes milliseconds.
             for _ in 0..<5 {
                 try AggregationBenchmark(
-                    name: name, participants: 10, length: 100_000, bits: 62, threshold: 7, colluders: 3,
+                    name: name, participants: 10, length: 100_000, bits: 32, threshold: 7, colluders: 3,
                     dropouts: [0, 3],
                     isWhole: true
                 ).run()

@@ -104,6 +104,12 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
                     expected: "more than half of \(asked) participants and \(colluders) colluders")
             }
         }
+        if let grid {
+            let largest = Double(1 << grid.bits) * Double(weights?.max() ?? 1) * Double(asked)
+            guard largest <= 0x1p62 else {
+                throw .plan("the grid's bits", expected: "so few that \(asked) weighted updates fit into 62 bits")
+            }
+        }
         let isNoisy = aggregation.way == .distributedNoise
         guard (grid == nil) == isNoisy, (noise != nil) == isNoisy else {
             throw .plan(

@@ -72,9 +72,9 @@ extension FederatedPlan {
     /// The mean of an opened sum.
     ///
     /// - Parameter weight: The sum of the weights in it.
-    func mean(_ sum: [Int64], weight: Int) -> [Float] {
+    func mean(_ sum: Packed<Int64>, weight: Int) -> [Float] {
         if let grid { return grid.mean(sum, weight: weight) }
         // The check refused a plan without either.
-        return (try? privacy().meanGradient(ofSum: sum)) ?? []
+        return (try? privacy().meanGradient(ofSum: sum.values)) ?? []
     }
 }

@@ -5,7 +5,7 @@
 public struct Cohorts: Sendable {
     private let plan: FederatedPlan
     private let model: RunModel
-    private var sum: [Int64]
+    private var sum: Packed<Int64>
     private var weight = 0
     private var all = 0
 
@@ -17,7 +17,7 @@ public struct Cohorts: Sendable {
                 expected: "a strategy that needs the sum of a round alone")
         }
         (self.plan, self.model) = (plan, model)
-        sum = [Int64](repeating: 0, count: plan.length)
+        sum = Packed([Int64](repeating: 0, count: plan.length))
     }
 
     /// Adds what a cohort's round came to.
@@ -27,9 +27,9 @@ public struct Cohorts: Sendable {
     public mutating func add(_ opened: OpenedRound, participants: Int) throws(FederationError) {
         guard opened.header.model == model.digest, opened.header.plan == plan.digest,
             case .sum(let integers) = opened.result,
-            integers.values.count == sum.count
+            integers.count == sum.count
         else { throw .coordinator(round: model.round, expected: "a cohort's sum of this round of this plan") }
-        for position in sum.indices { sum[position] &+= integers.values[position] }
+        sum.add(integers)
         weight += plan.weight(of: opened.participants)
         all += plan.weight(of: 0..<participants)
     }

@@ -32,8 +32,8 @@ public struct Coordinator: Sendable, Codable {
     private var patience = 0.0
     private var expected: Set<Int> = []
     private var arrived: Set<Int> = []
-    private var sum: [Int64] = []
-    private var single: [Int: [Int64]] = [:]
+    private var sum = Packed<Int64>([])
+    private var single: [Int: Packed<Int64>] = [:]
     private var aggregation: AggregationCoordinator?
     private var masked: MaskedSum?
     private var advertisements: [Advertisement] = []
@@ -188,7 +188,7 @@ public struct Coordinator: Sendable, Codable {
         }
         switch (phase, message) {
         case (.collect, .update(_, let integers)):
-            try take(integers.values, from: participant)
+            try take(integers, from: participant)
         case (.advertise, .advertisement(_, let advertisement)):
             try own(advertisement.sender)
             _ = try aggregation?.receive(advertisement)
@@ -209,18 +209,18 @@ public struct Coordinator: Sendable, Codable {
         return true
     }
 
-    private mutating func take(_ integers: [Int64], from participant: Int) throws(FederationError) {
+    private mutating func take(_ integers: Packed<Int64>, from participant: Int) throws(FederationError) {
         try check(integers, from: participant)
         if plan.strategy.isRobust {
             single[participant] = integers
         } else {
-            for position in sum.indices { sum[position] &+= integers[position] }
+            sum.add(integers)
         }
     }
 
-    private func check(_ integers: [Int64], from participant: Int) throws(FederationError) {
+    private func check(_ integers: Packed<Int64>, from participant: Int) throws(FederationError) {
         let largest = Int64(1 << (plan.grid?.bits ?? 0)) * Int64(plan.weight(participant))
-        guard integers.count == plan.length, integers.allSatisfy({ -largest <= $0 && $0 <= largest }) else {
+        guard integers.count == plan.length, integers.isWithin(largest) else {
             throw .message(
                 participant: participant, round: model.round,
                 expected: "\(plan.length) integers from -\(largest) to \(largest)")
@@ -241,7 +241,7 @@ public struct Coordinator: Sendable, Codable {
             contributed[participant] ?? -1 < version
         {
             contributed[participant] = version
-            do { try add(integers.values, of: version, from: participant) } catch {
+            do { try add(integers, of: version, from: participant) } catch {
                 note(participant, "collect: \(error)")
             }
         }
@@ -256,7 +256,7 @@ public struct Coordinator: Sendable, Codable {
                 asked: Array(roster.indices)))
     }
 
-    private mutating func add(_ integers: [Int64], of version: Int, from participant: Int) throws {
+    private mutating func add(_ integers: Packed<Int64>, of version: Int, from participant: Int) throws {
         try check(integers, from: participant)
         guard let grid = plan.grid else { return }
         var buffer = try buffer ?? UpdateBuffer(plan.strategy, parameters: plan.parameterCount)
@@ -280,10 +280,10 @@ public struct Coordinator: Sendable, Codable {
         attempts += 1
         self.header = header
         (single, survivors, advertisements, confirmations) = ([:], [], [], [])
-        sum = plan.strategy.isRobust ? [] : [Int64](repeating: 0, count: plan.length)
+        sum = Packed(plan.strategy.isRobust ? [] : [Int64](repeating: 0, count: plan.length))
         do {
             if let session = try plan.session(header, roster: roster) {
-                (aggregation, masked, sum) = (AggregationCoordinator(session: session), MaskedSum(session), [])
+                (aggregation, masked, sum) = (AggregationCoordinator(session: session), MaskedSum(session), Packed([]))
                 enter(.advertise, header.asked, at: now)
             } else {
                 (aggregation, masked) = (nil, nil)
@@ -384,9 +384,9 @@ public struct Coordinator: Sendable, Codable {
         }
         let participants = arrived.sorted()
         guard plan.strategy.isRobust, let grid = plan.grid else {
-            return OpenedRound(header: header, participants: participants, result: .sum(integers: Packed(sum)))
+            return OpenedRound(header: header, participants: participants, result: .sum(integers: sum))
         }
-        let updates = participants.map { grid.mean(single[$0] ?? [], weight: plan.weight($0)) }
+        let updates = participants.map { grid.mean(single[$0] ?? Packed([]), weight: plan.weight($0)) }
         let centre = model.server.momentum
         let combined = try plan.strategy.combine(updates, centre: centre.isEmpty ? nil : centre)
         return OpenedRound(
@@ -396,7 +396,7 @@ public struct Coordinator: Sendable, Codable {
     private mutating func finish(_ opened: OpenedRound, at now: Double) throws {
         try model.take(opened, plan, participants: roster.count)
         last = opened
-        (single, sum, aggregation, masked) = ([:], [], nil, nil)
+        (single, sum, aggregation, masked) = ([:], Packed([]), nil, nil)
         if model.round == plan.rounds {
             phase = .finished
         } else {
@@ -435,7 +435,7 @@ extension RunModel {
         switch opened.result {
         case .combined(let values): mean = values.values
         case .sum(let integers):
-            mean = plan.mean(integers.values, weight: plan.weight(of: opened.participants))
+            mean = plan.mean(integers, weight: plan.weight(of: opened.participants))
         }
         guard mean.count == plan.length else {
             throw FederationError.coordinator(round: round, expected: "\(plan.length) entries")

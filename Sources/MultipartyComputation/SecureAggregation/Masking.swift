@@ -43,7 +43,8 @@ public struct Masking: Sendable {
     public func apply(to values: inout [UInt64], chunk: Int, threads: Int = 1) throws(AggregationError) {
         try session.check(values, chunk: chunk)
         guard chunk < digests.count,
-            SecretBytes(digests[chunk]).isEqual(Self.digest(values, chunk: chunk, key: inputKey))
+            SecretBytes(digests[chunk]).isEqual(
+                Self.digest(values, chunk: chunk, modulusBits: session.modulusBits, key: inputKey))
         else {
             throw .anotherInput(chunk: chunk)
         }
@@ -56,12 +57,17 @@ public struct Masking: Sendable {
             streams, to: &values, offset: offset, modulusMask: session.modulusMask, threads: threads)
     }
 
-    static func digest(_ values: [UInt64], chunk: Int, key: SymmetricKey) -> Data {
+    /// - Parameter modulusBits: The session's: entries below 2^32 are digested as four bytes each.
+    static func digest(_ values: [UInt64], chunk: Int, modulusBits: Int, key: SymmetricKey) -> Data {
         var code = HMAC<SHA256>(key: key)
         var place = UInt64(chunk).littleEndian
         withUnsafeBytes(of: &place) { code.update(data: $0) }
         // Native words: the digest is compared on the machine that made it.
-        values.withUnsafeBytes { code.update(data: $0) }
+        if modulusBits <= 32 {
+            values.map { UInt32(truncatingIfNeeded: $0) }.withUnsafeBytes { code.update(data: $0) }
+        } else {
+            values.withUnsafeBytes { code.update(data: $0) }
+        }
         return Data(code.finalize())
     }
 }
@@ -86,7 +92,7 @@ extension AggregationParticipant {
         for chunk in 0..<session.chunkCount {
             let values = try read(session.chunk(chunk))
             try session.check(values, chunk: chunk)
-            digests.append(Masking.digest(values, chunk: chunk, key: key))
+            digests.append(Masking.digest(values, chunk: chunk, modulusBits: session.modulusBits, key: key))
         }
         if let bound = state.input {
             for chunk in bound.indices where !SecretBytes(bound[chunk]).isEqual(digests[chunk]) {
