@@ -20,6 +20,8 @@ struct AccuracyBenchmark {
         let averaging: Float
         /// Whether a noisy mean is taken off the features first, at a price that is part of the epsilon.
         var isCentred = false
+        /// What a byte of an image is scaled to: from here to 1.
+        var black: Float = 0
     }
 
     private static let mnist = ["../shared/data/mnist"]
@@ -58,7 +60,7 @@ struct AccuracyBenchmark {
                 learningRate: 16, clippingNorm: 0.1, averaging: 0.99, isCentred: true),
             Configuration(
                 name: "fashion_network", folders: fashion, model: normalized, batch: 2048, epochs: 20,
-                learningRate: 2, clippingNorm: 1, averaging: 0.99),
+                learningRate: 2, clippingNorm: 1, averaging: 0.99, black: -1),
         ]
     }
 
@@ -105,8 +107,8 @@ struct AccuracyBenchmark {
         guard let folder = configuration.folders.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             return reportSkipped(name, "there is no \(configuration.folders[0])")
         }
-        let train = try examples(folder, "train")
-        let test = try examples(folder, "t10k")
+        let train = try examples(folder, "train", black: configuration.black)
+        let test = try examples(folder, "t10k", black: configuration.black)
         var randomness = SecureRandom()
         let parameters = configuration.model.initialParameters(using: &randomness)
         let behind = try configuration.model.withoutFrozenLayers(train, parameters, threads: 2)
@@ -176,12 +178,14 @@ struct AccuracyBenchmark {
             steps: training.steps, capacity: training.capacity, dimension: training.dimension)
     }
 
-    private func examples(_ folder: String, _ part: String) throws -> Examples {
+    private func examples(_ folder: String, _ part: String, black: Float) throws -> Examples {
         func bytes(_ name: String) throws -> [UInt8] { try inflated("\(folder)/\(part)-\(name).gz") }
         let images = try bytes("images-idx3-ubyte").dropFirst(16)
         let labels = try bytes("labels-idx1-ubyte").dropFirst(8)
         return try Examples(
-            bytes: Array(images), rowShape: [1, 28, 28], targets: .labels(labels.map { Int32($0) }))
+            bytes: Array(images), rowShape: [1, 28, 28], targets: .labels(labels.map { Int32($0) }),
+            scale: (1 - black) / 255,
+            offset: black)
     }
 
     private func inflated(_ file: String) throws -> [UInt8] {

@@ -25,6 +25,17 @@ func benchmarkNoise(_ workplace: Workplace) throws {
                 ("times_c_loop", laplaceSeconds / loop),
             ])
     }
+    // Shares of noise under secure aggregation have such variances.
+    for exponent in [-20, 0, 12, 16, 30, 47] {
+        let variance = 1.3 * Double(sign: .plus, exponent: exponent, significand: 1)
+        let skellam = try Skellam(variance: variance)
+        var generator = SecureRandom()
+        var values = [Int64](repeating: 0, count: count / 4)
+        let seconds = time { skellam.add(to: &values, using: &generator) }
+        report(
+            "noise_skellam",
+            [("variance", variance), ("cpu_s", seconds), ("ns_a_draw", seconds * 1e9 / Double(values.count))])
+    }
 }
 
 func time(_ body: () -> Void) -> Double {

@@ -31,7 +31,7 @@ struct SimulateCommandTests {
     @Test("What is out of range is refused with the range")
     func refused() throws {
         let place = try Workplace()
-        let wrong = try place.parley("simulate", "none.yaml", "--data", ".", "--loss", "1")
-        #expect(wrong.status != 0 && wrong.errors.contains("--loss is from 0 to below 1"), "\(wrong.all)")
+        let wrong = try place.parley("simulate", "none.yaml", "--data", ".", "--message-loss", "1")
+        #expect(wrong.status != 0 && wrong.errors.contains("--message-loss is from 0 to below 1"), "\(wrong.all)")
     }
 }

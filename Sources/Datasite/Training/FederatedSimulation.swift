@@ -50,12 +50,30 @@ public struct FederatedSimulation: Sendable {
 
     /// What a run came to.
     public struct Report: Sendable {
+        /// What happened in the simulated network.
+        public var network: Network
         /// The federated model first, then what it is compared with.
         public var outcomes: [Outcome]
         /// How many entries of updates lay beyond the plan's `range`, and were cut.
         public var cutEntries: Int
         /// What was written; empty without a folder.
         public var files: [String]
+    }
+
+    /// What happened in a simulated network.
+    public struct Network: Sendable {
+        /// Rounds that were begun and changed nothing.
+        public var void = 0
+        /// Messages that arrived.
+        public var messages = 0
+        /// Messages and replies that did not arrive.
+        public var lost = 0
+        /// How often somebody was killed.
+        public var killed = 0
+        /// Participants.
+        public var left = 0
+        /// How long it took there.
+        public var seconds = 0.0
     }
 
     /// What is known before the first round.
@@ -65,9 +83,19 @@ public struct FederatedSimulation: Sendable {
         /// Each participant's rows.
         public var rows: [Int]
         /// Of the loss to a person at one of them, and the delta that it holds at; nil: without privacy.
-        public var promise: (epsilon: Double, delta: Double, noiseMultiplier: Double)?
+        public var promise: Promise?
         /// Values that are trained.
         public var parameters: Int
+    }
+
+    /// What a plan with privacy would promise.
+    public struct Promise: Sendable {
+        /// Of the loss to a unit at one participant, over all rounds, at `delta`.
+        public var (epsilon, delta): (Double, Double)
+        /// Of what the honest participants' shares come to, and of what all of them come to.
+        public var (noiseMultiplier, wholeMultiplier): (Double, Double)
+        /// Whom it is for, how many of them the sampling rate goes by, and that rate.
+        public var (unit, units, samplingRate): (String, Int, Double)
     }
 
     private let training: Training
@@ -114,9 +142,22 @@ public struct FederatedSimulation: Sendable {
             work: Data(SHA256.hash(data: Data(planText.utf8))), leastSeconds: 30)
         if noise != nil { local.steps = plan.rounds + plan.spareRounds }
         self.local = local
+        let count = parts.count
         facts = Facts(
             plan: plan, rows: parts.map(\.count),
-            promise: noise.map { ($0.epsilon, $0.delta, $0.noise.noiseMultiplier) }, parameters: parameters)
+            promise: try noise.map { noise in
+                let shares = try Self.shares(of: plan)
+                return Promise(
+                    epsilon: noise.epsilon, delta: noise.delta, noiseMultiplier: noise.noise.noiseMultiplier,
+                    wholeMultiplier: noise.noise.noiseMultiplier
+                        * (Double(count) / Double(shares.honest)).squareRoot(),
+                    unit: document.privacy?.unit ?? "unit", units: noise.noise.capacity,
+                    samplingRate: noise.noise.samplingRate)
+            }, parameters: parameters)
+    }
+
+    private static func shares(of plan: FederatedPlan) throws -> DistributedSkellam {
+        do { return try plan.shares() } catch { throw Problem.invalidManifest("`federation`: \(error)") }
     }
 
     /// Units to participants, in an order that follows from the seed.
@@ -130,7 +171,11 @@ public struct FederatedSimulation: Sendable {
         var places = [[Int]](repeating: [], count: count)
         var (next, kept) = (0, [Int32: Int]())
         for unit in TrainingRun.heldOutOrder(rows: examples.units.count, seed: seed) {
-            if circumstances.labelSkew > 0, case .labels(let labels) = examples.targets {
+            if circumstances.labelSkew > 0 {
+                guard case .labels(let labels) = examples.targets else {
+                    throw Problem.invalidRequest(
+                        "rows are not of labels, by which they could be divided", hint: "leave out the label skew")
+                }
                 let label = labels[examples.units[unit].lowerBound]
                 let before = Double(kept[label, default: 0]) * circumstances.labelSkew
                 kept[label, default: 0] += 1
@@ -169,6 +214,7 @@ public struct FederatedSimulation: Sendable {
             ? together(try plainWorks(), check, round) : together(try privateWorks(), check, round)
         try folder.map { try write(model, to: $0) }
         return Report(
+            network: model.network,
             outcomes: [Outcome(name: "together", metrics: try scores(model.parameters))]
                 + (circumstances.compares ? try compared(check) : []), cutEntries: model.cutEntries,
             files: folder == nil ? [] : Self.files.map(\.rawValue))
@@ -220,6 +266,7 @@ public struct FederatedSimulation: Sendable {
         var parameters: Parameters
         var curve: [Round] = []
         var cutEntries = 0
+        var network = Network()
     }
 
     private func together<Work: LocalWork>(
@@ -236,16 +283,17 @@ public struct FederatedSimulation: Sendable {
                 seed: facts.promise == nil ? training.document.seed : random.next())
         } catch { throw Problem.invalidManifest("\(error)") }
         var model = Trained(parameters: begun)
-        while !run.coordinator.isOver {
+        while !run.coordinator.isOver, !run.isSilent, run.now < Self.mostSeconds {
             try check()
             let before = run.coordinator.model.round
-            guard run.run(everybody: false, rounds: before + 1) || run.coordinator.model.round > before else { break }
+            run.run(until: Self.mostSeconds, everybody: false, rounds: before + 1, turns: 256)
             guard run.coordinator.model.round > before else { continue }
             let parameters = try local.model.parameters(begun, trained: run.coordinator.model.weights)
             model.parameters = averaged(model.parameters, parameters, round: run.coordinator.model.round)
             model.curve.append(
                 Round(
-                    number: run.coordinator.model.round, rounds: facts.plan.rounds, attempts: run.coordinator.attempts,
+                    number: run.coordinator.model.round, rounds: facts.plan.rounds,
+                    attempts: Self.ended(run.coordinator),
                     seconds: run.now,
                     validation: try training.inputs.validation.map { rows in
                         try training.measure(model.parameters, on: rows, threads: training.threads).map {
@@ -255,13 +303,32 @@ public struct FederatedSimulation: Sendable {
             if let last = model.curve.last { round(last) }
         }
         guard run.coordinator.phase == .finished else {
-            let why = (run.errors.map { "\($0.error)" } + run.coordinator.events.map(\.words)).last ?? "nobody was left"
+            let why =
+                run.errors.last.map { "\($0.error)" } ?? run.coordinator.events.dropLast().last?.words
+                ?? "nobody was left"
+            let left = run.gone.isEmpty ? "" : "; \(run.gone.count) of \(parts.count) participants had left for good"
             throw Problem.invalidData(
-                "the run ended after \(run.coordinator.model.round) of \(facts.plan.rounds) rounds: \(why)",
-                hint: "more `spare-rounds`, or a smaller `least`")
+                "the run ended after \(run.coordinator.model.round) of \(facts.plan.rounds) rounds, with \(run.coordinator.attempts) begun: \(why)\(left)",
+                hint: run.gone.count > parts.count - facts.plan.least
+                    ? "fewer drop-outs (they are for each message), or a smaller `least`"
+                    : "more `spare-rounds`, or a smaller `least`")
         }
+        model.network = Network(
+            void: Self.ended(run.coordinator) - run.coordinator.model.round, messages: run.messages, lost: run.lost,
+            killed: run.killed, left: run.gone.count, seconds: run.now)
         model.cutEntries = run.participants.reduce(0) { $0 + $1.state.cutEntries }
         return model
+    }
+
+    /// Of a simulated network: three years.
+    private static let mostSeconds = 1e8
+
+    /// How many rounds were begun and have ended.
+    private static func ended(_ coordinator: Coordinator) -> Int {
+        guard case .fedBuff = coordinator.plan.strategy else {
+            return coordinator.attempts - (coordinator.isOver ? 0 : 1)
+        }
+        return coordinator.model.round
     }
 
     /// As `TrainingState` averages.

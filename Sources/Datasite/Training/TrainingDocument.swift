@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import Federation
 import Learning
 
 /// A plan of training as its file says it: what is learned from what, and how. All of it is public.
@@ -140,7 +141,13 @@ struct TrainingDocument: Sendable {
                     throw other.problem("a plan with `federation` has rounds, and no `\(key)`", hint: "leave it out")
                 }
             }
-            return try TrainingFederationSection(value, rate: rate, isPrivate: privacy != nil)
+            let section = try TrainingFederationSection(value, rate: rate, isPrivate: privacy != nil)
+            // What such a round has no place for would be left out without a word.
+            if section.strategy.kind == .fedSGD, optimizer != .gradientDescent() {
+                throw (keys["optimizer"] ?? value).problem(
+                    "each round is one step of gradient descent, by the server", hint: "{kind: sgd, rate: \(rate)}")
+            }
+            return section
         }
     }
 

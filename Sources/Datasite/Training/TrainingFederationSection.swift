@@ -21,11 +21,13 @@ struct TrainingFederationSection: Sendable, Equatable {
     /// The largest magnitude of an update's entry.
     var range: Double
 
+    /// Public weights of the participants' updates; nil: the same.
+    var weights: [Int]?
+
     init(_ value: YAMLValue, rate: Float, isPrivate: Bool) throws {
         let keys = try value.mapping([
             "rounds", "spare-rounds", "local-steps", "per-round", "least", "strategy", "aggregation", "threshold",
-            "colluders",
-            "range",
+            "colluders", "range", "weights",
         ])
         guard let rounds = keys["rounds"] else { throw value.problem("the key `rounds` is missing") }
         self.rounds = try rounds.count(atMost: 1_000_000)
@@ -36,6 +38,7 @@ struct TrainingFederationSection: Sendable, Equatable {
         threshold = try keys["threshold"]?.count(atMost: 65_535)
         colluders = try keys["colluders"].map { try $0.wholeNumber(atMost: 65_535) } ?? 0
         range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
+        weights = try keys["weights"]?.sequence().map { try $0.count(atMost: 1 << 16) }
         strategy = isPrivate ? .fedSGD(rate: Double(rate)) : .fedAvg
         if let said = keys["strategy"] {
             guard !isPrivate else {
@@ -57,17 +60,32 @@ struct TrainingFederationSection: Sendable, Equatable {
                     hint: isPrivate ? "distributed-noise" : "plain or masked, or add `privacy`")
             }
         }
-        if isPrivate, localSteps != 1 {
+        if localSteps != 1, isPrivate || strategy.kind == .fedSGD {
             throw (keys["local-steps"] ?? value).problem(
-                "with `privacy` each round is one private step", hint: "leave it out")
+                isPrivate ? "with `privacy` each round is one private step" : "with fedSGD each round is one step",
+                hint: "leave it out")
+        }
+        for key in aggregation == .plain ? ["threshold", "colluders"] : [] {
+            if let said = keys[key] {
+                throw said.problem(
+                    "updates in the clear have no `\(key)`", hint: "leave it out, or ask for aggregation: masked")
+            }
+        }
+        for key in isPrivate ? ["range", "weights", "per-round"] : [] {
+            if let said = keys[key] { throw said.problem("with `privacy` there is no `\(key)`", hint: "leave it out") }
         }
     }
 
     private static func strategy(_ value: YAMLValue) throws -> Strategy {
+        guard value.isMapping else {
+            throw value.problem("expected the strategy and its numbers", hint: "{kind: fedAvg}")
+        }
         do {
             return try JSONDecoder().decode(Strategy.self, from: Data(try value.json().utf8))
         } catch DecodingError.dataCorrupted(let why) {
             throw value.problem(why.debugDescription)
+        } catch is DecodingError {
+            throw value.problem("expected a kind and numbers", hint: "{kind: fedAvgM, rate: 1, momentum: 0.9}")
         }
     }
 
@@ -93,7 +111,7 @@ struct TrainingFederationSection: Sendable, Equatable {
                 perRound: perRound,
                 least: least, parameterCount: parameters, grid: noise == nil ? try UpdateGrid(range: range) : nil,
                 noise: noise,
-                work: work, leastSeconds: leastSeconds)
+                work: work, weights: weights, leastSeconds: leastSeconds)
             try plan.check(participants: participants)
             return plan
         } catch { throw Problem.invalidManifest("`federation`: \(error)") }

@@ -94,6 +94,11 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
             guard perRound == nil || aggregation.way != .distributedNoise else {
                 throw .plan("a choice of participants with distributed noise", expected: "all of them in each round")
             }
+            guard (1...asked).contains(threshold), (0..<asked).contains(colluders) else {
+                throw .plan(
+                    "a threshold of \(threshold) and \(colluders) colluders",
+                    expected: "a threshold from 1 to \(asked), and 0 to \(asked - 1) colluders")
+            }
             guard threshold <= least else {
                 throw .plan(
                     "a threshold of \(threshold)", expected: "at most the \(least) updates of a round that is not void")
@@ -116,16 +121,32 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
                 "the grid or the noise",
                 expected: "with distributed noise the noise, which has a grid of its own; else a grid")
         }
+        try checkStrategy(asked)
         guard isNoisy else { return }
-        guard case .fedSGD = strategy else {
-            throw .plan(
-                "the strategy \(strategy.kind.rawValue) with distributed noise",
-                expected: "fedSGD, whose rounds are private steps")
-        }
         guard weights == nil else {
             throw .plan("weights with distributed noise", expected: "none: units count, not participants")
         }
         _ = try event()
+    }
+
+    private func checkStrategy(_ asked: Int) throws(FederationError) {
+        guard least >= strategy.leastParticipants else {
+            throw .plan(
+                "at least \(least) updates with \(strategy.kind.rawValue)",
+                expected: "at least \(strategy.leastParticipants), which its numbers need")
+        }
+        // Each participant sends one update of a model: with fewer of them a buffer is never full.
+        if case .fedBuff(_, let buffer, _) = strategy, buffer > asked {
+            throw .plan("a buffer of \(buffer) updates", expected: "at most the \(asked) participants")
+        }
+        guard case .masked(let threshold, let colluders) = aggregation else { return }
+        guard threshold >= max(colluders, 1) + 2 else {
+            throw .plan(
+                "a threshold of \(threshold) with \(colluders) colluders",
+                expected:
+                    "at least \(max(colluders, 1) + 2): a sum of fewer shows one participant's update to another, who knows its own"
+            )
+        }
     }
 
     /// The entries of what a participant sends.

@@ -2,7 +2,7 @@
 public struct FederationPolicy: Sendable, Hashable, Codable {
     /// The ways of aggregation that are allowed.
     public var ways: Set<Aggregation>
-    /// At least so many participants' updates in each sum that is opened, those of colluders not counted.
+    /// At least so many participants' updates in each sum that is opened, those of colluders (one at least, who sees the sum) not counted.
     public var leastHonest: Int
     /// At least so many participants of each sum may be in league with the coordinator without harm.
     public var leastColluders: Int
@@ -13,7 +13,7 @@ public struct FederationPolicy: Sendable, Hashable, Codable {
     /// At most so many rounds, spare ones too.
     public var mostRounds: Int
 
-    /// - Parameter leastHonest: 2 at least, with secure aggregation: of a sum over one there is nothing to hide.
+    /// - Parameter leastHonest: 2 with masks alone: of a sum over one there is nothing to hide.
     public init(
         ways: Set<Aggregation>, leastHonest: Int = 2, leastColluders: Int = 0, leastNoiseMultiplier: Double = 0.5,
         clippingNorms: ClosedRange<Double> = 0x1p-60...0x1p60, mostRounds: Int = 1_000_000
@@ -44,9 +44,11 @@ public struct FederationPolicy: Sendable, Hashable, Codable {
             guard colluders >= leastColluders else {
                 throw .policy("\(colluders) colluders", expected: "masks that bear at least \(leastColluders)")
             }
-            guard threshold - colluders >= leastHonest else {
+            let honest = threshold - max(colluders, 1)
+            guard honest >= leastHonest else {
                 throw .policy(
-                    "sums over \(threshold - colluders) honest participants", expected: "at least \(leastHonest)")
+                    "sums over \(honest) honest participants, the one who sees it not counted",
+                    expected: "at least \(leastHonest)")
             }
         }
         guard let noise = plan.noise else { return }

@@ -54,7 +54,10 @@ extension FederatedPlan {
         }
         let sigma = try privacy().sigma
         do {
-            return try DistributedSkellam(variance: (sigma * sigma).nextUp, leastSurvivors: least, colluders: colluders)
+            return try DistributedSkellam(
+                variance: (sigma * sigma).nextUp, leastSurvivors: least,
+                // Whoever takes part knows its own share, and sees the sum.
+                colluders: max(colluders, 1))
         } catch { throw .plan("the noise", expected: "\(error)") }
     }
 

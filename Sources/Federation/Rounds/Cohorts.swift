@@ -1,3 +1,5 @@
+import Foundation
+
 /// Rounds of so many participants that one coordinator does not hold them: each cohort has its own, whose sums are added up in bounded memory.
 ///
 /// **Privacy.** A cohort's sum is opened by itself, so that each cohort must meet the plan's least survivors, threshold and noise alone; adding up what was
@@ -8,6 +10,7 @@ public struct Cohorts: Sendable {
     private var sum: Packed<Int64>
     private var weight = 0
     private var all = 0
+    private var runs: Set<Data> = []
 
     /// - Throws: `plan` for a strategy that needs single updates, or none at all.
     public init(_ plan: FederatedPlan, from model: RunModel) throws(FederationError) {
@@ -27,7 +30,7 @@ public struct Cohorts: Sendable {
     public mutating func add(_ opened: OpenedRound, participants: Int) throws(FederationError) {
         guard opened.header.model == model.digest, opened.header.plan == plan.digest,
             case .sum(let integers) = opened.result,
-            integers.count == sum.count
+            integers.count == sum.count, runs.insert(opened.header.run).inserted
         else { throw .coordinator(round: model.round, expected: "a cohort's sum of this round of this plan") }
         sum.add(integers)
         weight += plan.weight(of: opened.participants)

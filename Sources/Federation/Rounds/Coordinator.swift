@@ -43,6 +43,8 @@ public struct Coordinator: Sendable, Codable {
     private var buffer: UpdateBuffer?
     /// Asynchronous runs: the last model that each participant's update was of.
     private var contributed: [Int: Int] = [:]
+    /// Whose updates are in the buffer.
+    private var inBuffer: Set<Int> = []
 
     /// What a coordinator waits for.
     public enum Phase: String, Sendable, Codable {
@@ -115,7 +117,7 @@ public struct Coordinator: Sendable, Codable {
                 // Whoever is done with the phase has its part in the round.
                 if expected.contains(participant), !arrived.contains(participant) {
                     expected.remove(participant)
-                    note(participant, "left the round: \(reason.prefix(200))")
+                    note(participant, "left the round: \(reason.publicWords)")
                 }
             } else if expected.contains(participant), !arrived.contains(participant) {
                 take(message, from: participant, at: now)
@@ -240,8 +242,11 @@ public struct Coordinator: Sendable, Codable {
         if !isOver, case .update(let version, let integers) = message, (0...model.round).contains(version),
             contributed[participant] ?? -1 < version
         {
+            // One of a participant in each buffer: it is asked for the next one when that is full.
+            guard inBuffer.insert(participant).inserted else { return .wait(seconds: plan.leastSeconds / 4) }
             contributed[participant] = version
             do { try add(integers, of: version, from: participant) } catch {
+                inBuffer.remove(participant)
                 note(participant, "collect: \(error)")
             }
         }
@@ -264,6 +269,7 @@ public struct Coordinator: Sendable, Codable {
         try buffer.add(grid.mean(integers, weight: weight), staleness: model.round - version, weight: Double(weight))
         if buffer.isFull {
             model = try model.moved(by: try buffer.take(), plan.strategy)
+            inBuffer = []
             if model.round == plan.rounds { phase = .finished }
         }
         self.buffer = buffer
@@ -276,7 +282,8 @@ public struct Coordinator: Sendable, Codable {
             return abort("\(attempts) rounds were begun, and \(model.round) of \(plan.rounds) ended")
         }
         let header = RoundHeader(
-            run: run, plan: plan.digest, round: model.round, attempt: attempts, model: model.digest, asked: asked())
+            run: run, plan: plan.digest, round: model.round, attempt: attempts, model: model.digest,
+            asked: plan.asked(attempt: attempts, of: roster.count, run: run))
         attempts += 1
         self.header = header
         (single, survivors, advertisements, confirmations) = ([:], [], [], [])
@@ -290,22 +297,6 @@ public struct Coordinator: Sendable, Codable {
                 enter(.collect, header.asked, at: now)
             }
         } catch { abort("\(error)") }
-    }
-
-    /// Who takes part: in an order of each pass through the roster that follows from the run's name.
-    private func asked() -> [Int] {
-        guard let count = plan.perRound, count < roster.count else { return Array(roster.indices) }
-        let passes = roster.count / count
-        var key = run
-        withUnsafeBytes(of: UInt64(attempts / passes).littleEndian) { key.append(contentsOf: $0) }
-        let order = roster.indices.map { place -> (key: [UInt8], place: Int) in
-            var hash = SHA256()
-            hash.update(data: key)
-            withUnsafeBytes(of: UInt64(place).littleEndian) { hash.update(bufferPointer: $0) }
-            return (Array(hash.finalize()), place)
-        }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-        let first = attempts % passes * count
-        return order[first..<first + count].map(\.place).sorted()
     }
 
     private mutating func enter(_ phase: Phase, _ expected: [Int], at now: Double) {
@@ -324,6 +315,7 @@ public struct Coordinator: Sendable, Codable {
     }
 
     private mutating func close(at now: Double) {
+        if case .fedBuff = plan.strategy { return }
         // At most all phases of a round that nobody takes part in.
         for _ in 0..<8 {
             guard !isOver, phase != .waiting, arrived.count == expected.count || now >= deadline else { return }
@@ -361,7 +353,8 @@ public struct Coordinator: Sendable, Codable {
             enter(.confirm, places(survivors), at: now)
         case .confirm:
             confirmations = try aggregation?.closeConfirming() ?? []
-            enter(.unmask, places(survivors), at: now)
+            // Who did not sign opens nothing.
+            enter(.unmask, arrived.sorted(), at: now)
         case .unmask:
             guard let masked, let opened = try aggregation?.open(masked) else { return }
             for wrong in opened.wrongShares {

@@ -1,6 +1,7 @@
 /// How long each phase of a round waits for those who are late: from how long participants took before.
 ///
-/// The deadline is three times what nine of ten took in the last rounds, at least the plan's seconds. A phase that too few finished doubles its deadline.
+/// The deadline is three times what nine of ten took in the last rounds, at least the plan's seconds and at most 16 times these: few who are always just in time do not stretch it
+/// for ever. A phase that too few finished doubles its deadline.
 struct Deadlines: Sendable, Codable {
     private let least: Double
     private var observed: [String: [Double]] = [:]
@@ -12,7 +13,7 @@ struct Deadlines: Sendable, Codable {
     func seconds(_ phase: String) -> Double {
         let times = (observed[phase] ?? []).sorted()
         let usual = times.isEmpty ? 0 : times[(times.count - 1) * 9 / 10]
-        return max(least, 3 * usual) * (factor[phase] ?? 1)
+        return min(16 * least, max(least, 3 * usual)) * (factor[phase] ?? 1)
     }
 
     mutating func arrived(_ phase: String, after seconds: Double) {

@@ -16,7 +16,7 @@ public enum FederationError: Error, Sendable, Hashable, CustomStringConvertible 
     /// What, where and what would be right.
     public var description: String {
         switch self {
-        case .plan(let what, let expected): "\(what) of the federated plan is refused: expected \(expected)"
+        case .plan(let what, let expected): "\(what): expected \(expected)"
         case .policy(let what, let expected): "this site's policy refuses \(what): expected \(expected)"
         case .notANumber(let entry): "entry \(entry) of the update is no number: nothing was sent"
         case .message(let participant, let round, let expected):

@@ -29,7 +29,7 @@ public struct RoundHeader: Sendable, Hashable, Codable {
             hash.update(data: part)
         }
         for number in [round, attempt, asked.count] + asked {
-            withUnsafeBytes(of: UInt64(number).littleEndian) { hash.update(bufferPointer: $0) }
+            withUnsafeBytes(of: Int64(number).littleEndian) { hash.update(bufferPointer: $0) }
         }
         return Data(hash.finalize())
     }
@@ -49,7 +49,7 @@ public struct RunModel: Sendable {
     init(round: Int, weights: [Float], server: ServerState) {
         (self.round, self.weights, self.server) = (round, weights, server)
         var hash = SHA256()
-        withUnsafeBytes(of: UInt64(round).littleEndian) { hash.update(bufferPointer: $0) }
+        withUnsafeBytes(of: Int64(round).littleEndian) { hash.update(bufferPointer: $0) }
         withUnsafeBytes(of: UInt64(weights.count).littleEndian) { hash.update(bufferPointer: $0) }
         weights.withUnsafeBytes { hash.update(bufferPointer: $0) }
         let encoder = JSONEncoder()
@@ -158,7 +158,34 @@ public enum CoordinatorReply: Sendable, Hashable, Codable {
     case aborted(reason: String)
 }
 
+extension String {
+    /// The beginning of what somebody else said, without what a terminal would obey.
+    var publicWords: String {
+        let bytes = utf8.prefix(500).map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: " ") : $0 }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
 extension FederatedPlan {
+    /// Who is asked in an attempt: in an order of each pass through the roster that follows from the run's name, ascending.
+    func asked(attempt: Int, of participants: Int, run: Data) -> [Int] {
+        guard let count = perRound, count < participants else { return Array(0..<participants) }
+        let passes = participants / count
+        var key = run
+        withUnsafeBytes(of: Int64(attempt / passes).littleEndian) { key.append(contentsOf: $0) }
+        let order = (0..<participants).map { place -> (key: [UInt8], place: Int) in
+            var hash = SHA256()
+            hash.update(data: key)
+            withUnsafeBytes(of: Int64(place).littleEndian) { hash.update(bufferPointer: $0) }
+            return (Array(hash.finalize()), place)
+        }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        let first = attempt % passes * count
+        return order[first..<first + count].map(\.place).sorted()
+    }
+
+    /// Of more participants each shares masks with some of the others alone (`SparseGraph`).
+    public static let mostInCompleteGraph = 500
+
     /// The aggregation session of a round.
     ///
     /// - Parameter roster: The identity keys of all participants of the run.
@@ -177,9 +204,15 @@ extension FederatedPlan {
         var identifier = header.run
         withUnsafeBytes(of: UInt64(header.attempt).littleEndian) { identifier.append(contentsOf: $0) }
         do {
+            var graph = AggregationGraph.complete
+            if header.asked.count > Self.mostInCompleteGraph {
+                let sparse = try SparseGraph.least(
+                    participants: header.asked.count, colluders: colluders, dropouts: header.asked.count - threshold)
+                graph = .sparse(degree: sparse.degree, threshold: sparse.threshold)
+            }
             return try AggregationSession(
                 identifier: identifier, subject: header.digest, roster: header.asked.map { roster[$0] }, length: length,
-                modulusBits: bits, threshold: threshold, colluders: colluders,
+                modulusBits: bits, threshold: threshold, colluders: colluders, graph: graph,
                 sumMayShowTheOther: aggregation.way == .distributedNoise)
         } catch { throw .plan("secure aggregation", expected: "\(error)") }
     }

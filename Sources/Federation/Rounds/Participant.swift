@@ -33,11 +33,24 @@ public struct Participant: Sendable {
         /// What goes out next; nil: a heartbeat.
         var outgoing: ParticipantMessage?
         var header: RoundHeader?
+        /// Whether the header's attempt is over: it is not entered again, since its keys and what was made under them are gone.
+        var isOver = false
+        /// Which run and plan it is of.
+        var run = Data()
+        var plan = Data()
+        /// With masks and no noise: of which model a sum was opened last, and over whom. Another sum of the same updates would show the difference.
+        var unmasked: Unmasked?
         var session: AggregationParticipant?
         /// What was made for the attempt of the header.
         var made: ParticipantMessage?
         var carried: [Float] = []
         var carriedIfOpened: [Float]?
+    }
+
+    /// A sum that was opened.
+    struct Unmasked: Sendable, Codable {
+        let model: Data
+        let participants: [Int]
     }
 
     /// How a run ended.
@@ -73,7 +86,12 @@ public struct Participant: Sendable {
         try policy.check(plan, participants: roster.count)
         (self.plan, self.roster, self.run, self.index, self.identity) = (plan, roster, run, index, identity)
         planDigest = plan.digest
-        self.state = state ?? State()
+        var state = state ?? State()
+        if state.run.isEmpty { (state.run, state.plan) = (run, planDigest) }
+        guard state.run == run, state.plan == planDigest else {
+            throw .plan("the stored state", expected: "that of this run and this plan")
+        }
+        self.state = state
     }
 
     /// The same participant, as its stored state says.
@@ -92,8 +110,11 @@ public struct Participant: Sendable {
     /// - Throws: What is wrong with the reply or the own work. Where it was a round's, the participant leaves the round, with the next message.
     public mutating func take(_ reply: CoordinatorReply, work: inout some LocalWork) throws(FederationError) -> Double {
         state.outgoing = nil
+        guard state.end == nil else {
+            throw .coordinator(round: plan.rounds, expected: "nothing more: the run is over here")
+        }
         switch reply {
-        case .wait(let seconds): return max(0, min(seconds, 3_600))
+        case .wait(let seconds): return max(0.01, min(seconds, 3_600))
         case .opened(let opened): try take(opened)
         case .model(let model): try take(model)
         case .finished(let round, let digest):
@@ -103,12 +124,15 @@ public struct Participant: Sendable {
             state.end = .finished
             forget()
         case .aborted(let reason):
-            state.end = .aborted(reason: String(reason.prefix(500)))
+            state.end = .aborted(reason: reason.publicWords)
             forget()
         case .begin(let header), .advertisements(let header, _), .shares(let header, _), .survivors(let header, _),
             .confirmations(let header, _, _):
             try enter(header)
-            do { try takePart(reply, header, work: &work) } catch {
+            do { try takePart(reply, header, work: &work) } catch let error as OwnFailure {
+                // Under masks it stays, with nothing: who leaves would tell that it could not.
+                throw .work(participant: index, round: header.round, reason: "\(error.error)")
+            } catch {
                 state.outgoing = .leaves(attempt: header.attempt, reason: Self.publicWords(error))
                 throw error as? FederationError
                     ?? .work(participant: index, round: header.round, reason: Self.publicWords(error))
@@ -120,6 +144,7 @@ public struct Participant: Sendable {
     /// Errors of the protocol name places and sizes alone; of others nothing is told.
     private static func publicWords(_ error: any Error) -> String {
         switch error {
+        case FederationError.notANumber, FederationError.work: "its own work failed"
         case let error as FederationError: "\(error)"
         case let error as AggregationError: "\(error)"
         default: "its own work failed"
@@ -127,15 +152,19 @@ public struct Participant: Sendable {
     }
 
     /// Secrets of rounds that are over.
-    private mutating func forget() { (state.session, state.made, state.carriedIfOpened) = (nil, nil, nil) }
+    private mutating func forget() {
+        (state.session, state.made, state.carriedIfOpened) = (nil, nil, nil)
+        state.isOver = true
+    }
+
+    /// What went wrong with the own work, where nobody else may know.
+    private struct OwnFailure: Error { let error: any Error }
 
     // MARK: models
 
     private mutating func take(_ opened: OpenedRound) throws(FederationError) {
         guard var model = state.model else { throw .coordinator(round: opened.header.round, expected: "a model first") }
-        guard opened.header.run == run, opened.header.plan == planDigest, opened.header.model == model.digest else {
-            throw .coordinator(round: model.round, expected: "a step from the model that this participant holds")
-        }
+        try check(opened.header)
         if let header = state.header, header.attempt == opened.header.attempt, header != opened.header {
             throw .coordinator(round: model.round, expected: "the round as it was begun")
         }
@@ -173,33 +202,42 @@ public struct Participant: Sendable {
 
     // MARK: rounds
 
-    private mutating func enter(_ header: RoundHeader) throws(FederationError) {
-        if let known = state.header, known.attempt == header.attempt {
-            guard known == header else {
-                throw .coordinator(round: header.round, expected: "the round as it was begun")
-            }
-            return
-        }
+    /// What each header must be, of a round that this participant is in or not.
+    private func check(_ header: RoundHeader) throws(FederationError) {
         guard header.run == run, header.plan == planDigest else {
             throw .coordinator(
                 round: header.round, expected: "the run and the plan that this participant's owner allowed")
         }
-        guard header.attempt > state.header?.attempt ?? -1, header.attempt < plan.rounds + plan.spareRounds else {
+        guard (0..<plan.rounds + plan.spareRounds).contains(header.attempt) else {
             throw .coordinator(
-                round: header.round,
-                expected: "a new attempt, of at most the \(plan.rounds + plan.spareRounds) that are paid for")
+                round: header.round, expected: "one of the \(plan.rounds + plan.spareRounds) attempts that are paid for"
+            )
         }
+        // Also within an attempt: an update of another model than the others' would stand out in their sum.
         guard let model = state.model, header.round == model.round, header.model == model.digest else {
             throw .coordinator(round: header.round, expected: "the model that this participant holds")
         }
-        guard header.place(index) != nil, header.asked.count == plan.perRound ?? roster.count,
-            header.asked.isAscending, header.asked.first ?? -1 >= 0, header.asked.last ?? 0 < roster.count
-        else {
-            throw .coordinator(
-                round: header.round, expected: "participants of the roster, in ascending order, this one too")
+        guard header.asked == plan.asked(attempt: header.attempt, of: roster.count, run: run) else {
+            throw .coordinator(round: header.round, expected: "the participants whose turn it is")
+        }
+    }
+
+    private mutating func enter(_ header: RoundHeader) throws(FederationError) {
+        try check(header)
+        if let known = state.header, known.attempt == header.attempt {
+            guard known == header, !state.isOver else {
+                throw .coordinator(round: header.round, expected: "the round as it was begun, which is not over")
+            }
+            return
+        }
+        guard header.attempt > state.header?.attempt ?? -1 else {
+            throw .coordinator(round: header.round, expected: "a later attempt than \(state.header?.attempt ?? 0)")
+        }
+        guard header.place(index) != nil else {
+            throw .coordinator(round: header.round, expected: "a round in which this participant is asked")
         }
         forget()
-        state.header = header
+        (state.header, state.isOver) = (header, false)
     }
 
     private mutating func takePart(
@@ -226,13 +264,18 @@ public struct Participant: Sendable {
                 attempt: header.attempt, shares: try session(header) { try $0.share(advertisements) })
         case .shares(_, let shares):
             try session(header) { try $0.receive(shares) }
+            var failure: OwnFailure?
             state.outgoing = try made { participant in
                 let bits = participant.state.session?.session.modulusBits ?? 64
                 let residues = try SignedSum(modulusBits: bits)
-                let input = try participant.integers(header, work: &work).map(residues.residue)
+                var input = [UInt64](repeating: 0, count: participant.plan.length)
+                do { input = try participant.integers(header, work: &work).map(residues.residue) } catch {
+                    failure = OwnFailure(error: error)
+                }
                 return .masked(
                     attempt: header.attempt, vector: Packed(try participant.session(header) { try $0.mask(input) }))
             }
+            if let failure { throw failure }
         case .survivors(_, let survivors):
             // The masks' threshold may be lower. What is charged is for as many shares of the noise.
             guard survivors.count >= plan.least else {
@@ -240,11 +283,18 @@ public struct Participant: Sendable {
                     round: header.round,
                     expected: "a sum over at least \(plan.least) participants, not \(survivors.count)")
             }
+            if plan.aggregation.way == .masked, let before = state.unmasked, before.model == header.model,
+                before.participants != survivors
+            {
+                throw FederationError.coordinator(
+                    round: header.round, expected: "the participants over whom a sum from this model was opened before")
+            }
             state.outgoing = .confirmation(
                 attempt: header.attempt,
                 signature: try session(header) { [identity] in try $0.confirm(survivors: survivors, identity: identity)
                 })
         case .confirmations(_, let survivors, let confirmations):
+            state.unmasked = Unmasked(model: header.model, participants: survivors)
             state.outgoing = .unmask(
                 attempt: header.attempt,
                 shares: try session(header) { try $0.unmask(survivors: survivors, confirmations: confirmations) })

@@ -15,6 +15,8 @@ public struct Simulator<Work: LocalWork> {
     public private(set) var now = 0.0
     /// Messages that reached the coordinator.
     public private(set) var messages = 0
+    /// Messages and replies that were lost, and how often somebody was killed.
+    public private(set) var (lost, killed) = (0, 0)
     /// Whose messages say something else than they should, and what; nil: nobody.
     public var tampering: ((ParticipantMessage, Int) -> ParticipantMessage)?
     /// What each participant's coordinator says instead of the reply, and to whom; nil: the reply.
@@ -25,7 +27,8 @@ public struct Simulator<Work: LocalWork> {
     private let conditions: Conditions
     private var random: SeededGenerator
     private var queue = EventQueue()
-    private var gone: Set<Int> = []
+    /// Who ended for good.
+    public private(set) var gone: Set<Int> = []
     private let seconds: [Double]
     private var coordinatorIsBack = 0.0
 
@@ -78,17 +81,27 @@ public struct Simulator<Work: LocalWork> {
     /// - Parameters:
     ///   - everybody: Whether to wait until everybody knows it.
     ///   - rounds: Or until so many rounds changed the model.
+    ///   - turns: Or until so many messages were sent.
     /// - Returns: Whether it is over.
     @discardableResult
-    public mutating func run(until end: Double = 1e9, everybody: Bool = true, rounds: Int = .max) -> Bool {
-        while everybody || !coordinator.isOver, coordinator.model.round < rounds, let (participant, time) = queue.next()
+    public mutating func run(until end: Double = 1e9, everybody: Bool = true, rounds: Int = .max, turns: Int = .max)
+        -> Bool
+    {
+        var left = turns
+        while everybody || !coordinator.isOver, coordinator.model.round < rounds, left > 0,
+            let (participant, time) = queue.first
         {
             guard time <= end else { return false }
+            queue.removeFirst()
             now = max(now, time)
+            left -= 1
             turn(participant)
         }
         return coordinator.isOver
     }
+
+    /// Whether nobody acts any more.
+    public var isSilent: Bool { queue.isEmpty }
 
     /// A participant's message, the reply, and what it does with it.
     private mutating func turn(_ place: Int) {
@@ -102,7 +115,10 @@ public struct Simulator<Work: LocalWork> {
         let back = Self.uniform(conditions.latency, &random)
         guard !Self.chance(conditions.loss, &random), let reply = answer(message, from: place, at: now + there),
             !Self.chance(conditions.loss, &random)
-        else { return wake(place, after: conditions.patience) }
+        else {
+            lost += 1
+            return wake(place, after: conditions.patience)
+        }
         let done = take(lying?(reply, place) ?? reply, place)
         wake(place, after: there + back + done)
     }
@@ -115,6 +131,7 @@ public struct Simulator<Work: LocalWork> {
         guard Self.chance(conditions.coordinatorCrash, &random) else {
             return coordinator.answer(message, from: place, at: time)
         }
+        killed += 1
         var next = coordinator
         _ = next.answer(message, from: place, at: time)
         let stored = Self.chance(0.5, &random) ? next : coordinator
@@ -143,6 +160,7 @@ public struct Simulator<Work: LocalWork> {
             participants[place] = next
             return seconds
         }
+        killed += 1
         let stored = Self.chance(0.5, &random) ? next : participants[place]
         participants[place] = stored.resumed(from: Self.decoded(stored.state))
         return seconds + Self.uniform(conditions.away, &random)
@@ -164,6 +182,8 @@ private struct EventQueue {
     private var heap: [(time: Double, number: Int, participant: Int)] = []
     private var added = 0
 
+    var isEmpty: Bool { heap.isEmpty }
+
     mutating func add(_ participant: Int, at time: Double) {
         heap.append((time, added, participant))
         added += 1
@@ -174,8 +194,9 @@ private struct EventQueue {
         }
     }
 
-    mutating func next() -> (participant: Int, time: Double)? {
-        guard let first = heap.first else { return nil }
+    var first: (participant: Int, time: Double)? { heap.first.map { ($0.participant, $0.time) } }
+
+    mutating func removeFirst() {
         heap.swapAt(0, heap.count - 1)
         heap.removeLast()
         var parent = 0
@@ -188,7 +209,6 @@ private struct EventQueue {
             heap.swapAt(parent, least)
             parent = least
         }
-        return (first.participant, first.time)
     }
 
     private func isBefore(_ one: Int, _ other: Int) -> Bool {

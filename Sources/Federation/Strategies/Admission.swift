@@ -34,6 +34,8 @@ public enum Admission: Sendable, Hashable {
         /// The bound holds for update and control's change together, and most of it goes to the latter: the noise would
         /// drown the update (``ControlVariate`` says by how much).
         case controlTakesTheBound
+        /// What is bounded would be a participant's whole update: that protects participants, and not the people at one.
+        case boundsParticipants
 
         /// In words.
         public var text: String {
@@ -41,6 +43,7 @@ public enum Admission: Sendable, Hashable {
             case .needsSingleUpdates: "needs single updates"
             case .hasNoCohort: "has no cohort"
             case .controlTakesTheBound: "the control variate takes the bound"
+            case .boundsParticipants: "bounds participants, not people"
             }
         }
     }
@@ -49,13 +52,14 @@ public enum Admission: Sendable, Hashable {
 extension Strategy {
     /// Whether it runs where vectors come together in that way: the committed table, which the documentation shows.
     ///
-    /// What averages needs a sum alone. What a server then does to a noisy sum is post-processing and costs no
-    /// privacy; second moments of `fedAdam` and `fedYogi` hold the noise's variance too, so that their steps are
-    /// shorter.
+    /// What averages needs a sum alone. With distributed noise a round is one private step, of gradients that are bounded for each
+    /// person.
     public func admits(_ way: Aggregation) -> Admission {
         guard way != .plain else { return .runs }
         switch self {
-        case .fedSGD, .fedAvg, .fedAvgM, .fedProx, .fedAdam, .fedYogi: return .runs
+        case .fedSGD: return .runs
+        case .fedAvg, .fedAvgM, .fedProx, .fedAdam, .fedYogi:
+            return way == .masked ? .runs : .refused(.boundsParticipants)
         case .scaffold: return way == .masked ? .runs : .refused(.controlTakesTheBound)
         case .fedBuff: return .refused(.hasNoCohort)
         case .coordinateMedian, .trimmedMean, .multiKrum, .centredClipping: return .refused(.needsSingleUpdates)

@@ -64,6 +64,15 @@ extension AggregationCoordinator {
     public mutating func receive(_ advertisement: Advertisement) throws(AggregationError) -> Arrival {
         try check(.advertise)
         try advertisement.verify(session)
+        // Keys with which others could not go on keep their owner out, and nobody else.
+        try PairKeys.check(advertisement)
+        let keys = Set(
+            state.advertisements.values.filter { $0.sender != advertisement.sender }.flatMap {
+                [$0.encryptionKey, $0.maskKey]
+            })
+        guard advertisement.encryptionKey != advertisement.maskKey, !keys.contains(advertisement.encryptionKey),
+            !keys.contains(advertisement.maskKey)
+        else { throw .repeatedKey(participant: advertisement.sender) }
         let arrival = try arrival(advertisement, from: advertisement.sender, among: state.advertisements)
         state.advertisements[advertisement.sender] = advertisement
         return arrival

@@ -71,8 +71,8 @@ extension AggregationParticipant {
         let staying = Set(survivors)
         var signers = Set<Int>()
         let bytes = SurvivorSignature.signedBytes(session, survivors: survivors)
-        for confirmation in confirmations.sorted(by: { $0.sender < $1.sender }) where signers.count < session.threshold
-        {
+        for confirmation in confirmations.sorted(by: { $0.sender < $1.sender })
+        where signers.count < session.threshold && !signers.contains(confirmation.sender) {
             guard staying.contains(confirmation.sender),
                 session.isSigned(bytes, by: confirmation.sender, signature: confirmation.signature)
             else { throw .badSignature(participant: confirmation.sender, round: .confirm) }

@@ -39,6 +39,14 @@ enum PairKeys {
         return bytes.digest
     }
 
+    /// Throws `badKey` where one of the keys gives no secret with any other.
+    static func check(_ advertisement: Advertisement) throws(AggregationError) {
+        let key = Curve25519.KeyAgreement.PrivateKey()
+        for other in [advertisement.encryptionKey, advertisement.maskKey] {
+            _ = try agree(key, (advertisement.sender, other))
+        }
+    }
+
     private static func agree(
         _ key: Curve25519.KeyAgreement.PrivateKey, _ peer: (index: Int, key: Data)
     ) throws(AggregationError) -> SharedSecret {

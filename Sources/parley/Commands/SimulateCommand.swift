@@ -14,7 +14,7 @@ struct SimulateCommand: AsyncParsableCommand {
 
               parley simulate plan.yaml --data ./pneumoniamnist --dry-run
               parley simulate plan.yaml --data ./pneumoniamnist --participants 3 --compare --output together
-              parley simulate plan.yaml --data ./pneumoniamnist --label-skew 0.7 --loss 0.05 --crashes 0.02
+              parley simulate plan.yaml --data ./pneumoniamnist --label-skew 0.7 --message-loss 0.05 --crashes 0.02
 
             Nobody is protected from anybody here: all rows lie in this process. What is told of privacy is what the plan would promise.
             """)
@@ -22,19 +22,31 @@ struct SimulateCommand: AsyncParsableCommand {
     @Argument(help: "The plan, in YAML.", completion: .file()) var plan: String
     @Option(help: ArgumentHelp("Where the plan's files are.", valueName: "folder"), completion: .directory)
     var data: String
-    @Option(help: "Among how many the rows are divided.", transform: WholeNumberText.parse) var participants = 3
     @Option(
+        parsing: .unconditional, help: "Among how many the rows are divided (default: 3).",
+        transform: WholeNumberText.parse)
+    var participants = 3
+    @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The part of each label that one participant has, from 0 (evenly divided) to below 1.", valueName: "part"))
     var labelSkew = 0.0
-    @Option(help: ArgumentHelp("With which probability a message is lost.", valueName: "part")) var loss = 0.0
+    @Option(parsing: .unconditional, help: ArgumentHelp("With which probability a message is lost.", valueName: "part"))
+    var messageLoss = 0.0
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "With which probability a participant, or the coordinator, is killed at a message.", valueName: "part"))
     var crashes = 0.0
-    @Option(help: ArgumentHelp("With which probability a participant ends for good at a message.", valueName: "part"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "With which probability a participant ends for good, at each message: a round takes 2 to 7 of each.",
+            valueName: "part"))
     var dropOuts = 0.0
-    @Option(help: ArgumentHelp("The part of the participants that takes ten times as long.", valueName: "part"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("The part of the participants that takes ten times as long.", valueName: "part"))
     var stragglers = 0.0
     @Flag(help: "Also train on all rows in one place, and at each participant alone.") var compare = false
     @Option(
@@ -48,11 +60,12 @@ struct SimulateCommand: AsyncParsableCommand {
 
     func validate() throws {
         for (name, value) in [
-            ("label-skew", labelSkew), ("loss", loss), ("crashes", crashes), ("drop-outs", dropOuts),
+            ("label-skew", labelSkew), ("message-loss", messageLoss), ("crashes", crashes), ("drop-outs", dropOuts),
             ("stragglers", stragglers),
         ] where !(value >= 0 && value < 1) {
             throw ValidationError("--\(name) is from 0 to below 1.")
         }
+        guard (2...65_535).contains(participants) else { throw ValidationError("--participants is from 2 to 65535.") }
         guard threads.map({ (1...256).contains($0) }) ?? true else {
             throw ValidationError("--threads is from 1 to 256.")
         }
@@ -62,7 +75,7 @@ struct SimulateCommand: AsyncParsableCommand {
         var circumstances = FederatedSimulation.Circumstances()
         (circumstances.participants, circumstances.labelSkew) = (participants, labelSkew)
         circumstances.compares = compare
-        circumstances.conditions.loss = loss
+        circumstances.conditions.loss = messageLoss
         (circumstances.conditions.participantCrash, circumstances.conditions.coordinatorCrash) = (crashes, crashes)
         (circumstances.conditions.dropOut, circumstances.conditions.stragglers) = (dropOuts, stragglers)
         return circumstances
@@ -102,20 +115,31 @@ struct SimulateCommand: AsyncParsableCommand {
 
     private static func show(_ facts: FederatedSimulation.Facts) {
         let terminal = Terminal.output
-        let (plan, rows) = (facts.plan, facts.rows.map { NumberText.integer($0) }.joined(separator: ", "))
+        let plan = facts.plan
+        let rows =
+            facts.rows.count <= 12
+            ? facts.rows.map { NumberText.integer($0) }.joined(separator: ", ")
+            : "\(NumberText.integer(facts.rows.min() ?? 0)) to \(NumberText.integer(facts.rows.max() ?? 0))"
         terminal.line(
-            "\(plan.name): \(facts.rows.count) participants with \(rows) rows; \(NumberText.integer(facts.parameters)) parameters"
+            "\(plan.name): \(NumberText.integer(facts.rows.count)) participants with \(rows) rows; \(NumberText.integer(facts.parameters)) parameters"
         )
         terminal.line(
             "\(plan.strategy.kind.rawValue), \(plan.aggregation.way.words)\(thresholds(plan)); \(NumberText.integer(plan.rounds)) rounds"
                 + (plan.spareRounds > 0 ? " and \(NumberText.integer(plan.spareRounds)) spare ones" : "")
-                + ", void below \(NumberText.integer(plan.least)) updates")
+                + (plan.strategy.kind == .fedBuff ? "" : ", void below \(NumberText.integer(plan.least)) updates"))
         guard let promise = facts.promise else { return }
+        let unit = promise.unit == "row" ? "each row" : "each \(PrintableText.escape(promise.unit))"
         terminal.line(
-            "Noise multiplier \(NumberText.significant(promise.noiseMultiplier)), of which each participant adds its share. Differentially private for a person at "
-                + "one participant: epsilon \(NumberText.significant(promise.epsilon)) at delta \(NumberText.significant(promise.delta)) over all rounds, spare ones too, by Rényi "
-                + "divergences; whoever sees all sums, in league with as many participants as the plan bears. At m participants: m squared times the divergence."
-        )
+            "Each round draws every unit with probability \(NumberText.significant(promise.samplingRate)), of \(NumberText.integer(promise.units)) at all participants "
+                + "(taken for public).")
+        terminal.line(
+            "Noise multiplier \(NumberText.significant(promise.noiseMultiplier)) without the shares of those who may collude or leave, "
+                + "\(NumberText.significant(promise.wholeMultiplier)) with all of them.")
+        terminal.line(
+            "Would be differentially private for \(unit) at one participant: epsilon \(NumberText.significant(promise.epsilon)) at delta "
+                + "\(NumberText.significant(promise.delta)), over all rounds, spare ones too, by Rényi divergences.")
+        terminal.line(
+            "Who has rows at m participants: m squared times the divergence. Metrics are exact, and outside of it.")
     }
 
     private static func thresholds(_ plan: FederatedPlan) -> String {
@@ -147,7 +171,16 @@ struct SimulateCommand: AsyncParsableCommand {
             table.append(
                 [outcome.name] + outcome.metrics.map { $0.value.map { NumberText.fixed($0, decimals: 4) } ?? "none" })
         }
-        terminal.write(table.render(on: terminal))
+        if metrics.isEmpty {
+            terminal.line("Nothing was measured: `data` names no rows to test or validate on.")
+        } else {
+            terminal.write(table.render(on: terminal))
+        }
+        let network = report.network
+        terminal.line(
+            "Simulated: \(NumberText.integer(Int(network.seconds))) s, \(NumberText.integer(network.messages)) messages, \(NumberText.integer(network.lost)) lost, "
+                + "\(NumberText.integer(network.killed)) times somebody was killed, \(NumberText.integer(network.left)) left; \(NumberText.integer(network.void)) rounds were void."
+        )
         if report.cutEntries > 0, let grid = facts.plan.grid {
             terminal.line(
                 "\(NumberText.integer(report.cutEntries)) entries of updates lay beyond the range of \(NumberText.significant(grid.range)) and were cut to it: a larger "
