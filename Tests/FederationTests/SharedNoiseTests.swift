@@ -128,6 +128,38 @@ struct SharedNoiseTests {
         for site in given { #expect(Set(site.integers).count == site.integers.count) }
     }
 
+    private struct Failing: LocalWork {
+        var inner: PrivateLocalTraining
+        var fails: Bool
+
+        mutating func update(
+            of model: RunModel, in header: RoundHeader, carried: [Float]
+        ) throws -> (update: LocalUpdate, carried: [Float]) {
+            if fails { throw CocoaError(.fileReadUnknown) }
+            return try inner.update(of: model, in: header, carried: carried)
+        }
+    }
+
+    @Test("A site whose work fails gives no share of the noise, and so leaves: nothing is opened over it")
+    func failing() throws {
+        let plan = plan(sites: 3, rounds: 1, noise: 1, threshold: 3, colluders: 1)
+        let model = try Model(inputShape: [Self.inputs]) { Linear(1, hasBias: false) }
+        let training = try TrainingPlan(
+            model: model, loss: .meanSquared, optimizer: .gradientDescent(), learningRate: 1, steps: 2)
+        let zeros = Parameters(names: ["0.weight"], tensors: [Tensor(shape: [1, Self.inputs])])
+        let works = try (0..<3).map {
+            Failing(
+                inner: try PrivateLocalTraining(plan, training: training, examples: examples([]), parameters: zeros),
+                fails: $0 == 2)
+        }
+        var run = try Simulator(
+            plan: plan, policy: FederationPolicy(ways: [.distributedNoise], leastHonest: 1, leastNoiseMultiplier: 0),
+            identities: Runs.identities(3), works: works, weights: [Float](repeating: 0, count: Self.inputs), seed: 1)
+        run.run(until: 1e6)
+        #expect(run.coordinator.phase == .aborted && run.coordinator.model.round == 0)
+        #expect(run.coordinator.events.contains { $0.participant == 2 && $0.words.contains("its own work failed") })
+    }
+
     @Test("The event is of the honest shares, of all rounds; epsilon is near the Gaussian's")
     func event() throws {
         let plan = plan(sites: 3, rounds: 99, noise: 1, rate: 0.1, threshold: 3, colluders: 1)
