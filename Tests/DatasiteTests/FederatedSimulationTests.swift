@@ -46,6 +46,25 @@ struct FederatedSimulationTests {
         #expect(throws: Problem.self) { try Self.run(Self.plan(base + "plain}"), in: files, into: "plain") }
     }
 
+    @Test("A run begins with the weights that the plan names")
+    func transferred() throws {
+        let files = try OwnFiles()
+        _ = try Self.run(Self.plan("{rounds: 4, range: 8}"), in: files, into: "first")
+        let again = Self.plan("{rounds: 1, range: 8}").replacing(
+            "hidden: [8]}", with: "hidden: [8], weights: first/weights.safetensors}"
+        )
+        .replacing("rate: 0.5}", with: "rate: 1.0e-12}")
+        _ = try Self.run(again, in: files, into: "second")
+        let (first, second) = (
+            try SafeTensors.read(Array(files.bytes("first/weights.safetensors"))),
+            try SafeTensors.read(Array(files.bytes("second/weights.safetensors")))
+        )
+        for name in first.names {
+            let pairs = zip(try #require(first[name]).values, try #require(second[name]).values)
+            #expect(pairs.allSatisfy { abs($0 - $1) < 1e-6 })
+        }
+    }
+
     @Test("What it is compared with is there; together is nearer to one place than to the worst alone")
     func compared() throws {
         let files = try OwnFiles()

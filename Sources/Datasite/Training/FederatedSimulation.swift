@@ -129,11 +129,7 @@ public struct FederatedSimulation: Sendable {
         var local = training.plan
         local.steps = section.localSteps
         local.averaging = nil
-        var generator = SecureRandom()
-        begun =
-            document.privacy == nil
-            ? TrainingRun.initialParameters(local.model, seed: document.seed)
-            : local.model.initialParameters(using: &generator)
+        begun = try training.beginning()
         let parameters = local.model.trainableCount
         let noise = try document.sharedNoise(
             section, units: training.inputs.train.units.count, participants: parts.count, parameters)
