@@ -217,7 +217,9 @@ public struct Participant: Sendable {
         guard let model = state.model, header.round == model.round, header.model == model.digest else {
             throw .coordinator(round: header.round, expected: "the model that this participant holds")
         }
-        guard header.asked == plan.asked(attempt: header.attempt, of: roster.count, run: run) else {
+        // A header that was checked is not derived again.
+        guard header == state.header || header.asked == plan.asked(attempt: header.attempt, of: roster.count, run: run)
+        else {
             throw .coordinator(round: header.round, expected: "the participants whose turn it is")
         }
     }

@@ -23,19 +23,23 @@ struct AuditedExamples {
         ((0..<inputs).map { $0 == direction ? 1 : 0 }, -size / 2)
     }
 
-    func run(steps: Int = 1) throws -> PrivateTrainingRun {
-        let model = try Model(inputShape: [inputs]) { Linear(1, hasBias: false) }
-        let examples = try Examples(
+    var zeros: Parameters { Parameters(names: ["0.weight"], tensors: [Tensor(shape: [1, inputs])]) }
+
+    func examples() throws -> Examples {
+        try Examples(
             inputs: Tensor(shape: [units.count, inputs], values: units.flatMap(\.x)),
             targets: .values(Tensor(shape: [units.count, 1], values: units.map(\.y))))
+    }
+
+    func run(steps: Int = 1) throws -> PrivateTrainingRun {
+        let model = try Model(inputShape: [inputs]) { Linear(1, hasBias: false) }
         var plan = try TrainingPlan(
             model: model, loss: .meanSquared, optimizer: .gradientDescent(), learningRate: 1, steps: steps)
         plan.chunkRows = chunkRows
         let privacy = try TrainingPrivacy(
             clipping: .fixed(clippingNorm), noiseMultiplier: noiseMultiplier, samplingRate: samplingRate, steps: steps,
             capacity: 8, dimension: inputs)
-        let zeros = Parameters(names: ["0.weight"], tensors: [Tensor(shape: [1, inputs])])
-        return try PrivateTrainingRun(plan: plan, privacy: privacy, examples: examples, parameters: zeros)
+        return try PrivateTrainingRun(plan: plan, privacy: privacy, examples: examples(), parameters: zeros)
     }
 
     /// What the accountant says of one step, at deltas that so many draws can see.
