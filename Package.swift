@@ -100,7 +100,7 @@ let package = Package(
         module(
             "DatasiteServer",
             [
-                "Datasite", "DatasiteProtocol", logging,
+                "Datasite", "DatasiteProtocol", "Federation", logging,
                 outside("Hummingbird", "hummingbird"),
                 outside("HummingbirdCore", "hummingbird"),
                 outside("HummingbirdTLS", "hummingbird"),

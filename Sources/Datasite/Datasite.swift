@@ -26,6 +26,12 @@ public final class Datasite: Sendable {
     let scans: ScanSchedule
     /// Where long work is computed, one piece at a time: apart, so that no question waits for it.
     let long: WorkPlace
+    /// Where work is computed that mostly waits for others: apart, so that no other long work waits for it.
+    let rounds: WorkPlace
+    /// How such work reaches them; nil: this process does not.
+    let outward = Mutex<(any CoordinatorConnection)?>(nil)
+    /// Whether this process serves the site: long work that an owner approves elsewhere is computed here.
+    let isServing = Mutex(false)
     let timings = Timings()
     let slot: @Sendable (ScanLimits, PlanBound) -> TimeSlot
     /// How fast this site is and what one question may take: public.
@@ -146,6 +152,11 @@ public final class Datasite: Sendable {
                 threads: 1, queueLimit: LongWork.queue, givesWay: true, niceness: LongWork.niceness,
                 words: "the thread for long work is"),
             schedule: ScanSchedule(threads: 1))
+        rounds = WorkPlace(
+            threads: EngineThreads(
+                threads: LongWork.rounds, queueLimit: LongWork.queue, givesWay: true, niceness: LongWork.niceness,
+                words: "the threads for rounds are"),
+            schedule: ScanSchedule(threads: LongWork.rounds))
     }
 
     /// A site that an earlier version made was not measured yet.
@@ -167,11 +178,17 @@ public final class Datasite: Sendable {
     /// - Throws: the problem `conflict` if another process serves.
     public func acquireServerLock() throws -> ServerLock {
         let lock = try ServerLock(path: folder.serverLock)
+        isServing.withLock { $0 = true }
         try reportingProblems { try removeAbandonedVersions() }
         removeAbandonedWorkspaces()
         // Tables are opened before anybody asks: how long that takes depends on their rows.
         for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock
+    }
+
+    /// Whether another process serves the site.
+    var isServedElsewhere: Bool {
+        !isServing.withLock { $0 } && (try? ServerLock(path: folder.serverLock)) == nil
     }
 
     /// What the owner's metrics count, as of now.

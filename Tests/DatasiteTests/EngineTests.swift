@@ -189,7 +189,9 @@ struct EngineTests {
         #expect(
             added?.detail.contains("`policy.engines.sinthetic-tables`: this datasite has no engine") == true,
             "\(added?.detail ?? "")")
-        #expect(added?.hint == "did you mean synthetic-tables? It has questions, synthetic-tables, training")
+        #expect(
+            added?.hint
+                == "did you mean synthetic-tables? It has federated-training, questions, synthetic-tables, training")
         #expect(refusal { try test.site.setPolicy(of: "visits", policyText: unknown) }?.hint == added?.hint)
         let version = refusal {
             _ = try test.site.addVersion(

@@ -72,10 +72,10 @@ struct TrainingEngineTests {
         let loss = try PrivacyEvent.composition([event]).loss(kind: .renyi)
         let spent = try test.site.read { try #require(try PopulationRow.named("patients", $0)).spent }
         #expect(spent.amounts == loss.amounts)
-        #expect(released.privacy.steps == 30 && released.privacy.samplingRate == 0.1)
+        #expect(released.privacy?.steps == 30 && released.privacy?.samplingRate == 0.1)
         let claimed = RenyiOrders.epsilon(amounts: loss.amounts, delta: 5e-6)
-        #expect(released.privacy.chargedEpsilon == claimed)
-        #expect(try #require(released.privacy.epsilon) < claimed)
+        #expect(released.privacy?.chargedEpsilon == claimed)
+        #expect(try #require(released.privacy?.epsilon) < claimed)
         #expect(released.curve.count == 30 && released.curve.last?.epsilon == claimed)
         #expect(released.curve.allSatisfy { $0.gradientNorm > 0 && $0.clippingNorm == 1 })
         #expect(released.card.contains("Differentially private for each `person`"))
@@ -169,7 +169,7 @@ struct TrainingEngineTests {
     }
 
     private func examples(_ test: TestSite, _ work: TrainingWork) throws -> Examples {
-        try #require(work.terms.examples(try test.site.table(work.terms.entry)))
+        try #require(work.terms.task.examples(try test.site.table(work.terms.entry)))
     }
 
     @Test("Nothing is told of a step before its checkpoint is there, and a stopped run goes on from it, norm and all")

@@ -4,5 +4,6 @@ extension EngineTable {
         QuestionWork.self,
         SynthesisWork.self,
         TrainingWork.self,
+        FederatedWork.self,
     ])
 }

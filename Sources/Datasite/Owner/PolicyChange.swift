@@ -107,10 +107,11 @@ struct PolicyChange {
     private static func engines(_ engines: [EngineName: EngineRule]?, _ policy: Policy) -> String {
         guard let engines else { return "unsaid" }
         let rules = engines.map { name, rule in
-            let parts = [
-                rule.approval.map { "approval \(approval($0))" }, rule.uses.map { "uses \($0)" },
-                rule.usesPerResearcher.map { "uses-per-researcher \($0)" },
-            ].compactMap(\.self)
+            let parts =
+                [
+                    rule.approval.map { "approval \(approval($0))" }, rule.uses.map { "uses \($0)" },
+                    rule.usesPerResearcher.map { "uses-per-researcher \($0)" },
+                ].compactMap(\.self) + (rule.federation?.words ?? [])
             return name.rawValue + (parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))")
         }
         return list(rules.sorted())

@@ -164,6 +164,8 @@ extension Datasite {
     private func completeApproved(_ row: RequestRow, _ planned: PlannedWork) async throws {
         do {
             if planned.engine.isLong {
+                // A command of the owner's ends long before such work does: whoever serves the site takes it up.
+                guard !isServedElsewhere else { return }
                 _ = try await begun(row.id, planned, isAnnounced: false)
                 return
             }

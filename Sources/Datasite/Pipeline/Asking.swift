@@ -1,3 +1,4 @@
+import Crypto
 public import DatasiteProtocol
 import DifferentialPrivacy
 import Foundation
@@ -117,7 +118,9 @@ extension Datasite {
     func planned(
         _ engine: any EngineWork.Type, _ body: [UInt8], in catalogue: Catalogue, isLimited: Bool
     ) throws -> PlannedWork {
-        let knowledge = PublicKnowledge(catalogue: catalogue, lookup: { try self.lookupTable($0) }, timings: timings)
+        let knowledge = PublicKnowledge(
+            catalogue: catalogue, lookup: { try self.lookupTable($0) }, timings: timings,
+            publicKey: signingKey.publicKey.rawRepresentation)
         let planned = try PlannedWork(engine, body: body, in: knowledge)
         if isLimited { try limits.check(planned.work.bound, of: engine, threads: engines.threads) }
         return planned

@@ -1,5 +1,6 @@
 import DatasiteProtocol
 import DifferentialPrivacy
+import Foundation
 import Governance
 import Query
 import Secrets
@@ -27,6 +28,9 @@ protocol EngineWork: Sendable {
     static var isAllowedUnlessSaid: Bool { get }
     /// Whether it may take hours: whoever asks is told at once that it runs, and it has a thread and limits of its own.
     static var isLong: Bool { get }
+    /// Whether it talks to others while it runs, each message at the end of its own time slot (``Pace``): then its steps and its end follow from what
+    /// they see, and wait for no other slot.
+    static var isPaced: Bool { get }
 
     /// Reads a request as it comes over the wire, strictly, and gives the engine's own form of it, which is stored: the same
     /// request is the same bytes. Only engines that researchers ask for have one.
@@ -47,6 +51,8 @@ protocol EngineWork: Sendable {
     var unit: AskedUnit { get }
     /// The relative error for which the least cost was asked; nil: a cost was asked.
     var askedError: Double? { get }
+    /// How what is not let out stays private; nil: as the rows of a question do.
+    var inputPrivacy: String? { get }
     /// The most work and memory that it takes, whatever the rows hold.
     var bound: PlanBound { get }
     /// What it does one after the other, in public words with public bounds, which add up to the whole's. The run says when
@@ -88,9 +94,11 @@ extension EngineWork {
     }
 
     static var isLong: Bool { false }
+    static var isPaced: Bool { false }
 
     var unit: AskedUnit { .epsilon }
     var askedError: Double? { nil }
+    var inputPrivacy: String? { nil }
 
     /// What to do about work that cannot be completed: owners' work has no idempotency key.
     static var askAgain: String {
@@ -113,6 +121,8 @@ struct PublicKnowledge: Sendable {
     var lookup: @Sendable (Catalogue.Entry) throws -> LookupTable? = { _ in nil }
     /// How long things take here that were measured on made-up rows.
     var timings = Timings()
+    /// The key by which others know this site.
+    var publicKey = Data()
 }
 
 /// What a document says beside its product: from plan, policy and approvals.
@@ -128,6 +138,8 @@ struct WorkReview: Sendable {
     var columns: [Preview.Column] = []
     var notes: [String] = []
     var mock: Answer?
+    /// What the engine says of it for programs, in JSON.
+    var document: String?
 }
 
 /// The engines of a datasite, by name.

@@ -12,13 +12,16 @@ struct WorkPlace: Sendable {
 enum LongWork {
     /// As many may wait for the one that runs.
     static let queue = 16
+    /// So many runs take part in rounds with others at a time.
+    static let rounds = 4
     /// Questions go before it: beside a scan on its core it gets about a sixth. Its slot follows from its bound all the same.
     static let niceness: Int32 = 10
 }
 
 extension Datasite {
     func place(of engine: any EngineWork.Type) -> WorkPlace {
-        engine.isLong ? long : WorkPlace(threads: engines, schedule: scans)
+        if engine.isPaced { return rounds }
+        return engine.isLong ? long : WorkPlace(threads: engines, schedule: scans)
     }
 
     /// Begins to compute a charged request, and does not wait for it.
@@ -65,14 +68,18 @@ extension Datasite {
     /// Goes on with all long work that was charged and cut short, so that whoever asked need not ask again after the server was stopped. What another process
     /// computes, which may be the last server on its way out, is looked at again every few seconds.
     public func resumeLongWork() async {
-        guard await resumeAbandoned() else { return }
+        var isElsewhere = await resumeAbandoned()
         Task { [weak self] in
-            while let self, await self.resumeAbandoned() { try? await Task.sleep(for: .seconds(3)) }
+            while let self {
+                isElsewhere = await self.resumeAbandoned(onlyApproved: !isElsewhere)
+                try? await Task.sleep(for: .seconds(3))
+            }
         }
     }
 
+    /// - Parameter onlyApproved: Only what an owner approved in a process that does not serve, and which nobody began.
     /// - Returns: Whether another process computes some.
-    private func resumeAbandoned() async -> Bool {
+    private func resumeAbandoned(onlyApproved: Bool = false) async -> Bool {
         guard suspension == nil else { return false }
         let rows = try? await reading { site in
             try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db)
@@ -82,10 +89,11 @@ extension Datasite {
         // In the order in which they were asked for.
         for row in (rows ?? []).reversed() where !row.isLost {
             guard let engine = try? engineTable.engine(row.engine), engine.isLong else { continue }
-            let process = try? await reading { site in
-                try site.read { try RequestEventRow.last(of: row.id, $0)?.process }
+            let last = try? await reading { site in try site.read { try RequestEventRow.last(of: row.id, $0) } }
+            if onlyApproved, last?.event.state != .approved { continue }
+            if let process = last?.process, let own = try? await reading({ try $0.lifeline() }), process == own {
+                continue
             }
-            if let process, let own = try? await reading({ try $0.lifeline() }), process == own { continue }
             if (try? await isComputed(row)) == true {
                 isElsewhere = true
                 continue

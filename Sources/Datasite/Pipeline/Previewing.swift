@@ -58,7 +58,7 @@ extension Datasite {
             available: LossWords.wire(limit: room, conversionDelta: conversion),
             decision: Self.words(refusal, planned, room, approvals: approvals),
             columns: review.columns, groups: nil, notes: review.notes,
-            left: RefusalWords.left(room, planned))
+            left: RefusalWords.left(room, planned), document: review.document)
     }
 
     private static func words(

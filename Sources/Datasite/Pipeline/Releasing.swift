@@ -41,16 +41,23 @@ extension Datasite {
         let track = StepTrack(work.steps, instant: clock.instant) {
             (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true
         }
-        let telling = Task { if track.steps.count > 1 { await self.tell(track, of: id, slot, since: start) } }
+        let telling = Task {
+            if Kind.isPaced { return await self.tell(track, of: id) }
+            if track.steps.count > 1 { await self.tell(track, of: id, slot, since: start) }
+        }
         defer { telling.cancel() }
-        let (computed, end) = try await place.threads.run { (try self.compute(id, work, track), self.clock.instant()) }
+        let pace = Pace(clock: clock) { [limits] in self.slot(limits, PlanBound(work: $0, memory: 0)) }
+        let outside = Outside(identity: signingKey, connection: outward.withLock { $0 }, pace: pace)
+        let (computed, end) = try await place.threads.run {
+            (try self.compute(id, work, track, outside: outside), self.clock.instant())
+        }
         if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }
-        let slots = slot.count(end - start)
+        let slots = Kind.isPaced ? pace.mostSlots : slot.count(end - start)
         track.end(at: end)
         if slots > 1 { try await countMissedSlot(planned, id, slots: slots) }
         let waiting = clock.instant()
         await telling.value
-        await clock.sleepUntil(slot.departure(start: start, end: end))
+        if !Kind.isPaced { await clock.sleepUntil(slot.departure(start: start, end: end)) }
         slotWaits.add((clock.instant() - waiting).wholeNanoseconds, ordering: .relaxed)
         switch computed {
         case .released(let release): return try await store(release, planned, work)
@@ -63,14 +70,15 @@ extension Datasite {
 
     /// On an engine thread. What it throws follows from no row.
     private func compute<Kind: EngineWork>(
-        _ id: String, _ work: Kind, _ track: StepTrack
+        _ id: String, _ work: Kind, _ track: StepTrack, outside: Outside
     ) throws -> Computed<Kind.Product> {
         let tables = try work.assets.map(openAsset)
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }
         guard let reservation else { return .answered }
         let workspace = folder.workspace(of: id)
-        let grant = try grant(reservation, to: work, tables: tables, track: track, workspace: workspace)
+        let grant = try grant(
+            reservation, to: work, tables: tables, track: track, workspace: workspace, outside: outside)
         guard let outcome = Grant.run(grant) else {
             return .failed(
                 .unavailable(
@@ -113,7 +121,7 @@ extension Datasite {
             let terms = ReleaseTerms(
                 charge: release.charge.wire(conversionDelta: planned.conversionDelta),
                 guarantees: .of(planned, approvals: approvals),
-                timeNotes: AnswerTime.note(site.slot(site.limits, work.bound), planned.entries))
+                timeNotes: Kind.isPaced ? [] : AnswerTime.note(site.slot(site.limits, work.bound), planned.entries))
             return ReleaseEntry(
                 row: row, charge: release.charge, guarantees: terms.guarantees,
                 answer: try work.document(release, terms), key: site.signingKey, site: site.name)
@@ -154,7 +162,8 @@ extension Guarantees {
             ? "answered automatically within the owner's policy and budget"
             : "approved by \(approvals.joined(separator: ", "))"
         return Guarantees(
-            inputPrivacy: "the rows stayed on the datasite and were read by its own process only",
+            inputPrivacy: planned.work.inputPrivacy
+                ?? "the rows stayed on the datasite and were read by its own process only",
             outputPrivacy: outputPrivacy(planned),
             inputVerification: "contributions were bounded and values clipped; that the rows are true is not verified",
             outputVerification: "signed by the datasite, journaled in a hash chain; the computation is not proved",

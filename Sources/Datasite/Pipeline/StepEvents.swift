@@ -28,6 +28,16 @@ extension Datasite {
         }
     }
 
+    /// Tells the steps of a run whose messages others see: when they are done.
+    func tell(_ track: StepTrack, of id: String) async {
+        let process = try? lifeline()
+        for await ended in track.ended where ended.step < track.steps.count {
+            try? await commit.perform {
+                try RequestEventRow.appendStep(ended.step, to: id, steps: track.steps, process: process, in: $0)
+            }
+        }
+    }
+
     /// For each step, the slot of the work up to its end: as large a part of the answer's as that work's bound is of the whole.
     private func slots(_ steps: [WorkStep], of whole: TimeSlot) -> [TimeSlot] {
         let times = steps.map { limits.speeds.time($0.work) }

@@ -139,12 +139,17 @@ struct SiteFolder: Sendable {
 public final class ServerLock: Sendable {
     private let descriptor: Mutex<Int32?>
 
-    init(path: String) throws {
+    /// - Parameter busy: What is said where another process holds it.
+    init(
+        path: String,
+        busy: Problem = .conflict(
+            "another server serves this datasite", hint: "stop it first: one server a datasite")
+    ) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Problem.unavailable("\(path) cannot be opened: \(SiteFolder.reason())") }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
             close(file)
-            throw Problem.conflict("another server serves this datasite", hint: "stop it first: one server a datasite")
+            throw busy
         }
         descriptor = Mutex(file)
     }

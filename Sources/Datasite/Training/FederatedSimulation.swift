@@ -131,11 +131,13 @@ public struct FederatedSimulation: Sendable {
         local.averaging = nil
         begun = try training.beginning()
         let parameters = local.model.trainableCount
+        let delta = document.privacy?.delta ?? 0
         let noise = try document.sharedNoise(
-            section, units: training.inputs.train.units.count, participants: parts.count, parameters)
+            section, units: document.privacy?.units ?? training.inputs.train.units.count, participants: parts.count,
+            parameters: parameters, delta: delta)
         let plan = try section.plan(
             name: document.name, participants: parts.count, parameters: parameters, noise: noise?.noise,
-            work: Data(SHA256.hash(data: Data(planText.utf8))), leastSeconds: 30)
+            work: Data(SHA256.hash(data: Data(planText.utf8))))
         if noise != nil { local.steps = plan.rounds + plan.spareRounds }
         self.local = local
         let count = parts.count
@@ -144,7 +146,7 @@ public struct FederatedSimulation: Sendable {
             promise: try noise.map { noise in
                 let shares = try Self.shares(of: plan)
                 return Promise(
-                    epsilon: noise.epsilon, delta: noise.delta, noiseMultiplier: noise.noise.noiseMultiplier,
+                    epsilon: noise.epsilon, delta: delta, noiseMultiplier: noise.noise.noiseMultiplier,
                     wholeMultiplier: noise.noise.noiseMultiplier
                         * (Double(count) / Double(shares.honest)).squareRoot(),
                     unit: document.privacy?.unit ?? "unit", units: noise.noise.capacity,
@@ -369,27 +371,30 @@ public struct FederatedSimulation: Sendable {
 }
 
 extension TrainingDocument {
-    /// The noise that participants share, the least that keeps the plan's epsilon over all rounds, spare ones too; nil: without privacy.
+    /// The noise that participants share, the least that keeps the plan's epsilon over all rounds, spare ones too, and that epsilon; nil: without
+    /// privacy.
     ///
+    /// - Parameters:
+    ///   - units: Of all participants, declared.
+    ///   - parameters: How many values are trained.
+    ///   - delta: At which an epsilon holds.
     /// - Throws: A `Problem`: what no noise reaches.
     func sharedNoise(
-        _ section: TrainingFederationSection, units: Int, participants: Int, _ parameters: Int
-    ) throws -> (noise: SharedNoise, epsilon: Double, delta: Double)? {
-        guard let privacy, let delta = privacy.delta else { return nil }
+        _ section: TrainingFederationSection, units: Int, participants: Int, parameters: Int, delta: Double
+    ) throws -> (noise: SharedNoise, epsilon: Double)? {
+        guard let privacy else { return nil }
         guard case .fixed(let norm) = privacy.clipping else {
             throw Problem.invalidManifest(
                 "`privacy.clip`: a norm that follows the rows needs noise of its own", hint: "a number")
         }
-        let capacity = privacy.units ?? units
         var noise = SharedNoise(
-            clippingNorm: norm, noiseMultiplier: 1, samplingRate: min(1, Double(batch) / Double(capacity)),
-            capacity: capacity)
+            clippingNorm: norm, noiseMultiplier: 1, samplingRate: min(1, Double(batch) / Double(units)),
+            capacity: units)
         func plan(_ multiplier: Double) throws -> FederatedPlan {
             noise.noiseMultiplier = multiplier
             return try section.plan(
                 name: name, participants: participants, parameters: parameters, noise: noise,
-                work: Data(repeating: 0, count: 32),
-                leastSeconds: 1)
+                work: Data(repeating: 0, count: 32))
         }
         do {
             let event = try plan(1).event()
@@ -402,7 +407,7 @@ extension TrainingDocument {
             }
             var accountant = try RenyiAccountant()
             try accountant.compose(plan(noise.noiseMultiplier).event())
-            return (noise, try accountant.epsilon(delta: delta).upper, delta)
+            return (noise, try accountant.epsilon(delta: delta).upper)
         } catch let error as MechanismError { throw Problem.invalidManifest("`privacy`: \(error)") }
     }
 }

@@ -35,12 +35,18 @@ public struct ReleasedModelFiles {
                 .init(
                     step: $0.step, epsilon: $0.epsilon, clippingNorm: $0.clippingNorm, gradientNorm: $0.gradientNorm)
             })
-        let files: [(TrainingFolder.File, [UInt8])] = [
+        var files: [(TrainingFolder.File, [UInt8])] = [
             (.release, bytes), (.receipt, receipt), (.weights, Array(weights)),
             (.architecture, Array(model.architecture.utf8)), (.plan, Array(model.plan.utf8)),
-            (.card, Array(model.card.utf8)), (.curves, Array(curve.jsonLines.utf8)),
-            (.plot, Array(curve.svg(title: try Self.name(ofPlan: model.plan)).utf8)),
+            (.card, Array(model.card.utf8)),
         ]
+        // Of rounds whoever coordinates has the curve.
+        if !model.curve.isEmpty {
+            files += [
+                (.curves, Array(curve.jsonLines.utf8)),
+                (.plot, Array(curve.svg(title: try Self.name(ofPlan: model.plan)).utf8)),
+            ]
+        }
         for (file, content) in files { try folder.write(content, to: file) }
         return files.map(\.0.rawValue)
     }

@@ -132,10 +132,6 @@ struct TrainingDocument: Sendable {
     ) throws {
         guard let value = keys["federation"] else { return }
         federation = try problems.reading {
-            guard dataset == nil else {
-                throw value.problem(
-                    "datasites do not train together yet", hint: "`parley simulate` does, on files of your own")
-            }
             for key in ["epochs", "schedule", "select", "search"] {
                 if let other = keys[key] {
                     throw other.problem("a plan with `federation` has rounds, and no `\(key)`", hint: "leave it out")

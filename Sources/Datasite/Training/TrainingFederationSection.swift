@@ -23,11 +23,13 @@ struct TrainingFederationSection: Sendable, Equatable {
 
     /// Public weights of the participants' updates; nil: the same.
     var weights: [Int]?
+    /// How long a phase of a round waits at least; longer, where earlier ones took longer.
+    var phaseSeconds: Double
 
     init(_ value: YAMLValue, rate: Float, isPrivate: Bool) throws {
         let keys = try value.mapping([
             "rounds", "spare-rounds", "local-steps", "per-round", "least", "strategy", "aggregation", "threshold",
-            "colluders", "range", "weights",
+            "colluders", "range", "weights", "phase-seconds",
         ])
         guard let rounds = keys["rounds"] else { throw value.problem("the key `rounds` is missing") }
         self.rounds = try rounds.count(atMost: 1_000_000)
@@ -38,6 +40,7 @@ struct TrainingFederationSection: Sendable, Equatable {
         threshold = try keys["threshold"]?.count(atMost: 65_535)
         colluders = try keys["colluders"].map { try $0.wholeNumber(atMost: 65_535) } ?? 0
         range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
+        phaseSeconds = try keys["phase-seconds"]?.number(within: 0.1...86_400) ?? 30
         weights = try keys["weights"]?.sequence().map { try $0.count(atMost: 1 << 16) }
         strategy = isPrivate ? .fedSGD(rate: Double(rate)) : .fedAvg
         if let said = keys["strategy"] {
@@ -95,7 +98,7 @@ struct TrainingFederationSection: Sendable, Equatable {
     ///   - noise: With distributed noise.
     ///   - work: The digest of the training plan.
     func plan(
-        name: String, participants: Int, parameters: Int, noise: SharedNoise?, work: Data, leastSeconds: Double
+        name: String, participants: Int, parameters: Int, noise: SharedNoise?, work: Data
     ) throws -> FederatedPlan {
         let least = least ?? perRound ?? participants
         let threshold = threshold ?? least
@@ -111,7 +114,7 @@ struct TrainingFederationSection: Sendable, Equatable {
                 perRound: perRound,
                 least: least, parameterCount: parameters, grid: noise == nil ? try UpdateGrid(range: range) : nil,
                 noise: noise,
-                work: work, weights: weights, leastSeconds: leastSeconds)
+                work: work, weights: weights, leastSeconds: phaseSeconds)
             try plan.check(participants: participants)
             return plan
         } catch { throw Problem.invalidManifest("`federation`: \(error)") }

@@ -30,9 +30,11 @@ struct TrainingFolder: Sendable {
         case receipt = "receipt.json"
         /// At a datasite, of a run that is audited.
         case canaries = "canaries.safetensors"
+        /// At a datasite, of its part in rounds.
+        case participant = "participant.json"
 
         /// Those of a run on one's own files.
-        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries, .trials].contains($0) }
+        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries, .participant, .trials].contains($0) }
         /// Those that tell of the model that came out.
         static let ofResults = ofRuns.filter { ![.plan, .checkpoint].contains($0) }
     }
@@ -81,35 +83,35 @@ struct TrainingFolder: Sendable {
         for name in [path(file), path(file) + ".partial"] { unlink(name) }
     }
 
-    /// Replaces a file in one step: after a crash it is the old one or the new one.
     func write(_ bytes: [UInt8], to file: File) throws {
-        let partial = path(file) + ".partial"
+        try Self.replace(
+            path(file), with: bytes, in: path,
+            hint:
+                "nothing that was written before is lost; when there is room, --resume goes on from the last checkpoint"
+        )
+    }
+
+    /// Replaces a file in one step: after a crash, or on a disk that is full, it is the old one or the new one.
+    static func replace(_ file: String, with bytes: [UInt8], in folder: String, hint: String? = nil) throws {
+        func failure() -> Problem { .unavailable("\(file) cannot be written: \(systemError())", hint: hint) }
+        let partial = file + ".partial"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw failure(file) }
+        guard descriptor >= 0 else { throw failure() }
         defer { close(descriptor) }
         try bytes.withUnsafeBytes { bytes in
             var done = 0
             while done < bytes.count {
                 let count = systemWrite(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
                 if count < 0, errno == EINTR { continue }
-                guard count > 0 else { throw failure(file) }
+                guard count > 0 else { throw failure() }
                 done += count
             }
         }
-        guard fsync(descriptor) == 0, rename(partial, path(file)) == 0 else { throw failure(file) }
-        try synchronize(path)
+        guard fsync(descriptor) == 0, rename(partial, file) == 0 else { throw failure() }
+        try synchronize(folder)
     }
 
     func write(_ text: String, to file: File) throws { try write(Array(text.utf8), to: file) }
-
-    /// What a disk that is full leaves is the checkpoint before.
-    private func failure(_ file: File) -> Problem {
-        Problem.unavailable(
-            "\(path(file)) cannot be written: \(systemError())",
-            hint:
-                "nothing that was written before is lost; when there is room, --resume goes on from the last checkpoint"
-        )
-    }
 
     /// - Throws: That there is no such file, or it cannot be read.
     func read(_ file: File) throws -> [UInt8] {

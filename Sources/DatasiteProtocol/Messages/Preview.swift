@@ -47,11 +47,13 @@ public struct Preview: Sendable, Hashable, Codable {
     public var notes: [String]
     /// What is left, in questions; nil from a server that does not count them.
     public var left: QuestionsLeft?
+    /// What the engine says of it for programs, in JSON; nil where it says nothing.
+    public var document: String?
 
     /// A preview, by its parts.
     public init(
         dataset: String, sql: String, charge: Loss, available: Loss, decision: String, columns: [Column],
-        groups: Int?, notes: [String], left: QuestionsLeft? = nil
+        groups: Int?, notes: [String], left: QuestionsLeft? = nil, document: String? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -62,5 +64,6 @@ public struct Preview: Sendable, Hashable, Codable {
         self.groups = groups
         self.notes = notes
         self.left = left
+        self.document = document
     }
 }

@@ -1,5 +1,5 @@
-/// A model that was trained at a datasite and let out: the document of the engine `training`. A receipt's answer digest is SHA-256 over these
-/// bytes as sent.
+/// A model that was trained at a datasite, or at several together, and let out: the document of the engines `training` and `federated-training`. A receipt's
+/// answer digest is SHA-256 over these bytes as sent.
 public struct ReleasedModel: Sendable, Hashable, Codable {
     /// What is promised to each unit, and the noise that holds it.
     public struct Privacy: Sendable, Hashable, Codable {
@@ -42,6 +42,43 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
         }
     }
 
+    /// With whom it was trained.
+    public struct Federation: Sendable, Hashable, Codable {
+        /// The run, in hexadecimal digits.
+        public var run: String
+        /// The Ed25519 keys of all sites, in base64.
+        public var sites: [String]
+        /// This site's place among them, from 0.
+        public var place: Int
+        /// Where the rounds were coordinated.
+        public var coordinator: String
+        /// The coordinator's Ed25519 key, in base64.
+        public var coordinatorKey: String
+        /// SHA-256 of what all sites did, in hexadecimal digits.
+        public var planDigest: String
+        /// What a coordinator could see: "plain", "masked" or "distributedNoise".
+        public var aggregation: String
+        /// How many rounds changed the model.
+        public var rounds: Int
+        /// How many more could have been begun; they are charged.
+        public var spareRounds: Int
+        /// Below so many sites' updates nothing was opened.
+        public var least: Int
+        /// So many sites in league with the coordinator learn no more than is said; nil where each update is seen.
+        public var colluders: Int?
+
+        /// A run, by its parts.
+        public init(
+            run: String, sites: [String], place: Int, coordinator: String, coordinatorKey: String, planDigest: String,
+            aggregation: String, rounds: Int, spareRounds: Int, least: Int, colluders: Int?
+        ) {
+            (self.run, self.sites, self.place) = (run, sites, place)
+            (self.coordinator, self.coordinatorKey, self.planDigest) = (coordinator, coordinatorKey, planDigest)
+            (self.aggregation, self.rounds, self.spareRounds) = (aggregation, rounds, spareRounds)
+            (self.least, self.colluders) = (least, colluders)
+        }
+    }
+
     /// What a step showed: all of it follows from noisy sums.
     public struct Point: Sendable, Hashable, Codable {
         /// After so many steps.
@@ -72,8 +109,10 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
     public var plan: String
     /// What it cost.
     public var charge: Loss
-    /// What is promised.
-    public var privacy: Privacy
+    /// What is promised; nil: no epsilon is.
+    public var privacy: Privacy?
+    /// With whom it was trained; nil: at one site.
+    public var federation: Federation?
     /// The layers: JSON.
     public var architecture: String
     /// `safetensors`, in base64.
@@ -91,8 +130,9 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
 
     /// A model, by its parts.
     public init(
-        request: String, dataset: String, version: String, plan: String, charge: Loss, privacy: Privacy,
-        architecture: String, weights: String, curve: [Point], card: String, notes: [String], guarantees: Guarantees,
+        request: String, dataset: String, version: String, plan: String, charge: Loss, privacy: Privacy?,
+        federation: Federation? = nil, architecture: String, weights: String, curve: [Point], card: String,
+        notes: [String], guarantees: Guarantees,
         nonce: String
     ) {
         self.request = request
@@ -101,6 +141,7 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
         self.plan = plan
         self.charge = charge
         self.privacy = privacy
+        self.federation = federation
         self.architecture = architecture
         self.weights = weights
         self.curve = curve

@@ -20,13 +20,16 @@ public struct EngineRule: Sendable, Hashable {
     public var usesPerResearcher: Int64?
     /// What training may be asked with.
     public var training: TrainingRule?
+    /// With whom, and how, training together may be asked.
+    public var federation: FederationRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
-        training: TrainingRule? = nil
+        training: TrainingRule? = nil, federation: FederationRule? = nil
     ) {
         self.training = training
+        self.federation = federation
         self.approval = approval
         self.uses = uses
         self.usesPerResearcher = usesPerResearcher
@@ -50,6 +53,50 @@ public struct TrainingRule: Sendable, Hashable {
         self.audits = audits
         self.noise = noise
         self.clip = clip
+    }
+}
+
+/// What a policy says of training with other sites: with whom, and what a plan keeps to.
+public struct FederationRule: Sendable, Hashable {
+    /// The kind of work that it is of.
+    public static let engine: EngineName = "federated-training"
+
+    /// What a coordinator may see.
+    public enum Aggregation: String, Sendable, Hashable, CaseIterable {
+        /// Each update: it may show rows.
+        case plain
+        /// The sum of updates, which may show rows of any site.
+        case masked
+        /// A sum with noise, which keeps an epsilon.
+        case distributedNoise = "distributed-noise"
+    }
+
+    /// The Ed25519 keys of sites (32 bytes each) with which rows may be trained on: invented ones could stand around a victim.
+    public var sites: Set<[UInt8]>
+    /// Where a coordinator may be: the datasite connects to no other address.
+    public var coordinators: Set<String>
+    /// What a coordinator may see.
+    public var aggregations: Set<Aggregation>
+    /// At least so many participants' updates in each sum, those in league with the coordinator not counted.
+    public var leastHonest: Int
+    /// At least so many participants may be in league with the coordinator without harm.
+    public var leastColluders: Int
+    /// At most so many rounds, spare ones too; nil: as many as charges allow.
+    public var mostRounds: Int?
+    /// Of the noise's standard deviation over the sensitivity, of what honest participants add; nil: any that the budget pays for.
+    public var noise: ClosedRange<Double>?
+    /// Of the norm to which a unit's gradient is clipped; nil: any.
+    public var clip: ClosedRange<Double>?
+
+    /// With whom, and how.
+    public init(
+        sites: Set<[UInt8]>, coordinators: Set<String>, aggregations: Set<Aggregation> = [.distributedNoise],
+        leastHonest: Int = 2, leastColluders: Int = 1, mostRounds: Int? = nil, noise: ClosedRange<Double>? = nil,
+        clip: ClosedRange<Double>? = nil
+    ) {
+        (self.sites, self.coordinators, self.aggregations) = (sites, coordinators, aggregations)
+        (self.leastHonest, self.leastColluders, self.mostRounds) = (leastHonest, leastColluders, mostRounds)
+        (self.noise, self.clip) = (noise, clip)
     }
 }
 

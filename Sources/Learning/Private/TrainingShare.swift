@@ -20,10 +20,12 @@ public struct TrainingShare: Sendable {
     ///   - share: The party's noise, on the grid.
     /// - Throws: What does not fit together; layers that let one unit's gradient depend on others.
     public init(
-        plan: TrainingPlan, privacy: TrainingPrivacy, examples: Examples, parameters: Parameters, share: Skellam, threads: Int = 1
+        plan: TrainingPlan, privacy: TrainingPrivacy, examples: Examples, parameters: Parameters, share: Skellam,
+        threads: Int = 1
     ) throws {
         guard case .fixed = privacy.clipping else {
-            throw ModelError.data("an adaptive clipping norm", expected: "a fixed one: its count would need noise of its own")
+            throw ModelError.data(
+                "an adaptive clipping norm", expected: "a fixed one: its count would need noise of its own")
         }
         (self.plan, self.privacy, self.examples) = (plan, privacy, examples)
         (self.share, self.threads, base) = (share, threads, parameters)

@@ -136,19 +136,28 @@ enum PolicyReader {
                 let absent = engines.absent(engine)
                 throw rule.problem(absent.detail, hint: absent.hint)
             }
-            let own: Set<String> = engine == TrainingRule.engine ? ["noise", "clip", "audit"] : []
+            let own = own(engine)
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             rules[engine] = EngineRule(
                 approval: try keys["approval"].map(approval),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
-                training: own.isEmpty
-                    ? nil
-                    : TrainingRule(
+                training: engine == TrainingRule.engine
+                    ? TrainingRule(
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
-                        audits: try keys["audit"].map(audits) ?? false))
+                        audits: try keys["audit"].map(audits) ?? false) : nil,
+                federation: engine == FederationRule.engine ? try FederationRuleReader.rule(rule, keys) : nil)
         }
         return rules
+    }
+
+    /// The keys of one kind of work alone.
+    private static func own(_ engine: EngineName) -> Set<String> {
+        switch engine {
+        case TrainingRule.engine: ["noise", "clip", "audit"]
+        case FederationRule.engine: FederationRuleReader.keys
+        default: []
+        }
     }
 
     private static func audits(_ value: YAMLValue) throws -> Bool {
@@ -161,7 +170,7 @@ enum PolicyReader {
     }
 
     /// `[0.8, 10]`: from the least to the most.
-    private static func range(_ value: YAMLValue) throws -> ClosedRange<Double> {
+    static func range(_ value: YAMLValue) throws -> ClosedRange<Double> {
         let both = try value.sequence().map { try $0.number() }
         guard both.count == 2, both[0] > 0, both[0] <= both[1] else {
             throw value.problem("expected [least, most], above 0")

@@ -31,7 +31,8 @@ struct TrainedModelDocument {
             unit: terms.entry.unitWords, rowsPerUnit: unit.rowsPerUnit, epsilon: terms.reportedEpsilon(),
             chargedEpsilon: terms.epsilon(after: promise.steps) ?? .greatestFiniteMagnitude,
             delta: terms.policy.regime.conversionDelta, noiseMultiplier: promise.noiseMultiplier,
-            clippingNorm: promise.clipping.first, isAdaptive: terms.document.privacy?.isAdaptive == true, samplingRate: promise.samplingRate,
+            clippingNorm: promise.clipping.first, isAdaptive: terms.document.privacy?.isAdaptive == true,
+            samplingRate: promise.samplingRate,
             steps: promise.steps)
     }
 
@@ -77,33 +78,15 @@ struct TrainedModelDocument {
     }
 
     private var data: String {
-        let schema = terms.entry.manifest.schema
-        let columns = (terms.features.columns + [terms.label]).map { input in
-            let column = schema.columns[input.column]
-            let values =
-                switch input.form {
-                case .oneOf(let values): "\(values.count) values: one input each"
-                case .number(let lower, let upper, _):
-                    "a number from \(ShortNumber.text(lower)) to \(ShortNumber.text(upper)), scaled to 0 and 1"
-                }
-            let role = input == terms.label ? "label" : "input"
-            return "| \(column.name) | \(role) | \(values) | \(column.description) |"
-        }
-        let arrays = terms.features.array.map { schema.arrays[$0] }.map { array in
-            let shape = array.shape.map(String.init).joined(separator: "x")
-            let bounds = [array.lowerBound, array.upperBound].map { ShortNumber.text($0) }.joined(separator: " to ")
-            return "| \(array.name) | input | \(shape) numbers from \(bounds) | \(array.description) |"
-        }
-        let lines = (arrays.map { [$0] } ?? []) + columns
-        return """
-            ## Data
+        """
+        ## Data
 
-            The dataset `\(terms.entry.manifest.name)`, version `\(terms.entry.version)`.
+        The dataset `\(terms.entry.manifest.name)`, version `\(terms.entry.version)`.
 
-            | column | as | values | what |
-            |---|---|---|---|
-            \(lines.joined(separator: "\n"))
-            """
+        | column | as | values | what |
+        |---|---|---|---|
+        \(terms.task.inputWords.joined(separator: "\n"))
+        """
     }
 
     private var layers: String {

@@ -51,28 +51,14 @@ struct TrainingBounds {
 
     init(_ terms: TrainingTerms, _ cost: PrivateStepCost) {
         let manifest = terms.entry.manifest
-        let units = Double(manifest.capacityUnits + terms.canaries)
-        let rowsPerUnit = Double(manifest.unit.rowsPerUnit)
         let dimension = Double(terms.plan.model.trainableCount)
-        let expected = terms.privacy.samplingRate * units
-        // Of a full table more are drawn with a probability below 1e-11 a step (Bernstein).
-        let sampled = min(units, expected + 7 * expected.squareRoot() + 30)
-        let chunkRows = Double(terms.plan.chunkRows)
-        let chunks = 2 * (terms.privacy.expectedUnits / (0.75 * chunkRows) + 1) + sampled * rowsPerUnit / chunkRows
-        let step = Work([
-            .measured: sampled * rowsPerUnit * cost.row + chunks * cost.chunk + cost.step,
-            .noise: dimension + 1,
-            // A word is drawn for each unit that might be there.
-            .row: 2 * units,
-        ])
+        let step = terms.task.privateStep(
+            terms.plan, rate: terms.privacy.samplingRate, expected: terms.privacy.expectedUnits,
+            units: Double(manifest.capacityUnits + terms.canaries), cost)
         let rows = Double(manifest.capacityRows + 2 * terms.canaries)
-        let width = Double(terms.features.rowShape.reduce(1, *))
-        let reading = Work([
-            .probe: rows * Double(terms.features.columns.count + 1), .step: rows * (width + 8), .scan: 1,
-        ])
         // Written and synchronised.
         let saving = Work([.step: 24 * dimension, .scan: 100])
-        var steps = [WorkStep("reading the table", reading)]
+        var steps = [WorkStep("reading the table", terms.task.reading(rows: rows))]
         var done = 0
         for end in terms.blocks {
             let before =
@@ -85,14 +71,47 @@ struct TrainingBounds {
         }
         self.steps = steps
         work = steps.reduce(Work()) { $0 + $1.work }
-        let together = Double(max(terms.plan.chunkRows, manifest.unit.rowsPerUnit))
-        let training = Double(terms.plan.memory(batchRows: Int(together), threads: 1))
-        // Each unit's gradient of a chunk, where that is cheaper than its norm; sums in float64, steps of the grid, what is released
-        // and stored in base64.
-        memory =
-            training + rows * (3 * Double(terms.features.rowBytes) + 40) + 8 * together
-            * Double(terms.plan.model.valuesPerRow)
-            + 4 * dimension * min(together, Double(Self.gradientsTogether) / max(1, dimension) + 1) + 60 * dimension
+        memory = terms.task.memory(terms.plan, rows: rows)
+    }
+}
+
+extension TrainingTask {
+    /// Of reading so many rows.
+    func reading(rows: Double) -> Work {
+        let width = Double(features.rowShape.reduce(1, *))
+        return Work([.probe: rows * Double(features.columns.count + 1), .step: rows * (width + 8), .scan: 1])
+    }
+
+    /// Of a private step.
+    ///
+    /// - Parameters:
+    ///   - expected: How many units the plan expects in a sample.
+    ///   - units: How many there may be here.
+    func privateStep(
+        _ plan: TrainingPlan, rate: Double, expected: Double, units: Double, _ cost: PrivateStepCost
+    ) -> Work {
+        let rowsPerUnit = Double(entry.manifest.unit.rowsPerUnit)
+        // Of a full table more are drawn with a probability below 1e-11 a step (Bernstein).
+        let drawn = rate * units
+        let sampled = min(units, drawn + 7 * drawn.squareRoot() + 30)
+        let chunkRows = Double(plan.chunkRows)
+        let chunks = 2 * (expected / (0.75 * chunkRows) + 1) + sampled * rowsPerUnit / chunkRows
+        return Work([
+            .measured: sampled * rowsPerUnit * cost.row + chunks * cost.chunk + cost.step,
+            .noise: Double(plan.model.trainableCount) + 1,
+            // A word is drawn for each unit that might be there.
+            .row: 2 * units,
+        ])
+    }
+
+    /// Each unit's gradient of a chunk, where that is cheaper than its norm; sums in float64, steps of the grid, what is released and stored in
+    /// base64.
+    func memory(_ plan: TrainingPlan, rows: Double) -> Double {
+        let together = Double(max(plan.chunkRows, entry.manifest.unit.rowsPerUnit))
+        let dimension = Double(plan.model.trainableCount)
+        let gradients = min(together, Double(TrainingBounds.gradientsTogether) / max(1, dimension) + 1)
+        return Double(plan.memory(batchRows: Int(together), threads: 1)) + rows * (3 * Double(features.rowBytes) + 40)
+            + 8 * together * Double(plan.model.valuesPerRow) + 4 * dimension * gradients + 60 * dimension
     }
 }
 

@@ -68,14 +68,16 @@ struct TrainingWork: EngineWork {
         try JSONDecoder().decode(Request.self, from: Data(body))
     }
 
-    static func words(_ body: [UInt8]) -> String { (try? request(body)).map { TrainingTerms.words($0.plan) } ?? "" }
+    static func words(_ body: [UInt8]) -> String {
+        (try? request(body)).map { TrainingTask.words($0.plan, verb: "TRAIN") } ?? ""
+    }
 
     // MARK: The run
 
     func run(
         _ grant: borrowing Grant<TrainingWork>, using randomness: inout SecureRandom
     ) -> Measured<TrainedModel, SecureRandom>? {
-        guard case .table(let table) = grant.tables[0], let examples = terms.examples(table) else { return nil }
+        guard case .table(let table) = grant.tables[0], let examples = terms.task.examples(table) else { return nil }
         let session = PrivateTrainingSession(
             terms: terms, digest: grant.reservation.request, workspace: grant.workspace)
         let blocks = terms.blocks

@@ -1,0 +1,216 @@
+import Crypto
+import Federation
+import Foundation
+import Learning
+import Secrets
+
+/// One site's part in the rounds of a run, from its stored state on, under one charge.
+///
+/// What is sent was durable before, and is sent again as it is: a new draw under the same masks would show the difference of both (docs/privacy.md, rules 29 and
+/// 31). What was made from rows leaves at the end of its public slot (``Pace``); all else follows from what others sent.
+struct FederatedSession {
+    let terms: FederatedTerms
+    let outside: Outside
+    let workspace: Workspace
+    let track: StepTrack
+    let bounds: FederatedBounds
+
+    /// What is kept between messages: as private as the rows.
+    private struct Saved: Codable {
+        var state: Participant.State?
+        /// The order of rows in local steps: what is computed again is the same.
+        var seed: UInt64
+        /// Of the last frame, or a later one.
+        var number: UInt64
+    }
+
+    /// More frames than are sent between two times that the state is stored.
+    private static let leap: UInt64 = 1_000_000_000
+
+    /// How a run ended.
+    struct Result {
+        let weights: [Float]
+        /// Of its updates, entries beyond the plan's range, which were cut: for the owner alone.
+        let cutEntries: Int
+    }
+
+    /// Silent for longer, a coordinator is taken for gone.
+    static let patience: Duration = .seconds(3_600)
+    /// So many replies one after the other that cannot be taken end the run.
+    static let mostRefused = 20
+
+    /// - Parameter rows: The granted rows.
+    /// - Returns: nil: it did not come to its end; the workspace says why, in public words.
+    func run(_ rows: Examples) -> Result? {
+        let start = outside.pace.now
+        guard let connection = outside.connection else {
+            workspace.note("this process connects to no coordinator: `parley serve` does")
+            return nil
+        }
+        guard var saved = saved() else { return nil }
+        // Some frames may have been sent since.
+        saved.number += Self.leap
+        guard var participant = participant(saved), let features = features(rows) else { return nil }
+        let pace = outside.pace
+        pace.leave(bounds.reading, since: start)
+        guard track.finish(1) else { return nil }
+        if terms.plan.noise == nil {
+            let local = try? LocalTraining(
+                strategy: terms.plan.strategy, plan: terms.local, examples: features,
+                batchRows: terms.task.document.batch, seed: saved.seed,
+                parameters: FederatedTerms.shapes(of: terms.local.model))
+            var work = CountedWork(local)
+            return take(part: &participant, saved, with: &work, over: connection)
+        }
+        let local = try? PrivateLocalTraining(
+            terms.plan, training: terms.privatePlan, examples: features,
+            parameters: FederatedTerms.shapes(of: terms.local.model))
+        var work = CountedWork(local)
+        return take(part: &participant, saved, with: &work, over: connection)
+    }
+
+    private func saved() -> Saved? {
+        guard let bytes = workspace.saved(.participant) else {
+            var random = SecureRandom()
+            return Saved(state: nil, seed: random.next(), number: 0)
+        }
+        // Begun anew it would draw again what is paid for once.
+        guard let saved = try? JSONDecoder().decode(Saved.self, from: Data(bytes)) else {
+            workspace.note("what it kept of the run cannot be read, and it does not begin anew under one charge")
+            return nil
+        }
+        return saved
+    }
+
+    private func participant(_ saved: Saved) -> Participant? {
+        do throws(FederationError) {
+            return try Participant(
+                plan: terms.plan, policy: terms.allowed, roster: terms.roster, run: terms.run,
+                identity: outside.identity, state: saved.state)
+        } catch {
+            workspace.note(Self.publicWords(error))
+            return nil
+        }
+    }
+
+    /// What layers without weights make of the rows.
+    private func features(_ rows: Examples) -> Examples? {
+        guard terms.model.inputShape != terms.local.model.inputShape else { return rows }
+        return try? terms.model.withoutFrozenLayers(rows, FederatedTerms.shapes(of: terms.model)).examples
+    }
+
+    // MARK: rounds
+
+    private func take(
+        part participant: inout Participant, _ before: Saved, with work: inout CountedWork<some LocalWork>,
+        over connection: any CoordinatorConnection
+    ) -> Result? {
+        let pace = outside.pace
+        var saved = before
+        guard save(participant.state, in: &saved) else { return nil }
+        var (heard, refused, told) = (pace.now, 0, 1)
+        var pause = 0.1
+        while true {
+            guard track.goesOn else { return nil }
+            if let model = participant.state.model, model.round == terms.plan.rounds {
+                // All rounds led here, and this site took each step itself: nobody needs to confirm it.
+                return Result(weights: model.weights, cutEntries: participant.state.cutEntries)
+            }
+            if case .aborted(let reason) = participant.state.end {
+                workspace.note("the run ended without its last round: \(reason)")
+                return nil
+            }
+            saved.number += 1
+            let reply: CoordinatorReply
+            do {
+                let message = try SignedMessage(
+                    participant.next(), run: terms.run, sender: terms.index, number: saved.number, key: outside.identity
+                )
+                let bytes = try connection.exchange(
+                    Array(message.bytes), with: terms.request.coordinator, largestReply: bounds.largestReply)
+                reply = try SignedReply.verified(Data(bytes), to: message, coordinator: terms.coordinator)
+                (heard, pause) = (pace.now, 0.1)
+            } catch {
+                guard pace.now - heard < Self.patience else {
+                    workspace.note("its coordinator has not answered for an hour")
+                    return nil
+                }
+                guard sleep(seconds: pause) else { return nil }
+                pause = min(2 * pause, 5)
+                continue
+            }
+            let (start, updates) = (pace.now, work.updates)
+            var wait = 0.0
+            do throws(FederationError) {
+                wait = try participant.take(reply, work: &work)
+                refused = 0
+            } catch {
+                refused += 1
+                guard refused < Self.mostRefused else {
+                    workspace.note(Self.publicWords(error))
+                    return nil
+                }
+                wait = 1
+            }
+            if case .wait = reply {
+            } else {
+                guard save(participant.state, in: &saved) else { return nil }
+            }
+            if work.updates != updates { pace.leave(bounds.round, since: start) }
+            told = tell(participant.state.model?.round ?? 0, after: told)
+            guard sleep(seconds: wait) else { return nil }
+        }
+    }
+
+    private func tell(_ round: Int, after told: Int) -> Int {
+        let done = 1 + terms.blocks.count { $0 <= round }
+        if done > told { _ = track.finish(done) }
+        return max(done, told)
+    }
+
+    /// - Returns: Whether to go on.
+    private func sleep(seconds: Double) -> Bool {
+        let (start, whole) = (outside.pace.now, Duration.seconds(min(max(seconds, 0), 3_600)))
+        var slept = Duration.zero
+        while slept < whole {
+            guard track.goesOn else { return false }
+            slept = min(whole, slept + .milliseconds(500))
+            outside.pace.sleep(until: start + slept)
+        }
+        return true
+    }
+
+    private func save(_ state: Participant.State, in saved: inout Saved) -> Bool {
+        saved.state = state
+        guard let bytes = try? JSONEncoder().encode(saved) else { return false }
+        return workspace.save(Array(bytes), to: .participant)
+    }
+
+    /// Errors of the protocol name places and sizes alone; of the own work nothing is told.
+    static func publicWords(_ error: FederationError) -> String {
+        switch error {
+        case .work, .notANumber: "its own work failed"
+        default: "\(error)"
+        }
+    }
+}
+
+/// Work that is counted: what it makes leaves at the end of a slot. Where it could not be set up each round's work fails, as the participant handles it.
+private struct CountedWork<Work: LocalWork>: LocalWork {
+    var work: Work?
+    var updates = 0
+
+    struct NotSetUp: Error {}
+
+    init(_ work: Work?) { self.work = work }
+
+    mutating func update(
+        of model: RunModel, in header: RoundHeader, carried: [Float]
+    ) throws -> (update: LocalUpdate, carried: [Float]) {
+        updates += 1
+        guard work != nil, let made = try work?.update(of: model, in: header, carried: carried) else {
+            throw NotSetUp()
+        }
+        return made
+    }
+}

@@ -1,0 +1,65 @@
+import Crypto
+import Dispatch
+import Foundation
+import Synchronization
+import Tables
+
+/// Carries a message to a coordinator and its reply back: given to a datasite by the program that serves it, since a datasite opens no connection of its own.
+public protocol CoordinatorConnection: Sendable {
+    /// Sends a message, and waits for the reply; the caller's thread waits with it.
+    ///
+    /// - Parameters:
+    ///   - coordinator: Where it is: scheme, host and port.
+    ///   - largestReply: A longer one is not read.
+    /// - Throws: That nobody answered, or not so; in words that hold nothing of the message.
+    func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8]
+}
+
+/// What work that talks to others while it runs has of the world: the site's own key, the way out, and the time.
+struct Outside: Sendable {
+    /// The key that signs receipts; what it signs here has labels of its own.
+    let identity: Curve25519.Signing.PrivateKey
+    /// nil: this process serves nobody, and connects to nobody.
+    let connection: (any CoordinatorConnection)?
+    let pace: Pace
+}
+
+/// When what is made from private rows leaves in the middle of a run: at the end of a time slot that follows from the bound of the work, as answers do
+/// (docs/privacy.md, rule 26).
+final class Pace: Sendable {
+    private let clock: SiteClock
+    private let slot: @Sendable (Work) -> TimeSlot
+    private let most = Atomic<Int>(1)
+
+    init(clock: SiteClock, slot: @escaping @Sendable (Work) -> TimeSlot) {
+        (self.clock, self.slot) = (clock, slot)
+    }
+
+    /// The most slots that a piece of it took.
+    var mostSlots: Int { most.load(ordering: .relaxed) }
+
+    var now: Duration { clock.instant() }
+
+    /// Waits until what was begun then, and takes at most that work, may be seen to be done.
+    func leave(_ work: Work, since start: Duration) {
+        let (slot, end) = (slot(work), clock.instant())
+        most.max(slot.count(end - start), ordering: .relaxed)
+        sleep(until: slot.departure(start: start, end: end))
+    }
+
+    /// Waits on a thread of the datasite's own, never on one of Swift's tasks.
+    func sleep(until instant: Duration) {
+        let isOver = DispatchSemaphore(value: 0)
+        let clock = clock
+        Task {
+            await clock.sleepUntil(instant)
+            isOver.signal()
+        }
+        isOver.wait()
+    }
+}
+
+extension Datasite {
+    /// Lets work of this process that takes part in rounds reach their coordinators.
+    public func connect(by connection: any CoordinatorConnection) { outward.withLock { $0 = connection } }
+}

@@ -1,0 +1,95 @@
+import Crypto
+import DatasiteProtocol
+import Foundation
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Messages in the order in which they were taken, each durable before anything follows from it: from them a coordinator's state follows again.
+///
+/// A record is 4 bytes of its length, 8 of the time, 4 of the sender's place, the message, and the first 8 bytes of SHA-256 of all that; numbers are little-endian. What
+/// a crash left half-written at the end was never answered, and is cut off.
+final class MessageLog {
+    struct Record: Equatable {
+        let time: Double
+        let sender: Int
+        let message: Data
+    }
+
+    /// Who is named where no message came, but a process that went on.
+    static let restart = Int(UInt32.max)
+
+    private let descriptor: Int32
+    private let path: String
+    private(set) var bytes = 0
+
+    /// Opens a log, or makes one, and reads what it holds.
+    ///
+    /// - Throws: A `Problem`: that it cannot be opened, or is damaged before its end.
+    init(path: String, take: (Record) throws -> Void) throws {
+        self.path = path
+        descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw Problem.unavailable("\(path) cannot be opened: \(SiteFolder.reason())") }
+        var rest = try Data(contentsOf: URL(filePath: path), options: .alwaysMapped)[...]
+        while let record = Self.first(of: rest) {
+            try take(record.record)
+            rest = rest.dropFirst(record.count)
+            bytes += record.count
+        }
+        guard ftruncate(descriptor, off_t(bytes)) == 0, lseek(descriptor, 0, SEEK_END) == off_t(bytes) else {
+            throw Problem.unavailable("\(path) cannot be cut to what is whole: \(SiteFolder.reason())")
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Adds a record, durably.
+    ///
+    /// - Throws: A `Problem`: a full disk, say. Nothing was added then.
+    func append(_ record: Record) throws {
+        var head = Data()
+        withUnsafeBytes(of: UInt32(record.message.count).littleEndian) { head.append(contentsOf: $0) }
+        withUnsafeBytes(of: record.time.bitPattern.littleEndian) { head.append(contentsOf: $0) }
+        withUnsafeBytes(of: UInt32(record.sender).littleEndian) { head.append(contentsOf: $0) }
+        let whole = head + record.message
+        let frame = whole + Data(SHA256.hash(data: whole)).prefix(8)
+        let written = frame.withUnsafeBytes { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = write(descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return false }
+                done += count
+            }
+            return true
+        }
+        guard written, fsync(descriptor) == 0 else {
+            let reason = SiteFolder.reason()
+            _ = ftruncate(descriptor, off_t(bytes))
+            _ = lseek(descriptor, 0, SEEK_END)
+            throw Problem.unavailable(
+                "\(path) cannot be written: \(reason)", hint: "messages are taken when there is room")
+        }
+        bytes += frame.count
+    }
+
+    private static func first(of bytes: Data) -> (record: Record, count: Int)? {
+        guard bytes.count >= 24 else { return nil }
+        let (length, time, sender) = bytes.withUnsafeBytes { bytes in
+            (
+                Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))),
+                Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt64.self))),
+                Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self)))
+            )
+        }
+        guard bytes.count >= 24 + length else { return nil }
+        let whole = bytes.prefix(16 + length)
+        guard Data(SHA256.hash(data: whole)).prefix(8) == bytes.dropFirst(16 + length).prefix(8) else { return nil }
+        return (Record(time: time, sender: sender, message: Data(whole.dropFirst(16))), 24 + length)
+    }
+}

@@ -1,0 +1,302 @@
+import Crypto
+import DatasiteProtocol
+import DifferentialPrivacy
+import Federation
+import Foundation
+import GRDB
+import Governance
+import Learning
+import Synchronization
+import Testing
+
+@testable import Datasite
+
+@Suite("Training together, at datasites", .timeLimit(.minutes(20)))
+struct FederatedTrainingTests {
+    private func run(_ sites: FederatedSites, _ coordination: Coordination) throws -> CoordinatorRun {
+        let run = try coordination.begin(patience: 60) { _ in }
+        for site in sites.sites { site.site.connect(by: DirectConnection { run }) }
+        return run
+    }
+
+    private func created(_ sites: FederatedSites, _ plan: String) async throws -> Coordination {
+        let coordination = try sites.coordination(plan)
+        return try coordination.create(at: sites.folder, agreements: await sites.agreements(coordination.request))
+    }
+
+    @Test("Three sites come to one model; each charges the plan's whole loss once, and signs its part")
+    func noisy() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let run = try run(sites, coordination)
+        let ids = try await sites.begin(coordination)
+        let models = try await sites.released(ids)
+        #expect(Set(models.map(\.weights)).count == 1 && run.progress.phase == .finished)
+        let plan = try #require(coordination.agreement?.plan)
+        let loss = try plan.event().loss(kind: .renyi)
+        for (place, (site, model)) in zip(sites.sites, models).enumerated() {
+            let spent = try site.site.read { try #require(try PopulationRow.named("people-\(place)", $0)).spent }
+            #expect(spent.amounts == loss.amounts)
+            #expect(model.privacy?.steps == 6 && model.privacy?.noiseMultiplier == 2 && model.curve.isEmpty)
+            #expect(coordination.isReleased(model, by: place) && !coordination.isReleased(model, by: (place + 1) % 3))
+            #expect(model.card.contains("m squared times the divergence") && model.card.contains(site.key))
+            #expect(model.guarantees.inputPrivacy.contains("noisy sum with others' alone"))
+            let receipt = try Receipt(decoding: try site.site.receipt(ids[place], as: .ada))
+            #expect(receipt.body.engine == "federated-training" && receipt.body.charge.amounts == loss.amounts)
+            #expect(try site.site.verify().problems == [])
+            #expect(!FileManager.default.fileExists(atPath: site.site.folder.workspace(of: ids[place]).folder.path))
+            // Asked again it is the same bytes, and no second charge.
+            let again = try await site.site.submit(
+                FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
+            #expect(again.answer != nil)
+        }
+        // The weights are what the coordinator has, too.
+        let architecture = try Architecture.model(json: Array(models[0].architecture.utf8))
+        let weights = try SafeTensors.read(Array(try #require(Data(base64Encoded: models[0].weights))))
+        #expect(architecture.trained(weights) == run.progress.weights)
+    }
+
+    @Test("Under masks without noise a run costs a use a round, and claims no epsilon")
+    func masked() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.masked)
+        _ = try run(sites, coordination)
+        let ids = try await sites.begin(coordination)
+        let models = try await sites.released(ids)
+        #expect(Set(models.map(\.weights)).count == 1)
+        for (site, model) in zip(sites.sites, models) {
+            #expect(model.privacy == nil && model.charge.uses == 6 && model.charge.kind == "uses")
+            #expect(model.guarantees.outputPrivacy.contains("no privacy loss is bounded"))
+            #expect(model.card.contains("No epsilon"))
+            let used = try site.site.read {
+                try UseLedger.spent(of: "shared", engine: FederationRule.engine, by: "ada", in: $0)
+            }
+            #expect(used.total == 6)
+        }
+    }
+
+    @Test(
+        "What an owner's policy does not name is refused before anything is charged",
+        arguments: [
+            ("rounds: 4", "rounds: 40", "rounds: 10", "expected at most 10"),
+            ("", "", "aggregation: [masked]", "this site's policy refuses distributed noise"),
+            ("", "", "noise: [3, 10]", "the noise multiplier 2.0: expected at least 3.0"),
+            ("", "", "clip: [2, 4]", "the clipping norm 1.0: expected from 2.0 to 4.0"),
+            ("", "", "least-honest: 3", "sums over 2 honest participants"),
+            ("", "", "colluders: 2", "1 colluders: expected masks that bear at least 2"),
+            ("units: 15000", "units: 4000", "", "4000 is less than the 5000"),
+            ("units: 15000, ", "", "", "`privacy.units`: it is missing"),
+            ("noise: 2", "epsilon: 2", "", "`privacy.delta` is missing"),
+            ("noise: 2", "epsilon: 100, delta: 1e-5", "", "is more than the whole budget"),
+            ("unit: person", "unit: row", "", "the plan protects “row”"),
+            ("clip: 1", "clip: {from: 1, deviation: 20}", "", "needs noise of its own"),
+            (
+                "kind: linear, outputs: 3}", "kind: linear, outputs: 3}, {kind: batch-normalization}", "",
+                "group-normalization"
+            ),
+            ("least: 3", "least: 2", "", "threshold of 2"),
+        ])
+    func refusals(old: String, new: String, rule: String, words: String) async throws {
+        let sites = try FederatedSites { common in
+            let key = rule.split(separator: ":").first.map(String.init) ?? ""
+            let kept =
+                key == "aggregation"
+                ? common.replacing("aggregation: [masked, distributed-noise, plain], ", with: "") : common
+            return "federated-training: {\(kept)\(rule.isEmpty ? "" : ", " + rule)}"
+        }
+        let plan = old.isEmpty ? FederatedSites.noisy : FederatedSites.noisy.replacing(old, with: new)
+        #expect(old.isEmpty || plan != FederatedSites.noisy)
+        let request = try FederatedSites.request(try sites.coordination(plan).request)
+        let site = sites.sites[0]
+        let asked = await problem { _ = try await site.site.submit(request, as: .ada) }
+        #expect(asked?.detail.contains(words) == true, "\(asked?.detail ?? "not refused")")
+        #expect((400..<500).contains(asked?.status ?? 0))
+        #expect(try site.spent(population: "people-0") == 0)
+    }
+
+    @Test("Only sites and coordinators that the owner named, in a request that is one")
+    func roster() async throws {
+        let sites = try FederatedSites()
+        let request = try sites.coordination(FederatedSites.noisy).request
+        let site = sites.sites[0].site
+        let invented = Curve25519.Signing.PrivateKey().publicKey.rawRepresentation.base64EncodedString()
+        func refusal(_ change: (inout Coordination.Request) -> Void) async throws -> String {
+            var changed = request
+            change(&changed)
+            let message = try FederatedSites.request(changed)
+            return await problem { _ = try await site.submit(message, as: .ada) }?.detail ?? "not refused"
+        }
+        #expect(
+            try await refusal { $0.sites[2] = invented }.contains("does not name the site with the key \(invented)"))
+        #expect(try await refusal { $0.sites.append(invented) }.contains("does not name the site"))
+        #expect(try await refusal { $0.sites[0] = $0.sites[1] }.contains("names a key twice"))
+        #expect(try await refusal { $0.sites.removeFirst() }.contains("does not name this site"))
+        #expect(try await refusal { $0.sites = [] }.contains("names 2 to 1000 keys"))
+        #expect(try await refusal { $0.sites[1] = "AAAA" }.contains("32 bytes in base64"))
+        #expect(
+            try await refusal { $0.coordinator = "http://127.0.0.1:8901" }.contains("does not name the coordinator"))
+        for wrong in [
+            "http://rounds.example.org", "https://a.example.org/path", "ftp://127.0.0.1", "", "https://u:p@a.org",
+        ] {
+            #expect(try await refusal { $0.coordinator = wrong }.contains("expected a coordinator's address"))
+        }
+        #expect(try await refusal { $0.run = "12" }.contains("16 bytes in hexadecimal"))
+        #expect(try await refusal { $0.coordinatorKey = "x" }.contains("'coordinatorKey'"))
+        #expect(try sites.sites[0].spent(population: "people-0") == 0)
+    }
+
+    @Test("Without a rule nobody is trained with; a plan for several sites is refused by the training of one")
+    func notAllowed() async throws {
+        let sites = try FederatedSites { _ in "questions: {}, training: {}" }
+        let request = try FederatedSites.request(try sites.coordination(FederatedSites.noisy).request)
+        let refusal = await problem { _ = try await sites.sites[0].site.submit(request, as: .ada) }
+        #expect(refusal?.status == 403 && refusal?.detail.contains("is not trained on with other sites") == true)
+        let alone = try TrainingEngineTests.request(FederatedSites.noisy)
+        let other = await problem { _ = try await sites.sites[0].site.submit(alone, as: .ada) }
+        #expect(other?.detail.contains("`federation` asks several sites") == true, "\(other?.detail ?? "none")")
+    }
+
+    @Test("Manifests that differ are told apart before anything is charged")
+    func disagreement() async throws {
+        let sites = try FederatedSites()
+        let coordination = try sites.coordination(FederatedSites.masked)
+        var agreements = try await sites.agreements(coordination.request)
+        agreements[2].inputs[0] = "amount is from 0.0 to 99.0, missing 0.5"
+        #expect(throws: Problem.self) { try coordination.create(at: sites.folder, agreements: agreements) }
+        do { _ = try coordination.agreed(agreements) } catch let problem as Problem {
+            #expect(
+                problem.detail.contains("site 0: amount is from 0.0 to 100.0")
+                    && problem.detail.contains("site 2: amount is from 0.0 to 99.0"))
+        }
+        #expect(!Coordination.exists(at: sites.folder))
+    }
+
+    // MARK: crashes
+
+    /// How many messages a process sends before it is killed.
+    private final class Left: Sendable {
+        private let count: Mutex<Int>
+        init(_ count: Int) { self.count = Mutex(count) }
+        func take() -> Bool {
+            count.withLock { count in
+                count -= 1
+                return count >= 0
+            }
+        }
+        var isNothing: Bool { count.withLock { $0 <= 0 } }
+    }
+
+    @Test("Frames that are lost, and a coordinator that is killed at any moment, change nothing of what is learned")
+    func coordinatorKilled() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        @Sendable func begin() throws -> CoordinatorRun {
+            try CoordinatorRun(
+                folder: coordination.path, key: coordination.key, averaging: nil, patience: 60, longestWait: 0.2
+            ) { _ in }
+        }
+        let held = Mutex<CoordinatorRun?>(try begin())
+        let count = Mutex(0)
+        for site in sites.sites {
+            site.site.connect(
+                by: DirectConnection({ held.withLock { $0 } }) { _ in
+                    let number = count.withLock { count in
+                        count += 1
+                        return count
+                    }
+                    // Each twelfth frame finds nobody: a new process takes the run up behind it.
+                    if number % 12 == 0 {
+                        held.withLock { run in
+                            run = nil
+                            run = try? begin()
+                        }
+                        return false
+                    }
+                    return number % 7 != 0
+                })
+        }
+        let models = try await sites.released(try await sites.begin(coordination))
+        #expect(Set(models.map(\.weights)).count == 1 && count.withLock { $0 } > 24)
+        let plan = try #require(coordination.agreement?.plan)
+        for (place, site) in sites.sites.enumerated() {
+            let spent = try site.site.read { try #require(try PopulationRow.named("people-\(place)", $0)).spent }
+            #expect(spent.amounts == (try plan.event().loss(kind: .renyi)).amounts)
+        }
+    }
+
+    @Test("A site that is killed around any message goes on from what it stored, and sends no second draw of a round")
+    func siteKilled() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let run = try run(sites, coordination)
+        for site in sites.sites.dropFirst() {
+            _ = try await site.site.submit(
+                FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
+        }
+        let site = sites.sites[0].site
+        let work = try FederatedWork(
+            body: FederatedWork.body(
+                of: FederatedSites.request(coordination.request).request, purpose: nil),
+            in: PublicKnowledge(
+                catalogue: site.catalogue(), publicKey: site.signingKey.publicKey.rawRepresentation))
+        let rows = try #require(work.terms.task.examples(try site.table(work.terms.task.entry)))
+        let workspace = Workspace(parent: sites.sites[0].path + "/work", name: "one")
+        var (sent, result, times): ([SignedMessage], FederatedSession.Result?, Int) = ([], nil, 0)
+        while result == nil {
+            times += 1
+            // It ends before its third message; or what it sent arrives, and the reply does not.
+            let left = Left(times % 4 + 1)
+            let connection = DirectConnection({ run }) { _ in
+                left.take()
+            } dropsReply: {
+                left.isNothing
+            }
+            let outside = Outside(
+                identity: site.signingKey, connection: connection,
+                pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+            let session = FederatedSession(
+                terms: work.terms, outside: outside, workspace: workspace,
+                track: StepTrack(work.steps, isWanted: { !left.isNothing }), bounds: work.bounds)
+            result = try await site.rounds.threads.run { session.run(rows) }
+            sent += connection.sent
+            try #require(times < 500)
+        }
+        #expect(times > 10 && result?.weights == run.progress.weights)
+        var masked: [Int: Set<ParticipantMessage>] = [:]
+        for message in sent {
+            let message = try message.verified(roster: run.roster)
+            guard case .masked(let attempt, _) = message else { continue }
+            masked[attempt, default: []].insert(message)
+        }
+        #expect(masked.count >= 4 && masked.values.allSatisfy { $0.count == 1 })
+    }
+
+    @Test("A state that cannot be read is not begun anew under the same charge")
+    func damagedState() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let site = sites.sites[0]
+        let ids = try await sites.begin(coordination)
+        // Nobody is there to connect to: the run ends, and what it kept is damaged.
+        let workspace = site.site.folder.workspace(of: ids[0])
+        while try site.site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(workspace.save(Array("{}".utf8), to: .participant))
+        _ = try run(sites, coordination)
+        let refusal = await problem { _ = try await site.site.answer(ids[0], as: .folder) }
+        #expect(
+            refusal?.detail.contains("does not begin anew under one charge") == true, "\(refusal?.detail ?? "none")")
+        #expect(try site.site.request(ids[0], as: .ada).state == "reserved")
+    }
+
+    @Test("A process that connects to nobody says so, and the charge stays")
+    func notConnected() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let ids = try await sites.begin(coordination)
+        let site = sites.sites[0].site
+        let refusal = await problem { _ = try await site.answer(ids[0], as: .folder) }
+        #expect(refusal?.detail.contains("connects to no coordinator") == true || refusal?.kind == .conflict)
+        let spent = try site.read { try #require(try PopulationRow.named("people-0", $0)).spent }
+        #expect(spent.amounts.allSatisfy { $0 > 0 })
+    }
+}
