@@ -11,10 +11,15 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo test audit faults fuzz bench compare build format install prerequisites
+.PHONY: demo hospitals test audit faults fuzz bench compare build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
+
+# Three datasites and a coordinator, as processes, train on PneumoniaMNIST (DATA, 4 MB: https://zenodo.org/records/10519652); 4 minutes.
+DATA ?= ../shared/data/pneumoniamnist/pneumoniamnist_full.npz
+hospitals: build
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo hospitals --data "$(DATA)"
 
 build: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley

@@ -22,8 +22,10 @@ final class Transport: Sendable {
     private let token: String?
     private let http: HTTPClient
 
-    init(url: String, token: String?, options: ClientOptions) throws(TransportError) {
-        base = try Self.base(of: url, sendsToken: token != nil, allowsPlainHTTP: options.allowsPlainHTTP)
+    /// - Parameter isPrivate: Whether what is sent is not for others' eyes; with a token it never is.
+    init(url: String, token: String?, options: ClientOptions, isPrivate: Bool = false) throws(TransportError) {
+        base = try Self.base(
+            of: url, isPrivate: isPrivate || token != nil, allowsPlainHTTP: options.allowsPlainHTTP)
         self.token = token
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout.connect = .seconds(10)
@@ -64,6 +66,14 @@ final class Transport: Sendable {
             .POST, path, body: Array(try encoder.encode(body)), headers: headers, timeout: timeout)
     }
 
+    /// Bytes there and back.
+    func post(_ path: String, _ body: [UInt8], largest: Int, timeout: Duration) async throws -> [UInt8] {
+        try await send(
+            .POST, path, body: body, headers: ["Content-Type": "application/octet-stream"], timeout: timeout,
+            largest: largest
+        ).body
+    }
+
     private func send(
         _ method: HTTPMethod, _ path: String, body: [UInt8]?, headers: HTTPHeaders, timeout: Duration,
         largest: Int = Transport.largestResponse
@@ -74,7 +84,9 @@ final class Transport: Sendable {
         request.headers.add(name: "Accept", value: "application/json, application/problem+json")
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         if let body {
-            request.headers.add(name: "Content-Type", value: "application/json")
+            if !request.headers.contains(name: "Content-Type") {
+                request.headers.add(name: "Content-Type", value: "application/json")
+            }
             request.body = .bytes(body)
         }
         let reply: Reply
@@ -182,7 +194,7 @@ final class Transport: Sendable {
     // MARK: URL
 
     private static func base(
-        of url: String, sendsToken: Bool, allowsPlainHTTP: Bool
+        of url: String, isPrivate: Bool, allowsPlainHTTP: Bool
     ) throws(TransportError) -> String {
         guard let parts = URLComponents(string: url), let scheme = parts.scheme?.lowercased(), let host = parts.host,
             ["http", "https"].contains(scheme), !host.isEmpty, parts.query == nil, parts.fragment == nil,
@@ -193,9 +205,10 @@ final class Transport: Sendable {
                 hint: "it looks like https://data.example.org or http://127.0.0.1:8080, without a query or a password")
         }
         let isLoopback = ["127.0.0.1", "localhost", "::1", "[::1]"].contains(host)
-        guard scheme == "https" || isLoopback || allowsPlainHTTP || !sendsToken else {
+        guard scheme == "https" || isLoopback || allowsPlainHTTP || !isPrivate else {
             throw TransportError(
-                .invalidURL, "'\(url)' would send your token over the network in the clear", hint: "use https")
+                .invalidURL, "'\(url)' would send what is private (your token, say) over the network in the clear",
+                hint: "use https")
         }
         return url.hasSuffix("/") ? String(url.dropLast()) : url
     }

@@ -76,7 +76,7 @@ private func notifyOwners(_ datasite: Datasite, _ logger: Logger) throws {
 }
 
 /// Refuses a port on which something listens already.
-private func requireFree(_ host: String, _ port: Int?) async throws {
+func requireFree(_ host: String, _ port: Int?) async throws {
     guard let port, port != 0 else { return }
     do {
         let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -89,7 +89,7 @@ private func requireFree(_ host: String, _ port: Int?) async throws {
 }
 
 /// The system's words, without the call that failed.
-private func reason(_ error: IOError) -> String {
+func reason(_ error: IOError) -> String {
     error.errnoCode == EADDRINUSE ? "another program listens there" : String(cString: strerror(error.errnoCode))
 }
 

@@ -169,7 +169,7 @@ struct Routes: Sendable {
     private func decoded<Message>(
         _ request: Request, mayBeEmpty: Bool = false, by decode: ([UInt8]) throws(JSONError) -> Message
     ) async throws -> Message {
-        let bytes = try await body(of: request)
+        let bytes = try await request.wholeBody(largest: limits.bodyBytes)
         let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init)
         guard type?.lowercased() == "application/json" || (mayBeEmpty && bytes.isEmpty) else {
             throw Problem.unsupportedMediaType
@@ -181,12 +181,15 @@ struct Routes: Sendable {
         }
     }
 
+}
+
+extension Request {
     /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
-    private func body(of request: Request) async throws -> [UInt8] {
+    func wholeBody(largest: Int) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         do {
-            for try await buffer in request.body {
-                guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw Problem.bodyTooLarge }
+            for try await buffer in body {
+                guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge }
                 bytes.append(contentsOf: buffer.readableBytesView)
             }
         } catch let breach as ConnectionGuard.Breach {
@@ -197,7 +200,7 @@ struct Routes: Sendable {
         } catch {
             throw Problem.cutOff
         }
-        if let declared = request.headers[.contentLength], Int(declared) != bytes.count {
+        if let declared = headers[.contentLength], Int(declared) != bytes.count {
             throw Problem.cutOff
         }
         return bytes

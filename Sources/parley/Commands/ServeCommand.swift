@@ -17,6 +17,8 @@ struct ServeCommand: AsyncParsableCommand {
               notify: [/usr/local/bin/tell-owners, owners@example.org]
 
             It must be yours alone to write, and is read once, at the start.
+
+            Where a policy allows training with other sites, this process connects to their coordinator; nobody connects to it for that.
             """)
 
     @OptionGroup var site: SiteOptions
@@ -30,6 +32,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "The port for /metrics on 127.0.0.1; 0 takes a free one (default: none).")
     var metricsPort: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Trust the certificate authorities in this PEM file where it connects to coordinators, instead of the system's.",
+            valueName: "file"), completion: .file())
+    var coordinatorCa: String?
+
     func validate() throws {
         if (tlsCertificate == nil) != (tlsKey == nil) {
             throw ValidationError("--tls-certificate and --tls-key come together.")
@@ -42,6 +50,7 @@ struct ServeCommand: AsyncParsableCommand {
     func run() async throws {
         let site = try site.open()
         if let suspension = site.suspension { warn(suspension) }
+        site.connect(by: CoordinatorCalls(certificateAuthority: coordinatorCa))
         let configuration = configuration
         let (host, scheme) = (configuration.host, configuration.certificate == nil ? "http" : "https")
         let name = PrintableText.escape(site.description.name)

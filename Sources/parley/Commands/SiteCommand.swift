@@ -4,7 +4,8 @@ import DatasiteProtocol
 
 struct SiteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "site", abstract: "Set up a datasite.", subcommands: [Initialise.self, LimitsCommand.self])
+        commandName: "site", abstract: "Set up a datasite.",
+        subcommands: [Initialise.self, KeyCommand.self, LimitsCommand.self])
 
     struct Initialise: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -33,6 +34,21 @@ struct SiteCommand: AsyncParsableCommand {
                   parley serve\(option)
                 """)
         }
+    }
+
+    struct KeyCommand: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "key", abstract: "Print the site's public key, in base64.",
+            discussion: """
+                It verifies receipts, and names the site where several train together: the others' owners put it into their policies.
+
+                Example:
+                  parley site key --site ./hospital-a
+                """)
+
+        @OptionGroup var site: SiteOptions
+
+        func run() async throws { Terminal.output.line(try site.open().description.publicKey) }
     }
 
     struct LimitsCommand: AsyncParsableCommand {

@@ -98,12 +98,13 @@ struct SiteTraining {
         let files = try ReleasedModelFiles(at: folder).write(
             model, bytes: released.bytes, receipt: released.receiptBytes)
         try KeptReceipts().keep(.init(url: connection.url, receipt: released.receipt, answer: released.bytes))
-        let privacy = model.privacy
-        let epsilon = NumberText.significant(privacy.epsilon ?? privacy.chargedEpsilon)
-        Terminal.output.line(
-            "Trained \(NumberText.integer(privacy.steps)) steps, differentially private for each "
-                + "\(PrintableText.escape(privacy.unit)): epsilon \(epsilon) at delta \(NumberText.significant(privacy.delta))."
-        )
+        if let privacy = model.privacy {
+            let epsilon = NumberText.significant(privacy.epsilon ?? privacy.chargedEpsilon)
+            Terminal.output.line(
+                "Trained \(NumberText.integer(privacy.steps)) steps, differentially private for each "
+                    + "\(PrintableText.escape(privacy.unit)): epsilon \(epsilon) at delta \(NumberText.significant(privacy.delta))."
+            )
+        }
         Terminal.output.line("In \(PrintableText.escape(folder)): \(files.joined(separator: ", "))")
     }
 }

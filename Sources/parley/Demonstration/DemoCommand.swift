@@ -19,7 +19,7 @@ struct DemoCommand: AsyncParsableCommand {
             Starts a datasite in a fresh temporary folder on a free port of 127.0.0.1, puts the RAND Health Insurance \
             Experiment on it, and plays a researcher's session. On a terminal it then stays until Ctrl-C, for you to \
             go on by hand; otherwise it ends by itself, with status 0 only if every step held.
-            """)
+            """, subcommands: [HospitalsCommand.self])
 
     @Option(
         help: ArgumentHelp(
@@ -29,14 +29,14 @@ struct DemoCommand: AsyncParsableCommand {
     var example: String?
 
     func run() async throws {
-        let folder = try makeTemporaryFolder()
-        defer { remove(folder) }
+        let folder = try Self.makeTemporaryFolder()
+        defer { Self.remove(folder) }
         let example = try example ?? Self.unpackExample(into: folder + "/randhie")
         var session = try DemonstrationSession(folder: folder, example: example)
         try await session.run(staysOpen: isatty(STDIN_FILENO) == 1)
     }
 
-    private func remove(_ folder: String) {
+    static func remove(_ folder: String) {
         do { try FileManager.default.removeItem(atPath: folder) } catch {
             let terminal = Terminal.diagnostics
             terminal.line(
@@ -44,8 +44,8 @@ struct DemoCommand: AsyncParsableCommand {
         }
     }
 
-    private func makeTemporaryFolder() throws -> String {
-        var template = Array((Self.temporaryFolder + "/parley-demo-XXXXXX").utf8CString)
+    static func makeTemporaryFolder() throws -> String {
+        var template = Array((temporaryFolder + "/parley-demo-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure("Cannot make a temporary folder.") }
         return String(decoding: template.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }

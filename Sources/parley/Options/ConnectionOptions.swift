@@ -31,14 +31,7 @@ struct ConnectionOptions: ParsableArguments {
                 "Which datasite? You are not logged in to one.",
                 next: "Log in with: parley login URL   or name it with --url URL or $PARLEY_URL.")
         }
-        let address = try SiteURL.normalised(named)
-        let login = logins.sites[address]
-        guard let token = try AccessToken.given(file: tokenFile) ?? login?.token else {
-            throw Failure("You are not logged in to \(address).", next: "Log in with: parley login \(address)")
-        }
-        return try Connection(
-            url: address, token: token, certificateAuthority: ca ?? login?.certificateAuthority,
-            publicKey: login?.publicKey)
+        return try Connection(named, logins, token: AccessToken.given(file: tokenFile), ca: ca)
     }
 }
 
@@ -55,5 +48,19 @@ struct Connection: Sendable {
         client = try DatasiteClient(
             url: url, token: token,
             options: ClientOptions(certificateAuthority: certificateAuthority, pinnedKey: publicKey))
+    }
+}
+
+extension Connection {
+    /// To a site that this user has logged in to, or has a token for.
+    init(_ named: String, _ logins: Logins, token: String? = nil, ca: String? = nil) throws {
+        let address = try SiteURL.normalised(named)
+        let login = logins.sites[address]
+        guard let token = token ?? login?.token else {
+            throw Failure("You are not logged in to \(address).", next: "Log in with: parley login \(address)")
+        }
+        try self.init(
+            url: address, token: token, certificateAuthority: ca ?? login?.certificateAuthority,
+            publicKey: login?.publicKey)
     }
 }

@@ -8,6 +8,7 @@ extension Loss {
     var chargeText: String { text { NumberText.significantAtLeast($0, digits: $1) } }
 
     private func text(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
+        if kind == "uses" { return usesText }
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi", let at = conversionDelta {
             let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
@@ -22,6 +23,9 @@ extension Loss {
         if let delta, delta > 0 { result += " and δ \(number(delta, 3))" }
         return result
     }
+
+    /// Of work that is counted, and loses nothing that is bounded.
+    private var usesText: String { "\(NumberText.integer(Int(uses ?? 0))) use\(uses == 1 ? "" : "s")" }
 
     /// The amount that adds up alone: for columns of budgets, beside which words say what it means.
     var amountText: String { amountText { NumberText.significant($0, digits: $1) } }

@@ -73,7 +73,7 @@ struct TrainingFaultTests {
                 }
                 let model = try await client.work(request)
                 let released = try JSONDecoder().decode(ReleasedModel.self, from: Data(model.bytes))
-                #expect("\(released.charge)" == charge && released.privacy.steps == 200)
+                #expect("\(released.charge)" == charge && released.privacy?.steps == 200)
                 #expect(released.curve.map(\.step) == (1...50).map { 200 * $0 / 50 })
                 server.kill()
                 break

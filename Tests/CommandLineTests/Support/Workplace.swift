@@ -143,11 +143,11 @@ final class Workplace: Sendable {
     ///
     /// - Parameter log: Where its log goes; nil: the descriptor is closed.
     func serve(
-        site: String? = nil, log: Any? = FileHandle.nullDevice, showsMetrics: Bool = false
+        site: String? = nil, port: Int = 0, log: Any? = FileHandle.nullDevice, showsMetrics: Bool = false
     ) throws -> Server {
         let pipe = Pipe()
         let arguments =
-            ["serve", "--port", "0"] + (showsMetrics ? ["--metrics-port", "0"] : [])
+            ["serve", "--port", "\(port)"] + (showsMetrics ? ["--metrics-port", "0"] : [])
             + (site.map { ["--site", $0] } ?? [])
         let process = try start(arguments, output: pipe, errors: log)
         var text = ""

@@ -1,0 +1,103 @@
+public import Datasite
+import DatasiteProtocol
+import Federation
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import ServiceLifecycle
+import UnixSignals
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Serves a coordinator's run to the sites that dial out to it, until it is told to stop: `POST /v1/rounds/messages` takes a participant's signed frame
+/// (`SignedMessage`) and answers with the coordinator's (`SignedReply`); nothing else is served but `/health`.
+///
+/// Who is not in the roster is told that, and nothing of the run. Frames are not secret to each other's authors, but models and shares go to those they are
+/// for: other hosts than this machine need TLS.
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveRounds(
+    _ configuration: DatasiteServerConfiguration, run: CoordinatorRun,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    try configuration.check()
+    signal(SIGPIPE, SIG_IGN)
+    try await requireFree(configuration.host, configuration.port)
+    var limits = configuration.limits
+    // An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
+    limits.bodyBytes = (64 << 10) + 11 * run.plan.length + 1_024 * run.roster.count
+    let (responder, metrics) = (RoundsResponder(run: run, largestBody: limits.bodyBytes), Metrics())
+    let admission = Admission(limits: limits)
+    let tls = try configuration.certificate.map { try $0.serverConfiguration() }
+    let server = HTTPServerBuilder { [limits] responder in
+        let channel = LimitedChannel(responder: responder, limits: limits, metrics: metrics, admission: admission)
+        guard let tls else { return channel }
+        return try TLSChannel(channel, tlsConfiguration: tls)
+    }
+    var logger = configuration.logger
+    logger.logLevel = max(logger.logLevel, .warning)
+    let application = Application(
+        responder: responder, server: server,
+        configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: nil),
+        onServerRunning: { channel in onListening(channel.localAddress?.port ?? 0) }, logger: logger)
+    let departure = Departure(grace: .seconds(2))
+    var group = ServiceGroupConfiguration(
+        services: [LeavingService(base: application, departure: departure)],
+        gracefulShutdownSignals: configuration.handlesSignals ? [.sigterm, .sigint] : [], logger: logger)
+    group.maximumGracefulShutdownDuration = .seconds(2)
+    let running = ServiceGroup(configuration: group)
+    do { try await departure.first { try await running.run() } } catch let error as IOError {
+        throw ServerError.cannotListen(host: configuration.host, port: configuration.port, reason: reason(error))
+    }
+}
+
+/// From a frame to a frame.
+struct RoundsResponder: HTTPResponder {
+    typealias Context = Exchange
+
+    let run: CoordinatorRun
+    let largestBody: Int
+
+    static let path = "/v1/rounds/messages"
+    static let type = "application/octet-stream"
+
+    func respond(to request: Request, context: Exchange) async throws -> Response {
+        do {
+            switch (request.uri.path, request.method) {
+            case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
+            case (Self.path, .post):
+                let frame = try await request.wholeBody(largest: largestBody)
+                return Reply.buffer(ByteBuffer(bytes: try await run.answer(frame)), status: .ok, type: Self.type)
+            case (Self.path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
+            default: return Reply.problem(.notFound)
+            }
+        } catch let problem as Problem {
+            return Reply.problem(problem)
+        } catch let error as FrameError {
+            return Reply.problem(Self.problem(error))
+        } catch {
+            return Reply.problem(.internalError)
+        }
+    }
+
+    private static func problem(_ error: FrameError) -> Problem {
+        switch error {
+        case .frame, .message: .invalidRequest("\(error)")
+        case .sender: Problem(.forbidden, "the frame is not signed by a site of this run")
+        case .run: Problem(.notFound, "\(error)")
+        case .replayed: Problem(.conflict, "\(error)")
+        }
+    }
+}
