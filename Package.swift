@@ -170,7 +170,7 @@ let package = Package(
         tests(
             "HostileInputTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "Query", "Tables",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation", "Query", "Tables",
                 "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),

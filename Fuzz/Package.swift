@@ -58,7 +58,7 @@ let package = Package(
         module(
             "HostileInput",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "Query", "Tables",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation", "Query", "Tables",
                 "DifferentialPrivacy", "Secrets", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(

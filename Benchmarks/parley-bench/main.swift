@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation",
+    "federation", "protocols",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -31,6 +31,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "training": try TrainingBenchmark().run()
         case "accuracy": try AccuracyBenchmark().run()
         case "federation": try FederationBenchmark(workplace: workplace).run()
+        case "protocols": try ProtocolBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()
@@ -52,6 +53,7 @@ func runChild(_ arguments: [String]) async throws {
     case ("training", 2): try TrainingBenchmark().run(only: [arguments[1]])
     // Benchmarks/compare/federation.py calls this.
     case ("federation", 2): try FederationBenchmark.child(arguments[1])
+    case ("protocols", 2): try ProtocolBenchmark.child(arguments[1])
     // One configuration alone.
     case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)

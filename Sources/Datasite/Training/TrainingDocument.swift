@@ -212,14 +212,6 @@ struct TrainingDocument: Sendable {
 }
 
 extension YAMLValue {
-    /// A whole number from 1 on.
-    func count(atMost largest: Int = 1 << 40) throws -> Int {
-        let expected = "a whole number from 1 to \(largest)"
-        let number = try integer(expected)
-        guard (1...largest).contains(number) else { throw problem("expected \(expected)") }
-        return number
-    }
-
     func float(_ range: Range<Double>) throws -> Float {
         let number = try number()
         guard range.contains(number) else {

@@ -120,13 +120,3 @@ struct TrainingFederationSection: Sendable, Equatable {
         } catch { throw Problem.invalidManifest("`federation`: \(error)") }
     }
 }
-
-extension YAMLValue {
-    /// A whole number from 0 on.
-    func wholeNumber(atMost largest: Int) throws -> Int {
-        let expected = "a whole number from 0 to \(largest)"
-        let number = try integer(expected)
-        guard (0...largest).contains(number) else { throw problem("expected \(expected)") }
-        return number
-    }
-}

@@ -1,7 +1,8 @@
 /// A reader of what comes from outside, fed with any bytes at all: by libFuzzer (`make fuzz`), and by an ordinary test
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
-    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply
+    case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
+        frame, report, points
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -26,6 +27,9 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .weights: WeightsTarget.violations(input)
         case .message: MessageTarget.violations(input)
         case .reply: ReplyTarget.violations(input)
+        case .frame: FrameTarget.violations(input)
+        case .report: ReportTarget.violations(input)
+        case .points: PointsTarget.violations(input)
         }
     }
 }

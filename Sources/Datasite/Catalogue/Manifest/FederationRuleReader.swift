@@ -46,7 +46,15 @@ enum FederationRuleReader {
     }
 
     private static func aggregations(_ value: YAMLValue) throws -> Set<FederationRule.Aggregation> {
-        Set(try list(value).map { try TrainingDocument.word($0, FederationRule.Aggregation.allCases) })
+        let all = FederationRule.Aggregation.allCases
+        return Set(
+            try list(value).map { item in
+                let expected = "one of " + all.map(\.rawValue).joined(separator: ", ")
+                guard let word = FederationRule.Aggregation(rawValue: try item.text(expected)) else {
+                    throw item.problem("expected \(expected)")
+                }
+                return word
+            })
     }
 }
 
