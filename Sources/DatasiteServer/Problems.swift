@@ -28,6 +28,8 @@ extension Problem {
     static let tooManyDownloads = Problem(
         .busy, "as many synthetic tables are being sent as may be, in all or to you",
         hint: "try again when one has arrived")
+    static let tooManyFrames = Problem(
+        .busy, "as many frames are being read as may be", hint: "send it again in a moment")
     static let unauthenticated = Problem(
         .unauthenticated, "a valid bearer token is required",
         hint: "send 'Authorization: Bearer TOKEN' with the token that the owner gave you; it may have been revoked")

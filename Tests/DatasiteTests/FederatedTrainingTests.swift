@@ -257,7 +257,7 @@ struct FederatedTrainingTests {
             let session = FederatedSession(
                 terms: work.terms, outside: outside, workspace: workspace,
                 track: StepTrack(work.steps, isWanted: { !left.isNothing }), bounds: work.bounds)
-            result = try await site.rounds.threads.run { session.run(rows) }
+            result = try await site.rounds.threads.run { session.run(rows, since: site.clock.instant()) }
             sent += connection.sent
             try #require(times < 500)
         }
@@ -286,6 +286,22 @@ struct FederatedTrainingTests {
         #expect(
             refusal?.detail.contains("does not begin anew under one charge") == true, "\(refusal?.detail ?? "none")")
         #expect(try site.site.request(ids[0], as: .ada).state == "reserved")
+    }
+
+    @Test(
+        "Of two processes that would go on with a site's part one does: each would draw its own noise under the same masks"
+    )
+    func twoProcesses() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let site = sites.sites[0]
+        let ids = try await sites.begin(coordination)
+        while try site.site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
+        let lock = try #require(site.site.folder.workspace(of: ids[0]).lock())
+        _ = try run(sites, coordination)
+        let refusal = await problem { _ = try await site.site.answer(ids[0], as: .folder) }
+        #expect(refusal?.detail.contains("another process computes it") == true, "\(refusal?.detail ?? "none")")
+        withExtendedLifetime(lock) {}
     }
 
     @Test("A process that connects to nobody says so, and the charge stays")

@@ -27,15 +27,32 @@ final class Workspace: Sendable {
 
     func note(_ fault: String) { told.withLock { $0 = fault } }
 
+    /// Held by the one process that goes on from what is here: of two each would draw its own noise under the same masks.
+    ///
+    /// - Returns: nil: another process holds it, or it cannot be made; ``fault`` says which.
+    func lock() -> TrainingFolder.Lock? {
+        guard make() else { return nil }
+        guard let lock = try? folder.lock() else {
+            note("another process computes it")
+            return nil
+        }
+        return lock
+    }
+
+    private func make() -> Bool {
+        for path in [parent, folder.path] where mkdir(path, 0o700) != 0 && errno != EEXIST {
+            note("its checkpoint cannot be written: \(systemError())")
+            return false
+        }
+        return true
+    }
+
     /// Replaces the checkpoint in one step, durably.
     ///
     /// - Returns: Whether it is there; where not, ``fault`` says why.
     func save(_ bytes: [UInt8], to file: TrainingFolder.File = .checkpoint) -> Bool {
         do {
-            for path in [parent, folder.path] where mkdir(path, 0o700) != 0 && errno != EEXIST {
-                note("its checkpoint cannot be written: \(systemError())")
-                return false
-            }
+            guard make() else { return false }
             try folder.write(bytes, to: file)
             return true
         } catch {

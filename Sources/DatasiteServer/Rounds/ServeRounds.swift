@@ -69,6 +69,14 @@ struct RoundsResponder: HTTPResponder {
 
     let run: CoordinatorRun
     let largestBody: Int
+    /// Whoever sends a frame is known only when it is whole: of large ones few are read at a time.
+    private let bodies: Places
+
+    init(run: CoordinatorRun, largestBody: Int) {
+        (self.run, self.largestBody) = (run, largestBody)
+        let most = max(16, min(2 * run.roster.count, (1 << 30) / largestBody))
+        bodies = Places(all: most, each: max(4, most / 2), refusal: .tooManyFrames)
+    }
 
     static let path = "/v1/rounds/messages"
     static let type = "application/octet-stream"
@@ -78,7 +86,7 @@ struct RoundsResponder: HTTPResponder {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
             case (Self.path, .post):
-                let frame = try await request.wholeBody(largest: largestBody)
+                let frame = try await frame(request, context.peer)
                 return Reply.buffer(ByteBuffer(bytes: try await run.answer(frame)), status: .ok, type: Self.type)
             case (Self.path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: return Reply.problem(.notFound)
@@ -90,6 +98,12 @@ struct RoundsResponder: HTTPResponder {
         } catch {
             return Reply.problem(.internalError)
         }
+    }
+
+    private func frame(_ request: Request, _ peer: String) async throws -> [UInt8] {
+        let place = try bodies.enter(peer)
+        defer { withExtendedLifetime(place) {} }
+        return try await request.wholeBody(largest: largestBody)
     }
 
     private static func problem(_ error: FrameError) -> Problem {

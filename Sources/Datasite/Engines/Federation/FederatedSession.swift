@@ -39,10 +39,13 @@ struct FederatedSession {
     /// So many replies one after the other that cannot be taken end the run.
     static let mostRefused = 20
 
-    /// - Parameter rows: The granted rows.
+    /// - Parameters:
+    ///   - rows: The granted rows.
+    ///   - start: Before they were read.
     /// - Returns: nil: it did not come to its end; the workspace says why, in public words.
-    func run(_ rows: Examples) -> Result? {
-        let start = outside.pace.now
+    func run(_ rows: Examples, since start: Duration) -> Result? {
+        guard let lock = workspace.lock() else { return nil }
+        defer { withExtendedLifetime(lock) {} }
         guard let connection = outside.connection else {
             workspace.note("this process connects to no coordinator: `parley serve` does")
             return nil
