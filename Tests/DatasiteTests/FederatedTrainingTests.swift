@@ -257,7 +257,7 @@ struct FederatedTrainingTests {
             let session = FederatedSession(
                 terms: work.terms, outside: outside, workspace: workspace,
                 track: StepTrack(work.steps, isWanted: { !left.isNothing }), bounds: work.bounds)
-            result = try await site.rounds.threads.run { session.run(rows, since: site.clock.instant()) }
+            result = try await site.rounds.threads.run { session.run(rows) }
             sent += connection.sent
             try #require(times < 500)
         }

@@ -22,6 +22,8 @@ struct Outside: Sendable {
     /// nil: this process serves nobody, and connects to nobody.
     let connection: (any CoordinatorConnection)?
     let pace: Pace
+    /// Before the first row was read, or a table opened.
+    var start = Duration.zero
 }
 
 /// When what is made from private rows leaves in the middle of a run: at the end of a time slot that follows from the bound of the work, as answers do
@@ -40,11 +42,13 @@ final class Pace: Sendable {
 
     var now: Duration { clock.instant() }
 
-    /// Waits until what was begun then, and takes at most that work, may be seen to be done.
+    /// Waits until what was begun then, and takes at most that work, may be seen to be done. Behind a piece that outlived its slot the others of the run leave
+    /// no sooner than at the same multiple of theirs: what a run shows of how long they took is, for each power of 8, the first one that was so late.
     func leave(_ work: Work, since start: Duration) {
-        let (slot, end) = (slot(work), clock.instant())
-        most.max(slot.count(end - start), ordering: .relaxed)
-        sleep(until: slot.departure(start: start, end: end))
+        let slot = slot(work)
+        let count = max(slot.count(clock.instant() - start), mostSlots)
+        most.max(count, ordering: .relaxed)
+        sleep(until: start + slot.length * count)
     }
 
     /// Waits on a thread of the datasite's own, never on one of Swift's tasks.

@@ -38,8 +38,12 @@ extension Datasite {
         let slot = slot(limits, work.bound)
         let place = place(of: Kind.self)
         let start = place.schedule.begin(at: clock.instant(), slot)
+        let researcher = try await reading { try $0.read { try RequestRow.find(id, $0)?.researcher } }
+        let known = Mutex(planned.catalogueVersion)
         let track = StepTrack(work.steps, instant: clock.instant) {
-            (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true
+            guard (try? self.read { try RequestEventRow.isReserved(id, $0) }) ?? true else { return false }
+            // What goes on for hours, and tells others of rows, ends where its owner takes back that it may.
+            return !Kind.isPaced || self.allowsStill(planned, researcher, known)
         }
         let telling = Task {
             if Kind.isPaced { return await self.tell(track, of: id) }
@@ -48,7 +52,8 @@ extension Datasite {
         defer { telling.cancel() }
         let pace = Pace(clock: clock) { [limits] in self.slot(limits, PlanBound(work: $0, memory: 0)) }
         let outside = Outside(identity: signingKey, connection: outward.withLock { $0 }, pace: pace)
-        let (computed, end) = try await place.threads.run {
+        // Of scans the order is that of arrival, because their slots are.
+        let (computed, end) = try await place.threads.run(for: Kind.isPaced ? researcher : nil) {
             (try self.compute(id, work, track, outside: outside), self.clock.instant())
         }
         if case .answered = computed { return try await reading { try $0.storedAnswer(id) } }
@@ -68,10 +73,27 @@ extension Datasite {
         }
     }
 
+    /// Whether policies and users, as they are now, would let the work begin.
+    ///
+    /// - Parameter known: The catalogue's version that was looked at last.
+    private func allowsStill(_ planned: PlannedWork, _ researcher: String?, _ known: borrowing Mutex<Int64>) -> Bool {
+        guard let catalogue = try? catalogue() else { return true }
+        if catalogue.version != known.withLock({ $0 }) {
+            guard let now = try? self.planned(planned.engine, planned.body, in: catalogue, isLimited: false),
+                now.refusal(researcher: researcher ?? "", purpose: "-") == nil, now.charge == planned.charge
+            else { return false }
+            known.withLock { $0 = catalogue.version }
+        }
+        guard let researcher else { return true }
+        return (try? read { try UserRow.has(Identity(name: researcher, role: .researcher), $0) }) ?? true
+    }
+
     /// On an engine thread. What it throws follows from no row.
     private func compute<Kind: EngineWork>(
         _ id: String, _ work: Kind, _ track: StepTrack, outside: Outside
     ) throws -> Computed<Kind.Product> {
+        var outside = outside
+        outside.start = clock.instant()
         let tables = try work.assets.map(openAsset)
         var reservation: Reservation?
         try read { (db: Database) -> Void in reservation = try Ledger.reservation(of: id, in: db) }

@@ -217,7 +217,8 @@ public final class CoordinatorRun: Sendable {
         let before = state.coordinator
         let reply = state.coordinator.answer(message, from: signed.sender, at: now)
         let hasMoved = Self.mark(before) != Self.mark(state.coordinator)
-        guard hasMoved || isNew && message.attempt != nil else { return reply }
+        let counts = isNew && message.attempt.map { before.awaits(signed.sender, attempt: $0) } == true
+        guard hasMoved || counts else { return reply }
         isNews = isNews || hasMoved
         do {
             try state.log.append(.init(time: now, sender: signed.sender, message: signed.message))

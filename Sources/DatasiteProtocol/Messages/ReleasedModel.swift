@@ -60,6 +60,8 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
         public var aggregation: String
         /// How many rounds changed the model.
         public var rounds: Int
+        /// In how many of their sums this site's update is.
+        public var contributions: Int
         /// How many more could have been begun; they are charged.
         public var spareRounds: Int
         /// Below so many sites' updates nothing was opened.
@@ -70,11 +72,12 @@ public struct ReleasedModel: Sendable, Hashable, Codable {
         /// A run, by its parts.
         public init(
             run: String, sites: [String], place: Int, coordinator: String, coordinatorKey: String, planDigest: String,
-            aggregation: String, rounds: Int, spareRounds: Int, least: Int, colluders: Int?
+            aggregation: String, rounds: Int, contributions: Int, spareRounds: Int, least: Int, colluders: Int?
         ) {
             (self.run, self.sites, self.place) = (run, sites, place)
             (self.coordinator, self.coordinatorKey, self.planDigest) = (coordinator, coordinatorKey, planDigest)
             (self.aggregation, self.rounds, self.spareRounds) = (aggregation, rounds, spareRounds)
+            self.contributions = contributions
             (self.least, self.colluders) = (least, colluders)
         }
     }

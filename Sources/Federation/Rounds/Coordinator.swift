@@ -93,6 +93,12 @@ public struct Coordinator: Sendable, Codable {
         deadlines = Deadlines(least: plan.leastSeconds)
     }
 
+    /// Whether a message of that attempt from a participant may change anything.
+    public func awaits(_ participant: Int, attempt: Int) -> Bool {
+        if case .fedBuff = plan.strategy { return !isOver }
+        return attempt == header?.attempt && expected.contains(participant) && !arrived.contains(participant)
+    }
+
     /// Whether no more rounds are run.
     public var isOver: Bool { phase == .finished || phase == .aborted }
 

@@ -28,6 +28,8 @@ public struct Participant: Sendable {
         public internal(set) var model: RunModel?
         /// Whether the run is over, and with which words where it did not end as planned.
         public internal(set) var end: End?
+        /// In how many opened sums its update is.
+        public internal(set) var contributions = 0
         /// How many entries of its updates lay beyond the plan's range, and were cut to it: for its owner alone.
         public internal(set) var cutEntries = 0
         /// What goes out next; nil: a heartbeat.
@@ -178,6 +180,11 @@ public struct Participant: Sendable {
             throw .coordinator(round: model.round, expected: "a sum that fits the plan")
         }
         state.model = model
+        if opened.holds(index), state.header?.attempt == opened.header.attempt,
+            state.made != nil || state.unmasked != nil
+        {
+            state.contributions += 1
+        }
         if opened.holds(index), state.header?.attempt == opened.header.attempt,
             let carried = state.carriedIfOpened
         {

@@ -18,7 +18,7 @@ struct CoordinateCommand: AsyncParsableCommand {
               parley coordinate plan.yaml --sites https://a.example.org,https://b.example.org,https://c.example.org --dry-run
               parley coordinate plan.yaml --sites ... --address https://rounds.example.org:8900 --host 0.0.0.0 --port 8900 \\
                   --tls-certificate chain.pem --tls-key key.pem --run pneumonia
-              parley coordinate plan.yaml --run pneumonia             # goes on after Ctrl-C, a crash or a full disk
+              parley coordinate plan.yaml ...        # the same again goes on after Ctrl-C, a crash or a full disk
               parley coordinate plan.yaml --sites ... --measure held-out.yaml --data ./held-out
 
             It leaves a folder: the model, its curve, and for each site what it let out, with its receipt.
@@ -39,6 +39,7 @@ struct CoordinateCommand: AsyncParsableCommand {
     var tlsCertificate: String?
     @Option(help: ArgumentHelp("Its private key (PEM).", valueName: "file"), completion: .file())
     var tlsKey: String?
+    @Flag(help: "A proxy on this machine ends TLS in front of us.") var behindProxy = false
     @Option(
         help: ArgumentHelp(
             "Where the run is kept, and goes on from (default: a folder here, named as the plan).", valueName: "folder"),
@@ -146,7 +147,7 @@ struct CoordinateCommand: AsyncParsableCommand {
             certificate = DatasiteServerConfiguration.Certificate(chainFile: tlsCertificate, keyFile: tlsKey)
         }
         return DatasiteServerConfiguration(
-            host: host, port: port, certificate: certificate, handlesSignals: false,
+            host: host, port: port, certificate: certificate, isBehindProxy: behindProxy, handlesSignals: false,
             logger: Logger(label: "coordinate") { _ in SwiftLogNoOpLogHandler() })
     }
 

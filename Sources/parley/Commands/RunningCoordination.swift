@@ -36,8 +36,17 @@ struct RunningCoordination: Sendable {
     func run(_ configuration: DatasiteServerConfiguration, patience: Double) async throws {
         let (news, continuation) = AsyncStream<News>.makeStream()
         let run = try coordination.begin(patience: patience) { continuation.yield(.rounds($0)) }
+        try check(configuration, run.progress)
+        let (ports, listening) = AsyncStream<Int>.makeStream()
         let serving = Task {
-            do { try await serveRounds(configuration, run: run) } catch { continuation.yield(.failed(error)) }
+            defer { listening.finish() }
+            do { try await serveRounds(configuration, run: run, onListening: { listening.yield($0) }) } catch {
+                continuation.yield(.failed(error))
+            }
+        }
+        // Nobody is asked, and charged, before sites could connect.
+        if await ports.first(where: { _ in true }) == nil {
+            for await piece in news { if case .failed(let error) = piece { throw error } }
         }
         let interrupted = Task {
             await Interruption.wait()
@@ -52,7 +61,7 @@ struct RunningCoordination: Sendable {
         let watching = Task { await watch(requests) { continuation.yield($0) } }
         defer { watching.cancel() }
         continuation.yield(.rounds(run.progress))
-        let (last, curve) = try await follow(news, run)
+        let (last, curve) = try await follow(news, run, requests)
         progress.finish()
         serving.cancel()
         guard last.phase == .finished else {
@@ -61,6 +70,23 @@ struct RunningCoordination: Sendable {
                 next: "What was charged stays charged. More `spare-rounds`, or a smaller `least`, bear more drop-outs.")
         }
         try await finish(requests, last, curve)
+    }
+
+    /// What would be found out only when sites are charged.
+    private func check(_ configuration: DatasiteServerConfiguration, _ now: CoordinatorRun.Progress) throws {
+        let isSecure = coordination.request.coordinator.hasPrefix("https:")
+        guard isSecure == (configuration.certificate != nil) || configuration.isBehindProxy else {
+            throw Failure(
+                "Sites connect to \(coordination.request.coordinator), and this process would listen \(isSecure ? "without" : "with") TLS.",
+                next: isSecure
+                    ? "Give --tls-certificate and --tls-key, or --behind-proxy where a proxy on this machine ends TLS."
+                    : "Give an --address that begins with https://, in a new --run.")
+        }
+        do { _ = try rows?.measure(now.average) } catch let problem as Problem {
+            throw Failure(
+                "The plan to measure by has another model: \(PrintableText.escape(problem.detail))",
+                next: "--measure names a plan on files with the same `model`, and rows of the same shape.")
+        }
     }
 
     // MARK: sites
@@ -110,7 +136,7 @@ struct RunningCoordination: Sendable {
     // MARK: rounds
 
     private func follow(
-        _ news: AsyncStream<News>, _ run: CoordinatorRun
+        _ news: AsyncStream<News>, _ run: CoordinatorRun, _ requests: [RequestSummary?]
     ) async throws -> (CoordinatorRun.Progress, RoundCurve) {
         var (curve, told) = (RoundCurve(), run.progress.events.count)
         var ended: ContinuousClock.Instant?
@@ -125,10 +151,13 @@ struct RunningCoordination: Sendable {
             case .site(let place, let request):
                 say(place, request)
                 if ["denied", "lapsed", "cancelled"].contains(request.state) {
+                    await cancelOthers(place, requests)
                     throw Failure(
                         "\(PrintableText.escape(coordination.sites[place].name)) does not take part: its request is \(request.state)"
                             + (request.reason.map { ": \(PrintableText.escape($0))" } ?? "."),
-                        next: "Ask the others without it in a new run; what was charged elsewhere stays charged.")
+                        next:
+                            "The others' requests are cancelled; what was charged there stays charged. Ask them without it, with a new --run."
+                    )
                 }
             case .rounds(let now):
                 for event in now.events.suffix(max(0, now.events.count - told)) { say(event) }
@@ -147,10 +176,23 @@ struct RunningCoordination: Sendable {
         return (run.progress, curve)
     }
 
+    /// Nothing comes of the run any more: nobody needs to wait for it.
+    private func cancelOthers(_ place: Int, _ requests: [RequestSummary?]) async {
+        for (other, request) in requests.enumerated() where other != place {
+            guard let request else { continue }
+            _ = try? await links[other].client.cancelJob(request.id)
+        }
+    }
+
     private func take(_ now: CoordinatorRun.Progress, _ curve: inout RoundCurve) throws {
         let waiting = coordination.sites.indices.filter { !now.heard.contains($0) }.map { coordination.sites[$0].name }
         var words = "round \(now.round) of \(now.rounds)"
-        if now.phase == .waiting { words = "waiting for \(waiting.joined(separator: ", "))" }
+        if now.phase == .waiting {
+            words = "waiting for \(waiting.joined(separator: ", ")) to connect"
+            if !Terminal.diagnostics.isTerminal, said.isNew(-waiting.count - 1) {
+                Terminal.diagnostics.line(PrintableText.escape(words))
+            }
+        }
         if now.round > curve.points.last?.round ?? 0 {
             let point = RoundCurve.Point(
                 round: now.round, attempts: now.attempts, seconds: now.seconds,
@@ -204,7 +246,9 @@ struct RunningCoordination: Sendable {
         _ requests: [RequestSummary?], _ last: CoordinatorRun.Progress, _ curve: RoundCurve
     ) async throws {
         let terminal = Terminal.output
-        let files = try coordination.write(last.average, curve, into: coordination.path)
+        // Of a run that was over before there is no curve here: what was written then stays.
+        let isThere = FileManager.default.fileExists(atPath: coordination.path + "/weights.safetensors")
+        let files = isThere ? [] : try coordination.write(last.average, curve, into: coordination.path)
         terminal.line("\(last.round) rounds, \(last.attempts - last.round) of those begun were void.")
         for metric in curve.points.last?.measured ?? [] {
             terminal.line("\(metric.metric.rawValue): \(metric.value.map { NumberText.significant($0) } ?? "none")")
@@ -231,7 +275,9 @@ struct RunningCoordination: Sendable {
                 "The sites let out different models.", next: "One of them, or this coordinator, did not do its part.")
         }
         terminal.line("All sites came to the same model, to the bit.")
-        terminal.line("In \(PrintableText.escape(coordination.path)): \(files.joined(separator: ", "))")
+        terminal.line(
+            "In \(PrintableText.escape(coordination.path)): \(files.isEmpty ? "as it was" : files.joined(separator: ", "))"
+        )
     }
 
     private static func promise(_ model: ReleasedModel) -> String {

@@ -112,7 +112,7 @@ struct HospitalFiles {
         optimizer: {kind: sgd, rate: 0.01}
         averaging: 0.9
         batch: 64
-        federation: {rounds: 24, local-steps: 12, aggregation: masked, threshold: 3, colluders: 1, spare-rounds: 10, phase-seconds: 4}
+        federation: {rounds: 24, local-steps: 12, aggregation: masked, threshold: 3, colluders: 1, spare-rounds: 20, phase-seconds: 6}
         """
 
     /// Sums with noise of which each hospital adds its share. Its batch is what the hospitals declare together: each image is in each step.
@@ -126,7 +126,7 @@ struct HospitalFiles {
         averaging: 0.99
         batch: \(3 * capacity)
         privacy: {unit: patient, units: \(3 * capacity), clip: 20, epsilon: 3, delta: 1e-4}
-        federation: {rounds: 60, least: 3, colluders: 1, spare-rounds: 10, phase-seconds: 4}
+        federation: {rounds: 60, least: 3, colluders: 1, spare-rounds: 20, phase-seconds: 6}
         """
 
     /// On rows that the coordinator has itself.

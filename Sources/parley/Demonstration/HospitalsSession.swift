@@ -165,7 +165,7 @@ final class HospitalsSession {
         var arguments = [
             "coordinate", "\(folder)/\(plan)", "--sites", HospitalFiles.names.map(url).joined(separator: ","), "--port",
             String(port), "--run", "\(folder)/\(name)", "--measure", "\(folder)/measure.yaml", "--data",
-            URL(filePath: files.archive).deletingLastPathComponent().path, "--purpose", "triage of chest X-rays",
+            URL(filePath: files.archive).deletingLastPathComponent().path, "--purpose", "triage",
         ]
         if let certificate {
             arguments += ["--tls-certificate", certificate, "--tls-key", "\(folder)/coordinator.key"]
@@ -214,7 +214,7 @@ final class HospitalsSession {
             let site = try Datasite(path: site(name))
             defer { try? site.close() }
             var request: RequestSummary?
-            let limit = ContinuousClock.now + .seconds(60)
+            let limit = ContinuousClock.now + .seconds(180)
             while request == nil {
                 guard .now < limit, coordinating.isRunning else { throw Failure("\(name) was not asked.") }
                 request = try site.requests(as: .localOwner, state: "pending").first
@@ -240,7 +240,7 @@ final class HospitalsSession {
         if let server = servers[silent] {
             narration.say("Now \(silent) falls silent. Its round is void, and a spare one takes its place.")
             kill(server.processIdentifier, SIGSTOP)
-            try await Task.sleep(for: .seconds(10))
+            try await Task.sleep(for: .seconds(14))
             kill(server.processIdentifier, SIGCONT)
         }
     }

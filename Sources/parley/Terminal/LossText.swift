@@ -68,6 +68,7 @@ extension Loss {
     var leftText: String { shortText { NumberText.significantAtMost($0, digits: $1) } }
 
     private func shortText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
+        if kind == "uses" { return usesText }
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi" {
             let selection = (delta ?? 0) > 0 ? ", δ \(number(delta ?? 0, 3))" : ""

@@ -56,7 +56,8 @@ struct FederatedModelDocument {
             run: terms.request.run, sites: terms.request.sites, place: terms.index,
             coordinator: terms.request.coordinator, coordinatorKey: terms.request.coordinatorKey,
             planDigest: hexadecimal(terms.plan.digest), aggregation: terms.plan.aggregation.way.rawValue,
-            rounds: terms.plan.rounds, spareRounds: terms.plan.spareRounds, least: terms.plan.least,
+            rounds: terms.plan.rounds, contributions: release.answer.contributions, spareRounds: terms.plan.spareRounds,
+            least: terms.plan.least,
             colluders: terms.colluders)
     }
 
@@ -77,7 +78,7 @@ struct FederatedModelDocument {
             ## Sites
 
             Trained together with \(terms.roster.count - 1) other sites, coordinated at `\(terms.request.coordinator)`: \(terms.plan.rounds) rounds of \
-            \(terms.plan.strategy.kind.rawValue), \(terms.plan.aggregation.way.words). What this receipt signs is this site's part; the others sign theirs.
+            \(terms.plan.strategy.kind.rawValue), \(terms.plan.aggregation.way.words). Its update is in \(release.answer.contributions) of their sums. What this receipt signs is this site's part; the others sign theirs.
 
             | place | key |
             |---|---|

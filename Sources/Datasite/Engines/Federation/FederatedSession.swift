@@ -30,20 +30,20 @@ struct FederatedSession {
     /// How a run ended.
     struct Result {
         let weights: [Float]
-        /// Of its updates, entries beyond the plan's range, which were cut: for the owner alone.
-        let cutEntries: Int
+        /// In how many of the rounds' sums its own update is.
+        let contributions: Int
     }
 
+    /// For so long a coordinator may say to wait.
+    static let longestPause: Duration = .seconds(86_400)
     /// Silent for longer, a coordinator is taken for gone.
     static let patience: Duration = .seconds(3_600)
     /// So many replies one after the other that cannot be taken end the run.
     static let mostRefused = 20
 
-    /// - Parameters:
-    ///   - rows: The granted rows.
-    ///   - start: Before they were read.
+    /// - Parameter rows: The granted rows.
     /// - Returns: nil: it did not come to its end; the workspace says why, in public words.
-    func run(_ rows: Examples, since start: Duration) -> Result? {
+    func run(_ rows: Examples) -> Result? {
         guard let lock = workspace.lock() else { return nil }
         defer { withExtendedLifetime(lock) {} }
         guard let connection = outside.connection else {
@@ -55,7 +55,7 @@ struct FederatedSession {
         saved.number += Self.leap
         guard var participant = participant(saved), let features = features(rows) else { return nil }
         let pace = outside.pace
-        pace.leave(bounds.reading, since: start)
+        pace.leave(bounds.reading, since: outside.start)
         guard track.finish(1) else { return nil }
         if terms.plan.noise == nil {
             let local = try? LocalTraining(
@@ -73,12 +73,14 @@ struct FederatedSession {
     }
 
     private func saved() -> Saved? {
-        guard let bytes = workspace.saved(.participant) else {
+        guard workspace.folder.has(.participant) else {
             var random = SecureRandom()
             return Saved(state: nil, seed: random.next(), number: 0)
         }
         // Begun anew it would draw again what is paid for once.
-        guard let saved = try? JSONDecoder().decode(Saved.self, from: Data(bytes)) else {
+        guard
+            let saved = workspace.saved(.participant).flatMap({ try? JSONDecoder().decode(Saved.self, from: Data($0)) })
+        else {
             workspace.note("what it kept of the run cannot be read, and it does not begin anew under one charge")
             return nil
         }
@@ -112,12 +114,21 @@ struct FederatedSession {
         var saved = before
         guard save(participant.state, in: &saved) else { return nil }
         var (heard, refused, told) = (pace.now, 0, 1)
+        // The last step was taken here, from the sum: nobody needs to confirm it.
+        var tookLast = false
+        var (moved, attempt) = (pace.now, -1)
         var pause = 0.1
         while true {
             guard track.goesOn else { return nil }
-            if let model = participant.state.model, model.round == terms.plan.rounds {
-                // All rounds led here, and this site took each step itself: nobody needs to confirm it.
-                return Result(weights: model.weights, cutEntries: participant.state.cutEntries)
+            if let model = participant.state.model, model.round == terms.plan.rounds,
+                participant.state.end == .finished || tookLast
+            {
+                // A model that somebody sent is none that this site helped to make.
+                guard participant.state.contributions > 0 else {
+                    workspace.note("none of its updates got into the model, and it signs none that others made")
+                    return nil
+                }
+                return Result(weights: model.weights, contributions: participant.state.contributions)
             }
             if case .aborted(let reason) = participant.state.end {
                 workspace.note("the run ended without its last round: \(reason)")
@@ -145,8 +156,9 @@ struct FederatedSession {
             let (start, updates) = (pace.now, work.updates)
             var wait = 0.0
             do throws(FederationError) {
-                wait = try participant.take(reply, work: &work)
+                wait = max(0.01, try participant.take(reply, work: &work))
                 refused = 0
+                if case .opened = reply { tookLast = true }
             } catch {
                 refused += 1
                 guard refused < Self.mostRefused else {
@@ -160,8 +172,22 @@ struct FederatedSession {
                 guard save(participant.state, in: &saved) else { return nil }
             }
             if work.updates != updates { pace.leave(bounds.round, since: start) }
+            if let now = Self.attempt(reply), now != attempt { (moved, attempt) = (pace.now, now) }
+            guard pace.now - moved < Self.longestPause else {
+                workspace.note("no round was begun for a day")
+                return nil
+            }
             told = tell(participant.state.model?.round ?? 0, after: told)
             guard sleep(seconds: wait) else { return nil }
+        }
+    }
+
+    private static func attempt(_ reply: CoordinatorReply) -> Int? {
+        switch reply {
+        case .begin(let header), .advertisements(let header, _), .shares(let header, _), .survivors(let header, _),
+            .confirmations(let header, _, _):
+            header.attempt
+        case .wait, .opened, .model, .finished, .aborted: nil
         }
     }
 
@@ -186,6 +212,11 @@ struct FederatedSession {
     private func save(_ state: Participant.State, in saved: inout Saved) -> Bool {
         saved.state = state
         guard let bytes = try? JSONEncoder().encode(saved) else { return false }
+        // A disk that is full may have room again before the round is over for this site.
+        for _ in 0..<60 {
+            if workspace.save(Array(bytes), to: .participant) { return true }
+            guard sleep(seconds: 5) else { return false }
+        }
         return workspace.save(Array(bytes), to: .participant)
     }
 

@@ -73,11 +73,10 @@ struct FederatedWork: EngineWork {
     func run(
         _ grant: borrowing Grant<FederatedWork>, using randomness: inout SecureRandom
     ) -> Measured<FederatedSession.Result, SecureRandom>? {
-        let start = grant.outside.pace.now
         guard case .table(let table) = grant.tables[0], let rows = terms.task.examples(table) else { return nil }
         let session = FederatedSession(
             terms: terms, outside: grant.outside, workspace: grant.workspace, track: grant.track, bounds: bounds)
-        guard let result = session.run(rows, since: start) else { return nil }
+        guard let result = session.run(rows) else { return nil }
         guard terms.plan.noise != nil else { return Measured(answer: result, events: []) }
         guard let event = try? terms.plan.event() else { return nil }
         return Measured(answer: result, events: [event])
