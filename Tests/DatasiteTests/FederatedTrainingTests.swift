@@ -1,7 +1,6 @@
 import Crypto
 import DatasiteProtocol
 import DifferentialPrivacy
-import Federation
 import Foundation
 import GRDB
 import Governance
@@ -10,6 +9,7 @@ import Synchronization
 import Testing
 
 @testable import Datasite
+@testable import Federation
 
 @Suite("Training together, at datasites", .timeLimit(.minutes(20)))
 struct FederatedTrainingTests {
@@ -302,6 +302,69 @@ struct FederatedTrainingTests {
         let refusal = await problem { _ = try await site.site.answer(ids[0], as: .folder) }
         #expect(refusal?.detail.contains("another process computes it") == true, "\(refusal?.detail ?? "none")")
         withExtendedLifetime(lock) {}
+    }
+
+    @Test("A model that the coordinator sends ready is not signed by a site that had no part in it")
+    func readyModel() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let plan = try #require(coordination.agreement?.plan)
+        let model = RunModel(
+            round: plan.rounds, weights: [Float](repeating: 1, count: plan.parameterCount),
+            server: try ServerState(plan.strategy, parameters: plan.parameterCount))
+        let key = coordination.key
+        let site = sites.sites[0].site
+        site.connect(
+            by: ScriptedConnection { message, isFirst in
+                let reply: CoordinatorReply =
+                    isFirst ? .model(model: model) : .finished(round: model.round, model: model.digest)
+                return try SignedReply(reply, to: message, key: key).bytes
+            })
+        let id = try await sites.begin(coordination)[0]
+        while try site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
+        let words = try site.read { try RequestEventRow.last(of: id, $0)?.event.words }
+        #expect(words?.contains("none of its updates got into the model") == true, "\(words ?? "none")")
+        #expect(try site.request(id, as: .ada).state == "reserved")
+    }
+
+    @Test("A run ends at a site whose owner takes back her policy, or revokes who asked", arguments: [true, false])
+    func takenBack(isPolicy: Bool) async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let key = coordination.key
+        let count = Mutex(0)
+        let site = sites.sites[0].site
+        site.connect(
+            by: ScriptedConnection { message, _ in
+                count.withLock { $0 += 1 }
+                return try SignedReply(.wait(seconds: 0.01), to: message, key: key).bytes
+            })
+        let id = try await sites.begin(coordination)[0]
+        while count.withLock({ $0 }) < 5 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try site.jobs(as: .folder).first?.state == .running)
+        if isPolicy {
+            _ = try site.setPolicy(of: "shared", policyText: "{loss: renyi, delta: 1e-5, total: {epsilon: 30}}")
+        } else {
+            try site.revokeUser("ada")
+        }
+        while try site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(try site.request(id, as: .folder).state == "reserved")
+    }
+
+    /// A coordinator that says what it likes.
+    private final class ScriptedConnection: CoordinatorConnection {
+        private let reply: @Sendable (SignedMessage, Bool) throws -> Data
+        private let isFirst = Mutex(true)
+
+        init(_ reply: @escaping @Sendable (SignedMessage, Bool) throws -> Data) { self.reply = reply }
+
+        func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8] {
+            let first = isFirst.withLock { first in
+                defer { first = false }
+                return first
+            }
+            return Array(try reply(try SignedMessage(reading: Data(message)), first))
+        }
     }
 
     @Test("A process that connects to nobody says so, and the charge stays")
