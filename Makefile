@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals test audit faults fuzz bench compare build format install prerequisites
+.PHONY: demo hospitals test audit faults fuzz bench compare study build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -57,6 +57,11 @@ compare: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley-bench
 	@folder="$$($(SWIFT) build $(FLAGS) --show-bin-path)" && \
 		Benchmarks/compare/run --parley "$$folder/parley" --parley-bench "$$folder/parley-bench" $(if $(ONLY),--only $(ONLY))
+
+# Training together beside one place, alone and with other noise, on PneumoniaMNIST: SEEDS paired seeds (10), 20 minutes.
+study: prerequisites
+	$(SWIFT) build $(FLAGS) --product parley-bench
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley-bench" study $(SEEDS)
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks

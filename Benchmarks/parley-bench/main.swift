@@ -9,6 +9,10 @@ let benchmarks = [
 
 if arguments.first == "child", arguments.count > 1 {
     try await runChild(Array(arguments.dropFirst()))
+} else if arguments.first == "study" {
+    // Not one of the benchmarks, which take minutes: `make study`.
+    var study = try Study(Array(arguments.dropFirst()))
+    try study.run()
 } else if arguments.first == "errors", arguments.count == 4, let epsilon = Double(arguments[2]),
     let runs = Int(arguments[3])
 {
