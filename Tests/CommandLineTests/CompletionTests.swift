@@ -7,7 +7,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite("Completions know the datasets", .timeLimit(.minutes(5)))
+@Suite("Completions know the datasets", .timeLimit(.minutes(20)))
 struct CompletionTests {
     /// What a shell is told could stand for the dataset, as its completion script asks.
     private func names(_ place: Workplace, _ command: [String], _ words: [String], _ begun: String) throws

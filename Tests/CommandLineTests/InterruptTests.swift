@@ -8,7 +8,7 @@ import Testing
 #endif
 
 /// Real processes, interrupted for real.
-@Suite("Ctrl-C", .timeLimit(.minutes(5)))
+@Suite("Ctrl-C", .timeLimit(.minutes(20)))
 struct InterruptTests {
     private struct Job: Decodable {
         var id: String

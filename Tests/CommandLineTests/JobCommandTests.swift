@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Real processes, killed for real.
-@Suite("Long work from the command line", .timeLimit(.minutes(5)))
+@Suite("Long work from the command line", .timeLimit(.minutes(20)))
 struct JobCommandTests {
     private struct Job: Decodable {
         var id: String

@@ -9,7 +9,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite("The server does not fall", .timeLimit(.minutes(5)))
+@Suite("The server does not fall", .timeLimit(.minutes(20)))
 struct ServeTests {
     /// Where a log can go wrong.
     enum Sink: String, CaseIterable {

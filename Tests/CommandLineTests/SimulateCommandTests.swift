@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("parley simulate", .timeLimit(.minutes(5)))
+@Suite("parley simulate", .timeLimit(.minutes(20)))
 struct SimulateCommandTests {
     private static func block() throws -> String {
         let text = try String(contentsOfFile: Workplace.package + "/docs/guide/federation.md", encoding: .utf8)

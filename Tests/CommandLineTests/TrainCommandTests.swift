@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("parley train", .timeLimit(.minutes(5)))
+@Suite("parley train", .timeLimit(.minutes(20)))
 struct TrainCommandTests {
     /// The fenced blocks of the guide that a comment `<!-- tested: NAME -->` precedes.
     private static func block(_ name: String) throws -> String {

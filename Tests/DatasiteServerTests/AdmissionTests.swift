@@ -37,7 +37,7 @@ private final class Visitors {
     func isGone(_ id: ObjectIdentifier) -> Bool { gone.ids.withLock { $0.contains(id) } }
 }
 
-@Suite("Places are for those who use them, and nobody holds all of them", .timeLimit(.minutes(5)))
+@Suite("Places are for those who use them, and nobody holds all of them", .timeLimit(.minutes(20)))
 struct AdmissionTests {
     @Test("Addresses are counted by who can hold them: IPv4 each and by 24 bits, IPv6 by 64, 56 and 48")
     func networks() throws {

@@ -30,7 +30,7 @@ private struct Impostor {
     }
 }
 
-@Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(5)))
+@Suite("The client believes only what the pinned key signed", .timeLimit(.minutes(20)))
 struct ClientTests {
     @Sendable private static func golden(_ name: String) -> [UInt8] { (try? Fixture.golden(name)) ?? [] }
 
@@ -212,7 +212,7 @@ struct ClientTests {
     }
 }
 
-@Suite("TLS", .timeLimit(.minutes(5)))
+@Suite("TLS", .timeLimit(.minutes(20)))
 struct TLSTests {
     static let certificate = DatasiteServerConfiguration.Certificate(
         chainFile: Fixture.path("tls/server.pem"), keyFile: Fixture.path("tls/server-test-only.key"))

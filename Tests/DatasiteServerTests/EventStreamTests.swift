@@ -9,7 +9,7 @@ import Testing
 @testable import DatasiteClient
 @testable import DatasiteServer
 
-@Suite("What becomes of a request is told while it happens, to those who may know", .timeLimit(.minutes(5)))
+@Suite("What becomes of a request is told while it happens, to those who may know", .timeLimit(.minutes(20)))
 struct EventStreamTests {
     private static let held = "{loss: pure, total: {epsilon: 1000}, approval: owner}"
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import DatasiteServer
 
-@Suite("Requests are framed as RFC 9112 has it, and what the codec swallows counts too", .timeLimit(.minutes(5)))
+@Suite("Requests are framed as RFC 9112 has it, and what the codec swallows counts too", .timeLimit(.minutes(20)))
 struct FramingTests {
     private let server = LimitedServer()
 

@@ -9,7 +9,7 @@ import Testing
 @testable import Datasite
 @testable import DatasiteServer
 
-@Suite("No peer can hold a connection, memory or the server for longer than the limits say", .timeLimit(.minutes(5)))
+@Suite("No peer can hold a connection, memory or the server for longer than the limits say", .timeLimit(.minutes(20)))
 struct LimitsTests {
     static let short = TimeAmount.milliseconds(150)
     private let server = LimitedServer()

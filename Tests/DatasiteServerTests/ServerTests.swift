@@ -8,7 +8,7 @@ import Testing
 
 @testable import DatasiteServer
 
-@Suite("A datasite over HTTP", .timeLimit(.minutes(2)))
+@Suite("A datasite over HTTP", .timeLimit(.minutes(20)))
 struct ServerTests {
     static let json = ["Content-Type": "application/json"]
     let served: ServedSite
@@ -348,7 +348,7 @@ struct ServerTests {
     }
 }
 
-@Suite("Approval over HTTP", .timeLimit(.minutes(2)))
+@Suite("Approval over HTTP", .timeLimit(.minutes(20)))
 struct ApprovalOverHTTPTests {
     @Test("A question waits for its owners, is answered after the last approval, and its denial has a reason")
     func approval() async throws {

@@ -8,7 +8,7 @@ import Testing
 @testable import Datasite
 @testable import DatasiteServer
 
-@Suite("A disk that does not answer holds up who waits for it, and nobody else", .timeLimit(.minutes(5)))
+@Suite("A disk that does not answer holds up who waits for it, and nobody else", .timeLimit(.minutes(20)))
 struct SlowDiskTests {
     /// A disk that can be stopped: whoever comes to it then waits, on the thread that came.
     private final class Disk: Sendable {

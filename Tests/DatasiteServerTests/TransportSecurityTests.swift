@@ -6,7 +6,7 @@ import NIOSSL
 import Synchronization
 import Testing
 
-@Suite("TLS is 1.3, or 1.2 with forward secrecy and authenticated encryption", .timeLimit(.minutes(5)))
+@Suite("TLS is 1.3, or 1.2 with forward secrecy and authenticated encryption", .timeLimit(.minutes(20)))
 struct TransportSecurityTests {
     private static let ellipticCurve = DatasiteServerConfiguration.Certificate(
         chainFile: Fixture.path("tls/server.pem"), keyFile: Fixture.path("tls/server-test-only.key"))

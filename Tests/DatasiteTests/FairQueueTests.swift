@@ -37,7 +37,7 @@ struct FairQueueTests {
 
     @Test(
         "While one user's jobs hold a thread another's is run, and what waited runs when it may",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(20)))
     func threads() async throws {
         let threads = EngineThreads(threads: 2, queueLimit: 8)
         let gate = DispatchSemaphore(value: 0)

@@ -60,7 +60,7 @@ struct MockLimitTests {
 
     @Test(
         "While mock answers take all their threads, questions are planned and answered; too many mocks are refused",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(20)))
     func apart() async throws {
         let test = try TestSite(researchers: ["ada", "bob"])
         let gate = DispatchSemaphore(value: 0)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Datasite
 
-@Suite("Training that begins with weights that are there already", .timeLimit(.minutes(5)))
+@Suite("Training that begins with weights that are there already", .timeLimit(.minutes(20)))
 struct TransferTests {
     /// The table's model, with another number of classes and the trunk frozen.
     private static let head = plan("weights: base.safetensors, fresh: [\"2\"], train: [\"2\"]")
