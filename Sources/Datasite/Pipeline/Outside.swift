@@ -32,6 +32,8 @@ final class Pace: Sendable {
     private let clock: SiteClock
     private let slot: @Sendable (Work) -> TimeSlot
     private let most = Atomic<Int>(1)
+    private let late = Atomic<Int>(0)
+    private static let mostLate = 3
 
     init(clock: SiteClock, slot: @escaping @Sendable (Work) -> TimeSlot) {
         (self.clock, self.slot) = (clock, slot)
@@ -42,12 +44,14 @@ final class Pace: Sendable {
 
     var now: Duration { clock.instant() }
 
-    /// Waits until what was begun then, and takes at most that work, may be seen to be done. Behind a piece that outlived its slot the others of the run leave
-    /// no sooner than at the same multiple of theirs: what a run shows of how long they took is, for each power of 8, the first one that was so late.
+    /// Waits until what was begun then, and takes at most that work, may be seen to be done. Three pieces of a run may outlive
+    /// their slots, on a machine that stalls; behind these all leave no sooner than at the largest multiple so far, so that a run shows no more of how long they took.
     func leave(_ work: Work, since start: Duration) {
         let slot = slot(work)
-        let count = max(slot.count(clock.instant() - start), mostSlots)
+        var count = slot.count(clock.instant() - start)
+        if count > 1 { late.add(1, ordering: .relaxed) }
         most.max(count, ordering: .relaxed)
+        if late.load(ordering: .relaxed) > Self.mostLate { count = max(count, mostSlots) }
         sleep(until: start + slot.length * count)
     }
 
