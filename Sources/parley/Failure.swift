@@ -14,10 +14,13 @@ enum ExitStatus {
 struct Failure: Error, Hashable {
     var what: String
     var next: String?
+    /// Of a run with several sites: nothing comes of it any more.
+    var endsRun = false
 
-    init(_ what: String, next: String? = nil) {
+    init(_ what: String, next: String? = nil, endsRun: Bool = false) {
         self.what = what
         self.next = next
+        self.endsRun = endsRun
     }
 }
 

@@ -130,6 +130,7 @@ struct ArchitectureTests {
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
         #expect(
             makers.sorted() == [
+                "Sources/Datasite/Engines/FederatedQuestions/FederatedAnswerWork.swift",
                 "Sources/Datasite/Engines/Federation/FederatedWork.swift",
                 "Sources/Datasite/Engines/Training/TrainingWork.swift", "Sources/Query/Measurement/Measurement.swift",
                 "Sources/SyntheticData/SyntheticData.swift",

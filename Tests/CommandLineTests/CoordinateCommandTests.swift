@@ -1,39 +1,9 @@
 import Foundation
 import Testing
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// Several servers and a coordinator, as processes, by the command line.
 @Suite("Training together by the command line", .timeLimit(.minutes(20)))
 struct CoordinateCommandTests {
-    private static let names = ["north", "river", "summit"]
-
-    private func manifest(_ keys: [String], _ port: Int, amount: Int = 100) -> String {
-        """
-        name: visits
-        title: Visits
-        description: Made up
-        population: people
-        unit: {column: person, rows: 3, groups: 3}
-        capacity: {rows: 300, units: 100}
-        policy:
-          loss: renyi
-          delta: 1e-5
-          total: {epsilon: 20}
-          engines:
-            questions: {}
-            federated-training: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"], aggregation: [masked, distributed-noise], uses: 50}
-        columns:
-          - {name: person, type: integer, nullable: false}
-          - {name: amount, type: integer, bounds: [0, \(amount)], nullable: false}
-          - {name: ill, type: integer, domain: [0, 1], nullable: false}
-        """
-    }
-
     private let plan = """
         version: 1
         name: illness
@@ -46,58 +16,11 @@ struct CoordinateCommandTests {
         federation: {rounds: 6, spare-rounds: 4, least: 3, colluders: 1, phase-seconds: 20}
         """
 
-    /// Of the rows whose amount is above 50 the label is 1.
-    private static func rows(_ place: Int) -> String {
-        "person,amount,ill\n"
-            + (0..<80).map { "\($0),\(($0 * 37 + place) % 100),\(($0 * 37 + place) % 100 > 50 ? 1 : 0)\n" }.joined()
-    }
-
-    private func sites(_ place: Workplace, port: Int, amounts: [Int] = [100, 100, 100]) throws -> [Workplace.Server] {
-        let keys = try Self.names.map { name in
-            #expect(try place.parley("site", "init", name).status == 0)
-            let key = try place.parley("site", "key", "--site", name)
-            #expect(key.status == 0 && key.output.count == 45)
-            return key.output.trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-        return try Self.names.enumerated().map { number, name in
-            try place.write(Self.rows(number), to: "\(name).csv")
-            try place.write(manifest(keys, port, amount: amounts[number]), to: "\(name).yaml")
-            let added = try place.parley(
-                "data", "add", "\(name).csv", "--manifest", "\(name).yaml", "--site", name, "--yes")
-            #expect(added.status == 0, "\(added.errors)")
-            try place.write(
-                try place.parley("user", "add", "ruth", "--role", "researcher", "--site", name).output,
-                to: "\(name).token")
-            let server = try place.serve(site: name)
-            #expect(try place.parley("login", server.url, "--token-file", "\(name).token").status == 0)
-            return server
-        }
-    }
-
-    /// A port on which nothing listens now.
-    private static func freePort() -> Int {
-        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        return withUnsafeMutablePointer(to: &address) { address in
-            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
-                guard bind(socket, address, size) == 0, getsockname(socket, address, &size) == 0 else { return 28_900 }
-                return Int(
-                    address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-                        UInt16(bigEndian: $0.pointee.sin_port)
-                    })
-            }
-        }
-    }
-
     @Test("Three servers train one model; a coordinator that is stopped goes on, and one that is done says so again")
     func whole() throws {
         let place = try Workplace()
-        let port = Self.freePort()
-        let servers = try sites(place, port: port)
+        let port = SeveralSites.freePort()
+        let servers = try SeveralSites.serve(place, port: port)
         try place.write(plan, to: "plan.yaml")
         let urls = servers.map(\.url).joined(separator: ",")
         let asked = ["coordinate", "plan.yaml", "--sites", urls, "--port", "\(port)", "--run", "run"]
@@ -129,7 +52,7 @@ struct CoordinateCommandTests {
                 "receipt", "verify", "run/site-\(number)/receipt.json", "--answer",
                 "run/site-\(number)/release.json",
                 "--key",
-                try place.parley("site", "key", "--site", Self.names[number - 1]).output.trimmingCharacters(
+                try place.parley("site", "key", "--site", SeveralSites.names[number - 1]).output.trimmingCharacters(
                     in: .whitespacesAndNewlines))
             #expect(verified.status == 0, "\(verified.all)")
         }
@@ -140,7 +63,7 @@ struct CoordinateCommandTests {
         #expect(
             repeated.status == 0 && repeated.errors.contains("Going on") && repeated.output.contains("to the bit"),
             "\(repeated.all)")
-        for name in Self.names {
+        for name in SeveralSites.names {
             let audit = try place.parley("audit", "--site", name).output
             #expect(audit.components(separatedBy: "reserved").count == 2, "\(audit)")
         }
@@ -150,8 +73,8 @@ struct CoordinateCommandTests {
     @Test("What cannot begin is said in words, and nothing is charged")
     func refusals() throws {
         let place = try Workplace()
-        let port = Self.freePort()
-        let servers = try sites(place, port: port, amounts: [100, 100, 90])
+        let port = SeveralSites.freePort()
+        let servers = try SeveralSites.serve(place, port: port, amounts: [100, 100, 90])
         try place.write(plan, to: "plan.yaml")
         let urls = servers.map(\.url)
         func words(_ sites: String, _ more: String..., file: String = "plan.yaml") throws -> String {
@@ -173,7 +96,7 @@ struct CoordinateCommandTests {
         #expect(try words(urls.joined(separator: ","), file: "wrong.yaml").contains("there is no dataset"))
         try place.write(plan.components(separatedBy: "\nfederation")[0], to: "alone.yaml")
         #expect(try words(urls.joined(separator: ","), file: "alone.yaml").contains("the key `federation` is missing"))
-        for name in Self.names {
+        for name in SeveralSites.names {
             #expect(try !place.parley("audit", "--site", name).output.contains("reserved"))
         }
         for server in servers { server.kill() }

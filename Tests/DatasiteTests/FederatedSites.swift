@@ -49,32 +49,34 @@ final class FederatedSites: Sendable {
         "rounds: 4, spare-rounds: 2, least: 3, colluders: 1",
         privacy: "privacy: {unit: person, units: 15000, clip: 1, noise: 2}")
 
-    func coordination(_ plan: String) throws -> Coordination {
+    func coordination(_ plan: String) throws -> Coordination<FederatedRequest> {
         try Coordination(
-            plan: plan,
-            sites: sites.enumerated().map {
-                .init(name: "site \($0.offset)", url: "http://127.0.0.1:\($0.offset)", key: $0.element.key)
-            },
-            address: Self.address)
+            plan: plan, sites: named, address: Self.address)
     }
 
-    static func request(_ request: Coordination.Request) throws -> WorkRequest {
+    var named: [CoordinatedSite] {
+        sites.enumerated().map {
+            .init(name: "site \($0.offset)", url: "http://127.0.0.1:\($0.offset)", key: $0.element.key)
+        }
+    }
+
+    static func request<Work: CoordinatedWork>(_ request: Work) throws -> WorkRequest {
         let body = String(decoding: try JSONEncoder().encode(request), as: UTF8.self)
-        return try WorkRequest(decoding: Array(#"{"engine": "federated-training", "request": \#(body)}"#.utf8))
+        return try WorkRequest(decoding: Array(#"{"engine": "\#(Work.engine)", "request": \#(body)}"#.utf8))
     }
 
-    func agreements(_ request: Coordination.Request) async throws -> [FederatedAgreement] {
-        var agreements: [FederatedAgreement] = []
+    func agreements<Work: CoordinatedWork>(_ request: Work) async throws -> [Work.Agreement] {
+        var agreements: [Work.Agreement] = []
         for site in sites {
             let preview = try await site.site.preview(Self.request(request), as: .ada)
             let document = try #require(preview.document)
-            agreements.append(try JSONDecoder().decode(FederatedAgreement.self, from: Data(document.utf8)))
+            agreements.append(try JSONDecoder().decode(Work.Agreement.self, from: Data(document.utf8)))
         }
         return agreements
     }
 
     /// Asks all sites, and gives their requests.
-    func begin(_ coordination: Coordination) async throws -> [String] {
+    func begin<Work>(_ coordination: Coordination<Work>) async throws -> [String] {
         var ids: [String] = []
         for site in sites {
             let result = try await site.site.submit(Self.request(coordination.request), as: .ada, idempotencyKey: "run")
@@ -85,8 +87,10 @@ final class FederatedSites: Sendable {
     }
 
     /// What each site lets out, once it does.
-    func released(_ ids: [String]) async throws -> [ReleasedModel] {
-        var models: [ReleasedModel] = []
+    func released<Released: Decodable>(
+        _ ids: [String], as type: Released.Type = ReleasedModel.self
+    ) async throws -> [Released] {
+        var models: [Released] = []
         for (site, id) in zip(sites, ids) {
             let end = ContinuousClock.now + .seconds(120)
             while try site.site.request(id, as: .ada).state != "released" {
@@ -94,9 +98,20 @@ final class FederatedSites: Sendable {
                 try await Task.sleep(for: .milliseconds(20))
             }
             models.append(
-                try JSONDecoder().decode(ReleasedModel.self, from: Data(try await site.site.answer(id, as: .ada))))
+                try JSONDecoder().decode(Released.self, from: Data(try await site.site.answer(id, as: .ada))))
         }
         return models
+    }
+
+    /// Coordinates in this process, and lets all sites reach it.
+    func connect<Work>(_ coordination: Coordination<Work>) throws -> CoordinatorRun {
+        let run = try coordination.begin(patience: 60) { _ in }
+        for site in sites { site.site.connect(by: DirectConnection { run }) }
+        return run
+    }
+
+    func created<Work>(_ coordination: Coordination<Work>) async throws -> Coordination<Work> {
+        try coordination.create(at: folder, agreements: await agreements(coordination.request))
     }
 }
 

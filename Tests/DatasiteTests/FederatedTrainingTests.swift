@@ -13,22 +13,15 @@ import Testing
 
 @Suite("Training together, at datasites", .timeLimit(.minutes(20)))
 struct FederatedTrainingTests {
-    private func run(_ sites: FederatedSites, _ coordination: Coordination) throws -> CoordinatorRun {
-        let run = try coordination.begin(patience: 60) { _ in }
-        for site in sites.sites { site.site.connect(by: DirectConnection { run }) }
-        return run
-    }
-
-    private func created(_ sites: FederatedSites, _ plan: String) async throws -> Coordination {
-        let coordination = try sites.coordination(plan)
-        return try coordination.create(at: sites.folder, agreements: await sites.agreements(coordination.request))
+    private func created(_ sites: FederatedSites, _ plan: String) async throws -> Coordination<FederatedRequest> {
+        try await sites.created(sites.coordination(plan))
     }
 
     @Test("Three sites come to one model; each charges the plan's whole loss once, and signs its part")
     func noisy() async throws {
         let sites = try FederatedSites()
         let coordination = try await created(sites, FederatedSites.noisy)
-        let run = try run(sites, coordination)
+        let run = try sites.connect(coordination)
         let ids = try await sites.begin(coordination)
         let models = try await sites.released(ids)
         #expect(Set(models.map(\.weights)).count == 1 && run.progress.phase == .finished)
@@ -60,7 +53,7 @@ struct FederatedTrainingTests {
     func masked() async throws {
         let sites = try FederatedSites()
         let coordination = try await created(sites, FederatedSites.masked)
-        _ = try run(sites, coordination)
+        _ = try sites.connect(coordination)
         let ids = try await sites.begin(coordination)
         let models = try await sites.released(ids)
         #expect(Set(models.map(\.weights)).count == 1)
@@ -120,28 +113,31 @@ struct FederatedTrainingTests {
         let request = try sites.coordination(FederatedSites.noisy).request
         let site = sites.sites[0].site
         let invented = Curve25519.Signing.PrivateKey().publicKey.rawRepresentation.base64EncodedString()
-        func refusal(_ change: (inout Coordination.Request) -> Void) async throws -> String {
+        func refusal(_ change: (inout FederatedRequest) -> Void) async throws -> String {
             var changed = request
             change(&changed)
             let message = try FederatedSites.request(changed)
             return await problem { _ = try await site.submit(message, as: .ada) }?.detail ?? "not refused"
         }
         #expect(
-            try await refusal { $0.sites[2] = invented }.contains("does not name the site with the key \(invented)"))
-        #expect(try await refusal { $0.sites.append(invented) }.contains("does not name the site"))
-        #expect(try await refusal { $0.sites[0] = $0.sites[1] }.contains("names a key twice"))
-        #expect(try await refusal { $0.sites.removeFirst() }.contains("does not name this site"))
-        #expect(try await refusal { $0.sites = [] }.contains("names 2 to 1000 keys"))
-        #expect(try await refusal { $0.sites[1] = "AAAA" }.contains("32 bytes in base64"))
+            try await refusal { $0.invitation.sites[2] = invented }.contains(
+                "does not name the site with the key \(invented)"))
+        #expect(try await refusal { $0.invitation.sites.append(invented) }.contains("does not name the site"))
+        #expect(try await refusal { $0.invitation.sites[0] = $0.invitation.sites[1] }.contains("names a key twice"))
+        #expect(try await refusal { $0.invitation.sites.removeFirst() }.contains("does not name this site"))
+        #expect(try await refusal { $0.invitation.sites = [] }.contains("names 2 to 1000 keys"))
+        #expect(try await refusal { $0.invitation.sites[1] = "AAAA" }.contains("32 bytes in base64"))
         #expect(
-            try await refusal { $0.coordinator = "http://127.0.0.1:8901" }.contains("does not name the coordinator"))
+            try await refusal { $0.invitation.coordinator = "http://127.0.0.1:8901" }.contains(
+                "does not name the coordinator"))
         for wrong in [
             "http://rounds.example.org", "https://a.example.org/path", "ftp://127.0.0.1", "", "https://u:p@a.org",
         ] {
-            #expect(try await refusal { $0.coordinator = wrong }.contains("expected a coordinator's address"))
+            #expect(
+                try await refusal { $0.invitation.coordinator = wrong }.contains("expected a coordinator's address"))
         }
-        #expect(try await refusal { $0.run = "12" }.contains("16 bytes in hexadecimal"))
-        #expect(try await refusal { $0.coordinatorKey = "x" }.contains("'coordinatorKey'"))
+        #expect(try await refusal { $0.invitation.run = "12" }.contains("16 bytes in hexadecimal"))
+        #expect(try await refusal { $0.invitation.coordinatorKey = "x" }.contains("'coordinatorKey'"))
         #expect(try sites.sites[0].spent(population: "people-0") == 0)
     }
 
@@ -168,7 +164,7 @@ struct FederatedTrainingTests {
                 problem.detail.contains("site 0: amount is from 0.0 to 100.0")
                     && problem.detail.contains("site 2: amount is from 0.0 to 99.0"))
         }
-        #expect(!Coordination.exists(at: sites.folder))
+        #expect(!Coordination<FederatedRequest>.exists(at: sites.folder))
     }
 
     // MARK: crashes
@@ -228,7 +224,7 @@ struct FederatedTrainingTests {
     func siteKilled() async throws {
         let sites = try FederatedSites()
         let coordination = try await created(sites, FederatedSites.noisy)
-        let run = try run(sites, coordination)
+        let run = try sites.connect(coordination)
         for site in sites.sites.dropFirst() {
             _ = try await site.site.submit(
                 FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
@@ -241,7 +237,7 @@ struct FederatedTrainingTests {
                 catalogue: site.catalogue(), publicKey: site.signingKey.publicKey.rawRepresentation))
         let rows = try #require(work.terms.task.examples(try site.table(work.terms.task.entry)))
         let workspace = Workspace(parent: sites.sites[0].path + "/work", name: "one")
-        var (sent, result, times): ([SignedMessage], FederatedSession.Result?, Int) = ([], nil, 0)
+        var (sent, result, times): ([SignedMessage], RoundsSession.Result?, Int) = ([], nil, 0)
         while result == nil {
             times += 1
             // It ends before its third message; or what it sent arrives, and the reply does not.
@@ -254,14 +250,12 @@ struct FederatedTrainingTests {
             let outside = Outside(
                 identity: site.signingKey, connection: connection,
                 pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) })
-            let session = FederatedSession(
-                terms: work.terms, outside: outside, workspace: workspace,
-                track: StepTrack(work.steps, isWanted: { !left.isNothing }), bounds: work.bounds)
-            result = try await site.rounds.threads.run { session.run(rows) }
+            let session = work.session(outside, workspace, StepTrack(work.steps, isWanted: { !left.isNothing }))
+            result = try await site.rounds.threads.run { work.result(of: session, rows) }
             sent += connection.sent
             try #require(times < 500)
         }
-        #expect(times > 10 && result?.weights == run.progress.weights)
+        #expect(times > 10 && result?.model.weights == run.progress.weights)
         var masked: [Int: Set<ParticipantMessage>] = [:]
         for message in sent {
             let message = try message.verified(roster: run.roster)
@@ -281,7 +275,7 @@ struct FederatedTrainingTests {
         let workspace = site.site.folder.workspace(of: ids[0])
         while try site.site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
         #expect(workspace.save(Array("{}".utf8), to: .participant))
-        _ = try run(sites, coordination)
+        _ = try sites.connect(coordination)
         let refusal = await problem { _ = try await site.site.answer(ids[0], as: .folder) }
         #expect(
             refusal?.detail.contains("does not begin anew under one charge") == true, "\(refusal?.detail ?? "none")")
@@ -298,7 +292,7 @@ struct FederatedTrainingTests {
         let ids = try await sites.begin(coordination)
         while try site.site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
         let lock = try #require(site.site.folder.workspace(of: ids[0]).lock())
-        _ = try run(sites, coordination)
+        _ = try sites.connect(coordination)
         let refusal = await problem { _ = try await site.site.answer(ids[0], as: .folder) }
         #expect(refusal?.detail.contains("another process computes it") == true, "\(refusal?.detail ?? "none")")
         withExtendedLifetime(lock) {}
@@ -323,7 +317,7 @@ struct FederatedTrainingTests {
         let id = try await sites.begin(coordination)[0]
         while try site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
         let words = try site.read { try RequestEventRow.last(of: id, $0)?.event.words }
-        #expect(words?.contains("none of its updates got into the model") == true, "\(words ?? "none")")
+        #expect(words?.contains("its part is in none of the sums") == true, "\(words ?? "none")")
         #expect(try site.request(id, as: .ada).state == "reserved")
     }
 

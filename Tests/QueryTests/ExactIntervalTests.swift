@@ -24,7 +24,7 @@ struct ExactIntervalTests {
             var isLaplace = false
             parameters = try plan.output.channels.map { channel in
                 switch channel.noise {
-                case .gaussian(let sigma):
+                case .gaussian(let sigma), .share(let sigma, _):
                     let half = Double(try DiscreteGaussian(sigma: sigma).halfWidth(confidence: 1 - probability))
                     return max(sigma, half / quantile) * channel.unit
                 case .laplace(let scale):

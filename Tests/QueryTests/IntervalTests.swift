@@ -23,7 +23,7 @@ struct IntervalTests {
         for (channel, exact) in zip(plan.output.channels, truth) {
             var values = [Int64](repeating: exact, count: Self.draws)
             switch channel.noise {
-            case .gaussian(let sigma):
+            case .gaussian(let sigma), .share(let sigma, _):
                 (try? DiscreteGaussian(sigma: sigma))?.add(to: &values, using: &random)
             case .laplace(let scale): (try? DiscreteLaplace(scale: scale))?.add(to: &values, using: &random)
             case .none: break

@@ -5,5 +5,6 @@ extension EngineTable {
         SynthesisWork.self,
         TrainingWork.self,
         FederatedWork.self,
+        FederatedAnswerWork.self,
     ])
 }

@@ -58,7 +58,8 @@ extension Datasite {
             available: LossWords.wire(limit: room, conversionDelta: conversion),
             decision: Self.words(refusal, planned, room, approvals: approvals),
             columns: review.columns, groups: nil, notes: review.notes,
-            left: RefusalWords.left(room, planned), document: review.document)
+            left: RefusalWords.left(room, planned), document: review.document,
+            approvals: refusal == nil ? approvals : nil)
     }
 
     private static func words(

@@ -100,6 +100,34 @@ public struct Answer: Sendable, Hashable, Codable {
         }
     }
 
+    /// With whom an answer was made.
+    public struct Federation: Sendable, Hashable, Codable {
+        /// 16 bytes that no other run has, in hexadecimal digits.
+        public var run: String
+        /// The keys of all sites, in base64.
+        public var sites: [String]
+        /// Which of them this one is, from 0 on.
+        public var place: Int
+        /// Where the sum was opened.
+        public var coordinator: String
+        /// By which key its replies were signed, in base64.
+        public var coordinatorKey: String
+        /// SHA-256 of what all sites did, in hexadecimal digits.
+        public var planDigest: String
+        /// How many sites may be in league with the coordinator without harm.
+        public var colluders: Int
+
+        /// With whom, by its parts.
+        public init(
+            run: String, sites: [String], place: Int, coordinator: String, coordinatorKey: String, planDigest: String,
+            colluders: Int
+        ) {
+            (self.run, self.sites, self.place) = (run, sites, place)
+            (self.coordinator, self.coordinatorKey) = (coordinator, coordinatorKey)
+            (self.planDigest, self.colluders) = (planDigest, colluders)
+        }
+    }
+
     /// The request's id; "mock" for a mock answer.
     public var request: String
     /// The dataset that was asked.
@@ -120,6 +148,8 @@ public struct Answer: Sendable, Hashable, Codable {
     public var notes: [String]
     /// What was promised, and by which means.
     public var guarantees: Guarantees
+    /// Of an answer by several sites, with whom it was made; nil: by this one alone.
+    public var federation: Federation?
     /// True for an answer on mock data: made up, charged nothing, without a receipt.
     public var mock: Bool
     /// 128 random bits, hex: without them whoever sees an answer's digest, in a receipt or in the journal, could find a
@@ -130,7 +160,7 @@ public struct Answer: Sendable, Hashable, Codable {
     public init(
         request: String, dataset: String, version: String, sql: String, charge: Loss, columns: [Column],
         rows: [[Cell]], bounding: Bounding? = nil, notes: [String], guarantees: Guarantees, mock: Bool,
-        nonce: String? = nil
+        federation: Federation? = nil, nonce: String? = nil
     ) {
         self.request = request
         self.dataset = dataset
@@ -143,6 +173,7 @@ public struct Answer: Sendable, Hashable, Codable {
         self.notes = notes
         self.guarantees = guarantees
         self.mock = mock
+        self.federation = federation
         self.nonce = nonce
     }
 }

@@ -49,11 +49,14 @@ public struct Preview: Sendable, Hashable, Codable {
     public var left: QuestionsLeft?
     /// What the engine says of it for programs, in JSON; nil where it says nothing.
     public var document: String?
+    /// How many owners would have to approve it first; nil where it would be refused.
+    public var approvals: Int?
 
     /// A preview, by its parts.
     public init(
         dataset: String, sql: String, charge: Loss, available: Loss, decision: String, columns: [Column],
-        groups: Int?, notes: [String], left: QuestionsLeft? = nil, document: String? = nil
+        groups: Int?, notes: [String], left: QuestionsLeft? = nil, document: String? = nil,
+        approvals: Int? = nil
     ) {
         self.dataset = dataset
         self.sql = sql
@@ -65,5 +68,6 @@ public struct Preview: Sendable, Hashable, Codable {
         self.notes = notes
         self.left = left
         self.document = document
+        self.approvals = approvals
     }
 }

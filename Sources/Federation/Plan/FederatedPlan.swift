@@ -13,8 +13,16 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
         case distributedNoise(threshold: Int, colluders: Int)
     }
 
+    /// What comes of the rounds.
+    public enum Outcome: String, Sendable, Hashable, Codable {
+        /// The integers of one opened sum, to which each participant added a share of noise of its own making: an answer to a question. There is no model.
+        case sum
+    }
+
     /// A name for people.
     public var name: String
+    /// nil: a model.
+    public var outcome: Outcome?
     /// How updates change the weights.
     public var strategy: Strategy
     /// What a coordinator sees of the updates.
@@ -39,6 +47,20 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
     public var weights: [Int]?
     /// How long a phase waits at least, in seconds; longer, where earlier rounds took longer (``Deadlines``).
     public var leastSeconds: Double
+
+    /// A question: one round, whose sum of so many integers is what is asked for. All participants must be in it.
+    ///
+    /// - Parameters:
+    ///   - colluders: How many may be in league with the coordinator; the shares of the noise, which the work makes, are calibrated for as many.
+    ///   - work: SHA-256 of what each participant computes.
+    public init(question name: String, participants: Int, colluders: Int, length: Int, work: Data, leastSeconds: Double)
+    {
+        self.init(
+            name: name, strategy: .fedSGD(rate: 1),
+            aggregation: .distributedNoise(threshold: participants, colluders: colluders), rounds: 1,
+            least: participants, parameterCount: length, work: work, leastSeconds: leastSeconds)
+        outcome = .sum
+    }
 
     /// A plan as it is said; ``check(participants:)`` says whether it is one.
     public init(
@@ -78,10 +100,10 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
                     "the weights", expected: "one from 1 to 65,536 for each of the \(participants) participants")
             }
         }
-        try checkAggregation(asked)
+        try checkAggregation(asked, participants)
     }
 
-    private func checkAggregation(_ asked: Int) throws(FederationError) {
+    private func checkAggregation(_ asked: Int, _ participants: Int) throws(FederationError) {
         do { try strategy.validate() } catch { throw .plan("the strategy", expected: "\(error)") }
         if case .refused(let reason) = strategy.admits(aggregation.way) {
             throw .plan(
@@ -116,6 +138,17 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
             }
         }
         let isNoisy = aggregation.way == .distributedNoise
+        if outcome == .sum {
+            guard isNoisy, noise == nil, grid == nil, weights == nil, rounds == 1, spareRounds == 0,
+                least == participants,
+                strategy == .fedSGD(rate: 1)
+            else {
+                throw .plan(
+                    "a sum that is asked for",
+                    expected: "one round with noise of the participants' own, over all of them")
+            }
+            return
+        }
         guard (grid == nil) == isNoisy, (noise != nil) == isNoisy else {
             throw .plan(
                 "the grid or the noise",
@@ -148,6 +181,9 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
             )
         }
     }
+
+    /// The entries of the model's weights.
+    public var weightCount: Int { outcome == .sum ? 0 : parameterCount }
 
     /// The entries of what a participant sends.
     public var length: Int { strategy.vectorLength(parameters: parameterCount) }

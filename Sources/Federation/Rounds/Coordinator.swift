@@ -80,8 +80,8 @@ public struct Coordinator: Sendable, Codable {
         else { throw .plan("the roster", expected: "1 to 65,535 different keys of 32 bytes") }
         try plan.check(participants: roster.count)
         guard run.count == 16 else { throw .plan("the run's name", expected: "16 random bytes") }
-        guard weights.count == plan.parameterCount, weights.allSatisfy(\.isFinite) else {
-            throw .plan("the weights", expected: "\(plan.parameterCount) finite numbers")
+        guard weights.count == plan.weightCount, weights.allSatisfy(\.isFinite) else {
+            throw .plan("the weights", expected: "\(plan.weightCount) finite numbers")
         }
         self.plan = plan
         self.roster = roster
@@ -327,6 +327,10 @@ public struct Coordinator: Sendable, Codable {
             guard !isOver, phase != .waiting, arrived.count == expected.count || now >= deadline else { return }
             guard arrived.count >= needed else {
                 deadlines.closed(phase.rawValue, enough: false)
+                // Of many, the first few.
+                for participant in expected.subtracting(arrived).sorted().prefix(16) {
+                    note(participant, "was not in time in the phase \(phase.rawValue)")
+                }
                 note(
                     nil,
                     "void: \(arrived.count) of at least \(needed) participants were in time in the phase \(phase.rawValue)"
@@ -429,6 +433,13 @@ extension RunModel {
     mutating func take(_ opened: OpenedRound, _ plan: FederatedPlan, participants: Int) throws {
         guard opened.header.round == round, !opened.participants.isEmpty else {
             throw FederationError.coordinator(round: round, expected: "the sum of round \(round)")
+        }
+        if plan.outcome == .sum {
+            guard case .sum(let integers) = opened.result, integers.count == plan.length else {
+                throw FederationError.coordinator(round: round, expected: "a sum of \(plan.length) integers")
+            }
+            self = RunModel(round: round + 1, weights: [], server: server, sum: integers)
+            return
         }
         let mean: [Float]
         switch opened.result {

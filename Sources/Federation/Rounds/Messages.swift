@@ -43,11 +43,13 @@ public struct RunModel: Sendable {
     public let weights: [Float]
     /// Momentum and such.
     public let server: ServerState
+    /// Of a plan that asks for a sum, behind its round: its integers.
+    public let sum: Packed<Int64>?
     /// SHA-256 of all of it.
     public let digest: Data
 
-    init(round: Int, weights: [Float], server: ServerState) {
-        (self.round, self.weights, self.server) = (round, weights, server)
+    init(round: Int, weights: [Float], server: ServerState, sum: Packed<Int64>? = nil) {
+        (self.round, self.weights, self.server, self.sum) = (round, weights, server, sum)
         var hash = SHA256()
         withUnsafeBytes(of: Int64(round).littleEndian) { hash.update(bufferPointer: $0) }
         withUnsafeBytes(of: UInt64(weights.count).littleEndian) { hash.update(bufferPointer: $0) }
@@ -55,6 +57,7 @@ public struct RunModel: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         hash.update(data: (try? encoder.encode(server)) ?? Data())
+        if let sum { hash.update(data: (try? encoder.encode(sum)) ?? Data()) }
         digest = Data(hash.finalize())
     }
 }
@@ -63,14 +66,15 @@ extension RunModel: Hashable, Codable {
     public static func == (left: RunModel, right: RunModel) -> Bool { left.digest == right.digest }
     public func hash(into hasher: inout Hasher) { hasher.combine(digest) }
 
-    private enum CodingKeys: String, CodingKey { case round, weights, server }
+    private enum CodingKeys: String, CodingKey { case round, weights, server, sum }
 
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             round: try container.decode(Int.self, forKey: .round),
             weights: try container.decode(Packed<Float>.self, forKey: .weights).values,
-            server: try container.decode(ServerState.self, forKey: .server))
+            server: try container.decode(ServerState.self, forKey: .server),
+            sum: try container.decodeIfPresent(Packed<Int64>.self, forKey: .sum))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -78,6 +82,7 @@ extension RunModel: Hashable, Codable {
         try container.encode(round, forKey: .round)
         try container.encode(Packed(weights), forKey: .weights)
         try container.encode(server, forKey: .server)
+        try container.encodeIfPresent(sum, forKey: .sum)
     }
 }
 

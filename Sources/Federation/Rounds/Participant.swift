@@ -194,12 +194,13 @@ public struct Participant: Sendable {
     }
 
     private mutating func take(_ model: RunModel) throws(FederationError) {
-        guard model.weights.count == plan.parameterCount, model.weights.allSatisfy(\.isFinite),
+        guard model.weights.count == plan.weightCount, model.weights.allSatisfy(\.isFinite),
+            model.sum?.count == (plan.outcome == .sum && model.round > 0 ? plan.length : nil),
             (0...plan.rounds).contains(model.round), model.round >= state.model?.round ?? 0
         else {
             throw .coordinator(
                 round: state.model?.round ?? 0,
-                expected: "\(plan.parameterCount) finite weights, of no earlier round than the last")
+                expected: "\(plan.weightCount) finite weights, of no earlier round than the last")
         }
         if let own = state.model, own.round == model.round, own != model {
             throw .coordinator(round: own.round, expected: "the model that this participant holds already")

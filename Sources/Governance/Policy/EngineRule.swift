@@ -20,7 +20,7 @@ public struct EngineRule: Sendable, Hashable {
     public var usesPerResearcher: Int64?
     /// What training may be asked with.
     public var training: TrainingRule?
-    /// With whom, and how, training together may be asked.
+    /// With whom, and how, work with other sites may be asked.
     public var federation: FederationRule?
 
     /// What a policy says of one kind of work.
@@ -56,10 +56,12 @@ public struct TrainingRule: Sendable, Hashable {
     }
 }
 
-/// What a policy says of training with other sites: with whom, and what a plan keeps to.
+/// What a policy says of training, or answering questions, with other sites: with whom, and what a plan keeps to.
 public struct FederationRule: Sendable, Hashable {
-    /// The kind of work that it is of.
+    /// The kind of work that trains.
     public static let engine: EngineName = "federated-training"
+    /// The kind of work that answers questions: there is noise of all sites in each sum, and no rounds, norms or multipliers are said.
+    public static let questions: EngineName = "federated-questions"
 
     /// What a coordinator may see.
     public enum Aggregation: String, Sendable, Hashable, CaseIterable {

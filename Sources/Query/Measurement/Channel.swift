@@ -18,6 +18,8 @@ enum Quantity: Sendable, Hashable {
 enum NoiseLaw: Sendable, Hashable {
     case gaussian(sigma: Double)
     case laplace(scale: Double)
+    /// Each of so many sites adds a discrete Gaussian share of that parameter (`DistributedGaussian`): what is added here is one share.
+    case share(sigma: Double, parties: Int)
     /// Nothing that a unit contributes changes the vector.
     case none
 }
@@ -36,8 +38,8 @@ struct Channel: Sendable, Hashable {
         var bracketEpsilon: Double
         /// By how many ranks they aim below and above: with 97.5 % each, whatever the data, the quantile is not beyond.
         var offset: Int64
-        /// Both of them.
-        var bracketEvent: PrivacyEvent
+        /// Both of them; nil where points are chosen from noisy counts.
+        var bracketEvent: PrivacyEvent?
         /// Half a step where values lie between grid points, else 0: how far a value may be from its grid point.
         var slack: Double
         /// Whether its ends are bounds to which values beyond were clipped when they were read.
@@ -70,6 +72,8 @@ struct Channel: Sendable, Hashable {
     /// Of its noise, or of the choice that is the answer; nil where nothing is charged: it is answered by the selection of
     /// keys.
     var event: PrivacyEvent?
+    /// Of a quantile that is read off the noisy counts of another one, of the same values: that one's channel.
+    var counts: Int?
     /// How wide the noise is, in steps, for intervals of 95 %.
     var error: IntegerError = .none
 
@@ -90,6 +94,12 @@ struct Channel: Sendable, Hashable {
     mutating func setNoise(_ laplace: DiscreteLaplace) {
         noise = .laplace(scale: laplace.scale)
         error = IntegerError(laplace, confidence: 0.95)
+    }
+
+    /// - Parameter parties: How many shares are in the sum.
+    mutating func setNoise(_ shared: DistributedGaussian, parties: Int) throws(MechanismError) {
+        noise = .share(sigma: shared.share.sigma, parties: parties)
+        error = IntegerError(try shared.sum(shares: parties), confidence: 0.95)
     }
 
     static let tooMuchNoise = QueryError(
@@ -122,12 +132,15 @@ struct Channel: Sendable, Hashable {
             case .sum(_, let isCentred): isCentred ? "the sum around the middle of its bounds" : "the sum"
             case .squares: "the sum of squares around the middle of its bounds"
             case .histogram: "the number of values in each bin"
-            case .quantile: "the quantile"
+            case .quantile: quantile.map { "the number of values at each of \($0.points) points" } ?? "the quantile"
             }
         let deviation = Self.digits(error.variance.squareRoot() * unit)
         switch noise {
         case .gaussian: return "discrete Gaussian noise of standard deviation \(deviation) on \(measured)"
         case .laplace: return "discrete Laplace noise of standard deviation \(deviation) on \(measured)"
+        case .share(_, let parties):
+            return
+                "discrete Gaussian noise of standard deviation \(deviation) on \(measured), a share from each of \(parties) sites"
         case .none:
             guard let quantile else { return "no noise: no unit changes \(measured)" }
             return "exponential mechanism of epsilon \(Self.digits(quantile.epsilon)) a group on a grid of "

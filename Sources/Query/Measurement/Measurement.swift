@@ -86,7 +86,7 @@ extension Plan {
         _ law: NoiseLaw, to values: inout [Int64], using generator: inout Generator
     ) {
         switch law {
-        case .gaussian(let sigma):
+        case .gaussian(let sigma), .share(let sigma, _):
             guard let noise = try? DiscreteGaussian(sigma: sigma) else {
                 values = values.map { _ in 0 }
                 return

@@ -28,6 +28,10 @@ struct Allocation {
     let bounding: BoundingMeasurement
     /// Groups of a public domain that are chosen by a count.
     var top: TopChoice.Request?
+    /// Where several sites answer together.
+    var sharing: NoiseSharing?
+    /// Groups of a public domain; where keys are selected, 0.
+    var groups = 0
 
     struct Result: Sendable, Hashable {
         var channels: [Channel]
@@ -56,7 +60,9 @@ struct Allocation {
     func allocate(_ amount: Int64) throws(QueryError) -> Result {
         var channels: [Channel] = []
         // The noisy unit counts that select the keys answer COUNT(DISTINCT unit) too.
-        let paid = quantities.filter { !(selectsKeys && $0 == .units) }
+        let paid = quantities.enumerated().filter { place, quantity in
+            !(selectsKeys && quantity == .units) && counted(before: place) == nil
+        }.map(\.element)
         let choosesKeys = selectsKeys || top != nil
         let forSelection = choosesKeys ? amount / Int64(paid.count + 1) : 0
         var result = Result(channels: [], charge: PrivacyLoss(kind: kind, amount: 0))
@@ -81,6 +87,10 @@ struct Allocation {
         let available = amount - forSelection
         var slot = 0
         for quantity in quantities {
+            if let first = counted(before: channels.count) {
+                channels.append(counted(quantity, by: channels[first], at: first))
+                continue
+            }
             guard let position = paid.firstIndex(of: quantity) else {
                 var channel = Channel(quantity: quantity)
                 if let threshold = selected { channel.setNoise(threshold.noise) }
@@ -141,6 +151,10 @@ struct Allocation {
     private func shares(_ paid: [Quantity]) -> [Double] {
         guard aimsAtError else { return paid.map { _ in 1 } }
         return paid.map { quantity in
+            if case .quantile(let expression, let rank) = quantity, sharing != nil {
+                let error = Self.rankError(points: quantileGrid(expression).points, rank) * norm(quantity)
+                return Self.normalQuantile * Self.normalQuantile * error * error / 2
+            }
             if case .quantile(let expression, let rank) = quantity {
                 // The brackets' offset is the error; half of the loss is theirs.
                 let bracket = try? PrivateQuantile(
@@ -161,6 +175,9 @@ struct Allocation {
         guard amount > 0 else { throw Channel.tooMuchNoise }
         var channel = Channel(quantity: quantity)
         switch quantity {
+        case .quantile(let expression, let rank) where sharing != nil:
+            try setCounted(&channel, expression, rank: rank, amount: amount)
+            return channel
         case .quantile(let expression, let rank):
             try setQuantile(&channel, expression, rank: rank, amount: amount)
             return channel
@@ -185,7 +202,7 @@ struct Allocation {
     }
 
     /// The least noise whose loss is at most `amount`.
-    private func setNoise(_ channel: inout Channel, _ amount: Int64) throws(QueryError) {
+    func setNoise(_ channel: inout Channel, _ amount: Int64) throws(QueryError) {
         var row: Int64 = 1
         if let grid = channel.grid {
             row = grid.largest
@@ -205,6 +222,12 @@ struct Allocation {
             } else {
                 let squared = Sensitivity.l2Squared(
                     groups: bounds.groups, rowsPerGroup: rows, rowsPerUnit: bounds.rowsPerUnit, largest: row)
+                if let sharing {
+                    let noise = try sharing.noise(
+                        sensitivitySquared: squared, dimension: dimension(channel), loss: loss)
+                    channel.event = noise.event
+                    return try channel.setNoise(noise, parties: sharing.parties)
+                }
                 let noise = try DiscreteGaussian(sensitivitySquared: squared, loss: loss)
                 channel.event = noise.event(sensitivitySquared: squared)
                 channel.setNoise(noise)
@@ -248,12 +271,14 @@ struct Allocation {
         return (epsilon, event)
     }
 
-    private func quantileGrid(
+    func quantileGrid(
         _ expression: Expression
     ) -> (lower: Double, upper: Double, step: Double, points: Int, slack: Double) {
         let interval = bounds.bounds(expression)
         let declared = resolution(expression)
-        let step = Self.quantileStep(expression.type, interval, declared)
+        let step = Self.quantileStep(
+            expression.type, interval, declared,
+            points: sharing == nil ? QuestionLimits.quantilePoints : NoiseSharing.quantilePoints)
         let isReal = expression.type == .real
         let lower = isReal ? interval.lower : interval.lower.rounded(.up)
         let upper = Swift.max(lower, isReal ? interval.upper : interval.upper.rounded(.down))
@@ -264,11 +289,13 @@ struct Allocation {
 
     /// The declared resolution; else 1 for integers and dates, and 1/1000 of the bounds for reals; never more points
     /// than the limit.
-    static func quantileStep(_ type: ValueType, _ bounds: Bounds, _ declared: Double?) -> Double {
+    static func quantileStep(
+        _ type: ValueType, _ bounds: Bounds, _ declared: Double?, points: Int = QuestionLimits.quantilePoints
+    ) -> Double {
         let width = bounds.upper - bounds.lower
         var step = declared ?? (type == .real ? width / 1_000 : 1)
         if !(step > 0) || !step.isFinite { step = 1 }
-        let least = width / Double(QuestionLimits.quantilePoints - 1)
+        let least = width / Double(points - 1)
         if step < least { step = declared == nil && type == .real ? least : (least / step).rounded(.up) * step }
         return step.isFinite ? step : least
     }

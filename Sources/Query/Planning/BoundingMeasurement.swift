@@ -32,21 +32,23 @@ struct BoundingMeasurement {
     private let kind: PrivacyLossKind
     private let rowsPerUnit: Int
     private let loaded: [Int]
+    private let sharing: NoiseSharing?
 
     /// - Parameters:
     ///   - groups: The number of public groups; nil where keys are selected.
     ///   - kind: How the loss is planned: pure, or zCDP.
+    ///   - sharing: Where several sites answer together: not all of them may know what was dropped when their table was added.
     init(
         _ question: Question, _ datasets: [DatasetDescription], _ contribution: Contribution, groups: Int?,
-        kind: PrivacyLossKind
+        kind: PrivacyLossKind, sharing: NoiseSharing? = nil
     ) {
-        self.kind = kind
+        (self.kind, self.sharing) = (kind, sharing)
         rowsPerUnit = contribution.rowsPerUnit
         loaded = datasets.map(Contribution.rows)
         cutsGroups = contribution.groups < Swift.min(groups ?? Int.max, contribution.rowsPerUnit)
         let cutsRows = contribution.rowsPerGroup < contribution.rowsPerUnit
         // Where each row is a unit, none was dropped for its unit's sake.
-        let drops = datasets.contains { $0.unit.column != nil }
+        let drops = sharing == nil && datasets.contains { $0.unit.column != nil }
         pairs =
             question.boundingShares
             ? (cutsGroups || cutsRows ? [.units, .rows] : []) + (drops ? [.dropped] : []) : []
@@ -101,6 +103,12 @@ struct BoundingMeasurement {
                 return BoundingChannel(
                     pair: pair, noise: .laplace(scale: noise.scale), event: noise.event(sensitivity: l1),
                     error: IntegerError(noise, confidence: 0.95))
+            }
+            if let sharing {
+                let noise = try sharing.noise(sensitivitySquared: l2Squared, dimension: 2, loss: loss)
+                return BoundingChannel(
+                    pair: pair, noise: .share(sigma: noise.share.sigma, parties: sharing.parties), event: noise.event,
+                    error: IntegerError(try noise.sum(shares: sharing.parties), confidence: 0.95))
             }
             let noise = try DiscreteGaussian(sensitivitySquared: l2Squared, loss: loss)
             return BoundingChannel(

@@ -82,6 +82,11 @@ public struct PlanBound: Sendable, Hashable {
         work[.value] += listed * keys * (1 + log2(listed + 2))
         for channel in output.channels {
             switch channel.quantity {
+            case .quantile where output.isShared:
+                // Noise on each point, and three times through them.
+                let points = listed * Double(channel.quantile?.points ?? 0)
+                work[.noise] += channel.counts == nil ? points : 0
+                work[.item] += 4 * points
             case .quantile:
                 // Three choices, each over the occupied points and the gaps behind them, which together are no more than
                 // the grids have points.
@@ -123,7 +128,11 @@ public struct PlanBound: Sendable, Hashable {
     /// Noisy numbers, values and the answer's bytes.
     private static func memory(_ output: OutputPlan, groups: Double, listed: Double) -> Double {
         let cells = output.channels.reduce(Double(output.items.count + output.keys.count)) { total, channel in
-            if case .histogram(_, let edges) = channel.quantity { total + Double(edges.count) } else { total + 1 }
+            switch channel.quantity {
+            case .histogram(_, let edges): total + Double(edges.count)
+            case .quantile where output.isShared: total + Double(channel.quantile?.points ?? 0)
+            default: total + 1
+            }
         }
         // Candidates with their weights, before and after.
         let choosing = output.top == nil ? 0 : groups * 160

@@ -10,6 +10,7 @@ struct PlanDescription {
     let allocation: Allocation.Result
     let forms: [EstimateForm]
     let typical: TypicalGroup
+    let sharing: NoiseSharing?
 
     private var model: ErrorModel { ErrorModel(allocation.channels.map(\.error)) }
 
@@ -72,7 +73,7 @@ struct PlanDescription {
             "Intervals are 95 % and hold privacy noise only: no sampling error, no bias from bounding, no selection by "
                 + "HAVING."
         ]
-        notes += declarationNotes
+        notes += sharingNotes + declarationNotes
         notes += boundingNotes + BoundingChannel.notes(allocation.bounding)
         notes += selectionNotes(keys)
         notes += typicalNotes
@@ -124,6 +125,12 @@ struct PlanDescription {
     private var quantileNotes: [String] {
         let offsets = allocation.channels.compactMap { $0.quantile?.offset }
         guard let least = offsets.min(), let most = offsets.max() else { return [] }
+        if sharing != nil {
+            return [
+                "A quantile is read off noisy counts at the points of a grid, and so is its interval: those points whose rank may be "
+                    + "the one that is asked for, which noise moves by up to \(most)."
+            ]
+        }
         return [
             "The interval of a quantile lies between two more choices, which aim \(least)"
                 + (most > least ? " to \(most)" : "") + " ranks below and above it; where a group has no such rank, "

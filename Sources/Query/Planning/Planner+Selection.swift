@@ -78,6 +78,10 @@ extension Channel {
         switch noise {
         case .gaussian(let sigma):
             if let noise = try? DiscreteGaussian(sigma: sigma) { error = IntegerError(noise, confidence: confidence) }
+        case .share(let sigma, let parties):
+            if let noise = try? DiscreteGaussian(sigma: sigma * Double(parties).squareRoot()) {
+                error = IntegerError(noise, confidence: confidence)
+            }
         case .laplace(let scale):
             if let noise = try? DiscreteLaplace(scale: scale) { error = IntegerError(noise, confidence: confidence) }
         case .none: return

@@ -8,6 +8,13 @@ public enum Planner {
     /// - Throws: `QueryError` with the position in the text, for whatever is wrong or not supported, and where the
     ///   budget is not one that this policy knows.
     public static func plan(_ question: Question, in context: PlanningContext) throws(QueryError) -> Plan {
+        try plan(question, in: context, among: nil)
+    }
+
+    /// - Parameter sharing: Where several sites answer together; what comes of it is no plan by itself then.
+    static func plan(
+        _ question: Question, in context: PlanningContext, among sharing: NoiseSharing?
+    ) throws(QueryError) -> Plan {
         let bound = try BoundQuestion.bind(question.sql, context)
         let conditions = KeyConditions(scope: bound.scope, filter: bound.filter)
         try checkPossible(bound, conditions)
@@ -21,23 +28,25 @@ public enum Planner {
                 "the question asks for no aggregate: its groups are public", at: 0,
                 hint: "Add COUNT(*), SUM(x), AVG(x) and the like.")
         }
-        try checkCells(keys, layout, bound.scope)
+        try checkCells(keys, layout: layout, bound.scope, sharing)
         let settlement = Settlement(
             regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
         let top = try topRequest(bound, keys, layout: layout, contribution: contribution)
         var measured = contribution
         // Of the chosen groups alone: a unit is in no more of them than there are.
         if let top { measured.limit(groups: top.count) }
-        let allocation = Allocation(
+        var allocation = Allocation(
             quantities: layout.quantities, contribution: measured, bounds: bound.scope.bounds,
-            capacityRows: capacity(bound.scope), kind: context.regime.planned,
+            capacityRows: sharing?.capacityRows ?? capacity(bound.scope), kind: context.regime.planned,
             resolution: { resolution($0, bound.scope) }, clips: { ClippedEnds($0, bound.scope) },
             selectsKeys: keys.areSelected,
             selectionDelta: { (amount) throws(QueryError) in try settlement.selectionDelta(amount) },
             aimsAtError: settlement.aimsAtError,
             bounding: BoundingMeasurement(
-                question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned),
+                question, bound.scope.datasets, contribution, groups: keys.groups, kind: context.regime.planned,
+                sharing: sharing),
             top: top)
+        (allocation.sharing, allocation.groups) = (sharing, keys.groups ?? 0)
         let confidence = try confidence(question, bound, groups: top?.count ?? keys.groups)
         var result = try settlement.settle(allocation) {
             meets($0.at(confidence), layout: layout, question: bound, relative: $1, groupSize: $2)
@@ -46,16 +55,20 @@ public enum Planner {
         result.charge = try settlement.charge(result)
         return assemble(
             question, bound: bound, keys: keys, contribution: contribution, layout: layout,
-            bounding: allocation.bounding, allocation: result)
+            allocation: allocation, result: result)
     }
 
     /// What a scan may hold is bounded by public numbers: memory that ran out on some tables and not on others would
     /// tell them apart. Of keys that are selected, each row of the capacity may bring one.
     private static func checkCells(
-        _ keys: Keys, _ layout: MeasurementLayout, _ scope: Scope
+        _ keys: Keys, layout: MeasurementLayout, _ scope: Scope, _ sharing: NoiseSharing?
     ) throws(QueryError) {
         let cells = layout.quantities.reduce(0) { total, quantity in
-            if case .histogram(_, let edges) = quantity { total + edges.count - 1 } else { total + 1 }
+            switch quantity {
+            case .histogram(_, let edges): total + edges.count - 1
+            case .quantile where sharing != nil: total + NoiseSharing.quantilePoints
+            default: total + 1
+            }
         }
         let groups = keys.groups ?? capacity(scope)
         guard
@@ -136,13 +149,16 @@ public enum Planner {
 
     private static func assemble(
         _ question: Question, bound: BoundQuestion, keys: Keys, contribution: Contribution,
-        layout: MeasurementLayout, bounding: BoundingMeasurement, allocation result: Allocation.Result
+        layout: MeasurementLayout, allocation: Allocation, result: Allocation.Result
     ) -> Plan {
+        let bounding = allocation.bounding
         let forms = layout.forms(result.channels)
         let description = PlanDescription(
             question: question, bound: bound, contribution: contribution, allocation: result, forms: forms,
             typical: TypicalGroup(
-                question, bound, result, groups: keys.groups, capacity: capacity(bound.scope.datasets)))
+                question, bound, result, groups: keys.groups,
+                capacity: allocation.sharing?.capacityRows ?? capacity(bound.scope.datasets)),
+            sharing: allocation.sharing)
         var specification = AggregationSpecification(
             filter: bound.filter, keys: keys.specifications,
             measures: result.channels.filter { $0.slot != nil }.compactMap(\.measure),

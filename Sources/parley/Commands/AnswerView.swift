@@ -6,6 +6,8 @@ struct AnswerView {
     let answer: Answer
     let bytes: [UInt8]
     let output: OutputOptions
+    /// How the table is drawn, where that is not as any answer's.
+    var draw: (@Sendable (Answer) -> Void)?
 
     func show(on terminal: Terminal) {
         let table = AnswerTable(answer)
@@ -19,7 +21,11 @@ struct AnswerView {
                     "Mock answer: not from the data. Its intervals hold its own noise alone (\(answer.charge.chargeText)), not how far "
                         + "its rows are from the data's.", .yellow)
             }
-            if !output.plot || answer.columns.allSatisfy(\.isKey) { terminal.write(table.render(on: terminal)) }
+            if let draw {
+                draw(answer)
+            } else if !output.plot || answer.columns.allSatisfy(\.isKey) {
+                terminal.write(table.render(on: terminal))
+            }
         }
         if output.plot {
             let canvas = output.format == .table ? terminal : .diagnostics
@@ -42,6 +48,8 @@ struct AnswerView {
 
     private func showRemarks(on terminal: Terminal) {
         for note in answer.notes.dropFirst(answer.rows.isEmpty ? 1 : 0) { terminal.paragraph(note, .dim) }
+        // With several sites each has a charge of its own.
+        guard answer.federation == nil else { return }
         let cost =
             answer.mock
             ? "Charged nothing." : "Charged \(answer.charge.chargeText); request \(answer.request)."

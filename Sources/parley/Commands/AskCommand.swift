@@ -5,7 +5,11 @@ import Foundation
 
 struct AskCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ask", abstract: "Ask a dataset a question in SQL.",
+        commandName: "ask", abstract: "Ask a dataset a question in SQL, at one site or at several together.",
+        usage: """
+            parley ask [<options>] <dataset> <sql>
+            parley ask [<options>] <site,site,...> <dataset> <sql>
+            """,
         discussion: """
             parley ask randhie "SELECT coins, AVG(mdvis) FROM randhie GROUP BY coins" --epsilon 0.5
 
@@ -13,14 +17,29 @@ struct AskCommand: AsyncParsableCommand {
             rows with --mock. Intervals hold the privacy noise only, not the sampling error. Where an owner has to approve it:
 
               parley ask randhie "SELECT COUNT(*) FROM randhie" --epsilon 0.5 --follow
+
+            Several sites that have a dataset of the same name, declared alike, answer as one: their numbers are added up under secure aggregation, with one \
+            noise, and no site's own total is seen by anybody. Sites connect to this command, at an address that their owners' policies name:
+
+              parley ask https://a.example.org,https://b.example.org,https://c.example.org visits "SELECT ward, COUNT(*) FROM visits GROUP BY ward" \\
+                  --epsilon 0.5 --address https://questions.example.org:8900 --host 0.0.0.0 --tls-certificate chain.pem --tls-key key.pem
             """)
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var spending: SpendingOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
-    @Argument(help: "The question; - reads it from standard input.") var sql: String
+    @OptionGroup(title: "Several sites") var together: TogetherOptions
+
+    @Argument(
+        help: ArgumentHelp(
+            "The dataset and the question (- reads it from standard input); before them, several sites with commas between: URLs that you are logged in to.",
+            valueName: "words"), completion: DatasetNames.completion)
+    var words: [String] = []
+
+    private var sites: String? { words.count == 3 ? words[0] : nil }
+    private var dataset: String { words[words.count - 2] }
+    private var sql: String { words[words.count - 1] }
 
     @Flag(help: "Show cost, noise and expected error of each column, and spend nothing.") var dryRun = false
     @Flag(help: "Answer from made-up rows, at no cost.") var mock = false
@@ -40,6 +59,10 @@ struct AskCommand: AsyncParsableCommand {
     var idempotencyKey: String?
 
     func validate() throws {
+        guard (2...3).contains(words.count) else {
+            throw ValidationError("Say the dataset and the question: parley ask DATASET \"SELECT ...\"")
+        }
+        try validateSites()
         if dryRun, mock { throw ValidationError("Give either --dry-run or --mock, not both.") }
         if dryRun, output.answer != nil || output.receipt != nil || output.format == .csv || output.plot {
             throw ValidationError(
@@ -57,11 +80,44 @@ struct AskCommand: AsyncParsableCommand {
         }
     }
 
+    private func validateSites() throws {
+        guard let sites else {
+            if together.isSaid {
+                throw ValidationError(
+                    "--address, --colluders and such are for several sites: parley ask SITE,SITE,... DATASET \"SELECT ...\""
+                )
+            }
+            return
+        }
+        guard sites.contains(",") else {
+            throw ValidationError(
+                "Before the dataset stand several sites, with commas between. For one: parley ask DATASET \"SELECT ...\" --url \(sites)"
+            )
+        }
+        if mock || idempotencyKey != nil || connection.url != nil || spending.selectionDelta != nil {
+            throw ValidationError(
+                "Several sites are asked without --mock, --url, --selection-delta and --idempotency-key: the same command goes on with what was begun."
+            )
+        }
+    }
+
+    /// Asks several sites.
+    private func ask(_ request: AskRequest, of sites: String) async throws {
+        let asking = AskingTogether(
+            sites: sites, request: request, rounds: together.rounds, colluders: together.colluders ?? 1,
+            patience: together.patience ?? TogetherOptions.usualPatience, output: output)
+        do { try await asking.run(isDry: dryRun) } catch let problem as Problem {
+            report(problem, sql: request.sql)
+            throw ExitStatus.failed
+        }
+    }
+
     func run() async throws {
         let text = sql == "-" ? try readStandardInput() : sql
         // Only a mock answer, which costs nothing, may go without a budget.
         var request = spending.request(dataset: dataset, sql: text, budget: spending.budget ?? .epsilon(1))
         request.purpose = purpose
+        if let sites { return try await ask(request, of: sites) }
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
         let connection = try connection.connect()
         do {

@@ -5,7 +5,6 @@ import DatasiteProtocol
 import DatasiteServer
 import Federation
 import Foundation
-import Logging
 
 struct CoordinateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -28,18 +27,7 @@ struct CoordinateCommand: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("The sites, with commas between: URLs that you are logged in to.", valueName: "urls"))
     var sites: String?
-    @Option(
-        help: ArgumentHelp(
-            "Where sites connect to, as their owners' policies name it (default: this machine, at the port).",
-            valueName: "url"))
-    var address: String?
-    @Option(help: "The address to listen on.") var host = "127.0.0.1"
-    @Option(parsing: .unconditional, help: "The port.") var port = 8900
-    @Option(help: ArgumentHelp("The certificate chain (PEM).", valueName: "file"), completion: .file())
-    var tlsCertificate: String?
-    @Option(help: ArgumentHelp("Its private key (PEM).", valueName: "file"), completion: .file())
-    var tlsKey: String?
-    @Flag(help: "A proxy on this machine ends TLS in front of us.") var behindProxy = false
+    @OptionGroup var rounds: RoundsOptions
     @Option(
         help: ArgumentHelp(
             "Where the run is kept, and goes on from (default: a folder here, named as the plan).", valueName: "folder"),
@@ -61,11 +49,7 @@ struct CoordinateCommand: AsyncParsableCommand {
     @Flag(help: "Only ask what each site would do, and at what cost.") var dryRun = false
 
     func validate() throws {
-        if (tlsCertificate == nil) != (tlsKey == nil) {
-            throw ValidationError("--tls-certificate and --tls-key come together.")
-        }
         if (measure == nil) != (data == nil) { throw ValidationError("--measure and --data come together.") }
-        guard (1...65_535).contains(port) else { throw ValidationError("A port is a number from 1 to 65535.") }
         guard patience >= 0, patience <= 1e9 else { throw ValidationError("--patience is from 0 to 1e9 seconds.") }
     }
 
@@ -73,66 +57,34 @@ struct CoordinateCommand: AsyncParsableCommand {
         let text = try readText(plan)
         let folder = try run ?? ReleasedModelFiles.name(ofPlan: text)
         let rows = try await heldOut()
-        let configuration = configuration
-        if Coordination.exists(at: folder), !dryRun {
-            let coordination = try Coordination(at: folder)
+        if Coordination<FederatedRequest>.exists(at: folder), !dryRun {
+            let coordination = try Coordination<FederatedRequest>(at: folder)
             guard coordination.request.plan == text else {
                 throw Failure(
                     "\(folder) holds the run of another plan.",
                     next: "Name another folder with --run, or that plan's file.")
             }
             Terminal.diagnostics.line("Going on with the run in \(PrintableText.escape(folder)).")
-            return try await RunningCoordination(coordination, rows, purpose).run(configuration, patience: patience)
+            return try await RunningTraining(coordination, rows, purpose).run(
+                rounds.configuration, patience: patience, waits: coordination.sites.map { _ in true })
         }
-        let links = try links()
-        let descriptions = try await Self.each(links) { try await $0.client.description() }
-        let named = zip(links, descriptions).map { link, site in
-            Coordination.Site(name: site.name, url: link.url, key: site.publicKey)
+        let asking = try SitesAsked(sites)
+        let coordination = try await naming(plan) { [rounds] in
+            try Coordination(plan: text, sites: try await asking.sites(), address: rounds.coordinator)
         }
-        let scheme = tlsCertificate == nil ? "http" : "https"
-        let coordination = try await naming(plan) { [address, port] in
-            try Coordination(plan: text, sites: named, address: address ?? "\(scheme)://127.0.0.1:\(port)")
+        let previews = try await naming(plan) { [purpose] in
+            try await asking.previews(coordination.request, purpose: purpose)
         }
-        let (request, purpose) = (coordination.request, purpose)
-        let previews = try await naming(plan) {
-            try await Self.each(links) {
-                try await $0.client.preview(engine: Coordination.engine, request, purpose: purpose)
-            }
-        }
-        let agreements = try previews.map { preview in
-            guard let document = preview.document else {
-                throw Failure("A site does not say what it would do.", next: "It may run an older version of Parley.")
-            }
-            return try JSONDecoder().decode(FederatedAgreement.self, from: Data(document.utf8))
-        }
-        Self.show(try coordination.agreed(agreements), named, previews)
+        let agreements: [FederatedAgreement] = try asking.agreements(previews)
+        Self.show(try coordination.agreed(agreements), coordination.sites, previews)
         guard !dryRun else {
             Terminal.output.line("Nothing was spent.")
             return
         }
+        let waits = try asking.waits(previews, coordination.sites)
         let created = try coordination.create(at: folder, agreements: agreements)
-        try await RunningCoordination(created, rows, purpose).run(configuration, patience: patience)
-    }
-
-    /// Asks each site, one after the other; a failure names the site.
-    private static func each<Result>(
-        _ links: [Connection], _ body: (Connection) async throws -> Result
-    ) async throws -> [Result] {
-        var results: [Result] = []
-        for link in links {
-            do { results.append(try await body(link)) } catch var problem as Problem {
-                problem.detail = "\(link.url): \(problem.detail)"
-                throw problem
-            }
-        }
-        return results
-    }
-
-    private func links() throws -> [Connection] {
-        let named = (sites ?? "").split(separator: ",").map { String($0).trimmingCharacters(in: .whitespaces) }
-        guard named.count >= 2 else { throw ValidationError("--sites names at least two, with commas between.") }
-        let logins = try Logins.load()
-        return try named.map { try Connection($0, logins) }
+        try await RunningTraining(created, rows, purpose).run(
+            rounds.configuration, patience: patience, waits: waits)
     }
 
     private func heldOut() async throws -> HeldOutRows? {
@@ -141,17 +93,7 @@ struct CoordinateCommand: AsyncParsableCommand {
         return try await naming(measure) { try HeldOutRows(planText: text, dataFolder: data) }
     }
 
-    private var configuration: DatasiteServerConfiguration {
-        var certificate: DatasiteServerConfiguration.Certificate?
-        if let tlsCertificate, let tlsKey {
-            certificate = DatasiteServerConfiguration.Certificate(chainFile: tlsCertificate, keyFile: tlsKey)
-        }
-        return DatasiteServerConfiguration(
-            host: host, port: port, certificate: certificate, isBehindProxy: behindProxy, handlesSignals: false,
-            logger: Logger(label: "coordinate") { _ in SwiftLogNoOpLogHandler() })
-    }
-
-    private static func show(_ agreed: FederatedAgreement, _ sites: [Coordination.Site], _ previews: [Preview]) {
+    private static func show(_ agreed: FederatedAgreement, _ sites: [CoordinatedSite], _ previews: [Preview]) {
         let terminal = Terminal.output
         let plan = agreed.plan
         terminal.line(
@@ -163,13 +105,6 @@ struct CoordinateCommand: AsyncParsableCommand {
                 "Noise multiplier \(NumberText.significant(noise.noiseMultiplier)) without the shares of those who may collude: epsilon "
                     + "\(NumberText.significant(epsilon)) over all of them.")
         }
-        var table = TextTable([.init(title: "site"), .init(title: "it"), .init(title: "cost")], indent: 2)
-        for (site, preview) in zip(sites, previews) {
-            table.append([
-                PrintableText.escape(site.name), PrintableText.escape(preview.decision),
-                preview.charge.chargeText,
-            ])
-        }
-        terminal.write(table.render(on: terminal))
+        SitesAsked.show(previews, of: sites)
     }
 }

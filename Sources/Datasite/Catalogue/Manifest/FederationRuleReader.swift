@@ -2,11 +2,17 @@ import DatasiteProtocol
 import Foundation
 import Governance
 
-/// Reads what a policy says of training together: `federated-training: {sites: [KEY, KEY], coordinators: [https://rounds.example.org]}`.
+/// Reads what a policy says of training together: `federated-training: {sites: [KEY, KEY], coordinators: [https://rounds.example.org]}`, and of questions to several sites.
 enum FederationRuleReader {
-    static let keys: Set<String> = [
-        "sites", "coordinators", "aggregation", "least-honest", "colluders", "rounds", "noise", "clip",
-    ]
+    /// The keys of a kind of work with other sites; nil: it is none.
+    static func keys(_ engine: EngineName) -> Set<String>? {
+        switch engine {
+        case FederationRule.engine:
+            ["sites", "coordinators", "aggregation", "least-honest", "colluders", "rounds", "noise", "clip"]
+        case FederationRule.questions: ["sites", "coordinators", "least-honest", "colluders"]
+        default: nil
+        }
+    }
 
     private static let mostListed = 10_000
 

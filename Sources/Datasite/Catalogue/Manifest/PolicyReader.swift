@@ -146,7 +146,7 @@ enum PolicyReader {
                     ? TrainingRule(
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
                         audits: try keys["audit"].map(audits) ?? false) : nil,
-                federation: engine == FederationRule.engine ? try FederationRuleReader.rule(rule, keys) : nil)
+                federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys))
         }
         return rules
     }
@@ -155,8 +155,7 @@ enum PolicyReader {
     private static func own(_ engine: EngineName) -> Set<String> {
         switch engine {
         case TrainingRule.engine: ["noise", "clip", "audit"]
-        case FederationRule.engine: FederationRuleReader.keys
-        default: []
+        default: FederationRuleReader.keys(engine) ?? []
         }
     }
 

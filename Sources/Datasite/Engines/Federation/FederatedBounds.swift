@@ -46,10 +46,9 @@ struct FederatedBounds: Sendable {
                 .row: 4 * rows,
             ])
         }
-        // Shares of noise are Skellam's, which cost twice as much as a discrete Gaussian's; masks, encoding, and writing what is kept.
-        let partners = Double(min(terms.roster.count, 500))
-        let sending = Work([.noise: 3 * dimension, .step: (200 + 8 * partners) * dimension, .scan: 500])
-        round = made + sending
+        // Shares of noise are Skellam's, which cost twice as much as a discrete Gaussian's.
+        let sending = RoundsSession.sending(length: terms.plan.parameterCount, sites: terms.rounds.roster.count)
+        round = made + Work([.noise: 3 * dimension]) + sending
         self.reading = reading
         var steps = [WorkStep("reading the table", reading)]
         var done = 0
@@ -67,8 +66,7 @@ struct FederatedBounds: Sendable {
         self.steps = steps
         work = steps.reduce(Work()) { $0 + $1.work }
         memory = terms.task.memory(terms.local, rows: rows) + 400 * dimension
-        // A model, or a sum: eight bytes an entry in base64, and as much again; shares of all sites.
-        largestReply = (1 << 20) + 32 * terms.plan.length + 4_096 * terms.roster.count
+        largestReply = RoundsSession.largestReply(length: terms.plan.length, sites: terms.rounds.roster.count)
     }
 }
 

@@ -22,16 +22,16 @@ public struct FederatedAgreement: Sendable, Hashable, Codable {
 /// What leaves of a run at one site: the model, what is promised of it, and what people should know.
 struct FederatedModelDocument {
     private let terms: FederatedTerms
-    private let release: Release<FederatedSession.Result>
+    private let release: Release<RoundsSession.Result>
     private let releaseTerms: ReleaseTerms
 
-    init(_ terms: FederatedTerms, _ release: Release<FederatedSession.Result>, _ releaseTerms: ReleaseTerms) {
+    init(_ terms: FederatedTerms, _ release: Release<RoundsSession.Result>, _ releaseTerms: ReleaseTerms) {
         (self.terms, self.release, self.releaseTerms) = (terms, release, releaseTerms)
     }
 
     func message() throws -> ReleasedModel {
         let parameters = try terms.model.parameters(
-            FederatedTerms.shapes(of: terms.model), trained: release.answer.weights)
+            FederatedTerms.shapes(of: terms.model), trained: release.answer.model.weights)
         return ReleasedModel(
             request: release.request, dataset: terms.task.entry.manifest.name, version: terms.task.entry.version,
             plan: terms.request.plan, charge: releaseTerms.charge, privacy: privacy, federation: federation,
@@ -53,8 +53,8 @@ struct FederatedModelDocument {
 
     private var federation: ReleasedModel.Federation {
         ReleasedModel.Federation(
-            run: terms.request.run, sites: terms.request.sites, place: terms.index,
-            coordinator: terms.request.coordinator, coordinatorKey: terms.request.coordinatorKey,
+            run: terms.request.invitation.run, sites: terms.request.invitation.sites, place: terms.rounds.index,
+            coordinator: terms.request.invitation.coordinator, coordinatorKey: terms.request.invitation.coordinatorKey,
             planDigest: hexadecimal(terms.plan.digest), aggregation: terms.plan.aggregation.way.rawValue,
             rounds: terms.plan.rounds, contributions: release.answer.contributions, spareRounds: terms.plan.spareRounds,
             least: terms.plan.least,
@@ -71,13 +71,13 @@ struct FederatedModelDocument {
     }
 
     private var sites: String {
-        let keys = terms.request.sites.enumerated().map { place, key in
-            "| \(place + 1) | `\(key)`\(place == terms.index ? " (this one)" : "") |"
+        let keys = terms.request.invitation.sites.enumerated().map { place, key in
+            "| \(place + 1) | `\(key)`\(place == terms.rounds.index ? " (this one)" : "") |"
         }
         return """
             ## Sites
 
-            Trained together with \(terms.roster.count - 1) other sites, coordinated at `\(terms.request.coordinator)`: \(terms.plan.rounds) rounds of \
+            Trained together with \(terms.rounds.roster.count - 1) other sites, coordinated at `\(terms.request.invitation.coordinator)`: \(terms.plan.rounds) rounds of \
             \(terms.plan.strategy.kind.rawValue), \(terms.plan.aggregation.way.words). Its update is in \(release.answer.contributions) of their sums. What this receipt signs is this site's part; the others sign theirs.
 
             | place | key |
@@ -170,13 +170,13 @@ extension FederatedTerms {
 
     /// What is known before it is asked for.
     var notes: [String] {
-        let own =
-            "This site is \(index + 1) of \(roster.count); the others' keys are "
-            + request.sites.enumerated().filter { $0.offset != index }.map(\.element).joined(separator: ", ") + "."
-        let rounds =
+        let words =
             "\(plan.rounds) rounds of \(plan.strategy.kind.rawValue) and \(plan.spareRounds) spare ones, each charged; void below \(plan.least) sites; "
-            + "\(plan.aggregation.way.words), coordinated at \(request.coordinator)."
-        return [own, rounds, promise.replacing("\n\n", with: " ").replacing("\n", with: " ").replacing("**", with: "")]
+            + "\(plan.aggregation.way.words), coordinated at \(request.invitation.coordinator)."
+        return [
+            rounds.words, words,
+            promise.replacing("\n\n", with: " ").replacing("\n", with: " ").replacing("**", with: ""),
+        ]
     }
 
     var agreed: FederatedAgreement {

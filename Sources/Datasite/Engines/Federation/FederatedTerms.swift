@@ -13,18 +13,10 @@ struct FederatedTerms: Sendable {
     let request: FederatedRequest
     let task: TrainingTask
     let section: TrainingFederationSection
-    /// The keys of all sites.
-    let roster: [Data]
-    /// 16 bytes.
-    let run: Data
-    /// What the coordinator's replies are signed by.
-    let coordinator: Data
-    /// This site's place among them.
-    let index: Int
+    /// With whom, and what this site's policy says of it.
+    let rounds: AllowedRounds
     /// What all sites do.
     let plan: FederatedPlan
-    /// What this site's policy allows.
-    let allowed: FederationPolicy
     /// The model whose weights come out.
     let model: Model
     /// What is trained: behind layers without weights, which are computed once.
@@ -41,18 +33,12 @@ struct FederatedTerms: Sendable {
                 hint: "`parley train PLAN` asks one site; federation: {rounds: 20, local-steps: 10}")
         }
         (self.request, self.section) = (request, section)
-        (roster, run, coordinator) = (try request.roster, try request.runBytes, try request.coordinatorPublicKey)
         task = try TrainingTask(document, planText: request.plan, in: catalogue)
-        guard let index = roster.firstIndex(of: site) else {
-            throw Problem.invalidRequest(
-                "'sites' does not name this site", hint: "its key is \(site.base64EncodedString())")
-        }
-        self.index = index
-        let rule = try Self.rule(task, request, others: roster.filter { $0 != site })
-        allowed = FederationPolicy(
-            ways: Set(rule.aggregations.map(Aggregation.init)), leastHonest: rule.leastHonest,
-            leastColluders: rule.leastColluders, leastNoiseMultiplier: rule.noise?.lowerBound ?? 0,
-            clippingNorms: rule.clip ?? 0x1p-60...0x1p60, mostRounds: rule.mostRounds ?? 2_000_000)
+        let rule = task.policy.rule(for: FederatedWork.engine, isAllowedUnlessSaid: FederatedWork.isAllowedUnlessSaid)
+        rounds = try AllowedRounds(
+            request.invitation, at: site, rule: rule?.federation, what: "\(task.entry.manifest.name) is not trained on",
+            engine: FederatedWork.engine)
+        let roster = rounds.roster
         let whole = try task.plan(stepsPerEpoch: 1)
         model = whole.model
         local = try Self.behind(whole, task, steps: section.localSteps)
@@ -62,36 +48,11 @@ struct FederatedTerms: Sendable {
         plan = try section.plan(
             name: document.name, participants: roster.count, parameters: parameters, noise: noise?.noise,
             work: Self.digest(task, model))
-        do throws(FederationError) { try allowed.check(plan, participants: roster.count) } catch {
-            throw Problem.forbidden("\(error)", hint: "the owner's policy says what a plan may be: `parley data show`")
-        }
+        try rounds.check(plan)
         try checkRun()
     }
 
-    // MARK: What the policy says
-
-    private static func rule(
-        _ task: TrainingTask, _ request: FederatedRequest, others: [Data]
-    ) throws -> FederationRule {
-        let rule = task.policy.rule(
-            for: FederatedWork.engine, isAllowedUnlessSaid: FederatedWork.isAllowedUnlessSaid)
-        guard let rule = rule?.federation else {
-            throw Problem.forbidden(
-                "\(task.entry.manifest.name) is not trained on with other sites: its owner's policy does not allow it",
-                hint: "the owner may add `federated-training` to the policy's `engines`")
-        }
-        if let stranger = others.first(where: { !rule.sites.contains(Array($0)) }) {
-            throw Problem.forbidden(
-                "the owner's policy does not name the site with the key \(stranger.base64EncodedString())",
-                hint: "only sites whose keys she approved take part: invented ones could stand around her own")
-        }
-        guard rule.coordinators.contains(request.coordinator) else {
-            throw Problem.forbidden(
-                "the owner's policy does not name the coordinator \(DisplayedName.of(request.coordinator))",
-                hint: rule.coordinators.sorted().prefix(10).joined(separator: ", "))
-        }
-        return rule
-    }
+    // MARK: What is trained
 
     /// Layers in front that have no weights make the same of a row at each step: they are left out of what is trained.
     private static func behind(_ whole: TrainingPlan, _ task: TrainingTask, steps: Int) throws -> TrainingPlan {
@@ -214,7 +175,7 @@ extension TrainingTask {
             let form =
                 switch input.form {
                 case .oneOf(let values):
-                    "one of " + values.map { CanonicalText.of(AnswerEncoding.scalar($0)) }.joined(separator: ", ")
+                    "one of " + values.map(CanonicalText.of).joined(separator: ", ")
                 case .number(let lower, let upper, let missing): "from \(lower) to \(upper), missing \(missing)"
                 }
             return "\(schema.columns[input.column].name) is \(form)"
@@ -223,23 +184,5 @@ extension TrainingTask {
             "\(array.name) is \(array.element.rawValue) \(array.shape) from \(array.lowerBound) to \(array.upperBound)"
         }
         return (array.map { [$0] } ?? []) + columns
-    }
-}
-
-/// A value in the one form that is compared.
-private enum CanonicalText {
-    static func of(_ scalar: Scalar) -> String {
-        (try? AnswerEncoding.bytes(scalar)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    }
-}
-
-extension Aggregation {
-    init(_ aggregation: FederationRule.Aggregation) {
-        self =
-            switch aggregation {
-            case .plain: .plain
-            case .masked: .masked
-            case .distributedNoise: .distributedNoise
-            }
     }
 }

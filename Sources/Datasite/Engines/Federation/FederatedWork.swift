@@ -64,7 +64,7 @@ struct FederatedWork: EngineWork {
     static func words(_ body: [UInt8]) -> String {
         (try? request(body)).map { request in
             TrainingTask.words(request.plan, verb: "TRAIN TOGETHER")
-                + ", \(request.sites.count) sites, coordinated at \(request.coordinator)"
+                + ", \(request.invitation.sites.count) sites, coordinated at \(request.invitation.coordinator)"
         } ?? ""
     }
 
@@ -72,14 +72,45 @@ struct FederatedWork: EngineWork {
 
     func run(
         _ grant: borrowing Grant<FederatedWork>, using randomness: inout SecureRandom
-    ) -> Measured<FederatedSession.Result, SecureRandom>? {
+    ) -> Measured<RoundsSession.Result, SecureRandom>? {
         guard case .table(let table) = grant.tables[0], let rows = terms.task.examples(table) else { return nil }
-        let session = FederatedSession(
-            terms: terms, outside: grant.outside, workspace: grant.workspace, track: grant.track, bounds: bounds)
-        guard let result = session.run(rows) else { return nil }
+        let session = session(grant.outside, grant.workspace, grant.track)
+        guard let result = result(of: session, rows) else { return nil }
         guard terms.plan.noise != nil else { return Measured(answer: result, events: []) }
         guard let event = try? terms.plan.event() else { return nil }
         return Measured(answer: result, events: [event])
+    }
+
+    func session(_ outside: Outside, _ workspace: Workspace, _ track: StepTrack) -> RoundsSession {
+        RoundsSession(
+            rounds: terms.rounds, plan: terms.plan, outside: outside, workspace: workspace, track: track,
+            bounds: .init(
+                reading: bounds.reading, round: bounds.round, largestReply: bounds.largestReply, blocks: terms.blocks))
+    }
+
+    func result(of session: RoundsSession, _ rows: Examples) -> RoundsSession.Result? {
+        let parameters = FederatedTerms.shapes(of: terms.local.model)
+        if terms.plan.noise == nil {
+            return session.run { seed in
+                features(rows).map { rows in
+                    try? LocalTraining(
+                        strategy: terms.plan.strategy, plan: terms.local, examples: rows,
+                        batchRows: terms.task.document.batch, seed: seed, parameters: parameters)
+                }
+            }
+        }
+        return session.run { _ in
+            features(rows).map { rows in
+                try? PrivateLocalTraining(
+                    terms.plan, training: terms.privatePlan, examples: rows, parameters: parameters)
+            }
+        }
+    }
+
+    /// What layers without weights make of the rows.
+    private func features(_ rows: Examples) -> Examples? {
+        guard terms.model.inputShape != terms.local.model.inputShape else { return rows }
+        return try? terms.model.withoutFrozenLayers(rows, FederatedTerms.shapes(of: terms.model)).examples
     }
 
     // MARK: What leaves
@@ -96,7 +127,7 @@ struct FederatedWork: EngineWork {
         }
     }
 
-    func document(_ release: Release<FederatedSession.Result>, _ terms: ReleaseTerms) throws -> [UInt8] {
+    func document(_ release: Release<RoundsSession.Result>, _ terms: ReleaseTerms) throws -> [UInt8] {
         try AnswerEncoding.bytes(FederatedModelDocument(self.terms, release, terms).message())
     }
 

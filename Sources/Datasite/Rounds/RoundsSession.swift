@@ -1,19 +1,42 @@
 import Crypto
 import Federation
 import Foundation
-import Learning
 import Secrets
+import Tables
 
 /// One site's part in the rounds of a run, from its stored state on, under one charge.
 ///
 /// What is sent was durable before, and is sent again as it is: a new draw under the same masks would show the difference of both (docs/privacy.md, rules 29 and
 /// 31). What was made from rows leaves at the end of its public slot (``Pace``); all else follows from what others sent.
-struct FederatedSession {
-    let terms: FederatedTerms
+struct RoundsSession {
+    /// With whom, and what the site's policy allows.
+    let rounds: AllowedRounds
+    /// What is done.
+    let plan: FederatedPlan
     let outside: Outside
     let workspace: Workspace
     let track: StepTrack
-    let bounds: FederatedBounds
+    let bounds: Bounds
+
+    /// Public bounds of what a site's part takes.
+    struct Bounds: Sendable {
+        /// Of everything before the first message.
+        let reading: Work
+        /// Of what is made from rows in a round.
+        let round: Work
+        /// In bytes.
+        let largestReply: Int
+        /// After which rounds progress is told.
+        let blocks: [Int]
+    }
+
+    /// Masks, encoding, and writing what is kept, of so many integers.
+    static func sending(length: Int, sites: Int) -> Work {
+        Work([.step: (200 + 8 * Double(min(sites, 500))) * Double(length), .scan: 500])
+    }
+
+    /// A model, or a sum: eight bytes an entry in base64, and as much again; shares of all sites.
+    static func largestReply(length: Int, sites: Int) -> Int { (1 << 20) + 32 * length + 4_096 * sites }
 
     /// What is kept between messages: as private as the rows.
     private struct Saved: Codable {
@@ -29,7 +52,7 @@ struct FederatedSession {
 
     /// How a run ended.
     struct Result {
-        let weights: [Float]
+        let model: RunModel
         /// In how many of the rounds' sums its own update is.
         let contributions: Int
     }
@@ -41,9 +64,10 @@ struct FederatedSession {
     /// So many replies one after the other that cannot be taken end the run.
     static let mostRefused = 20
 
-    /// - Parameter rows: The granted rows.
+    /// - Parameter setUp: Makes what each round asks of the rows, from a seed that this run keeps; nil: what is needed for it is not there. What it makes is nil where it cannot
+    /// be set up: then each round's work fails, as the participant handles it.
     /// - Returns: nil: it did not come to its end; the workspace says why, in public words.
-    func run(_ rows: Examples) -> Result? {
+    func run<Work: LocalWork>(_ setUp: (_ seed: UInt64) -> Work??) -> Result? {
         guard let lock = workspace.lock() else { return nil }
         defer { withExtendedLifetime(lock) {} }
         guard let connection = outside.connection else {
@@ -53,22 +77,10 @@ struct FederatedSession {
         guard var saved = saved() else { return nil }
         // Some frames may have been sent since.
         saved.number += Self.leap
-        guard var participant = participant(saved), let features = features(rows) else { return nil }
-        let pace = outside.pace
-        pace.leave(bounds.reading, since: outside.start)
+        guard var participant = participant(saved), let made = setUp(saved.seed) else { return nil }
+        outside.pace.leave(bounds.reading, since: outside.start)
         guard track.finish(1) else { return nil }
-        if terms.plan.noise == nil {
-            let local = try? LocalTraining(
-                strategy: terms.plan.strategy, plan: terms.local, examples: features,
-                batchRows: terms.task.document.batch, seed: saved.seed,
-                parameters: FederatedTerms.shapes(of: terms.local.model))
-            var work = CountedWork(local)
-            return take(part: &participant, saved, with: &work, over: connection)
-        }
-        let local = try? PrivateLocalTraining(
-            terms.plan, training: terms.privatePlan, examples: features,
-            parameters: FederatedTerms.shapes(of: terms.local.model))
-        var work = CountedWork(local)
+        var work = CountedWork(made)
         return take(part: &participant, saved, with: &work, over: connection)
     }
 
@@ -90,18 +102,12 @@ struct FederatedSession {
     private func participant(_ saved: Saved) -> Participant? {
         do throws(FederationError) {
             return try Participant(
-                plan: terms.plan, policy: terms.allowed, roster: terms.roster, run: terms.run,
+                plan: plan, policy: rounds.policy, roster: rounds.roster, run: rounds.run,
                 identity: outside.identity, state: saved.state)
         } catch {
             workspace.note(Self.publicWords(error))
             return nil
         }
-    }
-
-    /// What layers without weights make of the rows.
-    private func features(_ rows: Examples) -> Examples? {
-        guard terms.model.inputShape != terms.local.model.inputShape else { return rows }
-        return try? terms.model.withoutFrozenLayers(rows, FederatedTerms.shapes(of: terms.model)).examples
     }
 
     // MARK: rounds
@@ -120,15 +126,15 @@ struct FederatedSession {
         var pause = 0.1
         while true {
             guard track.goesOn else { return nil }
-            if let model = participant.state.model, model.round == terms.plan.rounds,
+            if let model = participant.state.model, model.round == plan.rounds,
                 participant.state.end == .finished || tookLast
             {
-                // A model that somebody sent is none that this site helped to make.
+                // What somebody sent is nothing that this site helped to make.
                 guard participant.state.contributions > 0 else {
-                    workspace.note("none of its updates got into the model, and it signs none that others made")
+                    workspace.note("its part is in none of the sums, and it signs nothing that others made")
                     return nil
                 }
-                return Result(weights: model.weights, contributions: participant.state.contributions)
+                return Result(model: model, contributions: participant.state.contributions)
             }
             if case .aborted(let reason) = participant.state.end {
                 workspace.note("the run ended without its last round: \(reason)")
@@ -138,11 +144,11 @@ struct FederatedSession {
             let reply: CoordinatorReply
             do {
                 let message = try SignedMessage(
-                    participant.next(), run: terms.run, sender: terms.index, number: saved.number, key: outside.identity
+                    participant.next(), run: rounds.run, sender: rounds.index, number: saved.number, key: outside.identity
                 )
                 let bytes = try connection.exchange(
-                    Array(message.bytes), with: terms.request.coordinator, largestReply: bounds.largestReply)
-                reply = try SignedReply.verified(Data(bytes), to: message, coordinator: terms.coordinator)
+                    Array(message.bytes), with: rounds.invitation.coordinator, largestReply: bounds.largestReply)
+                reply = try SignedReply.verified(Data(bytes), to: message, coordinator: rounds.coordinatorKey)
                 (heard, pause) = (pace.now, 0.1)
             } catch {
                 guard pace.now - heard < Self.patience else {
@@ -192,7 +198,7 @@ struct FederatedSession {
     }
 
     private func tell(_ round: Int, after told: Int) -> Int {
-        let done = 1 + terms.blocks.count { $0 <= round }
+        let done = 1 + bounds.blocks.count { $0 <= round }
         if done > told { _ = track.finish(done) }
         return max(done, told)
     }

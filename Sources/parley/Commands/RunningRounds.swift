@@ -1,0 +1,300 @@
+import Datasite
+import DatasiteClient
+import DatasiteProtocol
+import DatasiteServer
+import Federation
+import Foundation
+import Synchronization
+
+/// A run that is coordinated by this process: sites are asked, rounds go on as they connect, and what they let out is fetched.
+struct RunningRounds<Work: CoordinatedWork>: Sendable {
+    let coordination: Coordination<Work>
+    let purpose: String?
+    let links: [Connection]
+    let progress: Progress
+    private let said = Said()
+
+    private enum News: Sendable {
+        case rounds(CoordinatorRun.Progress)
+        case site(Int, RequestSummary)
+        /// Every few seconds: the places of the sites that let out what came of it.
+        case released(Set<Int>)
+        case failed(any Error)
+        case interrupted
+    }
+
+    /// What a site was asked: its request, or that it let out already what came of it.
+    enum Asked: Sendable {
+        case request(RequestSummary)
+        case released(ReleasedWork)
+
+        var request: RequestSummary? { if case .request(let summary) = self { summary } else { nil } }
+    }
+
+    /// How long sites that are silent are waited for, once the last round is over.
+    private static var farewell: Duration { .seconds(60) }
+
+    /// - Parameter doing: What is going on, for the progress bar.
+    init(_ coordination: Coordination<Work>, _ purpose: String?, doing: String) throws {
+        (self.coordination, self.purpose) = (coordination, purpose)
+        let logins = try Logins.load()
+        links = try coordination.sites.map { try Connection($0.url, logins) }
+        progress = Progress(doing)
+    }
+
+    /// Asks the sites, and coordinates them until the run is over.
+    ///
+    /// - Parameters:
+    ///   - waits: For each site, whether an owner of its decides first: these are asked before the others, which are charged at once.
+    ///   - changed: Told when a round, a phase or an event is new.
+    /// - Returns: Where the run ended, and what each site was asked.
+    func conduct(
+        _ configuration: DatasiteServerConfiguration, patience: Double, waits: [Bool],
+        changed: (CoordinatorRun.Progress) throws -> Void
+    ) async throws -> (last: CoordinatorRun.Progress, asked: [Asked]) {
+        let (news, continuation) = AsyncStream<News>.makeStream()
+        let run = try coordination.begin(patience: patience) { continuation.yield(.rounds($0)) }
+        try check(configuration)
+        let (ports, listening) = AsyncStream<Int>.makeStream()
+        let serving = Task {
+            defer { listening.finish() }
+            do { try await serveRounds(configuration, run: run, onListening: { listening.yield($0) }) } catch {
+                continuation.yield(.failed(error))
+            }
+        }
+        // Nobody is asked, and charged, before sites could connect.
+        if await ports.first(where: { _ in true }) == nil {
+            for await piece in news { if case .failed(let error) = piece { throw error } }
+        }
+        let interrupted = Task {
+            await Interruption.wait()
+            continuation.yield(.interrupted)
+        }
+        defer {
+            serving.cancel()
+            interrupted.cancel()
+            progress.finish()
+        }
+        let asked = Mutex<[Asked?]>(coordination.sites.map { _ in nil })
+        let asking = Task {
+            do { try await ask(waits, asked) { continuation.yield($0) } } catch { continuation.yield(.failed(error)) }
+        }
+        defer { asking.cancel() }
+        continuation.yield(.rounds(run.progress))
+        let last = try await follow(news, of: run, asked, changed)
+        progress.finish()
+        return (last, asked.withLock { $0.compactMap(\.self) })
+    }
+
+    /// What would be found out only when sites are charged.
+    private func check(_ configuration: DatasiteServerConfiguration) throws {
+        let isSecure = coordination.request.invitation.coordinator.hasPrefix("https:")
+        guard isSecure == (configuration.certificate != nil) || configuration.isBehindProxy else {
+            throw Failure(
+                "Sites connect to \(coordination.request.invitation.coordinator), and this process would listen \(isSecure ? "without" : "with") TLS.",
+                next: isSecure
+                    ? "Give --tls-certificate and --tls-key, or --behind-proxy where a proxy on this machine ends TLS."
+                    : "Give an --address that begins with https://, in a new --run.")
+        }
+    }
+
+    // MARK: sites
+
+    /// Asks first where owners decide, and waits for them: no other site is charged for what one of them denies. Then watches all.
+    private func ask(
+        _ waits: [Bool], _ asked: borrowing Mutex<[Asked?]>, _ tell: @Sendable (News) -> Void
+    ) async throws {
+        var states = coordination.sites.map { _ in "" }
+        for place in coordination.sites.indices where waits[place] {
+            states[place] = try await ask(place, asked)
+        }
+        while states.contains("pending"), !Task.isCancelled { await look(&states, asked, tell) }
+        for place in coordination.sites.indices where !waits[place] {
+            states[place] = try await ask(place, asked)
+        }
+        while !Task.isCancelled { await look(&states, asked, tell) }
+    }
+
+    /// Asks a site, under the run's name: one that was asked before is not charged again.
+    ///
+    /// - Returns: The request's state.
+    private func ask(_ place: Int, _ asked: borrowing Mutex<[Asked?]>) async throws -> String {
+        let site = coordination.sites[place]
+        var outcome: WorkOutcome?
+        var isSaid = false
+        while outcome == nil {
+            do {
+                outcome = try await links[place].client.submit(
+                    engine: Work.engine, coordination.request, purpose: purpose,
+                    idempotencyKey: "run-\(coordination.request.invitation.run)")
+            } catch var problem as Problem {
+                problem.detail = "\(site.name): \(problem.detail)"
+                throw problem
+            } catch let error as TransportError where error.mayPass {
+                // It was there a moment ago, or before this process began; the others need not be asked anew.
+                if !isSaid {
+                    progress.finish()
+                    Terminal.diagnostics.line(
+                        PrintableText.escape("\(site.name) cannot be reached (\(error.detail)); trying again"))
+                }
+                isSaid = true
+                try await Task.sleep(for: .seconds(2))
+            }
+        }
+        switch outcome {
+        case nil: return ""
+        case .pending(let summary):
+            let state =
+                summary.state == "pending"
+                ? "waits for \(summary.approvalsNeeded) owner(s) to approve; its cost is held"
+                : "is charged \(summary.charge.chargeText)"
+            progress.finish()
+            Terminal.diagnostics.line(
+                "\(PrintableText.escape(site.name)): request \(PrintableText.escape(summary.id)) \(state).")
+            asked.withLock { $0[place] = .request(summary) }
+            return summary.state
+        case .released(let work):
+            asked.withLock { $0[place] = .released(work) }
+            return "released"
+        }
+    }
+
+    /// Looks at all requests once, and tells what changed, and which are done.
+    private func look(
+        _ states: inout [String], _ asked: borrowing Mutex<[Asked?]>, _ tell: @Sendable (News) -> Void
+    ) async {
+        for place in states.indices where states[place] != "released" && states[place] != "" {
+            guard let id = asked.withLock({ $0[place]?.request?.id }),
+                let now = try? await links[place].client.request(id)
+            else { continue }
+            if now.state != states[place] { tell(.site(place, now)) }
+            states[place] = now.state
+        }
+        tell(.released(Set(states.indices.filter { states[$0] == "released" })))
+        try? await Task.sleep(for: .seconds(1))
+    }
+
+    // MARK: rounds
+
+    private func follow(
+        _ news: AsyncStream<News>, of run: CoordinatorRun, _ asked: borrowing Mutex<[Asked?]>,
+        _ changed: (CoordinatorRun.Progress) throws -> Void
+    ) async throws -> CoordinatorRun.Progress {
+        var told = run.progress.events.count
+        var ended: ContinuousClock.Instant?
+        for await piece in news {
+            switch piece {
+            case .failed(let error): throw error
+            case .interrupted:
+                throw Failure(
+                    "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds.",
+                    next:
+                        "Go on with the same command: what was begun is in \(PrintableText.escape(coordination.path)).")
+            case .site(let place, let request):
+                say(place, request)
+                guard ["denied", "lapsed", "cancelled"].contains(request.state) else { continue }
+                await cancelOthers(place, asked.withLock { $0.map { $0?.request } })
+                throw Failure(
+                    "\(PrintableText.escape(coordination.sites[place].name)) does not take part: its request is \(request.state)"
+                        + (request.reason.map { ": \(PrintableText.escape($0))" } ?? "."),
+                    next:
+                        "The others' requests are cancelled; what was charged there stays charged. Ask them without it.",
+                    endsRun: true)
+            case .rounds(let now):
+                for event in now.events.suffix(max(0, now.events.count - told)) { say(event) }
+                told = now.events.count
+                waitingFor(now)
+                try changed(now)
+            case .released(let places):
+                let now = run.progress
+                guard [.finished, .aborted].contains(now.phase) else { continue }
+                // All took the last step, from which a site that was cut off would learn nothing here any more.
+                if now.phase == .aborted || places.count == run.roster.count { return now }
+                let since = ended ?? .now
+                ended = since
+                if since.duration(to: .now) > Self.farewell { return now }
+            }
+        }
+        return run.progress
+    }
+
+    /// Nothing comes of the run any more: nobody needs to wait for it.
+    private func cancelOthers(_ place: Int, _ requests: [RequestSummary?]) async {
+        for (other, request) in requests.enumerated() where other != place {
+            guard let request else { continue }
+            _ = try? await links[other].client.cancelJob(request.id)
+        }
+    }
+
+    private func waitingFor(_ now: CoordinatorRun.Progress) {
+        guard now.phase == .waiting else { return }
+        let waiting = coordination.sites.indices.filter { !now.heard.contains($0) }.map { coordination.sites[$0].name }
+        let words = "waiting for \(waiting.joined(separator: ", ")) to connect"
+        progress.update(0, doing: words)
+        if !Terminal.diagnostics.isTerminal, said.isNew(-waiting.count - 1) {
+            Terminal.diagnostics.line(PrintableText.escape(words))
+        }
+    }
+
+    /// Says a line where there is no bar, once for each number that comes.
+    func say(_ words: String, once number: Int) {
+        if !Terminal.diagnostics.isTerminal, said.isNew(number) { Terminal.diagnostics.line(words) }
+    }
+
+    /// What was said last where there is no bar.
+    private final class Said: Sendable {
+        private let last = Mutex(0)
+
+        func isNew(_ now: Int) -> Bool {
+            last.withLock { last in
+                defer { last = now }
+                return now != last
+            }
+        }
+    }
+
+    private func say(_ event: Coordinator.Event) {
+        progress.finish()
+        let who = event.participant.map { "\(coordination.sites[$0].name) " } ?? ""
+        let attempt = coordination.agreementHasRounds ? "attempt \(event.attempt + 1): " : ""
+        Terminal.diagnostics.line(PrintableText.escape("\(attempt)\(who)\(event.words)"))
+    }
+
+    private func say(_ place: Int, _ request: RequestSummary) {
+        progress.finish()
+        let state = request.state == "reserved" ? "approved and charged" : request.state
+        Terminal.diagnostics.line(
+            PrintableText.escape("\(coordination.sites[place].name): its request is now \(state)"))
+    }
+
+    // MARK: the end
+
+    /// What a site let out; it stores it within moments of the last round.
+    func released(_ asked: Asked, by place: Int) async throws -> ReleasedWork {
+        switch asked {
+        case .released(let work): return work
+        case .request(let request):
+            let end = ContinuousClock.now + Self.farewell
+            while true {
+                do { return try await links[place].client.work(request.id) } catch let problem as Problem
+                    where problem.kind == .conflict && .now < end
+                { try await Task.sleep(for: .milliseconds(300)) }
+            }
+        }
+    }
+}
+
+extension Coordination {
+    /// Whether attempts are worth a word.
+    fileprivate var agreementHasRounds: Bool { Work.self == FederatedRequest.self }
+}
+
+extension TransportError {
+    /// Whether a server that is started again, or a network, may answer later.
+    fileprivate var mayPass: Bool {
+        switch kind {
+        case .unreachable, .timedOut, .interrupted: true
+        case .invalidURL, .untrusted, .notADatasite, .invalidReceipt: false
+        }
+    }
+}
