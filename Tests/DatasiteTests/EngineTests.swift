@@ -269,6 +269,37 @@ struct EngineTests {
         #expect(try site.verify().problems == [])
     }
 
+    @Test("A preview says how many uses are left, and refuses what the ledger would refuse, in the same words")
+    func previewed() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        let request = try work(#"{"engine": "echo", "request": {"dataset": "visits", "number": 1}}"#)
+        func check(_ who: Identity, left: Int64) async throws {
+            let preview = try await site.preview(request, as: who)
+            #expect(preview.available == Loss(kind: "uses", uses: left) && preview.left == nil)
+            #expect(preview.charge == Loss(kind: "uses", uses: 1))
+            let refused = await problem { _ = try await site.submit(request, as: who) }
+            #expect(preview.decision == (refused.map { "would be refused: \($0.detail)" } ?? "would be answered"))
+            #expect((refused == nil) == (left > 0))
+        }
+        try await check(.ada, left: 2)
+        try await check(.ada, left: 1)
+        try await check(.ada, left: 0)
+        #expect(
+            try await site.preview(request, as: .ada).decision
+                == "would be refused: the echo costs 1 use, more than is left to researcher ada of the uses of visits (0 of 2)"
+        )
+        try await check(Self.bea, left: 1)
+        try await check(Self.bea, left: 0)
+        try site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 2}, engines: {echo: {}}}")
+        try await check(Self.bea, left: 0)
+        #expect(try await site.preview(request, as: .ada).decision.hasSuffix("(its policy has no `uses`)"))
+        let both = try work(#"{"engine": "echo", "request": {"dataset": "visits", "number": 1, "epsilon": 0.5}}"#)
+        let preview = try await site.preview(both, as: .ada)
+        #expect(preview.available == Loss(kind: "pure", epsilon: 2, uses: 0) && preview.left != nil)
+        #expect(preview.decision.hasPrefix("would be refused"))
+    }
+
     @Test("Its own approval is asked for; what waits is held, and given back where an owner denies")
     func approval() async throws {
         let (test, site) = try site(
