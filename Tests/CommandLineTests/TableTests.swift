@@ -104,6 +104,20 @@ struct TableTests {
         }
     }
 
+    @Test("Uses are told beside a population's losses, and in the cost of what is counted by both")
+    func uses() {
+        let table = BudgetView.table([
+            .init(
+                dataset: "shared", engine: "federated-training", scope: "all researchers", limit: 1_200, spent: 6,
+                held: 10, remaining: 1_184)
+        ])
+        let words = table.render(on: Self.terminal(80)).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(words.hasSuffix("shared federated-training all researchers 1,200 6 10 1,184"))
+        #expect(Loss(kind: "uses", uses: 6).meaningText == "6 uses")
+        let both = Loss(kind: "pure", epsilon: 0.5, uses: 1)
+        #expect(both.chargeText == "ε 0.5 and 1 use" && both.meaningText == "ε 0.5, 1 use")
+    }
+
     /// How often each character occurs, but for what aligns.
     private static func counts(_ text: String) -> [Character: Int] {
         text.filter { $0 != " " && $0 != "\n" && $0 != "─" }.reduce(into: [:]) { $0[$1, default: 0] += 1 }

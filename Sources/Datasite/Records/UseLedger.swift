@@ -49,6 +49,25 @@ enum UseLedger {
         return [all, Limit(scope: .researcher(asker), dataset: dataset, uses: perResearcher, spent: own)]
     }
 
+    /// What is counted of a dataset by an engine, by asker: in all, and of that what is held for requests that wait.
+    static func counts(
+        of dataset: String, engine: EngineName, in db: Database
+    ) throws -> (all: [String: Int64], held: [String: Int64]) {
+        func counts(_ sql: String) throws -> [String: Int64] {
+            let rows = try Row.fetchAll(
+                db.cachedStatement(sql: sql), arguments: ["dataset": dataset, "engine": engine.rawValue])
+            return Dictionary(rows.map { ($0[0], $0[1]) }, uniquingKeysWith: +)
+        }
+        return (
+            try counts("SELECT asker, uses FROM uses WHERE dataset = :dataset AND engine = :engine AND uses <> 0"),
+            try counts(
+                """
+                SELECT researcher, uses FROM requests WHERE state = 'pending' AND engine = :engine AND uses <> 0
+                    AND id IN (SELECT request FROM request_assets WHERE dataset = :dataset AND population IS NOT NULL)
+                """)
+        )
+    }
+
     /// Takes back what was held for a request for which nothing was computed.
     static func giveBack(
         _ uses: Int64, of dataset: String, engine: EngineName, by asker: String, in db: Database
