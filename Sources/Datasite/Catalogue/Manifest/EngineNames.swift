@@ -1,3 +1,4 @@
+import Crypto
 import DatasiteProtocol
 import Governance
 import Query
@@ -5,6 +6,8 @@ import Query
 /// The names of a datasite's engines, as policies are read against them.
 struct EngineNames: Sendable {
     let all: [EngineName]
+    /// The datasite's own key, which a policy may name among others'; nil: not known.
+    var site: [UInt8]?
 
     /// There is no engine of that name: the one that was probably meant, and all that there are.
     func absent(_ name: EngineName) -> Problem {
@@ -13,5 +16,12 @@ struct EngineNames: Sendable {
         return .invalidRequest(
             "this datasite has no engine \(DisplayedName.of(name.rawValue))",
             hint: "\(nearest)It has \(names.joined(separator: ", "))")
+    }
+}
+
+extension Datasite {
+    /// What policies are read against here.
+    var engineNames: EngineNames {
+        EngineNames(all: engineTable.names.all, site: Array(signingKey.publicKey.rawRepresentation))
     }
 }
