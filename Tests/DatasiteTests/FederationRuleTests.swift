@@ -111,4 +111,12 @@ struct FederationRuleTests {
         }
         Issue.record("it was accepted")
     }
+
+    @Test("A name that is none is answered with the one that was probably meant")
+    func nearestName() {
+        for name in ["federated_training", "Federated-Training", "federated-trainin"] {
+            let problem = refusal(Self.policy("").replacing("federated-training:", with: "\(name):"))
+            #expect(problem?.hint?.hasPrefix("did you mean federated-training? ") == true, "\(problem?.hint ?? "none")")
+        }
+    }
 }

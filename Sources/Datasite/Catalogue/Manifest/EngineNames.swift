@@ -11,11 +11,15 @@ struct EngineNames: Sendable {
 
     /// There is no engine of that name: the one that was probably meant, and all that there are.
     func absent(_ name: EngineName) -> Problem {
+        .invalidRequest(
+            "this datasite has no engine \(DisplayedName.of(name.rawValue))", hint: hint(for: name.rawValue))
+    }
+
+    /// The name that was probably meant, and all that there are.
+    func hint(for name: String) -> String {
         let names = all.map(\.rawValue)
-        let nearest = NameSuggestion.nearest(to: name.rawValue, among: names).map { "did you mean \($0)? " } ?? ""
-        return .invalidRequest(
-            "this datasite has no engine \(DisplayedName.of(name.rawValue))",
-            hint: "\(nearest)It has \(names.joined(separator: ", "))")
+        let nearest = NameSuggestion.nearest(to: name, among: names).map { "did you mean \($0)? " } ?? ""
+        return "\(nearest)It has \(names.joined(separator: ", "))"
     }
 }
 

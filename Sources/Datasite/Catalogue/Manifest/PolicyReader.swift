@@ -131,7 +131,8 @@ enum PolicyReader {
         var rules: [EngineName: EngineRule] = [:]
         for (name, rule) in try value.members("the kinds of work that are allowed, each with its rule") {
             guard name.wholeMatch(of: #/[a-z][a-z0-9-]{0,63}/#) != nil else {
-                throw rule.problem("the name of a kind of work has small letters, digits and hyphens")
+                throw rule.problem(
+                    "the name of a kind of work has small letters, digits and hyphens", hint: engines?.hint(for: name))
             }
             let engine = EngineName(rawValue: name)
             if let engines, !engines.all.contains(engine) {
