@@ -118,6 +118,16 @@ struct TableTests {
         #expect(both.chargeText == "ε 0.5 and 1 use" && both.meaningText == "ε 0.5, 1 use")
     }
 
+    @Test("A request's state is told as jobs have it: what is stored as reserved is approved and charged")
+    func states() {
+        let words = ["pending", "reserved", "released", "denied"].map(RunningCoordination.words(ofState:))
+        #expect(
+            words == [
+                "its request waits for its owner", "its request is approved and charged", "it let out the model",
+                "its request is denied",
+            ])
+    }
+
     /// How often each character occurs, but for what aligns.
     private static func counts(_ text: String) -> [Character: Int] {
         text.filter { $0 != " " && $0 != "\n" && $0 != "─" }.reduce(into: [:]) { $0[$1, default: 0] += 1 }

@@ -161,7 +161,8 @@ struct FederatedTrainingTests {
         let sites = try FederatedSites()
         let coordination = try sites.coordination(FederatedSites.masked)
         var agreements = try await sites.agreements(coordination.request)
-        agreements[2].inputs[0] = "amount is from 0.0 to 99.0, missing 0.5"
+        #expect(agreements[0].inputs[0] == "amount is from 0.0 to 100.0 (as 0 to 1; a missing number counts as 0.5)")
+        agreements[2].inputs[0] = "amount is from 0.0 to 99.0 (as 0 to 1; a missing number counts as 0.5)"
         #expect(throws: Problem.self) { try coordination.create(at: sites.folder, agreements: agreements) }
         do { _ = try coordination.agreed(agreements) } catch let problem as Problem {
             #expect(

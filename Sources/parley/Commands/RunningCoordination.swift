@@ -237,7 +237,17 @@ struct RunningCoordination: Sendable {
     private func say(_ place: Int, _ request: RequestSummary) {
         progress.finish()
         Terminal.diagnostics.line(
-            PrintableText.escape("\(coordination.sites[place].name): its request is now \(request.state)"))
+            PrintableText.escape("\(coordination.sites[place].name): \(Self.words(ofState: request.state))"))
+    }
+
+    /// Where a request stands, as `parley jobs` has it: what is stored as reserved is charged, and computed.
+    static func words(ofState state: String) -> String {
+        switch state {
+        case "pending": "its request waits for its owner"
+        case "reserved": "its request is approved and charged"
+        case "released": "it let out the model"
+        default: "its request is \(state)"
+        }
     }
 
     // MARK: the end
