@@ -89,8 +89,9 @@ struct TableTests {
 
     @Test("No line is wider than the terminal, and no character of a value is lost", arguments: widths)
     func fits(width: Int) {
-        for (what, table) in Self.tables {
-            let text = table.render(on: Self.terminal(width))
+        for (what, whole) in Self.tables {
+            let text = whole.render(on: Self.terminal(width))
+            let table = whole.cut(on: Self.terminal(width))
             for line in text.split(separator: "\n") {
                 #expect(PrintableText.width(line) <= width, "\(what): \(line)")
             }
@@ -102,6 +103,21 @@ struct TableTests {
             let isRecords = beside.allSatisfy { $1 == (names[$0] ?? 0) * table.rows.count }
             #expect(isTable || isRecords, "\(what): \(beside) in\n\(text)")
         }
+    }
+
+    @Test("The words of a request are cut to 60 columns, or to what a wide terminal has beside the others")
+    func cut() throws {
+        let job = try #require(Self.tables.first { $0.what == "jobs" }).table
+        let text = job.render(on: Self.terminal(nil))
+        #expect(text.contains(Self.sql.prefix(59) + "…  running"), "\(text)")
+        #expect(job.render(on: Self.terminal(400)).contains(Self.sql))
+        let plain = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: nil)
+        #expect(job.render(on: plain).contains(Self.sql.prefix(57) + "...  running"))
+        for columns in 1...90 {
+            let cut = PrintableText.cut(Self.wide, to: columns, ellipsis: "…")
+            #expect(PrintableText.width(cut) <= columns && (cut == Self.wide || cut.hasSuffix("…")), "\(cut)")
+        }
+        #expect(PrintableText.cut("four", to: 4, ellipsis: "…") == "four")
     }
 
     @Test("Uses are told beside a population's losses, and in the cost of what is counted by both")
