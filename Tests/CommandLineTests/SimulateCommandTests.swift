@@ -34,4 +34,22 @@ struct SimulateCommandTests {
         let wrong = try place.parley("simulate", "none.yaml", "--data", ".", "--message-loss", "1")
         #expect(wrong.status != 0 && wrong.errors.contains("--message-loss is from 0 to below 1"), "\(wrong.all)")
     }
+
+    @Test("A plan for datasites is refused by name, with who takes it and how it is tried on files")
+    func ofDataset() throws {
+        let place = try Workplace()
+        try place.write(
+            """
+            version: 1
+            name: together
+            data: {dataset: visits, features: [amount], label: ill}
+            model: {name: logistic-regression}
+            loss: cross-entropy
+            federation: {rounds: 4}
+            """, to: "plan.yaml")
+        let refused = try place.parley("simulate", "plan.yaml", "--data", ".")
+        #expect(refused.status != 0 && refused.errors.contains("plan.yaml: "), "\(refused.all)")
+        #expect(refused.errors.contains("`data` names a dataset of the sites, not files"), "\(refused.all)")
+        #expect(refused.errors.contains("parley coordinate") && refused.errors.contains("train: {file: "))
+    }
 }

@@ -89,8 +89,9 @@ struct TableTests {
 
     @Test("No line is wider than the terminal, and no character of a value is lost", arguments: widths)
     func fits(width: Int) {
-        for (what, table) in Self.tables {
-            let text = table.render(on: Self.terminal(width))
+        for (what, whole) in Self.tables {
+            let text = whole.render(on: Self.terminal(width))
+            let table = whole.cut(on: Self.terminal(width))
             for line in text.split(separator: "\n") {
                 #expect(PrintableText.width(line) <= width, "\(what): \(line)")
             }
@@ -102,6 +103,45 @@ struct TableTests {
             let isRecords = beside.allSatisfy { $1 == (names[$0] ?? 0) * table.rows.count }
             #expect(isTable || isRecords, "\(what): \(beside) in\n\(text)")
         }
+    }
+
+    @Test("The words of a request are cut to 60 columns, or to what a wide terminal has beside the others")
+    func cut() throws {
+        let job = try #require(Self.tables.first { $0.what == "jobs" }).table
+        let text = job.render(on: Self.terminal(nil))
+        #expect(text.contains(Self.sql.prefix(59) + "…  running"), "\(text)")
+        #expect(job.render(on: Self.terminal(400)).contains(Self.sql))
+        let plain = Terminal(descriptor: 1, isTerminal: false, usesColour: false, usesUnicode: false, width: nil)
+        #expect(job.render(on: plain).contains(Self.sql.prefix(57) + "...  running"))
+        for columns in 1...90 {
+            let cut = PrintableText.cut(Self.wide, to: columns, ellipsis: "…")
+            #expect(PrintableText.width(cut) <= columns && (cut == Self.wide || cut.hasSuffix("…")), "\(cut)")
+        }
+        #expect(PrintableText.cut("four", to: 4, ellipsis: "…") == "four")
+    }
+
+    @Test("Uses are told beside a population's losses, and in the cost of what is counted by both")
+    func uses() {
+        let table = BudgetView.table([
+            .init(
+                dataset: "shared", engine: "federated-training", scope: "all researchers", limit: 1_200, spent: 6,
+                held: 10, remaining: 1_184)
+        ])
+        let words = table.render(on: Self.terminal(80)).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        #expect(words.hasSuffix("shared federated-training all researchers 1,200 6 10 1,184"))
+        #expect(Loss(kind: "uses", uses: 6).meaningText == "6 uses")
+        let both = Loss(kind: "pure", epsilon: 0.5, uses: 1)
+        #expect(both.chargeText == "ε 0.5 and 1 use" && both.meaningText == "ε 0.5, 1 use")
+    }
+
+    @Test("A request's state is told as jobs have it: what is stored as reserved is approved and charged")
+    func states() {
+        let words = ["pending", "reserved", "released", "denied"].map(RequestState.words)
+        #expect(
+            words == [
+                "its request waits for its owner", "its request is approved and charged", "its part is done, and let out",
+                "its request is denied",
+            ])
     }
 
     /// How often each character occurs, but for what aligns.

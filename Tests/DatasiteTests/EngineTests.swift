@@ -270,6 +270,69 @@ struct EngineTests {
         #expect(try site.verify().problems == [])
     }
 
+    @Test("A preview says how many uses are left, and refuses what the ledger would refuse, in the same words")
+    func previewed() async throws {
+        let (test, site) = try site(Self.allowed)
+        defer { withExtendedLifetime(test) {} }
+        let request = try work(#"{"engine": "echo", "request": {"dataset": "visits", "number": 1}}"#)
+        func check(_ who: Identity, left: Int64) async throws {
+            let preview = try await site.preview(request, as: who)
+            #expect(preview.available == Loss(kind: "uses", uses: left) && preview.left == nil)
+            #expect(preview.charge == Loss(kind: "uses", uses: 1))
+            let refused = await problem { _ = try await site.submit(request, as: who) }
+            #expect(preview.decision == (refused.map { "would be refused: \($0.detail)" } ?? "would be answered"))
+            #expect((refused == nil) == (left > 0))
+        }
+        try await check(.ada, left: 2)
+        try await check(.ada, left: 1)
+        try await check(.ada, left: 0)
+        #expect(
+            try await site.preview(request, as: .ada).decision
+                == "would be refused: the echo costs 1 use, more than is left to researcher ada of the uses of visits (0 of 2)"
+        )
+        try await check(Self.bea, left: 1)
+        try await check(Self.bea, left: 0)
+        try site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 2}, engines: {echo: {}}}")
+        try await check(Self.bea, left: 0)
+        #expect(try await site.preview(request, as: .ada).decision.hasSuffix("(its policy has no `uses`)"))
+        let both = try work(#"{"engine": "echo", "request": {"dataset": "visits", "number": 1, "epsilon": 0.5}}"#)
+        let preview = try await site.preview(both, as: .ada)
+        #expect(preview.available == Loss(kind: "pure", epsilon: 2, uses: 0) && preview.left != nil)
+        #expect(preview.decision.hasPrefix("would be refused"))
+    }
+
+    @Test("Owners see the uses that are counted, held and left, and whose; a researcher sees all together and her own")
+    func reported() async throws {
+        let (test, site) = try site(
+            "{loss: pure, total: {epsilon: 2}, engines: {echo: {uses: 5, uses-per-researcher: 2, approval: owner}, questions: {}}}"
+        )
+        defer { withExtendedLifetime(test) {} }
+        func lines(_ who: Identity) throws -> [String] {
+            let lines = try #require(try site.budget(as: who).compactMap(\.uses).first)
+            #expect(lines.allSatisfy { $0.dataset == "visits" && $0.engine == "echo" })
+            return lines.map { "\($0.scope): \($0.spent) and \($0.held ?? 0) of \($0.limit), \($0.remaining) left" }
+        }
+        #expect(
+            try lines(.folder) == [
+                "all researchers: 0 and 0 of 5, 5 left", "researcher ada: 0 and 0 of 2, 2 left",
+                "researcher bea: 0 and 0 of 2, 2 left",
+            ])
+        let first = try #require(try await site.submit(try echo(1), as: .ada).pendingID)
+        _ = try await site.approve(first, by: .folder)
+        _ = try #require(try await site.submit(try echo(2), as: .ada).pendingID)
+        #expect(
+            try lines(.auditor) == [
+                "all researchers: 1 and 1 of 5, 3 left", "researcher ada: 1 and 1 of 2, 0 left",
+                "researcher bea: 0 and 0 of 2, 2 left",
+            ])
+        #expect(
+            try lines(Self.bea) == ["all researchers: 1 and 1 of 5, 3 left", "researcher bea: 0 and 0 of 2, 2 left"])
+        let charged = try site.audit(as: .folder).filter { $0.charge == Loss(kind: "uses", uses: 1) }
+        #expect(charged.count { $0.action == "pending" } == 2)
+        try site.setPolicy(of: "visits", policyText: "{loss: pure, total: {epsilon: 2}}")
+        #expect(try site.budget(as: .folder).compactMap(\.uses).isEmpty)
+    }
+
     @Test("Its own approval is asked for; what waits is held, and given back where an owner denies")
     func approval() async throws {
         let (test, site) = try site(

@@ -128,6 +128,32 @@ struct FederatedSimulationTests {
         }
     }
 
+    @Test("Two under masks alone are told in words why they are too few, whatever the threshold says")
+    func two() throws {
+        let files = try OwnFiles()
+        var circumstances = FederatedSimulation.Circumstances()
+        circumstances.participants = 2
+        for section in [
+            "{rounds: 2, aggregation: masked}", "{rounds: 2, aggregation: masked, threshold: 3, colluders: 1}",
+        ] {
+            do {
+                _ = try FederatedSimulation(
+                    planText: Self.plan(section), dataFolder: files.folder, circumstances: circumstances)
+                Issue.record("\(section) is taken")
+            } catch let problem as Problem {
+                #expect(
+                    problem.detail.contains(
+                        "masks among 2 participants: expected three at least, since each of two would know the other's update"
+                    ),
+                    "\(problem.detail)")
+                #expect(problem.detail.contains("`least-honest: 1`"))
+            }
+        }
+        _ = try FederatedSimulation(
+            planText: Self.plan("{rounds: 2, aggregation: plain}"), dataFolder: files.folder,
+            circumstances: circumstances)
+    }
+
     @Test("Training alone refuses the section, and together it is needed; epochs have no place beside it")
     func elsewhere() throws {
         let files = try OwnFiles()

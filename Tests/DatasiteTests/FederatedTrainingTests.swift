@@ -157,7 +157,8 @@ struct FederatedTrainingTests {
         let sites = try FederatedSites()
         let coordination = try sites.coordination(FederatedSites.masked)
         var agreements = try await sites.agreements(coordination.request)
-        agreements[2].inputs[0] = "amount is from 0.0 to 99.0, missing 0.5"
+        #expect(agreements[0].inputs[0] == "amount is from 0.0 to 100.0 (as 0 to 1; a missing number counts as 0.5)")
+        agreements[2].inputs[0] = "amount is from 0.0 to 99.0 (as 0 to 1; a missing number counts as 0.5)"
         #expect(throws: Problem.self) { try coordination.create(at: sites.folder, agreements: agreements) }
         do { _ = try coordination.agreed(agreements) } catch let problem as Problem {
             #expect(
@@ -343,6 +344,37 @@ struct FederatedTrainingTests {
         }
         while try site.jobs(as: .folder).first?.state != .failed { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try site.request(id, as: .folder).state == "reserved")
+    }
+
+    @Test("What a run kept is removed when it is cancelled, not before; and so where nobody computes it any more")
+    func workspaces() async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let key = coordination.key
+        let waits = ScriptedConnection { message, _ in
+            try SignedReply(.wait(seconds: 0.01), to: message, key: key).bytes
+        }
+        for site in sites.sites.prefix(2) { site.site.connect(by: waits) }
+        let ids = try await sites.begin(coordination)
+        func isKept(_ place: Int) -> Bool {
+            FileManager.default.fileExists(atPath: sites.sites[place].site.folder.workspace(of: ids[place]).folder.path)
+        }
+        // The first is computed; the second's user is revoked, and the run can go on when she is back; the third connects to nobody.
+        while !isKept(0) || !isKept(1) || !isKept(2) { try await Task.sleep(for: .milliseconds(10)) }
+        try sites.sites[1].site.revokeUser("ada")
+        for place in 1...2 {
+            while try sites.sites[place].site.jobs(as: .folder).first?.state != .failed {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(isKept(place))
+        }
+        for place in 0...2 {
+            let job = try await sites.sites[place].site.cancelJob(ids[place], by: .folder)
+            #expect(job.state == .cancelled)
+            let end = ContinuousClock.now + .seconds(60)
+            while isKept(place), .now < end { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(!isKept(place), "\(place)")
+        }
     }
 
     /// A coordinator that says what it likes.

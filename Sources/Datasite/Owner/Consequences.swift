@@ -47,12 +47,12 @@ extension Datasite {
         return try reportingProblems {
             switch change {
             case .add(let text):
-                let manifest = try ManifestDocument(text, engines: engineTable.names).manifest
+                let manifest = try ManifestDocument(text, engines: engineNames).manifest
                 return Consequences(doubts: try doubts(manifest), touched: try endingLimits(manifest))
             case .version(let name, let text):
                 var consequences = Consequences(touched: try lapsing(try entry(name), isRemoved: false))
                 if let text {
-                    let manifest = try ManifestDocument(text, engines: engineTable.names).manifest
+                    let manifest = try ManifestDocument(text, engines: engineNames).manifest
                     consequences.doubts = try doubts(manifest)
                     consequences.touched += try endingLimits(manifest)
                 }
@@ -67,7 +67,7 @@ extension Datasite {
             case .policy(let name, let text):
                 let entry = try entry(name)
                 var manifest = entry.manifest
-                manifest.policy = try PolicyReader.document(text, engines: engineTable.names)
+                manifest.policy = try PolicyReader.document(text, engines: engineNames)
                 return Consequences(
                     doubts: try doubts(manifest),
                     touched: Self.sharing(others(entry), "get the same limits") + (try endingLimits(manifest))
@@ -79,7 +79,7 @@ extension Datasite {
     /// What a manifest and its policy say by themselves, and limits below what is spent of them.
     private func doubts(_ manifest: Manifest) throws -> [String] {
         let own =
-            manifest.doubts().map { "`\($0.path)`: \($0.message)" }
+            manifest.doubts(site: engineNames.site).map { "`\($0.path)`: \($0.message)" }
             + (try manifest.policy?.namesInDoubt(among: users()) ?? [])
         guard let policy = manifest.policy else { return own }
         let spent = try read { db -> [String] in

@@ -108,7 +108,7 @@ extension Datasite {
     ) throws -> AdditionReport {
         try requireSound()
         // What was accepted before is not refused now.
-        let document = try ManifestDocument(text, engines: keepsPolicy ? nil : engineTable.names)
+        let document = try ManifestDocument(text, engines: keepsPolicy ? nil : engineNames)
         let manifest = document.manifest
         if let replacing, replacing != manifest.name {
             throw Problem.invalidManifest("the manifest is of \(manifest.name), not of \(replacing)")
@@ -426,7 +426,7 @@ extension Datasite {
     /// Replaces a dataset's policy. Limits are its population's, so they change for all datasets about the same people;
     /// the unit of loss and delta cannot change once budget was spent. A raised budget is journaled as such.
     public func setPolicy(of name: String, policyText: String) throws {
-        let policy = try PolicyReader.document(policyText, engines: engineTable.names)
+        let policy = try PolicyReader.document(policyText, engines: engineNames)
         try write { context in
             let db = context.db
             guard

@@ -12,10 +12,10 @@ extension Datasite {
         let now = clock.now()
         return try read { db in
             try PopulationRow.all(db).map { population in
-                BudgetReport(
-                    population: population.name,
-                    datasets: catalogue.datasets.values.filter { $0.population == population.id }.map(\.manifest.name)
-                        .sorted(),
+                let entries = catalogue.datasets.values.filter { $0.population == population.id }
+                    .sorted { $0.manifest.name < $1.manifest.name }
+                return BudgetReport(
+                    population: population.name, datasets: entries.map(\.manifest.name),
                     lines: try Self.lines(population, for: identity, now: now, db),
                     leastCharge: LossWords.wire(
                         least: Policy.leastCharge(population.limit, share: population.leastShare),
@@ -24,9 +24,41 @@ extension Datasite {
                     spending: try SpendingRow.list(
                         population, by: identity.role == .researcher ? identity.name : nil, db
                     )
-                    .map { $0.message(population) })
+                    .map { $0.message(population) },
+                    uses: try Self.uses(entries, for: identity, db))
             }
         }
+    }
+
+    /// Limits of uses, where policies have any.
+    private static func uses(
+        _ entries: [Catalogue.Entry], for identity: Identity, _ db: Database
+    ) throws -> [BudgetReport.Uses]? {
+        // What an owner does, and what a restore counts, is in the line of all.
+        let users = try Row.fetchAll(
+            db, sql: "SELECT name, revoked IS NULL FROM users WHERE role = 'researcher' ORDER BY name"
+        )
+        .map { (name: $0[0] as String, isPresent: $0[1] as Bool) }
+        .filter { identity.role != .researcher || $0.name == identity.name }
+        var found: [BudgetReport.Uses] = []
+        for entry in entries {
+            for (engine, rule) in (entry.policy?.engines ?? [:]).sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+                guard let limit = rule.uses else { continue }
+                let (all, held) = try UseLedger.counts(of: entry.manifest.name, engine: engine, in: db)
+                func line(_ scope: BudgetScope, _ limit: Int64, _ counted: Int64, held: Int64) -> BudgetReport.Uses {
+                    BudgetReport.Uses(
+                        dataset: entry.manifest.name, engine: engine.rawValue, scope: scope.words, limit: limit,
+                        spent: counted - held, held: held > 0 ? held : nil, remaining: max(0, limit - counted))
+                }
+                found.append(line(.allResearchers, limit, all.values.reduce(0, +), held: held.values.reduce(0, +)))
+                for (name, isPresent) in users
+                where all[name] != nil || isPresent && rule.usesPerResearcher != nil {
+                    found.append(
+                        line(.researcher(name), rule.usesPerResearcher ?? limit, all[name] ?? 0, held: held[name] ?? 0))
+                }
+            }
+        }
+        return found.isEmpty ? nil : found
     }
 
     private static func lines(
@@ -101,15 +133,19 @@ extension Datasite {
                 return AuditEntry(
                     index: row[0], time: Timestamp.text(entry.time), action: entry.action.rawValue, actor: entry.actor,
                     dataset: entry.dataset, detail: Self.detail(entry),
-                    charge: entry.loss.map { loss in
+                    charge: Self.charge(entry) {
                         // A refusal names no population, and its loss is in nobody's ledger.
                         let ofDataset = entry.dataset.flatMap { datasets[$0]?.policy?.regime.conversionDelta }
-                        return LossWords.wire(
-                            loss, conversionDelta: entry.populations.first.flatMap { deltas[$0] } ?? ofDataset ?? 0)
+                        return entry.populations.first.flatMap { deltas[$0] } ?? ofDataset ?? 0
                     },
                     hash: hexadecimal(row[2] as Data))
             }
         }
+    }
+
+    private static func charge(_ entry: JournalEntry, _ conversionDelta: () -> Double) -> Loss? {
+        let charge = Charge(loss: entry.loss, uses: entry.uses)
+        return charge.isNothing ? nil : charge.wire(conversionDelta: conversionDelta())
     }
 
     private static func detail(_ entry: JournalEntry) -> String {

@@ -114,6 +114,8 @@ extension Datasite {
     /// - Throws: `conflict` for what has ended.
     public func cancelJob(_ id: String, by identity: Identity) async throws -> JobSummary {
         try requireSound()
+        // Whoever computes it writes to its workspace until it stops, and removes that itself.
+        let isComputed = try await isComputed(id)
         try await reporting {
             try await commit.perform { context in
                 if identity.role == .owner, let addition = try AdditionRow.find(id, context.db) {
@@ -125,7 +127,10 @@ extension Datasite {
                 try Self.cancelRequest(id, by: identity, in: &context)
             }
         }
-        return try await reading { try $0.job(id, as: identity) }
+        return try await reading { site in
+            if !isComputed { site.removeWorkspaceUnlessNeeded(id) }
+            return try site.job(id, as: identity)
+        }
     }
 
     static func cancelRequest(_ id: String, by identity: Identity, in context: inout WriteContext) throws {

@@ -58,7 +58,7 @@ extension Datasite {
 
     /// Goes on with a charged request that nobody computes; one that is being computed is left to that.
     func resumeLong(_ row: RequestRow) async throws -> RequestSummary {
-        if try await !isComputed(row) {
+        if try await !isComputed(row.id) {
             let planned = try await plannedAgain(row, try engineTable.engine(row.engine))
             return try await begun(row.id, planned, isAnnounced: false)
         }
@@ -94,7 +94,7 @@ extension Datasite {
             if let process = last?.process, let own = try? await reading({ try $0.lifeline() }), process == own {
                 continue
             }
-            if (try? await isComputed(row)) == true {
+            if (try? await isComputed(row.id)) == true {
                 isElsewhere = true
                 continue
             }
@@ -105,9 +105,9 @@ extension Datasite {
     }
 
     /// Whether a process that lives computes it.
-    private func isComputed(_ row: RequestRow) async throws -> Bool {
+    func isComputed(_ request: String) async throws -> Bool {
         try await reading { site in
-            guard let last = try site.read({ try RequestEventRow.last(of: row.id, $0) }), last.event.state == .running
+            guard let last = try site.read({ try RequestEventRow.last(of: request, $0) }), last.event.state == .running
             else { return false }
             return site.isAlive(last.process)
         }
@@ -115,15 +115,20 @@ extension Datasite {
 
     /// - Throws: `conflict` where another process computes it: both would take its time.
     func checkIsNotComputed(_ row: RequestRow) async throws {
-        guard try await isComputed(row) else { return }
+        guard try await isComputed(row.id) else { return }
         throw Problem.conflict("it is being computed", hint: "`parley jobs follow \(row.id)` says when it is done")
     }
 
     /// What is kept for requests that are not being computed any more is of no use.
     func removeAbandonedWorkspaces() {
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.work)) ?? [] {
-            guard let isNeeded = try? read({ try RequestEventRow.isReserved(name, $0) }), !isNeeded else { continue }
-            folder.workspace(of: name).remove()
+            removeWorkspaceUnlessNeeded(name)
         }
+    }
+
+    /// Of work that was cancelled, say: what can still go on keeps it.
+    func removeWorkspaceUnlessNeeded(_ request: String) {
+        guard let isNeeded = try? read({ try RequestEventRow.isReserved(request, $0) }), !isNeeded else { return }
+        folder.workspace(of: request).remove()
     }
 }

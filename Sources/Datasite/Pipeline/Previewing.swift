@@ -36,6 +36,7 @@ extension Datasite {
                 )
             }
         }
+        let uses = try useLimits(planned, of: identity)
         let researcher = Identity(name: identity.name, role: .researcher)
         let approvals = planned.approvals(isHeld: try mustWait(planned, researcher))
         let refusal =
@@ -47,27 +48,48 @@ extension Datasite {
                 if case .refuse(let refusal) = decision { return refusal }
                 return nil
             }.first
+        let exceeded = uses.lazy.compactMap { $0.exceeded(by: planned.charge.uses) }.first
         let available = state.flatMap { policy, spending in
             policy.limits(for: identity.name, spending: spending).map { $0.limit.limit.room(after: $0.spent) }
         }
         let room = available.dropFirst().reduce(available[0]) { $0.minimum($1) }
-        let conversion = planned.conversionDelta
+        let problem =
+            refusal.map { RefusalWords.problem($0, planned, room: room) }
+            ?? exceeded.map { RefusalWords.overBudget($0, planned, room: room, isResearcher: true) }
         return Preview(
             dataset: planned.asked.manifest.name, sql: words,
-            charge: planned.charge.wire(conversionDelta: conversion),
-            available: LossWords.wire(limit: room, conversionDelta: conversion),
-            decision: Self.words(refusal, planned, room, approvals: approvals),
+            charge: planned.charge.wire(conversionDelta: planned.conversionDelta),
+            available: Self.available(room, uses, planned),
+            decision: Self.words(problem, approvals: approvals),
             columns: review.columns, groups: nil, notes: review.notes,
-            left: RefusalWords.left(room, planned), document: review.document,
-            approvals: refusal == nil ? approvals : nil)
+            left: planned.charge.loss.flatMap { _ in RefusalWords.left(room, planned) }, document: review.document,
+            approvals: problem == nil ? approvals : nil)
     }
 
-    private static func words(
-        _ refusal: Refusal?, _ planned: PlannedWork, _ room: PrivacyLoss, approvals: Int
-    ) -> String {
-        if let refusal {
-            return "would be refused: \(RefusalWords.problem(refusal, planned, room: room).detail)"
+    /// Of each dataset that it reads, where uses are counted.
+    private func useLimits(_ planned: PlannedWork, of identity: Identity) throws -> [UseLedger.Limit] {
+        guard planned.charge.uses > 0 else { return [] }
+        return try read { db in
+            try planned.entries.flatMap { entry in
+                try planned.rule(of: entry).map {
+                    try UseLedger.limits(
+                        of: entry.manifest.name, engine: planned.engine.engine, by: identity.name, rule: $0, in: db)
+                } ?? []
+            }
         }
+    }
+
+    /// In what the work is charged in: the loss, the uses, or both.
+    private static func available(_ room: PrivacyLoss, _ uses: [UseLedger.Limit], _ planned: PlannedWork) -> Loss {
+        var available =
+            planned.charge.loss == nil
+            ? Loss(kind: "uses") : LossWords.wire(limit: room, conversionDelta: planned.conversionDelta)
+        if planned.charge.uses > 0 { available.uses = uses.map(\.left).min() ?? 0 }
+        return available
+    }
+
+    private static func words(_ problem: Problem?, approvals: Int) -> String {
+        if let problem { return "would be refused: \(problem.detail)" }
         return approvals == 0
             ? "would be answered" : "would wait for the approval of \(approvals) owner\(approvals == 1 ? "" : "s")"
     }

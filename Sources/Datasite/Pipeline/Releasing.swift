@@ -20,6 +20,7 @@ extension Datasite {
                 // Of long work nobody may be there to be told.
                 let words = planned.engine.isLong ? Problem.storage(error).detail : nil
                 _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, words: words, in: $0) }
+                if planned.engine.isLong { try? await self.reading { $0.removeWorkspaceUnlessNeeded(id) } }
                 throw error
             }
         }

@@ -115,6 +115,14 @@ public struct FederatedSimulation: Sendable {
         threads: Int? = nil, check: @escaping () throws -> Void = {}
     ) throws {
         var document = try TrainingDocument(planText)
+        guard document.dataset == nil else {
+            throw Problem.invalidManifest(
+                "`data` names a dataset of the sites, not files",
+                hint:
+                    "`parley coordinate PLAN --sites URL,URL,URL` takes this plan; to try it on files of your own, name some that are alike: "
+                    + "data: {format: csv, train: {file: rows.csv}, columns: [...], label: {column: NAME, domain: [...]}}"
+            )
+        }
         guard let section = document.federation else {
             throw Problem.invalidManifest(
                 "the key `federation` is missing",

@@ -56,6 +56,33 @@ public struct BudgetReport: Sendable, Hashable, Codable {
         }
     }
 
+    /// A limit of how often a dataset may be used for a kind of work that is counted, and what of it is used.
+    public struct Uses: Sendable, Hashable, Codable {
+        /// The dataset.
+        public var dataset: String
+        /// The kind of work, such as "federated-training".
+        public var engine: String
+        /// "all researchers" or "researcher NAME".
+        public var scope: String
+        /// How many there may be, for ever.
+        public var limit: Int64
+        /// How many were counted for good.
+        public var spent: Int64
+        /// How many are held for requests that wait for approval; nil: none.
+        public var held: Int64?
+        /// How many are left.
+        public var remaining: Int64
+
+        /// A limit of uses, by its parts.
+        public init(
+            dataset: String, engine: String, scope: String, limit: Int64, spent: Int64, held: Int64? = nil,
+            remaining: Int64
+        ) {
+            (self.dataset, self.engine, self.scope) = (dataset, engine, scope)
+            (self.limit, self.spent, self.held, self.remaining) = (limit, spent, held, remaining)
+        }
+    }
+
     /// The population whose ledger it is.
     public var population: String
     /// The datasets about this population.
@@ -68,11 +95,13 @@ public struct BudgetReport: Sendable, Hashable, Codable {
     public var raised: String?
     /// Who spent it on what, and when, the newest month first; a researcher sees her own.
     public var spending: [Spending]?
+    /// Of each dataset whose policy counts uses of a kind of work, all researchers first; nil: none does.
+    public var uses: [Uses]?
 
     /// A report, by its parts.
     public init(
         population: String, datasets: [String], lines: [Line], leastCharge: Loss? = nil, raised: String? = nil,
-        spending: [Spending]? = nil
+        spending: [Spending]? = nil, uses: [Uses]? = nil
     ) {
         self.population = population
         self.datasets = datasets
@@ -80,5 +109,6 @@ public struct BudgetReport: Sendable, Hashable, Codable {
         self.leastCharge = leastCharge
         self.raised = raised
         self.spending = spending
+        self.uses = uses
     }
 }

@@ -110,6 +110,13 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
                 "the strategy \(strategy.kind.rawValue) with \(aggregation.way.words)",
                 expected: "another: it \(reason.text)")
         }
+        guard aggregation.way != .masked || asked > 2 else {
+            throw .plan(
+                "masks among \(asked) participants",
+                expected:
+                    "three at least, since each of two would know the other's update from their sum; or `privacy`, whose noise hides it "
+                    + "(at datasites where the owners' policies say `least-honest: 1`)")
+        }
         switch aggregation {
         case .plain: break
         case .masked(let threshold, let colluders), .distributedNoise(let threshold, let colluders):

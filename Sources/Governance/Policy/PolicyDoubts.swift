@@ -4,8 +4,10 @@ import Tables
 /// What is valid, and protects nobody or cannot be meant: owners are asked whether it is, before it holds.
 extension Manifest {
     /// The doubts that its columns raise, and its policy.
-    public func doubts() -> [ManifestProblem] {
-        schema.columns.compactMap(\.doubt) + (policy?.doubts(units: capacityUnits) ?? [])
+    ///
+    /// - Parameter site: The key of the site that it is at; nil: not known.
+    public func doubts(site: [UInt8]? = nil) -> [ManifestProblem] {
+        schema.columns.compactMap(\.doubt) + (policy?.doubts(units: capacityUnits, site: site) ?? [])
     }
 }
 
@@ -14,8 +16,10 @@ extension Policy {
     /// billion to one.
     public static let largestUsualEpsilon = 20.0
 
-    /// - Parameter units: The most units that the table may hold, as declared.
-    public func doubts(units: Int) -> [ManifestProblem] {
+    /// - Parameters:
+    ///   - units: The most units that the table may hold, as declared.
+    ///   - site: The key of the site whose policy it is; nil: not known.
+    public func doubts(units: Int, site: [UInt8]? = nil) -> [ManifestProblem] {
         var found: [ManifestProblem] = []
         func doubt(_ path: String, _ message: String) {
             found.append(ManifestProblem(path: "policy.\(path)", message: message))
@@ -41,6 +45,17 @@ extension Policy {
                 path,
                 "lies below what a question is charged at least, `least-share` of the total (1/10,000 unless said): nothing could "
                     + "be asked under it")
+        }
+        if let rule = engines?[FederationRule.engine], let federation = rule.federation {
+            for way in federation.aggregations.sorted(by: { $0.rawValue < $1.rawValue }) {
+                guard
+                    let obstacle = federation.obstacle(to: way, uses: rule.uses, loss: regime.kind,
+                        engine: FederationRule.engine, site: site)
+                else { continue }
+                doubt(
+                    "engines.\(FederationRule.engine.rawValue).\(obstacle.key)",
+                    "\(obstacle.message): no run with `\(way.rawValue)` is ever allowed")
+            }
         }
         return found
     }

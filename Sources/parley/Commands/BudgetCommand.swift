@@ -72,6 +72,25 @@ enum BudgetView {
                 terminal.line("  " + line)
             }
         }
+        guard let uses = report.uses, !uses.isEmpty else { return }
+        terminal.line()
+        terminal.write(Self.table(uses).render(on: terminal))
+    }
+
+    /// Of work that is counted, and spends none of the budget.
+    static func table(_ uses: [BudgetReport.Uses]) -> TextTable {
+        TextTable(
+            [
+                .init(title: "uses of"), .init(title: "by"), .init(title: "for"),
+                .init(title: "limit", alignsRight: true), .init(title: "spent", alignsRight: true),
+                .init(title: "held", alignsRight: true), .init(title: "left", alignsRight: true),
+            ],
+            rows: uses.map { line in
+                [line.dataset, line.engine, line.scope]
+                    + [line.limit, line.spent, line.held, line.remaining].map {
+                        $0.map { NumberText.integer($0) } ?? ""
+                    }
+            }, indent: 2)
     }
 
     private static func sentences(_ report: BudgetReport) -> [String] {

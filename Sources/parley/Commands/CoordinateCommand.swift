@@ -55,7 +55,7 @@ struct CoordinateCommand: AsyncParsableCommand {
 
     func run() async throws {
         let text = try readText(plan)
-        let folder = try run ?? ReleasedModelFiles.name(ofPlan: text)
+        let folder = try await naming(plan) { [run] in try run ?? ReleasedModelFiles.name(ofPlan: text) }
         let rows = try await heldOut()
         if Coordination<FederatedRequest>.exists(at: folder), !dryRun {
             let coordination = try Coordination<FederatedRequest>(at: folder)

@@ -116,7 +116,10 @@ struct JobsResume: AsyncParsableCommand {
 enum JobView {
     static func table(_ jobs: [JobSummary]) -> TextTable {
         TextTable(
-            titles: ["id", "since", "who", "dataset", "what", "state", "how far"],
+            [
+                .init(title: "id"), .init(title: "since"), .init(title: "who"), .init(title: "dataset"),
+                .init(title: "what", isCut: true), .init(title: "state"), .init(title: "how far"),
+            ],
             rows: jobs.map { job in
                 [
                     job.id, job.begun, job.who, job.dataset,

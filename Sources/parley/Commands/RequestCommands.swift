@@ -128,7 +128,10 @@ struct ReviewView {
 enum RequestView {
     static func table(_ requests: [RequestSummary]) -> TextTable {
         TextTable(
-            titles: ["id", "when", "who", "dataset", "state", "cost", "question"],
+            [
+                .init(title: "id"), .init(title: "when"), .init(title: "who"), .init(title: "dataset"),
+                .init(title: "state"), .init(title: "cost"), .init(title: "question", isCut: true),
+            ],
             rows: requests.map { request in
                 [
                     request.id, request.created, request.researcher, request.dataset, state(request),

@@ -262,9 +262,8 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
 
     private func say(_ place: Int, _ request: RequestSummary) {
         progress.finish()
-        let state = request.state == "reserved" ? "approved and charged" : request.state
         Terminal.diagnostics.line(
-            PrintableText.escape("\(coordination.sites[place].name): its request is now \(state)"))
+            PrintableText.escape("\(coordination.sites[place].name): \(RequestState.words(request.state))"))
     }
 
     // MARK: the end
@@ -295,6 +294,18 @@ extension TransportError {
         switch kind {
         case .unreachable, .timedOut, .interrupted: true
         case .invalidURL, .untrusted, .notADatasite, .invalidReceipt: false
+        }
+    }
+}
+
+/// Where a request stands, as `parley jobs` has it: what is stored as reserved is charged, and computed.
+enum RequestState {
+    static func words(_ state: String) -> String {
+        switch state {
+        case "pending": "its request waits for its owner"
+        case "reserved": "its request is approved and charged"
+        case "released": "its part is done, and let out"
+        default: "its request is \(state)"
         }
     }
 }

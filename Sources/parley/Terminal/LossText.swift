@@ -9,13 +9,17 @@ extension Loss {
 
     private func text(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
         if kind == "uses" { return usesText }
+        return lossText(number) + (uses.map { _ in " and \(usesText)" } ?? "")
+    }
+
+    private func lossText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi", let at = conversionDelta {
             let selection = (delta ?? 0) > 0 ? " and δ \(number(delta ?? 0, 3))" : ""
             return
                 "Rényi: ε \(number(epsilonAtDelta ?? 0, 3)) at δ \(NumberText.significant(at, digits: 3))\(selection)"
         }
-        guard kind != "renyi" else { return "Rényi: \(shortText(number))" }
+        guard kind != "renyi" else { return "Rényi: \(shortLossText(number))" }
         var result = "ρ " + number(rho ?? 0, 4)
         if let converted = epsilonAtDelta, let at = conversionDelta {
             result += " (ε \(number(converted, 3)) at δ \(NumberText.significant(at, digits: 3)))"
@@ -69,6 +73,10 @@ extension Loss {
 
     private func shortText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
         if kind == "uses" { return usesText }
+        return shortLossText(number) + (uses.map { _ in ", \(usesText)" } ?? "")
+    }
+
+    private func shortLossText(_ number: (_ value: Double, _ digits: Int) -> String) -> String {
         guard kind != "pure" else { return "ε " + number(epsilon ?? 0, 4) }
         if kind == "renyi" {
             let selection = (delta ?? 0) > 0 ? ", δ \(number(delta ?? 0, 3))" : ""

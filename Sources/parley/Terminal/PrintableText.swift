@@ -79,6 +79,18 @@ enum PrintableText {
         return right ? space + text : text + space
     }
 
+    /// As it is where it fits; else its beginning, and an ellipsis.
+    static func cut(_ text: String, to columns: Int, ellipsis: String) -> String {
+        guard width(text) > columns else { return text }
+        var (beginning, left) = ("", columns - width(ellipsis))
+        for character in text {
+            left -= width(String(character))
+            guard left >= 0 else { break }
+            beginning.append(character)
+        }
+        return withoutTrailingSpaces(beginning) + ellipsis
+    }
+
     static func withoutTrailingSpaces(_ line: String) -> String {
         String(line.reversed().drop { $0 == " " }.reversed())
     }

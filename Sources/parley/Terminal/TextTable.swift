@@ -4,6 +4,8 @@ struct TextTable {
     struct Column {
         var title: String
         var alignsRight = false
+        /// Whether what does not fit is cut off, since it is read whole elsewhere.
+        var isCut = false
     }
 
     var columns: [Column]
@@ -12,7 +14,9 @@ struct TextTable {
 
     /// Cells are escaped here, once; nothing that was drawn from data reaches the terminal another way.
     init(_ columns: [Column], rows: [[String]] = [], indent: Int = 0) {
-        self.columns = columns.map { Column(title: PrintableText.escape($0.title), alignsRight: $0.alignsRight) }
+        self.columns = columns.map {
+            Column(title: PrintableText.escape($0.title), alignsRight: $0.alignsRight, isCut: $0.isCut)
+        }
         self.rows = rows.map { $0.map(PrintableText.escape) }
         self.indent = indent
     }
@@ -25,7 +29,26 @@ struct TextTable {
         rows.append(row.map(PrintableText.escape))
     }
 
-    func render(on terminal: Terminal) -> String {
+    func render(on terminal: Terminal) -> String { cut(on: terminal).whole(on: terminal) }
+
+    /// A cell is cut to this width, or to a wider one where the terminal has room for it beside the other columns.
+    static let cutWidth = 60
+
+    /// The same with cells cut where columns say so.
+    func cut(on terminal: Terminal) -> TextTable {
+        var table = self
+        for index in columns.indices where columns[index].isCut {
+            let others = total(columns.indices.map { $0 == index ? 0 : widest($0) })
+            let width = terminal.isWidthKnown ? max(Self.cutWidth, terminal.width - others) : Self.cutWidth
+            for row in rows.indices where index < rows[row].count {
+                table.rows[row][index] = PrintableText.cut(
+                    rows[row][index], to: width, ellipsis: terminal.usesUnicode ? "…" : "...")
+            }
+        }
+        return table
+    }
+
+    private func whole(on terminal: Terminal) -> String {
         let natural = columns.indices.map { widest($0) }
         if total(natural) <= terminal.width { return aligned(natural, on: terminal) }
         if let widths = foldedWidths(natural, on: terminal) { return aligned(widths, on: terminal) }

@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import DifferentialPrivacy
 import Foundation
 import Governance
 
@@ -30,6 +31,18 @@ enum FederationRuleReader {
             leastColluders: try keys["colluders"]?.wholeNumber(atMost: 65_535) ?? 1,
             mostRounds: try keys["rounds"]?.count(atMost: 2_000_000), noise: try keys["noise"].map(PolicyReader.range),
             clip: try keys["clip"].map(PolicyReader.range))
+    }
+
+    /// Refuses what allows no run at all, and would be found out only when one is asked for.
+    static func check(
+        _ read: EngineRule, of engine: EngineName, _ loss: PrivacyLossKind, site: [UInt8]?, at rule: YAMLValue,
+        _ keys: [String: YAMLValue]
+    ) throws {
+        guard let federation = read.federation else { return }
+        let ways = federation.aggregations.sorted { $0.rawValue < $1.rawValue }
+        let obstacles = ways.compactMap { federation.obstacle(to: $0, uses: read.uses, loss: loss, engine: engine, site: site) }
+        guard obstacles.count == ways.count, let first = obstacles.first else { return }
+        throw (keys[first.key] ?? rule).problem(first.message, hint: first.hint)
     }
 
     private static func list(_ value: YAMLValue) throws -> [YAMLValue] {

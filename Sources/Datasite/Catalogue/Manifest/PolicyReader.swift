@@ -56,7 +56,7 @@ enum PolicyReader {
         if let aggregates = keys["aggregates"] { policy.allowedAggregates = try self.aggregates(aggregates) }
         if let approval = keys["approval"] { policy.approval = try self.approval(approval) }
         policy.researchers = try keys["researchers"].flatMap(researchers)
-        policy.engines = try keys["engines"].map { try rules($0, of: engines) }
+        policy.engines = try keys["engines"].map { try rules($0, of: engines, kind) }
         policy.requiresPurpose = try keys["purpose"].map(purpose) ?? false
         return policy
     }
@@ -125,11 +125,14 @@ enum PolicyReader {
     }
 
     /// `{questions: {}, predictions: {approval: owner, uses: 1000, uses-per-researcher: 100}}`.
-    private static func rules(_ value: YAMLValue, of engines: EngineNames?) throws -> [EngineName: EngineRule] {
+    private static func rules(
+        _ value: YAMLValue, of engines: EngineNames?, _ loss: PrivacyLossKind
+    ) throws -> [EngineName: EngineRule] {
         var rules: [EngineName: EngineRule] = [:]
         for (name, rule) in try value.members("the kinds of work that are allowed, each with its rule") {
             guard name.wholeMatch(of: #/[a-z][a-z0-9-]{0,63}/#) != nil else {
-                throw rule.problem("the name of a kind of work has small letters, digits and hyphens")
+                throw rule.problem(
+                    "the name of a kind of work has small letters, digits and hyphens", hint: engines?.hint(for: name))
             }
             let engine = EngineName(rawValue: name)
             if let engines, !engines.all.contains(engine) {
@@ -138,7 +141,7 @@ enum PolicyReader {
             }
             let own = own(engine)
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
-            rules[engine] = EngineRule(
+            let read = EngineRule(
                 approval: try keys["approval"].map(approval),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
@@ -147,6 +150,9 @@ enum PolicyReader {
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
                         audits: try keys["audit"].map(audits) ?? false) : nil,
                 federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys))
+            // What was accepted before is not refused now.
+            if let engines { try FederationRuleReader.check(read, of: engine, loss, site: engines.site, at: rule, keys) }
+            rules[engine] = read
         }
         return rules
     }

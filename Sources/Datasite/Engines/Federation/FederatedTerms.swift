@@ -176,7 +176,8 @@ extension TrainingTask {
                 switch input.form {
                 case .oneOf(let values):
                     "one of " + values.map(CanonicalText.of).joined(separator: ", ")
-                case .number(let lower, let upper, let missing): "from \(lower) to \(upper), missing \(missing)"
+                case .number(let lower, let upper, let missing):
+                    "from \(lower) to \(upper) (as 0 to 1; a missing number counts as \(missing))"
                 }
             return "\(schema.columns[input.column].name) is \(form)"
         }
