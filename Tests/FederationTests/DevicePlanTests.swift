@@ -52,13 +52,13 @@ struct DevicePlanTests {
             #expect(refusal { $0.strategy = strategy }.contains("leaves nothing at devices"))
         }
         // With cohorts.
-        #expect(refusal { $0.aggregation = .masked(threshold: 2, colluders: 0) }.contains("expected at least 3"))
+        #expect(refusal { $0.aggregation = .masked(threshold: 2, colluders: 0) }.contains("expected three at least"))
         #expect(
             refusal {
                 ($0.leastReports, $0.leastWorkers, $0.mostWorkers) = (3, 3, 6)
                 $0.aggregation = .masked(threshold: 3, colluders: 0)
             }.contains("more than half of 6 participants"))
-        #expect(refusal { $0.aggregation = .masked(threshold: 4, colluders: 0) }.contains("a threshold from 1 to 2"))
+        #expect(refusal { $0.aggregation = .masked(threshold: 4, colluders: 0) }.contains("expected three at least"))
         #expect(
             refusal {
                 ($0.leastReports, $0.leastWorkers) = (4, 4)

@@ -30,6 +30,12 @@ public struct HeldOutRows: Sendable {
         self.examples = examples
     }
 
+    /// The model whose weights are measured.
+    var model: Model { training.plan.model }
+
+    /// Weights that nothing was learned in.
+    var beginning: [Float] { training.plan.model.trained(begun) }
+
     /// What is measured of weights, in the order of the plan's model.
     ///
     /// - Throws: A `Problem`: they are of another model.

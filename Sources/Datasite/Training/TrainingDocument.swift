@@ -35,6 +35,8 @@ struct TrainingDocument: Sendable {
     var privacy: TrainingPrivacySection?
     /// nil: one trains alone.
     var federation: TrainingFederationSection?
+    /// nil: no devices train it.
+    var devices: TrainingDevicesSection?
     /// Whether it asks for trials of a search, each a training.
     var isSearch = false
 
@@ -42,6 +44,7 @@ struct TrainingDocument: Sendable {
         "version", "name", "description", "data", "model", "loss", "optimizer", "schedule", "averaging", "batch",
         "epochs",
         "augment", "class-weights", "metrics", "select", "seed", "threads", "privacy", "search", "federation",
+        "devices",
     ]
 
     /// - Throws: A `Problem` (`invalid-manifest`) that names line, column and key of each part that is wrong.
@@ -75,6 +78,7 @@ struct TrainingDocument: Sendable {
         try readSteps(keys, &problems)
         try readMeasures(keys, &problems)
         try readFederation(keys, &problems)
+        try readDevices(keys, &problems)
         try problems.refuse()
     }
 
@@ -144,6 +148,20 @@ struct TrainingDocument: Sendable {
                     "each round is one step of gradient descent, by the server", hint: "{kind: sgd, rate: \(rate)}")
             }
             return section
+        }
+    }
+
+    private mutating func readDevices(_ keys: [String: YAMLValue], _ problems: inout ManifestProblems) throws {
+        guard let value = keys["devices"] else { return }
+        devices = try problems.reading {
+            for key in ["epochs", "schedule", "select", "search", "federation", "privacy"] {
+                if let other = keys[key] {
+                    throw other.problem(
+                        "a plan with `devices` has cycles, and no `\(key)`",
+                        hint: key == "privacy" ? "devices: {..., privacy: {clip: 1, noise: 1}}" : "leave it out")
+                }
+            }
+            return try TrainingDevicesSection(value)
         }
     }
 

@@ -79,7 +79,7 @@ struct TrainingFederationSection: Sendable, Equatable {
         }
     }
 
-    private static func strategy(_ value: YAMLValue) throws -> Strategy {
+    static func strategy(_ value: YAMLValue) throws -> Strategy {
         guard value.isMapping else {
             throw value.problem("expected the strategy and its numbers", hint: "{kind: fedAvg}")
         }

@@ -1,6 +1,7 @@
 public import Datasite
 import DatasiteProtocol
 import Federation
+import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -32,13 +33,54 @@ public func serveRounds(
     _ configuration: DatasiteServerConfiguration, run: CoordinatorRun,
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
+    // An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
+    let largest = (64 << 10) + 11 * run.plan.length + 1_024 * run.roster.count
+    try await serveFrames(
+        configuration,
+        FramesResponder(
+            path: "/v1/rounds/messages", largestBody: largest, senders: run.roster.count,
+            unknown: "the frame is not signed by a site of this run", answer: run.answer), onListening: onListening)
+}
+
+/// Serves a coordinator of devices to those that dial out to it, until it is told to stop: `GET /v1/devices` says what is done, `POST /v1/devices/messages` takes a
+/// device's signed frame (`SignedDeviceMessage`) and answers with the coordinator's (`SignedDeviceReply`). Cycles end in time though no device says anything.
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveDevices(
+    _ configuration: DatasiteServerConfiguration, run: DeviceRun,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    let ticking = Task {
+        while !Task.isCancelled {
+            // A full disk may have room again before the next second.
+            try? await run.tick()
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+    defer { ticking.cancel() }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let description = Array(try encoder.encode(run.description))
+    let largest = (64 << 10) + 11 * run.description.cycles.parameterCount
+    try await serveFrames(
+        configuration,
+        FramesResponder(
+            path: "/v1/devices/messages", largestBody: largest, senders: 256,
+            unknown: "the frame is not signed by a device that was enrolled", answer: run.answer,
+            description: ("/v1/devices", description)), onListening: onListening)
+}
+
+private func serveFrames(
+    _ configuration: DatasiteServerConfiguration, _ responder: FramesResponder,
+    onListening: @escaping @Sendable (Int) -> Void
+) async throws {
     try configuration.check()
     signal(SIGPIPE, SIG_IGN)
     try await requireFree(configuration.host, configuration.port)
     var limits = configuration.limits
-    // An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
-    limits.bodyBytes = (64 << 10) + 11 * run.plan.length + 1_024 * run.roster.count
-    let (responder, metrics) = (RoundsResponder(run: run, largestBody: limits.bodyBytes), Metrics())
+    limits.bodyBytes = responder.largestBody
+    let metrics = Metrics()
     let admission = Admission(limits: limits)
     let tls = try configuration.certificate.map { try $0.serverConfiguration() }
     let server = HTTPServerBuilder { [limits] responder in
@@ -64,37 +106,48 @@ public func serveRounds(
 }
 
 /// From a frame to a frame.
-struct RoundsResponder: HTTPResponder {
+struct FramesResponder: HTTPResponder {
     typealias Context = Exchange
 
-    let run: CoordinatorRun
+    private let path: String
     let largestBody: Int
+    /// What a frame is told that nobody signed who may.
+    private let unknown: String
+    private let answer: @Sendable ([UInt8]) async throws -> [UInt8]
+    /// What is told to all, and where.
+    private let description: (path: String, body: [UInt8])?
     /// Whoever sends a frame is known only when it is whole: of large ones few are read at a time.
     private let bodies: Places
 
-    init(run: CoordinatorRun, largestBody: Int) {
-        (self.run, self.largestBody) = (run, largestBody)
-        let most = max(16, min(2 * run.roster.count, (1 << 30) / largestBody))
+    /// - Parameter senders: How many are there at a time, about.
+    init(
+        path: String, largestBody: Int, senders: Int, unknown: String,
+        answer: @escaping @Sendable ([UInt8]) async throws -> [UInt8],
+        description: (path: String, body: [UInt8])? = nil
+    ) {
+        (self.path, self.largestBody, self.unknown) = (path, largestBody, unknown)
+        (self.answer, self.description) = (answer, description)
+        let most = max(16, min(2 * senders, (1 << 30) / largestBody))
         bodies = Places(all: most, each: max(4, most / 2), refusal: .tooManyFrames)
     }
 
-    static let path = "/v1/rounds/messages"
     static let type = "application/octet-stream"
 
     func respond(to request: Request, context: Exchange) async throws -> Response {
         do {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
-            case (Self.path, .post):
+            case (path, .post):
                 let frame = try await frame(request, context.peer)
-                return Reply.buffer(ByteBuffer(bytes: try await run.answer(frame)), status: .ok, type: Self.type)
-            case (Self.path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
+                return Reply.buffer(ByteBuffer(bytes: try await answer(frame)), status: .ok, type: Self.type)
+            case (description?.path, .get): return Reply.bytes(description?.body ?? [])
+            case (path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: return Reply.problem(.notFound)
             }
         } catch let problem as Problem {
             return Reply.problem(problem)
         } catch let error as FrameError {
-            return Reply.problem(Self.problem(error))
+            return Reply.problem(problem(error))
         } catch {
             return Reply.problem(.internalError)
         }
@@ -106,10 +159,10 @@ struct RoundsResponder: HTTPResponder {
         return try await request.wholeBody(largest: largestBody)
     }
 
-    private static func problem(_ error: FrameError) -> Problem {
+    private func problem(_ error: FrameError) -> Problem {
         switch error {
         case .frame, .message: .invalidRequest("\(error)")
-        case .sender: Problem(.forbidden, "the frame is not signed by a site of this run")
+        case .sender: Problem(.forbidden, unknown)
         case .run: Problem(.notFound, "\(error)")
         case .replayed: Problem(.conflict, "\(error)")
         }

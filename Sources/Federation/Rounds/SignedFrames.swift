@@ -141,11 +141,11 @@ public enum FrameError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Data {
-    fileprivate init(littleEndian value: some FixedWidthInteger) {
+    init(littleEndian value: some FixedWidthInteger) {
         self = Swift.withUnsafeBytes(of: value.littleEndian) { Data($0) }
     }
 
-    fileprivate func littleEndian<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
+    func littleEndian<Number: FixedWidthInteger>(at offset: Int, as type: Number.Type) -> Number {
         withUnsafeBytes { Number(littleEndian: $0.loadUnaligned(fromByteOffset: offset, as: Number.self)) }
     }
 }

@@ -22,7 +22,50 @@ enum FrameTarget {
         if (try? SignedReply.verified(frame, to: message, coordinator: key.publicKey.rawRepresentation)) != nil {
             found.append("a reply that nobody signed is taken")
         }
+        return found + deviceViolations(frame, key)
+    }
+
+    private static func deviceViolations(_ frame: Data, _ key: Curve25519.Signing.PrivateKey) -> [String] {
+        var found: [String] = []
+        do throws(FrameError) {
+            let signed = try SignedDeviceMessage(reading: frame)
+            if signed.bytes != frame { found.append("a device's frame is not written as it was read") }
+            _ = try signed.verified(enroller: nil)
+            found.append("a device's frame that nobody signed is taken")
+        } catch {
+            if error.description.isEmpty { found.append("an error of no use") }
+        }
+        // What stands in a frame reaches the coordinator once a device signed it, whatever it is.
+        if let message = try? JSONDecoder().decode(DeviceMessage.self, from: frame), var coordinator = devices,
+            let device = DeviceKey(key.publicKey.rawRepresentation)
+        {
+            let before = coordinator.model
+            _ = coordinator.answer(message, from: device, at: 1)
+            if coordinator.model != before { found.append("one message of a stranger changes the model") }
+        }
+        guard
+            let sent = try? SignedDeviceMessage(
+                .decline(ticket: try ticket), run: RoundFixture.run, number: 1, key: key)
+        else { return found + ["the device's fixture is refused"] }
+        if (try? SignedDeviceReply.verified(frame, to: sent, coordinator: key.publicKey.rawRepresentation)) != nil {
+            found.append("a reply to a device that nobody signed is taken")
+        }
         return found
+    }
+
+    private static let devices: DeviceCoordinator? = (try? UpdateGrid(range: 1)).flatMap { grid in
+        try? DeviceCoordinator(
+            plan: DevicePlan(
+                name: "fuzzed", strategy: .fedAvg, aggregation: .plain, parameterCount: 4, grid: grid,
+                work: Data(count: 32), cycles: 2, leastWorkers: 2, mostWorkers: 4, leastReports: 2, mostReports: 2,
+                cycleSeconds: 10, admissionSeconds: 5), run: RoundFixture.run, secret: Data(count: 32),
+            weights: [0, 0, 0, 0])
+    }
+
+    private static var ticket: DeviceTicket {
+        get throws {
+            try JSONDecoder().decode(DeviceTicket.self, from: Data("\"\(Data(count: 32).base64EncodedString())\"".utf8))
+        }
     }
 }
 

@@ -1,0 +1,126 @@
+import Crypto
+import DatasiteProtocol
+public import Federation
+import Foundation
+import Learning
+import Secrets
+
+/// A device that has its rows in files: what it sends, and what it does with what comes back. No network in it. What it must remember lies in a folder, for its owner alone.
+public final class DevicePart {
+    private var device: Device
+    private var work: LocalTraining
+    private let rows: Int
+    private let key: Curve25519.Signing.PrivateKey
+    private let certificate: Data?
+    private let coordinator: Data
+    private let folder: TrainingFolder
+    private let lock: TrainingFolder.Lock
+    private var sent: SignedDeviceMessage?
+
+    /// What a device is like, as its own file says it.
+    private struct Saved: Codable {
+        var key: Data
+        var state: Device.State?
+        var seed: UInt64
+    }
+
+    /// - Parameters:
+    ///   - description: What the coordinator says is done; the plan's text is followed, and its numbers must be those that follow from it.
+    ///   - dataFolder: Where the plan's files are.
+    ///   - path: Where the device keeps its key and what it has done.
+    ///   - certificate: The enroller's signature on its key: base64; nil: none.
+    /// - Throws: A `Problem`.
+    public init(_ description: DeviceRun.Description, dataFolder: String, path: String, certificate: String?) throws {
+        let document = try TrainingDocument(description.plan)
+        guard let section = document.devices, document.dataset == nil else {
+            throw Problem.invalidManifest("the key `devices` is missing, or `data` names no files")
+        }
+        let inputs = try TrainingInputs(document, folder: dataFolder, check: {})
+        let training = try Training(document, planText: description.plan, inputs: inputs, threads: nil)
+            .behindScattering()
+        var local = training.plan
+        (local.steps, local.averaging) = (section.localSteps, nil)
+        let plan = try section.plan(
+            name: document.name, planText: description.plan, parameters: local.model.trainableCount)
+        guard plan == description.cycles else {
+            throw Problem.conflict(
+                "the coordinator's numbers are not those of its plan, by the rows that are here",
+                hint: "columns, domains and shapes are the plan's; versions of Parley may differ")
+        }
+        guard let run = Data(hexadecimal: description.run), run.count == 16,
+            let coordinator = Data(base64Encoded: description.coordinatorKey), coordinator.count == 32
+        else { throw Problem.unavailable("the coordinator's description is none") }
+        folder = TrainingFolder(path: path)
+        if !FileManager.default.fileExists(atPath: path) { try folder.create() }
+        lock = try folder.lock()
+        var saved: Saved
+        if folder.has(.participant) {
+            guard let known = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant))) else {
+                throw Problem.unavailable("\(path) holds no device's state", hint: "name another folder")
+            }
+            saved = known
+        } else {
+            var random = SecureRandom()
+            saved = Saved(key: Curve25519.Signing.PrivateKey().rawRepresentation, state: nil, seed: random.next())
+        }
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key),
+            let own = DeviceKey(key.publicKey.rawRepresentation)
+        else { throw Problem.unavailable("\(path) holds no device's key") }
+        do throws(FederationError) { device = try Device(plan: plan, run: run, key: own, state: saved.state) } catch {
+            throw Problem.conflict("\(error)", hint: "a run has a folder of its own: name another")
+        }
+        (self.key, self.coordinator, rows) = (key, coordinator, training.inputs.train.units.count)
+        self.certificate = try certificate.map { text in
+            guard let bytes = Data(base64Encoded: text), bytes.count == 64 else {
+                throw Problem.invalidRequest("the certificate: expected 64 bytes in base64")
+            }
+            return bytes
+        }
+        work = try LocalTraining(
+            strategy: plan.strategy, plan: local, examples: training.inputs.train, batchRows: document.batch,
+            seed: saved.seed, parameters: training.beginning(), threads: training.threads)
+        try folder.write(Array(try JSONEncoder().encode(saved)), to: .participant)
+    }
+
+    /// Its public key, in base64: what an enroller signs.
+    public var publicKey: String { key.publicKey.rawRepresentation.base64EncodedString() }
+
+    /// Whether the run is over.
+    public var isOver: Bool { device.state.isOver }
+
+    /// How many of its reports were counted, as far as it was told.
+    public var thanked: Int { device.state.thanked }
+
+    /// The frame to send now; nil: nothing, as it is.
+    ///
+    /// - Throws: A `Problem`: what it must remember cannot be written.
+    public func next(_ conditions: DeviceConditions) throws -> [UInt8]? {
+        guard let message = device.next(conditions) else { return nil }
+        try save()
+        var random = SecureRandom()
+        let signed = try SignedDeviceMessage(
+            message, run: device.run, number: random.next(), key: key, certificate: certificate)
+        sent = signed
+        return Array(signed.bytes)
+    }
+
+    /// Does what a reply says.
+    ///
+    /// - Returns: How many seconds to wait before the next message.
+    /// - Throws: What is wrong with the reply; nothing was done then.
+    public func take(_ frame: [UInt8]) throws -> Double {
+        guard let sent else { throw Problem.conflict("nothing was sent") }
+        let reply = try SignedDeviceReply.verified(Data(frame), to: sent, coordinator: coordinator)
+        let seconds = try device.take(reply, rows: rows, work: &work)
+        try save()
+        return seconds
+    }
+
+    private func save() throws {
+        guard folder.has(.participant),
+            var saved = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant)))
+        else { throw Problem.unavailable("\(folder.path) holds no device's state") }
+        saved.state = device.state
+        try folder.write(Array(try JSONEncoder().encode(saved)), to: .participant)
+    }
+}
