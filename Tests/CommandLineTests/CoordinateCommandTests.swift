@@ -89,7 +89,7 @@ struct CoordinateCommandTests {
                 && differ.contains("amount is from 0.0 to 90.0"), "\(differ)")
         #expect(try words(urls[0]).contains("at least two"))
         #expect(try words(urls[0] + ",http://127.0.0.1:1").contains("not logged in to http://127.0.0.1:1"))
-        #expect(try words(urls[0] + "," + urls[0]).contains("names a key twice"))
+        #expect(try words(urls[0] + "," + urls[0]).contains("is named twice"))
         let address = try words(urls.prefix(2).joined(separator: ","), "--address", "http://127.0.0.1:4")
         #expect(address.contains("does not name the coordinator") && address.contains(urls[0]), "\(address)")
         try place.write(plan.replacing("data: {dataset: visits", with: "data: {dataset: visit"), to: "wrong.yaml")

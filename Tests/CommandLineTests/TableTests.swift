@@ -139,7 +139,8 @@ struct TableTests {
         let words = ["pending", "reserved", "released", "denied"].map(RequestState.words)
         #expect(
             words == [
-                "its request waits for its owner", "its request is approved and charged", "its part is done, and let out",
+                "its request waits for its owner", "its request is approved and charged",
+                "its part is done, and let out",
                 "its request is denied",
             ])
     }

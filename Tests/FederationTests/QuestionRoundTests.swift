@@ -133,4 +133,26 @@ struct QuestionRoundTests {
         _ = try participant.take(.finished(round: 1, model: ready.digest), work: &work)
         #expect(participant.state.end == .finished && participant.state.contributions == 0)
     }
+
+    @Test("A sum that is told before it can have been opened is none that a participant had a part in")
+    func inventedSum() throws {
+        var coordinator = try Coordinator(plan: plan(), roster: roster, run: run, weights: [])
+        var all = try participants()
+        var header: RoundHeader?
+        // Up to the masked vectors everything is as it should be.
+        try talk(&coordinator, &all) { _, phase in phase != .confirm && phase != .unmask && phase != .aborted }
+        #expect(coordinator.phase == .confirm || coordinator.phase == .aborted)
+        var again = try Coordinator(plan: plan(), roster: roster, run: run, weights: [])
+        var participant = try participants()[0]
+        var work = Numbers(values: values[0])
+        while header == nil {
+            let reply = again.answer(participant.next(), from: 0, at: 0)
+            if case .begin(let begun) = reply { header = begun }
+            _ = try participant.take(reply, work: &work)
+        }
+        let invented = OpenedRound(
+            header: try #require(header), participants: [0, 1, 2], result: .sum(integers: Packed([5, 5, 5, 5])))
+        _ = try? participant.take(.opened(round: invented), work: &work)
+        #expect(participant.state.contributions == 0)
+    }
 }

@@ -64,6 +64,8 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
         var request: Work
         var sites: [CoordinatedSite]
         var agreement: Work.Agreement
+        /// nil: of an earlier version.
+        var waits: [Bool]?
     }
 
     /// Of the folder.
@@ -76,15 +78,19 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
     public let agreement: Work.Agreement?
     /// What signs replies.
     public let key: Curve25519.Signing.PrivateKey
+    /// For each site, whether an owner of its decides first: those are asked before the others, which are charged at once.
+    public let waits: [Bool]
 
     /// A run that nobody was asked for yet.
     public init(_ request: Work, sites: [CoordinatedSite], key: Curve25519.Signing.PrivateKey) {
         (self.request, self.sites, self.key, agreement, path) = (request, sites, key, nil, "")
+        waits = sites.map { _ in true }
     }
 
     private init(path: String, stored: Stored, key: Curve25519.Signing.PrivateKey) {
         (self.path, self.key) = (path, key)
         (request, sites, agreement) = (stored.request, stored.sites, stored.agreement)
+        waits = stored.waits?.count == sites.count ? stored.waits ?? [] : sites.map { _ in true }
     }
 
     /// Whether there is a run in a folder.
@@ -120,8 +126,11 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
 
     /// Makes the run's folder, for its owner alone: what is in it can go on after a crash.
     ///
+    /// - Parameter waits: For each site, whether an owner of its decides first; nil: not known.
     /// - Throws: A `Problem`: the folder is there already, or what ``agreed(_:)`` throws.
-    public func create(at path: String, agreements: [Work.Agreement]) throws -> Coordination {
+    public func create(
+        at path: String, agreements: [Work.Agreement], waits: [Bool]? = nil
+    ) throws -> Coordination {
         let agreement = try agreed(agreements)
         let (plan, weights) = try request.beginning(agreement)
         let roster = sites.map { Data(base64Encoded: $0.key) ?? Data() }
@@ -136,7 +145,7 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
         let folder = RunFolder(path: path)
         try folder.write(Array((key.rawRepresentation.base64EncodedString() + "\n").utf8), to: .key)
         try CoordinatorRun.store(beginning, in: folder)
-        let stored = Stored(request: request, sites: sites, agreement: agreement)
+        let stored = Stored(request: request, sites: sites, agreement: agreement, waits: waits)
         // The last file: with it there is a run.
         try folder.write(Array(try JSONEncoder().encode(stored)), to: .run)
         return Coordination(path: path, stored: stored, key: key)

@@ -131,7 +131,7 @@ struct AllowedRounds: Sendable {
         guard rule.coordinators.contains(invitation.coordinator) else {
             throw Problem.forbidden(
                 "the owner's policy does not name the coordinator \(DisplayedName.of(invitation.coordinator))",
-                hint: rule.coordinators.sorted().prefix(10).joined(separator: ", "))
+                hint: "it names \(rule.coordinators.sorted().prefix(10).joined(separator: ", "))")
         }
         self.rule = rule
         policy = FederationPolicy(

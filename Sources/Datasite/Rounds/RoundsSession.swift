@@ -28,6 +28,8 @@ struct RoundsSession {
         let largestReply: Int
         /// After which rounds progress is told.
         let blocks: [Int]
+        /// A coordinator that is silent for longer is taken for gone.
+        var patience: Duration = .seconds(3_600)
     }
 
     /// Masks, encoding, and writing what is kept, of so many integers.
@@ -59,8 +61,6 @@ struct RoundsSession {
 
     /// For so long a coordinator may say to wait.
     static let longestPause: Duration = .seconds(86_400)
-    /// Silent for longer, a coordinator is taken for gone.
-    static let patience: Duration = .seconds(3_600)
     /// So many replies one after the other that cannot be taken end the run.
     static let mostRefused = 20
 
@@ -144,15 +144,16 @@ struct RoundsSession {
             let reply: CoordinatorReply
             do {
                 let message = try SignedMessage(
-                    participant.next(), run: rounds.run, sender: rounds.index, number: saved.number, key: outside.identity
+                    participant.next(), run: rounds.run, sender: rounds.index, number: saved.number,
+                    key: outside.identity
                 )
                 let bytes = try connection.exchange(
                     Array(message.bytes), with: rounds.invitation.coordinator, largestReply: bounds.largestReply)
                 reply = try SignedReply.verified(Data(bytes), to: message, coordinator: rounds.coordinatorKey)
                 (heard, pause) = (pace.now, 0.1)
             } catch {
-                guard pace.now - heard < Self.patience else {
-                    workspace.note("its coordinator has not answered for an hour")
+                guard pace.now - heard < bounds.patience else {
+                    workspace.note("its coordinator has not answered for \(bounds.patience.components.seconds) seconds")
                     return nil
                 }
                 guard sleep(seconds: pause) else { return nil }

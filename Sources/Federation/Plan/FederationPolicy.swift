@@ -47,8 +47,8 @@ public struct FederationPolicy: Sendable, Hashable, Codable {
             let honest = threshold - max(colluders, 1)
             guard honest >= leastHonest else {
                 throw .policy(
-                    "sums over \(honest) honest participants, the one who sees it not counted",
-                    expected: "at least \(leastHonest)")
+                    "sums over \(honest) honest participants, \(max(colluders, 1)) who may be in league with the coordinator not counted",
+                    expected: "at least \(leastHonest) (`least-honest`): more sites, or fewer colluders")
             }
         }
         guard let noise = plan.noise else { return }

@@ -45,6 +45,8 @@ public struct Participant: Sendable {
         var session: AggregationParticipant?
         /// What was made for the attempt of the header.
         var made: ParticipantMessage?
+        /// Of the header's attempt: over whom it agreed to open the sum.
+        var confirmed: [Int]?
         var carried: [Float] = []
         var carriedIfOpened: [Float]?
     }
@@ -155,7 +157,7 @@ public struct Participant: Sendable {
 
     /// Secrets of rounds that are over.
     private mutating func forget() {
-        (state.session, state.made, state.carriedIfOpened) = (nil, nil, nil)
+        (state.session, state.made, state.carriedIfOpened, state.confirmed) = (nil, nil, nil, nil)
         state.isOver = true
     }
 
@@ -180,9 +182,7 @@ public struct Participant: Sendable {
             throw .coordinator(round: model.round, expected: "a sum that fits the plan")
         }
         state.model = model
-        if opened.holds(index), state.header?.attempt == opened.header.attempt,
-            state.made != nil || state.unmasked != nil
-        {
+        if opened.holds(index), state.header?.attempt == opened.header.attempt, helpedOpen(opened) {
             state.contributions += 1
         }
         if opened.holds(index), state.header?.attempt == opened.header.attempt,
@@ -191,6 +191,15 @@ public struct Participant: Sendable {
             state.carried = carried
         }
         forget()
+    }
+
+    /// Whether it sent what an opened sum needs of it: without that nobody can have opened it, whatever a coordinator says.
+    private func helpedOpen(_ opened: OpenedRound) -> Bool {
+        guard plan.aggregation.way != .plain else { return state.made != nil }
+        let unmasked =
+            state.unmasked?.model == opened.header.model && state.unmasked?.participants == opened.participants
+        // Of a sum over all that each of them opens; else others' shares may suffice, behind its signature on who is in it.
+        return plan.outcome == .sum ? unmasked : unmasked || state.confirmed == opened.participants
     }
 
     private mutating func take(_ model: RunModel) throws(FederationError) {
@@ -301,6 +310,7 @@ public struct Participant: Sendable {
                 throw FederationError.coordinator(
                     round: header.round, expected: "the participants over whom a sum from this model was opened before")
             }
+            state.confirmed = survivors
             state.outgoing = .confirmation(
                 attempt: header.attempt,
                 signature: try session(header) { [identity] in try $0.confirm(survivors: survivors, identity: identity)

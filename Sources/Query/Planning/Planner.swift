@@ -30,7 +30,8 @@ public enum Planner {
         }
         try checkCells(keys, layout: layout, bound.scope, sharing)
         let settlement = Settlement(
-            regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0)
+            regime: context.regime, question: question, least: bound.scope.datasets.map(\.leastAmount).max() ?? 0,
+            isShared: sharing != nil)
         let top = try topRequest(bound, keys, layout: layout, contribution: contribution)
         var measured = contribution
         // Of the chosen groups alone: a unit is in no more of them than there are.

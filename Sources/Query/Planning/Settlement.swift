@@ -23,6 +23,8 @@ struct Settlement {
     let question: Question
     /// The least that a question is charged.
     let least: Int64
+    /// Whether several sites answer together, whose policies' least charges differ: they do not decide on the noise.
+    var isShared = false
 
     var aimsAtError: Bool {
         if case .error = question.budget { true } else { false }
@@ -96,8 +98,8 @@ struct Settlement {
                 throw error
             }
         }
-        var low = Swift.max(0, least - 1)
-        var high = Swift.max(1_000, least)
+        var low = isShared ? 0 : Swift.max(0, least - 1)
+        var high = isShared ? 1_000 : Swift.max(1_000, least)
         var best = try attempt(high)
         while best == nil {
             guard high < Int64(QuestionLimits.loss / PrivacyLoss.amountUnit) else {

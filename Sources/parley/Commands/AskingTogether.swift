@@ -5,6 +5,14 @@ import DatasiteProtocol
 import Federation
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 /// A question that several sites answer together: one sum with one noise, which this process opens.
 ///
 /// What was begun is kept until its answer is shown (`$XDG_DATA_HOME/parley/questions`): the same command goes on after a crash, and no site is charged again.
@@ -19,27 +27,30 @@ struct AskingTogether: Sendable {
     var draw: (@Sendable (Answer) -> Void)?
 
     func run(isDry: Bool) async throws {
+        guard (request.purpose?.utf8.count ?? 0) <= 2_000 else { throw Failure("A purpose has at most 2,000 bytes.") }
         let folder = folder
+        // Of two processes that ask the same, one: the other would take its run for one that a crash left.
+        let lock = isDry ? nil : try QuestionLock(folder)
+        defer { withExtendedLifetime(lock) {} }
         if !isDry, Coordination<FederatedQuestion>.exists(at: folder) {
             Terminal.diagnostics.line("Going on with the same question, which was begun and not shown.")
             let coordination = try Coordination<FederatedQuestion>(at: folder)
-            return try await run(coordination, waits: coordination.sites.map { _ in true })
+            return try await run(coordination)
         }
         let asking = try SitesAsked(sites)
         let (coordination, previews, agreements) = try await agreed(asking)
         _ = try coordination.agreed(agreements)
         show(coordination, previews, isDry: isDry)
+        let waits = try asking.waits(previews, coordination.sites)
         guard !isDry else {
             Terminal.output.line(Terminal.output.styled("Nothing was spent.", .dim))
             return
         }
-        let waits = try asking.waits(previews, coordination.sites)
         try KeptReceipts().prepare()
         try output.checkDestinations()
-        try PrivateFile.makeFolder(URL(filePath: folder).deletingLastPathComponent().path)
         // One that a crash left without its last file was asked of nobody.
         try? FileManager.default.removeItem(atPath: folder)
-        try await run(try coordination.create(at: folder, agreements: agreements), waits: waits)
+        try await run(try coordination.create(at: folder, agreements: agreements, waits: waits))
     }
 
     // MARK: Before
@@ -49,7 +60,14 @@ struct AskingTogether: Sendable {
         _ asking: SitesAsked
     ) async throws -> (Coordination<FederatedQuestion>, [Preview], [FederatedQuestionAgreement]) {
         let sites = try await asking.sites()
-        let capacities = try await asking.each { try await $0.client.dataset(request.dataset).detail().capacityRows }
+        let capacities = try await asking.each { link in
+            let rows = try await link.client.dataset(request.dataset).detail().capacityRows
+            guard (1...1 << 50).contains(rows) else {
+                throw Failure(
+                    "\(link.url) declares a capacity of \(rows) rows for \(PrintableText.escape(request.dataset)).")
+            }
+            return rows
+        }
         var question = request
         question.purpose = nil
         let asked = try Coordination(
@@ -81,13 +99,11 @@ struct AskingTogether: Sendable {
 
     // MARK: Together
 
-    private func run(_ coordination: Coordination<FederatedQuestion>, waits: [Bool]) async throws {
+    private func run(_ coordination: Coordination<FederatedQuestion>) async throws {
         let running = try RunningRounds(coordination, request.purpose, doing: "Asking together")
         let (last, asked): (CoordinatorRun.Progress, [RunningRounds<FederatedQuestion>.Asked])
         do {
-            (last, asked) = try await running.conduct(
-                rounds.configuration, patience: patience, waits: waits
-            ) { now in
+            (last, asked) = try await running.conduct(rounds.configuration, patience: patience) { now in
                 if let words = Self.words(now.phase) { running.progress.update(0.5, doing: words) }
             }
         } catch let failure as Failure where failure.endsRun {
@@ -95,13 +111,25 @@ struct AskingTogether: Sendable {
             throw failure
         }
         guard last.phase == .finished else {
+            // Nothing comes of it any more, and no site goes on with it.
+            await running.cancel(asked.map(\.request))
             forget(coordination)
             throw Failure(
-                "The question is void: \(PrintableText.escape(last.events.last?.words ?? "its sum was not opened")).",
+                "The question is void: \(Self.reason(last, coordination)).",
                 next: "What was charged stays charged. Asked again it is a new question, at a charge of its own.")
         }
         try await finish(running, asked)
         forget(coordination)
+    }
+
+    private static func reason(_ last: CoordinatorRun.Progress, _ coordination: Coordination<FederatedQuestion>)
+        -> String
+    {
+        let named = last.events.filter { $0.participant != nil }.map { event in
+            "\(coordination.sites[event.participant ?? 0].name) \(event.words)"
+        }
+        let words = named.isEmpty ? last.events.map(\.words).filter { $0.hasPrefix("void") } : named
+        return PrintableText.escape(words.isEmpty ? "its sum was not opened" : words.joined(separator: "; "))
     }
 
     private func forget(_ coordination: Coordination<FederatedQuestion>) {
@@ -166,4 +194,24 @@ extension OutputOptions {
         (own.answer, own.receipt) = (answer.map(numbered), receipt.map(numbered))
         try own.save(answerBytes: answerBytes, receiptBytes: receiptBytes)
     }
+}
+
+/// Held by the one process that asks a question of several sites.
+private final class QuestionLock: Sendable {
+    private let descriptor: Int32
+
+    /// - Parameter folder: The question's, beside which the lock lies.
+    init(_ folder: String) throws(Failure) {
+        try PrivateFile.makeFolder(URL(filePath: folder).deletingLastPathComponent().path)
+        descriptor = open(folder + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else {
+            throw Failure("Cannot open \(folder).lock: \(String(cString: strerror(errno))).")
+        }
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+            close(descriptor)
+            throw Failure("Another process asks the same question now.", next: "Wait for its answer, or stop it first.")
+        }
+    }
+
+    deinit { close(descriptor) }
 }

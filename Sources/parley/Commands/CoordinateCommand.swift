@@ -66,7 +66,7 @@ struct CoordinateCommand: AsyncParsableCommand {
             }
             Terminal.diagnostics.line("Going on with the run in \(PrintableText.escape(folder)).")
             return try await RunningTraining(coordination, rows, purpose).run(
-                rounds.configuration, patience: patience, waits: coordination.sites.map { _ in true })
+                rounds.configuration, patience: patience)
         }
         let asking = try SitesAsked(sites)
         let coordination = try await naming(plan) { [rounds] in
@@ -78,13 +78,13 @@ struct CoordinateCommand: AsyncParsableCommand {
         let agreements: [FederatedAgreement] = try asking.agreements(previews)
         Self.show(try coordination.agreed(agreements), coordination.sites, previews)
         guard !dryRun else {
+            _ = try asking.waits(previews, coordination.sites)
             Terminal.output.line("Nothing was spent.")
             return
         }
         let waits = try asking.waits(previews, coordination.sites)
-        let created = try coordination.create(at: folder, agreements: agreements)
-        try await RunningTraining(created, rows, purpose).run(
-            rounds.configuration, patience: patience, waits: waits)
+        let created = try coordination.create(at: folder, agreements: agreements, waits: waits)
+        try await RunningTraining(created, rows, purpose).run(rounds.configuration, patience: patience)
     }
 
     private func heldOut() async throws -> HeldOutRows? {

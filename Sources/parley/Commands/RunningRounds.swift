@@ -44,12 +44,10 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
 
     /// Asks the sites, and coordinates them until the run is over.
     ///
-    /// - Parameters:
-    ///   - waits: For each site, whether an owner of its decides first: these are asked before the others, which are charged at once.
-    ///   - changed: Told when a round, a phase or an event is new.
+    /// - Parameter changed: Told when a round, a phase or an event is new.
     /// - Returns: Where the run ended, and what each site was asked.
     func conduct(
-        _ configuration: DatasiteServerConfiguration, patience: Double, waits: [Bool],
+        _ configuration: DatasiteServerConfiguration, patience: Double,
         changed: (CoordinatorRun.Progress) throws -> Void
     ) async throws -> (last: CoordinatorRun.Progress, asked: [Asked]) {
         let (news, continuation) = AsyncStream<News>.makeStream()
@@ -77,7 +75,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         }
         let asked = Mutex<[Asked?]>(coordination.sites.map { _ in nil })
         let asking = Task {
-            do { try await ask(waits, asked) { continuation.yield($0) } } catch { continuation.yield(.failed(error)) }
+            do { try await ask(asked) { continuation.yield($0) } } catch { continuation.yield(.failed(error)) }
         }
         defer { asking.cancel() }
         continuation.yield(.rounds(run.progress))
@@ -96,23 +94,50 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                     ? "Give --tls-certificate and --tls-key, or --behind-proxy where a proxy on this machine ends TLS."
                     : "Give an --address that begins with https://, in a new --run.")
         }
+        // Of another machine's address a port may lead here by another number.
+        if let address = URLComponents(string: coordination.request.invitation.coordinator),
+            ["127.0.0.1", "localhost", "::1", "[::1]"].contains(address.host ?? ""), !configuration.isBehindProxy,
+            address.port ?? (isSecure ? 443 : 80) != configuration.port
+        {
+            throw Failure(
+                "Sites connect to \(coordination.request.invitation.coordinator), and this process would listen on port \(configuration.port).",
+                next: "Give --port \(address.port ?? (isSecure ? 443 : 80)).")
+        }
     }
 
     // MARK: sites
 
     /// Asks first where owners decide, and waits for them: no other site is charged for what one of them denies. Then watches all.
     private func ask(
-        _ waits: [Bool], _ asked: borrowing Mutex<[Asked?]>, _ tell: @Sendable (News) -> Void
+        _ asked: borrowing Mutex<[Asked?]>, _ tell: @Sendable (News) -> Void
     ) async throws {
+        let waits = coordination.waits
         var states = coordination.sites.map { _ in "" }
         for place in coordination.sites.indices where waits[place] {
             states[place] = try await ask(place, asked)
         }
         while states.contains("pending"), !Task.isCancelled { await look(&states, asked, tell) }
+        // Where one of them does not take part, no other is asked, and charged.
+        guard coordination.sites.indices.allSatisfy({ !waits[$0] || ["reserved", "released"].contains(states[$0]) })
+        else { return }
         for place in coordination.sites.indices where !waits[place] {
             states[place] = try await ask(place, asked)
         }
-        while !Task.isCancelled { await look(&states, asked, tell) }
+        var passes = 0
+        while !Task.isCancelled {
+            await look(&states, asked, tell)
+            passes += 1
+            // A site's part that failed goes on when it is asked for again; one that is computed is left to that.
+            guard passes % 15 == 0 else { continue }
+            for place in states.indices where states[place] == "reserved" { _ = try? await submitted(place) }
+        }
+    }
+
+    /// Under the run's name: a site that was asked before is not charged again.
+    private func submitted(_ place: Int) async throws -> WorkOutcome {
+        try await links[place].client.submit(
+            engine: Work.engine, coordination.request, purpose: purpose,
+            idempotencyKey: "run-\(coordination.request.invitation.run)")
     }
 
     /// Asks a site, under the run's name: one that was asked before is not charged again.
@@ -123,23 +148,29 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         var outcome: WorkOutcome?
         var isSaid = false
         while outcome == nil {
+            let passing: String
             do {
-                outcome = try await links[place].client.submit(
-                    engine: Work.engine, coordination.request, purpose: purpose,
-                    idempotencyKey: "run-\(coordination.request.invitation.run)")
-            } catch var problem as Problem {
-                problem.detail = "\(site.name): \(problem.detail)"
-                throw problem
-            } catch let error as TransportError where error.mayPass {
-                // It was there a moment ago, or before this process began; the others need not be asked anew.
-                if !isSaid {
-                    progress.finish()
-                    Terminal.diagnostics.line(
-                        PrintableText.escape("\(site.name) cannot be reached (\(error.detail)); trying again"))
+                outcome = try await submitted(place)
+                continue
+            } catch let problem as Problem {
+                guard [.busy, .siteUnavailable, .tooManyQuestions, .timeout].contains(problem.kind) else {
+                    await cancel(asked.withLock { $0.map { $0?.request } }, but: place)
+                    throw Failure(
+                        "\(PrintableText.escape(site.name)) does not take part: \(PrintableText.escape(problem.detail))",
+                        next: (problem.hint.map { PrintableText.escape($0) + ". " } ?? "")
+                            + "The others' requests are cancelled; what was charged there stays charged.", endsRun: true
+                    )
                 }
-                isSaid = true
-                try await Task.sleep(for: .seconds(2))
+                passing = problem.detail
+            } catch let error as TransportError where error.mayPass { passing = error.detail }
+            // It was there a moment ago, or before this process began; the others need not be asked anew.
+            if !isSaid {
+                progress.finish()
+                Terminal.diagnostics.line(
+                    PrintableText.escape("\(site.name) cannot be reached (\(passing)); trying again"))
             }
+            isSaid = true
+            try await Task.sleep(for: .seconds(2))
         }
         switch outcome {
         case nil: return ""
@@ -187,13 +218,14 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
             case .failed(let error): throw error
             case .interrupted:
                 throw Failure(
-                    "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds.",
+                    run.progress.rounds == 1
+                        ? "Stopped." : "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds.",
                     next:
                         "Go on with the same command: what was begun is in \(PrintableText.escape(coordination.path)).")
             case .site(let place, let request):
                 say(place, request)
                 guard ["denied", "lapsed", "cancelled"].contains(request.state) else { continue }
-                await cancelOthers(place, asked.withLock { $0.map { $0?.request } })
+                await cancel(asked.withLock { $0.map { $0?.request } }, but: place)
                 throw Failure(
                     "\(PrintableText.escape(coordination.sites[place].name)) does not take part: its request is \(request.state)"
                         + (request.reason.map { ": \(PrintableText.escape($0))" } ?? "."),
@@ -219,7 +251,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
     }
 
     /// Nothing comes of the run any more: nobody needs to wait for it.
-    private func cancelOthers(_ place: Int, _ requests: [RequestSummary?]) async {
+    func cancel(_ requests: [RequestSummary?], but place: Int? = nil) async {
         for (other, request) in requests.enumerated() where other != place {
             guard let request else { continue }
             _ = try? await links[other].client.cancelJob(request.id)
@@ -290,7 +322,7 @@ extension Coordination {
 
 extension TransportError {
     /// Whether a server that is started again, or a network, may answer later.
-    fileprivate var mayPass: Bool {
+    var mayPass: Bool {
         switch kind {
         case .unreachable, .timedOut, .interrupted: true
         case .invalidURL, .untrusted, .notADatasite, .invalidReceipt: false

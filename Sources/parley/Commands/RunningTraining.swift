@@ -18,10 +18,10 @@ struct RunningTraining: Sendable {
         rounds = try RunningRounds(coordination, purpose, doing: "Training together")
     }
 
-    func run(_ configuration: DatasiteServerConfiguration, patience: Double, waits: [Bool]) async throws {
+    func run(_ configuration: DatasiteServerConfiguration, patience: Double) async throws {
         if let agreement = coordination.agreement { try check(agreement) }
         var curve = RoundCurve()
-        let (last, asked) = try await rounds.conduct(configuration, patience: patience, waits: waits) {
+        let (last, asked) = try await rounds.conduct(configuration, patience: patience) {
             try take($0, &curve)
         }
         guard last.phase == .finished else {

@@ -101,9 +101,14 @@ struct JointStatistics: Sendable {
             throw Failure("No site has a column \(missing).", next: "They have \(names.joined(separator: ", ")).")
         }
         var (kept, differences): ([Column], [String]) = ([], [])
-        for name in columns ?? names {
+        var wanted: [String] = []
+        for name in columns ?? names where !wanted.contains(name) { wanted.append(name) }
+        for name in wanted {
             let declared = sites.map { site in (site.name, site.detail.columns.first { $0.name == name }) }
-            if declared.contains(where: { $0.1?.role == "unit" }) { continue }
+            if declared.contains(where: { $0.1?.role == "unit" }) {
+                if columns != nil { differences.append("\(name) is left out: it says whose rows they are.") }
+                continue
+            }
             let words = declared.map { $0.1.map(Self.words) ?? "is not there" }
             guard Set(words).count == 1, let column = declared[0].1 else {
                 differences.append(
@@ -112,15 +117,29 @@ struct JointStatistics: Sendable {
                 continue
             }
             guard let kind = Self.kind(column) else {
-                differences.append("\(name) is left out: it has neither bounds nor a domain.")
+                differences.append(
+                    "\(name) is left out: it has neither a domain nor bounds between which noise and ten bins have room."
+                )
                 continue
             }
             kept.append(Column(name: name, kind: kind, isNullable: column.nullable))
         }
         guard !kept.isEmpty else {
             throw Failure(
-                "No column of \(dataset) is declared alike at all sites. " + differences.joined(separator: " "),
+                "No column of \(dataset) is left to be described. " + differences.joined(separator: " "),
                 next: "Their owners may agree on names, types, bounds and domains.")
+        }
+        let items = kept.reduce(1) { total, column in
+            switch column.kind {
+            case .number: total + 7
+            case .time: total + 4
+            case .levels: total + 1
+            }
+        }
+        guard items <= 256 else {
+            throw Failure(
+                "\(kept.count) columns are too many for one question.",
+                next: "Name some: --columns \(kept.prefix(3).map(\.name).joined(separator: ","))")
         }
         (self.columns, self.differences) = (kept, differences)
     }
@@ -159,7 +178,12 @@ struct JointStatistics: Sendable {
         guard column.type == "integer" || column.type == "real", let lower = column.lower, let upper = column.upper,
             lower < upper
         else { return nil }
-        return .number((0...10).map { lower + (upper - lower) * Double($0) / 10 })
+        let edges = (0...10).map { lower + (upper - lower) * Double($0) / 10 }
+        guard abs(lower) < 1e15, abs(upper) < 1e15, upper - lower > 1e-9 * max(abs(lower), abs(upper)),
+            upper - lower > 1e-30,
+            zip(edges, edges.dropFirst()).allSatisfy({ $0 < $1 })
+        else { return nil }
+        return .number(edges)
     }
 
     // MARK: The question
@@ -187,8 +211,9 @@ struct JointStatistics: Sendable {
                 ]
             case .levels(let levels):
                 // A row is at one level, so that all of them cost as much as one.
-                let cases = levels.enumerated().map { "WHEN \(name) = \(Self.literal($1)) THEN \($0)" }
-                let edges = (0...levels.count).map { "\($0)" }.joined(separator: ", ")
+                var cases = levels.enumerated().map { "WHEN \(name) = \(Self.literal($1)) THEN \($0)" }
+                if column.isNullable { cases.append("WHEN \(name) IS NULL THEN \(levels.count)") }
+                let edges = (0...cases.count).map { "\($0)" }.joined(separator: ", ")
                 return ["HISTOGRAM(CASE \(cases.joined(separator: " ")) END, \(edges)) AS \(name)"]
             }
         }
@@ -230,7 +255,7 @@ struct JointStatistics: Sendable {
             var table = TextTable([.init(title: column.name), .init(title: "rows", alignsRight: true)])
             for (place, (binned, cell)) in bins.enumerated() {
                 if case .levels(let levels) = column.kind {
-                    table.append([place < levels.count ? Self.text(levels[place]) : "", Self.words(cell)])
+                    table.append([place < levels.count ? Self.text(levels[place]) : "(missing)", Self.words(cell)])
                 } else if let bin = binned.bin {
                     table.append([
                         "\(NumberText.significant(bin.lower)) to \(NumberText.significant(bin.upper))",
@@ -258,7 +283,10 @@ struct JointStatistics: Sendable {
             guard case .number = column.kind, let mean = cells["\(column.name) mean"].flatMap(Self.number) else {
                 return nil
             }
-            return "{column: \(column.name), missing: \(NumberText.significant(mean))}"
+            // Without the commas that people read.
+            let name =
+                column.name.wholeMatch(of: /[A-Za-z_][A-Za-z0-9_]*/) == nil ? Self.quoted(column.name) : column.name
+            return "{column: \(name), missing: \(NumberText.significant(mean).replacing(",", with: ""))}"
         }
         return items.isEmpty ? nil : "features: [\(items.joined(separator: ", "))]"
     }
@@ -279,7 +307,8 @@ struct JointStatistics: Sendable {
             default: text(value)
             }
         }
-        guard let lower = cell.lower, let upper = cell.upper else { return short(cell.value) }
-        return "\(short(cell.value)) (\(short(lower)) to \(short(upper)))"
+        let marks = CellMark.signs(cell)
+        guard let lower = cell.lower, let upper = cell.upper else { return short(cell.value) + marks }
+        return "\(short(cell.value))\(marks) (\(short(lower)) to \(short(upper)))"
     }
 }

@@ -84,6 +84,9 @@ struct SitesAsked: Sendable {
         guard named.count >= 2 else { throw ValidationError("Name at least two sites, with commas between.") }
         let logins = try Logins.load()
         links = try named.map { try Connection($0, logins) }
+        for (place, link) in links.enumerated() where links[..<place].contains(where: { $0.url == link.url }) {
+            throw ValidationError("\(link.url) is named twice.")
+        }
     }
 
     /// Asks each site, one after the other; a failure names the site.
@@ -110,11 +113,15 @@ struct SitesAsked: Sendable {
     }
 
     func agreements<Agreement: Decodable>(_ previews: [Preview]) throws -> [Agreement] {
-        try previews.map { preview in
-            guard let document = preview.document else {
-                throw Failure("A site does not say what it would do.", next: "It may run an older version of Parley.")
+        try zip(links, previews).map { link, preview in
+            guard let document = preview.document,
+                let agreement = try? JSONDecoder().decode(Agreement.self, from: Data(document.utf8))
+            else {
+                throw Failure(
+                    "\(link.url) does not say what it would do, or not so that this version knows it.",
+                    next: "It may run another version of Parley.")
             }
-            return try JSONDecoder().decode(Agreement.self, from: Data(document.utf8))
+            return agreement
         }
     }
 

@@ -223,7 +223,7 @@ private struct EstimateColumn {
 }
 
 /// A sign behind a value whose interval may miss the truth more often than it says, and what it stands for.
-private struct CellMark {
+struct CellMark {
     var flag: String
     var sign: Character
     var words: String

@@ -67,7 +67,9 @@ struct FederatedAnswerWork: EngineWork {
             bounds: .init(
                 reading: reading, round: round,
                 largestReply: RoundsSession.largestReply(
-                    length: terms.joint.length, sites: terms.rounds.roster.count), blocks: [1]))
+                    length: terms.joint.length, sites: terms.rounds.roster.count), blocks: [1],
+                // Whoever asks waits for it: when she is gone, others may have the thread.
+                patience: .seconds(60)))
         let result = session.run { _ in QuestionShare(plan: terms.joint, source: .table(table)) }
         guard let sum = result?.model.sum, let answer = terms.joint.answer(ofSum: sum.values) else { return nil }
         return Measured(answer: answer, events: terms.joint.events)

@@ -134,7 +134,10 @@ extension Coordination where Work == FederatedQuestion {
     /// convert an epsilon each at its own delta, and phases that are long enough for all.
     public func settled(_ agreements: [FederatedQuestionAgreement]) -> Coordination {
         with { request in
-            request.question.budget = .rho(agreements.map(\.rho).min() ?? 0)
+            // An error that is asked for comes to the same noise at all.
+            if case .error = request.question.budget {} else {
+                request.question.budget = .rho(agreements.map(\.rho).min() ?? 0)
+            }
             request.phaseSeconds = max(30, 4 * (agreements.map(\.seconds).max() ?? 0)).rounded(.up)
         }
     }

@@ -102,9 +102,9 @@ struct FederatedQuestionTerms: Sendable {
     var promise: String {
         let told = max(1, request.colluders)
         return
-            "The sum of \(rounds.roster.count) sites alone was opened, with a share of the noise from each, at \(request.invitation.coordinator). What was charged holds "
-            + "against everybody, and against \(told) of the sites in league with the coordinator. That the sum is right, nobody but the coordinator answers for: this receipt "
-            + "vouches for this site's part, and for what follows from the sum."
+            "The sum of \(rounds.roster.count) sites alone is opened, with a share of the noise from each, at \(request.invitation.coordinator). What is charged holds "
+            + "against everybody, and against \(told) of the sites in league with the coordinator. That the sum is right, nobody but the coordinator answers for: a site's receipt "
+            + "vouches for its own part, and for what follows from the sum."
     }
 }
 
