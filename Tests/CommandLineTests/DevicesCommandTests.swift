@@ -40,7 +40,7 @@ struct DevicesCommandTests {
         ]
         let first = try place.start(serve)
         func join(_ name: String, _ more: String...) -> [String] {
-            ["devices", "join", "http://127.0.0.1:\(port)", "--data", name, "--state", "state-\(name)"] + more
+            ["devices", "join", "http://127.0.0.1:\(port)", "--data", name, "--state", "state-\(name)", "--yes"] + more
         }
         var key = ""
         while key.count != 44 {
@@ -54,6 +54,11 @@ struct DevicesCommandTests {
         )
         let empty = try place.run([Workplace.executable] + join("one", "--battery", "0.1"))
         #expect(empty.status != 0 && empty.errors.contains("may not take part as it is"), "\(empty.all)")
+        // A coordinator's plan is followed by nobody who was not asked.
+        let unasked = try place.run([Workplace.executable] + join("one").filter { $0 != "--yes" })
+        #expect(
+            unasked.status != 0 && unasked.errors.contains("The coordinator sees each update")
+                && unasked.errors.contains("nobody is there to be asked"), "\(unasked.all)")
         let certificates = try ["one", "two"].map { name in
             let key = try place.run([Workplace.executable] + join(name, "--show-key")).output
                 .trimmingCharacters(in: .whitespacesAndNewlines)

@@ -25,6 +25,9 @@ public struct Consequences: Sendable, Hashable {
     /// Whom, and what, the change touches.
     public var touched: [String] = []
 
+    /// What is unusual, and whom and what it touches.
+    public init(doubts: [String] = [], touched: [String] = []) { (self.doubts, self.touched) = (doubts, touched) }
+
     /// Whether there is nothing to be asked about.
     public var isEmpty: Bool { doubts.isEmpty && touched.isEmpty }
 }

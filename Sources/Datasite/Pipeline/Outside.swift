@@ -33,25 +33,29 @@ final class Pace: Sendable {
     private let slot: @Sendable (Work) -> TimeSlot
     private let most = Atomic<Int>(1)
     private let late = Atomic<Int>(0)
+    private let computed = Atomic<Int>(1)
     private static let mostLate = 3
 
     init(clock: SiteClock, slot: @escaping @Sendable (Work) -> TimeSlot) {
         (self.clock, self.slot) = (clock, slot)
     }
 
-    /// The most slots that a piece of it took.
-    var mostSlots: Int { most.load(ordering: .relaxed) }
+    /// The most slots that computing a piece of it took: what waits for a disk behind that says nothing of rows, nor of who asked.
+    var mostSlots: Int { computed.load(ordering: .relaxed) }
 
     var now: Duration { clock.instant() }
 
     /// Waits until what was begun then, and takes at most that work, may be seen to be done. Three pieces of a run may outlive
     /// their slots, on a machine that stalls; behind these all leave no sooner than at the largest multiple so far, so that a run shows no more of how long they took.
-    func leave(_ work: Work, since start: Duration) {
+    ///
+    /// - Parameter end: When it was computed; nil: now.
+    func leave(_ work: Work, since start: Duration, computedAt end: Duration? = nil) {
         let slot = slot(work)
+        computed.max(slot.count((end ?? clock.instant()) - start), ordering: .relaxed)
         var count = slot.count(clock.instant() - start)
         if count > 1 { late.add(1, ordering: .relaxed) }
         most.max(count, ordering: .relaxed)
-        if late.load(ordering: .relaxed) > Self.mostLate { count = max(count, mostSlots) }
+        if late.load(ordering: .relaxed) > Self.mostLate { count = max(count, most.load(ordering: .relaxed)) }
         sleep(until: start + slot.length * count)
     }
 

@@ -38,7 +38,8 @@ extension Datasite {
         }
         let uses = try useLimits(planned, of: identity)
         let researcher = Identity(name: identity.name, role: .researcher)
-        let approvals = planned.approvals(isHeld: try mustWait(planned, researcher))
+        let isHeld = try mustWait(planned, researcher)
+        let approvals = planned.approvals(isHeld: isHeld)
         let refusal =
             planned.refusal(researcher: identity.name, purpose: purpose)
             ?? state.lazy.compactMap { policy, spending -> Refusal? in
@@ -61,7 +62,13 @@ extension Datasite {
             charge: planned.charge.wire(conversionDelta: planned.conversionDelta),
             available: Self.available(room, uses, planned),
             decision: Self.words(problem, approvals: approvals),
-            columns: review.columns, groups: nil, notes: review.notes,
+            columns: review.columns, groups: nil,
+            notes: review.notes
+                + (isHeld
+                    ? [
+                        "An owner decides whatever the policy says: \(Self.missedSlotsAllowed) answers to \(identity.name) left later than their time. One approval ends that."
+                    ]
+                    : []),
             left: planned.charge.loss.flatMap { _ in RefusalWords.left(room, planned) }, document: review.document,
             approvals: problem == nil ? approvals : nil)
     }

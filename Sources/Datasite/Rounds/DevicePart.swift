@@ -85,6 +85,9 @@ public final class DevicePart {
     /// Its public key, in base64: what an enroller signs.
     public var publicKey: String { key.publicKey.rawRepresentation.base64EncodedString() }
 
+    /// Whether it has made a report before.
+    public var hasTakenPart: Bool { device.state.participations > 0 }
+
     /// Whether the run is over.
     public var isOver: Bool { device.state.isOver }
 

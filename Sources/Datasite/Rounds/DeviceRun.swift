@@ -25,6 +25,23 @@ public final class DeviceRun: Sendable {
         public var coordinatorKey: String
         /// Who says which devices there are: an Ed25519 key, in base64; nil: any may take part.
         public var enroller: String?
+
+        /// What a device's owner should know before it takes part: from the plan alone.
+        public var words: [String] {
+            let document = try? TrainingDocument(plan)
+            let steps = document?.devices.map { " \($0.localSteps) steps of \(document?.batch ?? 0) rows each," } ?? ""
+            let seen =
+                switch cycles.aggregation {
+                case .noisy(let privacy):
+                    "The coordinator sees each update, clipped to a norm of \(ShortNumber.text(privacy.clippingNorm)), and adds noise of "
+                        + "\(ShortNumber.text(privacy.noiseMultiplier)) times that: others see the models."
+                default: "The coordinator sees each update, which may show rows, and adds no noise."
+                }
+            return [
+                "The plan \(cycles.name) trains \(cycles.parameterCount) values here, in up to \(cycles.admissions) of \(cycles.attempts) cycles,\(steps) on files below --data.",
+                seen,
+            ]
+        }
     }
 
     /// What people see of a run.

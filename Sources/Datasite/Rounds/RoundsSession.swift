@@ -174,11 +174,12 @@ struct RoundsSession {
                 }
                 wait = 1
             }
+            let computed = pace.now
             if case .wait = reply {
             } else {
                 guard save(participant.state, in: &saved) else { return nil }
             }
-            if work.updates != updates { pace.leave(bounds.round, since: start) }
+            if work.updates != updates { pace.leave(bounds.round, since: start, computedAt: computed) }
             if let now = Self.attempt(reply), now != attempt { (moved, attempt) = (pace.now, now) }
             guard pace.now - moved < Self.longestPause else {
                 workspace.note("no round was begun for a day")

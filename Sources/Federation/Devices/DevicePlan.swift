@@ -102,7 +102,7 @@ public struct DevicePlan: Sendable, Hashable, Codable {
     public var participations: Int { min(cycles, admissions) }
 
     /// To at most so many cycles a device is admitted.
-    var admissions: Int { (attempts + restCycles) / (restCycles + 1) }
+    public var admissions: Int { (attempts + restCycles) / (restCycles + 1) }
 
     /// For how many cycles a coordinator remembers a device: through its rest, and one cycle at least, so that whose thanks were lost hears them again.
     var rememberedCycles: Int { max(restCycles, 1) }

@@ -107,7 +107,7 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Take part with rows of one's own, until the run is over.",
         discussion: """
-            The rows never leave: an update does, clipped and noised by the coordinator where its plan says so. What is remembered (a key, the last cycle) lies in --state.
+            The rows never leave: an update does, which the coordinator sees. The plan is the coordinator's: what it would do here is said, and asked about, before the first time. What is remembered (a key, the last cycle) lies in --state.
             """)
 
     @Argument(help: "Where the coordinator is.") var url: String
@@ -125,6 +125,7 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     @Option(parsing: .unconditional, help: "How full the battery is, from 0 to 1.") var battery = 1.0
     @Flag(help: "The network costs by amount.") var metered = false
     @Flag(help: "Print this device's public key, and do nothing.") var showKey = false
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let client = try DevicesClient(url: url, options: ClientOptions(certificateAuthority: ca))
@@ -134,6 +135,9 @@ struct DevicesJoinCommand: AsyncParsableCommand {
         }
         let part = try DevicePart(description, dataFolder: data, path: state, certificate: certificate)
         if showKey { return Terminal.output.line(part.publicKey) }
+        if !part.hasTakenPart {
+            try confirmation.confirm(Consequences(touched: description.words))
+        }
         let conditions = DeviceConditions(
             battery: battery, isCharging: false, isUnmetered: !metered, isIdle: true, download: 1e12, upload: 1e12)
         let largest = (1 << 20) + 32 * description.cycles.parameterCount

@@ -36,7 +36,8 @@ struct FederatedAnswerWork: EngineWork {
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
         let request = try JSONDecoder().decode(FederatedQuestion.self, from: Data(body))
         terms = try FederatedQuestionTerms(request, site: knowledge.publicKey, in: knowledge.catalogue)
-        reading = Work([.scan: 1])
+        // A table is opened, and a folder made: a tenth of what a round's storing is reckoned with.
+        reading = Work([.scan: 50])
         // Of the noise a share as well.
         round =
             terms.joint.bound.work
