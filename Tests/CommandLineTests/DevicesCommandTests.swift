@@ -48,17 +48,17 @@ struct DevicesCommandTests {
             key = try place.run([Workplace.executable] + join("one", "--show-key")).output
                 .trimmingCharacters(in: .whitespacesAndNewlines)
         }
+        // A coordinator's plan is followed by nobody who was not asked.
+        let unasked = try place.run([Workplace.executable] + join("one").filter { $0 != "--yes" })
+        #expect(
+            unasked.status != 0 && unasked.errors.contains("The coordinator sees each update")
+                && unasked.errors.contains("nobody is there to be asked"), "\(unasked.all)")
         let strange = try place.run([Workplace.executable] + join("one"))
         #expect(
             strange.status != 0 && strange.errors.contains("not signed by a device that was enrolled"), "\(strange.all)"
         )
         let empty = try place.run([Workplace.executable] + join("one", "--battery", "0.1"))
         #expect(empty.status != 0 && empty.errors.contains("may not take part as it is"), "\(empty.all)")
-        // A coordinator's plan is followed by nobody who was not asked.
-        let unasked = try place.run([Workplace.executable] + join("one").filter { $0 != "--yes" })
-        #expect(
-            unasked.status != 0 && unasked.errors.contains("The coordinator sees each update")
-                && unasked.errors.contains("nobody is there to be asked"), "\(unasked.all)")
         let certificates = try ["one", "two"].map { name in
             let key = try place.run([Workplace.executable] + join(name, "--show-key")).output
                 .trimmingCharacters(in: .whitespacesAndNewlines)

@@ -71,9 +71,16 @@ struct DeviceRunTests {
     }
 
     private func device(
-        _ place: Place, _ number: Int, _ description: DeviceRun.Description, certificate: String? = nil
+        _ place: Place, _ number: Int, _ description: DeviceRun.Description, certificate: String? = nil,
+        agrees: Bool = true
     ) throws -> DevicePart {
-        try DevicePart(
+        let path = "\(place.folder)/state-\(number)"
+        if !agrees {
+            return try DevicePart(
+                description, dataFolder: "\(place.folder)/device-\(number)", path: path, certificate: nil)
+        }
+        try DevicePart.agree(to: description, at: path)
+        return try DevicePart(
             description, dataFolder: "\(place.folder)/device-\(number)", path: "\(place.folder)/state-\(number)",
             certificate: certificate)
     }
@@ -191,6 +198,10 @@ struct DeviceRunTests {
         var changed = try await run.answer(try #require(try part.next(Self.ready)))
         changed[changed.count - 2] ^= 1
         #expect(throws: (any Error).self) { _ = try part.take(changed) }
+        // Another plan than the one that its owner agreed to is not looked at.
+        var amended = run.description
+        amended.plan += "\n"
+        #expect(throws: Problem.self) { try device(place, 0, amended, agrees: false) }
         // A device follows the plan's text: numbers that do not follow from it are refused.
         var other = run.description
         other.cycles.cycles = 400

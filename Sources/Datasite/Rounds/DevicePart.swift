@@ -22,6 +22,50 @@ public final class DevicePart {
         var key: Data
         var state: Device.State?
         var seed: UInt64
+        /// SHA-256 of the description that its owner agreed to; nil: of none yet.
+        var agreed: Data?
+
+        /// What is there, or a new device.
+        init(in folder: TrainingFolder) throws {
+            if !FileManager.default.fileExists(atPath: folder.path) { try folder.create() }
+            guard folder.has(.participant) else {
+                var random = SecureRandom()
+                key = Curve25519.Signing.PrivateKey().rawRepresentation
+                seed = random.next()
+                try write(to: folder)
+                return
+            }
+            guard let known = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant))) else {
+                throw Problem.unavailable("\(folder.path) holds no device's state", hint: "name another folder")
+            }
+            self = known
+        }
+
+        func write(to folder: TrainingFolder) throws {
+            try folder.write(Array(try JSONEncoder().encode(self)), to: .participant)
+        }
+    }
+
+    /// A device's public key, in base64: what an enroller signs. It is made where there is none.
+    public static func publicKey(at path: String) throws -> String {
+        let saved = try Saved(in: TrainingFolder(path: path))
+        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key) else {
+            throw Problem.unavailable("\(path) holds no device's key")
+        }
+        return key.publicKey.rawRepresentation.base64EncodedString()
+    }
+
+    /// Whether the device's owner agreed to what a coordinator says is done: all of it, to the letter.
+    public static func hasAgreed(to description: DeviceRun.Description, at path: String) throws -> Bool {
+        try Saved(in: TrainingFolder(path: path)).agreed == description.digest
+    }
+
+    /// Keeps that the owner agreed. Before that nothing of a coordinator's plan is done.
+    public static func agree(to description: DeviceRun.Description, at path: String) throws {
+        let folder = TrainingFolder(path: path)
+        var saved = try Saved(in: folder)
+        saved.agreed = description.digest
+        try saved.write(to: folder)
     }
 
     /// - Parameters:
@@ -31,6 +75,9 @@ public final class DevicePart {
     ///   - certificate: The enroller's signature on its key: base64; nil: none.
     /// - Throws: A `Problem`.
     public init(_ description: DeviceRun.Description, dataFolder: String, path: String, certificate: String?) throws {
+        guard try Self.hasAgreed(to: description, at: path) else {
+            throw Problem.conflict("the device's owner has not agreed to this plan")
+        }
         let document = try TrainingDocument(description.plan)
         guard let section = document.devices, document.dataset == nil else {
             throw Problem.invalidManifest("the key `devices` is missing, or `data` names no files")
@@ -51,18 +98,8 @@ public final class DevicePart {
             let coordinator = Data(base64Encoded: description.coordinatorKey), coordinator.count == 32
         else { throw Problem.unavailable("the coordinator's description is none") }
         folder = TrainingFolder(path: path)
-        if !FileManager.default.fileExists(atPath: path) { try folder.create() }
+        let saved = try Saved(in: folder)
         lock = try folder.lock()
-        var saved: Saved
-        if folder.has(.participant) {
-            guard let known = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant))) else {
-                throw Problem.unavailable("\(path) holds no device's state", hint: "name another folder")
-            }
-            saved = known
-        } else {
-            var random = SecureRandom()
-            saved = Saved(key: Curve25519.Signing.PrivateKey().rawRepresentation, state: nil, seed: random.next())
-        }
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key),
             let own = DeviceKey(key.publicKey.rawRepresentation)
         else { throw Problem.unavailable("\(path) holds no device's key") }
@@ -79,14 +116,10 @@ public final class DevicePart {
         work = try LocalTraining(
             strategy: plan.strategy, plan: local, examples: training.inputs.train, batchRows: document.batch,
             seed: saved.seed, parameters: training.beginning(), threads: training.threads)
-        try folder.write(Array(try JSONEncoder().encode(saved)), to: .participant)
     }
 
     /// Its public key, in base64: what an enroller signs.
     public var publicKey: String { key.publicKey.rawRepresentation.base64EncodedString() }
-
-    /// Whether it has made a report before.
-    public var hasTakenPart: Bool { device.state.participations > 0 }
 
     /// Whether the run is over.
     public var isOver: Bool { device.state.isOver }
@@ -120,10 +153,8 @@ public final class DevicePart {
     }
 
     private func save() throws {
-        guard folder.has(.participant),
-            var saved = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant)))
-        else { throw Problem.unavailable("\(folder.path) holds no device's state") }
+        var saved = try Saved(in: folder)
         saved.state = device.state
-        try folder.write(Array(try JSONEncoder().encode(saved)), to: .participant)
+        try saved.write(to: folder)
     }
 }

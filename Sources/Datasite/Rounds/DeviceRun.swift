@@ -26,6 +26,13 @@ public final class DeviceRun: Sendable {
         /// Who says which devices there are: an Ed25519 key, in base64; nil: any may take part.
         public var enroller: String?
 
+        /// SHA-256 of all of it.
+        var digest: Data {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return Data(SHA256.hash(data: (try? encoder.encode(self)) ?? Data()))
+        }
+
         /// What a device's owner should know before it takes part: from the plan alone.
         public var words: [String] {
             let document = try? TrainingDocument(plan)

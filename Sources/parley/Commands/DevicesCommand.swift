@@ -128,16 +128,18 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
+        if showKey { return Terminal.output.line(try DevicePart.publicKey(at: state)) }
         let client = try DevicesClient(url: url, options: ClientOptions(certificateAuthority: ca))
         let bytes = try await Self.patiently { try await client.description() }
         guard let description = try? JSONDecoder().decode(DeviceRun.Description.self, from: Data(bytes)) else {
             throw Failure("\(url) coordinates no devices that this version knows.")
         }
-        let part = try DevicePart(description, dataFolder: data, path: state, certificate: certificate)
-        if showKey { return Terminal.output.line(part.publicKey) }
-        if !part.hasTakenPart {
+        // Nothing of a coordinator's plan is done before the owner knows of it.
+        if try !DevicePart.hasAgreed(to: description, at: state) {
             try confirmation.confirm(Consequences(touched: description.words))
+            try DevicePart.agree(to: description, at: state)
         }
+        let part = try DevicePart(description, dataFolder: data, path: state, certificate: certificate)
         let conditions = DeviceConditions(
             battery: battery, isCharging: false, isUnmetered: !metered, isIdle: true, download: 1e12, upload: 1e12)
         let largest = (1 << 20) + 32 * description.cycles.parameterCount
