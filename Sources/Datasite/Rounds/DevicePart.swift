@@ -83,6 +83,7 @@ public final class DevicePart {
             throw Problem.invalidManifest("the key `devices` is missing, or `data` names no files")
         }
         let inputs = try TrainingInputs(document, folder: dataFolder, check: {})
+        guard !inputs.train.units.isEmpty else { throw Problem.invalidData("there is no row to train on") }
         let training = try Training(document, planText: description.plan, inputs: inputs, threads: nil)
             .behindScattering()
         var local = training.plan

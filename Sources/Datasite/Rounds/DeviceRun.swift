@@ -83,6 +83,7 @@ public final class DeviceRun: Sendable {
     private let enroller: Data?
     private let key: Curve25519.Signing.PrivateKey
     private let state: Mutex<State>
+    private let written = Mutex<(digest: Data, body: Data)?>(nil)
     private let begun = ContinuousClock.now
     private let base: Double
     private let folder: RunFolder
@@ -158,6 +159,11 @@ public final class DeviceRun: Sendable {
             _ = coordinator.answer(message, from: signed.device, at: record.time)
         }
         coordinator.resume(at: time)
+        // What a process that was killed left of earlier states.
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        where name.wholeMatch(of: /(state|messages)-[0-9]+\.(json|log)/) != nil
+            && ![RunFolder.File.state(generation).name, RunFolder.File.messages(generation).name].contains(name)
+        { try? FileManager.default.removeItem(atPath: path + "/" + name) }
         try log.append(.init(time: time, sender: MessageLog.restart, message: Data()))
         base = time
         state = Mutex(State(coordinator: coordinator, log: log, generation: generation))
@@ -186,12 +192,23 @@ public final class DeviceRun: Sendable {
             let signed = try SignedDeviceMessage(reading: Data(frame))
             guard signed.run == self.runBytes else { throw FrameError.run }
             let message = try signed.verified(enroller: self.enroller)
+            // All but reports are short, and are kept as they came.
+            if case .report = message {} else if signed.message.count > 4_096 { throw FrameError.message }
             let (reply, news) = try self.state.withLock { state in
                 try self.take(message, signed, into: &state)
             }
             if let news { self.changed(news) }
-            return Array(try SignedDeviceReply(reply, to: signed, key: self.key).bytes)
+            return Array(try SignedDeviceReply(encoded: try self.encoded(reply), to: signed, key: self.key).bytes)
         }
+    }
+
+    /// A cycle's model is the same for all of its devices: it is written once.
+    private func encoded(_ reply: DeviceReply) throws -> Data {
+        guard case .model(let model) = reply else { return try SignedDeviceReply.encoded(reply) }
+        if let known = written.withLock({ $0 }), known.digest == model.digest { return known.body }
+        let body = try SignedDeviceReply.encoded(reply)
+        written.withLock { $0 = (model.digest, body) }
+        return body
     }
 
     /// Ends what is over by now, though no device says anything.
@@ -218,11 +235,13 @@ public final class DeviceRun: Sendable {
         let (before, now) = (state.coordinator, now)
         let reply = state.coordinator.answer(message, from: signed.device, at: now)
         guard state.coordinator.revision != before.revision else { return (reply, nil) }
+        let (log, length) = (state.log, state.log.bytes)
         do {
             try state.log.append(.init(time: now, sender: 0, message: signed.bytes))
             try step(&state, at: now)
         } catch {
             state.coordinator = before
+            log.cut(to: length)
             throw error
         }
         let isNews = state.coordinator.attempt != before.attempt || state.coordinator.phase != before.phase

@@ -78,6 +78,14 @@ final class MessageLog {
         bytes += frame.count
     }
 
+    /// Takes back what was added behind so many bytes: nothing was answered from it.
+    func cut(to count: Int) {
+        guard count < bytes, ftruncate(descriptor, off_t(count)) == 0 else { return }
+        _ = fsync(descriptor)
+        _ = lseek(descriptor, 0, SEEK_END)
+        bytes = count
+    }
+
     private static func first(of bytes: Data) -> (record: Record, count: Int)? {
         guard bytes.count >= 24 else { return nil }
         let (length, time, sender) = bytes.withUnsafeBytes { bytes in

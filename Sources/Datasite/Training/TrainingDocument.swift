@@ -199,7 +199,7 @@ struct TrainingDocument: Sendable {
 
     /// How many steps draw each of so many units once on average.
     func stepsPerEpoch(_ units: Int) -> Int {
-        let batch = min(batch, units)
+        let batch = max(1, min(batch, units))
         return (units + batch - 1) / batch
     }
 

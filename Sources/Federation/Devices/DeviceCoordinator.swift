@@ -132,6 +132,9 @@ public struct DeviceCoordinator: Sendable, Codable {
     private mutating func checkIn(
         _ conditions: DeviceConditions, _ device: DeviceKey, at now: Double
     ) -> DeviceReply {
+        let isAtWork = table[device].map { $0.attempt == attempt && $0.standing == .open } ?? false
+        // Whoever may not take part begins no cycle either: it would use one up.
+        if !isAtWork, let unmet = plan.requirements.unmet(by: conditions) { return refuse(unmet, device, at: now) }
         if cycle.began == nil, phase == .collecting {
             cycle.began = now
             revision += 1
@@ -140,7 +143,6 @@ public struct DeviceCoordinator: Sendable, Codable {
             if entry.attempt == attempt, entry.standing == .open, phase != .closed { return accepted(device, at: now) }
             if attempt - Int(entry.attempt) <= plan.restCycles { return refuse(.resting, device, at: now) }
         }
-        if let unmet = plan.requirements.unmet(by: conditions) { return refuse(unmet, device, at: now) }
         guard phase == .collecting, now < (cycle.began ?? now) + plan.admissionSeconds else {
             return refuse(.closed, device, at: now)
         }

@@ -111,9 +111,16 @@ public struct SignedDeviceReply: Sendable, Hashable {
 
     private static let magic = Data("PDR1".utf8)
 
+    /// A reply's JSON, for ``init(encoded:to:key:)``.
+    public static func encoded(_ reply: DeviceReply) throws -> Data { try JSONEncoder().encode(reply) }
+
     /// Signs a reply.
     public init(_ reply: DeviceReply, to message: SignedDeviceMessage, key: Curve25519.Signing.PrivateKey) throws {
-        let body = try JSONEncoder().encode(reply)
+        try self.init(encoded: Self.encoded(reply), to: message, key: key)
+    }
+
+    /// Signs a reply that was written before.
+    public init(encoded body: Data, to message: SignedDeviceMessage, key: Curve25519.Signing.PrivateKey) throws {
         bytes = Self.magic + (try key.signature(for: Self.signed(body, to: message))) + body
     }
 

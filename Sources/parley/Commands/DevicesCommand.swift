@@ -77,15 +77,28 @@ struct DevicesServeCommand: AsyncParsableCommand {
             if now.cycle != told { Self.say(now, try rows.measure(now.weights)) }
             told = now.cycle
             if now.phase == .finished || now.phase == .aborted {
-                // Devices that come in the next moments learn that it is over.
-                try await Task.sleep(for: .seconds(3))
+                let files = try running.write()
+                if now.phase == .finished {
+                    Terminal.output.line("In \(PrintableText.escape(folder)): \(files.joined(separator: ", "))")
+                }
+                // Devices that were thanked come again behind their rest, and learn that it is over.
+                let plan = running.description.cycles
+                let seconds = min(plan.mostRetrySeconds, plan.cycleSeconds * Double(plan.restCycles + 1)) + 5
+                Terminal.diagnostics.line(
+                    "The run is over; devices are told so for \(NumberText.significant(seconds)) seconds more (Ctrl-C ends it now)."
+                )
+                let over = Task {
+                    try await Task.sleep(for: .seconds(seconds))
+                    continuation.finish()
+                }
+                defer { over.cancel() }
+                for await _ in news {}
                 break
             }
         }
         serving.cancel()
-        _ = await serving.result.map { _ in }
+        if case .failure(let error) = await serving.result, !(error is CancellationError) { throw error }
         let last = running.progress
-        let files = try running.write()
         guard last.phase == .finished else {
             throw Failure(
                 "The run is at cycle \(last.cycle) of \(last.cycles), \(last.attempts) begun.",
@@ -93,7 +106,6 @@ struct DevicesServeCommand: AsyncParsableCommand {
                     ? "No more cycles may be begun: more `spare-cycles`, or fewer `reports`, bear more drop-outs."
                     : "The same command goes on.")
         }
-        Terminal.output.line("In \(PrintableText.escape(folder)): \(files.joined(separator: ", "))")
     }
 
     private static func say(_ now: DeviceRun.Progress, _ measured: [(metric: Metric, value: Double?)]) {
@@ -159,11 +171,15 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     private static func patiently<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         var pause = 1.0
         while true {
+            let passing: String
             do { return try await body() } catch let error as TransportError where error.mayPass {
-                Terminal.diagnostics.line(PrintableText.escape("\(error.detail); trying again"))
-                try await Task.sleep(for: .seconds(pause))
-                pause = min(2 * pause, 60)
-            }
+                passing = error.detail
+            } catch let problem as Problem
+                where [.busy, .siteUnavailable, .tooManyQuestions, .timeout, .internalError].contains(problem.kind)
+            { passing = problem.detail }
+            Terminal.diagnostics.line(PrintableText.escape("\(passing); trying again"))
+            try await Task.sleep(for: .seconds(pause))
+            pause = min(2 * pause, 60)
         }
     }
 }
