@@ -73,33 +73,10 @@ struct FederatedQuestionTests {
     func coordinatorKilled() async throws {
         let sites = try sites()
         let coordination = try await sites.created(asked(sites))
-        @Sendable func begin() throws -> CoordinatorRun {
-            try CoordinatorRun(
-                folder: coordination.path, key: coordination.key, averaging: nil, patience: 60, longestWait: 0.2
-            ) { _ in }
-        }
-        let held = Mutex<CoordinatorRun?>(try begin())
-        let count = Mutex(0)
-        for site in sites.sites {
-            site.site.connect(
-                by: DirectConnection({ held.withLock { $0 } }) { _ in
-                    let number = count.withLock { count in
-                        count += 1
-                        return count
-                    }
-                    if number % 5 == 0 {
-                        held.withLock { run in
-                            run = nil
-                            run = try? begin()
-                        }
-                        return false
-                    }
-                    return number % 4 != 0
-                })
-        }
+        let sent = try sites.connectToMortal(coordination, dyingEach: 5, losingEach: 4)
         let ids = try await sites.begin(coordination)
         let answers = try await sites.released(ids, as: Answer.self)
-        #expect(answers.allSatisfy { $0.rows == answers[0].rows } && count.withLock { $0 } > 12)
+        #expect(answers.allSatisfy { $0.rows == answers[0].rows } && sent() > 12)
     }
 
     @Test(

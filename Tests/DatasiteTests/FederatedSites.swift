@@ -110,6 +110,44 @@ final class FederatedSites: Sendable {
         return run
     }
 
+    /// Lets all sites reach a coordinator that dies: each so-manieth frame finds nobody, and a new process takes the run up behind it; others are lost.
+    ///
+    /// - Returns: How many frames were sent so far.
+    func connectToMortal<Work>(
+        _ coordination: Coordination<Work>, dyingEach: Int, losingEach: Int
+    ) throws -> @Sendable () -> Int {
+        @Sendable func begin() throws -> CoordinatorRun {
+            try CoordinatorRun(
+                folder: coordination.path, key: coordination.key, averaging: nil, patience: 60, longestWait: 0.2
+            ) { _ in }
+        }
+        let mortal = Mortal(try begin())
+        for site in sites {
+            site.site.connect(
+                by: DirectConnection({ mortal.run.withLock { $0 } }) { _ in
+                    let number = mortal.count.withLock { count in
+                        count += 1
+                        return count
+                    }
+                    if number % dyingEach == 0 {
+                        mortal.run.withLock { run in
+                            run = nil
+                            run = try? begin()
+                        }
+                        return false
+                    }
+                    return number % losingEach != 0
+                })
+        }
+        return { mortal.count.withLock { $0 } }
+    }
+
+    private final class Mortal: Sendable {
+        let run: Mutex<CoordinatorRun?>
+        let count = Mutex(0)
+        init(_ run: CoordinatorRun) { self.run = Mutex(run) }
+    }
+
     func created<Work>(_ coordination: Coordination<Work>) async throws -> Coordination<Work> {
         try coordination.create(at: folder, agreements: await agreements(coordination.request))
     }

@@ -187,33 +187,9 @@ struct FederatedTrainingTests {
     func coordinatorKilled() async throws {
         let sites = try FederatedSites()
         let coordination = try await created(sites, FederatedSites.noisy)
-        @Sendable func begin() throws -> CoordinatorRun {
-            try CoordinatorRun(
-                folder: coordination.path, key: coordination.key, averaging: nil, patience: 60, longestWait: 0.2
-            ) { _ in }
-        }
-        let held = Mutex<CoordinatorRun?>(try begin())
-        let count = Mutex(0)
-        for site in sites.sites {
-            site.site.connect(
-                by: DirectConnection({ held.withLock { $0 } }) { _ in
-                    let number = count.withLock { count in
-                        count += 1
-                        return count
-                    }
-                    // Each twelfth frame finds nobody: a new process takes the run up behind it.
-                    if number % 12 == 0 {
-                        held.withLock { run in
-                            run = nil
-                            run = try? begin()
-                        }
-                        return false
-                    }
-                    return number % 7 != 0
-                })
-        }
+        let sent = try sites.connectToMortal(coordination, dyingEach: 12, losingEach: 7)
         let models = try await sites.released(try await sites.begin(coordination))
-        #expect(Set(models.map(\.weights)).count == 1 && count.withLock { $0 } > 24)
+        #expect(Set(models.map(\.weights)).count == 1 && sent() > 24)
         let plan = try #require(coordination.agreement?.plan)
         for (place, site) in sites.sites.enumerated() {
             let spent = try site.site.read { try #require(try PopulationRow.named("people-\(place)", $0)).spent }

@@ -127,7 +127,7 @@ struct DeviceSimulationTests {
             retry: 5...100_000)
         var coordinator = try DeviceRuns.coordinator(plan)
         var random = SecureRandom()
-        var queue = DeviceQueue()
+        var queue = EventQueue()
         for device in 0..<5_000 { queue.add(device, at: 0) }
         var came = [Int](repeating: 0, count: 120)
         var atWork: [Int: DeviceTicket] = [:]

@@ -38,7 +38,7 @@ struct SimulatedDevices {
     /// Who is killed follows from draws of its own, so that all else is the same with it and without.
     private var crashes: SeededGenerator
     private var noise = SecureRandom()
-    private var queue = DeviceQueue()
+    private var queue = EventQueue()
     private let offset: [Double]
     private let hours: [Double]
     private let seconds: [Double]
@@ -238,42 +238,5 @@ struct SimulatedDevices {
             mean: grid.mean(Packed(sum), weight: weight), to: &weights, strategy: plan.strategy)
         #expect(coordinator.model.weights == weights && coordinator.model.server == server)
         steps += 1
-    }
-}
-
-/// Who acts next: by time, and at the same time in the order in which they were added.
-struct DeviceQueue {
-    private var heap: [(time: Double, number: Int, device: Int)] = []
-    private var added = 0
-
-    var first: (device: Int, time: Double)? { heap.first.map { ($0.device, $0.time) } }
-
-    mutating func add(_ device: Int, at time: Double) {
-        heap.append((time, added, device))
-        added += 1
-        var child = heap.count - 1
-        while child > 0, isBefore(child, (child - 1) / 2) {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
-        }
-    }
-
-    mutating func removeFirst() {
-        heap.swapAt(0, heap.count - 1)
-        heap.removeLast()
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && isBefore(child, least) {
-                least = child
-            }
-            guard least != parent else { return }
-            heap.swapAt(parent, least)
-            parent = least
-        }
-    }
-
-    private func isBefore(_ one: Int, _ other: Int) -> Bool {
-        (heap[one].time, heap[one].number) < (heap[other].time, heap[other].number)
     }
 }

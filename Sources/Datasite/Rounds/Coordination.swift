@@ -101,11 +101,7 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
     /// - Throws: A `Problem`: there is none, or it is damaged.
     public init(at path: String) throws {
         let folder = RunFolder(path: path)
-        let bytes = try folder.read(.key)
-        let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        guard let secret = Data(base64Encoded: text),
-            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: secret)
-        else { throw Problem.unavailable("\(folder.path(.key)) is no Ed25519 key") }
+        let key = try folder.key()
         self.init(path: path, stored: try folder.decode(Stored.self, .run), key: key)
     }
 
@@ -143,7 +139,7 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
         } catch { throw Problem.invalidManifest("\(error)") }
         try TrainingFolder(path: path).create()
         let folder = RunFolder(path: path)
-        try folder.write(Array((key.rawRepresentation.base64EncodedString() + "\n").utf8), to: .key)
+        try folder.write(key.fileContent, to: .key)
         try CoordinatorRun.store(beginning, in: folder)
         let stored = Stored(request: request, sites: sites, agreement: agreement, waits: waits)
         // The last file: with it there is a run.

@@ -297,10 +297,30 @@ struct RunFolder: Sendable {
         return bytes
     }
 
+    /// What signs replies.
+    func key() throws -> Curve25519.Signing.PrivateKey {
+        guard let key = Curve25519.Signing.PrivateKey(fileContent: try read(.key)) else {
+            throw Problem.unavailable("\(path(.key)) is no Ed25519 key")
+        }
+        return key
+    }
+
     func decode<Value: Decodable>(_ type: Value.Type, _ file: File) throws -> Value {
         guard let value = try? JSONDecoder().decode(Value.self, from: try read(file)) else {
             throw Problem.unavailable("\(path(file)) is damaged, or of another version")
         }
         return value
+    }
+}
+
+extension Curve25519.Signing.PrivateKey {
+    /// As files hold it: a line of base64.
+    var fileContent: [UInt8] { Array((rawRepresentation.base64EncodedString() + "\n").utf8) }
+
+    /// nil: it is none.
+    init?(fileContent: Data) {
+        let text = String(decoding: fileContent, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+        guard let secret = Data(base64Encoded: text), let key = try? Self(rawRepresentation: secret) else { return nil }
+        self = key
     }
 }

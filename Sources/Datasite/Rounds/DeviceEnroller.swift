@@ -11,17 +11,15 @@ public struct DeviceEnroller: Sendable {
     /// - Throws: A `Problem`.
     public init(keyFile path: String) throws {
         if let bytes = FileManager.default.contents(atPath: path) {
-            let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-            guard let secret = Data(base64Encoded: text),
-                let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: secret)
-            else { throw Problem.invalidRequest("\(path) is no Ed25519 key in base64") }
+            guard let key = Curve25519.Signing.PrivateKey(fileContent: bytes) else {
+                throw Problem.invalidRequest("\(path) is no Ed25519 key in base64")
+            }
             self.key = key
             return
         }
         key = Curve25519.Signing.PrivateKey()
         let parent = URL(filePath: path).deletingLastPathComponent().path
-        try TrainingFolder.replace(
-            path, with: Array((key.rawRepresentation.base64EncodedString() + "\n").utf8), in: parent)
+        try TrainingFolder.replace(path, with: key.fileContent, in: parent)
     }
 
     /// In base64.

@@ -15,6 +15,7 @@ public final class DevicePart {
     private let coordinator: Data
     private let folder: TrainingFolder
     private let lock: TrainingFolder.Lock
+    private var saved: Saved
     private var sent: SignedDeviceMessage?
 
     /// What a device is like, as its own file says it.
@@ -99,8 +100,9 @@ public final class DevicePart {
             let coordinator = Data(base64Encoded: description.coordinatorKey), coordinator.count == 32
         else { throw Problem.unavailable("the coordinator's description is none") }
         folder = TrainingFolder(path: path)
-        let saved = try Saved(in: folder)
+        // What another process of this device does is not known before it let go.
         lock = try folder.lock()
+        saved = try Saved(in: folder)
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key),
             let own = DeviceKey(key.publicKey.rawRepresentation)
         else { throw Problem.unavailable("\(path) holds no device's key") }
@@ -154,7 +156,6 @@ public final class DevicePart {
     }
 
     private func save() throws {
-        var saved = try Saved(in: folder)
         saved.state = device.state
         try saved.write(to: folder)
     }

@@ -123,7 +123,7 @@ public final class DeviceRun: Sendable {
         } catch { throw Problem.invalidManifest("`devices`: \(error)") }
         try TrainingFolder(path: path).create()
         let folder = RunFolder(path: path)
-        try folder.write(Array((key.rawRepresentation.base64EncodedString() + "\n").utf8), to: .key)
+        try folder.write(key.fileContent, to: .key)
         try folder.write(Array(try JSONEncoder().encode(Stored(time: 0, coordinator: beginning))), to: .state(0))
         // The last file: with it there is a run.
         try folder.write(Array(try JSONEncoder().encode(description)), to: .run)
@@ -138,11 +138,7 @@ public final class DeviceRun: Sendable {
             path: path + "/lock",
             busy: Problem.conflict("another process coordinates the run in \(path)", hint: "stop it first"))
         folder = RunFolder(path: path)
-        let text = String(decoding: try folder.read(.key), as: UTF8.self).trimmingCharacters(
-            in: .whitespacesAndNewlines)
-        guard let secret = Data(base64Encoded: text),
-            let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: secret)
-        else { throw Problem.unavailable("\(folder.path(.key)) is no Ed25519 key") }
+        let key = try folder.key()
         let description = try folder.decode(Description.self, .run)
         (self.key, self.description, self.changed) = (key, description, changed)
         runBytes = Data(hexadecimal: description.run) ?? Data()
@@ -250,13 +246,10 @@ public final class DeviceRun: Sendable {
 
     /// Takes a cycle's step, where it is due, and stores what comes of it: its noise does not follow from messages, so that nothing is answered before.
     private func step(_ state: inout State, at now: Double) throws {
-        guard state.coordinator.phase == .closed else { return }
-        var random = SecureRandom()
-        state.coordinator.step(using: &random)
-        try store(&state, at: now)
+        if state.coordinator.phase == .closed { try store(&state, at: now) }
     }
 
-    /// Stores the whole state, and begins a new log behind it.
+    /// Stores the whole state, behind the step that is due, and begins a new log behind it.
     private func store(_ state: inout State, at now: Double) throws {
         if state.coordinator.phase == .closed {
             var random = SecureRandom()

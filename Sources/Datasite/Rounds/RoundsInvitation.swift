@@ -147,6 +147,17 @@ struct AllowedRounds: Sendable {
         }
     }
 
+    /// SHA-256 of what all sites must agree on beside the federated plan's own numbers: the label, then each part behind its length.
+    static func digest(_ label: String, of parts: [String]) -> Data {
+        var hash = SHA256()
+        hash.update(data: Data(label.utf8))
+        for part in parts {
+            withUnsafeBytes(of: UInt64(part.utf8.count).littleEndian) { hash.update(bufferPointer: $0) }
+            hash.update(data: Data(part.utf8))
+        }
+        return Data(hash.finalize())
+    }
+
     /// The other sites, in words.
     var words: String {
         "This site is \(index + 1) of \(roster.count); the others' keys are "

@@ -1,5 +1,5 @@
 import Crypto
-import DatasiteProtocol
+public import DatasiteProtocol
 import Foundation
 import Secrets
 import Synchronization
@@ -139,12 +139,11 @@ struct SiteFolder: Sendable {
 public final class ServerLock: Sendable {
     private let descriptor: Mutex<Int32?>
 
-    /// - Parameter busy: What is said where another process holds it.
-    init(
-        path: String,
-        busy: Problem = .conflict(
-            "another server serves this datasite", hint: "stop it first: one server a datasite")
-    ) throws {
+    /// - Parameters:
+    ///   - path: Of the file that is locked; it is made where it is not there.
+    ///   - busy: What is said where another process holds it.
+    /// - Throws: `busy`; or that the file cannot be opened.
+    public init(path: String, busy: Problem) throws {
         let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw Problem.unavailable("\(path) cannot be opened: \(SiteFolder.reason())") }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
@@ -152,6 +151,13 @@ public final class ServerLock: Sendable {
             throw busy
         }
         descriptor = Mutex(file)
+    }
+
+    /// Of the server of a datasite.
+    convenience init(path: String) throws {
+        try self.init(
+            path: path,
+            busy: .conflict("another server serves this datasite", hint: "stop it first: one server a datasite"))
     }
 
     /// Lets another server start; also happens when the lock goes out of use.

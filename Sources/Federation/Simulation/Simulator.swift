@@ -178,7 +178,7 @@ public struct Simulator<Work: LocalWork> {
 }
 
 /// Who acts next: by time, and at the same time in the order in which they were added.
-private struct EventQueue {
+struct EventQueue {
     private var heap: [(time: Double, number: Int, participant: Int)] = []
     private var added = 0
 

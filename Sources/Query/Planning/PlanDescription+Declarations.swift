@@ -53,7 +53,7 @@ extension Planner {
 
 extension Expression {
     /// The columns that expressions read, each once, in the order in which they stand.
-    fileprivate static func columns(of expressions: [Expression]) -> [Int] {
+    static func columns(of expressions: [Expression]) -> [Int] {
         var columns: [Int] = []
         for expression in expressions {
             expression.visit { node in

@@ -53,21 +53,16 @@ public struct JointPlan: Sendable, Hashable {
 
     /// The columns of the table that the question reads: their places in its schema, ascending.
     public var usedColumns: [Int] {
-        var used: Set<Int> = []
-        func visit(_ expression: Expression) {
-            expression.visit { node in if case .column(let index, _) = node { used.insert(index) } }
-        }
-        plan.specification.filter.map(visit)
-        plan.specification.keys.map(\.expression).forEach(visit)
-        for measure in plan.specification.measures {
+        let measured = plan.specification.measures.compactMap { measure -> Expression? in
             switch measure.kind {
-            case .rows, .units: break
+            case .rows, .units: nil
             case .nonNull(let expression), .sum(let expression, _), .sumOfSquares(let expression, _),
                 .histogram(let expression, _), .gridValues(let expression, _, _, _):
-                visit(expression)
+                expression
             }
         }
-        return used.sorted()
+        let keys = plan.specification.keys.map(\.expression)
+        return Expression.columns(of: [plan.specification.filter].compactMap(\.self) + keys + measured).sorted()
     }
 
     private var lengths: [Int] {

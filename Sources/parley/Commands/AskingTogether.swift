@@ -5,14 +5,6 @@ import DatasiteProtocol
 import Federation
 import Foundation
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// A question that several sites answer together: one sum with one noise, which this process opens.
 ///
 /// What was begun is kept until its answer is shown (`$XDG_DATA_HOME/parley/questions`): the same command goes on after a crash, and no site is charged again.
@@ -30,7 +22,7 @@ struct AskingTogether: Sendable {
         guard (request.purpose?.utf8.count ?? 0) <= 2_000 else { throw Failure("A purpose has at most 2,000 bytes.") }
         let folder = folder
         // Of two processes that ask the same, one: the other would take its run for one that a crash left.
-        let lock = isDry ? nil : try QuestionLock(folder)
+        let lock = isDry ? nil : try lock()
         defer { withExtendedLifetime(lock) {} }
         if !isDry, Coordination<FederatedQuestion>.exists(at: folder) {
             Terminal.diagnostics.line("Going on with the same question, which was begun and not shown.")
@@ -51,6 +43,15 @@ struct AskingTogether: Sendable {
         // One that a crash left without its last file was asked of nobody.
         try? FileManager.default.removeItem(atPath: folder)
         try await run(try coordination.create(at: folder, agreements: agreements, waits: waits))
+    }
+
+    private func lock() throws -> ServerLock {
+        try PrivateFile.makeFolder(URL(filePath: folder).deletingLastPathComponent().path)
+        return try ServerLock(
+            path: folder + ".lock",
+            busy: Problem(
+                .conflict, "Another process asks the same question now.", hint: "Wait for its answer, or stop it first."
+            ))
     }
 
     // MARK: Before
@@ -194,24 +195,4 @@ extension OutputOptions {
         (own.answer, own.receipt) = (answer.map(numbered), receipt.map(numbered))
         try own.save(answerBytes: answerBytes, receiptBytes: receiptBytes)
     }
-}
-
-/// Held by the one process that asks a question of several sites.
-private final class QuestionLock: Sendable {
-    private let descriptor: Int32
-
-    /// - Parameter folder: The question's, beside which the lock lies.
-    init(_ folder: String) throws(Failure) {
-        try PrivateFile.makeFolder(URL(filePath: folder).deletingLastPathComponent().path)
-        descriptor = open(folder + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw Failure("Cannot open \(folder).lock: \(String(cString: strerror(errno))).")
-        }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw Failure("Another process asks the same question now.", next: "Wait for its answer, or stop it first.")
-        }
-    }
-
-    deinit { close(descriptor) }
 }

@@ -1,4 +1,3 @@
-import Crypto
 import DatasiteProtocol
 import DifferentialPrivacy
 import Federation
@@ -51,7 +50,9 @@ struct FederatedQuestionTerms: Sendable {
         inputs = Self.inputs(joint, entry)
         plan = FederatedPlan(
             question: entry.manifest.name, participants: rounds.roster.count, colluders: request.colluders,
-            length: joint.length, work: Self.digest(question, joint, inputs), leastSeconds: request.phaseSeconds)
+            length: joint.length,
+            work: AllowedRounds.digest("parley federated question 1\n", of: [question.sql, joint.agreement] + inputs),
+            leastSeconds: request.phaseSeconds)
         do throws(FederationError) { try plan.check(participants: rounds.roster.count) } catch {
             throw Problem.invalidRequest("\(error)")
         }
@@ -80,17 +81,6 @@ struct FederatedQuestionTerms: Sendable {
         var bounds = ["at most \(unit.rowsPerUnit) rows of a unit", "in at most \(unit.groupsPerUnit) groups"]
         if let rows = unit.rowsPerGroup { bounds.append("at most \(rows) rows of a unit in a group") }
         return columns + bounds
-    }
-
-    /// What all must agree on beside the federated plan's own numbers.
-    private static func digest(_ question: AskRequest, _ joint: JointPlan, _ inputs: [String]) -> Data {
-        var hash = SHA256()
-        hash.update(data: Data("parley federated question 1\n".utf8))
-        for part in [question.sql, joint.agreement] + inputs {
-            withUnsafeBytes(of: UInt64(part.utf8.count).littleEndian) { hash.update(bufferPointer: $0) }
-            hash.update(data: Data(part.utf8))
-        }
-        return Data(hash.finalize())
     }
 
     /// - Parameter slot: When what is made of the rows leaves.

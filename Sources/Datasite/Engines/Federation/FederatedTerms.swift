@@ -1,4 +1,3 @@
-import Crypto
 import DatasiteProtocol
 import DifferentialPrivacy
 import Federation
@@ -101,16 +100,10 @@ struct FederatedTerms: Sendable {
 
     /// What all must agree on beside the federated plan's own numbers: the plan's text, what goes in, and the layers.
     private static func digest(_ task: TrainingTask, _ model: Model) -> Data {
-        var hash = SHA256()
         let parts =
             [task.planText, String(decoding: Architecture.json(model), as: UTF8.self)] + task.agreement
             + ["rows of a unit: \(task.entry.manifest.unit.rowsPerUnit)"]
-        hash.update(data: Data("parley federated training 1\n".utf8))
-        for part in parts {
-            withUnsafeBytes(of: UInt64(part.utf8.count).littleEndian) { hash.update(bufferPointer: $0) }
-            hash.update(data: Data(part.utf8))
-        }
-        return Data(hash.finalize())
+        return AllowedRounds.digest("parley federated training 1\n", of: parts)
     }
 
     /// What a run would refuse is refused now.
