@@ -41,8 +41,10 @@ struct AskTogetherTests {
             #expect(audit.components(separatedBy: "reserved").count == 2, "\(audit)")
         }
         // Asked again it is a new question, with new noise.
-        let again = try ask(place, urls, port: port)
+        let again = try ask(place, urls, port: port, "--answer", "again.json")
         #expect(again.status == 0 && again.output.contains("receipt verified"), "\(again.all)")
+        let second = try JSONDecoder().decode(Answer.self, from: Data(try place.read("again-1.json").utf8))
+        #expect(second.columns == answer.columns && second.rows != answer.rows)
         for server in servers { server.kill() }
     }
 
@@ -183,6 +185,26 @@ struct AskTogetherTests {
             let audit = try place.parley("audit", "--site", name).output
             #expect(audit.components(separatedBy: "reserved").count == 2, "\(audit)")
         }
+        for server in servers { server.kill() }
+    }
+
+    @Test("Brightness and contrast of images come out as the scale by which a plan normalises them")
+    func images() throws {
+        let place = try Workplace()
+        let port = SeveralSites.freePort()
+        let servers = try SeveralSites.serve(place, port: port, withImages: true)
+        let urls = servers.map(\.url).joined(separator: ",")
+        let done = try place.run([
+            Workplace.executable, "stats", urls, "--dataset", "visits", "--port", "\(port)", "--epsilon", "19",
+            "--columns", "brightness,contrast",
+        ])
+        #expect(done.status == 0, "\(done.all)")
+        let line = try #require(
+            done.output.replacing("\n", with: " ").firstMatch(
+                of: #/trains on image: scale: {mean: ([0-9.]+), deviation: ([0-9.]+)}/#), "\(done.all)")
+        // Half of each image is 50 darker and half 50 brighter than its own shade, and shades go from 60 to 139 evenly: 99.5 and the root of 50^2 + 23.1^2.
+        let (mean, deviation) = (try #require(Double(line.1)), try #require(Double(line.2)))
+        #expect(abs(mean - 99.5) < 20 && abs(deviation - 55.1) < 25, "\(mean), \(deviation)")
         for server in servers { server.kill() }
     }
 

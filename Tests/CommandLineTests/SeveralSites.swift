@@ -11,7 +11,9 @@ import Testing
 enum SeveralSites {
     static let names = ["north", "river", "summit"]
 
-    private static func manifest(_ keys: [String], _ port: Int, amount: Int, questions: String) -> String {
+    private static func manifest(
+        _ keys: [String], _ port: Int, amount: Int, questions: String, withImages: Bool = false
+    ) -> String {
         """
         name: visits
         title: Visits
@@ -32,6 +34,25 @@ enum SeveralSites {
           - {name: amount, type: integer, bounds: [0, \(amount)], nullable: false}
           - {name: ill, type: integer, domain: [0, 1], nullable: false}
         """
+            + (withImages
+                ? """
+
+                  - {name: brightness, mean-of: image}
+                  - {name: contrast, deviation-of: image}
+                arrays:
+                  - {name: image, shape: [1, 2, 2], type: uint8}
+                """ : "")
+    }
+
+    /// A NumPy file of an image a row, each in two shades: 50 above and below the row's own, from 60 to 139.
+    private static var images: Data {
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (80, 2, 2), }\n"
+        var file: [UInt8] = [0x93]
+        file += Array("NUMPY".utf8)
+        file += [1, 0, UInt8(header.utf8.count), 0]
+        file += Array(header.utf8)
+        for shade in UInt8(60)..<140 { file += [shade - 50, shade + 50, shade - 50, shade + 50] }
+        return Data(file)
     }
 
     /// Of the rows whose amount is above 50 the label is 1.
@@ -41,7 +62,8 @@ enum SeveralSites {
     }
 
     static func serve(
-        _ place: Workplace, port: Int, amounts: [Int] = [100, 100, 100], questions: [String] = ["", "", ""]
+        _ place: Workplace, port: Int, amounts: [Int] = [100, 100, 100], questions: [String] = ["", "", ""],
+        withImages: Bool = false
     ) throws -> [Workplace.Server] {
         let keys = try Self.names.map { name in
             #expect(try place.parley("site", "init", name).status == 0)
@@ -52,9 +74,16 @@ enum SeveralSites {
         return try Self.names.enumerated().map { number, name in
             try place.write(Self.rows(number), to: "\(name).csv")
             try place.write(
-                manifest(keys, port, amount: amounts[number], questions: questions[number]), to: "\(name).yaml")
-            let added = try place.parley(
-                "data", "add", "\(name).csv", "--manifest", "\(name).yaml", "--site", name, "--yes")
+                manifest(
+                    keys, port, amount: amounts[number], questions: questions[number],
+                    withImages: withImages), to: "\(name).yaml")
+            if withImages { try images.write(to: URL(fileURLWithPath: place.path("images.npy"))) }
+            let added = try place.run(
+                [
+                    Workplace.executable, "data", "add", "\(name).csv", "--manifest", "\(name).yaml", "--site", name,
+                    "--yes",
+                ]
+                    + (withImages ? ["--array", "image=images.npy"] : []))
             #expect(added.status == 0, "\(added.errors)")
             try place.write(
                 try place.parley("user", "add", "ruth", "--role", "researcher", "--site", name).output,

@@ -3,10 +3,10 @@ import Foundation
 import Governance
 import Learning
 import Secrets
-import Tables
 import Testing
 
 @testable import Datasite
+@testable import Tables
 
 @Suite("Datasets whose rows have arrays")
 struct ArrayDatasetTests {
@@ -164,6 +164,75 @@ struct ArrayDatasetTests {
         #expect(
             stored.filter { $0.hasSuffix("-3") || $0.hasPrefix("column-3") } == [] && stored.contains("array-0"),
             "\(stored)")
+    }
+
+    @Test(
+        "Columns that are computed of an array go with their rows, whichever kind of file it comes from",
+        arguments: Form.allCases)
+    func computed(_ form: Form) async throws {
+        let test = try TestSite()
+        let (table, arrays) = try Self.files(test, Self.rows, as: form)
+        let array =
+            form == .wide
+            ? "{name: image, shape: [1, 4, 4], type: float32, bounds: [0, 255]}"
+            : "{name: image, shape: [1, 4, 4], type: uint8}"
+        let manifest = Self.manifest(rows: 20, array: array).replacing(
+            "columns:\n",
+            with:
+                "columns:\n  - {name: light, mean-of: image, resolution: 0.25}\n  - {name: contrast, deviation-of: image, bounds: [0, 20]}\n"
+        )
+        let report = try test.site.addDataset(
+            file: table, arrays: arrays, manifestText: manifest + "\nignore: [note, file]")
+        let added = try Self.table(test)
+        #expect(
+            added.rowCount == 150
+                && added.schema.columns.map(\.name) == ["person", "shade", "ill", "light", "contrast"])
+        for row in 0..<added.rowCount {
+            guard case .integer(let shade) = added.value(1, row), case .real(let light) = added.value(3, row),
+                case .real(let contrast) = added.value(4, row)
+            else {
+                Issue.record("row \(row) lacks a number")
+                return
+            }
+            // 15 pixels of one shade, and its complement.
+            let (own, other) = (Double(shade), Double(255 - shade))
+            #expect(abs(light - (15 * own + other) / 16) <= 0.125)
+            #expect(abs(contrast - min(20, abs(own - other) * 15.0.squareRoot() / 16)) < 1e-9)
+        }
+        let detail = try test.site.dataset("scans", as: .ada)
+        let columns = detail.columns.filter { $0.computed != nil }
+        #expect(columns.map(\.computed?.statistic) == ["mean", "deviation"] && columns.map(\.lower) == [0, 0])
+        #expect(
+            columns.map(\.upper) == [255, 20] && columns.allSatisfy { $0.computed?.array == "image" && !$0.nullable })
+        _ = try await test.site.ask(
+            AskRequest(dataset: "scans", sql: "SELECT AVG(light) FROM scans WHERE contrast < 15", budget: .epsilon(1)),
+            as: .ada)
+        #expect(try test.site.verify().problems == [])
+        let stored = try FileManager.default.contentsOfDirectory(
+            atPath: test.site.folder.directory(ofVersion: report.version))
+        #expect(
+            stored.filter { $0.hasPrefix("column-") && !$0.hasPrefix("column-2-") }.sorted()
+                == (0..<5).map { "column-\($0)" }, "\(stored)")
+    }
+
+    @Test(
+        "A column that cannot be computed is refused with its place",
+        arguments: [
+            ("mean-of: picture", "there is no array of this name"),
+            ("mean-of: image, deviation-of: image", "one of `mean-of` and `deviation-of`"),
+            ("mean-of: image, type: integer", "is of type real"),
+            ("mean-of: image, nullable: true", "has no `nullable`"),
+            ("mean-of: image, domain: [1]", "has no `domain`"),
+            ("mean-of: image, bounds: [3, 1]", "light"),
+        ])
+    func computedRefused(_ keys: String, words: String) async throws {
+        let test = try TestSite()
+        let (table, arrays) = try Self.files(test, Array(Self.rows.prefix(5)), as: .npy)
+        let manifest = Self.manifest().replacing("columns:\n", with: "columns:\n  - {name: light, \(keys)}\n")
+        let refusal = await problem {
+            _ = try test.site.addDataset(file: table, arrays: arrays, manifestText: manifest + "\nignore: [note]")
+        }
+        #expect(refusal?.detail.contains(words) == true, "\(refusal?.detail ?? "not refused")")
     }
 
     @Test(

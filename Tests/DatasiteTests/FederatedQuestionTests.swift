@@ -3,10 +3,12 @@ import DatasiteProtocol
 import DifferentialPrivacy
 import Foundation
 import Synchronization
+import Tables
 import Testing
 
 @testable import Datasite
 @testable import Federation
+@testable import Query
 
 @Suite("One question to several sites", .timeLimit(.minutes(20)))
 struct FederatedQuestionTests {
@@ -59,6 +61,32 @@ struct FederatedQuestionTests {
         let total = answers[0].rows.reduce(0.0) { $0 + (Self.number($1[1]) ?? 0) }
         let rows = sites.sites.indices.reduce(0) { $0 + 2 * (60 + 3 * $1) }
         #expect(abs(total - Double(rows)) < 6 * 3 * (3 / 2 * 3 * 3 / (2 * rho)).squareRoot(), "\(total) of \(rows)")
+    }
+
+    @Test("What a site makes of its rows for the sum has its share of the noise, drawn anew each time")
+    func share() async throws {
+        let sites = try sites()
+        let coordination = try await asked(sites)
+        let site = sites.sites[0]
+        let terms = try FederatedQuestionTerms(
+            coordination.request, site: try #require(Data(base64Encoded: site.key)), in: try site.site.catalogue())
+        let source = RowSource.table(try site.site.table(try #require(try site.site.catalogue().datasets["shared"])))
+        let header = RoundHeader(run: Data(), plan: Data(), round: 0, attempt: 0, model: Data(), asked: [0, 1, 2])
+        let nothing = RunModel(round: 0, weights: [], server: try ServerState(.fedAvg, parameters: 1))
+        func numbers() throws -> [Int64] {
+            var work = QuestionShare(plan: terms.joint, source: source)
+            let made = try work.update(of: nothing, in: header, carried: [])
+            guard case .integers(let numbers) = made.update else { return [] }
+            return numbers
+        }
+        let drawn = try (0..<20).map { _ in try numbers() }
+        let exact = terms.joint.exact(source)
+        #expect(drawn.allSatisfy { $0.count == terms.joint.length })
+        // Shares have a standard deviation of at least one step: 20 draws of an entry are all equal with a chance below 0.4^19.
+        for entry in exact.indices {
+            #expect(Set(drawn.map { $0[entry] }).count > 1, "entry \(entry)")
+            #expect(drawn.contains { $0[entry] != exact[entry] })
+        }
     }
 
     private static func number(_ cell: Answer.Cell) -> Double? {

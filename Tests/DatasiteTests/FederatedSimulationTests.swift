@@ -105,6 +105,34 @@ struct FederatedSimulationTests {
     }
 
     @Test(
+        "Layers that stay with participants serve each one's own rows; the others are the same for all, and are what is written"
+    )
+    func localLayers() throws {
+        let files = try OwnFiles()
+        var circumstances = FederatedSimulation.Circumstances()
+        (circumstances.compares, circumstances.labelSkew) = (true, 0.9)
+        func outcomes(_ keys: String, into folder: String? = nil) throws -> [FederatedSimulation.Outcome] {
+            let plan = Self.plan("{rounds: 20, local-steps: 3, range: 8\(keys)}")
+            return try FederatedSimulation(
+                planText: plan, dataFolder: files.folder, circumstances: circumstances
+            ).run(into: folder).outcomes
+        }
+        let folder = files.folder + "/heads"
+        let own = try outcomes(", local: [2]", into: folder)
+        #expect(
+            own.map(\.name).prefix(3) == ["participant 1 together", "participant 2 together", "participant 3 together"])
+        #expect(own.count == 7)
+        let names = try SafeTensors.read(Array(try Data(contentsOf: URL(filePath: folder + "/weights.safetensors"))))
+            .names
+        #expect(names == ["0.weight", "0.bias"])
+        // Rows of the first two are nearly of one label: a head of their own knows that, and the shared one cannot.
+        let shared = try outcomes("")
+        #expect(
+            own.prefix(2).allSatisfy { Self.loss($0) < Self.loss(shared[0]) },
+            "\(own.map(Self.loss)) and \(Self.loss(shared[0]))")
+    }
+
+    @Test(
         "Each wrong plan is refused with what is wrong in it",
         arguments: [
             ("{local-steps: 2}", "`rounds` is missing"), ("{rounds: 0}", "from 1 to"),
@@ -117,6 +145,9 @@ struct FederatedSimulationTests {
             ("{rounds: 2, aggregation: distributed-noise}", "section `privacy`"),
             ("{rounds: 2, local_steps: 2, round: 3}", "round"),
             ("{rounds: 2, spare-rounds: -1}", "from 0"), ("{rounds: 2, range: 0}", "from"),
+            ("{rounds: 2, local: [head]}", "`federation.local`"),
+            ("{rounds: 2, local: [0, 2]}", "every parameter stays"),
+            ("{rounds: 2, local: [0], strategy: {kind: fedSGD, rate: 1}}", "with fedSGD"),
         ])
     func refused(section: String, words: String) throws {
         let files = try OwnFiles()

@@ -164,12 +164,14 @@ func ingest(
             if let arrays {
                 try arrays.check(report)
                 let table = try writer.open(description, plan.schema)
-                try arrays.write(table, to: writer.append) { fraction in
+                let computed = try arrays.write(table, to: writer.append) { fraction in
                     try progress(IngestProgress(stage: .arrays, fraction: fraction, rows: report.rowsRead))
                 }
                 let whole = Set(description.parts)
                 description = arrays.description(description)
                 try writer.discard(whole.subtracting(description.parts))
+                // Where columns stood that only said which numbers are a row's.
+                description = try arrays.writeComputed(computed, of: description, to: writer.append)
             }
             try progress(IngestProgress(stage: .synchronizing, fraction: 0, rows: report.rowsRead))
             try writer.commit(description)

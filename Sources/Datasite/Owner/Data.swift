@@ -260,7 +260,7 @@ extension Datasite {
             let units = report.unitsSkipped == 1 ? "unit" : "units"
             remarks.append("\(report.unitsSkipped) \(units) dropped because something was wrong")
         }
-        for (column, schema) in zip(report.columns, manifest.schema.columns) {
+        for (column, schema) in zip(report.columns, manifest.schema.columns.filter { $0.computed == nil }) {
             remark(
                 column.outsideBounds,
                 "values of \(column.name) outside its bounds "

@@ -52,7 +52,7 @@ public struct FederatedSimulation: Sendable {
     public struct Report: Sendable {
         /// What happened in the simulated network.
         public var network: Network
-        /// The federated model first, then what it is compared with.
+        /// The federated model first, then what it is compared with; where layers stay with participants, each participant's model on rows like its own.
         public var outcomes: [Outcome]
         /// How many entries of updates lay beyond the plan's `range`, and were cut.
         public var cutEntries: Int
@@ -104,6 +104,8 @@ public struct FederatedSimulation: Sendable {
     private let section: TrainingFederationSection
     private let begun: Parameters
     private let local: TrainingPlan
+    /// nil: all of the model is shared.
+    private let personal: PersonalModel?
     /// What is known before.
     public let facts: Facts
 
@@ -138,7 +140,12 @@ public struct FederatedSimulation: Sendable {
         local.steps = section.localSteps
         local.averaging = nil
         begun = try training.beginning()
-        let parameters = local.model.trainableCount
+        do throws(StrategyError) {
+            personal =
+                section.local.isEmpty
+                ? nil : try PersonalModel(local.model, keeping: section.local, begun: begun)
+        } catch { throw Problem.invalidManifest("`federation.local`: \(error)") }
+        let parameters = personal?.sharedCount ?? local.model.trainableCount
         let delta = document.privacy?.delta ?? 0
         let noise = try document.sharedNoise(
             section, units: document.privacy?.units ?? training.inputs.train.units.count, participants: parts.count,
@@ -219,10 +226,22 @@ public struct FederatedSimulation: Sendable {
             try facts.promise == nil
             ? together(try plainWorks(), check, round) : together(try privateWorks(), check, round)
         try folder.map { try write(model, to: $0) }
+        let own = personal == nil ? nil : try likeOwnRows()
+        var together: [Outcome] = []
+        if let own {
+            for (place, rows) in own.enumerated() {
+                together.append(
+                    Outcome(
+                        name: "participant \(place + 1) together",
+                        metrics: try scores(model.personal[place], on: rows)))
+            }
+        } else {
+            together.append(Outcome(name: "together", metrics: try scores(model.parameters)))
+        }
         return Report(
             network: model.network,
-            outcomes: [Outcome(name: "together", metrics: try scores(model.parameters))]
-                + (circumstances.compares ? try compared(check) : []), cutEntries: model.cutEntries,
+            outcomes: together + (circumstances.compares ? try compared(on: own, check) : []),
+            cutEntries: model.cutEntries,
             files: folder == nil ? [] : Self.files.map(\.rawValue))
     }
 
@@ -230,7 +249,10 @@ public struct FederatedSimulation: Sendable {
 
     private func write(_ model: Trained, to folder: TrainingFolder) throws {
         try folder.write(training.planText, to: .plan)
-        try folder.write(SafeTensors.write(model.parameters), to: .weights)
+        let names = personal?.sharedNames ?? model.parameters.names
+        try folder.write(
+            SafeTensors.write(Parameters(names: names, tensors: names.compactMap { model.parameters[$0] })),
+            to: .weights)
         try folder.write(Architecture.json(training.model), to: .architecture)
         let lines = model.curve.map { point in
             let values = point.validation.map { "\"\($0.metric.rawValue)\": \($0.value.map { "\($0)" } ?? "null")" }
@@ -240,23 +262,33 @@ public struct FederatedSimulation: Sendable {
         try folder.write(lines.joined(), to: .curves)
     }
 
-    private func compared(_ check: () throws -> Void) throws -> [Outcome] {
+    private func compared(on own: [Examples]?, _ check: () throws -> Void) throws -> [Outcome] {
         var outcomes: [Outcome] = []
         try check()
         outcomes.append(
             Outcome(name: "in one place", metrics: try scores(alone(training.inputs.train, as: parts.count))))
         for (place, part) in parts.enumerated() {
             try check()
-            outcomes.append(Outcome(name: "participant \(place + 1) alone", metrics: try scores(alone(part, as: 1))))
+            outcomes.append(
+                Outcome(
+                    name: "participant \(place + 1) alone",
+                    metrics: try scores(alone(part, as: 1), on: own?[place])))
         }
         return outcomes
+    }
+
+    /// Rows that were not trained on, divided as those that were: what each participant would meet.
+    private func likeOwnRows() throws -> [Examples] {
+        guard let rows = training.inputs.test ?? training.inputs.validation else { return parts }
+        return try Self.divided(rows, circumstances, seed: training.document.seed)
     }
 
     private func plainWorks() throws -> [LocalTraining] {
         try parts.enumerated().map { place, part in
             try LocalTraining(
                 strategy: facts.plan.strategy, plan: local, examples: part, batchRows: training.document.batch,
-                seed: training.document.seed &+ UInt64(place), parameters: begun, threads: training.threads)
+                seed: training.document.seed &+ UInt64(place), parameters: begun, threads: training.threads,
+                personal: personal)
         }
     }
 
@@ -270,6 +302,8 @@ public struct FederatedSimulation: Sendable {
     /// The federated model, and how it came along.
     private struct Trained {
         var parameters: Parameters
+        /// Each participant's, where layers stay with them.
+        var personal: [Parameters] = []
         var curve: [Round] = []
         var cutEntries = 0
         var network = Network()
@@ -285,7 +319,8 @@ public struct FederatedSimulation: Sendable {
             run = try Simulator(
                 plan: facts.plan, policy: policy, identities: works.map { _ in Curve25519.Signing.PrivateKey() },
                 works: works,
-                weights: local.model.trained(begun), conditions: circumstances.conditions,
+                weights: personal.map { try $0.divided(local.model.trained(begun)).shared }
+                    ?? local.model.trained(begun), conditions: circumstances.conditions,
                 seed: facts.promise == nil ? training.document.seed : random.next())
         } catch { throw Problem.invalidManifest("\(error)") }
         var model = Trained(parameters: begun)
@@ -294,14 +329,17 @@ public struct FederatedSimulation: Sendable {
             let before = run.coordinator.model.round
             run.run(until: Self.mostSeconds, everybody: false, rounds: before + 1, turns: 256)
             guard run.coordinator.model.round > before else { continue }
-            let parameters = try local.model.parameters(begun, trained: run.coordinator.model.weights)
+            let parameters =
+                try personal?.parameters(shared: run.coordinator.model.weights, own: [])
+                ?? local.model.parameters(begun, trained: run.coordinator.model.weights)
             model.parameters = averaged(model.parameters, parameters, round: run.coordinator.model.round)
             model.curve.append(
                 Round(
                     number: run.coordinator.model.round, rounds: facts.plan.rounds,
                     attempts: Self.ended(run.coordinator),
                     seconds: run.now,
-                    validation: try training.inputs.validation.map { rows in
+                    // Without the layers that stay there is no model to measure.
+                    validation: try (personal == nil ? training.inputs.validation : nil).map { rows in
                         try training.measure(model.parameters, on: rows, threads: training.threads).map {
                             ($0.metric, $0.value)
                         }
@@ -322,6 +360,12 @@ public struct FederatedSimulation: Sendable {
         model.network = Network(
             void: Self.ended(run.coordinator) - run.coordinator.model.round, messages: run.messages, lost: run.lost,
             killed: run.killed, left: run.gone.count, seconds: run.now)
+        if let personal {
+            let shared = try personal.divided(local.model.trained(model.parameters)).shared
+            model.personal = try run.participants.map { participant in
+                try personal.parameters(shared: shared, own: participant.state.carried)
+            }
+        }
         model.cutEntries = run.participants.reduce(0) { $0 + $1.state.cutEntries }
         return model
     }
@@ -346,8 +390,11 @@ public struct FederatedSimulation: Sendable {
         return (try? local.model.parameters(parameters, trained: mixed)) ?? parameters
     }
 
-    private func scores(_ parameters: Parameters) throws -> [(metric: Metric, value: Double?)] {
-        guard let rows = training.inputs.test ?? training.inputs.validation else { return [] }
+    /// - Parameter rows: nil: those of the plan that were not trained on.
+    private func scores(
+        _ parameters: Parameters, on rows: Examples? = nil
+    ) throws -> [(metric: Metric, value: Double?)] {
+        guard let rows = rows ?? training.inputs.test ?? training.inputs.validation else { return [] }
         return try training.measure(parameters, on: rows, threads: training.threads).map { ($0.metric, $0.value) }
     }
 

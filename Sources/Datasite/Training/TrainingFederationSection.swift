@@ -25,11 +25,13 @@ struct TrainingFederationSection: Sendable, Equatable {
     var weights: [Int]?
     /// How long a phase of a round waits at least; longer, where earlier ones took longer.
     var phaseSeconds: Double
+    /// Layers that stay with each participant.
+    var local: [String]
 
     init(_ value: YAMLValue, rate: Float, isPrivate: Bool) throws {
         let keys = try value.mapping([
             "rounds", "spare-rounds", "local-steps", "per-round", "least", "strategy", "aggregation", "threshold",
-            "colluders", "range", "weights", "phase-seconds",
+            "colluders", "range", "weights", "phase-seconds", "local",
         ])
         guard let rounds = keys["rounds"] else { throw value.problem("the key `rounds` is missing") }
         self.rounds = try rounds.count(atMost: 1_000_000)
@@ -42,6 +44,7 @@ struct TrainingFederationSection: Sendable, Equatable {
         range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
         phaseSeconds = try keys["phase-seconds"]?.number(within: 0.1...86_400) ?? 30
         weights = try keys["weights"]?.sequence().map { try $0.count(atMost: 1 << 16) }
+        local = try keys["local"]?.sequence().map { try $0.text("a layer's name") } ?? []
         strategy = isPrivate ? .fedSGD(rate: Double(rate)) : .fedAvg
         if let said = keys["strategy"] {
             guard !isPrivate else {
@@ -68,13 +71,18 @@ struct TrainingFederationSection: Sendable, Equatable {
                 isPrivate ? "with `privacy` each round is one private step" : "with fedSGD each round is one step",
                 hint: "leave it out")
         }
+        if let said = keys["local"], strategy.kind == .fedSGD || strategy.kind == .scaffold, !isPrivate {
+            throw said.problem(
+                "with \(strategy.kind.rawValue) no layers stay with participants",
+                hint: "another strategy: their own layers are trained by local steps, and are what they keep")
+        }
         for key in aggregation == .plain ? ["threshold", "colluders"] : [] {
             if let said = keys[key] {
                 throw said.problem(
                     "updates in the clear have no `\(key)`", hint: "leave it out, or ask for aggregation: masked")
             }
         }
-        for key in isPrivate ? ["range", "weights", "per-round"] : [] {
+        for key in isPrivate ? ["range", "weights", "per-round", "local"] : [] {
             if let said = keys[key] { throw said.problem("with `privacy` there is no `\(key)`", hint: "leave it out") }
         }
     }

@@ -26,6 +26,19 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         public var other: Scalar?
         /// "unit", "weight", "key" or nil.
         public var role: String?
+        /// What it is computed of; nil: of nothing.
+        public var computed: ArrayStatistic?
+
+        /// What a column is of one of the dataset's arrays, for each row.
+        public struct ArrayStatistic: Sendable, Hashable, Codable {
+            /// "mean" or "deviation" of a row's numbers.
+            public var statistic: String
+            /// The array's name.
+            public var array: String
+
+            /// That of the array with this name.
+            public init(statistic: String, array: String) { (self.statistic, self.array) = (statistic, array) }
+        }
 
         /// A column, by its parts.
         public init(

@@ -13,6 +13,7 @@ public struct LocalTraining: LocalWork {
     private let seed: UInt64
     private let threads: Int
     private let base: Parameters
+    private let personal: PersonalModel?
 
     /// - Parameters:
     ///   - plan: How local steps are taken: its `steps` are those of a round. With `scaffold`, by gradient descent without momentum.
@@ -20,12 +21,20 @@ public struct LocalTraining: LocalWork {
     ///   - batchRows: How many a local step takes.
     ///   - seed: The participant's.
     ///   - parameters: Frozen ones are taken from here.
+    ///   - personal: What of the model is shared, where layers stay with the participant: they are what is carried.
     /// - Throws: What does not fit together.
     public init(
         strategy: Strategy, plan: TrainingPlan, examples: Examples, batchRows: Int, seed: UInt64,
         parameters: Parameters,
-        threads: Int = 1
+        threads: Int = 1, personal: PersonalModel? = nil
     ) throws {
+        if personal != nil {
+            // One carries a control variate, and the other takes no steps.
+            guard strategy.kind != .scaffold, strategy.kind != .fedSGD else {
+                throw ModelError.data(
+                    "layers that stay with participants", expected: "a strategy other than fedSGD and scaffold")
+            }
+        }
         if case .scaffold = strategy {
             guard plan.optimizer == .gradientDescent(), plan.schedule == .constant else {
                 throw ModelError.data(
@@ -34,6 +43,7 @@ public struct LocalTraining: LocalWork {
         }
         (self.strategy, self.plan, self.examples) = (strategy, plan, examples)
         (self.batchRows, self.seed, self.threads, base) = (batchRows, seed, threads, parameters)
+        self.personal = personal
         _ = try run(parameters, round: 0)
     }
 
@@ -48,7 +58,8 @@ public struct LocalTraining: LocalWork {
     public mutating func update(
         of model: RunModel, in header: RoundHeader, carried: [Float]
     ) throws -> (update: LocalUpdate, carried: [Float]) {
-        var run = try run(plan.model.parameters(base, trained: model.weights), round: header.round)
+        let before = try personal?.joined(shared: model.weights, own: carried) ?? model.weights
+        var run = try run(plan.model.parameters(base, trained: before), round: header.round)
         if case .fedSGD = strategy {
             var gradient: [Float] = []
             _ = try run.step { gradient = $0 }
@@ -56,7 +67,7 @@ public struct LocalTraining: LocalWork {
         }
         var own: ControlVariate?
         if case .scaffold = strategy { own = ControlVariate(carried, parameters: model.weights.count) }
-        let correction = try LocalCorrection(strategy, anchor: model.weights, server: model.server.control, own: own)
+        let correction = try LocalCorrection(strategy, anchor: before, server: model.server.control, own: own)
         for _ in 0..<plan.steps {
             let weights = plan.model.trained(run.state.parameters)
             var failure: (any Error)?
@@ -66,6 +77,10 @@ public struct LocalTraining: LocalWork {
             if let failure { throw failure }
         }
         let after = plan.model.trained(run.state.result)
+        if let personal {
+            let (shared, own) = try personal.divided(after)
+            return (.numbers(zip(shared, model.weights).map { $0 - $1 }), own)
+        }
         guard var variate = own else {
             return (.numbers(zip(after, model.weights).map { $0 - $1 }), carried)
         }

@@ -47,7 +47,8 @@ public struct Participant: Sendable {
         var made: ParticipantMessage?
         /// Of the header's attempt: over whom it agreed to open the sum.
         var confirmed: [Int]?
-        var carried: [Float] = []
+        /// What its work alone keeps from round to round: a control variate, or the layers that stay with it. It is private.
+        public internal(set) var carried: [Float] = []
         var carriedIfOpened: [Float]?
     }
 

@@ -1,3 +1,5 @@
+public import Learning
+
 /// The parameters of a flat vector: names and sizes, in order.
 public struct ParameterLayout: Sendable, Hashable {
     /// Names, in the flat vector's order.
@@ -23,7 +25,7 @@ public struct ParameterLayout: Sendable, Hashable {
 /// Personalisation: the parameters that stay with each participant, such as a classifier's last layer, while the
 /// others are learned together (Arivazhagan et al. 2019, FedPer). They are never sent.
 ///
-/// In JSON a list of names. Fine-tuning after the last round needs nothing of this.
+/// In JSON a list of names. Fine-tuning after the last round needs nothing of this: it is a training that begins with the weights.
 public struct LocalHead: Sendable, Hashable {
     /// The names of the parameters that stay, rising.
     public let names: [String]
@@ -93,5 +95,63 @@ extension LocalHead: Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(names)
+    }
+}
+
+/// A model of which participants share a part, while each keeps a head of its own.
+public struct PersonalModel: Sendable {
+    private let model: Model
+    private let begun: Parameters
+    private let layout: ParameterLayout
+    private let head: LocalHead
+    /// What is shared, the other way round.
+    private let body: LocalHead
+    /// Entries that are shared.
+    public let sharedCount: Int
+
+    /// - Parameters:
+    ///   - layers: Those that stay, each with those within it.
+    ///   - begun: What all begin with.
+    /// - Throws: A `StrategyError`: no layer has this name, or nothing would stay, or nothing be shared.
+    public init(_ model: Model, keeping layers: [String], begun: Parameters) throws(StrategyError) {
+        let trained = model.declarations.indices.filter { model.declarations[$0].isTrainable }
+        let names = trained.map { model.declarations[$0].name }
+        for layer in layers where !names.contains(where: { $0.hasPrefix(layer + ".") }) {
+            throw .unknownParameter(layer, expected: names)
+        }
+        let local = names.filter { name in layers.contains { name.hasPrefix($0 + ".") } }
+        guard !local.isEmpty else { throw .parameter("local layers", expected: "at least one") }
+        layout = try ParameterLayout(names: names, counts: trained.map { begun.tensors[$0].values.count })
+        (self.model, self.begun) = (model, begun)
+        (head, body) = (LocalHead(names: local), LocalHead(names: names.filter { !local.contains($0) }))
+        sharedCount = try head.sharedRanges(layout).reduce(0) { $0 + $1.count }
+        _ = try body.sharedRanges(layout)
+    }
+
+    /// The names of the parameters that are shared, in the model's order.
+    public var sharedNames: [String] { layout.names.filter(body.names.contains) }
+
+    /// The entries of a flat vector that are shared, and those that stay.
+    ///
+    /// - Parameter vector: As of `Model.trained(_:)`.
+    public func divided(_ vector: [Float]) throws(StrategyError) -> (shared: [Float], own: [Float]) {
+        (try head.shared(vector, layout: layout), try body.shared(vector, layout: layout))
+    }
+
+    /// A participant's flat vector.
+    ///
+    /// - Parameters:
+    ///   - shared: ``sharedCount`` entries.
+    ///   - own: The participant's; empty: as they begin.
+    public func joined(shared: [Float], own: [Float]) throws(StrategyError) -> [Float] {
+        var vector = model.trained(begun)
+        try head.place(shared, into: &vector, layout: layout)
+        if !own.isEmpty { try body.place(own, into: &vector, layout: layout) }
+        return vector
+    }
+
+    /// A participant's model.
+    public func parameters(shared: [Float], own: [Float]) throws -> Parameters {
+        try model.parameters(begun, trained: joined(shared: shared, own: own))
     }
 }

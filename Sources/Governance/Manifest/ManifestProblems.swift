@@ -53,6 +53,11 @@ extension Manifest {
                 refuse("columns.\(column.name)", "there is another column of this name (case does not count)")
             }
             found += column.problems() + (isStored ? [] : column.contradictions())
+            if let computed = column.computed, !schema.arrays.contains(where: { $0.name == computed.array }) {
+                refuse(
+                    "columns.\(column.name).\(computed.kind.rawValue)-of",
+                    "there is no array of this name: declare it under `arrays`")
+            }
         }
         found += schema.arrays.enumerated().flatMap { arrayProblems($1, at: $0) }
         if schema.arrays.count > Limits.arrays { refuse("arrays", "declare at most \(Limits.arrays) arrays") }

@@ -29,6 +29,8 @@ public struct ColumnSchema: Sendable, Hashable {
     public var form = FieldForm()
     /// What people should know of it.
     public var description: String
+    /// What it is computed of when the table is made; nil: files have its values. Such columns are a schema's last.
+    public var computed: ArrayStatistic?
 
     /// A column; what is left out is not declared.
     public init(

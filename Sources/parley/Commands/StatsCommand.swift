@@ -71,6 +71,7 @@ struct JointStatistics: Sendable {
         let name: String
         let kind: Kind
         let isNullable: Bool
+        let computed: DatasetDetail.Column.ArrayStatistic?
     }
 
     let dataset: String
@@ -122,7 +123,7 @@ struct JointStatistics: Sendable {
                 )
                 continue
             }
-            kept.append(Column(name: name, kind: kind, isNullable: column.nullable))
+            kept.append(Column(name: name, kind: kind, isNullable: column.nullable, computed: column.computed))
         }
         guard !kept.isEmpty else {
             throw Failure(
@@ -154,6 +155,7 @@ struct JointStatistics: Sendable {
         if let other = column.other { words.append("others as \(text(other))") }
         if let resolution = column.resolution { words.append("in steps of \(NumberText.significant(resolution))") }
         if column.nullable { words.append("may be missing") }
+        if let computed = column.computed { words.append("the \(computed.statistic) of \(computed.array)") }
         return words.joined(separator: ", ")
     }
 
@@ -271,6 +273,10 @@ struct JointStatistics: Sendable {
             terminal.paragraph(
                 "For a plan that trains on them, where what is missing counts as the mean: \(features)", .dim)
         }
+        for (array, scale) in scales(cells) {
+            terminal.line()
+            terminal.paragraph("For a plan that trains on \(array): \(scale)", .dim)
+        }
     }
 
     private func missing(_ column: Column, _ cells: [String: Answer.Cell]) -> String {
@@ -280,7 +286,9 @@ struct JointStatistics: Sendable {
 
     private func features(_ cells: [String: Answer.Cell]) -> String? {
         let items = columns.compactMap { column -> String? in
-            guard case .number = column.kind, let mean = cells["\(column.name) mean"].flatMap(Self.number) else {
+            guard column.computed == nil, case .number = column.kind,
+                let mean = cells["\(column.name) mean"].flatMap(Self.number)
+            else {
                 return nil
             }
             // Without the commas that people read.
@@ -289,6 +297,29 @@ struct JointStatistics: Sendable {
             return "{column: \(name), missing: \(NumberText.significant(mean).replacing(",", with: ""))}"
         }
         return items.isEmpty ? nil : "features: [\(items.joined(separator: ", "))]"
+    }
+
+    /// For each array whose rows' mean and deviation are columns, the mean and deviation of all its numbers: their variance is that between rows and the mean
+    /// of those within one.
+    private func scales(_ cells: [String: Answer.Cell]) -> [(array: String, scale: String)] {
+        func moments(_ statistic: String, _ array: String) -> (mean: Double, deviation: Double)? {
+            let column = columns.first { $0.computed == .init(statistic: statistic, array: array) }
+            guard let column, let mean = cells["\(column.name) mean"].flatMap(Self.number),
+                let deviation = cells["\(column.name) deviation"].flatMap(Self.number)
+            else { return nil }
+            return (mean, deviation)
+        }
+        return columns.compactMap { column in
+            guard let computed = column.computed, computed.statistic == "mean",
+                let between = moments("mean", computed.array), let within = moments("deviation", computed.array)
+            else { return nil }
+            let deviation =
+                (between.deviation * between.deviation + within.mean * within.mean + within.deviation * within.deviation)
+                .squareRoot()
+            guard deviation > 0 else { return nil }
+            let numbers = [between.mean, deviation].map { NumberText.significant($0).replacing(",", with: "") }
+            return (computed.array, "scale: {mean: \(numbers[0]), deviation: \(numbers[1])}")
+        }
     }
 
     private static func number(_ cell: Answer.Cell) -> Double? {

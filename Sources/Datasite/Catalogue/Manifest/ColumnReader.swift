@@ -8,9 +8,10 @@ enum ColumnReader {
     static func column(_ value: YAMLValue, fields: FieldForm, isStored: Bool) throws -> ColumnSchema {
         let keys = try value.mapping([
             "name", "type", "nullable", "bounds", "domain", "resolution", "description", "other", "infinity",
-            "outside", "max-bytes", "missing", "format",
+            "outside", "max-bytes", "missing", "format", "mean-of", "deviation-of",
         ])
         guard let nameKey = keys["name"] else { throw value.problem("the key `name` is missing") }
+        if let computed = try computed(keys) { return try column(nameKey, computed, keys) }
         guard let typeKey = keys["type"] else { throw value.problem("the key `type` is missing") }
         let name = try nameKey.text("a column's name")
         let type = try type(typeKey, keys["domain"])
@@ -32,6 +33,36 @@ enum ColumnReader {
         column.form = fields
         if let missing = keys["missing"] { column.form.missing = try FieldForm.markers(missing) }
         column.form.epochTicks = try keys["format"].map { try FieldForm.ticks($0, type) }
+        return column
+    }
+
+    /// `mean-of: image` or `deviation-of: image`, and where it stands.
+    private static func computed(_ keys: [String: YAMLValue]) throws -> ArrayStatistic? {
+        let named = try ArrayStatistic.Kind.allCases.compactMap { kind in
+            try keys["\(kind.rawValue)-of"].map { (kind, $0, try $0.text("an array's name")) }
+        }
+        if named.count > 1 { throw named[1].1.problem("a column is one of `mean-of` and `deviation-of`") }
+        return named.first.map { ArrayStatistic($0.0, of: $0.2) }
+    }
+
+    /// A column that follows from an array: never missing, and of the array's bounds unless narrower ones are said.
+    private static func column(
+        _ name: YAMLValue, _ computed: ArrayStatistic, _ keys: [String: YAMLValue]
+    ) throws -> ColumnSchema {
+        let allowed = ["name", "type", "bounds", "resolution", "description", "\(computed.kind.rawValue)-of"]
+        if let other = keys.filter({ !allowed.contains($0.key) }).min(by: { $0.key < $1.key }) {
+            throw other.value.problem(
+                "a column that is computed of an array has no `\(other.key)`",
+                hint: "it has `bounds`, `resolution` and `description`")
+        }
+        if let type = keys["type"], try type.text("a type") != ValueType.real.rawValue {
+            throw type.problem("a column that is computed of an array is of type real")
+        }
+        var column = ColumnSchema(name: try name.text("a column's name"), type: .real, isNullable: false)
+        column.description = try keys["description"]?.text("a description") ?? ""
+        if let bounds = keys["bounds"] { (column.lowerBound, column.upperBound) = try self.bounds(bounds, .real) }
+        column.resolution = try keys["resolution"]?.number("a number above 0")
+        column.computed = computed
         return column
     }
 

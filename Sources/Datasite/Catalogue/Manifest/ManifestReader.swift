@@ -36,13 +36,14 @@ struct ManifestDocument: Sendable {
         var problems = ManifestProblems()
         let listed = try problems.reading { try required("columns").sequence() } ?? []
         let fields = try problems.reading { try FieldForm(reading: keys) } ?? FieldForm()
-        let schema = Schema(
+        var schema = Schema(
             columns: try listed.compactMap { column in
                 try problems.reading { try ColumnReader.column(column, fields: fields, isStored: isStored) }
             },
             arrays: try (problems.reading { try keys["arrays"]?.sequence() ?? [] } ?? []).compactMap { array in
                 try problems.reading { try ArrayReader.array(array) }
             })
+        schema.completeComputed()
         // Columns are looked up by name: where one cannot be read, others seem to be missing.
         let areNamed = problems.isEmpty
         let name = try problems.reading { try required("name").text("a name") } ?? ""
@@ -171,6 +172,18 @@ struct ManifestDocument: Sendable {
 }
 
 extension Schema {
+    /// Columns that are computed of arrays stand behind the others, and lie where their arrays' numbers do unless said.
+    fileprivate mutating func completeComputed() {
+        columns = columns.filter { $0.computed == nil } + columns.filter { $0.computed != nil }
+        for (index, column) in columns.enumerated() where column.lowerBound == nil {
+            guard let computed = column.computed, let array = arrays.first(where: { $0.name == computed.array }),
+                array.lowerBound < array.upperBound
+            else { continue }
+            let bounds = computed.bounds(array)
+            (columns[index].lowerBound, columns[index].upperBound) = (bounds.lowerBound, bounds.upperBound)
+        }
+    }
+
     /// Manifests that were accepted before could name values outside the bounds: in tables they are the bound.
     fileprivate mutating func clipDomains() {
         for index in columns.indices {

@@ -115,7 +115,7 @@ struct FederatedAnswerWork: EngineWork {
 
 /// What a site's rows give a question: its numbers with its share of the noise. A round that is computed again is drawn anew, which is sound as long as what was
 /// drawn before was not sent (`Participant`).
-private struct QuestionShare: LocalWork {
+struct QuestionShare: LocalWork {
     let plan: JointPlan
     let source: RowSource
 

@@ -110,6 +110,7 @@ extension ColumnSchema {
         if infinityIsBound { words.append("infinity as its bound") }
         words.append(isNullable ? "may be null" : "never null")
         if type == .text { words.append("at most \(maximumBytes) bytes") }
+        if let computed { words.append("\(computed.kind.rawValue) of \(computed.array)") }
         return words.joined(separator: ", ")
     }
 }

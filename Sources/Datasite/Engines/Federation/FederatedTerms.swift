@@ -31,6 +31,11 @@ struct FederatedTerms: Sendable {
                 "the key `federation` is missing",
                 hint: "`parley train PLAN` asks one site; federation: {rounds: 20, local-steps: 10}")
         }
+        guard section.local.isEmpty else {
+            throw Problem.invalidManifest(
+                "`federation.local`: layers that stay would be models of one site's rows alone, which no site lets out",
+                hint: "leave it out; `parley simulate` and the library train so")
+        }
         (self.request, self.section) = (request, section)
         task = try TrainingTask(document, planText: request.plan, in: catalogue)
         let rule = task.policy.rule(for: FederatedWork.engine, isAllowedUnlessSaid: FederatedWork.isAllowedUnlessSaid)

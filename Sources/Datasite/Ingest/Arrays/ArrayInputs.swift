@@ -103,7 +103,8 @@ struct ArrayInputs {
         if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
             throw Problem.invalidRequest("\(DisplayedName.of(twice)) is given two files", hint: "one file an array")
         }
-        let known = arrays + schema.columns.map(\.name)
+        let columns = schema.columns.filter { $0.computed == nil }.map(\.name)
+        let known = arrays + columns
         if let stranger = names.first(where: { !known.contains($0) }) {
             throw Problem.invalidManifest(
                 "there is no array or column \(DisplayedName.of(stranger))",
@@ -112,7 +113,6 @@ struct ArrayInputs {
         if let missing = arrays.first(where: { !names.contains($0) }) {
             throw Problem.invalidRequest("the array \(missing) has no file", hint: "--array \(missing)=FILE")
         }
-        let columns = schema.columns.map(\.name)
         if !hasTable, let missing = columns.first(where: { !names.contains($0) }) {
             throw Problem.invalidRequest(
                 "the column \(missing) has no file", hint: "give a table that has it, or --array \(missing)=FILE")
@@ -135,7 +135,7 @@ struct ArrayInputs {
 
     /// The manifest's schema, and behind its columns those that say which numbers are a row's.
     var ingested: Schema {
-        var schema = Schema(columns: schema.columns)
+        var schema = Schema(columns: schema.columns.filter { $0.computed == nil })
         // Numbers of files are written as such, whatever the table's own file has.
         for index in schema.columns.indices where ownColumns.contains(schema.columns[index].name) {
             schema.columns[index].form = FieldForm()
@@ -205,13 +205,21 @@ struct ArrayInputs {
     ///   - table: Of the schema ``ingested``.
     ///   - sink: Takes an array's next bytes.
     ///   - progress: Told the part that is written.
+    /// - Returns: For each column that is computed of an array its values, row after row.
     func write(
         _ table: Table, to sink: (TablePart, [UInt8]) throws -> Void, progress: (Double) throws -> Void
-    ) throws {
+    ) throws -> [[Double]] {
         let columns = ingested.columns
+        let statistics = schema.columns.compactMap(\.computed)
+        var computed = [[Double]](repeating: [], count: statistics.count)
         let total = max(1, table.rowCount * sources.count)
         for (index, source) in sources.enumerated() {
             let name = source.isFolder ? Self.fileColumn : Self.digestColumn
+            let array = schema.arrays[index]
+            let ofThis = statistics.indices.filter { statistics[$0].array == array.name }
+            func compute(_ numbers: UnsafeRawBufferPointer) {
+                for place in ofThis { computed[place].append(statistics[place].value(of: numbers, array.element)) }
+            }
             guard let column = columns.firstIndex(where: { $0.name == name }) else { continue }
             var block: [UInt8] = []
             for row in 0..<table.rowCount {
@@ -219,18 +227,20 @@ struct ArrayInputs {
                 let text = table.text(column: column, row: row)
                 if source.isFolder {
                     guard let text else {
-                        throw IngestError.array("a row of \(schema.arrays[index].name) names no file")
+                        throw IngestError.array("a row of \(array.name) names no file")
                     }
                     let image = try source.image(text)
                     block += image.bytes
-                    found.add(
-                        image.outside,
-                        "numbers of \(schema.arrays[index].name) outside its bounds are stored as the bound")
+                    image.bytes.withUnsafeBytes(compute)
+                    found.add(image.outside, "numbers of \(array.name) outside its bounds are stored as the bound")
                 } else {
                     guard let text, let place = places[text] else {
-                        throw IngestError.array("a row of \(schema.arrays[index].name) was lost")
+                        throw IngestError.array("a row of \(array.name) was lost")
                     }
-                    source.withRow(place) { block += $0 }
+                    source.withRow(place) { numbers in
+                        block += numbers
+                        compute(numbers)
+                    }
                 }
                 if block.count >= 1 << 20 {
                     try sink(.array(index), block)
@@ -239,13 +249,32 @@ struct ArrayInputs {
             }
             try sink(.array(index), block)
         }
+        return computed
     }
 
-    /// What is stored of a table that was assembled with the columns of ``ingested``: its columns and the arrays.
+    /// What is stored of a table that was assembled with the columns of ``ingested``: those that files have, and the arrays.
     func description(_ assembled: TableDescription) -> TableDescription {
         var description = assembled
-        description.columns = Array(description.columns.prefix(schema.columns.count))
+        description.columns = Array(description.columns.prefix(schema.columns.count { $0.computed == nil }))
         description.arrays = schema.arrays.count
+        return description
+    }
+
+    /// Writes the columns that are computed of arrays, behind the others.
+    ///
+    /// - Parameters:
+    ///   - values: What ``write(_:to:progress:)`` gave.
+    ///   - description: What the table is without them.
+    /// - Returns: What it is with them.
+    func writeComputed(
+        _ values: [[Double]], of description: TableDescription, to sink: (TablePart, [UInt8]) throws -> Void
+    ) throws -> TableDescription {
+        var description = description
+        for (column, values) in zip(schema.columns.filter { $0.computed != nil }, values) {
+            let (bytes, stored) = column.stored(values)
+            try sink(.column(description.columns.count), bytes)
+            description.columns.append(stored)
+        }
         return description
     }
 }
