@@ -75,13 +75,15 @@ let package = Package(
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
+        module("TransparencyLog", ["Secrets", crypto]),
         module(
             "Federation", ["Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Federation", "Tables",
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Federation", "TransparencyLog",
+                "Tables",
                 "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
@@ -114,7 +116,8 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "TransparencyLog",
+                "Learning",
                 "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
@@ -124,7 +127,7 @@ let package = Package(
             name: "parley-bench",
             dependencies: [
                 "Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels", "Learning",
-                "MultipartyComputation", "Secrets", crypto,
+                "MultipartyComputation", "TransparencyLog", "Secrets", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -136,6 +139,7 @@ let package = Package(
         tests(
             "FederationTests",
             ["Federation", "Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
+        tests("TransparencyLogTests", ["TransparencyLog", "Secrets", crypto], exclude: ["go"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -148,12 +152,13 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
-                "Secrets", outside("GRDB", "GRDB.swift"), crypto,
+                "TransparencyLog", "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",
             [
-                "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance", "Query", "Tables",
+                "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance",
+                "Query", "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),
@@ -170,7 +175,8 @@ let package = Package(
         tests(
             "HostileInputTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation", "Query", "Tables",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
+                "Query", "Tables",
                 "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),

@@ -49,6 +49,10 @@ public final class Datasite: Sendable {
     let signingKey: Curve25519.Signing.PrivateKey
     let name: String
     let isRestored: Mutex<Bool>
+    /// Whether a checkpoint under the site's key is known that its journal does not lead to.
+    let isContradicted: Mutex<Bool>
+    /// The transparency log; nil until it is first asked for.
+    let transparency = Mutex<SiteLog?>(nil)
     /// nil until this process serves, and where the owner has set none.
     let notifyHook = Mutex<NotifyHook?>(nil)
     let missedSlots = Atomic<Int64>(0)
@@ -132,6 +136,7 @@ public final class Datasite: Sendable {
             cache = try CatalogueCache(path: folder.database, file: store.file)
             try store.file.check()
             signingKey = try folder.readSigningKey()
+            isContradicted = Mutex(LogFolder(path: folder.log).isContradicted)
             self.store = store
         } catch { throw Problem.storage(error) }
         self.folder = folder
@@ -203,10 +208,11 @@ public final class Datasite: Sendable {
     }
 
     /// Why no question is answered, previewed or decided on, and no table added, until the owner acts: a restore is
-    /// suspected, or the database was removed or replaced while this process had it open. nil while all is well. The catalogue, mock answers and what was released stay to be read.
+    /// suspected, others hold more of the log than the site does, or the database was removed or replaced while this process had it open. nil while all is well. The catalogue, mock answers and what was released stay to be read.
     public var suspension: Problem? {
         do { try store.file.check() } catch { return error as? Problem }
-        return isRestored.withLock { $0 } ? Restore.problem : nil
+        if isRestored.withLock({ $0 }) { return Restore.problem }
+        return isContradicted.withLock { $0 } ? Restore.contradicted : nil
     }
 
     /// Refuses everything that could spend or release while ``suspension`` says why.

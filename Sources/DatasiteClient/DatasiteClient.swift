@@ -186,6 +186,13 @@ public final class DatasiteClient: Sendable {
         }
     }
 
+    /// That a request's release stands in the site's log: a `.tlog-proof` (c2sp.org/tlog-proof), which carries the receipt, and is to be verified offline.
+    ///
+    /// - Throws: The problem `not-found` while it is not in the log yet.
+    public func proof(_ id: String) async throws -> [UInt8] {
+        try await transport.get("/v1/requests/\(Self.escaped(id))/proof", timeout: options.timeout).body
+    }
+
     private static func receiptBytes(_ reply: Transport.Reply) throws(TransportError) -> [UInt8] {
         guard let header = reply.headers.first(name: "Parley-Receipt"), let receipt = Base64URL.decode(header) else {
             throw TransportError(

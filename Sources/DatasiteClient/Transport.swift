@@ -74,6 +74,22 @@ final class Transport: Sendable {
         ).body
     }
 
+    /// A request of another protocol than a datasite's: whatever the status, the body is the answer.
+    func exchange(
+        _ method: HTTPMethod, _ path: String, _ body: [UInt8]?, largest: Int, timeout: Duration
+    ) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: base + path)
+        request.method = method
+        if let body { request.body = .bytes(body) }
+        do {
+            let response = try await http.execute(request, timeout: .init(timeout))
+            let buffer = try await response.body.collect(upTo: largest)
+            return (Int(response.status.code), Array(buffer.readableBytesView))
+        } catch {
+            throw Self.transportError(error, base)
+        }
+    }
+
     private func send(
         _ method: HTTPMethod, _ path: String, body: [UInt8]?, headers: HTTPHeaders, timeout: Duration,
         largest: Int = Transport.largestResponse

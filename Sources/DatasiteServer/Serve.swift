@@ -1,4 +1,5 @@
 public import Datasite
+import DatasiteProtocol
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
@@ -46,6 +47,8 @@ public func serve(
     if let port = configuration.metricsPort {
         services.append(try server.metricsApplication(port: port, onListening: onMetrics))
     }
+    let logging = Task { await publishLog(of: datasite, configuration.logger) }
+    defer { logging.cancel() }
     let departure = Departure(grace: .nanoseconds(configuration.limits.shutdownGrace.nanoseconds))
     services.append(LeavingService(base: server.application(onListening: onListening), departure: departure))
     var group = ServiceGroupConfiguration(
@@ -63,6 +66,22 @@ public func serve(
     server.log.finish()
     configuration.logger.info("stopped")
     LogOutput.standardError.flush(milliseconds: 1_000)
+}
+
+/// Brings the log up to the journal each second. What fails is said once, and tried again.
+private func publishLog(of datasite: Datasite, _ logger: Logger) async {
+    var failed: String?
+    while !Task.isCancelled {
+        do {
+            _ = try await datasite.reading { try $0.publishLog() }
+            failed = nil
+        } catch {
+            let problem = (error as? Problem)?.detail ?? String(describing: type(of: error))
+            if problem != failed { logger.error("the log", metadata: ["problem": .string(problem)]) }
+            failed = problem
+        }
+        try? await Task.sleep(for: .seconds(1))
+    }
 }
 
 /// Starts the owner's notify hook for what begins to wait. What the hook prints is hers, and goes to her log.

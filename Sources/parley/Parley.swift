@@ -36,9 +36,12 @@ struct Parley: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Owner, researcher and auditor",
-                subcommands: [RequestsCommand.self, JobsCommand.self, AuditCommand.self, BudgetCommand.self]),
+                subcommands: [
+                    RequestsCommand.self, JobsCommand.self, AuditCommand.self, BudgetCommand.self, LogCommand.self,
+                ]),
             CommandGroup(name: "Planning", subcommands: [PrivacyCommand.self]),
-            CommandGroup(name: "Together", subcommands: [CoordinateCommand.self, StatsCommand.self, DevicesCommand.self]),
+            CommandGroup(
+                name: "Together", subcommands: [CoordinateCommand.self, StatsCommand.self, DevicesCommand.self]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),
         ])
 

@@ -61,7 +61,7 @@ struct ArchitectureTests {
             "HummingbirdTLS": ["DatasiteServer"], "AsyncHTTPClient": ["DatasiteClient"], "ArgumentParser": ["parley"],
             "Crypto": [
                 "Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "Federation",
-                "MultipartyComputation", "parley",
+                "MultipartyComputation", "TransparencyLog", "parley",
             ],
             "CryptoExtras": ["MultipartyComputation"],
         ]

@@ -1,6 +1,7 @@
 import DatasiteProtocol
 import Foundation
 import Testing
+import TransparencyLog
 import Yams
 
 @testable import DatasiteServer
@@ -179,6 +180,18 @@ struct OpenAPITests {
             let data = try JSONSerialization.data(withJSONObject: example)
             let written = try Receipt(decoding: Array(data)).encoded
             #expect(try JSONSerialization.jsonObject(with: Data(written)) as? NSObject == example as? NSObject)
+        case .getProof:
+            let bytes = Array(try #require(example as? String).utf8)
+            let proof = try LogProof(parsing: bytes)
+            #expect(proof.bytes == bytes)
+            let carried = try ReceiptProof(decoding: proof.extra ?? [])
+            try proof.inclusion.verify(.leaf(carried.entry.bytes), at: proof.index, in: proof.checkpoint.head)
+            try ReceiptVerifier(publicKey: carried.receipt.body.publicKey).verify(carried.receipt)
+        case .getCheckpoint, .compareCheckpoint:
+            let bytes = Array(try #require(example as? String).utf8)
+            #expect(try SignedCheckpoint(parsing: bytes).bytes == bytes)
+        // Bytes, of which an example says what they are.
+        case .getTile: #expect((example as? String)?.isEmpty == false)
         case .budget: try same([BudgetReport].self, example)
         case .audit: try same([AuditEntry].self, example)
         }
@@ -192,7 +205,8 @@ struct OpenAPITests {
     }
 
     private func examples(of content: [String: Any]) throws -> [Any] {
-        let json = try #require((content["application/json"] ?? content["text/event-stream"]) as? [String: Any])
+        let types = ["application/json", "text/event-stream", "text/plain", "application/octet-stream"]
+        let json = try #require(types.compactMap { content[$0] }.first as? [String: Any])
         if let example = json["example"] { return [example] }
         let references = try #require(json["examples"] as? [String: [String: String]])
         return try references.values.map { reference in

@@ -10,6 +10,7 @@ struct RouteTableTests {
     @Test("Every operation is found under its own method and path", arguments: Endpoint.allCases)
     func found(_ operation: Endpoint) {
         let path = operation.template.replacing("{name}", with: "a").replacing("{id}", with: "a")
+            .replacing("{path}", with: "a")
         let parameter = path == operation.template ? nil : "a"
         #expect(table.match(method: operation.method, path: path) == .operation(operation, parameter: parameter))
         if operation.method == "GET" {
@@ -35,6 +36,13 @@ struct RouteTableTests {
         #expect(table.match(method: "GET", path: path) == .none)
     }
 
+    @Test("A tile's path may have several segments")
+    func rest() {
+        #expect(
+            table.match(method: "GET", path: "/log/tile/0/x001/067.p/8") == .operation(.getTile, parameter: "0/x001/067.p/8"))
+        #expect(table.match(method: "GET", path: "/log/tile/") == .none && table.match(method: "GET", path: "/log/tile") == .none)
+    }
+
     @Test("A parameter is decoded once")
     func decoded() {
         #expect(
@@ -44,7 +52,10 @@ struct RouteTableTests {
 
     @Test("Only what is public needs no token, and an auditor reaches no answer")
     func roles() {
-        #expect(Endpoint.allCases.filter { $0.roles == nil } == [.health, .site])
+        #expect(
+            Endpoint.allCases.filter { $0.roles == nil } == [
+                .health, .site, .getCheckpoint, .compareCheckpoint, .getTile,
+            ])
         let answers: [Endpoint] = [.preview, .ask, .mock, .submit, .getAnswer, .approve, .deny, .cancelJob]
         for operation in answers { #expect(operation.roles?.contains(.auditor) == false, "\(operation)") }
         for operation in [Endpoint.approve, .deny] { #expect(operation.roles == [.owner]) }

@@ -282,9 +282,14 @@ extension Datasite {
     ///
     /// - Throws: the problem `conflict` if no restore is suspected.
     public func acceptRestore() throws -> [String] {
-        guard isRestored.withLock({ $0 }) else { throw Problem.conflict("no restore is suspected") }
+        let isContradicted = isContradicted.withLock { $0 }
+        guard isRestored.withLock({ $0 }) || isContradicted else {
+            throw Problem.conflict("no restore is suspected")
+        }
         let file = GenerationFile(path: folder.generation)
-        let remembered = try reportingProblems { try file.read() }
+        // A counter that was put back with all the rest knows nothing of what was lost.
+        let remembered = isContradicted ? nil : try reportingProblems { try file.read() }
+        var ended = isContradicted ? [] : try endLog(whereItWentBack: true)
         return try reportingProblems {
             let (remarks, record) = try store.pool.writeWithoutTransaction { db in
                 var remarks: [String] = []
@@ -299,9 +304,11 @@ extension Datasite {
                 }
                 return (remarks, record)
             }
+            // What is known by others' checkpoint alone is forgotten behind the charges, which must not be lost in between.
+            if isContradicted { ended += try endLog() }
             try file.reset(to: record)
             isRestored.withLock { $0 = false }
-            return remarks
+            return remarks + ended
         }
     }
 }

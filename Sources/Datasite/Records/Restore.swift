@@ -9,6 +9,12 @@ enum Restore {
         "the database is older than what this datasite had promised: it seems restored from a backup",
         hint: "the owner goes on with `parley verify --accept-restore`, which charges what was lost")
 
+    static let contradicted = Problem.unavailable(
+        "others hold a checkpoint of this datasite's log that its journal does not lead to: the whole folder seems restored from a backup",
+        hint:
+            "the owner goes on with `parley verify --accept-restore`: since what was lost is not known, all budgets are charged, and a new log is begun"
+    )
+
     /// The database's own generation, spending and journal's head.
     static func record(_ db: Database) throws -> GenerationFile.Record {
         let statement = try db.cachedStatement(

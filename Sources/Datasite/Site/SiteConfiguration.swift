@@ -14,6 +14,8 @@ import Foundation
 struct SiteConfiguration: Sendable, Equatable {
     /// The command that is started when a request begins to wait: a full path and its arguments. nil: none.
     var notify: [String]?
+    /// Who cosigns the log.
+    var witnesses: [NamedWitness] = []
 
     /// The largest file, in bytes.
     static let largestFile = 64 << 10
@@ -26,8 +28,12 @@ struct SiteConfiguration: Sendable, Equatable {
     init(_ text: String) throws {
         let lines = text.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
         guard lines.contains(where: { !$0.isEmpty && !$0.hasPrefix("#") }) else { return }
-        let keys = try YAMLValue.document(text).mapping(["notify"])
+        let keys = try YAMLValue.document(text).mapping(["notify", "witnesses"])
         notify = try keys["notify"].map(Self.command)
+        witnesses = try keys["witnesses"]?.sequence().map(NamedWitness.init) ?? []
+        guard witnesses.count <= 16, Set(witnesses.map(\.key)).count == witnesses.count else {
+            throw try YAMLValue.document(text).problem("expected at most 16 witnesses, each once")
+        }
     }
 
     /// Reads the file at that path, if there is one.

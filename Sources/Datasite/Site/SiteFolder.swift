@@ -30,6 +30,17 @@ struct SiteFolder: Sendable {
     /// What long work keeps to go on after a crash: a folder for each request.
     var work: String { path + "/work" }
 
+    /// The transparency log.
+    var log: String { path + "/log" }
+    /// A log that ended with a restore, from 1 on: kept, since others may hold proofs of it.
+    func log(ended number: Int) -> String { log + ".\(number)" }
+    /// How many logs ended.
+    var earlierLogs: Int {
+        var count = 0
+        while FileManager.default.fileExists(atPath: log(ended: count + 1)) { count += 1 }
+        return count
+    }
+
     func workspace(of request: String) -> Workspace { Workspace(parent: work, name: request) }
 
     func directory(ofVersion version: String) -> String { data + "/" + version }

@@ -71,8 +71,24 @@ public func serveDevices(
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
+/// Serves a witness of logs, until it is told to stop: `POST /add-checkpoint` and `GET /{origin hash}/checkpoint` (c2sp.org/tlog-witness).
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveWitness(
+    _ configuration: DatasiteServerConfiguration, witness: WitnessFolder,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    try await serveFrames(configuration, WitnessResponder(witness: witness), onListening: onListening)
+}
+
+/// What is served beside a datasite, and how large a body it reads.
+protocol BodyResponder: HTTPResponder where Context == Exchange {
+    var largestBody: Int { get }
+}
+
 private func serveFrames(
-    _ configuration: DatasiteServerConfiguration, _ responder: FramesResponder,
+    _ configuration: DatasiteServerConfiguration, _ responder: some BodyResponder,
     onListening: @escaping @Sendable (Int) -> Void
 ) async throws {
     try configuration.check()
@@ -106,7 +122,7 @@ private func serveFrames(
 }
 
 /// From a frame to a frame.
-struct FramesResponder: HTTPResponder {
+struct FramesResponder: BodyResponder {
     typealias Context = Exchange
 
     private let path: String

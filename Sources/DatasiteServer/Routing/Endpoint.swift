@@ -3,12 +3,12 @@ import DatasiteProtocol
 /// What can be asked of the server; `openapi.yaml` has an operation of the same name for each.
 enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
-        listRequests, getRequest, getReview, getAnswer, getReceipt, getEvents, approve, deny, listJobs, cancelJob,
-        budget, audit
+        listRequests, getRequest, getReview, getAnswer, getReceipt, getProof, getEvents, approve, deny, listJobs,
+        cancelJob, budget, audit, getCheckpoint, compareCheckpoint, getTile
 
     var method: String {
         switch self {
-        case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob: "POST"
+        case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob, .compareCheckpoint: "POST"
         default: "GET"
         }
     }
@@ -31,6 +31,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .getReview: "/v1/requests/{id}/review"
         case .getAnswer: "/v1/requests/{id}/answer"
         case .getReceipt: "/v1/requests/{id}/receipt"
+        case .getProof: "/v1/requests/{id}/proof"
         case .getEvents: "/v1/requests/{id}/events"
         case .approve: "/v1/requests/{id}/approve"
         case .deny: "/v1/requests/{id}/deny"
@@ -38,15 +39,21 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .cancelJob: "/v1/jobs/{id}/cancel"
         case .budget: "/v1/budget"
         case .audit: "/v1/audit"
+        case .getCheckpoint, .compareCheckpoint: "/log/checkpoint"
+        case .getTile: "/log/tile/{path}"
         }
     }
+
+    /// Whether the last parameter stands for several segments.
+    var takesRest: Bool { self == .getTile }
 
     /// The roles that may call it; nil: anyone, without a token. The datasite decides again, request by request: this
     /// is the outer of two walls, so that an auditor's call never reaches what holds an answer.
     var roles: Set<Role>? {
         switch self {
-        case .health, .site: nil
-        case .whoami, .listDatasets, .getDataset, .getSynthetic, .listRequests, .getRequest, .getReceipt, .getEvents,
+        case .health, .site, .getCheckpoint, .compareCheckpoint, .getTile: nil
+        case .whoami, .listDatasets, .getDataset, .getSynthetic, .listRequests, .getRequest, .getReceipt, .getProof,
+            .getEvents,
             .listJobs,
             .budget:
             Set(Role.allCases)

@@ -6,6 +6,8 @@ import NIOCore
 
 /// Responses: JSON, never cached by anyone between, never guessed at by a browser.
 enum Reply {
+    static let text = "text/plain; charset=utf-8"
+
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
         bytes(try JSONEncoding.bytes(value), status: status)
     }

@@ -26,7 +26,9 @@ struct RouteTable: Sendable {
         } else {
             let segments = Self.segments(path)
             candidates = templates.compactMap { template in
-                Self.parameter(of: segments, in: template.segments).map { (template.operation, $0) }
+                let isLong = template.operation.takesRest && segments.count > template.segments.count
+                let path = isLong ? Self.joined(segments, to: template.segments.count) : segments
+                return Self.parameter(of: path, in: template.segments).map { (template.operation, $0) }
             }
         }
         let wanted = method == "HEAD" ? "GET" : method
@@ -36,6 +38,11 @@ struct RouteTable: Sendable {
         guard !candidates.isEmpty else { return .none }
         let methods = Set(candidates.map(\.operation.method))
         return .otherMethods((methods.contains("GET") ? methods.union(["HEAD"]) : methods).sorted())
+    }
+
+    /// The last of so many segments is the rest of the path.
+    private static func joined(_ segments: [Substring], to count: Int) -> [Substring] {
+        segments.prefix(count - 1) + [segments.dropFirst(count - 1).joined(separator: "/")[...]]
     }
 
     private static func segments(_ path: String) -> [Substring] {

@@ -40,6 +40,23 @@ struct Routes: Sendable {
             return try Reply.json(await datasite.review(call.parameter, as: identity))
         case .getAnswer: return Reply.bytes(try await datasite.answer(call.parameter, as: call.requireIdentity()))
         case .getReceipt: return try await reading(call) { try $0.receipt(call.parameter, as: $1) }
+        case .getProof:
+            return try await log(call, Reply.text, seconds: nil) { datasite, identity in
+                guard let identity else { throw Problem.unauthenticated }
+                return try datasite.proof(of: call.parameter, as: identity)
+            }
+        case .getCheckpoint:
+            return try await log(call, Reply.text, seconds: 1) { site, _ in try site.logCheckpoint() }
+        case .getTile:
+            return try await log(call, "application/octet-stream", seconds: 31_536_000) { site, _ in
+                try site.logTile("tile/" + call.parameter)
+            }
+        case .compareCheckpoint:
+            let bytes = try await call.request.wholeBody(largest: 8 << 10)
+            return try await log(call, Reply.text, seconds: nil) { site, _ in
+                try site.compareLog(bytes)
+                return try site.logCheckpoint()
+            }
         case .getEvents: return try await events(call)
         case .approve, .deny: return try await decision(call)
         case .listJobs: return try await jobs(call)
@@ -60,6 +77,22 @@ struct Routes: Sendable {
     ) async throws -> Response {
         let identity = try call.requireIdentity()
         return Reply.bytes(try await datasite.reading(for: identity.name) { try body($0, identity) })
+    }
+
+    /// What is read of the log, away from the few threads that serve every request.
+    ///
+    /// - Parameter seconds: For how long anybody may keep it; nil: nobody.
+    private func log(
+        _ call: Call, _ type: String, seconds: Int?,
+        _ body: @escaping @Sendable (Datasite, Identity?) throws -> [UInt8]
+    ) async throws -> Response {
+        let identity = call.identity
+        let bytes = try await datasite.reading(for: identity?.name) { try body($0, identity) }
+        var response = Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: type)
+        if let seconds {
+            response.headers[.cacheControl] = "public, max-age=\(seconds)" + (seconds > 3_600 ? ", immutable" : "")
+        }
+        return response
     }
 
     /// What follows from the catalogue alone, the same for everyone: encoded once a version. No dataset's name is empty.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DatasiteProtocol
 import Foundation
+import TransparencyLog
 
 struct ReceiptsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -40,7 +41,8 @@ struct ReceiptsCommand: AsyncParsableCommand {
 
 struct ReceiptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "receipt", abstract: "Check a receipt without trusting the datasite.", subcommands: [Verify.self])
+        commandName: "receipt", abstract: "Check a receipt without trusting the datasite.",
+        subcommands: [Verify.self, Prove.self])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -48,19 +50,40 @@ struct ReceiptCommand: AsyncParsableCommand {
             discussion: """
                 A valid receipt shows that whoever holds the site's key stated that this request was answered with \
                 exactly these bytes, at this charge, at this place of the journal.
+
+                A proof (parley receipt prove) shows besides that the release stands in the site's log, and which witnesses saw that log grow: others see the same one.
                 """)
 
-        @Argument(help: "The receipt, saved with: parley ask --receipt FILE", completion: .file()) var file: String
+        @Argument(
+            help: "The receipt, saved with: parley ask --receipt FILE; or a proof, with: parley receipt prove",
+            completion: .file()) var file: String
         @Option(
             help: ArgumentHelp("The answer's exact bytes, saved with: parley ask --answer FILE", valueName: "file"),
             completion: .file())
         var answer: String?
         @Option(help: "The site's public key (base64), from its owner or: parley whoami") var key: String
+        @Option(
+            help: ArgumentHelp(
+                "Of a proof: which witnesses must have cosigned (c2sp.org/tlog-policy).", valueName: "file"),
+            completion: .file())
+        var policy: String?
 
         func run() async throws {
             let receipt: Receipt
+            let content = try read(file)
+            var proven: (LogProof, VerifiedCheckpoint)?
             do {
-                receipt = try Receipt(decoding: try read(file))
+                if content.starts(with: Array("c2sp.org/tlog-proof".utf8)) {
+                    let (found, proof, checkpoint) = try Self.verified(content, LogTrust(key: key, policy: policy))
+                    (receipt, proven) = (found, (proof, checkpoint))
+                } else {
+                    guard policy == nil else {
+                        throw Failure(
+                            "\(file) is a receipt alone, of which no witness knows.",
+                            next: "parley receipt prove gets its proof.")
+                    }
+                    receipt = try Receipt(decoding: content)
+                }
             } catch let failure as Failure {
                 throw failure
             } catch {
@@ -73,6 +96,26 @@ struct ReceiptCommand: AsyncParsableCommand {
                 throw Failure("The receipt is not valid: \(error).")
             }
             show(receipt, withAnswer: bytes != nil)
+            if let (proof, checkpoint) = proven {
+                Terminal.output.line(
+                    "It is entry \(proof.index) of the site's log, of \(checkpoint.checkpoint.head.size).")
+                LogWords.cosignatures(checkpoint, on: .output)
+            }
+        }
+
+        /// The receipt in a proof, whose log's entry is of it, and is in the log.
+        static func verified(_ content: [UInt8], _ trust: LogTrust) throws -> (Receipt, LogProof, VerifiedCheckpoint) {
+            do {
+                let proof = try LogProof(parsing: content)
+                let carried = try ReceiptProof(decoding: proof.extra ?? [])
+                let checkpoint = try proof.verify(
+                    .leaf(carried.entry.bytes), policy: trust.read(),
+                    log: trust.log(of: proof.checkpoint.checkpoint.origin),
+                    latestTime: LogClock.latest)
+                return (carried.receipt, proof, checkpoint)
+            } catch let failure as Failure { throw failure } catch {
+                throw Failure("The proof is not valid: \(error)")
+            }
         }
 
         private func read(_ path: String) throws -> [UInt8] {
@@ -103,6 +146,48 @@ struct ReceiptCommand: AsyncParsableCommand {
     }
 }
 
+extension ReceiptCommand {
+    struct Prove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Get the proof that a release stands in the site's log, with its receipt in one file.",
+            discussion: """
+                It is checked before it is written, and offline ever after: parley receipt verify FILE --key KEY. With --policy it waits until enough witnesses have cosigned.
+                """)
+
+        @Argument(help: "The request's id.") var request: String
+        @OptionGroup var connection: PlaceOptions
+        @Option(help: ArgumentHelp("Where the proof goes.", valueName: "file"), completion: .file()) var output: String
+        @Option(
+            help: ArgumentHelp("Which witnesses must have cosigned (c2sp.org/tlog-policy).", valueName: "file"),
+            completion: .file())
+        var policy: String?
+        @Option(help: ArgumentHelp("How long to wait for the log and its witnesses.", valueName: "seconds")) var wait =
+            30.0
+
+        func run() async throws {
+            try SavedFile.check(output)
+            let place = try connection.place()
+            let key = try await place.publicKey()
+            let end = ContinuousClock.now + .seconds(wait)
+            while true {
+                do {
+                    let bytes = try await place.proof(request)
+                    let (_, proof, checkpoint) = try Verify.verified(bytes, LogTrust(key: key, policy: policy))
+                    try SavedFile.write(bytes, to: output)
+                    Terminal.output.line(
+                        "Entry \(proof.index) of the site's log, of \(checkpoint.checkpoint.head.size): \(PrintableText.escape(output))"
+                    )
+                    return LogWords.cosignatures(checkpoint, on: .output)
+                } catch {
+                    let mayCome = (error as? Problem)?.kind == .notFound || error is Failure
+                    guard mayCome, ContinuousClock.now < end else { throw error }
+                    try await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+}
+
 extension Receipt {
     /// For a column of a table.
     var shortChargeText: String {
@@ -110,12 +195,16 @@ extension Receipt {
     }
 
     /// The ledger's integers as decimals.
-    var chargeText: String {
-        let charge = body.charge
-        let uses = charge.uses > 0 ? "\(charge.uses) use\(charge.uses == 1 ? "" : "s")" : nil
-        guard let kind = charge.kind else { return uses ?? "nothing" }
-        let amounts = charge.amounts.map { NumberText.significantAtLeast(Double($0) / 1e12) }.joined(separator: " ")
-        let delta = Double(charge.delta) * 1e-18
+    var chargeText: String { body.charge.words }
+}
+
+extension Receipt.Charge {
+    /// The ledger's integers as decimals.
+    var words: String {
+        let uses = uses > 0 ? "\(uses) use\(uses == 1 ? "" : "s")" : nil
+        guard let kind else { return uses ?? "nothing" }
+        let amounts = amounts.map { NumberText.significantAtLeast(Double($0) / 1e12) }.joined(separator: " ")
+        let delta = Double(delta) * 1e-18
         let selection = delta > 0 ? ", δ \(NumberText.significant(delta, digits: 3))" : ""
         let names = ["pure": "ε ", "zcdp": "ρ "]
         let name = names[kind] ?? "Rényi divergences at orders 2 4 6 8 12 24 64 256: "

@@ -16,6 +16,10 @@ struct ServeCommand: AsyncParsableCommand {
 
               notify: [/usr/local/bin/tell-owners, owners@example.org]
 
+            and witnesses that cosign the transparency log (parley log witness), which everybody may read below /log:
+
+              witnesses: [{key: witness.example.org+1b2c3d4e+BA..., url: "https://witness.example.org"}]
+
             It must be yours alone to write, and is read once, at the start.
 
             Where a policy allows training with other sites, this process connects to their coordinator; nobody connects to it for that.
@@ -34,7 +38,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Trust the certificate authorities in this PEM file where it connects to coordinators, instead of the system's.",
+            "Trust the certificate authorities in this PEM file where it connects to coordinators and witnesses, instead of the system's.",
             valueName: "file"), completion: .file())
     var coordinatorCa: String?
 
@@ -51,6 +55,9 @@ struct ServeCommand: AsyncParsableCommand {
         let site = try site.open()
         if let suspension = site.suspension { warn(suspension) }
         site.connect(by: CoordinatorCalls(certificateAuthority: coordinatorCa))
+        let authority = coordinatorCa
+        let witnesses = Task { await WitnessCalls.run(for: site, certificateAuthority: authority) }
+        defer { witnesses.cancel() }
         let configuration = configuration
         let (host, scheme) = (configuration.host, configuration.certificate == nil ? "http" : "https")
         let name = PrintableText.escape(site.description.name)

@@ -84,6 +84,22 @@ enum Place {
         }
     }
 
+    /// The key that signs its receipts and its log: of a server the one that was pinned at login.
+    func publicKey() async throws -> String {
+        switch self {
+        case .folder(let site): site.description.publicKey
+        case .server(let connection):
+            if let pinned = connection.pinnedKey { pinned } else { try await connection.client.description().publicKey }
+        }
+    }
+
+    func proof(_ id: String) async throws -> [UInt8] {
+        switch self {
+        case .folder(let site): try site.proof(of: id, as: .localOwner)
+        case .server(let connection): try await connection.client.proof(id)
+        }
+    }
+
     func review(_ id: String) async throws -> RequestReview {
         switch self {
         case .folder(let site): try await site.review(id, as: .localOwner)

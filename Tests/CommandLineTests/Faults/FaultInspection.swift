@@ -15,7 +15,20 @@ extension FaultSite {
         try await checkExtra(ana)
         try await checkJournal(aud)
         for client in [ana, olga, aud] { try await client.close() }
+        try followLog(server, isLast: isLast)
         if isLast { #expect(try place.parley("verify").status == 0) }
+    }
+
+    /// What was ever signed begins what is signed now, and at the end all of it follows from the journal.
+    private func followLog(_ server: Workplace.Server, isLast: Bool) throws {
+        let key = try place.parley("site", "key").output.trimmingCharacters(in: .whitespacesAndNewlines)
+        let followed = try place.parley("log", "monitor", server.url, "--key", key, "--state", "seen.json", "--once")
+        #expect(followed.status == 0, "\(followed.all)")
+        guard isLast else { return }
+        for command in [["fsck"], ["verify", server.url, "--key", key]] {
+            let checked = try place.run([Workplace.executable, "log"] + command)
+            #expect(checked.status == 0, "\(checked.all)")
+        }
     }
 
     /// What was asked and not answered is answered now under its own key: computed once, or stored before the kill.

@@ -1,0 +1,192 @@
+public import DatasiteProtocol
+public import Foundation
+import GRDB
+import Synchronization
+import TransparencyLog
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension LogFolder {
+    var isContradicted: Bool { FileManager.default.fileExists(atPath: contradiction) }
+}
+
+/// The transparency log, as everybody may read it; and what its owner and those who may see a request read of it.
+extension Datasite {
+    func openLog() throws -> SiteLog {
+        try transparency.withLock { log in
+            if let log { return log }
+            let opened = try reportingProblems { try SiteLog(site: folder, key: signingKey) }
+            log = opened
+            return opened
+        }
+    }
+
+    /// The key by which readers and witnesses know the log (`name+id+key`, c2sp.org/signed-note); its name is the log's origin.
+    public func logKey() throws -> String { "\(try openLog().key)" }
+
+    /// Brings the log up to the journal and signs it: what a server does each second, and an owner's command before it reads.
+    ///
+    /// - Returns: The checkpoint, as it is served.
+    /// - Throws: A `Problem`; where the journal does not lead to the log that was signed, the site answers no more.
+    @discardableResult
+    public func publishLog() throws -> [UInt8] {
+        try requireSound()
+        let log = try openLog()
+        do { return try log.publish(store).bytes } catch is SiteLog.WentBack {
+            throw try contradicted(by: log.latest()?.bytes ?? [], in: log)
+        } catch { throw Problem.storage(error) }
+    }
+
+    /// Remembers, durably, that the journal does not lead to what the site signed.
+    func contradicted(by checkpoint: [UInt8], in log: SiteLog) throws -> Problem {
+        try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
+        isContradicted.withLock { $0 = true }
+        return Restore.contradicted
+    }
+
+    /// The checkpoint, a signed note (c2sp.org/tlog-checkpoint), with the cosignatures there are.
+    public func logCheckpoint() throws -> [UInt8] {
+        if let latest = try openLog().latest() { return latest.bytes }
+        return try publishLog()
+    }
+
+    /// A tile or bundle of entries (c2sp.org/tlog-tiles).
+    ///
+    /// - Parameter path: `tile/…`.
+    /// - Throws: The problem `absent`: the log has none there.
+    public func logTile(_ path: String) throws -> [UInt8] {
+        let absent = Problem.absent("the log has no such tile")
+        guard let tile = try? TilePath(path), let size = try openLog().latest()?.head.size else { throw absent }
+        // What lies behind the checkpoint is not signed yet.
+        let level = if case .hashes(let level) = tile.content { level } else { 0 }
+        guard level < 8, let most = try? TilePath(tile.content, index: tile.index, ofTreeWithSize: size),
+            tile.width <= most.width, let bytes = try? openLog().folder.read(tile)
+        else { throw absent }
+        return bytes
+    }
+
+    /// That a request's release is in the log, with the receipt and the entry: a `.tlog-proof` (c2sp.org/tlog-proof), which `parley receipt verify` checks
+    /// without asking anybody.
+    ///
+    /// - Throws: A `Problem`: who may not see the request; no release yet; not in the log yet.
+    public func proof(of request: String, as identity: Identity) throws -> [UInt8] {
+        let receipt = try receipt(request, as: identity)
+        guard let body = (try? Receipt(decoding: receipt))?.body else {
+            throw Problem.unavailable("the stored receipt cannot be read")
+        }
+        let log = try openLog()
+        return try reportingProblems {
+            try log.proof(of: body.journalIndex) { entry in ReceiptProof.extra(receipt: receipt, entry: entry) }.bytes
+        }
+    }
+
+    /// Takes a checkpoint that somebody holds of this site's log: a client that compares, a witness. One that the log does not lead to is remembered, and
+    /// the site answers no more until its owner acts: its folder was put back.
+    ///
+    /// - Throws: A `Problem`: it is not signed by this site; or the site stops.
+    public func compareLog(_ checkpoint: [UInt8]) throws {
+        let told: SignedCheckpoint
+        do { told = try SignedCheckpoint(parsing: checkpoint) } catch {
+            throw Problem.invalidRequest("the body is no checkpoint: \(error)")
+        }
+        let log = try openLog()
+        do { try told.verify(log.identity) } catch {
+            throw Problem.invalidRequest("the checkpoint is not signed by this site's log: \(error)")
+        }
+        guard suspension == nil else { return }
+        do {
+            // What was committed since is published first: others may be ahead of what was signed a second ago, but not of the journal.
+            let own = try log.publish(store)
+            try log.check(told, against: own)
+        } catch is SiteLog.WentBack {
+            throw try contradicted(by: told.bytes, in: log)
+        } catch { throw Problem.storage(error) }
+    }
+
+    /// Ends the log that a restore went behind: it is kept beside the new one, since others may hold proofs of it.
+    ///
+    /// - Parameter whereItWentBack: Only where the journal does not lead to it.
+    /// - Returns: What was done, for the owner.
+    func endLog(whereItWentBack: Bool = false) throws -> [String] {
+        guard LogFolder(path: folder.log).exists else { return [] }
+        if whereItWentBack {
+            do {
+                _ = try openLog().publish(store)
+                return []
+            } catch is SiteLog.WentBack {} catch { throw Problem.storage(error) }
+        }
+        return try transparency.withLock { kept in
+            kept = nil
+            guard rename(folder.log, folder.log(ended: folder.earlierLogs + 1)) == 0 else {
+                throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
+            }
+            try SiteFolder.synchronize(folder.path)
+            isContradicted.withLock { $0 = false }
+            return [
+                "a new log is begun: what was lost was in the log that others hold, which ends here; witnesses must be told the new log's key"
+            ]
+        }
+    }
+
+    /// An entry of the log in words, with what its commitments open to: for the owner.
+    ///
+    /// - Parameter place: In the log, from 0.
+    public func explainLog(_ place: Int) throws -> [String] {
+        let log = try openLog()
+        try reportingProblems { _ = try log.publish(store) }
+        guard let size = try log.latest()?.head.size, place >= 0, place < Int(size) else {
+            throw Problem.absent("the log has no entry \(place)")
+        }
+        let record = try reportingProblems { try LogIndex(path: log.folder.index).records(Int(size))[place] }
+        guard !record.isCount else { return ["a day's refusals, before the journal's entry \(record.number)"] }
+        let row = try read { db in
+            try Row.fetchOne(
+                db, sql: "SELECT entry, hash FROM journal WHERE number = :number",
+                arguments: ["number": record.number])
+        }
+        guard let row, let decoded = JournalEntry.decode(row["entry"]) else {
+            throw Problem.unavailable("the journal's entry \(record.number) cannot be read")
+        }
+        let (entry, text): (JournalEntry, String) = (decoded.entry, row["entry"])
+        var words = [
+            "the journal's entry \(record.number), \(Timestamp.text(entry.time)): \(entry.action.rawValue)",
+            "by \(entry.actor)",
+        ]
+        let names = LogLeaves.datasets(entry)
+        if !names.isEmpty { words.append("datasets: \(names.replacing("\n", with: ", "))") }
+        if !entry.words.isEmpty { words.append(entry.words) }
+        if let nonce = LogLeaves.nonce(text) {
+            words.append("the names open with \(LogLeaves.opening(nonce, of: "datasets"))")
+            words.append("who it was opens with \(LogLeaves.opening(nonce, of: "actor"))")
+        }
+        return words
+    }
+
+    /// The part of a log's origin that names the site's key.
+    ///
+    /// - Parameter publicKey: The site's, 32 bytes.
+    public static func logName(of publicKey: Data) -> String { SiteLog.name(of: publicKey) }
+
+    /// Compares the log with the journal, entry by entry, and its files with what was signed.
+    ///
+    /// - Parameter repairing: Whether files are made anew first, from the journal.
+    /// - Returns: What was found, for the owner.
+    /// - Throws: A `Problem`: what is wrong.
+    public func checkLog(repairing: Bool = false) throws -> [String] {
+        let log = try openLog()
+        do {
+            if repairing { try log.rebuild(store) }
+            let checkpoint = try log.publish(store)
+            let count = try log.compare(checkpoint.head, with: store)
+            return ["\(count) entries of the log follow from the journal, and lead to the root that was signed"]
+        } catch is SiteLog.WentBack {
+            throw try contradicted(by: log.latest()?.bytes ?? [], in: log)
+        } catch { throw Problem.storage(error) }
+    }
+}

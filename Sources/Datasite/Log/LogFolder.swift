@@ -1,0 +1,169 @@
+import DatasiteProtocol
+import Foundation
+import Tables
+import TransparencyLog
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The files of a datasite's log: what is served (tiles and the checkpoint), and which entry of the journal each leaf is of. All of it but the
+/// signatures follows from the journal again.
+struct LogFolder: Sendable {
+    let path: String
+
+    /// As it is served.
+    var checkpoint: String { path + "/checkpoint" }
+    /// The last one that a witness cosigned.
+    var cosigned: String { path + "/cosigned" }
+    /// Size and root of what is durable: before the checkpoint, which is signed over it.
+    var head: String { path + "/head.json" }
+    /// Eight bytes for each leaf: the journal's entry, doubled, and 1 more for a count.
+    var index: String { path + "/index" }
+    /// The origin, as it was when the log was begun.
+    var origin: String { path + "/origin" }
+    /// A checkpoint under the site's own key that this log does not lead to.
+    var contradiction: String { path + "/contradiction" }
+    /// What witnesses cosigned last, as far as the site knows.
+    var witnesses: String { path + "/witnesses.json" }
+
+    var exists: Bool { FileManager.default.fileExists(atPath: origin) }
+
+    func resource(_ tile: TilePath) -> String { path + "/\(tile)" }
+
+    /// Held by the process that adds to the log.
+    func lock() throws -> TrainingFolder.Lock {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw Problem.unavailable("\(path) cannot be opened: \(SiteFolder.reason())") }
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else {
+                close(descriptor)
+                throw Problem.unavailable("\(path) cannot be locked: \(SiteFolder.reason())")
+            }
+        }
+        return TrainingFolder.Lock(descriptor)
+    }
+
+    /// Writes a file in one step, durably.
+    func replace(_ file: String, with bytes: [UInt8]) throws {
+        let parent = URL(filePath: file).deletingLastPathComponent().path
+        try TrainingFolder.replace(file, with: bytes, in: parent)
+    }
+
+    func write(_ tile: TileWrite) throws {
+        let file = resource(tile.path)
+        let parent = URL(filePath: file).deletingLastPathComponent().path
+        if !FileManager.default.fileExists(atPath: parent) {
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: parent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            } catch { throw Problem.unavailable("\(parent) cannot be made") }
+        }
+        try replace(file, with: tile.bytes)
+    }
+
+    /// Takes the partial tiles away that a full one has replaced.
+    func removePartials(of tile: TilePath) {
+        guard !tile.isPartial else { return }
+        try? FileManager.default.removeItem(atPath: resource(tile) + ".p")
+    }
+
+    func read(_ tile: TilePath) throws -> [UInt8] {
+        if let bytes = FileManager.default.contents(atPath: resource(tile)) { return Array(bytes) }
+        // A partial tile goes when the full one is there, which begins with it.
+        guard tile.isPartial, let full = try? TilePath(tile.content, index: tile.index),
+            let bytes = FileManager.default.contents(atPath: resource(full))
+        else { throw Problem.unavailable("the log's \(tile) cannot be read") }
+        return Array(bytes)
+    }
+
+    func readHead() throws -> TreeHead? {
+        guard let bytes = FileManager.default.contents(atPath: head) else { return nil }
+        guard let head = try? JSONDecoder().decode(TreeHead.self, from: bytes) else {
+            throw Problem.unavailable("\(head) is damaged", hint: "`parley log fsck --repair` makes it anew")
+        }
+        return head
+    }
+}
+
+/// Which entry of the journal each leaf of the log is of: ascending, so that a leaf is found by its entry.
+struct LogIndex: Sendable {
+    struct Record: Equatable, Sendable {
+        let number: Int64
+        let isCount: Bool
+
+        fileprivate var word: UInt64 { UInt64(number) << 1 | (isCount ? 1 : 0) }
+        fileprivate init(word: UInt64) { (number, isCount) = (Int64(word >> 1), word & 1 == 1) }
+        init(number: Int64, isCount: Bool) { (self.number, self.isCount) = (number, isCount) }
+    }
+
+    let path: String
+
+    /// Adds records behind the first `count`, durably: what lies behind these was of a head that was never stored.
+    func append(_ records: [Record], after count: Int) throws {
+        let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw failure() }
+        defer { close(file) }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(8 * records.count)
+        for record in records { withUnsafeBytes(of: record.word.littleEndian) { bytes += $0 } }
+        guard ftruncate(file, off_t(8 * count)) == 0 else { throw failure() }
+        var done = 0
+        try bytes.withUnsafeBytes { raw in
+            while done < raw.count {
+                let written = pwrite(
+                    file, raw.baseAddress.map { $0 + done }, raw.count - done, off_t(8 * count + done))
+                if written < 0, errno == EINTR { continue }
+                guard written > 0 else { throw failure() }
+                done += written
+            }
+        }
+        guard fsync(file) == 0 else { throw failure() }
+    }
+
+    private func failure() -> Problem { .unavailable("\(path) cannot be written: \(SiteFolder.reason())") }
+
+    /// The first records, read where they are.
+    ///
+    /// - Parameter count: As the head says.
+    func records(_ count: Int) throws -> Records {
+        guard count > 0 else { return Records(bytes: Data(), count: 0) }
+        guard let bytes = try? Data(contentsOf: URL(filePath: path), options: .alwaysMapped), bytes.count >= 8 * count
+        else {
+            throw Problem.unavailable(
+                "\(path) is shorter than the log", hint: "`parley log fsck --repair` makes it anew")
+        }
+        return Records(bytes: bytes, count: count)
+    }
+
+    struct Records {
+        fileprivate let bytes: Data
+        let count: Int
+
+        subscript(_ place: Int) -> Record {
+            bytes.withUnsafeBytes {
+                Record(word: UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: 8 * place, as: UInt64.self)))
+            }
+        }
+
+        var last: Record? { count == 0 ? nil : self[count - 1] }
+
+        /// The place of the leaf of an entry; nil: a refusal, or not in the log yet.
+        func place(of number: Int64) -> Int? {
+            let wanted = Record(number: number, isCount: false).word
+            var (low, high) = (0, count)
+            // Doubled numbers, and a count before its own day's first entry: an entry's word comes behind the count's of its number.
+            while low < high {
+                let middle = (low + high) / 2
+                if key(self[middle]) < key(Record(word: wanted)) { low = middle + 1 } else { high = middle }
+            }
+            return low < count && self[low].word == wanted ? low : nil
+        }
+
+        private func key(_ record: Record) -> UInt64 { UInt64(record.number) << 1 | (record.isCount ? 0 : 1) }
+    }
+}

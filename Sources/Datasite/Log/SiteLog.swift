@@ -1,0 +1,310 @@
+import Crypto
+import DatasiteProtocol
+import Foundation
+import GRDB
+import Synchronization
+import TransparencyLog
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The datasite's transparency log: brings its files up to the journal, and signs.
+///
+/// **What it promises.** Everybody who asks sees one log, which only grows, under the site's own key: what stands in it can be proved by anybody, and what is
+/// taken out or changed shows to who saw it before (docs/privacy.md, rule 36). Alone the site could show two logs to two people: witnesses cosign what they
+/// have seen to grow, and a policy says how many of them a reader asks for.
+///
+/// **Crashes.** Entries follow from the journal's, which are durable first. Tiles are written, then the index, then the head, and only then is it signed: so that
+/// there are never two roots for one size, wherever a process ends. What was written for a head that was not stored is written over, with the same bytes.
+///
+/// **Restores.** A journal that does not lead to the log that was signed is an older one that was put back: nothing is signed then, and the site stops.
+final class SiteLog: Sendable {
+    private struct State {
+        var writer = TileWriter()
+        var leaves = LogLeaves()
+        /// The journal's entry to go on with.
+        var next: Int64 = 1
+    }
+
+    /// The journal does not lead to the log that was signed.
+    struct WentBack: Error {}
+
+    let folder: LogFolder
+    let identity: LogIdentity
+    private let signer: NoteSigner
+    private let state = Mutex<State?>(nil)
+
+    /// How many entries of the journal are read at a time.
+    private static let batch = 8_192
+
+    /// Opens the log in a site's folder, or begins it.
+    init(site: SiteFolder, key: Curve25519.Signing.PrivateKey) throws {
+        folder = LogFolder(path: site.log)
+        if !folder.exists {
+            if mkdir(folder.path, 0o700) != 0, errno != EEXIST {
+                throw Problem.unavailable("\(folder.path) cannot be made: \(SiteFolder.reason())")
+            }
+            try folder.replace(folder.origin, with: Array(Self.origin(of: key, number: site.earlierLogs + 1).utf8))
+        }
+        guard let origin = FileManager.default.contents(atPath: folder.origin) else {
+            throw Problem.unavailable("\(folder.origin) cannot be read")
+        }
+        do {
+            let name = try KeyName(Array(origin))
+            let verifier = try VerifierKey(
+                name: name, kind: .ed25519, publicKey: Array(key.publicKey.rawRepresentation))
+            identity = LogIdentity(key: verifier)
+            signer = NoteSigner(key: verifier) { message in Array(try key.signature(for: message)) }
+        } catch { throw Problem.unavailable("\(folder.origin) is damaged") }
+    }
+
+    /// Names no host, which may change: the site's key, and the log's number, which a restore that was accepted raises.
+    static func origin(of key: Curve25519.Signing.PrivateKey, number: Int) -> String {
+        "parley.log/\(name(of: key.publicKey.rawRepresentation))" + (number == 1 ? "" : "/\(number)")
+    }
+
+    /// 128 bits of the public key's digest.
+    static func name(of publicKey: Data) -> String { hexadecimal(SHA256.hash(data: publicKey).prefix(16)) }
+
+    /// The key and name by which readers and witnesses know the log.
+    var key: VerifierKey { signer.key }
+
+    /// What is signed now; nil before the first.
+    func latest() throws -> SignedCheckpoint? { try checkpoint(folder.checkpoint) }
+
+    private func checkpoint(_ file: String) throws -> SignedCheckpoint? {
+        guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
+        do { return try SignedCheckpoint(parsing: Array(bytes)) } catch {
+            throw Problem.unavailable("\(file) is damaged: \(error)")
+        }
+    }
+
+    // MARK: Growing
+
+    /// Brings the log up to the journal, and signs what it has become.
+    ///
+    /// - Throws: ``WentBack``; a `Problem`: a full disk, say. What was signed stays.
+    func publish(_ store: SiteStore) throws -> SignedCheckpoint {
+        try state.withLock { kept in
+            let lock = try folder.lock()
+            defer { withExtendedLifetime(lock) {} }
+            // Another process may have gone on.
+            let stored = try folder.readHead() ?? .empty
+            var state = kept?.writer.head == stored ? kept ?? State() : try resumed(stored, store)
+            kept = nil
+            let isNew = try grow(&state, store)
+            var signed = isNew ? nil : try latest()
+            if let found = signed, found.head != state.writer.head || (try? found.verify(identity)) == nil {
+                signed = nil
+            }
+            let checkpoint = try signed ?? sign(state.writer.head)
+            kept = state
+            return checkpoint
+        }
+    }
+
+    private func sign(_ head: TreeHead) throws -> SignedCheckpoint {
+        let signed: SignedCheckpoint
+        do {
+            signed = try SignedCheckpoint(
+                signing: Checkpoint(origin: identity.origin, head: head), with: [signer])
+        } catch { throw Problem.unavailable("the checkpoint cannot be signed: \(error)") }
+        try folder.replace(folder.checkpoint, with: signed.bytes)
+        return signed
+    }
+
+    /// - Returns: Whether entries were added.
+    private func grow(_ state: inout State, _ store: SiteStore) throws -> Bool {
+        let before = state.writer.head.size
+        guard try store.pool.read({ try Journal.head($0).number }) >= state.next - 1 else { throw WentBack() }
+        var (records, count) = ([LogIndex.Record](), Int(before))
+        var full: [TilePath] = []
+        func write(_ writes: [TileWrite]) throws {
+            for tile in writes {
+                try folder.write(tile)
+                if !tile.path.isPartial { full.append(tile.path) }
+            }
+        }
+        while true {
+            let next = state.next
+            let rows = try store.pool.read { db in
+                try Row.fetchAll(
+                    db,
+                    sql: "SELECT number, entry, hash FROM journal WHERE number >= :next ORDER BY number LIMIT :batch",
+                    arguments: ["next": next, "batch": Self.batch])
+            }
+            for row in rows {
+                let (text, hash): (String, Data) = (row["entry"], row["hash"])
+                guard let leaves = state.leaves.take(text, hash: hash) else {
+                    throw Problem.unavailable("the journal's entry \(row["number"] as Int64) is damaged")
+                }
+                for leaf in leaves {
+                    try state.writer.append(leaf.bytes)
+                    // A count stands before the entry that ended its day.
+                    records.append(.init(number: row["number"], isCount: leaf.isCount))
+                }
+                state.next = (row["number"] as Int64) + 1
+            }
+            try write(state.writer.takeWrites(withPartial: false))
+            guard rows.count == Self.batch else { break }
+        }
+        let head = state.writer.head
+        guard head.size > before else { return false }
+        try write(state.writer.takeWrites())
+        try LogIndex(path: folder.index).append(records, after: count)
+        count += records.count
+        try folder.replace(folder.head, with: Array(JSONEncoder().encode(head)))
+        full.forEach(folder.removePartials)
+        return true
+    }
+
+    /// The state behind a stored head, from the files and the journal, which must agree.
+    private func resumed(_ head: TreeHead, _ store: SiteStore) throws -> State {
+        var state = State()
+        guard head.size > 0 else { return state }
+        do { state.writer = try TileWriter(resuming: head, read: folder.read) } catch {
+            throw Problem.unavailable(
+                "the log's files are damaged: \(error)",
+                hint: "`parley log fsck --repair` makes them anew from the journal")
+        }
+        let records = try LogIndex(path: folder.index).records(Int(head.size))
+        guard let last = records.last else { return state }
+        // Refusals since the last count are not in the log yet.
+        let counted = (0..<records.count).reversed().lazy.map { records[$0] }.first { $0.isCount }?.number ?? 1
+        let rows = try store.pool.read { db in
+            try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT number, entry, hash FROM journal WHERE number BETWEEN :from AND :to
+                        AND (number = :to OR entry LIKE '%"action":"refused"%') ORDER BY number
+                    """, arguments: ["from": counted, "to": last.number])
+        }
+        guard rows.last?["number"] as Int64? == last.number else { throw WentBack() }
+        for row in rows {
+            let number: Int64 = row["number"]
+            if last.isCount, number == last.number { break }
+            let (text, hash): (String, Data) = (row["entry"], row["hash"])
+            guard let leaves = state.leaves.take(text, hash: hash) else {
+                throw Problem.unavailable("the journal's entry \(number) is damaged")
+            }
+            // The same place with another content: another journal.
+            if number == last.number, let own = leaves.last, !own.isCount {
+                let bundle = try entries(head, bundle: (head.size - 1) >> 8)
+                guard bundle[Int((head.size - 1) & 255)].elementsEqual(own.bytes) else { throw WentBack() }
+            }
+        }
+        state.next = last.isCount ? last.number : last.number + 1
+        if last.isCount { state.leaves = LogLeaves() }
+        return state
+    }
+
+    private func entries(_ head: TreeHead, bundle: UInt64) throws -> EntryBundle {
+        var tiles = try VerifiedTiles(head: head, read: folder.read)
+        return try tiles.entries(bundle: bundle)
+    }
+
+    /// Makes all files anew from the journal, up to what was signed, which must come out again.
+    ///
+    /// - Throws: ``WentBack``: it does not.
+    func rebuild(_ store: SiteStore) throws {
+        try state.withLock { kept in
+            let lock = try folder.lock()
+            defer { withExtendedLifetime(lock) {} }
+            kept = nil
+            let signed = try latest()
+            try? FileManager.default.removeItem(atPath: folder.head)
+            try? FileManager.default.removeItem(atPath: folder.index)
+            try? FileManager.default.removeItem(atPath: folder.path + "/tile")
+            var state = State()
+            _ = try grow(&state, store)
+            guard let signed else { return }
+            guard signed.head.size <= state.writer.head.size else { throw WentBack() }
+            var tiles = try VerifiedTiles(head: state.writer.head, read: folder.read)
+            guard try tiles.head(at: signed.head.size) == signed.head else { throw WentBack() }
+        }
+    }
+
+    /// Whether each leaf of the log follows from the journal: how many.
+    ///
+    /// - Throws: ``WentBack``: one does not. A `Problem`: files that are damaged.
+    func compare(_ head: TreeHead, with store: SiteStore) throws -> Int {
+        var (leaves, frontier) = (LogLeaves(), MerkleFrontier())
+        var tiles = try VerifiedTiles(head: head, read: folder.read)
+        var bundle: EntryBundle?
+        let records = try LogIndex(path: folder.index).records(Int(head.size))
+        try store.pool.read { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT number, entry, hash FROM journal ORDER BY number")
+            while frontier.size < head.size, let row = try rows.next() {
+                let (number, text, hash): (Int64, String, Data) = (row["number"], row["entry"], row["hash"])
+                for leaf in leaves.take(text, hash: hash) ?? [] where frontier.size < head.size {
+                    let place = Int(frontier.size)
+                    if place & 255 == 0 || bundle == nil { bundle = try tiles.entries(bundle: UInt64(place) >> 8) }
+                    guard bundle?[place & 255].elementsEqual(leaf.bytes) == true,
+                        records[place] == .init(number: number, isCount: leaf.isCount)
+                    else { throw WentBack() }
+                    try frontier.append(.leaf(leaf.bytes))
+                }
+            }
+        }
+        guard frontier.head == head else { throw WentBack() }
+        return Int(head.size)
+    }
+
+    // MARK: Reading
+
+    /// That an entry of the journal is in the log, as it is signed now.
+    ///
+    /// - Parameter extra: What the proof carries along, of the entry's bytes.
+    /// - Throws: The problem `absent`: it is not in the log yet.
+    func proof(of number: Int64, extra: ([UInt8]) throws -> [UInt8]) throws -> LogProof {
+        guard var checkpoint = try latest() else { throw Problem.notLoggedYet }
+        // One that witnesses have seen is worth more than one that they have not yet.
+        if let cosigned = try self.checkpoint(folder.cosigned),
+            cosigned.note.signatures.count > checkpoint.note.signatures.count,
+            cosigned.checkpoint.origin == identity.origin,
+            try LogIndex(path: folder.index).records(Int(cosigned.head.size)).place(of: number) != nil
+        {
+            checkpoint = cosigned
+        }
+        let head = checkpoint.head
+        guard let place = try LogIndex(path: folder.index).records(Int(head.size)).place(of: number) else {
+            throw Problem.notLoggedYet
+        }
+        do {
+            var tiles = try VerifiedTiles(head: head, read: folder.read)
+            let entry = Array(try tiles.entries(bundle: UInt64(place) >> 8)[place & 255])
+            return try LogProof(
+                index: UInt64(place), inclusion: tiles.inclusionProof(of: UInt64(place)), checkpoint: checkpoint,
+                extra: extra(entry))
+        } catch let problem as Problem { throw problem } catch {
+            throw Problem.unavailable("the log's files are damaged: \(error)")
+        }
+    }
+
+    /// Whether a checkpoint under the site's key is one that this log leads to.
+    ///
+    /// - Throws: ``WentBack``: it is not. A `Problem`: it is not signed by the site.
+    func check(_ told: SignedCheckpoint, against own: SignedCheckpoint) throws {
+        do { try told.verify(identity) } catch {
+            throw Problem.invalidRequest("the checkpoint is not signed by this site's log: \(error)")
+        }
+        guard told.head.size <= own.head.size else { throw WentBack() }
+        do {
+            var tiles = try VerifiedTiles(head: own.head, read: folder.read)
+            guard try tiles.head(at: told.head.size) == told.head else { throw WentBack() }
+        } catch let error as WentBack { throw error } catch {
+            throw Problem.unavailable("the log's files are damaged: \(error)")
+        }
+    }
+}
+
+extension Problem {
+    /// An entry that a checkpoint does not cover yet.
+    static let notLoggedYet = Problem.absent(
+        "the entry is not in the log yet", hint: "ask again in a few seconds; refusals are counted by the day")
+}

@@ -1,0 +1,371 @@
+import ArgumentParser
+import Datasite
+import DatasiteClient
+import DatasiteProtocol
+import DatasiteServer
+import Dispatch
+import Foundation
+import Synchronization
+import TransparencyLog
+
+struct LogCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "Verify, follow and witness a datasite's transparency log.",
+        discussion: """
+            What a datasite grants and lets out, and what its owners change, stands in a log that only grows: without names, rows or texts, for everybody to read. \
+            Witnesses cosign it, so that it cannot show two people two histories.
+
+              parley log verify https://site.example.org --key KEY          # reads all of it
+              parley log monitor https://site.example.org --key KEY --state seen.json
+              parley log witness --state ./witness --name witness.example.org --log LOGKEY
+              parley log explain 12 --site ./site                           # an owner's own log, in words
+            """,
+        subcommands: [
+            LogKeyCommand.self, LogVerifyCommand.self, LogMonitorCommand.self, LogWitnessCommand.self,
+            LogExplainCommand.self, LogExportCommand.self, LogFsckCommand.self,
+        ])
+}
+
+/// Whom a reader of a log trusts.
+struct LogTrust: ParsableArguments {
+    @Option(help: "The site's public key (base64), from its owner, or the log's own (NAME+ID+KEY).") var key: String?
+    @Option(
+        help: ArgumentHelp(
+            "Which logs and witnesses are trusted, and how many must have cosigned (c2sp.org/tlog-policy).",
+            valueName: "file"), completion: .file())
+    var policy: String?
+
+    init() {}
+
+    init(key: String?, policy: String?) { (self.key, self.policy) = (key, policy) }
+
+    func validate() throws {
+        guard key != nil || policy != nil else {
+            throw ValidationError("Say whom to trust: --key KEY, --policy FILE, or both.")
+        }
+    }
+
+    /// The policy that is asked for, and whether it asks for witnesses.
+    func read() throws -> LogPolicy {
+        guard let policy else { return try LogPolicy("quorum none\n") }
+        do { return try LogPolicy(parsing: Array(try readText(policy).utf8)) } catch let error as PolicyError {
+            throw Failure("\(policy): \(error)")
+        }
+    }
+
+    /// The log that a checkpoint says it is of, if the key is its.
+    func log(of origin: LogOrigin) throws -> LogIdentity? {
+        guard let key else { return nil }
+        do {
+            guard let bytes = Data(base64Encoded: key), bytes.count == 32 else {
+                return LogIdentity(key: try VerifierKey(key))
+            }
+            let name = "parley.log/" + Datasite.logName(of: bytes)
+            let text = "\(origin)"
+            let isOwn =
+                text == name || text.hasPrefix(name + "/") && Int(text.dropFirst(name.count + 1)).map { $0 > 1 } == true
+            guard isOwn else {
+                throw Failure(
+                    "The checkpoint is of the log \(PrintableText.escape(text)), not of this site's.")
+            }
+            return LogIdentity(
+                key: try VerifierKey(name: KeyName(origin.bytes), kind: .ed25519, publicKey: Array(bytes)))
+        } catch let error as NoteError { throw Failure("--key: \(error)") }
+    }
+
+    /// A checkpoint that is trusted.
+    func verify(_ checkpoint: SignedCheckpoint) throws -> VerifiedCheckpoint {
+        do {
+            return try read().verify(
+                checkpoint, of: log(of: checkpoint.checkpoint.origin), latestTime: LogClock.latest)
+        } catch let error as PolicyError { throw Failure("The checkpoint is not to be trusted: \(error)") }
+    }
+}
+
+enum LogClock {
+    /// Clocks may differ by five minutes.
+    static var latest: UInt64 { UInt64(max(0, Date().timeIntervalSince1970)) + 300 }
+}
+
+/// A log's files, at a site or in a folder, read on a thread that waits.
+final class LogSource: Sendable {
+    private let client: LogClient?
+    private let folder: String
+    /// How it is called in messages.
+    let name: String
+
+    init(_ place: String, certificateAuthority: String?) throws {
+        name = PrintableText.escape(place)
+        guard place.hasPrefix("http://") || place.hasPrefix("https://") else {
+            let inSite = place + "/log"
+            folder = FileManager.default.fileExists(atPath: inSite + "/checkpoint") ? inSite : place
+            client = nil
+            return
+        }
+        let base = place.hasSuffix("/") ? String(place.dropLast()) : place
+        folder = ""
+        client = try LogClient(
+            url: base.hasSuffix("/log") ? base : base + "/log",
+            options: ClientOptions(certificateAuthority: certificateAuthority))
+    }
+
+    func get(_ path: String) throws -> [UInt8] {
+        guard let client else {
+            guard let bytes = FileManager.default.contents(atPath: folder + "/" + path) else {
+                throw Failure("\(name) has no file \(path) of a log.")
+            }
+            return Array(bytes)
+        }
+        let result = Mutex<Result<[UInt8]?, any Error>?>(nil)
+        let isThere = DispatchSemaphore(value: 0)
+        Task {
+            do {
+                let bytes = try await client.get(path)
+                result.withLock { $0 = .success(bytes) }
+            } catch { result.withLock { $0 = .failure(error) } }
+            isThere.signal()
+        }
+        isThere.wait()
+        guard let bytes = try result.withLock({ $0 })?.get() else { throw Failure("\(name) has no \(path) of a log.") }
+        return bytes
+    }
+
+    func checkpoint() throws -> SignedCheckpoint {
+        do { return try SignedCheckpoint(parsing: get("checkpoint")) } catch let error as NoteError {
+            throw Failure("\(name): \(error)")
+        }
+    }
+
+    func tile(_ path: TilePath) throws -> [UInt8] {
+        do { return try get("\(path)") } catch {
+            guard path.isPartial, let full = try? TilePath(path.content, index: path.index) else { throw error }
+            return try get("\(full)")
+        }
+    }
+
+    /// Entries, each with its place, bundle by bundle; what they are worth is for the caller to see.
+    func forEachEntry(_ range: Range<UInt64>, of size: UInt64, _ body: (UInt64, [UInt8]) throws -> Void) throws {
+        guard !range.isEmpty else { return }
+        for bundle in range.lowerBound >> 8...(range.upperBound - 1) >> 8 {
+            let path = try TilePath(.entries, index: bundle, ofTreeWithSize: size)
+            let bytes = try tile(path)
+            let entries =
+                try (try? EntryBundle(bytes, at: path)) ?? EntryBundle(bytes, at: TilePath(.entries, index: bundle))
+            for place in max(range.lowerBound, bundle << 8)..<min(range.upperBound, (bundle + 1) << 8) {
+                try body(place, Array(entries[Int(place & 255)]))
+            }
+        }
+    }
+
+    /// Runs on a thread of its own what waits for the network.
+    static func waiting<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Swift.Result { try body() }) }
+        }
+    }
+}
+
+/// What a log's entries come to.
+struct LogTally: Sendable {
+    private(set) var kinds: [String: Int] = [:]
+    private var granted: Set<String> = []
+    private(set) var wrong: [String] = []
+
+    mutating func take(_ place: UInt64, _ bytes: [UInt8]) {
+        guard let entry = try? LogEntry(decoding: bytes) else {
+            wrong.append("entry \(place) is none that this version knows")
+            return
+        }
+        kinds[entry.kind, default: 0] += 1
+        guard let request = entry.request else { return }
+        if entry.kind == "reserved" { granted.insert(request) }
+        if entry.kind == "released", !granted.contains(request) {
+            wrong.append("entry \(place) lets out request \(request), which was never charged")
+        }
+    }
+
+    func show(on terminal: Terminal) {
+        let rows = kinds.sorted { $0.key < $1.key }.map {
+            [PrintableText.escape($0.key), NumberText.integer($0.value)]
+        }
+        terminal.write(
+            TextTable([.init(title: "kind of entry"), .init(title: "entries", alignsRight: true)], rows: rows).render(
+                on: terminal))
+    }
+}
+
+struct LogKeyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "key", abstract: "Show the key by which readers and witnesses know a datasite's log.")
+
+    @OptionGroup var site: SiteOptions
+
+    func run() async throws { Terminal.output.line(try site.open().logKey()) }
+}
+
+struct LogVerifyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Read a whole log, and check that it is what was signed.",
+        discussion:
+            "Each entry is hashed, the hashes lead to the signed root, and each release was charged before. FILE is an export."
+    )
+
+    @Argument(help: "A datasite's URL, its folder, a copy of its log, or an exported file.") var place: String
+    @OptionGroup var trust: LogTrust
+    @Option(
+        help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
+        completion: .file())
+    var ca: String?
+
+    func run() async throws {
+        let (place, trust, ca) = (place, trust, ca)
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: place, isDirectory: &isFolder), !isFolder.boolValue {
+            return try LogExport(readingFrom: place).show(trust)
+        }
+        let (checkpoint, tally) = try await LogSource.waiting { () throws -> (VerifiedCheckpoint, LogTally) in
+            let source = try LogSource(place, certificateAuthority: ca)
+            let checkpoint = try trust.verify(source.checkpoint())
+            let head = checkpoint.checkpoint.head
+            var (frontier, tally) = (MerkleFrontier(), LogTally())
+            let progress = Progress("Reading the log")
+            defer { progress.finish() }
+            try source.forEachEntry(0..<head.size, of: head.size) { place, bytes in
+                try frontier.append(.leaf(bytes))
+                tally.take(place, bytes)
+                if place & 0xFFF == 0 { progress.update(Double(place) / Double(head.size)) }
+            }
+            guard frontier.head == head else {
+                throw Failure("The entries do not lead to the root that was signed: the log was changed.")
+            }
+            return (checkpoint, tally)
+        }
+        let terminal = Terminal.output
+        tally.show(on: terminal)
+        for wrong in tally.wrong.prefix(20) { terminal.line(terminal.styled("WRONG  ", .bold, .red) + wrong) }
+        guard tally.wrong.isEmpty else { throw ExitStatus.failed }
+        terminal.line("\(NumberText.integer(Int(checkpoint.checkpoint.head.size))) entries lead to the signed root.")
+        LogWords.cosignatures(checkpoint, on: terminal)
+    }
+}
+
+enum LogWords {
+    static func cosignatures(_ checkpoint: VerifiedCheckpoint, on terminal: Terminal) {
+        guard !checkpoint.cosignatures.isEmpty else {
+            return terminal.line(
+                "No witness of yours cosigned it: the site alone vouches that others see the same log.")
+        }
+        for cosignature in checkpoint.cosignatures {
+            let time = DisplayedTime.text(Double(cosignature.time), isDate: false)
+            terminal.line("Cosigned by \(PrintableText.escape("\(cosignature.witness)")) at \(time)")
+        }
+    }
+
+    static func entry(_ entry: LogEntry) -> String {
+        if let count = entry.count { return "\(count.number) refusals on \(count.day)" }
+        var words = [entry.kind]
+        if let request = entry.request { words.append("request \(request)") }
+        if let version = entry.version { words.append("version \(version)") }
+        if entry.charge.kind != nil || entry.charge.uses > 0 { words.append("charge \(entry.charge.words)") }
+        if let answer = entry.answer { words.append("answer \(answer.prefix(16))…") }
+        return PrintableText.escape(words.joined(separator: ", "))
+    }
+}
+
+struct LogMonitorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "monitor", abstract: "Follow a log: tell what is new, and notice when it goes back or splits.",
+        discussion: """
+            What was seen is kept in --state, so that a log that lost entries, or shows another history, is found out also after weeks; both signed checkpoints are kept then. \
+            A site that is behind what was seen is told so, and stops until its owner acts.
+            """)
+
+    @Argument(help: "The datasite's URL.") var place: String
+    @OptionGroup var trust: LogTrust
+    @Option(help: ArgumentHelp("Where what was seen is kept.", valueName: "file"), completion: .file()) var state:
+        String
+    @Flag(help: "Look once, and end.") var once = false
+    @Option(help: ArgumentHelp("How often to look, in seconds.", valueName: "seconds")) var interval = 60.0
+    @Option(
+        help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
+        completion: .file())
+    var ca: String?
+
+    func validate() throws {
+        guard (1...86_400).contains(interval) else { throw ValidationError("--interval is from 1 to 86400.") }
+    }
+
+    func run() async throws {
+        while true {
+            let (monitor, place, ca) = (self, place, ca)
+            let told = try await LogSource.waiting { try monitor.look() }
+            if let told {
+                let client = try LogClient(
+                    url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: ca))
+                _ = try? await client.post("checkpoint", told.checkpoint)
+                throw Failure(
+                    told.words, next: "Both checkpoints are kept in \(state).evidence: they prove it to anybody.")
+            }
+            guard !once else { return }
+            try await Task.sleep(for: .seconds(interval))
+        }
+    }
+
+    /// - Returns: nil: all is well. Otherwise what is wrong, and the checkpoint that the log does not lead to.
+    private func look() throws -> (words: String, checkpoint: [UInt8])? {
+        let source = try LogSource(place, certificateAuthority: ca)
+        let new = try source.checkpoint()
+        let verified = try trust.verify(new)
+        let follower: LogFollower
+        if let bytes = FileManager.default.contents(atPath: state) {
+            guard let kept = try? JSONDecoder().decode(LogFollower.self, from: bytes) else {
+                throw Failure(
+                    "\(state) is not what a monitor keeps.",
+                    next: "Name another file: what it has seen is forgotten then.")
+            }
+            follower = kept
+        } else {
+            follower = LogFollower(log: LogIdentity(key: verified.logKey))
+        }
+        let terminal = Terminal.output
+        func keep(_ evidence: some Encodable) throws {
+            try PrivateFile.write(Array(JSONEncoder().encode(evidence)), to: state + ".evidence")
+        }
+        switch try follower.step(to: new, latestTime: LogClock.latest, read: source.tile) {
+        case .same: return nil
+        case .first(let next):
+            try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
+            terminal.line("\(NumberText.integer(Int(new.head.size))) entries: followed from here on")
+            return nil
+        case .grew(let next, let entries):
+            var tiles = try VerifiedTiles(head: new.head, read: source.tile)
+            for bundle in entries.lowerBound >> 8...(entries.upperBound - 1) >> 8 {
+                let verified = try tiles.entries(bundle: bundle)
+                for entry in max(entries.lowerBound, bundle << 8)..<min(entries.upperBound, (bundle + 1) << 8) {
+                    let bytes = Array(verified[Int(entry & 255)])
+                    let words =
+                        (try? LogEntry(decoding: bytes)).map(LogWords.entry)
+                        ?? "an entry that this version does not know"
+                    terminal.line("\(entry)  \(words)")
+                }
+            }
+            try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
+            return nil
+        case .wentBack(let seen, let shown, let isPrefix):
+            // A cache may have kept an old one.
+            guard isPrefix != true else { return nil }
+            try keep([seen, shown])
+            return ("The log went back: it had \(seen.head.size) entries, and shows \(shown.head.size).", seen.bytes)
+        case .splitView(let evidence):
+            try keep(evidence)
+            return ("The log shows two histories: what was seen before is no part of it.", evidence.smaller.bytes)
+        }
+    }
+}
+
+enum LogPlace {
+    static func prefix(_ place: String) -> String {
+        let base = place.hasSuffix("/") ? String(place.dropLast()) : place
+        return base.hasSuffix("/log") ? base : base + "/log"
+    }
+}
