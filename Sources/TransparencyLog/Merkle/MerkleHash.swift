@@ -7,11 +7,16 @@ public struct MerkleHash: Sendable, Hashable {
     /// The length of a hash, in bytes.
     public static let byteCount = 32
 
+    /// Four words of eight bytes: a vector would have to lie at multiples of 32, which frames of asynchronous functions do not see to.
+    private struct Words: Hashable, BitwiseCopyable {
+        let first, second, third, fourth: UInt64
+    }
+
     /// The 32 bytes as they lie in memory.
-    private let words: SIMD4<UInt64>
+    private let words: Words
 
     private init(unchecked bytes: UnsafeRawBufferPointer) {
-        words = bytes.loadUnaligned(as: SIMD4<UInt64>.self)
+        words = bytes.loadUnaligned(as: Words.self)
     }
 
     /// The hash whose 32 bytes are given; nil for any other number of bytes.
@@ -54,8 +59,8 @@ public struct MerkleHash: Sendable, Hashable {
     public static func node(_ left: MerkleHash, _ right: MerkleHash) -> MerkleHash {
         withUnsafeTemporaryAllocation(byteCount: 1 + 2 * byteCount, alignment: 8) { buffer in
             buffer[0] = 1
-            buffer.storeBytes(of: left.words, toByteOffset: 1, as: SIMD4<UInt64>.self)
-            buffer.storeBytes(of: right.words, toByteOffset: 1 + byteCount, as: SIMD4<UInt64>.self)
+            buffer.storeBytes(of: left.words, toByteOffset: 1, as: Words.self)
+            buffer.storeBytes(of: right.words, toByteOffset: 1 + byteCount, as: Words.self)
             return hash(UnsafeRawBufferPointer(buffer), prefix: nil)
         }
     }
