@@ -81,8 +81,8 @@ let package = Package(
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Federation", "Tables",
-                "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
+                "Federation", "Tables", "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
             ]),
@@ -115,7 +115,7 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
-                "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
+                "MultipartyComputation", "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
             ],
@@ -170,7 +170,8 @@ let package = Package(
         tests(
             "HostileInputTests",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation", "Query", "Tables",
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
+                "Query", "Tables",
                 "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),

@@ -38,7 +38,11 @@ struct Parley: AsyncParsableCommand {
                 name: "Owner, researcher and auditor",
                 subcommands: [RequestsCommand.self, JobsCommand.self, AuditCommand.self, BudgetCommand.self]),
             CommandGroup(name: "Planning", subcommands: [PrivacyCommand.self]),
-            CommandGroup(name: "Together", subcommands: [CoordinateCommand.self, StatsCommand.self, DevicesCommand.self]),
+            CommandGroup(
+                name: "Together",
+                subcommands: [
+                    CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
+                ]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),
         ])
 

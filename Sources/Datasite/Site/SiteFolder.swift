@@ -30,6 +30,11 @@ struct SiteFolder: Sendable {
     /// What long work keeps to go on after a crash: a folder for each request.
     var work: String { path + "/work" }
 
+    /// What stays of work for the owners, behind its end: a folder for each request.
+    var kept: String { path + "/kept" }
+
+    func kept(of request: String) -> Workspace { Workspace(parent: kept, name: request) }
+
     func workspace(of request: String) -> Workspace { Workspace(parent: work, name: request) }
 
     func directory(ofVersion version: String) -> String { data + "/" + version }

@@ -30,15 +30,13 @@ import UnixSignals
 /// - Parameter onListening: Called with the port once connections are accepted.
 /// - Throws: `ServerError`.
 public func serveRounds(
-    _ configuration: DatasiteServerConfiguration, run: CoordinatorRun,
+    _ configuration: DatasiteServerConfiguration, run: some CoordinatedRun,
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
-    // An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
-    let largest = (64 << 10) + 11 * run.plan.length + 1_024 * run.roster.count
     try await serveFrames(
         configuration,
         FramesResponder(
-            path: "/v1/rounds/messages", largestBody: largest, senders: run.roster.count,
+            path: "/v1/rounds/messages", largestBody: run.largestMessage, senders: run.roster.count,
             unknown: "the frame is not signed by a site of this run", answer: run.answer), onListening: onListening)
 }
 

@@ -208,7 +208,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
     // MARK: rounds
 
     private func follow(
-        _ news: AsyncStream<News>, of run: CoordinatorRun, _ asked: borrowing Mutex<[Asked?]>,
+        _ news: AsyncStream<News>, of run: Work.Run, _ asked: borrowing Mutex<[Asked?]>,
         _ changed: (CoordinatorRun.Progress) throws -> Void
     ) async throws -> CoordinatorRun.Progress {
         var told = run.progress.events.count
