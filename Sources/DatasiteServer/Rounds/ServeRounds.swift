@@ -69,6 +69,24 @@ public func serveDevices(
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
+/// Serves an aggregator of a tally, until it is told to stop: `POST /v1/devices/messages` takes devices' reports and the collector's question at a leader, and the leader's jobs at a helper.
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveTally(
+    _ configuration: DatasiteServerConfiguration, run: TallyRun,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    try await serveFrames(
+        configuration,
+        FramesResponder(
+            path: "/v1/devices/messages", largestBody: run.largestFrame, senders: run.role == .leader ? 256 : 2,
+            unknown: run.role == .leader
+                ? "the report is not signed by a device that was enrolled"
+                : "the job is not signed by the plan's leader",
+            answer: run.answer), onListening: onListening)
+}
+
 private func serveFrames(
     _ configuration: DatasiteServerConfiguration, _ responder: FramesResponder,
     onListening: @escaping @Sendable (Int) -> Void
