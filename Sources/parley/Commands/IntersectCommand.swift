@@ -38,15 +38,10 @@ struct IntersectCommand: AsyncParsableCommand {
         name: .customLong("for"), help: "To the owners of which site: the first that you name, the second, or both.")
     var recipients: IntersectionSession.Recipients = .both
     @OptionGroup var rounds: RoundsOptions
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp("For how long a site that is there waits for the other.", valueName: "seconds"))
-    var patience = TogetherOptions.usualPatience
     @Option(help: "What it is for; owners who decide read it.") var purpose: String?
     @Flag(help: "Only ask what each site would do, and at what cost.") var dryRun = false
 
     func validate() throws {
-        guard patience >= 0, patience <= 1e9 else { throw ValidationError("--patience is from 0 to 1e9 seconds.") }
         guard sites.split(separator: ",").count == 2 else {
             throw ValidationError("Name two sites, with a comma between; of more intersect two at a time.")
         }
@@ -119,7 +114,9 @@ struct IntersectCommand: AsyncParsableCommand {
         let running = try RunningRounds(coordination, purpose, doing: "Intersecting")
         let (last, asked): (CoordinatorRun.Progress, [RunningRounds<IntersectionRequest>.Asked])
         do {
-            (last, asked) = try await running.conduct(rounds.configuration, patience: patience) { now in
+            (last, asked) = try await running.conduct(
+                rounds.configuration, patience: TogetherOptions.usualPatience
+            ) { now in
                 if now.phase == .collect { running.progress.update(0.5, doing: "comparing identifiers") }
             }
         } catch let failure as Failure where failure.endsRun {
