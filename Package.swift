@@ -123,8 +123,8 @@ let package = Package(
         .executableTarget(
             name: "parley-bench",
             dependencies: [
-                "Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels", "Learning",
-                "MultipartyComputation", "Secrets", crypto,
+                "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
+                "Learning", "MultipartyComputation", "Secrets", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),

@@ -125,7 +125,7 @@ struct TallyRunTests {
         try place.restart(.helper)
         // A helper that forgot its sum would draw again.
         let again = try await #require(place.helper).answer(last.frame)
-        #expect(lost == again)
+        #expect(lost.dropFirst(100) == again.dropFirst(100), "the signed sum")
         try place.restart(.leader)
         let job = try #require(try await place.leader?.nextJob())
         try await place.leader?.take(try #require(try await place.helper?.answer(job.frame)), to: job)

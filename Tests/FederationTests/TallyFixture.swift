@@ -15,8 +15,8 @@ struct TallyFixture {
     let leading: TallyAggregator
     let helping: TallyAggregator
     let collector: TallyCollector
-    var leader: TallyLeader
-    var helper: TallyHelper
+    var leader: TallyLeaderState
+    var helper: TallyHelperState
     var random = SeededGenerator(seed: 11)
 
     /// - Parameter privacy: So much that no noise is drawn that is not zero, unless another is given.
@@ -36,7 +36,7 @@ struct TallyFixture {
         leading = try TallyAggregator(task, key: Self.leaderKey)
         helping = try TallyAggregator(task, key: Self.helperKey)
         collector = try TallyCollector(task, key: Self.collectorKey)
-        (leader, helper) = (try TallyLeader(task), try TallyHelper(task))
+        (leader, helper) = (try TallyLeaderState(task), try TallyHelperState(task))
     }
 
     static func certificate(_ key: Curve25519.Signing.PrivateKey) throws -> Data {

@@ -157,8 +157,8 @@ struct TallyTests {
         var tally = try TallyFixture(TallyFixture.plan(.histogram(buckets: .bounds([1, 2, 3]))))
         func reread(_ tally: inout TallyFixture) throws {
             let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
-            tally.leader = try decoder.decode(TallyLeader.self, from: encoder.encode(tally.leader))
-            tally.helper = try decoder.decode(TallyHelper.self, from: encoder.encode(tally.helper))
+            tally.leader = try decoder.decode(TallyLeaderState.self, from: encoder.encode(tally.leader))
+            tally.helper = try decoder.decode(TallyHelperState.self, from: encoder.encode(tally.helper))
         }
         let frames = try (0..<20).map { try tally.frame(.number(Double($0 % 4))) }
         for frame in frames {

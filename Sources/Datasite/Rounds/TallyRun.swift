@@ -44,13 +44,13 @@ public final class TallyRun: Sendable {
 
     private struct Stored: Codable {
         var time: Double
-        var leader: TallyLeader?
-        var helper: TallyHelper?
+        var leader: TallyLeaderState?
+        var helper: TallyHelperState?
     }
 
     private struct State {
-        var leader: TallyLeader?
-        var helper: TallyHelper?
+        var leader: TallyLeaderState?
+        var helper: TallyHelperState?
         var log: MessageLog
         var generation: Int
         /// In seconds since the task began; it never goes back.
@@ -63,7 +63,7 @@ public final class TallyRun: Sendable {
 
     /// A report that waits for the disk with others.
     private struct Upload: Sendable {
-        let checked: TallyLeader.Checked
+        let checked: TallyLeaderState.Checked
         let frame: Data
         let result: Outcome
     }
@@ -143,7 +143,11 @@ public final class TallyRun: Sendable {
         try TrainingFolder(path: folder.path).create()
         var stored = Stored(time: 0)
         do throws(FederationError) {
-            if role == .leader { stored.leader = try TallyLeader(task) } else { stored.helper = try TallyHelper(task) }
+            if role == .leader {
+                stored.leader = try TallyLeaderState(task)
+            } else {
+                stored.helper = try TallyHelperState(task)
+            }
         } catch { throw Problem.invalidManifest("\(error)") }
         try folder.write(Array(try JSONEncoder().encode(stored)), to: .state(0))
         // The last file: with it there is a task.
@@ -380,7 +384,7 @@ extension TallyRun {
 
 extension TallyRun {
     /// Stores the whole state, and begins a new log behind it.
-    private func store(_ leader: TallyLeader?, _ helper: TallyHelper?, in state: inout State) throws {
+    private func store(_ leader: TallyLeaderState?, _ helper: TallyHelperState?, in state: inout State) throws {
         let (next, now) = (state.generation + 1, now(state))
         try? FileManager.default.removeItem(atPath: folder.path(.messages(next)))
         let log = try MessageLog(path: folder.path(.messages(next))) { _ in }

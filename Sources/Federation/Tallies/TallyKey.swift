@@ -25,6 +25,15 @@ public struct TallyIdentity: Sendable, Hashable, Codable {
     var signing: Data { bytes.prefix(32) }
     var agreement: Data { bytes.suffix(32) }
 
+    /// - Throws: A key of small order: it gives zero, whatever the other one is (RFC 7748, section 6.1), and what is encrypted for it is for anybody to read.
+    func agreed(with key: Curve25519.KeyAgreement.PrivateKey) throws -> SharedSecret {
+        let secret = try key.sharedSecretFromKeyAgreement(with: .init(rawRepresentation: agreement))
+        guard secret.withUnsafeBytes({ $0.reduce(0, |) }) != 0 else {
+            throw FederationError.plan("a party's key", expected: "one that keys can be agreed on with")
+        }
+        return secret
+    }
+
     /// - Throws: For anything but 64 bytes in base64.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
@@ -70,8 +79,7 @@ public struct TallyKey: Sendable {
     /// derived from agreements under another label.
     func verifyKey(with other: TallyIdentity, task: Data) throws(FederationError) -> VerifyKey {
         do {
-            let secret = try agreement.sharedSecretFromKeyAgreement(
-                with: Curve25519.KeyAgreement.PublicKey(rawRepresentation: other.agreement))
+            let secret = try other.agreed(with: agreement)
             let key = secret.hkdfDerivedSymmetricKey(
                 using: SHA256.self, salt: task, sharedInfo: Data("parley tally verification key 1".utf8),
                 outputByteCount: 32)

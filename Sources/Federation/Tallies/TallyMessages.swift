@@ -69,7 +69,7 @@ public struct TallyAggregate: Sendable, Hashable, Codable {
         _ share: Data, task: TallyTask, role: TallyRole, count: Int, reports: Data, key: TallyKey
     ) throws {
         (self.role, self.count, self.reports) = (role, count, reports)
-        let bound = Self.bound(task.digest, role, count, reports)
+        let bound = Self.bound(task.digest, role, count, reports: reports)
         sealed = try TallySealed(share, for: task.plan.collector, role.sum, authenticating: bound)
         signature = try key.signing.signature(for: Self.signed(bound, sealed))
     }
@@ -77,17 +77,19 @@ public struct TallyAggregate: Sendable, Hashable, Codable {
     /// Whether its aggregator signed it.
     func isSigned(_ task: TallyTask) -> Bool {
         let identity = task.aggregator(role).identity
-        let bound = Self.bound(task.digest, role, count, reports)
+        let bound = Self.bound(task.digest, role, count, reports: reports)
         return (try? Curve25519.Signing.PublicKey(rawRepresentation: identity.signing))?
             .isValidSignature(signature, for: Self.signed(bound, sealed)) ?? false
     }
 
     /// The share; nil where it is not encrypted for this key.
     func opened(_ task: TallyTask, _ key: TallyKey) -> [UInt8]? {
-        key.open(sealed, role.sum, authenticating: Self.bound(task.digest, role, count, reports)).map { [UInt8]($0) }
+        key.open(sealed, role.sum, authenticating: Self.bound(task.digest, role, count, reports: reports)).map {
+            [UInt8]($0)
+        }
     }
 
-    private static func bound(_ task: Data, _ role: TallyRole, _ count: Int, _ reports: Data) -> Data {
+    private static func bound(_ task: Data, _ role: TallyRole, _ count: Int, reports: Data) -> Data {
         task + Data(littleEndian: UInt32(role.rawValue)) + Data(littleEndian: Int64(count)) + reports
     }
 
@@ -166,8 +168,10 @@ enum TallyFrame {
     static func signed(
         _ message: some Encodable, _ label: Label, _ task: TallyTask, to question: Data = Data(), by key: TallyKey
     ) throws -> Data {
-        let body = try JSONEncoder().encode(message)
-        let signature = try key.signing.signature(for: signedBytes(body, label, task.digest, question))
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let body = try encoder.encode(message)
+        let signature = try key.signing.signature(for: signedBytes(body, label, task.digest, to: question))
         return magic + task.digest + signature + body
     }
 
@@ -190,14 +194,14 @@ enum TallyFrame {
         let (signature, body) = (frame.subdata(in: 36..<head), frame.subdata(in: head..<frame.count))
         if let identity {
             guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: identity.signing),
-                key.isValidSignature(signature, for: signedBytes(body, label, task.digest, question))
+                key.isValidSignature(signature, for: signedBytes(body, label, task.digest, to: question))
             else { throw .sender }
         }
         guard let message = try? JSONDecoder().decode(type, from: body) else { throw .message }
         return message
     }
 
-    private static func signedBytes(_ body: Data, _ label: Label, _ task: Data, _ question: Data) -> Data {
+    private static func signedBytes(_ body: Data, _ label: Label, _ task: Data, to question: Data) -> Data {
         Data("parley tally 1 \(label.rawValue)\n".utf8) + task
             + (question.isEmpty ? Data(count: 32) : Data(SHA256.hash(data: question)))
             + Data(SHA256.hash(data: body))

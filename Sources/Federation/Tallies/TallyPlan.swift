@@ -94,6 +94,11 @@ public struct TallyPlan: Sendable, Hashable, Codable {
                 "one key for both aggregators", expected: "two, of parties that do not work together against devices")
         }
         guard enroller?.count ?? 32 == 32 else { throw .plan("the enroller's key", expected: "32 bytes") }
+        for party in [leader.identity, helper.identity, collector] {
+            do { _ = try party.agreed(with: .init()) } catch {
+                throw .plan("a party's key", expected: "one that can be encrypted for")
+            }
+        }
         _ = try noise()
     }
 }

@@ -56,7 +56,7 @@ struct TallyReport: Sendable, Hashable {
         (self.task, self.device, nonce) = (task.digest, device, made.nonce)
         publicShare = Data(made.publicShare)
         self.certificate = certificate ?? Data(count: 64)
-        let bound = Self.bound(task.digest, device, made.nonce, publicShare)
+        let bound = Self.bound(task.digest, device, made.nonce, publicShare: publicShare)
         func sealed(_ role: TallyRole, _ identity: TallyIdentity) throws(FederationError) -> TallySealed {
             try TallySealed(
                 Data(made.inputShares[role.rawValue]), for: identity, role.input, authenticating: bound)
@@ -132,10 +132,10 @@ struct TallyReport: Sendable, Hashable {
     }
 
     /// What is authenticated with each encrypted share.
-    var bound: Data { Self.bound(task, device, nonce, publicShare) }
+    var bound: Data { Self.bound(task, device, nonce, publicShare: publicShare) }
 
     private static func bound(
-        _ task: Data, _ device: DeviceKey, _ nonce: ReportNonce, _ publicShare: Data
+        _ task: Data, _ device: DeviceKey, _ nonce: ReportNonce, publicShare: Data
     ) -> Data {
         task + device.bytes + Data(nonce.bytes) + Data(SHA256.hash(data: publicShare))
     }

@@ -147,7 +147,10 @@ enum TallyScheme: Sendable {
 
 /// Which of the two aggregators: its number in Prio3.
 public enum TallyRole: Int, Sendable, Hashable, Codable, CaseIterable {
-    case leader, helper
+    /// To which devices send, and which asks the other one.
+    case leader
+    /// The other one.
+    case helper
 
     var input: TallySealed.Purpose { self == .leader ? .leaderInput : .helperInput }
     var sum: TallySealed.Purpose { self == .leader ? .leaderSum : .helperSum }

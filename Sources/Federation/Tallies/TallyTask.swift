@@ -34,9 +34,6 @@ public struct TallyTask: Sendable {
                 publicShare: made.publicShare.count, leader: made.inputShares[0].count + TallySealed.overhead,
                 helper: made.inputShares[1].count + TallySealed.overhead)
         } catch { throw .plan("what is counted", expected: "\(error)") }
-        for party in [plan.leader.identity, plan.helper.identity, plan.collector] {
-            _ = try TallySealed(Data(), for: party, .leaderSum, authenticating: Data())
-        }
     }
 
     /// How many bytes a report has, whatever it says.
@@ -121,7 +118,7 @@ public struct TallyAggregator: Sendable {
     /// A job for the helper: what takes time, and no state.
     public func aggregation(_ step: TallyStep) -> TallyAggregation {
         switch step {
-        case .collect(let reports): return TallyAggregation(job: .collect(reports: reports), states: [])
+        case .collect(let reports): return TallyAggregation(job: .collect(reports: reports), nonces: [], states: [])
         case .verify(let reports):
             let states = reports.map {
                 begin($0.nonce, publicShare: $0.publicShare, inputShare: [UInt8]($0.inputShare))
@@ -133,7 +130,8 @@ public struct TallyAggregator: Sendable {
                         expected: Data(begun.state.expectedMessage))
                 }
             }
-            return TallyAggregation(job: .aggregate(entries), states: states.map { $0?.state })
+            return TallyAggregation(
+                job: .aggregate(entries), nonces: reports.map(\.nonce), states: states.map { $0?.state })
         }
     }
 
@@ -170,9 +168,9 @@ extension TallyAggregator {
     /// What a leader does with a device's frame before its state is looked at.
     ///
     /// - Throws: `frame`, `run`, `sender`.
-    public func checked(_ frame: Data) throws(FrameError) -> TallyLeader.Checked {
+    public func checked(_ frame: Data) throws(FrameError) -> TallyLeaderState.Checked {
         let report = try read(frame)
-        return TallyLeader.Checked(report: report, inputShare: opened(report))
+        return TallyLeaderState.Checked(report: report, inputShare: opened(report))
     }
 
     /// Reads the collector's question to the leader.
@@ -204,7 +202,7 @@ extension TallyAggregator {
     /// A job, as the helper reads it.
     public enum Job: Sendable {
         /// Reports, verified as far as they can be without the helper's state.
-        case reports([TallyHelper.Verified])
+        case reports([TallyHelperState.Verified])
         /// To end the batch, if it is of these reports.
         case collect(reports: Data)
     }
@@ -215,7 +213,7 @@ extension TallyAggregator {
     public func job(_ frame: Data) throws(FrameError) -> Job {
         let job = try TallyFrame.message(TallyJob.self, in: frame, .job, task, by: task.plan.leader.identity)
         switch job {
-        case .aggregate(let entries): return .reports(TallyHelper.verified(entries, by: self))
+        case .aggregate(let entries): return .reports(TallyHelperState.verified(entries, by: self))
         case .collect(let reports): return .collect(reports: reports)
         }
     }

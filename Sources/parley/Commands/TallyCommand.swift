@@ -1,5 +1,5 @@
-import ArgumentParser
-import Datasite
+public import ArgumentParser
+public import Datasite
 import DatasiteClient
 import DatasiteProtocol
 import DatasiteServer
@@ -184,7 +184,14 @@ struct TallyReportCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "What this device says: yes or no; a number (the nearest that the plan allows counts); a bucket's word; numbers with commas between.",
             valueName: "value"))
-    var value: String
+    var value: String?
+    @Option(
+        help: ArgumentHelp("Or: rows of this device's own (CSV), which stay here.", valueName: "file"),
+        completion: .file())
+    var data: String?
+    @Option(help: ArgumentHelp("The column of --data that says it.", valueName: "name")) var column: String?
+    @Option(help: "What is taken of the column: sum, mean, min, max, last, or rows (how many).")
+    var take = TallyColumn.Statistic.last
     @Option(
         help: ArgumentHelp("Where this device keeps its key and what it said.", valueName: "folder"),
         completion: .directory)
@@ -196,19 +203,30 @@ struct TallyReportCommand: AsyncParsableCommand {
         completion: .file())
     var ca: String?
 
+    func validate() throws {
+        guard (value == nil) == (data != nil), (data == nil) == (column == nil) else {
+            throw ValidationError("Say what this device says: --value VALUE, or --data FILE --column NAME.")
+        }
+    }
+
     func run() async throws {
         let plan = try await TallyCommand.plan(plan)
         let part = try TallyPart(plan, path: state, certificate: certificate)
         if part.hasReported {
             Terminal.diagnostics.line("This device has said something before: that is what is sent.")
         }
-        let report = try part.report(try Self.value(value, for: plan.measure))
+        let report = try part.report(try said(plan.measure))
         let client = try DevicesClient(url: plan.leader.url, options: ClientOptions(certificateAuthority: ca))
         let reply = try await DevicesJoinCommand.patiently {
             try await client.exchange(report, largest: TallyDevice.largestReply)
         }
         if let refusal = try part.take(reply) { throw Failure("The report is not taken: \(refusal.words).") }
         Terminal.output.line("The report is taken.")
+    }
+
+    private func said(_ measure: TallyPlan.Measure) throws -> TallyValue {
+        if let data, let column { return try TallyColumn(column, file: data).value(take, for: measure) }
+        return try Self.value(value ?? "", for: measure)
     }
 
     /// - Throws: A `Failure`, without the value.
@@ -232,6 +250,8 @@ struct TallyReportCommand: AsyncParsableCommand {
         }
     }
 }
+
+extension TallyColumn.Statistic: ExpressibleByArgument {}
 
 struct TallyCollectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

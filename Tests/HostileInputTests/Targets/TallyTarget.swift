@@ -6,7 +6,7 @@ import Foundation
 enum TallyTarget {
     static func violations(_ frame: Data) -> [String] {
         guard let parties = Self.parties, var device = try? TallyDevice(plan: parties.task.plan, key: .init()),
-            let report = try? device.report(.number(2)), let leader = try? TallyLeader(parties.task)
+            let report = try? device.report(.number(2)), let leader = try? TallyLeaderState(parties.task)
         else { return ["the tally's fixture is refused"] }
         var found: [String] = []
         func refused(_ what: String, _ read: () throws(FrameError) -> Void) {
@@ -27,12 +27,12 @@ enum TallyTarget {
             _ = try? parties.collector.take(frame)
         }
         // What stands in a state file is read or refused.
-        if let state = try? JSONDecoder().decode(TallyLeader.self, from: frame),
+        if let state = try? JSONDecoder().decode(TallyLeaderState.self, from: frame),
             (try? JSONEncoder().encode(state)) == nil
         {
             found.append("a leader's state that is read is not written")
         }
-        _ = try? JSONDecoder().decode(TallyHelper.self, from: frame)
+        _ = try? JSONDecoder().decode(TallyHelperState.self, from: frame)
         return found
     }
 
@@ -43,7 +43,7 @@ enum TallyTarget {
         let collector: TallyCollector
 
         init() throws {
-            let keys = (0..<3).map { _ in TallyKey() }
+            let keys = (1...3).compactMap { TallyKey(Data(repeating: $0, count: 64)) }
             task = try TallyTask(
                 TallyPlan(
                     name: "fuzzed", measure: .sum(maximum: 5), leastReports: 2, mostReports: 4, seconds: 10,

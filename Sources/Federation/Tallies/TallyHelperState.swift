@@ -6,7 +6,7 @@ internal import MultipartyComputation
 /// It trusts the leader with nothing: it reads each device's signature and the enroller's itself, takes one report of a device, and gives one noisy sum, of at least the plan's least number of reports, encrypted for the collector.
 ///
 /// Whoever runs it keeps each change durably **before** it is answered, and the whole state behind ``collect(_:by:using:)``, whose noise is drawn.
-public struct TallyHelper: Sendable, Codable {
+public struct TallyHelperState: Sendable, Codable {
     /// A report that was verified as far as it can be without the state.
     public struct Verified: Sendable {
         /// Of which device, and which report; nil: no enrolled device signed it.
@@ -107,9 +107,9 @@ public struct TallyHelper: Sendable, Codable {
     }
 }
 
-extension TallyHelper: CustomStringConvertible, CustomReflectable {
+extension TallyHelperState: CustomStringConvertible, CustomReflectable {
     /// Numbers of reports.
-    public var description: String { "TallyHelper(\(counted) counted)" }
+    public var description: String { "TallyHelperState(\(counted) counted)" }
     /// Nothing: it holds a share.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -4,7 +4,7 @@ internal import MultipartyComputation
 /// The leader of a task: its state, which follows from the reports that it took and from what the helper said. No network and no clock in it; what it holds is as secret as its share of the sum.
 ///
 /// Whoever runs it keeps each change durably **before** what follows from it is said, and the whole state behind ``collect(_:by:using:)``, whose noise is drawn.
-public struct TallyLeader: Sendable, Codable {
+public struct TallyLeaderState: Sendable, Codable {
     /// Where the batch stands.
     public enum Stage: Sendable, Hashable, Codable {
         /// Reports are taken.
@@ -110,7 +110,9 @@ public struct TallyLeader: Sendable, Codable {
     public mutating func conclude(
         _ outcomes: [TallyRefusal?], of job: TallyAggregation? = nil, by aggregator: TallyAggregator
     ) throws(FederationError) {
-        guard outcomes.count <= pending.count else { throw .plan("outcomes", expected: "those of reports that wait") }
+        guard outcomes.count <= pending.count,
+            job.map({ $0.nonces == pending.prefix(outcomes.count).map(\.nonce) }) ?? true
+        else { throw .plan("outcomes", expected: "those of reports that wait") }
         let states = job?.states ?? aggregator.aggregation(.verify(Array(pending.prefix(outcomes.count)))).states
         guard states.count == outcomes.count else { throw .plan("outcomes", expected: "one for each report") }
         for ((report, outcome), state) in zip(zip(pending, outcomes), states) {
@@ -160,9 +162,9 @@ public struct TallyLeader: Sendable, Codable {
     }
 }
 
-extension TallyLeader: CustomStringConvertible, CustomReflectable {
+extension TallyLeaderState: CustomStringConvertible, CustomReflectable {
     /// Numbers of reports.
-    public var description: String { "TallyLeader(\(taken) taken, \(counted) counted)" }
+    public var description: String { "TallyLeaderState(\(taken) taken, \(counted) counted)" }
     /// Nothing: it holds shares.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
@@ -170,7 +172,7 @@ extension TallyLeader: CustomStringConvertible, CustomReflectable {
 /// What a leader is to do with its helper.
 public enum TallyStep: Sendable {
     /// To verify the first of the reports that wait.
-    case verify([TallyLeader.Pending])
+    case verify([TallyLeaderState.Pending])
     /// To end the batch.
     case collect(reports: Data)
 }
@@ -178,6 +180,8 @@ public enum TallyStep: Sendable {
 /// A job for the helper, and what the leader needs once it is answered.
 public struct TallyAggregation: Sendable {
     let job: TallyJob
+    /// Of which of the leader's reports; none: it ends the batch.
+    let nonces: [ReportNonce]
     /// Whether it ends the batch.
     public var isLast: Bool { if case .collect = job { true } else { false } }
     /// Of the first reports that wait, one each; nil: its shares are none, and it is dropped.
