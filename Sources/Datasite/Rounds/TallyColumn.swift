@@ -7,6 +7,7 @@ import Learning
 public struct TallyColumn: Sendable {
     /// What is taken of the column's cells that are not empty.
     public enum Statistic: String, Sendable, CaseIterable {
+        /// Of their numbers.
         case sum, mean, min, max
         /// The cell of the last row.
         case last
