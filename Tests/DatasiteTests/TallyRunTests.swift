@@ -171,7 +171,9 @@ struct TallyRunTests {
     @Test("A batch whose time is over ends without anybody, and gives no sum of too few; folders and keys must fit")
     func time() async throws {
         let place = try Place(.count, most: 10, seconds: 0.2)
-        #expect(try await place.report(.flag(true)) == nil || place.leader?.progress.isOpen == false)
+        // On a busy machine its time is over before the first report.
+        let first = try await place.report(.flag(true))
+        #expect(first == nil || first == .closed)
         try await Task.sleep(for: .milliseconds(300))
         try await place.leader?.tick()
         #expect(place.leader?.progress.isOpen == false)
