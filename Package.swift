@@ -82,9 +82,8 @@ let package = Package(
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "Federation", "TransparencyLog",
-                "Tables",
-                "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
+                "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
+                "Federation", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
             ]),
@@ -116,9 +115,9 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "TransparencyLog",
-                "Learning",
-                "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
+                "MultipartyComputation", "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto,
+                logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
             ],
@@ -126,8 +125,8 @@ let package = Package(
         .executableTarget(
             name: "parley-bench",
             dependencies: [
-                "Datasite", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels", "Learning",
-                "MultipartyComputation", "TransparencyLog", "Secrets", crypto,
+                "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
+                "Learning", "MultipartyComputation", "TransparencyLog", "Secrets", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),

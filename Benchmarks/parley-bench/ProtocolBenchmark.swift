@@ -1,7 +1,7 @@
 import Foundation
 import MultipartyComputation
 
-/// Protocols between few parties, on one thread: the intersection of two lists, and sums of proved measurements.
+/// Protocols between few parties, on one thread: the intersection of two lists, and sums of proved measurements; then the intersection between two sites.
 struct ProtocolBenchmark {
     static let names = ["intersection", "prio3"]
     let workplace: Workplace
@@ -10,6 +10,7 @@ struct ProtocolBenchmark {
         for name in Self.names {
             FileHandle.standardOutput.write(Data(try workplace.child("protocols", name).utf8))
         }
+        try IntersectBenchmark(workplace: workplace).run()
     }
 
     static func child(_ name: String) throws {

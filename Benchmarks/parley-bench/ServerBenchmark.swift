@@ -72,7 +72,7 @@ struct ServerBenchmark {
 }
 
 /// `parley serve` as a child.
-private final class ServedProcess {
+final class ServedProcess {
     private let process = Process()
     let url: String
     /// From its start until it listens.

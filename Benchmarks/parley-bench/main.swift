@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation", "protocols", "log",
+    "federation", "protocols", "tally", "log",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -36,6 +36,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "accuracy": try AccuracyBenchmark().run()
         case "federation": try FederationBenchmark(workplace: workplace).run()
         case "protocols": try ProtocolBenchmark(workplace: workplace).run()
+        case "tally": try await TallyBenchmark(workplace: workplace).run()
         case "log": try LogBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()

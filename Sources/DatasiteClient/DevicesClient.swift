@@ -1,9 +1,9 @@
 import DatasiteProtocol
 import Foundation
 
-/// A coordinator of devices, seen from a device that dials out to it: frames there and back, which say themselves who they are from.
+/// A coordinator of devices, or an aggregator of a tally, seen from a device that dials out to it: frames there and back, which say themselves who they are from.
 ///
-/// It runs on Linux, macOS and iOS; what is in the frames is made by `Federation`'s `Device`, with an app's own `LocalWork`.
+/// It runs on Linux, macOS and iOS; what is in the frames is made by `Federation`'s `Device`, with an app's own `LocalWork`, or by its `TallyDevice`.
 public final class DevicesClient: Sendable {
     private let transport: Transport
 

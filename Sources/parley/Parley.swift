@@ -41,7 +41,10 @@ struct Parley: AsyncParsableCommand {
                 ]),
             CommandGroup(name: "Planning", subcommands: [PrivacyCommand.self]),
             CommandGroup(
-                name: "Together", subcommands: [CoordinateCommand.self, StatsCommand.self, DevicesCommand.self]),
+                name: "Together",
+                subcommands: [
+                    CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
+                ]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),
         ])
 

@@ -104,7 +104,7 @@ final class FederatedSites: Sendable {
     }
 
     /// Coordinates in this process, and lets all sites reach it.
-    func connect<Work>(_ coordination: Coordination<Work>) throws -> CoordinatorRun {
+    func connect<Work>(_ coordination: Coordination<Work>) throws -> Work.Run {
         let run = try coordination.begin(patience: 60) { _ in }
         for site in sites { site.site.connect(by: DirectConnection { run }) }
         return run
@@ -162,7 +162,7 @@ extension TestSite {
 final class DirectConnection: CoordinatorConnection {
     struct Lost: Error {}
 
-    private let run: @Sendable () -> CoordinatorRun?
+    private let run: @Sendable () -> (any CoordinatedRun)?
     private let passes: @Sendable (SignedMessage) -> Bool
     private let dropsReply: @Sendable () -> Bool
     private let frames = Mutex<[SignedMessage]>([])
@@ -172,7 +172,7 @@ final class DirectConnection: CoordinatorConnection {
     ///   - passes: Whether a frame arrives.
     ///   - dropsReply: Whether its reply does not.
     init(
-        _ run: @escaping @Sendable () -> CoordinatorRun?,
+        _ run: @escaping @Sendable () -> (any CoordinatedRun)?,
         passes: @escaping @Sendable (SignedMessage) -> Bool = { _ in true },
         dropsReply: @escaping @Sendable () -> Bool = { false }
     ) {
@@ -199,7 +199,7 @@ final class DirectConnection: CoordinatorConnection {
     }
 
     private static func answer(
-        _ run: CoordinatorRun, _ message: [UInt8], _ give: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+        _ run: any CoordinatedRun, _ message: [UInt8], _ give: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
     ) {
         Task {
             do { give(.success(try await run.answer(message))) } catch { give(.failure(error)) }

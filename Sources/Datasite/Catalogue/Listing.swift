@@ -132,7 +132,7 @@ extension Catalogue.Entry {
             range("noise", rule.training?.noise)
             range("clip", rule.training?.clip)
             if rule.training?.audits == true { words.append("audited with canaries before it leaves") }
-            if let federation = rule.federation { words += federation.words }
+            words += rule.words
             return "\(name.rawValue): \(words.joined(separator: "; "))"
         }
     }

@@ -6,5 +6,6 @@ extension EngineTable {
         TrainingWork.self,
         FederatedWork.self,
         FederatedAnswerWork.self,
+        IntersectionWork.self,
     ])
 }

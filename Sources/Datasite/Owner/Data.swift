@@ -420,7 +420,10 @@ extension Datasite {
                     detail: "its population's ledger stays"))
         }
         tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
-        try reportingProblems { try removeAbandonedVersions() }
+        try reportingProblems {
+            try removeAbandonedVersions()
+            try removeKeptIntersections(of: name)
+        }
     }
 
     /// Replaces a dataset's policy. Limits are its population's, so they change for all datasets about the same people;

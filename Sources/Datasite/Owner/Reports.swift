@@ -25,7 +25,9 @@ extension Datasite {
                         population, by: identity.role == .researcher ? identity.name : nil, db
                     )
                     .map { $0.message(population) },
-                    uses: try Self.uses(entries, for: identity, db))
+                    uses: try Self.uses(entries, for: identity, db),
+                    overlaps: identity.role == .owner
+                        ? try overlaps(of: population.id, db) : nil)
             }
         }
     }

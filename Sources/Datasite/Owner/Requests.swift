@@ -210,7 +210,7 @@ extension Datasite {
         return row
     }
 
-    private static func requireOwner(_ identity: Identity) throws {
+    static func requireOwner(_ identity: Identity) throws {
         guard identity.role == .owner else { throw Problem.forbidden("only owners decide") }
     }
 

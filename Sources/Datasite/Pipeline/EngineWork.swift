@@ -53,6 +53,10 @@ protocol EngineWork: Sendable {
     var askedError: Double? { get }
     /// How what is not let out stays private; nil: as the rows of a question do.
     var inputPrivacy: String? { get }
+    /// What of rows becomes known to people without differential privacy, and to whom (docs/privacy.md, rule 34); nil: the charge says what is promised.
+    var outputPrivacy: String? { get }
+    /// What is known of rows being as they should; nil: as of a question.
+    var inputVerification: String? { get }
     /// The most work and memory that it takes, whatever the rows hold.
     var bound: PlanBound { get }
     /// What it does one after the other, in public words with public bounds, which add up to the whole's. The run says when
@@ -99,6 +103,8 @@ extension EngineWork {
     var unit: AskedUnit { .epsilon }
     var askedError: Double? { nil }
     var inputPrivacy: String? { nil }
+    var outputPrivacy: String? { nil }
+    var inputVerification: String? { nil }
 
     /// What to do about work that cannot be completed: owners' work has no idempotency key.
     static var askAgain: String {

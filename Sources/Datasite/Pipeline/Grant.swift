@@ -14,19 +14,21 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let track: StepTrack
     /// Where long work keeps what it needs to go on after a crash.
     let workspace: Workspace
+    /// What stays here for the site's owners, and never leaves.
+    let kept: Workspace
     /// For work that talks to others.
     let outside: Outside
 
     fileprivate init(
         _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack,
-        in workspace: Workspace, outside: Outside
+        in folders: (workspace: Workspace, kept: Workspace), outside: Outside
     ) {
         self.outside = outside
         self.reservation = reservation
         self.work = work
         self.tables = tables
         self.track = track
-        self.workspace = workspace
+        (workspace, kept) = folders
     }
 }
 
@@ -34,14 +36,14 @@ extension Datasite {
     /// Turns a reservation into a grant: the charge that is durable must be the plan's own.
     func grant<Kind: EngineWork>(
         _ reservation: consuming Reservation, to work: Kind, tables: [OpenTables.Opened], track: StepTrack,
-        workspace: Workspace, outside: Outside
+        folders: (workspace: Workspace, kept: Workspace), outside: Outside
     ) throws -> Grant<Kind> {
         guard reservation.charge == work.charge else {
             throw Problem.conflict(
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: Kind.askAgain)
         }
-        return Grant(reservation, work, tables, on: track, in: workspace, outside: outside)
+        return Grant(reservation, work, tables, on: track, in: folders, outside: outside)
     }
 }
 

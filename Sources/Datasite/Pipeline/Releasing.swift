@@ -101,7 +101,8 @@ extension Datasite {
         guard let reservation else { return .answered }
         let workspace = folder.workspace(of: id)
         let grant = try grant(
-            reservation, to: work, tables: tables, track: track, workspace: workspace, outside: outside)
+            reservation, to: work, tables: tables, track: track, folders: (workspace, folder.kept(of: id)),
+            outside: outside)
         guard let outcome = Grant.run(grant) else {
             return .failed(
                 .unavailable(
@@ -187,8 +188,9 @@ extension Guarantees {
         return Guarantees(
             inputPrivacy: planned.work.inputPrivacy
                 ?? "the rows stayed on the datasite and were read by its own process only",
-            outputPrivacy: outputPrivacy(planned),
-            inputVerification: "contributions were bounded and values clipped; that the rows are true is not verified",
+            outputPrivacy: planned.work.outputPrivacy ?? outputPrivacy(planned),
+            inputVerification: planned.work.inputVerification
+                ?? "contributions were bounded and values clipped; that the rows are true is not verified",
             outputVerification: "signed by the datasite, journaled in a hash chain; the computation is not proved",
             flowGovernance: flow)
     }

@@ -1,27 +1,88 @@
 public import Crypto
 import DatasiteProtocol
 public import Federation
-import Foundation
+public import Foundation
 
 /// What several datasites are asked together: each gets the same request, says what it would do, and the rounds begin where all say the same.
 public protocol CoordinatedWork: Codable, Sendable {
     /// What a site says it would do, of itself.
     associatedtype Agreement: Codable, Sendable
+    /// What stands between the sites while they do it.
+    associatedtype Run: CoordinatedRun
 
     /// The engine that is asked.
     static var engine: String { get }
     /// Which run, among whom.
     var invitation: RoundsInvitation { get }
-    /// How much of an average of the rounds' weights stays at each round; nil: there is none.
-    var averaging: Float? { get }
 
     /// What all sites would do.
     ///
     /// - Parameter agreements: In the sites' order.
     /// - Throws: A `Problem` that says what differs, and where.
     func agreed(_ agreements: [Agreement], by sites: [CoordinatedSite]) throws -> Agreement
+    /// Checks what the sites agreed on, and gives what makes the files from which a run of it begins, in a folder that is there by then.
+    ///
+    /// - Parameter roster: The sites' keys, in their order.
+    func prepared(_ agreement: Agreement, roster: [Data]) throws -> @Sendable (_ folder: String) throws -> Void
+    /// Goes on with the run in a folder, from where it was.
+    func run(_ agreement: Agreement, roster: [Data], _ opening: RunOpening) throws -> Run
+}
+
+/// What stands between the sites of a run: signed frames in, signed frames out.
+public protocol CoordinatedRun: Sendable {
+    /// The sites' keys, in the order of their places.
+    var roster: [Data] { get }
+    /// The longest message of a site, in bytes.
+    var largestMessage: Int { get }
+    /// Where the run is.
+    var progress: CoordinatorRun.Progress { get }
+    /// Takes a site's frame, and gives the reply's.
+    ///
+    /// - Throws: A ``Federation/FrameError``, or a `Problem`: nothing was taken then.
+    func answer(_ frame: [UInt8]) async throws -> [UInt8]
+}
+
+/// How a run is taken up: from which folder, by whose key, and who is told of it.
+public struct RunOpening: Sendable {
+    /// Where it is kept.
+    public var folder: String
+    /// Signs replies.
+    public var key: Curve25519.Signing.PrivateKey
+    /// In seconds: for so long those sites that are there wait for the others before the first round.
+    public var patience: Double
+    /// Told when a round, a phase or an event is new; it must not take long.
+    public var changed: @Sendable (CoordinatorRun.Progress) -> Void
+}
+
+/// Work in rounds that add up updates.
+public protocol CoordinatedRounds: CoordinatedWork where Run == CoordinatorRun {
+    /// How much of an average of the rounds' weights stays at each round; nil: there is none.
+    var averaging: Float? { get }
     /// What is done, and the weights that it begins with.
     func beginning(_ agreement: Agreement) throws -> (plan: FederatedPlan, weights: [Float])
+}
+
+extension CoordinatedRounds {
+    /// The state before the first round.
+    public func prepared(
+        _ agreement: Agreement, roster: [Data]
+    ) throws -> @Sendable (_ folder: String) throws -> Void {
+        let (plan, weights) = try beginning(agreement)
+        do throws(FederationError) {
+            guard let run = Data(hexadecimal: invitation.run) else {
+                throw .plan("the run's name", expected: "16 bytes in hexadecimal digits")
+            }
+            let coordinator = try Coordinator(plan: plan, roster: roster, run: run, weights: weights)
+            return { try CoordinatorRun.store(coordinator, in: RunFolder(path: $0)) }
+        } catch { throw Problem.invalidManifest("\(error)") }
+    }
+
+    /// The coordinator, from its stored state and the messages behind it.
+    public func run(_ agreement: Agreement, roster: [Data], _ opening: RunOpening) throws -> CoordinatorRun {
+        try CoordinatorRun(
+            folder: opening.folder, key: opening.key, averaging: averaging, patience: opening.patience,
+            changed: opening.changed)
+    }
 }
 
 /// A datasite of a run.
@@ -128,19 +189,11 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
         at path: String, agreements: [Work.Agreement], waits: [Bool]? = nil
     ) throws -> Coordination {
         let agreement = try agreed(agreements)
-        let (plan, weights) = try request.beginning(agreement)
-        let roster = sites.map { Data(base64Encoded: $0.key) ?? Data() }
-        let beginning: Coordinator
-        do throws(FederationError) {
-            guard let run = Data(hexadecimal: request.invitation.run) else {
-                throw .plan("the run's name", expected: "16 bytes in hexadecimal digits")
-            }
-            beginning = try Coordinator(plan: plan, roster: roster, run: run, weights: weights)
-        } catch { throw Problem.invalidManifest("\(error)") }
+        let prepare = try request.prepared(agreement, roster: roster)
         try TrainingFolder(path: path).create()
         let folder = RunFolder(path: path)
         try folder.write(key.fileContent, to: .key)
-        try CoordinatorRun.store(beginning, in: folder)
+        try prepare(path)
         let stored = Stored(request: request, sites: sites, agreement: agreement, waits: waits)
         // The last file: with it there is a run.
         try folder.write(Array(try JSONEncoder().encode(stored)), to: .run)
@@ -154,9 +207,13 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
     ///   - changed: Told when a round, a phase or an event is new; it must not take long.
     public func begin(
         patience: Double, changed: @escaping @Sendable (CoordinatorRun.Progress) -> Void
-    ) throws -> CoordinatorRun {
-        try CoordinatorRun(folder: path, key: key, averaging: request.averaging, patience: patience, changed: changed)
+    ) throws -> Work.Run {
+        guard let agreement else { throw Problem.conflict("nobody was asked for this run yet") }
+        return try request.run(
+            agreement, roster: roster, RunOpening(folder: path, key: key, patience: patience, changed: changed))
     }
+
+    private var roster: [Data] { sites.map { Data(base64Encoded: $0.key) ?? Data() } }
 }
 
 extension Data {

@@ -16,7 +16,7 @@ import Synchronization
 ///
 /// Its state follows from the messages that it took (``MessageLog``): one that is killed at any moment goes on where it was, and a participant that asks again is
 /// told what it would have been told. A run begins when all sites are there, or enough of them for so long that the others are taken for absent.
-public final class CoordinatorRun: Sendable {
+public final class CoordinatorRun: CoordinatedRun {
     /// What people see of a run.
     public struct Progress: Sendable {
         /// How many rounds changed the model, and of how many.
@@ -137,6 +137,9 @@ public final class CoordinatorRun: Sendable {
         state = Mutex(
             State(coordinator: coordinator, log: log, generation: generation, average: average, seconds: time))
     }
+
+    /// An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
+    public var largestMessage: Int { (64 << 10) + 11 * plan.length + 1_024 * roster.count }
 
     private var now: Double { base + (ContinuousClock.now - begun) / .seconds(1) }
 
@@ -265,6 +268,8 @@ struct RunFolder: Sendable {
         /// A coordinator's state, and the messages that came since.
         case state(Int)
         case messages(Int)
+        /// Of an intersection: what a site sent for the other.
+        case frame(IntersectionFrame, site: Int)
 
         var name: String {
             switch self {
@@ -272,6 +277,7 @@ struct RunFolder: Sendable {
             case .key: "coordinator.key"
             case .state(let number): "state-\(number).json"
             case .messages(let number): "messages-\(number).log"
+            case .frame(let kind, let site): "frame-\(site)-\(kind.rawValue).bin"
             }
         }
     }

@@ -49,11 +49,16 @@ public final class DevicePart {
 
     /// A device's public key, in base64: what an enroller signs. It is made where there is none.
     public static func publicKey(at path: String) throws -> String {
+        try key(at: path).publicKey.rawRepresentation.base64EncodedString()
+    }
+
+    /// A device's key, by which it is known in all that it takes part in. It is made where there is none.
+    static func key(at path: String) throws -> Curve25519.Signing.PrivateKey {
         let saved = try Saved(in: TrainingFolder(path: path))
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key) else {
             throw Problem.unavailable("\(path) holds no device's key")
         }
-        return key.publicKey.rawRepresentation.base64EncodedString()
+        return key
     }
 
     /// Whether the device's owner agreed to what a coordinator says is done: all of it, to the letter.

@@ -51,13 +51,24 @@ final class MessageLog {
     /// Adds a record, durably.
     ///
     /// - Throws: A `Problem`: a full disk, say. Nothing was added then.
-    func append(_ record: Record) throws {
+    func append(_ record: Record) throws { try append([record]) }
+
+    /// Adds records that came at the same time, durably: all of them or none.
+    func append(_ records: [Record]) throws {
+        let frame = records.reduce(into: Data()) { $0 += Self.bytes($1) }
+        try append(frame)
+    }
+
+    private static func bytes(_ record: Record) -> Data {
         var head = Data()
         withUnsafeBytes(of: UInt32(record.message.count).littleEndian) { head.append(contentsOf: $0) }
         withUnsafeBytes(of: record.time.bitPattern.littleEndian) { head.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt32(record.sender).littleEndian) { head.append(contentsOf: $0) }
         let whole = head + record.message
-        let frame = whole + Data(SHA256.hash(data: whole)).prefix(8)
+        return whole + Data(SHA256.hash(data: whole)).prefix(8)
+    }
+
+    private func append(_ frame: Data) throws {
         let written = frame.withUnsafeBytes { bytes in
             var done = 0
             while done < bytes.count {

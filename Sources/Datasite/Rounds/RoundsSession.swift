@@ -49,9 +49,6 @@ struct RoundsSession {
         var number: UInt64
     }
 
-    /// More frames than are sent between two times that the state is stored.
-    private static let leap: UInt64 = 1_000_000_000
-
     /// How a run ended.
     struct Result {
         let model: RunModel
@@ -76,7 +73,7 @@ struct RoundsSession {
         }
         guard var saved = saved() else { return nil }
         // Some frames may have been sent since.
-        saved.number += Self.leap
+        saved.number += RoundsDesk.leap
         guard var participant = participant(saved), let made = setUp(saved.seed) else { return nil }
         outside.pace.leave(bounds.reading, since: outside.start)
         guard track.finish(1) else { return nil }
@@ -205,27 +202,15 @@ struct RoundsSession {
         return max(done, told)
     }
 
+    private var desk: RoundsDesk { RoundsDesk(outside: outside, workspace: workspace, track: track) }
+
     /// - Returns: Whether to go on.
-    private func sleep(seconds: Double) -> Bool {
-        let (start, whole) = (outside.pace.now, Duration.seconds(min(max(seconds, 0), 3_600)))
-        var slept = Duration.zero
-        while slept < whole {
-            guard track.goesOn else { return false }
-            slept = min(whole, slept + .milliseconds(500))
-            outside.pace.sleep(until: start + slept)
-        }
-        return true
-    }
+    private func sleep(seconds: Double) -> Bool { desk.sleep(seconds: seconds) }
 
     private func save(_ state: Participant.State, in saved: inout Saved) -> Bool {
         saved.state = state
         guard let bytes = try? JSONEncoder().encode(saved) else { return false }
-        // A disk that is full may have room again before the round is over for this site.
-        for _ in 0..<60 {
-            if workspace.save(Array(bytes), to: .participant) { return true }
-            guard sleep(seconds: 5) else { return false }
-        }
-        return workspace.save(Array(bytes), to: .participant)
+        return desk.save(Array(bytes), to: .participant, in: workspace)
     }
 
     /// Errors of the protocol name places and sizes alone; of the own work nothing is told.

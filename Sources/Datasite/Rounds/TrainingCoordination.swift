@@ -7,7 +7,7 @@ import Governance
 public import Learning
 import Secrets
 
-extension FederatedRequest: CoordinatedWork {
+extension FederatedRequest: CoordinatedRounds {
     /// The engine that is asked.
     public static var engine: String { FederatedWork.engine.rawValue }
 

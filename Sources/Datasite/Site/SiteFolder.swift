@@ -41,6 +41,11 @@ struct SiteFolder: Sendable {
         return count
     }
 
+    /// What stays of work for the owners, behind its end: a folder for each request.
+    var kept: String { path + "/kept" }
+
+    func kept(of request: String) -> Workspace { Workspace(parent: kept, name: request) }
+
     func workspace(of request: String) -> Workspace { Workspace(parent: work, name: request) }
 
     func directory(ofVersion version: String) -> String { data + "/" + version }

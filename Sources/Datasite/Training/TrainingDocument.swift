@@ -204,7 +204,7 @@ struct TrainingDocument: Sendable {
     }
 
     /// It names files and a folder.
-    private static func name(_ value: YAMLValue) throws -> String {
+    static func name(_ value: YAMLValue) throws -> String {
         let name = try value.text("a name")
         guard name.wholeMatch(of: /[A-Za-z0-9][A-Za-z0-9._-]{0,63}/) != nil else {
             throw value.problem(

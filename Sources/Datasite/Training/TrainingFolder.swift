@@ -32,9 +32,13 @@ struct TrainingFolder: Sendable {
         case canaries = "canaries.safetensors"
         /// At a datasite, of its part in rounds.
         case participant = "participant.json"
+        /// At a datasite, for its owners: what came of an intersection.
+        case intersection = "intersection.json"
 
         /// Those of a run on one's own files.
-        static let ofRuns = allCases.filter { ![.release, .receipt, .canaries, .participant, .trials].contains($0) }
+        static let ofRuns = allCases.filter {
+            ![.release, .receipt, .canaries, .participant, .intersection, .trials].contains($0)
+        }
         /// Those that tell of the model that came out.
         static let ofResults = ofRuns.filter { ![.plan, .checkpoint].contains($0) }
     }

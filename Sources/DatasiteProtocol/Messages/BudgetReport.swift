@@ -83,6 +83,24 @@ public struct BudgetReport: Sendable, Hashable, Codable {
         }
     }
 
+    /// A dataset at another site whose people may be the same, since it was intersected with one of this population: what each site charges adds up for whoever is in
+    /// both, and in questions to both together up to four times the rho of one.
+    public struct Overlap: Sendable, Hashable, Codable {
+        /// The dataset, here and there.
+        public var dataset: String
+        /// The other site's Ed25519 key, in base64.
+        public var site: String
+        /// The columns that were matched.
+        public var columns: [String]
+        /// When it was asked for last.
+        public var time: String
+
+        /// An overlap, by its parts.
+        public init(dataset: String, site: String, columns: [String], time: String) {
+            (self.dataset, self.site, self.columns, self.time) = (dataset, site, columns, time)
+        }
+    }
+
     /// The population whose ledger it is.
     public var population: String
     /// The datasets about this population.
@@ -97,11 +115,13 @@ public struct BudgetReport: Sendable, Hashable, Codable {
     public var spending: [Spending]?
     /// Of each dataset whose policy counts uses of a kind of work, all researchers first; nil: none does.
     public var uses: [Uses]?
+    /// With which sites' datasets it may share people; nil: for others than owners.
+    public var overlaps: [Overlap]?
 
     /// A report, by its parts.
     public init(
         population: String, datasets: [String], lines: [Line], leastCharge: Loss? = nil, raised: String? = nil,
-        spending: [Spending]? = nil, uses: [Uses]? = nil
+        spending: [Spending]? = nil, uses: [Uses]? = nil, overlaps: [Overlap]? = nil
     ) {
         self.population = population
         self.datasets = datasets
@@ -110,5 +130,6 @@ public struct BudgetReport: Sendable, Hashable, Codable {
         self.raised = raised
         self.spending = spending
         self.uses = uses
+        self.overlaps = overlaps
     }
 }

@@ -30,15 +30,13 @@ import UnixSignals
 /// - Parameter onListening: Called with the port once connections are accepted.
 /// - Throws: `ServerError`.
 public func serveRounds(
-    _ configuration: DatasiteServerConfiguration, run: CoordinatorRun,
+    _ configuration: DatasiteServerConfiguration, run: some CoordinatedRun,
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
-    // An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
-    let largest = (64 << 10) + 11 * run.plan.length + 1_024 * run.roster.count
     try await serveFrames(
         configuration,
         FramesResponder(
-            path: "/v1/rounds/messages", largestBody: largest, senders: run.roster.count,
+            path: "/v1/rounds/messages", largestBody: run.largestMessage, senders: run.roster.count,
             unknown: "the frame is not signed by a site of this run", answer: run.answer), onListening: onListening)
 }
 
@@ -80,6 +78,24 @@ public func serveWitness(
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
     try await serveFrames(configuration, WitnessResponder(witness: witness), onListening: onListening)
+}
+
+/// Serves an aggregator of a tally, until it is told to stop: `POST /v1/devices/messages` takes devices' reports and the collector's question at a leader, and the leader's jobs at a helper.
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveTally(
+    _ configuration: DatasiteServerConfiguration, run: TallyRun,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    try await serveFrames(
+        configuration,
+        FramesResponder(
+            path: "/v1/devices/messages", largestBody: run.largestFrame, senders: run.role == .leader ? 256 : 2,
+            unknown: run.role == .leader
+                ? "the report is not signed by a device that was enrolled"
+                : "the job is not signed by the plan's leader",
+            answer: run.answer), onListening: onListening)
 }
 
 /// What is served beside a datasite, and how large a body it reads.

@@ -72,11 +72,7 @@ public struct SignedDeviceMessage: Sendable, Hashable {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: device.bytes),
             key.isValidSignature(signature, for: Self.signed(head, message))
         else { throw .sender }
-        if let enroller {
-            guard let enrolling = try? Curve25519.Signing.PublicKey(rawRepresentation: enroller),
-                enrolling.isValidSignature(certificate, for: Self.enrolment(device))
-            else { throw .sender }
-        }
+        if let enroller, !Self.isEnrolled(device, certificate: certificate, by: enroller) { throw .sender }
         guard let message = try? JSONDecoder().decode(DeviceMessage.self, from: message) else { throw .message }
         return message
     }
@@ -86,6 +82,12 @@ public struct SignedDeviceMessage: Sendable, Hashable {
     /// - Returns: 64 bytes.
     public static func certificate(for device: DeviceKey, by enroller: Curve25519.Signing.PrivateKey) throws -> Data {
         try enroller.signature(for: enrolment(device))
+    }
+
+    /// Whether an enroller signed a device's key.
+    static func isEnrolled(_ device: DeviceKey, certificate: Data, by enroller: Data) -> Bool {
+        let enrolling = try? Curve25519.Signing.PublicKey(rawRepresentation: enroller)
+        return enrolling?.isValidSignature(certificate, for: enrolment(device)) ?? false
     }
 
     private static func enrolment(_ device: DeviceKey) -> Data {

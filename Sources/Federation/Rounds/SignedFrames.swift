@@ -15,7 +15,7 @@ public struct SignedMessage: Sendable, Hashable {
     public let sender: Int
     /// Larger than any that this sender used before in this run.
     public let number: UInt64
-    /// A ``ParticipantMessage`` as JSON.
+    /// A ``ParticipantMessage`` as JSON, or the bytes of an ``IntersectionMessage``: as the run is.
     public let message: Data
     private let signature: Data
 
@@ -26,8 +26,15 @@ public struct SignedMessage: Sendable, Hashable {
     public init(
         _ message: ParticipantMessage, run: Data, sender: Int, number: UInt64, key: Curve25519.Signing.PrivateKey
     ) throws {
-        (self.run, self.sender, self.number) = (run, sender, number)
-        self.message = try JSONEncoder().encode(message)
+        try self.init(
+            body: try JSONEncoder().encode(message), run: run, sender: sender, number: number, key: key)
+    }
+
+    /// Signs a message of another kind of run: its bytes.
+    public init(
+        body: Data, run: Data, sender: Int, number: UInt64, key: Curve25519.Signing.PrivateKey
+    ) throws {
+        (self.run, self.sender, self.number, message) = (run, sender, number, body)
         signature = try key.signature(
             for: Self.signed(Self.head(run: run, sender: sender, number: number), self.message))
     }
@@ -54,12 +61,20 @@ public struct SignedMessage: Sendable, Hashable {
     ///
     /// - Throws: `sender`, `message`.
     public func verified(roster: [Data]) throws(FrameError) -> ParticipantMessage {
+        let body = try verifiedBody(roster: roster)
+        guard let message = try? JSONDecoder().decode(ParticipantMessage.self, from: body) else { throw .message }
+        return message
+    }
+
+    /// The message's bytes, if the key at the sender's place signed them.
+    ///
+    /// - Throws: `sender`.
+    public func verifiedBody(roster: [Data]) throws(FrameError) -> Data {
         let head = Self.head(run: run, sender: sender, number: number)
         guard roster.indices.contains(sender),
             let key = try? Curve25519.Signing.PublicKey(rawRepresentation: roster[sender]),
             key.isValidSignature(signature, for: Self.signed(head, message))
         else { throw .sender }
-        guard let message = try? JSONDecoder().decode(ParticipantMessage.self, from: message) else { throw .message }
         return message
     }
 
@@ -84,7 +99,11 @@ public struct SignedReply: Sendable, Hashable {
 
     /// Signs a reply.
     public init(_ reply: CoordinatorReply, to message: SignedMessage, key: Curve25519.Signing.PrivateKey) throws {
-        let body = try JSONEncoder().encode(reply)
+        try self.init(body: try JSONEncoder().encode(reply), to: message, key: key)
+    }
+
+    /// Signs a reply of another kind of run: its bytes.
+    public init(body: Data, to message: SignedMessage, key: Curve25519.Signing.PrivateKey) throws {
         bytes =
             Self.magic + (try key.signature(for: Self.signed(body, to: message))) + body
     }
@@ -96,6 +115,17 @@ public struct SignedReply: Sendable, Hashable {
     public static func verified(
         _ frame: Data, to message: SignedMessage, coordinator: Data
     ) throws(FrameError) -> CoordinatorReply {
+        let body = try verifiedBody(frame, to: message, coordinator: coordinator)
+        guard let reply = try? JSONDecoder().decode(CoordinatorReply.self, from: body) else { throw .message }
+        return reply
+    }
+
+    /// The reply's bytes, if the coordinator signed them for that message.
+    ///
+    /// - Throws: `frame`, `sender`.
+    public static func verifiedBody(
+        _ frame: Data, to message: SignedMessage, coordinator: Data
+    ) throws(FrameError) -> Data {
         let frame = Data(frame)
         guard frame.count > 68, frame.prefix(4) == magic else {
             throw .frame(expected: "a coordinator's signed reply, which begins with PRR1")
@@ -104,8 +134,7 @@ public struct SignedReply: Sendable, Hashable {
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: coordinator),
             key.isValidSignature(signature, for: signed(body, to: message))
         else { throw .sender }
-        guard let reply = try? JSONDecoder().decode(CoordinatorReply.self, from: body) else { throw .message }
-        return reply
+        return body
     }
 
     private static func signed(_ body: Data, to message: SignedMessage) -> Data {

@@ -22,14 +22,17 @@ public struct EngineRule: Sendable, Hashable {
     public var training: TrainingRule?
     /// With whom, and how, work with other sites may be asked.
     public var federation: FederationRule?
+    /// What may be intersected with another site, beside with whom.
+    public var intersection: IntersectionRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
-        training: TrainingRule? = nil, federation: FederationRule? = nil
+        training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil
     ) {
         self.training = training
         self.federation = federation
+        self.intersection = intersection
         self.approval = approval
         self.uses = uses
         self.usesPerResearcher = usesPerResearcher

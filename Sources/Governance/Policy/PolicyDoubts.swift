@@ -8,6 +8,7 @@ extension Manifest {
     /// - Parameter site: The key of the site that it is at; nil: not known.
     public func doubts(site: [UInt8]? = nil) -> [ManifestProblem] {
         schema.columns.compactMap(\.doubt) + (policy?.doubts(units: capacityUnits, site: site) ?? [])
+            + (policy?.engines?[IntersectionRule.engine]?.intersection?.doubts(of: self) ?? [])
     }
 }
 
@@ -49,7 +50,8 @@ extension Policy {
         if let rule = engines?[FederationRule.engine], let federation = rule.federation {
             for way in federation.aggregations.sorted(by: { $0.rawValue < $1.rawValue }) {
                 guard
-                    let obstacle = federation.obstacle(to: way, uses: rule.uses, loss: regime.kind,
+                    let obstacle = federation.obstacle(
+                        to: way, uses: rule.uses, loss: regime.kind,
                         engine: FederationRule.engine, site: site)
                 else { continue }
                 doubt(

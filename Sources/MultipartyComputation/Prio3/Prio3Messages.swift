@@ -54,6 +54,9 @@ public struct VerifyState: Sendable {
 
     /// The report's number.
     public var nonce: ReportNonce { output.nonce }
+    /// The verifier message with which this aggregator's last step succeeds. Where another aggregator makes the message it should be told, and compare: a client
+    /// that names false joint randomness to one of them could else be summed by the other alone.
+    public var expectedMessage: [UInt8] { jointSeed }
 }
 
 extension VerifyState: CustomStringConvertible, CustomReflectable {

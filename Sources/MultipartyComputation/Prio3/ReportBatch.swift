@@ -113,6 +113,11 @@ public struct ReportBatch: Sendable {
     /// The reports that were begun and neither accepted nor rejected, in order.
     public var unfinished: [ReportNonce] { begun.sorted() }
 
+    /// Whether a report with that nonce was begun, until the batch is collected.
+    public func isSpent(_ nonce: ReportNonce) -> Bool {
+        begun.contains(nonce) || accepted.contains(nonce) || rejected.contains(nonce)
+    }
+
     /// 32 bytes that two aggregators have in common if they accepted the same reports.
     public var digest: [UInt8] {
         var sponge = TurboSHAKE128(domain: 3)
@@ -125,9 +130,7 @@ public struct ReportBatch: Sendable {
     /// Begins a report, before it is verified. Throws `notOpen`, `replayed`, `full`.
     public mutating func begin(_ nonce: ReportNonce) throws(ReportBatchError) {
         guard stage == .open else { throw .notOpen }
-        guard !begun.contains(nonce), !accepted.contains(nonce), !rejected.contains(nonce) else {
-            throw .replayed(nonce)
-        }
+        guard !isSpent(nonce) else { throw .replayed(nonce) }
         guard begun.count + accepted.count + rejected.count < capacity else { throw .full(capacity: capacity) }
         begun.insert(nonce)
     }

@@ -10,6 +10,11 @@ public struct BlindedList: Sendable, Hashable, Codable {
     /// x-coordinates of 32 bytes each, most significant byte first, one after another; no two are equal.
     public let points: Data
 
+    /// A list as it came from the other party; what is wrong in it is found by ``IntersectionParty/evaluate(_:threads:)``.
+    public init(session: Data, sender: IntersectionSession.Role, points: Data) {
+        (self.session, self.sender, self.points) = (session, sender, points)
+    }
+
     /// What the other party's answer names.
     var digest: Data { Data(SHA256.hash(data: points)) }
 }
@@ -24,6 +29,11 @@ public struct EvaluatedList: Sendable, Hashable, Codable {
     public let list: Data
     /// As many x-coordinates as were received, in their order or, for ``IntersectionSession/Output/size``, in random order.
     public let points: Data
+
+    /// An answer as it came from the other party; what is wrong in it is found by ``IntersectionParty/conclude(_:threads:)``.
+    public init(session: Data, sender: IntersectionSession.Role, list: Data, points: Data) {
+        (self.session, self.sender, self.list, self.points) = (session, sender, list, points)
+    }
 }
 
 extension BlindedList: CustomStringConvertible, CustomReflectable {

@@ -35,6 +35,12 @@ extension IntersectionParty {
         return reply(evaluated)
     }
 
+    /// What ``evaluate(_:threads:)`` gave, to be sent again; nil before it, and where the other party is no recipient.
+    public var evaluated: EvaluatedList? { state.evaluated.flatMap(reply) }
+
+    /// Whether the other party's list was multiplied.
+    public var hasEvaluated: Bool { state.evaluated != nil }
+
     private func reply(_ evaluated: Evaluated) -> EvaluatedList? {
         guard session.recipients.contains(role.other) else { return nil }
         return EvaluatedList(session: session.digest, sender: role, list: evaluated.digest, points: evaluated.points)

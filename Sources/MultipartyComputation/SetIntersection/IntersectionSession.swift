@@ -24,7 +24,8 @@ public import Foundation
 ///   curiosity, not against a party that means to learn.
 /// - **Lies.** A party may send back other points, and so change the other's result in either direction, or stop once it has its own: no result is proved.
 ///
-/// Messages must travel on a channel that authenticates both parties; it need not be secret against more than who watches the sizes.
+/// Messages must travel on a channel that authenticates both parties and hides what they say: where both are recipients, whoever reads both evaluated lists
+/// counts the points that they have in common, without any scalar.
 public struct IntersectionSession: Sendable, Hashable {
     /// What a session may ask for at most.
     public enum Limit {

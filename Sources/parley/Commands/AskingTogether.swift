@@ -21,12 +21,11 @@ struct AskingTogether: Sendable {
     func run(isDry: Bool) async throws {
         guard (request.purpose?.utf8.count ?? 0) <= 2_000 else { throw Failure("A purpose has at most 2,000 bytes.") }
         let folder = folder
-        // Of two processes that ask the same, one: the other would take its run for one that a crash left.
-        let lock = isDry ? nil : try lock()
+        let lock = isDry ? nil : try folder.lock()
         defer { withExtendedLifetime(lock) {} }
-        if !isDry, Coordination<FederatedQuestion>.exists(at: folder) {
+        if !isDry, Coordination<FederatedQuestion>.exists(at: folder.path) {
             Terminal.diagnostics.line("Going on with the same question, which was begun and not shown.")
-            let coordination = try Coordination<FederatedQuestion>(at: folder)
+            let coordination = try Coordination<FederatedQuestion>(at: folder.path)
             return try await run(coordination)
         }
         let asking = try SitesAsked(sites)
@@ -41,17 +40,8 @@ struct AskingTogether: Sendable {
         try KeptReceipts().prepare()
         try output.checkDestinations()
         // One that a crash left without its last file was asked of nobody.
-        try? FileManager.default.removeItem(atPath: folder)
-        try await run(try coordination.create(at: folder, agreements: agreements, waits: waits))
-    }
-
-    private func lock() throws -> ServerLock {
-        try PrivateFile.makeFolder(URL(filePath: folder).deletingLastPathComponent().path)
-        return try ServerLock(
-            path: folder + ".lock",
-            busy: Problem(
-                .conflict, "Another process asks the same question now.", hint: "Wait for its answer, or stop it first."
-            ))
+        folder.remove()
+        try await run(try coordination.create(at: folder.path, agreements: agreements, waits: waits))
     }
 
     // MARK: Before
@@ -92,10 +82,10 @@ struct AskingTogether: Sendable {
     }
 
     /// Where what was begun is kept: named by what is asked, of whom, and where.
-    private var folder: String {
-        let base = URL(filePath: KeptReceipts().folder).deletingLastPathComponent().path
-        return base + "/questions/"
-            + request.digest(datasetVersion: "\(sites) \(rounds.coordinator) \(colluders)").prefix(32)
+    private var folder: BegunFolder {
+        BegunFolder(
+            "questions",
+            name: String(request.digest(datasetVersion: "\(sites) \(rounds.coordinator) \(colluders)").prefix(32)))
     }
 
     // MARK: Together
@@ -108,19 +98,19 @@ struct AskingTogether: Sendable {
                 if let words = Self.words(now.phase) { running.progress.update(0.5, doing: words) }
             }
         } catch let failure as Failure where failure.endsRun {
-            forget(coordination)
+            folder.remove()
             throw failure
         }
         guard last.phase == .finished else {
             // Nothing comes of it any more, and no site goes on with it.
             await running.cancel(asked.map(\.request))
-            forget(coordination)
+            folder.remove()
             throw Failure(
                 "The question is void: \(Self.reason(last, coordination)).",
                 next: "What was charged stays charged. Asked again it is a new question, at a charge of its own.")
         }
         try await finish(running, asked)
-        forget(coordination)
+        folder.remove()
     }
 
     private static func reason(_ last: CoordinatorRun.Progress, _ coordination: Coordination<FederatedQuestion>)
@@ -131,10 +121,6 @@ struct AskingTogether: Sendable {
         }
         let words = named.isEmpty ? last.events.map(\.words).filter { $0.hasPrefix("void") } : named
         return PrintableText.escape(words.isEmpty ? "its sum was not opened" : words.joined(separator: "; "))
-    }
-
-    private func forget(_ coordination: Coordination<FederatedQuestion>) {
-        try? FileManager.default.removeItem(atPath: coordination.path)
     }
 
     private static func words(_ phase: Coordinator.Phase) -> String? {

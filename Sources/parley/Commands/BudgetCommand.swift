@@ -72,6 +72,14 @@ enum BudgetView {
                 terminal.line("  " + line)
             }
         }
+        for overlap in report.overlaps ?? [] {
+            let words =
+                "People may be in both: \(overlap.dataset) was intersected with that of the site \(overlap.site) (\(overlap.columns.joined(separator: ", ")); asked \(overlap.time)). "
+                + "What each site charges adds up for them, and in questions to both together to up to four times the rho of one."
+            for line in PrintableText.wrapped(PrintableText.escape(words), to: min(100, terminal.width) - 2) {
+                terminal.line("  " + line)
+            }
+        }
         guard let uses = report.uses, !uses.isEmpty else { return }
         terminal.line()
         terminal.write(Self.table(uses).render(on: terminal))

@@ -6,6 +6,7 @@ struct DataCommand: AsyncParsableCommand {
         subcommands: [
             DataDescribe.self, DataAdvise.self, DataAdd.self, DataList.self, DataShow.self, DataMock.self,
             DataVersion.self,
-            DataAppend.self, DataPolicy.self, DataSynthesize.self, DataSynthetic.self, DataRemove.self,
+            DataAppend.self, DataPolicy.self, DataSynthesize.self, DataSynthetic.self, DataIntersections.self,
+            DataRemove.self,
         ])
 }

@@ -9,14 +9,16 @@ import Learning
 
 struct DevicesCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "devices", abstract: "Train one model at devices that come and go.",
+        commandName: "devices", abstract: "Train one model at devices that come and go, or count over them.",
         discussion: """
             One side serves a plan with a section `devices`, and each device that may takes part: it checks in, receives plan and weights, trains on its own rows, and reports.
 
               parley devices serve plan.yaml --data ./held-out --run keyboard --host 0.0.0.0 --tls-certificate chain.pem --tls-key key.pem
               parley devices join https://devices.example.org:8900 --data ./mine --state ./device
             """,
-        subcommands: [DevicesServeCommand.self, DevicesJoinCommand.self, DevicesEnrolCommand.self])
+        subcommands: [
+            DevicesServeCommand.self, DevicesJoinCommand.self, DevicesEnrolCommand.self, TallyCommand.self,
+        ])
 }
 
 struct DevicesServeCommand: AsyncParsableCommand {
@@ -168,7 +170,7 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     }
 
     /// Tries again while the coordinator cannot be reached: it may be begun again.
-    private static func patiently<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+    static func patiently<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         var pause = 1.0
         while true {
             let passing: String

@@ -17,6 +17,8 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
     private enum News: Sendable {
         case rounds(CoordinatorRun.Progress)
         case site(Int, RequestSummary)
+        /// A site's part stopped, for this reason; it goes on when it is asked again.
+        case stopped(Int, String)
         /// Every few seconds: the places of the sites that let out what came of it.
         case released(Set<Int>)
         case failed(any Error)
@@ -200,6 +202,11 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
             else { continue }
             if now.state != states[place] { tell(.site(place, now)) }
             states[place] = now.state
+            if now.state == "reserved", let job = try? await links[place].client.jobs().first(where: { $0.id == id }),
+                job.state == .failed, let words = job.doing
+            {
+                tell(.stopped(place, words))
+            }
         }
         tell(.released(Set(states.indices.filter { states[$0] == "released" })))
         try? await Task.sleep(for: .seconds(1))
@@ -208,13 +215,20 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
     // MARK: rounds
 
     private func follow(
-        _ news: AsyncStream<News>, of run: CoordinatorRun, _ asked: borrowing Mutex<[Asked?]>,
+        _ news: AsyncStream<News>, of run: Work.Run, _ asked: borrowing Mutex<[Asked?]>,
         _ changed: (CoordinatorRun.Progress) throws -> Void
     ) async throws -> CoordinatorRun.Progress {
         var told = run.progress.events.count
         var ended: ContinuousClock.Instant?
+        var stopped: [Int: String] = [:]
         for await piece in news {
             switch piece {
+            case .stopped(let place, let words):
+                guard stopped.updateValue(words, forKey: place) != words else { continue }
+                progress.finish()
+                Terminal.diagnostics.line(
+                    PrintableText.escape(
+                        "\(coordination.sites[place].name): its part stopped, and is asked for again: \(words)"))
             case .failed(let error): throw error
             case .interrupted:
                 throw Failure(

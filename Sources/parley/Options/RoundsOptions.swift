@@ -13,6 +13,21 @@ struct RoundsOptions: ParsableArguments {
             "Where sites connect to, as their owners' policies name it (default: this machine, at the port).",
             valueName: "url"))
     var address: String?
+    @OptionGroup var listening: ListeningOptions
+
+    /// As sites are told.
+    var coordinator: String {
+        address ?? "\(listening.tlsCertificate == nil ? "http" : "https")://127.0.0.1:\(listening.port)"
+    }
+
+    /// Whether anything of it was said.
+    var isSaid: Bool { address != nil || listening.isSaid }
+
+    var configuration: DatasiteServerConfiguration { listening.configuration }
+}
+
+/// Where this process listens.
+struct ListeningOptions: ParsableArguments {
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(parsing: .unconditional, help: "The port.") var port = 8900
     @Option(help: ArgumentHelp("The certificate chain (PEM).", valueName: "file"), completion: .file())
@@ -28,13 +43,8 @@ struct RoundsOptions: ParsableArguments {
         guard (1...65_535).contains(port) else { throw ValidationError("A port is a number from 1 to 65535.") }
     }
 
-    /// As sites are told.
-    var coordinator: String { address ?? "\(tlsCertificate == nil ? "http" : "https")://127.0.0.1:\(port)" }
-
     /// Whether anything of it was said.
-    var isSaid: Bool {
-        address != nil || host != "127.0.0.1" || port != 8900 || tlsCertificate != nil || behindProxy
-    }
+    var isSaid: Bool { host != "127.0.0.1" || port != 8900 || tlsCertificate != nil || behindProxy }
 
     var configuration: DatasiteServerConfiguration {
         var certificate: DatasiteServerConfiguration.Certificate?

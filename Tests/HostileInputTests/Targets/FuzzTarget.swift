@@ -2,7 +2,7 @@
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
-        frame, report, points
+        frame, report, points, intersection
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -30,6 +30,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .frame: FrameTarget.violations(input)
         case .report: ReportTarget.violations(input)
         case .points: PointsTarget.violations(input)
+        case .intersection: IntersectionTarget.violations(input)
         }
     }
 }

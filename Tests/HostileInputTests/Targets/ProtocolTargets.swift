@@ -22,7 +22,7 @@ enum FrameTarget {
         if (try? SignedReply.verified(frame, to: message, coordinator: key.publicKey.rawRepresentation)) != nil {
             found.append("a reply that nobody signed is taken")
         }
-        return found + deviceViolations(frame, key)
+        return found + deviceViolations(frame, key) + TallyTarget.violations(frame)
     }
 
     private static func deviceViolations(_ frame: Data, _ key: Curve25519.Signing.PrivateKey) -> [String] {

@@ -11,6 +11,7 @@ enum FederationRuleReader {
         case FederationRule.engine:
             ["sites", "coordinators", "aggregation", "least-honest", "colluders", "rounds", "noise", "clip"]
         case FederationRule.questions: ["sites", "coordinators", "least-honest", "colluders"]
+        case IntersectionRule.engine: IntersectionRuleReader.keys.union(["sites", "coordinators"])
         default: nil
         }
     }
@@ -39,8 +40,13 @@ enum FederationRuleReader {
         _ keys: [String: YAMLValue]
     ) throws {
         guard let federation = read.federation else { return }
+        guard engine != IntersectionRule.engine else {
+            return try IntersectionRuleReader.check(read, site: site, at: rule, keys)
+        }
         let ways = federation.aggregations.sorted { $0.rawValue < $1.rawValue }
-        let obstacles = ways.compactMap { federation.obstacle(to: $0, uses: read.uses, loss: loss, engine: engine, site: site) }
+        let obstacles = ways.compactMap {
+            federation.obstacle(to: $0, uses: read.uses, loss: loss, engine: engine, site: site)
+        }
         guard obstacles.count == ways.count, let first = obstacles.first else { return }
         throw (keys[first.key] ?? rule).problem(first.message, hint: first.hint)
     }
@@ -97,10 +103,15 @@ struct CoordinatorAddress: Sendable, Hashable {
 }
 
 extension FederationRule {
+    /// With whom, for people.
+    var partners: [String] {
+        ["with \(sites.count) sites", "coordinated at \(coordinators.sorted().prefix(5).joined(separator: ", "))"]
+    }
+
     /// For people, and for comparing policies.
     var words: [String] {
-        var words = [
-            "with \(sites.count) sites", "coordinated at \(coordinators.sorted().prefix(5).joined(separator: ", "))",
+        var words = partners
+        words += [
             aggregations.map(\.rawValue).sorted().joined(separator: " or "),
             "sums of at least \(leastHonest) honest participants and \(leastColluders) colluders",
         ]

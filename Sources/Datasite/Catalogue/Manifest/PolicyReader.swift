@@ -141,17 +141,22 @@ enum PolicyReader {
             }
             let own = own(engine)
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
+            let isIntersection = engine == IntersectionRule.engine
             let read = EngineRule(
-                approval: try keys["approval"].map(approval),
+                // What becomes known without differential privacy an owner decides on, unless she says otherwise here.
+                approval: try keys["approval"].map(approval) ?? (isIntersection ? .owners(1) : nil),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
                 training: engine == TrainingRule.engine
                     ? TrainingRule(
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
                         audits: try keys["audit"].map(audits) ?? false) : nil,
-                federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys))
+                federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys),
+                intersection: isIntersection ? try IntersectionRuleReader.rule(rule, keys) : nil)
             // What was accepted before is not refused now.
-            if let engines { try FederationRuleReader.check(read, of: engine, loss, site: engines.site, at: rule, keys) }
+            if let engines {
+                try FederationRuleReader.check(read, of: engine, loss, site: engines.site, at: rule, keys)
+            }
             rules[engine] = read
         }
         return rules

@@ -89,7 +89,7 @@ public struct FederatedQuestionAgreement: Sendable, Hashable, Codable {
     public var seconds: Double
 }
 
-extension FederatedQuestion: CoordinatedWork {
+extension FederatedQuestion: CoordinatedRounds {
     /// The engine that is asked.
     public static var engine: String { FederatedAnswerWork.engine.rawValue }
 
@@ -135,7 +135,8 @@ extension Coordination where Work == FederatedQuestion {
     public func settled(_ agreements: [FederatedQuestionAgreement]) -> Coordination {
         with { request in
             // An error that is asked for comes to the same noise at all.
-            if case .error = request.question.budget {} else {
+            if case .error = request.question.budget {
+            } else {
                 request.question.budget = .rho(agreements.map(\.rho).min() ?? 0)
             }
             request.phaseSeconds = max(30, 4 * (agreements.map(\.seconds).max() ?? 0)).rounded(.up)

@@ -1,0 +1,34 @@
+import Foundation
+
+/// Where a site's part in a run works: what it has of the world, its folder, and whether it is still wanted.
+struct RoundsDesk {
+    let outside: Outside
+    let workspace: Workspace
+    let track: StepTrack
+
+    /// More frames than are sent between two times that a state is stored.
+    static let leap: UInt64 = 1_000_000_000
+
+    /// - Returns: Whether to go on.
+    func sleep(seconds: Double) -> Bool {
+        let (start, whole) = (outside.pace.now, Duration.seconds(min(max(seconds, 0), 3_600)))
+        var slept = Duration.zero
+        while slept < whole {
+            guard track.goesOn else { return false }
+            slept = min(whole, slept + .milliseconds(500))
+            outside.pace.sleep(until: start + slept)
+        }
+        return true
+    }
+
+    /// Stores a file durably. A disk that is full may have room again before others take this site for gone.
+    ///
+    /// - Returns: Whether to go on.
+    func save(_ bytes: [UInt8], to file: TrainingFolder.File, in folder: Workspace) -> Bool {
+        for _ in 0..<60 {
+            if folder.save(bytes, to: file) { return true }
+            guard sleep(seconds: 5) else { return false }
+        }
+        return folder.save(bytes, to: file)
+    }
+}

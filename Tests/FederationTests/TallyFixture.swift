@@ -1,0 +1,112 @@
+import Crypto
+import Foundation
+import MultipartyComputation
+import Secrets
+import Testing
+
+@testable import Federation
+
+/// A leader, a helper and a collector of one task, without a network, and devices that an enroller signed.
+struct TallyFixture {
+    static let (leaderKey, helperKey, collectorKey) = (TallyKey(), TallyKey(), TallyKey())
+    static let enrollerKey = Curve25519.Signing.PrivateKey()
+
+    let task: TallyTask
+    let leading: TallyAggregator
+    let helping: TallyAggregator
+    let collector: TallyCollector
+    var leader: TallyLeaderState
+    var helper: TallyHelperState
+    var random = SeededGenerator(seed: 11)
+
+    /// - Parameter privacy: So much that no noise is drawn that is not zero, unless another is given.
+    static func plan(
+        _ measure: TallyPlan.Measure, least: Int = 2, most: Int = 100,
+        privacy: TallyPrivacy = TallyPrivacy(.rho(1e6))
+    ) -> TallyPlan {
+        TallyPlan(
+            name: "tested", measure: measure, leastReports: least, mostReports: most, seconds: 100, privacy: privacy,
+            leader: .init(url: "https://leader.example.org", identity: leaderKey.identity),
+            helper: .init(url: "https://helper.example.org", identity: helperKey.identity),
+            collector: collectorKey.identity, enroller: enrollerKey.publicKey.rawRepresentation)
+    }
+
+    init(_ plan: TallyPlan) throws {
+        task = try TallyTask(plan)
+        leading = try TallyAggregator(task, key: Self.leaderKey)
+        helping = try TallyAggregator(task, key: Self.helperKey)
+        collector = try TallyCollector(task, key: Self.collectorKey)
+        (leader, helper) = (try TallyLeaderState(task), try TallyHelperState(task))
+    }
+
+    static func certificate(_ key: Curve25519.Signing.PrivateKey) throws -> Data {
+        try SignedDeviceMessage.certificate(
+            for: #require(DeviceKey(key.publicKey.rawRepresentation)), by: enrollerKey)
+    }
+
+    /// A device that was enrolled.
+    func device(_ key: Curve25519.Signing.PrivateKey = .init()) throws -> TallyDevice {
+        try TallyDevice(plan: task.plan, key: key, certificate: Self.certificate(key))
+    }
+
+    func frame(_ value: TallyValue, _ key: Curve25519.Signing.PrivateKey = .init()) throws -> Data {
+        var device = try device(key)
+        return try device.report(value)
+    }
+
+    /// A report of shares that may be any.
+    func frame(_ made: Prio3Report, _ key: Curve25519.Signing.PrivateKey = .init()) throws -> Data {
+        try TallyReport(made, task, key: key, certificate: Self.certificate(key)).bytes
+    }
+
+    mutating func upload(_ frame: Data, at seconds: Double = 0) throws -> TallyReply {
+        leader.take(try leading.checked(frame), at: seconds)
+    }
+
+    /// Asks the helper what there is to ask, once.
+    ///
+    /// - Returns: Whether there was anything.
+    @discardableResult
+    mutating func exchange() throws -> Bool {
+        guard let step = leader.next(most: 7) else { return false }
+        let aggregation = leading.aggregation(step)
+        let job = try leading.frame(aggregation)
+        let reply = try leading.reply(try answer(job), to: job)
+        switch reply {
+        case .outcomes(let helpers):
+            try leader.conclude(#require(aggregation.outcomes(helpers)), of: aggregation, by: leading)
+        case .aggregate(let aggregate): try leader.collect(aggregate, by: leading, using: &random)
+        case .refused(let refusal): leader.void(refusal)
+        }
+        return true
+    }
+
+    /// What the helper says to a job.
+    mutating func answer(_ job: Data) throws -> Data {
+        let reply: TallyJobReply
+        switch try helping.job(job) {
+        case .reports(let reports): reply = .outcomes(helper.take(reports))
+        case .collect(let reports):
+            do throws(TallyRefusal) {
+                reply = .aggregate(try helper.collect(reports, by: helping, using: &random))
+            } catch { reply = .refused(error) }
+        }
+        return try helping.frame(reply, to: job)
+    }
+
+    /// Ends the batch, and reads its result.
+    mutating func finish() throws -> TallyCollector.Answer {
+        leader.close(at: task.plan.seconds)
+        while leader.stage == .closed {
+            if leader.isTooSmall { leader.void(.few) } else { try exchange() }
+        }
+        let question = try collector.question()
+        try leading.readQuestion(question)
+        return try collector.take(try leading.frame(leader.reply(at: 0), to: question))
+    }
+
+    mutating func result() throws -> TallyResult {
+        guard case .result(let result) = try finish() else { throw TallyRefusal.none }
+        return result
+    }
+}
