@@ -82,7 +82,7 @@ struct IntersectionTests {
                 coordination.isReleased(released[place], by: place)
                     && !coordination.isReleased(released[place], by: 1 - place))
             #expect(try site.verify().problems == [])
-            #expect(!FileManager.default.fileExists(atPath: site.folder.workspace(of: ids[place]).folder.path))
+            #expect(try await sites.sites[place].workspaceGoes(of: ids[place]))
             #expect(throws: Problem.self) { try site.intersections(as: .ada) }
             #expect(throws: Problem.self) { try site.intersections(as: .auditor) }
         }
@@ -214,7 +214,7 @@ struct IntersectionTests {
         while result == nil {
             times += 1
             // Each third process hears one reply.
-            let left = Left(times % 3 == 0 ? 2 : 1)
+            let left = MessagesLeft(times % 3 == 0 ? 2 : 1)
             let connection = DirectConnection({ run }) { _ in
                 left.take()
             } dropsReply: {
@@ -257,19 +257,6 @@ struct IntersectionTests {
     private struct Stored: Decodable {
         struct State: Decodable { let party: IntersectionParty? }
         let state: State
-    }
-
-    /// How many messages a process still sends.
-    private final class Left: Sendable {
-        private let count: Mutex<Int>
-        init(_ count: Int) { self.count = Mutex(count) }
-        func take() -> Bool {
-            count.withLock { count in
-                count -= 1
-                return count >= 0
-            }
-        }
-        var isNothing: Bool { count.withLock { $0 <= 0 } }
     }
 
     @Test("What an owner's policy does not name is refused before anything is charged")
