@@ -71,6 +71,15 @@ struct IntersectionTests {
                 let expected = (0..<60).map { Data([0, UInt8("\($0)".utf8.count)]) + Data("\($0)".utf8) }
                 #expect(kept?.identifiers == expected.sorted { $0.lexicographicallyPrecedes($1) })
             }
+            if one.isKept {
+                let matches = try site.matches(of: ids[place], as: .folder)
+                #expect(matches.columns == ["person"])
+                #expect(
+                    matches.rows == (0..<60).map { ["\($0)"] }.sorted { ($0[0].count, $0[0]) < ($1[0].count, $1[0]) })
+            } else {
+                #expect(throws: Problem.self) { try site.matches(of: ids[place], as: .folder) }
+            }
+            #expect(throws: Problem.self) { try site.matches(of: ids[place], as: .ada) }
             let receipt = try Receipt(decoding: try site.receipt(ids[place], as: .ada))
             #expect(receipt.body.charge.uses == 1 && receipt.body.charge.amounts == [])
             let privacy = receipt.body.guarantees.outputPrivacy
