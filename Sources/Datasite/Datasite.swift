@@ -185,7 +185,7 @@ public final class Datasite: Sendable {
         let lock = try ServerLock(path: folder.serverLock)
         isServing.withLock { $0 = true }
         try reportingProblems { try removeAbandonedVersions() }
-        removeAbandonedWorkspaces()
+        removeRemains()
         // Tables are opened before anybody asks: how long that takes depends on their rows.
         for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock

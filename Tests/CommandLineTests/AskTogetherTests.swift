@@ -170,8 +170,22 @@ struct AskTogetherTests {
         let remarks = dry.errors.replacing("\n", with: " ")
         #expect(dry.status == 0 && dry.output.contains("HISTOGRAM(CASE"), "\(dry.all)")
         #expect(
-            remarks.contains("amount is left out: at north it is integer, from 0 to 100")
-                && remarks.contains("at summit it is integer, from 0 to 90"), "\(dry.all)")
+            remarks.contains("amount is left out: at north it is declared as amount: integer, from 0.0 to 100.0")
+                && remarks.contains("at summit it is declared as amount: integer, from 0.0 to 90.0"), "\(dry.all)")
+        // Sites also differ in what a value outside the bounds counts as.
+        let outside = ", outside: null}"
+        let manifest = try String(contentsOfFile: place.path("summit.yaml"), encoding: .utf8)
+            .replacing("[0, 90], nullable: false}", with: "[0, 100]" + outside)
+        try #require(manifest.contains(outside))
+        try place.write(manifest, to: "summit.yaml")
+        let replaced = try place.parley(
+            "data", "version", "visits", "summit.csv", "--manifest", "summit.yaml", "--site", "summit", "--yes")
+        #expect(replaced.status == 0, "\(replaced.all)")
+        let other = try stats("--dry-run")
+        #expect(
+            other.status == 0
+                && other.errors.replacing("\n", with: " ").contains("from 0.0 to 100.0, null outside, may be null"),
+            "\(other.all)")
         let done = try stats()
         #expect(done.status == 0 && done.output.contains("rows at all sites together"), "\(done.all)")
         #expect(done.output.contains("ill") && done.output.contains("receipt verified"), "\(done.all)")

@@ -46,7 +46,24 @@ struct IntersectCommandTests {
         )
         #expect(north.components(separatedBy: "80 of your identifiers").count == 2 && north.contains("which there"))
         #expect(
-            river.contains("80 of your identifiers are there too; which is kept here.") && river.contains("which here"))
+            river.contains("80 of your identifiers are there too.") && river.contains("which here"))
+        // Which they are comes out for the owner who may know it, as CSV and JSON, into a file for her alone.
+        let line = try #require(river.firstMatch(of: #/Which: parley data intersections (\S+)/#))
+        let request = String(line.1)
+        let csv = try place.parley("data", "intersections", request, "--site", "river")
+        #expect(csv.status == 0 && csv.output.hasPrefix("person\r\n"), "\(csv.all)")
+        let people = csv.output.components(separatedBy: "\r\n").dropFirst().filter { !$0.isEmpty }
+        #expect(Set(people) == Set((0..<80).map { "\($0)" }) && people.count == 80)
+        let file = try place.parley(
+            "data", "intersections", request, "--json", "--output", "both.json", "--site", "river")
+        #expect(file.status == 0 && file.output.contains("80 identifiers"), "\(file.all)")
+        let both = try FileManager.default.attributesOfItem(atPath: place.path("both.json"))
+        #expect(both[.posixPermissions] as? Int == 0o600)
+        #expect(try String(contentsOfFile: place.path("both.json"), encoding: .utf8).contains(#""columns":["person"]"#))
+        let again = try place.parley("data", "intersections", request, "--output", "both.json", "--site", "river")
+        #expect(again.status != 0 && again.errors.contains("there already"), "\(again.all)")
+        let none = try place.parley("data", "intersections", request, "--site", "north")
+        #expect(none.status != 0 && none.errors.contains("there is no intersection"), "\(none.all)")
         #expect(try place.parley("verify", "--site", "north").status == 0)
 
         // Three uses are what the policy allows.

@@ -131,6 +131,67 @@ struct DeviceRunTests {
         #expect(try #require(run).write() == ["weights.safetensors", "architecture.json", "plan.yaml"])
     }
 
+    @Test("What a coordinator says is checked before it is put into words, and no number of it ends the process")
+    func hostileDescription() throws {
+        let place = try Place(devices: 1)
+        let description = try begin(place).description
+        let bytes = Array(try JSONEncoder().encode(description))
+        #expect(try DeviceRun.Description(reading: bytes) == description)
+        let changes: [(inout DevicePlan) -> Void] = [
+            { $0.cycles = .max }, { $0.spareCycles = .max }, { $0.restCycles = .max }, { $0.restCycles = -1 },
+            { $0.cycles = 0 }, { $0.overSelection = 1e300 }, { $0.mostReports = .max }, { $0.parameterCount = .min },
+        ]
+        for change in changes {
+            var changed = description
+            change(&changed.cycles)
+            let bytes = Array(try JSONEncoder().encode(changed))
+            let problem = try #require(throws: Problem.self) { try DeviceRun.Description(reading: bytes) }
+            #expect(problem.detail.contains("cannot be followed"))
+        }
+        for wrong in ["", "{}", "[]", "\u{1}"] {
+            #expect(throws: Problem.self) { try DeviceRun.Description(reading: Array(wrong.utf8)) }
+        }
+    }
+
+    @Test("A device takes part in one run after another under one key, and each run is gone on with where it was")
+    func severalRuns() async throws {
+        let place = try Place(devices: 1)
+        let first = try begin(place)
+        let rows = try HeldOutRows(planText: Self.plan(), dataFolder: place.folder + "/host")
+        try DeviceRun.create(at: place.folder + "/other", planText: Self.plan(), rows: rows, enroller: nil)
+        let second = try DeviceRun(at: place.folder + "/other") { _ in }
+        #expect(first.description.run != second.description.run)
+        var keys: Set<String> = []
+        var frames: [[UInt8]] = []
+        for _ in 0..<2 {
+            for run in [first, second] {
+                let part = try device(place, 0, run.description)
+                keys.insert(part.publicKey)
+                let frame = try #require(try part.next(Self.ready))
+                _ = try part.take(try await run.answer(frame))
+                frames.append(frame)
+            }
+        }
+        #expect(keys.count == 1)
+        // Behind the first message of each it goes on with the ticket that it has.
+        #expect(frames[0].count == frames[1].count && frames[2].count != frames[0].count)
+        #expect(first.progress.counts.accepted == 1 && second.progress.counts.accepted == 1)
+    }
+
+    @Test("Two commands that begin in one folder at once make one key; a file is no folder")
+    func keys() async throws {
+        let place = try Place(devices: 0)
+        let path = place.folder + "/new"
+        let keys = await withTaskGroup(of: String?.self) { group in
+            for _ in 0..<16 { group.addTask { try? DevicePart.publicKey(at: path) } }
+            return await group.reduce(into: Set<String>()) { if let key = $1 { $0.insert(key) } }
+        }
+        #expect(keys.count == 1)
+        #expect(try DevicePart.publicKey(at: path) == keys.first)
+        let file = place.folder + "/host/train.csv"
+        #expect(try #require(throws: Problem.self) { try DevicePart.publicKey(at: file) }.detail.contains("is a file"))
+    }
+
     @Test(
         "A noisy step is stored before anything else is answered, and a coordinator that begins again has the same model"
     )

@@ -50,7 +50,7 @@ struct FederatedQuestionTests {
             #expect(answer.notes.contains { $0.contains("nobody but the coordinator answers for") })
             #expect(answer.notes.contains { $0.contains("m squared times the rho") })
             #expect(try site.site.verify().problems == [])
-            #expect(!FileManager.default.fileExists(atPath: site.site.folder.workspace(of: ids[place]).folder.path))
+            #expect(try await site.workspaceGoes(of: ids[place]))
             let again = try await site.site.submit(
                 FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
             #expect(again.answer != nil)

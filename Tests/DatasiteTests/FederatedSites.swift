@@ -156,6 +156,17 @@ final class FederatedSites: Sendable {
 extension TestSite {
     /// The site's public key, in base64.
     var key: String { site.description.publicKey }
+
+    /// Whether a request's workspace goes: that is behind its release, which others see at once.
+    func workspaceGoes(of request: String) async throws -> Bool {
+        let path = site.folder.workspace(of: request).folder.path
+        let end = ContinuousClock.now + .seconds(60)
+        while FileManager.default.fileExists(atPath: path) {
+            guard .now < end else { return false }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        return true
+    }
 }
 
 /// Reaches a run in this process; frames may be lost on the way, or looked at.
@@ -205,4 +216,20 @@ final class DirectConnection: CoordinatorConnection {
             do { give(.success(try await run.answer(message))) } catch { give(.failure(error)) }
         }
     }
+}
+
+/// How many messages a process still sends before it is killed.
+final class MessagesLeft: Sendable {
+    private let count: Mutex<Int>
+
+    init(_ count: Int) { self.count = Mutex(count) }
+
+    func take() -> Bool {
+        count.withLock { count in
+            count -= 1
+            return count >= 0
+        }
+    }
+
+    var isNothing: Bool { count.withLock { $0 <= 0 } }
 }

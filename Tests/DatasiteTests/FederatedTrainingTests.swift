@@ -37,7 +37,7 @@ struct FederatedTrainingTests {
             let receipt = try Receipt(decoding: try site.site.receipt(ids[place], as: .ada))
             #expect(receipt.body.engine == "federated-training" && receipt.body.charge.amounts == loss.amounts)
             #expect(try site.site.verify().problems == [])
-            #expect(!FileManager.default.fileExists(atPath: site.site.folder.workspace(of: ids[place]).folder.path))
+            #expect(try await site.workspaceGoes(of: ids[place]))
             // Asked again it is the same bytes, and no second charge.
             let again = try await site.site.submit(
                 FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
@@ -170,19 +170,6 @@ struct FederatedTrainingTests {
 
     // MARK: crashes
 
-    /// How many messages a process sends before it is killed.
-    private final class Left: Sendable {
-        private let count: Mutex<Int>
-        init(_ count: Int) { self.count = Mutex(count) }
-        func take() -> Bool {
-            count.withLock { count in
-                count -= 1
-                return count >= 0
-            }
-        }
-        var isNothing: Bool { count.withLock { $0 <= 0 } }
-    }
-
     @Test("Frames that are lost, and a coordinator that is killed at any moment, change nothing of what is learned")
     func coordinatorKilled() async throws {
         let sites = try FederatedSites()
@@ -218,7 +205,7 @@ struct FederatedTrainingTests {
         while result == nil {
             times += 1
             // It ends before its third message; or what it sent arrives, and the reply does not.
-            let left = Left(times % 4 + 1)
+            let left = MessagesLeft(times % 4 + 1)
             let connection = DirectConnection({ run }) { _ in
                 left.take()
             } dropsReply: {

@@ -71,6 +71,15 @@ struct IntersectionTests {
                 let expected = (0..<60).map { Data([0, UInt8("\($0)".utf8.count)]) + Data("\($0)".utf8) }
                 #expect(kept?.identifiers == expected.sorted { $0.lexicographicallyPrecedes($1) })
             }
+            if one.isKept {
+                let matches = try site.matches(of: ids[place], as: .folder)
+                #expect(matches.columns == ["person"])
+                #expect(
+                    matches.rows == (0..<60).map { ["\($0)"] }.sorted { ($0[0].count, $0[0]) < ($1[0].count, $1[0]) })
+            } else {
+                #expect(throws: Problem.self) { try site.matches(of: ids[place], as: .folder) }
+            }
+            #expect(throws: Problem.self) { try site.matches(of: ids[place], as: .ada) }
             let receipt = try Receipt(decoding: try site.receipt(ids[place], as: .ada))
             #expect(receipt.body.charge.uses == 1 && receipt.body.charge.amounts == [])
             let privacy = receipt.body.guarantees.outputPrivacy
@@ -82,7 +91,7 @@ struct IntersectionTests {
                 coordination.isReleased(released[place], by: place)
                     && !coordination.isReleased(released[place], by: 1 - place))
             #expect(try site.verify().problems == [])
-            #expect(!FileManager.default.fileExists(atPath: site.folder.workspace(of: ids[place]).folder.path))
+            #expect(try await sites.sites[place].workspaceGoes(of: ids[place]))
             #expect(throws: Problem.self) { try site.intersections(as: .ada) }
             #expect(throws: Problem.self) { try site.intersections(as: .auditor) }
         }
@@ -214,7 +223,7 @@ struct IntersectionTests {
         while result == nil {
             times += 1
             // Each third process hears one reply.
-            let left = Left(times % 3 == 0 ? 2 : 1)
+            let left = MessagesLeft(times % 3 == 0 ? 2 : 1)
             let connection = DirectConnection({ run }) { _ in
                 left.take()
             } dropsReply: {
@@ -257,19 +266,6 @@ struct IntersectionTests {
     private struct Stored: Decodable {
         struct State: Decodable { let party: IntersectionParty? }
         let state: State
-    }
-
-    /// How many messages a process still sends.
-    private final class Left: Sendable {
-        private let count: Mutex<Int>
-        init(_ count: Int) { self.count = Mutex(count) }
-        func take() -> Bool {
-            count.withLock { count in
-                count -= 1
-                return count >= 0
-            }
-        }
-        var isNothing: Bool { count.withLock { $0 <= 0 } }
     }
 
     @Test("What an owner's policy does not name is refused before anything is charged")

@@ -90,7 +90,7 @@ struct TrainingEngineTests {
         #expect(try Receipt(decoding: receipt).body.engine == "training")
         #expect(try test.site.audit(as: .auditor).count { $0.action == "released" } == 1)
         #expect(try test.site.verify().problems == [])
-        #expect(!FileManager.default.fileExists(atPath: test.site.folder.workspace(of: begun.id).folder.path))
+        #expect(try await test.workspaceGoes(of: begun.id))
     }
 
     @Test(

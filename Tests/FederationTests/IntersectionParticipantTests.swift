@@ -263,10 +263,10 @@ struct IntersectionParticipantTests {
         for place in 0..<20 { random.append(points.subdata(in: 32 * place..<32 * place + 32)) }
         func first(_ count: Int) -> Data { points.prefix(32 * count) }
         let lists: [(Data, String)] = [
-            (valid, "is one of the own list"), (first(5) + off, "is not on the curve"),
-            (first(5) + random[0], "came before"),
-            (first(7), "has 7 points: expected 6"),
-            (first(5), "has 5 points: expected 6"), (Data(), "has 0 points: expected 6"),
+            (valid, "has a point of the own list"), (first(5) + off, "is not on the curve"),
+            (first(5) + random[0], "has a point twice"),
+            (first(7), "has another number of points"),
+            (first(5), "has another number of points"), (Data(), "has another number of points"),
         ]
         for (list, words) in lists {
             let frame = try liar.seal(list, .blinded, for: site, key: own)
@@ -274,7 +274,8 @@ struct IntersectionParticipantTests {
                 _ = try site.take(frame) { [] }
                 Issue.record("taken: \(words)")
             } catch {
-                #expect("\(error)".contains(words), "\(error)")
+                // How many there are whoever asked is not to learn.
+                #expect("\(error)".contains(words) && !"\(error)".contains(where: \.isNumber), "\(error)")
                 if case .other = error {} else { Issue.record("\(error)") }
             }
             #expect(site.state.answer == nil)
@@ -283,16 +284,18 @@ struct IntersectionParticipantTests {
         let digest = Data(SHA256.hash(data: blinded))
         let answers: [(Data, Data, String)] = [
             (first(8), Data(count: 32), "another list"),
-            (first(7), digest, "has 7 points: expected 8"),
+            (first(7), digest, "has another number of points"),
             (first(7) + off, digest, "is not on the curve"),
-            (first(7) + random[0], digest, "came before"),
+            (first(7) + random[0], digest, "has a point twice"),
         ]
         for (list, of, words) in answers {
             let frame = try liar.seal(list, .evaluated, for: site, key: own, list: of)
             do throws(IntersectionObstacle) {
                 _ = try site.take(frame) { [] }
                 Issue.record("taken: \(words)")
-            } catch { #expect("\(error)".contains(words), "\(error)") }
+            } catch {
+                #expect("\(error)".contains(words) && !"\(error)".contains(where: \.isNumber), "\(error)")
+            }
             #expect(site.result == nil)
         }
     }

@@ -97,6 +97,7 @@ extension Catalogue.Entry {
             nullable: column.isNullable, resolution: column.resolution,
             domain: column.domain?.map(AnswerEncoding.scalar), other: column.other.map(AnswerEncoding.scalar),
             role: role)
+        detail.declared = column.declared
         detail.computed = column.computed.map { .init(statistic: $0.kind.rawValue, array: $0.array) }
         switch column.type {
         case .date, .timestamp:

@@ -1,3 +1,4 @@
+import Crypto
 import DatasiteProtocol
 import DifferentialPrivacy
 import GRDB
@@ -169,5 +170,12 @@ extension Datasite {
     static func list(_ names: [String]) -> String {
         let shown = names.prefix(10).joined(separator: ", ")
         return names.count > 10 ? "\(shown) and \(names.count - 10) more" : shown
+    }
+}
+
+extension Datasite {
+    /// What policies are read against here.
+    var engineNames: EngineNames {
+        EngineNames(all: engineTable.names.all, site: Array(signingKey.publicKey.rawRepresentation))
     }
 }

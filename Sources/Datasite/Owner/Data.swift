@@ -420,10 +420,9 @@ extension Datasite {
                     detail: "its population's ledger stays"))
         }
         tables.keepOnly(Set(try catalogue().datasets.values.map(\.version)))
-        try reportingProblems {
-            try removeAbandonedVersions()
-            try removeKeptIntersections(of: name)
-        }
+        try reportingProblems { try removeAbandonedVersions() }
+        // A part that is under way stops, and clears away what it writes until then.
+        removeRemains()
     }
 
     /// Replaces a dataset's policy. Limits are its population's, so they change for all datasets about the same people;

@@ -166,7 +166,8 @@ extension Datasite {
             if planned.engine.isLong {
                 // A command of the owner's ends long before such work does: whoever serves the site takes it up.
                 guard !isServedElsewhere else { return }
-                _ = try await begun(row.id, planned, isAnnounced: false)
+                let admission = try place(of: planned.engine).threads.admission(of: row.researcher)
+                _ = try await begun(row.id, planned, admission, isAnnounced: false)
                 return
             }
             _ = try await engines.admitting(row.researcher) {

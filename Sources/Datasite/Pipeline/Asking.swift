@@ -127,7 +127,6 @@ extension Datasite {
     }
 
     private func submitOnce(_ submission: Submission, _ identity: Identity) async throws -> AskResult {
-        let isResearcher = identity.role == .researcher
         // Each turn sees a newer catalogue, or the request that another process stored under the key.
         for _ in 0..<8 {
             if let key = submission.key,
@@ -140,41 +139,49 @@ extension Datasite {
                 return try await resume(row, submission)
             }
             let catalogue = try catalogue()
-            let result = try await place(of: submission.engine).threads.admitting(identity.name) { () -> AskResult? in
-                let (planned, waits, process) = try await planners.run(for: identity.name) {
-                    let planned = try self.planned(
-                        submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
-                    if !isResearcher { try self.limits.checkMemory(of: planned) }
-                    return (planned, try self.mustWait(planned, identity), try self.lifeline())
-                }
-                if isResearcher {
-                    try storage.take(submission.body.count, researcher: identity.name, now: clock.now())
-                }
-                var attempt = ReserveAttempt(planned, submission, asker: identity, waits: waits)
-                attempt.process = process
-                switch try await commit.perform({ [attempt] in try attempt.run(in: &$0) }) {
-                case .reserved(let id, let isResumed):
-                    submission.onCharge(id, planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
-                    if submission.engine.isLong {
-                        return .pending(try await self.begun(id, planned, isAnnounced: true))
-                    }
-                    let stored = try await self.answer(id, planned, isAnnounced: true)
-                    if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
-                    return stored.result
-                case .pending(let row):
-                    let summary = try summary(row, catalogue)
-                    notify(row, summary)
-                    return .pending(summary)
-                case .refused(let problem):
-                    refusals.add(1, ordering: .relaxed)
-                    if isResearcher { storage.addRefusal(researcher: identity.name) }
-                    throw problem
-                case .stale, .duplicate: return nil
-                }
-            }
-            if let result { return result }
+            // What goes on behind this call keeps its place: nobody is charged for what there is no place for.
+            let admission = try place(of: submission.engine).threads.admission(of: identity.name)
+            if let result = try await submitted(submission, identity, in: catalogue, admission) { return result }
         }
         throw Problem.conflict("the datasite is being changed", hint: "try again in a moment")
+    }
+
+    /// - Returns: nil: the catalogue is newer, or another process stored the request.
+    private func submitted(
+        _ submission: Submission, _ identity: Identity, in catalogue: Catalogue, _ admission: EngineThreads.Admission
+    ) async throws -> AskResult? {
+        defer { withExtendedLifetime(admission) {} }
+        let isResearcher = identity.role == .researcher
+        let (planned, waits, process) = try await planners.run(for: identity.name) {
+            let planned = try self.planned(
+                submission.engine, submission.body, in: catalogue, isLimited: isResearcher)
+            if !isResearcher { try self.limits.checkMemory(of: planned) }
+            return (planned, try self.mustWait(planned, identity), try self.lifeline())
+        }
+        if isResearcher {
+            try storage.take(submission.body.count, researcher: identity.name, now: clock.now())
+        }
+        var attempt = ReserveAttempt(planned, submission, asker: identity, waits: waits)
+        attempt.process = process
+        switch try await commit.perform({ [attempt] in try attempt.run(in: &$0) }) {
+        case .reserved(let id, let isResumed):
+            submission.onCharge(id, planned.charge.wire(conversionDelta: planned.conversionDelta), isResumed)
+            if submission.engine.isLong {
+                return .pending(try await self.begun(id, planned, admission, isAnnounced: true))
+            }
+            let stored = try await self.answer(id, planned, isAnnounced: true)
+            if isResearcher { storage.add(stored.answer.count, researcher: identity.name) }
+            return stored.result
+        case .pending(let row):
+            let summary = try summary(row, catalogue)
+            notify(row, summary)
+            return .pending(summary)
+        case .refused(let problem):
+            refusals.add(1, ordering: .relaxed)
+            if isResearcher { storage.addRefusal(researcher: identity.name) }
+            throw problem
+        case .stale, .duplicate: return nil
+        }
     }
 
     /// A request that is stored under the key already.

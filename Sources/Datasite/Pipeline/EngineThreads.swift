@@ -58,6 +58,25 @@ final class EngineThreads: Sendable {
     ///
     /// - Throws: the problem `busy` where no place is left, and what `body` throws.
     func admitting<Result>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+        let admission = try admission(of: name)
+        defer { withExtendedLifetime(admission) {} }
+        return try await body()
+    }
+
+    /// A place among the requests at work, for as long as somebody has it.
+    final class Admission: Sendable {
+        private let threads: EngineThreads
+        private let name: String
+
+        fileprivate init(_ threads: EngineThreads, of name: String) { (self.threads, self.name) = (threads, name) }
+
+        deinit { threads.leave(name) }
+    }
+
+    /// A place for a request that goes on when this call is over (``admitting(_:_:)``).
+    ///
+    /// - Throws: the problem `busy` where no place is left.
+    func admission(of name: String) throws -> Admission {
         let isAdmitted = state.withLock { state in
             let own = state.admittedByName[name, default: 0]
             guard state.admitted < capacity, own < (capacity + 1) / 2 else { return false }
@@ -69,14 +88,15 @@ final class EngineThreads: Sendable {
             refused.add(1, ordering: .relaxed)
             throw Problem.busy(words)
         }
-        defer {
-            state.withLock { state in
-                state.admitted -= 1
-                let own = state.admittedByName[name, default: 1] - 1
-                state.admittedByName[name] = own > 0 ? own : nil
-            }
+        return Admission(self, of: name)
+    }
+
+    private func leave(_ name: String) {
+        state.withLock { state in
+            state.admitted -= 1
+            let own = state.admittedByName[name, default: 1] - 1
+            state.admittedByName[name] = own > 0 ? own : nil
         }
-        return try await body()
     }
 
     /// Runs `work` on one of the threads: what is of one user, or of none, in the order of arrival; of several, in turn. What is

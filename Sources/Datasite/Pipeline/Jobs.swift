@@ -128,7 +128,7 @@ extension Datasite {
             }
         }
         return try await reading { site in
-            if !isComputed { site.removeWorkspaceUnlessNeeded(id) }
+            if !isComputed { site.removeRemains(of: id) }
             return try site.job(id, as: identity)
         }
     }

@@ -26,8 +26,11 @@ extension Datasite {
 
     /// Begins to compute a charged request, and does not wait for it.
     ///
+    /// - Parameter admission: Its place among the threads of its kind, which it keeps to its end.
     /// - Returns: The request as it stands.
-    func begun(_ id: String, _ planned: PlannedWork, isAnnounced: Bool) async throws -> RequestSummary {
+    func begun(
+        _ id: String, _ planned: PlannedWork, _ admission: EngineThreads.Admission, isAnnounced: Bool
+    ) async throws -> RequestSummary {
         let (row, summary) = try await reading { site in
             guard let row = try site.read({ try RequestRow.find(id, $0) }) else {
                 throw Problem.absent("the request is not there any more")
@@ -35,10 +38,9 @@ extension Datasite {
             return (row, try site.summary(row, try site.catalogue()))
         }
         Task {
+            defer { withExtendedLifetime(admission) {} }
             do {
-                let stored = try await long.threads.admitting(row.researcher) {
-                    try await self.answer(id, planned, isAnnounced: isAnnounced)
-                }
+                let stored = try await answer(id, planned, isAnnounced: isAnnounced)
                 storage.add(stored.answer.count, researcher: row.researcher)
             } catch {
                 // Whoever asked is gone: the request's events say that nobody computes it.
@@ -59,8 +61,9 @@ extension Datasite {
     /// Goes on with a charged request that nobody computes; one that is being computed is left to that.
     func resumeLong(_ row: RequestRow) async throws -> RequestSummary {
         if try await !isComputed(row.id) {
-            let planned = try await plannedAgain(row, try engineTable.engine(row.engine))
-            return try await begun(row.id, planned, isAnnounced: false)
+            let engine = try engineTable.engine(row.engine)
+            let admission = try place(of: engine).threads.admission(of: row.researcher)
+            return try await begun(row.id, try await plannedAgain(row, engine), admission, isAnnounced: false)
         }
         return try await reading { site in try site.summary(row, try site.catalogue()) }
     }
@@ -98,8 +101,10 @@ extension Datasite {
                 isElsewhere = true
                 continue
             }
-            // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it.
-            _ = try? await resumeLong(row)
+            // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it. One for which there is no place now is tried again.
+            do { _ = try await resumeLong(row) } catch let problem as Problem where problem.kind == .busy {
+                isElsewhere = true
+            } catch {}
         }
         return isElsewhere
     }
@@ -119,16 +124,28 @@ extension Datasite {
         throw Problem.conflict("it is being computed", hint: "`parley jobs follow \(row.id)` says when it is done")
     }
 
-    /// What is kept for requests that are not being computed any more is of no use.
-    func removeAbandonedWorkspaces() {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.work)) ?? [] {
-            removeWorkspaceUnlessNeeded(name)
+    /// What is in the folders of requests that cannot go on, or whose rows are not there any more, goes.
+    func removeRemains() {
+        for parent in [folder.work, folder.kept] {
+            for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? [] { removeRemains(of: name) }
         }
     }
 
-    /// Of work that was cancelled, say: what can still go on keeps it.
-    func removeWorkspaceUnlessNeeded(_ request: String) {
-        guard let isNeeded = try? read({ try RequestEventRow.isReserved(request, $0) }), !isNeeded else { return }
-        folder.workspace(of: request).remove()
+    /// Of work that was cancelled, say, or whose dataset was removed: what can still go on keeps its workspace, and what came of it stays while the dataset does.
+    ///
+    /// A dataset that was removed and added again is another one, whatever its name.
+    func removeRemains(of request: String) {
+        let found = try? read { db in
+            (
+                canGoOn: try RequestRow.holds(
+                    request, condition: "state = 'reserved'", datasets: "d.version = a.version", db),
+                isKept: try RequestRow.holds(
+                    request, condition: "state IN ('reserved', 'released')",
+                    datasets: "d.created <= requests.created", db)
+            )
+        }
+        guard let found else { return }
+        if !found.canGoOn { folder.workspace(of: request).remove() }
+        if !found.isKept { folder.kept(of: request).remove() }
     }
 }

@@ -11,8 +11,17 @@ public protocol CoordinatorConnection: Sendable {
     /// - Parameters:
     ///   - coordinator: Where it is: scheme, host and port.
     ///   - largestReply: A longer one is not read.
-    /// - Throws: That nobody answered, or not so; in words that hold nothing of the message.
+    /// - Throws: ``UnusableCoordinator`` where no later try helps; else that nobody answered, or not so. In words that hold nothing of the message.
     func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8]
+}
+
+/// A coordinator with which this site cannot speak as it is set up, whose owner has to change something.
+public struct UnusableCoordinator: Error, Sendable {
+    /// Why, and what helps: public.
+    public let words: String
+
+    /// Why, and what helps.
+    public init(_ words: String) { self.words = words }
 }
 
 /// What work that talks to others while it runs has of the world: the site's own key, the way out, and the time.

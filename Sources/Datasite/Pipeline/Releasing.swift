@@ -16,11 +16,16 @@ extension Datasite {
     func answer(_ id: String, _ planned: PlannedWork, isAnnounced: Bool) async throws -> StoredAnswer {
         try await completing.joining(id, binding: id) {
             if !isAnnounced { try await self.announce(id, planned) }
-            do { return try await self.run(id, planned, planned.work) } catch {
+            do {
+                let stored = try await self.run(id, planned, planned.work)
+                // Its dataset may have been removed behind its last step.
+                if planned.engine.isLong { try? await self.reading { $0.removeRemains(of: id) } }
+                return stored
+            } catch {
                 // Of long work nobody may be there to be told.
                 let words = planned.engine.isLong ? Problem.storage(error).detail : nil
                 _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, words: words, in: $0) }
-                if planned.engine.isLong { try? await self.reading { $0.removeWorkspaceUnlessNeeded(id) } }
+                if planned.engine.isLong { try? await self.reading { $0.removeRemains(of: id) } }
                 throw error
             }
         }
@@ -104,9 +109,12 @@ extension Datasite {
             reservation, to: work, tables: tables, track: track, folders: (workspace, folder.kept(of: id)),
             outside: outside)
         guard let outcome = Grant.run(grant) else {
+            let fault =
+                track.goesOn
+                ? "the machine failed" : "its dataset, policy or researcher has changed, and does not allow it any more"
             return .failed(
                 .unavailable(
-                    "\(Kind.noun) was not computed: \(workspace.fault ?? "the machine failed"); its charge is kept",
+                    "\(Kind.noun) was not computed: \(workspace.fault ?? fault); its charge is kept",
                     hint: Kind.roles.contains(.researcher)
                         ? "whoever asked gets it by asking again with the same idempotency key, or by `parley jobs resume`"
                         : "`parley jobs resume` computes it under that charge"))

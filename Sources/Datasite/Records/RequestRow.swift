@@ -88,6 +88,21 @@ extension RequestRow {
             WHERE request = requests.id AND request_events.state NOT IN ('pending', 'cancelled'))))
         """
 
+    /// Whether a request is such, and each dataset that it reads is there, and such.
+    ///
+    /// - Parameters:
+    ///   - condition: On a row of `requests`.
+    ///   - datasets: On a row d of `datasets`, beside the row a of `request_assets` that names it.
+    static func holds(_ id: String, condition: String, datasets: String, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT 1 FROM requests WHERE id = :id AND \(condition) AND NOT EXISTS (
+                        SELECT 1 FROM request_assets a WHERE a.request = requests.id AND NOT EXISTS (
+                            SELECT 1 FROM datasets d WHERE d.name = a.dataset AND \(datasets)))
+                    """), arguments: ["id": id]) ?? false
+    }
+
     private init?(_ row: Row, _ db: Database) throws {
         guard let state = RequestState(rawValue: row["state"]) else { return nil }
         let kind = (row["kind"] as String?).flatMap(PrivacyLossKind.init(rawValue:))

@@ -5,7 +5,8 @@ import Foundation
 import Learning
 import Secrets
 
-/// A device that has its rows in files: what it sends, and what it does with what comes back. No network in it. What it must remember lies in a folder, for its owner alone.
+/// A device that has its rows in files: what it sends, and what it does with what comes back. No network in it. What it must remember lies in a folder, for its owner alone: one key,
+/// by which it is enrolled once, and what it did in each run.
 public final class DevicePart {
     private var device: Device
     private var work: LocalTraining
@@ -13,6 +14,7 @@ public final class DevicePart {
     private let key: Curve25519.Signing.PrivateKey
     private let certificate: Data?
     private let coordinator: Data
+    private let run: String
     private let folder: TrainingFolder
     private let lock: TrainingFolder.Lock
     private var saved: Saved
@@ -21,20 +23,35 @@ public final class DevicePart {
     /// What a device is like, as its own file says it.
     private struct Saved: Codable {
         var key: Data
-        var state: Device.State?
         var seed: UInt64
-        /// SHA-256 of the description that its owner agreed to; nil: of none yet.
-        var agreed: Data?
+        /// What it agreed to and did, by the run's name.
+        var runs: [String: Run] = [:]
+
+        struct Run: Codable {
+            /// SHA-256 of the description that the owner agreed to.
+            var agreed: Data
+            var state: Device.State?
+        }
 
         /// What is there, or a new device.
         init(in folder: TrainingFolder) throws {
-            if !FileManager.default.fileExists(atPath: folder.path) { try folder.create() }
-            guard folder.has(.participant) else {
-                var random = SecureRandom()
-                key = Curve25519.Signing.PrivateKey().rawRepresentation
-                seed = random.next()
-                try write(to: folder)
-                return
+            var isFolder: ObjCBool = false
+            let isThere = FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder)
+            guard !isThere || isFolder.boolValue else {
+                throw Problem.invalidRequest("\(folder.path) is a file", hint: "--state names a folder")
+            }
+            if !folder.has(.participant) {
+                if !isThere { try folder.create() }
+                // Of two commands that begin at once each would make a key.
+                let lock = try DevicePart.lock(folder)
+                defer { withExtendedLifetime(lock) {} }
+                if !folder.has(.participant) {
+                    var random = SecureRandom()
+                    key = Curve25519.Signing.PrivateKey().rawRepresentation
+                    seed = random.next()
+                    try write(to: folder)
+                    return
+                }
             }
             guard let known = try? JSONDecoder().decode(Saved.self, from: Data(try folder.read(.participant))) else {
                 throw Problem.unavailable("\(folder.path) holds no device's state", hint: "name another folder")
@@ -45,6 +62,15 @@ public final class DevicePart {
         func write(to folder: TrainingFolder) throws {
             try folder.write(Array(try JSONEncoder().encode(self)), to: .participant)
         }
+    }
+
+    /// Held by the one command that writes into a device's folder.
+    static func lock(_ folder: TrainingFolder) throws -> TrainingFolder.Lock {
+        guard let lock = try? folder.lock() else {
+            throw Problem.conflict(
+                "another command uses \(folder.path), or it cannot be opened", hint: "wait until that has ended")
+        }
+        return lock
     }
 
     /// A device's public key, in base64: what an enroller signs. It is made where there is none.
@@ -63,14 +89,14 @@ public final class DevicePart {
 
     /// Whether the device's owner agreed to what a coordinator says is done: all of it, to the letter.
     public static func hasAgreed(to description: DeviceRun.Description, at path: String) throws -> Bool {
-        try Saved(in: TrainingFolder(path: path)).agreed == description.digest
+        try Saved(in: TrainingFolder(path: path)).runs[description.run]?.agreed == description.digest
     }
 
     /// Keeps that the owner agreed. Before that nothing of a coordinator's plan is done.
     public static func agree(to description: DeviceRun.Description, at path: String) throws {
         let folder = TrainingFolder(path: path)
         var saved = try Saved(in: folder)
-        saved.agreed = description.digest
+        saved.runs[description.run] = Saved.Run(agreed: description.digest, state: saved.runs[description.run]?.state)
         try saved.write(to: folder)
     }
 
@@ -106,14 +132,15 @@ public final class DevicePart {
         else { throw Problem.unavailable("the coordinator's description is none") }
         folder = TrainingFolder(path: path)
         // What another process of this device does is not known before it let go.
-        lock = try folder.lock()
+        lock = try Self.lock(folder)
         saved = try Saved(in: folder)
         guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: saved.key),
             let own = DeviceKey(key.publicKey.rawRepresentation)
         else { throw Problem.unavailable("\(path) holds no device's key") }
-        do throws(FederationError) { device = try Device(plan: plan, run: run, key: own, state: saved.state) } catch {
-            throw Problem.conflict("\(error)", hint: "a run has a folder of its own: name another")
-        }
+        self.run = description.run
+        do throws(FederationError) {
+            device = try Device(plan: plan, run: run, key: own, state: saved.runs[description.run]?.state)
+        } catch { throw Problem.conflict("\(error)", hint: "a run whose plan is another is another run") }
         (self.key, self.coordinator, rows) = (key, coordinator, training.inputs.train.units.count)
         self.certificate = try certificate.map { text in
             guard let bytes = Data(base64Encoded: text), bytes.count == 64 else {
@@ -161,7 +188,7 @@ public final class DevicePart {
     }
 
     private func save() throws {
-        saved.state = device.state
+        saved.runs[run]?.state = device.state
         try saved.write(to: folder)
     }
 }

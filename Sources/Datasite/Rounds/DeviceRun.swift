@@ -284,3 +284,19 @@ public final class DeviceRun: Sendable {
         return files.map(\.0.rawValue)
     }
 }
+
+extension DeviceRun.Description {
+    /// Reads what a coordinator says, of whom nothing is known.
+    ///
+    /// - Parameter bytes: As they came.
+    /// - Throws: A `Problem`: it is none, or its numbers are out of their bounds.
+    public init(reading bytes: [UInt8]) throws {
+        guard let description = try? JSONDecoder().decode(Self.self, from: Data(bytes)) else {
+            throw Problem.unavailable("what the coordinator says is no description of devices' work")
+        }
+        do throws(FederationError) { try description.cycles.check() } catch {
+            throw Problem.unavailable("what the coordinator says cannot be followed: \(error)")
+        }
+        self = description
+    }
+}

@@ -17,7 +17,7 @@ public final class TallyPart {
     /// - Throws: A `Problem`.
     public init(_ plan: TallyPlan, path: String, certificate: String?) throws {
         let key = try DevicePart.key(at: path)
-        lock = try TrainingFolder(path: path).lock()
+        lock = try DevicePart.lock(TrainingFolder(path: path))
         folder = path
         file = "\(path)/tally-\(hexadecimal(plan.digest.prefix(8))).json"
         var state = TallyDevice.State()

@@ -28,6 +28,8 @@ public struct DatasetDetail: Sendable, Hashable, Codable {
         public var role: String?
         /// What it is computed of; nil: of nothing.
         public var computed: ArrayStatistic?
+        /// All that a question's meaning depends on, in words: the same at sites that declare the column alike. nil: of an earlier site.
+        public var declared: String?
 
         /// What a column is of one of the dataset's arrays, for each row.
         public struct ArrayStatistic: Sendable, Hashable, Codable {

@@ -119,7 +119,8 @@ public struct Device: Sendable {
         case .thanks:
             if state.report != nil { state.thanked += 1 }
             forget()
-            return min(plan.mostRetrySeconds, plan.cycleSeconds * Double(plan.restCycles + 1))
+            // When the next cycle begins, the coordinator says then, if it has not begun: few cycles take as long as they may. Not all ask at once.
+            return plan.retry(plan.leastRetrySeconds * (1 + Double(key.parts[0] >> 11) * 0x1p-53))
         case .over:
             state.isOver = true
             forget()

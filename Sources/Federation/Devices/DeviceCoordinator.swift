@@ -258,16 +258,32 @@ public struct DeviceCoordinator: Sendable, Codable {
     /// After how many seconds a device that was refused comes again.
     private mutating func seconds(for reason: DeviceRefusal, _ device: DeviceKey, at now: Double) -> Double {
         let jitter = pace.jitter(device, attempt: attempt)
-        let base = phase == .closed ? 0 : secondsLeft(at: now)
         switch reason {
         case .battery, .metered, .busy, .download, .upload: return plan.retry(plan.leastRetrySeconds * (1 + jitter))
-        case .full, .closed: return pace.appointment(jitter, at: now, base: base, plan: plan)
+        case .full, .closed:
+            // Of a crowd before the first cycle has ended, the plan's time is what is known: all of them at once would be more than it bears.
+            let base = phase == .closed ? 0 : outcomes.isEmpty ? secondsLeft(at: now) : expectedLeft(at: now)
+            let length = outcomes.isEmpty ? plan.cycleSeconds : expectedLength(at: now)
+            return pace.appointment(jitter, at: now, (base: base, length: length), plan: plan)
         case .resting, .ticket, .spent, .late, .length, .range, .norm, .repeated, .way:
             let cycles = table[device].map { Int($0.attempt) + plan.restCycles - attempt } ?? 0
-            let seconds = base + plan.cycleSeconds * (Double(max(0, cycles)) + jitter)
+            let base = phase == .closed ? 0 : expectedLeft(at: now)
+            let seconds = base + expectedLength(at: now) * (Double(max(0, cycles)) + jitter)
             // Of those who rest long not all come at the latest time that they may be told.
             return seconds < plan.mostRetrySeconds ? plan.retry(seconds) : plan.mostRetrySeconds * (1 + jitter) / 2
         }
+    }
+
+    /// How long a cycle probably takes: as the last one did. Of the first nothing is known but that it goes on: as long again as it has.
+    private func expectedLength(at now: Double) -> Double {
+        if let last = outcomes.last?.seconds { return min(plan.cycleSeconds, max(last, plan.leastRetrySeconds)) }
+        return min(plan.cycleSeconds, max(plan.leastRetrySeconds, now - (cycle.began ?? now)))
+    }
+
+    /// In how many seconds this cycle probably ends: one that takes longer than the last, as long again as it has taken; never behind its deadline.
+    private func expectedLeft(at now: Double) -> Double {
+        let (elapsed, last) = (now - (cycle.began ?? now), outcomes.last?.seconds ?? 0)
+        return min(secondsLeft(at: now), elapsed < last ? last - elapsed : max(elapsed, plan.leastRetrySeconds))
     }
 
     // MARK: cycles
@@ -331,7 +347,9 @@ public struct DeviceCoordinator: Sendable, Codable {
 
     private mutating func end(_ end: CycleOutcome.End) {
         outcomes.append(
-            CycleOutcome(attempt: attempt, end: end, admitted: cycle.admitted, counted: cycle.counted))
+            CycleOutcome(
+                attempt: attempt, end: end, admitted: cycle.admitted, counted: cycle.counted,
+                seconds: latest - (cycle.began ?? latest)))
         if outcomes.count > 256 { outcomes.removeFirst() }
         revision += 1
         let next = attempt + 1

@@ -36,6 +36,8 @@ public struct CycleOutcome: Sendable, Hashable, Codable {
     public let admitted: Int
     /// How many reports were counted.
     public let counted: Int
+    /// How long it took, from the first device that asked.
+    public let seconds: Double
 
     /// How a cycle ends.
     public enum End: String, Sendable, Hashable, Codable {

@@ -2,7 +2,7 @@ internal import Secrets
 
 /// When devices that are turned away come again, so that neither all come at once nor too few (pace steering: Bonawitz et al. 2019, section 2.3).
 ///
-/// Whoever finds no place is given an appointment, in the order in which they ask, each a fixed time behind the last: twice as many in a cycle's time as there are
+/// Whoever finds no place is given an appointment, in the order in which they ask, each a fixed time behind the last: twice as many in the time that a cycle takes as there are
 /// places, since some do not come back; and up to one cycle's time later, which follows from a seed, the device and the cycle, so that nobody knows by its own
 /// appointment when others come. One number holds all of it. Whoever asks again before its time gets no earlier one. Who asks again and again, or under many keys, makes
 /// others wait, at most as long as the plan says: to let nobody ask too often is the caller's.
@@ -26,10 +26,12 @@ struct DevicePace: Sendable, Codable {
     ///
     /// - Parameters:
     ///   - now: By the coordinator's clock.
-    ///   - base: In how many seconds there are places at the earliest.
-    mutating func appointment(_ jitter: Double, at now: Double, base: Double, plan: DevicePlan) -> Double {
-        let next = max(last, now + base) + plan.cycleSeconds / Double(2 * plan.places)
-        let seconds = next - now + jitter * plan.cycleSeconds
+    ///   - expected: In how many seconds there are places at the earliest, and how many seconds a cycle takes.
+    mutating func appointment(
+        _ jitter: Double, at now: Double, _ expected: (base: Double, length: Double), plan: DevicePlan
+    ) -> Double {
+        let next = max(last, now + expected.base) + expected.length / Double(2 * plan.places)
+        let seconds = next - now + jitter * expected.length
         guard seconds < plan.mostRetrySeconds else {
             // More than can be told a time: they come in the later half of it, not all at its end.
             return plan.mostRetrySeconds * (1 + jitter) / 2

@@ -106,7 +106,7 @@ public enum IntersectionObstacle: Error, Sendable, Hashable, CustomStringConvert
         case .notFromTheOther(let frame): "the \(frame) that was relayed is not the other site's"
         case .tooManyGuesses(let count, let most):
             "the other site would bring \(count) identifiers, and this one's owner allows \(most)"
-        case .other(let error): "what the other site sent is not as agreed: \(error)"
+        case .other(let error): "what the other site sent is not as agreed: \(error.words)"
         case .own: "its own list cannot be used"
         }
     }

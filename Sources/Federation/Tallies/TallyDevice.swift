@@ -7,7 +7,7 @@ public import Foundation
 public struct TallyDevice: Sendable {
     /// What a device keeps.
     public struct State: Sendable, Hashable, Codable {
-        /// What it sends, from the first value that it was asked for; the same whenever it is sent again.
+        /// What it sends, from the first value that it was asked for; the same whenever it is sent again, but for the enroller's signature.
         public fileprivate(set) var report: Data?
         /// Whether the leader said that the report is taken.
         public fileprivate(set) var isTaken = false
@@ -38,7 +38,15 @@ public struct TallyDevice: Sendable {
     ///
     /// - Throws: `plan`: the value is none of the plan's kind.
     public mutating func report(_ value: TallyValue) throws(FederationError) -> Data {
-        if let report = state.report { return report }
+        if let report = state.report {
+            // What was said stays. That its device was not enrolled then, or by another certificate, need not.
+            guard let certificate, certificate.count == 64, !state.isTaken,
+                let known = try? TallyReport(reading: report)
+            else { return report }
+            let enrolled = known.enrolled(by: certificate).bytes
+            state.report = enrolled
+            return enrolled
+        }
         let measurement = try task.plan.measure.measurement(of: value)
         let report = try TallyReport(measurement, task, key: key, certificate: certificate).bytes
         state.report = report

@@ -114,8 +114,16 @@ struct TallyReport: Sendable, Hashable {
     /// As the leader sends it on.
     var forHelper: TallyReport { TallyReport(self, .digest(leaderPart.digest)) }
 
-    private init(_ report: TallyReport, _ leaderPart: LeaderPart) {
-        (task, device, certificate, nonce) = (report.task, report.device, report.certificate, report.nonce)
+    /// The same report with another signature of the enroller's on its device's key: all else is what it was.
+    ///
+    /// - Parameter certificate: 64 bytes.
+    func enrolled(by certificate: Data) -> TallyReport {
+        TallyReport(self, leaderPart, certificate: certificate)
+    }
+
+    private init(_ report: TallyReport, _ leaderPart: LeaderPart, certificate: Data? = nil) {
+        (task, device, nonce) = (report.task, report.device, report.nonce)
+        self.certificate = certificate ?? report.certificate
         (publicShare, helperPart, signature) = (report.publicShare, report.helperPart, report.signature)
         self.leaderPart = leaderPart
     }

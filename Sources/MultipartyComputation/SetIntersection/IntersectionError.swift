@@ -61,6 +61,25 @@ public enum IntersectionError: Error, Sendable, Hashable, CustomStringConvertibl
         }
     }
 
+    /// What was wrong with a message, without numbers: for those who shall not learn how many identifiers there are.
+    public var words: String {
+        switch self {
+        case .anotherSession(let message): "the \(message.rawValue) list is of another session"
+        case .notFromTheOther(let message): "the \(message.rawValue) list is not from the other party"
+        case .anotherMessage(let message): "a second, different \(message.rawValue) list"
+        case .anotherList: "the evaluated list answers another list than the one that was sent"
+        case .truncated(let message, _), .wrongCount(let message, _, _):
+            "the \(message.rawValue) list has another number of points"
+        case .notOnCurve(let message, _): "the \(message.rawValue) list has a point that is not on the curve"
+        case .repeatedPoint(let message, _): "the \(message.rawValue) list has a point twice"
+        case .reflectedPoint: "the blinded list has a point of the own list"
+        case .parameter(let name, let expected): "\(name): expected \(expected)"
+        case .order(let step, let expected): "\(step): expected \(expected)"
+        case .identifierLength, .tooManyIdentifiers, .sessionRepeated, .sessionsUsedUp, .guessesUsedUp:
+            "it is beyond what was agreed"
+        }
+    }
+
     private var messageDescription: String {
         switch self {
         case .anotherSession(let message):

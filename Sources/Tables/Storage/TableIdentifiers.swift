@@ -8,6 +8,30 @@ package struct TableIdentifiers: Sendable {
     package let leftOut: Int
 }
 
+extension TableIdentifiers {
+    /// The values of an identifier's columns, in their order, as text; nil: it is none of so many columns.
+    ///
+    /// - Parameter types: Of the columns: dates and timestamps are written as such.
+    package static func values(of identifier: Data, _ types: [ValueType]) -> [String]? {
+        var (rest, values) = (identifier[...], [String]())
+        for type in types {
+            guard rest.count >= 2 else { return nil }
+            let length = Int(rest[rest.startIndex]) << 8 | Int(rest[rest.startIndex + 1])
+            rest = rest.dropFirst(2)
+            guard rest.count >= length, let text = String(bytes: rest.prefix(length), encoding: .utf8) else {
+                return nil
+            }
+            rest = rest.dropFirst(length)
+            switch type {
+            case .date: values.append(Int64(text).flatMap(CivilText.date) ?? text)
+            case .timestamp: values.append(Int64(text).flatMap(CivilText.timestamp) ?? text)
+            case .text, .integer, .boolean, .real: values.append(text)
+            }
+        }
+        return rest.isEmpty ? values : nil
+    }
+}
+
 extension TableIdentifiers: CustomReflectable {
     /// Shows nothing.
     package var customMirror: Mirror { Mirror(self, children: []) }

@@ -73,12 +73,36 @@ struct DevicesServeCommand: AsyncParsableCommand {
                 _ = port
             }
         }
-        defer { interrupted.cancel() }
-        var told = -1
+        // Between cycles, who has come is all that there is to see.
+        let looking = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(2))
+                continuation.yield(running.progress)
+            }
+        }
+        defer {
+            interrupted.cancel()
+            looking.cancel()
+        }
+        let progress = Progress("Training at devices")
+        defer { progress.finish() }
+        var (told, waiting) = (-1, ContinuousClock.now)
         for await now in news {
-            if now.cycle != told { Self.say(now, try rows.measure(now.weights)) }
-            told = now.cycle
+            if now.cycle != told {
+                progress.finish()
+                Self.say(now, try rows.measure(now.weights))
+                (told, waiting) = (now.cycle, .now)
+            }
+            let words =
+                "cycle \(now.cycle + 1): \(now.counts.accepted) devices admitted and \(now.counts.counted) reports counted in all"
+            progress.update(Double(now.cycle) / Double(now.cycles), doing: words)
+            if !Terminal.diagnostics.isTerminal, waiting.duration(to: .now) > .seconds(30) {
+                Terminal.diagnostics.line("\(words); waiting for devices")
+                waiting = .now
+            }
             if now.phase == .finished || now.phase == .aborted {
+                looking.cancel()
+                progress.finish()
                 let files = try running.write()
                 if now.phase == .finished {
                     Terminal.output.line("In \(PrintableText.escape(folder)): \(files.joined(separator: ", "))")
@@ -138,16 +162,21 @@ struct DevicesJoinCommand: AsyncParsableCommand {
     var ca: String?
     @Option(parsing: .unconditional, help: "How full the battery is, from 0 to 1.") var battery = 1.0
     @Flag(help: "The network costs by amount.") var metered = false
+    @OptionGroup var patience: PatienceOptions
     @Flag(help: "Print this device's public key, and do nothing.") var showKey = false
     @OptionGroup var confirmation: ConfirmationOptions
+
+    func validate() throws {
+        guard (0...1).contains(battery) else {
+            throw ValidationError("--battery says how full it is, from 0 to 1: 0.3 is 30 %.")
+        }
+    }
 
     func run() async throws {
         if showKey { return Terminal.output.line(try DevicePart.publicKey(at: state)) }
         let client = try DevicesClient(url: url, options: ClientOptions(certificateAuthority: ca))
-        let bytes = try await Self.patiently { try await client.description() }
-        guard let description = try? JSONDecoder().decode(DeviceRun.Description.self, from: Data(bytes)) else {
-            throw Failure("\(url) coordinates no devices that this version knows.")
-        }
+        let bytes = try await patience.patiently { try await client.description() }
+        let description = try DeviceRun.Description(reading: bytes)
         // Nothing of a coordinator's plan is done before the owner knows of it.
         if try !DevicePart.hasAgreed(to: description, at: state) {
             try confirmation.confirm(Consequences(touched: description.words))
@@ -163,15 +192,35 @@ struct DevicesJoinCommand: AsyncParsableCommand {
                     "This device may not take part as it is.", next: "The plan's `requirements` say how it must be.")
             }
             // What it made is sent again as it is.
-            let reply = try await Self.patiently { try await client.exchange(frame, largest: largest) }
-            try await Task.sleep(for: .seconds(min(try part.take(reply), 86_400)))
+            let reply = try await patience.patiently { try await client.exchange(frame, largest: largest) }
+            let (thanked, seconds) = (part.thanked, min(try part.take(reply), 86_400))
+            if part.thanked > thanked { Terminal.diagnostics.line("Report \(part.thanked) of this device is counted.") }
+            if seconds >= 10, !part.isOver {
+                Terminal.diagnostics.line("It asks again in \(NumberText.significant(seconds.rounded())) seconds.")
+            }
+            try await Task.sleep(for: .seconds(seconds))
         }
         Terminal.output.line("The run is over; \(part.thanked) reports of this device were counted.")
     }
+}
 
-    /// Tries again while the coordinator cannot be reached: it may be begun again.
-    static func patiently<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
+/// How long somebody who cannot be reached is tried.
+struct PatienceOptions: ParsableArguments {
+    @Option(
+        name: .customLong("give-up-after"),
+        help: ArgumentHelp("Give up when nobody has answered for so long (default: never).", valueName: "seconds"))
+    var seconds: Double?
+
+    func validate() throws {
+        guard seconds.map({ $0 >= 0 && $0 <= 1e9 }) ?? true else {
+            throw ValidationError("--give-up-after: expected from 0 to 1e9 seconds.")
+        }
+    }
+
+    /// Tries again while the other side cannot be reached: it may be begun again.
+    func patiently<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
         var pause = 1.0
+        let begun = ContinuousClock.now
         while true {
             let passing: String
             do { return try await body() } catch let error as TransportError where error.mayPass {
@@ -179,6 +228,10 @@ struct DevicesJoinCommand: AsyncParsableCommand {
             } catch let problem as Problem
                 where [.busy, .siteUnavailable, .tooManyQuestions, .timeout, .internalError].contains(problem.kind)
             { passing = problem.detail }
+            if let seconds, begun.duration(to: .now) + .seconds(pause) > .seconds(seconds) {
+                throw Failure(
+                    "\(PrintableText.escape(passing)); given up.", next: "The same command goes on where it was.")
+            }
             Terminal.diagnostics.line(PrintableText.escape("\(passing); trying again"))
             try await Task.sleep(for: .seconds(pause))
             pause = min(2 * pause, 60)

@@ -18,10 +18,10 @@ struct IntersectCommand: AsyncParsableCommand {
             site only hashed under a secret of its own, and you see neither them nor how many are at both. What comes of it stays at the sites, for their owners \
             and for later computation (parley data intersections). No noise protects it: both owners' policies must allow it, and each decides.
 
-              parley intersect https://a.example.org,https://b.example.org patients --column number
+              parley intersect https://a.example.org,https://b.example.org patients --column number --address https://rounds.example.org:8900
               parley intersect https://a.example.org,https://b.example.org patients --column name --column birth --output identifiers --for second \\
                   --address https://rounds.example.org:8900 --host 0.0.0.0 --tls-certificate chain.pem --tls-key key.pem
-              parley intersect https://a.example.org,https://b.example.org patients --dry-run
+              parley intersect https://a.example.org,https://b.example.org patients --address https://rounds.example.org:8900 --dry-run
             """)
 
     @Argument(
@@ -103,6 +103,9 @@ struct IntersectCommand: AsyncParsableCommand {
                 "\(PrintableText.escape(site.name)) brings up to \(NumberText.integer(agreed.parts[place].capacity)) identifiers"
                     + (agreed.parts[place].isPadded
                         ? ", and shows nobody how many." : ", and shows the other site how many."))
+        }
+        if agreed.inputs.contains(where: { $0.contains(": text") }) {
+            terminal.paragraph("Text is compared letter by letter: Ann is not ann, and blanks count.", .dim)
         }
         // The first says which site it is.
         for note in previews.first?.notes.dropFirst() ?? [] { terminal.paragraph(note, .dim) }

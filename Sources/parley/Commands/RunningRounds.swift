@@ -19,6 +19,8 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         case site(Int, RequestSummary)
         /// A site's part stopped, for this reason; it goes on when it is asked again.
         case stopped(Int, String)
+        /// A site whose part had stopped is asked for it again.
+        case askedAgain(Int)
         /// Every few seconds: the places of the sites that let out what came of it.
         case released(Set<Int>)
         case failed(any Error)
@@ -35,6 +37,8 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
 
     /// How long sites that are silent are waited for, once the last round is over.
     private static var farewell: Duration { .seconds(60) }
+    /// How often a site whose part stopped is asked for it again without that a round began: five minutes of a full disk, or a site that is started again.
+    private static var mostAgain: Int { 20 }
 
     /// - Parameter doing: What is going on, for the progress bar.
     init(_ coordination: Coordination<Work>, _ purpose: String?, doing: String) throws {
@@ -131,7 +135,10 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
             passes += 1
             // A site's part that failed goes on when it is asked for again; one that is computed is left to that.
             guard passes % 15 == 0 else { continue }
-            for place in states.indices where states[place] == "reserved" { _ = try? await submitted(place) }
+            for place in states.indices where states[place] == "reserved" {
+                if await stopReason(of: place, asked) != nil { tell(.askedAgain(place)) }
+                _ = try? await submitted(place)
+            }
         }
     }
 
@@ -202,14 +209,18 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
             else { continue }
             if now.state != states[place] { tell(.site(place, now)) }
             states[place] = now.state
-            if now.state == "reserved", let job = try? await links[place].client.jobs().first(where: { $0.id == id }),
-                job.state == .failed, let words = job.doing
-            {
-                tell(.stopped(place, words))
-            }
+            if now.state == "reserved", let words = await stopReason(of: place, asked) { tell(.stopped(place, words)) }
         }
         tell(.released(Set(states.indices.filter { states[$0] == "released" })))
         try? await Task.sleep(for: .seconds(1))
+    }
+
+    /// Why a site's part stopped; nil: it did not.
+    private func stopReason(of place: Int, _ asked: borrowing Mutex<[Asked?]>) async -> String? {
+        guard let id = asked.withLock({ $0[place]?.request?.id }),
+            let job = try? await links[place].client.jobs().first(where: { $0.id == id }), job.state == .failed
+        else { return nil }
+        return job.doing
     }
 
     // MARK: rounds
@@ -221,6 +232,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         var told = run.progress.events.count
         var ended: ContinuousClock.Instant?
         var stopped: [Int: String] = [:]
+        var (again, attempts) = ([Int: Int](), 0)
         for await piece in news {
             switch piece {
             case .stopped(let place, let words):
@@ -229,6 +241,14 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                 Terminal.diagnostics.line(
                     PrintableText.escape(
                         "\(coordination.sites[place].name): its part stopped, and is asked for again: \(words)"))
+            case .askedAgain(let place):
+                again[place, default: 0] += 1
+                guard again[place, default: 0] >= Self.mostAgain, let words = stopped[place] else { continue }
+                throw Failure(
+                    "\(PrintableText.escape(coordination.sites[place].name)): its part does not go on: \(PrintableText.escape(words))",
+                    next:
+                        "What was charged stays charged. Once the cause is gone, go on with the same command; or give it up: parley jobs cancel ID, at each site."
+                )
             case .failed(let error): throw error
             case .interrupted:
                 throw Failure(
@@ -247,6 +267,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                         "The others' requests are cancelled; what was charged there stays charged. Ask them without it.",
                     endsRun: true)
             case .rounds(let now):
+                if now.attempts != attempts { (again, attempts) = ([:], now.attempts) }
                 for event in now.events.suffix(max(0, now.events.count - told)) { say(event) }
                 told = now.events.count
                 waitingFor(now)

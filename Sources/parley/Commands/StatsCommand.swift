@@ -12,8 +12,9 @@ struct StatsCommand: AsyncParsableCommand {
             are listed and left out; of the others come counts, missing values, means, deviations, quantiles, histograms and levels, all from one question to \
             all sites, at one cost. It divides the budget among all that it measures: fewer --columns come out more precisely.
 
-              parley stats https://a.example.org,https://b.example.org,https://c.example.org --dataset visits --dry-run --epsilon 1
-              parley stats https://a.example.org,... --dataset visits --columns age,ward --epsilon 0.5
+              parley stats https://a.example.org,https://b.example.org,https://c.example.org --dataset visits --dry-run --epsilon 1 \\
+                  --address https://questions.example.org:8900
+              parley stats https://a.example.org,... --dataset visits --columns age,ward --epsilon 0.5 --address ...
             """)
 
     @OptionGroup var spending: SpendingOptions
@@ -146,6 +147,7 @@ struct JointStatistics: Sendable {
     }
 
     private static func words(_ column: DatasetDetail.Column) -> String {
+        if let declared = column.declared { return "is declared as \(declared)" }
         var words = ["is \(column.type)"]
         if let lower = column.lower, let upper = column.upper {
             words.append("from \(NumberText.significant(lower)) to \(NumberText.significant(upper))")

@@ -181,6 +181,7 @@ struct TallyReportCommand: AsyncParsableCommand {
 
     @Argument(help: "The plan, in YAML.", completion: .file()) var plan: String
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "What this device says: yes or no; a number (the nearest that the plan allows counts); a bucket's word; numbers with commas between.",
             valueName: "value"))
@@ -202,6 +203,7 @@ struct TallyReportCommand: AsyncParsableCommand {
         help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
         completion: .file())
     var ca: String?
+    @OptionGroup var patience: PatienceOptions
 
     func validate() throws {
         guard (value == nil) == (data != nil), (data == nil) == (column == nil) else {
@@ -217,7 +219,7 @@ struct TallyReportCommand: AsyncParsableCommand {
         }
         let report = try part.report(try said(plan.measure))
         let client = try DevicesClient(url: plan.leader.url, options: ClientOptions(certificateAuthority: ca))
-        let reply = try await DevicesJoinCommand.patiently {
+        let reply = try await patience.patiently {
             try await client.exchange(report, largest: TallyDevice.largestReply)
         }
         if let refusal = try part.take(reply) { throw Failure("The report is not taken: \(refusal.words).") }
@@ -266,6 +268,7 @@ struct TallyCollectCommand: AsyncParsableCommand {
         help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
         completion: .file())
     var ca: String?
+    @OptionGroup var patience: PatienceOptions
 
     func run() async throws {
         let plan = try await TallyCommand.plan(plan)
@@ -274,7 +277,7 @@ struct TallyCollectCommand: AsyncParsableCommand {
         var isTold = false
         while true {
             let question = Array(try collector.question())
-            let reply = try await DevicesJoinCommand.patiently {
+            let reply = try await patience.patiently {
                 try await client.exchange(question, largest: collector.largestReply)
             }
             switch try collector.take(Data(reply)) {

@@ -17,9 +17,15 @@ final class CoordinatorCalls: CoordinatorConnection {
         let client = try client(coordinator)
         let answer = Answer()
         Task {
-            do { answer.give(.success(try await client.exchange(message, largest: largestReply))) } catch {
-                answer.give(.failure(error))
-            }
+            do { answer.give(.success(try await client.exchange(message, largest: largestReply))) } catch let error
+                as TransportError where error.kind == .untrusted
+            {
+                answer.give(
+                    .failure(
+                        UnusableCoordinator(
+                            "its coordinator's certificate is not trusted here (its owner says whom to trust: parley serve --coordinator-ca FILE)"
+                        )))
+            } catch { answer.give(.failure(error)) }
         }
         return try answer.wait()
     }

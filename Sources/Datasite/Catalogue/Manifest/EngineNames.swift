@@ -1,4 +1,3 @@
-import Crypto
 import DatasiteProtocol
 import Governance
 import Query
@@ -20,12 +19,5 @@ struct EngineNames: Sendable {
         let names = all.map(\.rawValue)
         let nearest = NameSuggestion.nearest(to: name, among: names).map { "did you mean \($0)? " } ?? ""
         return "\(nearest)It has \(names.joined(separator: ", "))"
-    }
-}
-
-extension Datasite {
-    /// What policies are read against here.
-    var engineNames: EngineNames {
-        EngineNames(all: engineTable.names.all, site: Array(signingKey.publicKey.rawRepresentation))
     }
 }

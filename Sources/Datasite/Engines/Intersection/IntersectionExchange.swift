@@ -27,6 +27,8 @@ struct IntersectionExchange {
 
     /// A relay that is silent for longer is taken for gone.
     private static let patience: Duration = .seconds(300)
+    /// In seconds: between two messages of which the first brought nothing.
+    private static let (leastIdle, mostIdle) = (0.01, 5.0)
 
     /// - Returns: nil: it did not come to its end; the workspace says why, in public words.
     func run(_ table: Table) -> IntersectionWork.Made? {
@@ -82,11 +84,19 @@ struct IntersectionExchange {
     ) -> IntersectionWork.Made? {
         let pace = desk.outside.pace
         var (participant, saved) = (beginning, before)
-        var (heard, moved, refused, pause) = (pace.now, pace.now, 0, 0.1)
+        var (heard, moved, refused, pause, idle) = (pace.now, pace.now, 0, 0.1, Self.leastIdle)
         while !participant.isFinished {
             guard desk.track.goesOn else { return nil }
             saved.number += 1
-            guard let reply = reply(to: participant, saved.number, over: connection) else {
+            let sent = pace.now
+            let answered: IntersectionReply?
+            do { answered = try reply(to: participant, saved.number, over: connection) } catch let error
+                as UnusableCoordinator
+            {
+                desk.workspace.note(error.words)
+                return nil
+            } catch { answered = nil }
+            guard let reply = answered else {
                 guard pace.now - heard < Self.patience else {
                     desk.workspace.note(
                         "its coordinator has not answered for \(Self.patience.components.seconds) seconds")
@@ -97,6 +107,8 @@ struct IntersectionExchange {
                 continue
             }
             (heard, pause) = (pace.now, 0.1)
+            // It may have been cancelled, or its dataset removed, while the reply was waited for: nothing more comes of it.
+            guard desk.track.goesOn else { return nil }
             let start = pace.now
             var made: IntersectionParticipant.Made?
             do throws(IntersectionObstacle) {
@@ -119,10 +131,12 @@ struct IntersectionExchange {
                     desk.workspace.note("the other site has not come for a day")
                     return nil
                 }
-                guard desk.sleep(seconds: 0.01) else { return nil }
+                // Who relays holds back what brings nothing new. One that does not is not asked at its own speed.
+                idle = start - sent < .seconds(1) ? min(2 * idle, Self.mostIdle) : Self.leastIdle
+                guard desk.sleep(seconds: idle) else { return nil }
                 continue
             }
-            (moved, refused) = (pace.now, 0)
+            (moved, refused, idle) = (pace.now, 0, Self.leastIdle)
             guard save(participant.state, in: &saved) else { return nil }
             // Before its slot ends: it takes longer the more there is.
             if made == .result, !keep(participant, saved, table) { return nil }
@@ -136,20 +150,18 @@ struct IntersectionExchange {
         }
     }
 
-    /// nil: nobody answered, or not whom it should be from.
+    /// - Throws: ``UnusableCoordinator``; else that nobody answered, or not whom it should be from.
     private func reply(
         to participant: IntersectionParticipant, _ number: UInt64, over connection: any CoordinatorConnection
-    ) -> IntersectionReply? {
-        guard let next = participant.next(),
-            let message = try? SignedMessage(
-                body: next.bytes, run: task.rounds.run, sender: task.rounds.index, number: number,
-                key: desk.outside.identity),
-            let bytes = try? connection.exchange(
-                Array(message.bytes), with: task.request.invitation.coordinator, largestReply: largestReply),
-            let body = try? SignedReply.verifiedBody(
-                Data(bytes), to: message, coordinator: task.rounds.coordinatorKey)
-        else { return nil }
-        return try? IntersectionReply(reading: body)
+    ) throws -> IntersectionReply? {
+        guard let next = participant.next() else { return nil }
+        let message = try SignedMessage(
+            body: next.bytes, run: task.rounds.run, sender: task.rounds.index, number: number,
+            key: desk.outside.identity)
+        let bytes = try connection.exchange(
+            Array(message.bytes), with: task.request.invitation.coordinator, largestReply: largestReply)
+        return try IntersectionReply(
+            reading: try SignedReply.verifiedBody(Data(bytes), to: message, coordinator: task.rounds.coordinatorKey))
     }
 
     private var largestReply: Int {

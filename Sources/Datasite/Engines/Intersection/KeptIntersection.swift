@@ -4,6 +4,7 @@ import Foundation
 import GRDB
 import Governance
 import MultipartyComputation
+import Tables
 
 /// What came of an intersection, as it stays in the site's folder: as private as the rows, for its owners and for later computation there. It prints nothing.
 struct KeptIntersection: Codable, Sendable, CustomReflectable {
@@ -57,7 +58,7 @@ extension Datasite {
     /// - Throws: `forbidden` for others than owners.
     public func intersections(as identity: Identity) throws -> [OwnIntersection] {
         try Self.requireOwner(identity)
-        return try read { db in try IntersectedRequest.charged(of: nil, db) }.map { found in
+        return try read { db in try IntersectedRequest.charged(db) }.map { found in
             let kept = folder.kept(of: found.row.id).saved(.intersection)
                 .flatMap { try? JSONDecoder().decode(KeptIntersection.self, from: Data($0)) }
             let here = Data(base64Encoded: found.request.invitation.sites.first ?? "") == publicKey
@@ -69,19 +70,36 @@ extension Datasite {
         }
     }
 
+    /// Which of the site's identifiers an intersection found at the other site too, a row each: their columns' values as text, in the order that both sites keep. Private.
+    ///
+    /// - Parameter request: The intersection's request.
+    /// - Throws: `forbidden` for others than owners; `not-found`: nothing is kept of it, or only how many.
+    public func matches(of request: String, as identity: Identity) throws -> (columns: [String], rows: [[String]]) {
+        try Self.requireOwner(identity)
+        guard try read({ db in try IntersectedRequest.charged(db) }).contains(where: { $0.row.id == request }) else {
+            throw Problem.absent(
+                "there is no intersection \(DisplayedName.of(request))", hint: "`parley data intersections` lists them")
+        }
+        guard let saved = folder.kept(of: request).saved(.intersection),
+            let kept = try? JSONDecoder().decode(KeptIntersection.self, from: Data(saved)),
+            let identifiers = kept.identifiers, let entry = try catalogue().datasets[kept.dataset]
+        else {
+            throw Problem.absent(
+                "which identifiers are at both sites is not known here",
+                hint: "it is for an intersection that was asked with the output `identifiers`, for this site")
+        }
+        let types = kept.columns.map { name in
+            entry.manifest.schema.columns.first { $0.name == name }?.type ?? .text
+        }
+        return (kept.columns, identifiers.compactMap { TableIdentifiers.values(of: $0, types) })
+    }
+
     /// This site's public key.
     private var publicKey: Data { signingKey.publicKey.rawRepresentation }
 
-    /// Takes away what is kept of intersections of a dataset that is not there any more: whose identifiers they are.
-    func removeKeptIntersections(of dataset: String) throws {
-        for found in try read({ db in try IntersectedRequest.charged(of: dataset, db) }) {
-            folder.kept(of: found.row.id).remove()
-        }
-    }
-
     /// For owners: with which sites' datasets a population's may share people (docs/privacy.md, rule 9).
     func overlaps(of population: Int64, _ db: Database) throws -> [BudgetReport.Overlap] {
-        try IntersectedRequest.charged(of: nil, db).filter { $0.row.populations.contains(population) }.map { found in
+        try IntersectedRequest.charged(db).filter { $0.row.populations.contains(population) }.map { found in
             BudgetReport.Overlap(
                 dataset: found.row.asked.dataset, site: found.peer(of: publicKey), columns: found.request.columns,
                 time: Timestamp.text(found.row.created))
@@ -99,15 +117,15 @@ private struct IntersectedRequest {
     let row: RequestRow
     let request: IntersectionRequest
 
-    /// - Parameter dataset: nil: of all.
-    static func charged(of dataset: String?, _ db: Database) throws -> [IntersectedRequest] {
+    /// The newest first: at most 10,000.
+    static func charged(_ db: Database) throws -> [IntersectedRequest] {
         let ids = try String.fetchAll(
             db,
             sql:
                 "SELECT id FROM requests WHERE engine = :engine AND \(RequestRow.isSpent) ORDER BY number DESC LIMIT 10000",
             arguments: ["engine": IntersectionWork.engine.rawValue])
         return try ids.compactMap { id in
-            guard let row = try RequestRow.find(id, db), dataset == nil || row.asked.dataset == dataset,
+            guard let row = try RequestRow.find(id, db),
                 let request = try? IntersectionWork.request(row.body)
             else { return nil }
             return IntersectedRequest(row: row, request: request)
