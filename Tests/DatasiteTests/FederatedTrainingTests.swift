@@ -213,7 +213,7 @@ struct FederatedTrainingTests {
             }
             let outside = Outside(
                 identity: site.signingKey, connection: connection,
-                pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+                pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) }, enters: { _ in true })
             let session = work.session(outside, workspace, StepTrack(work.steps, isWanted: { !left.isNothing }))
             result = try await site.rounds.threads.run { work.result(of: session, rows) }
             sent += connection.sent

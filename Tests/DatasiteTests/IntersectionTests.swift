@@ -231,7 +231,7 @@ struct IntersectionTests {
             }
             let outside = Outside(
                 identity: site.signingKey, connection: connection,
-                pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+                pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) }, enters: { _ in true })
             let exchange = IntersectionExchange(
                 task: work.task, bounds: work.bounds,
                 desk: RoundsDesk(
@@ -255,7 +255,7 @@ struct IntersectionTests {
         #expect(workspace.save(Array("{}".utf8), to: .participant))
         let outside = Outside(
             identity: site.signingKey, connection: DirectConnection({ run }),
-            pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+            pace: Pace(clock: site.clock) { _ in TimeSlot(bound: .milliseconds(1)) }, enters: { _ in true })
         let exchange = IntersectionExchange(
             task: work.task, bounds: work.bounds,
             desk: RoundsDesk(outside: outside, workspace: workspace, track: StepTrack(work.steps)), kept: kept)

@@ -31,6 +31,10 @@ struct Outside: Sendable {
     /// nil: this process serves nobody, and connects to nobody.
     let connection: (any CoordinatorConnection)?
     let pace: Pace
+    /// Enters a round, in public words, into the journal before rows are read for it, so that it is in the log (docs/privacy.md, rule 36).
+    ///
+    /// - Returns: Whether the entry is durable.
+    let enters: @Sendable (_ round: String) -> Bool
     /// Before the first row was read, or a table opened.
     var start = Duration.zero
 }

@@ -57,7 +57,9 @@ extension Datasite {
         }
         defer { telling.cancel() }
         let pace = Pace(clock: clock) { [limits] in self.slot(limits, PlanBound(work: $0, memory: 0)) }
-        let outside = Outside(identity: signingKey, connection: outward.withLock { $0 }, pace: pace)
+        let outside = Outside(identity: signingKey, connection: outward.withLock { $0 }, pace: pace) { round in
+            self.enter(round, of: id, in: work.assets.first?.manifest.name)
+        }
         // Of scans the order is that of arrival, because their slots are.
         let (computed, end) = try await place.threads.run(for: Kind.isPaced ? researcher : nil) {
             (try self.compute(id, work, track, outside: outside), self.clock.instant())
@@ -138,6 +140,16 @@ extension Datasite {
                     action: .withheld, actor: "datasite", time: context.now, dataset: dataset, request: id,
                     detail: "events are not covered by the charge"))
         }
+    }
+
+    /// Enters a round of a request into the journal: its time follows from others' messages and public slots, as all that leaves does.
+    private func enter(_ round: String, of id: String, in dataset: String?) -> Bool {
+        let entered: Void? = try? write { context in
+            try context.journal(
+                JournalEntry(
+                    action: .round, actor: "datasite", time: context.now, dataset: dataset, request: id, detail: round))
+        }
+        return entered != nil
     }
 
     /// Stores answer, receipt and journal entry in one transaction, before the first byte leaves (rule 8).

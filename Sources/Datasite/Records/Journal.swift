@@ -20,6 +20,8 @@ enum JournalAction: String, Sendable, CaseIterable {
     case approved
     /// Charged for good.
     case reserved
+    /// Rows are read for a round with other sites, under the charge of its request: written before they are.
+    case round
     case released
     /// An outcome whose events its reservation did not cover: it stays charged and is never sent.
     case withheld

@@ -21,14 +21,24 @@ struct RoundsDesk {
         return true
     }
 
-    /// Stores a file durably. A disk that is full may have room again before others take this site for gone.
+    /// Stores a file durably.
     ///
     /// - Returns: Whether to go on.
     func save(_ bytes: [UInt8], to file: TrainingFolder.File, in folder: Workspace) -> Bool {
+        persist { folder.save(bytes, to: file) }
+    }
+
+    /// Says in the journal, durably, that rows are read for a round; behind a crash before it was computed it is begun again, and said again.
+    ///
+    /// - Returns: Whether to go on.
+    func enter(_ round: String) -> Bool { persist { outside.enters(round) } }
+
+    /// A disk that is full may have room again before others take this site for gone.
+    private func persist(_ store: () -> Bool) -> Bool {
         for _ in 0..<60 {
-            if folder.save(bytes, to: file) { return true }
+            if store() { return true }
             guard sleep(seconds: 5) else { return false }
         }
-        return folder.save(bytes, to: file)
+        return store()
     }
 }

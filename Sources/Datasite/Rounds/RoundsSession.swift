@@ -77,7 +77,9 @@ struct RoundsSession {
         guard var participant = participant(saved), let made = setUp(saved.seed) else { return nil }
         outside.pace.leave(bounds.reading, since: outside.start)
         guard track.finish(1) else { return nil }
-        var work = CountedWork(made)
+        var work = CountedWork(made) { [desk, rounds] header in
+            desk.enter("round \(header.round) of the run \(rounds.invitation.run), attempt \(header.attempt)")
+        }
         return take(part: &participant, saved, with: &work, over: connection)
     }
 
@@ -222,20 +224,21 @@ struct RoundsSession {
     }
 }
 
-/// Work that is counted: what it makes leaves at the end of a slot. Where it could not be set up each round's work fails, as the participant handles it.
+/// Work that is counted and entered into the journal: what it makes leaves at the end of a slot. Where it could not be set up each round's work fails, as the participant handles it.
 private struct CountedWork<Work: LocalWork>: LocalWork {
     var work: Work?
     var updates = 0
+    private let enters: (RoundHeader) -> Bool
 
     struct NotSetUp: Error {}
 
-    init(_ work: Work?) { self.work = work }
+    init(_ work: Work?, entering enters: @escaping (RoundHeader) -> Bool) { (self.work, self.enters) = (work, enters) }
 
     mutating func update(
         of model: RunModel, in header: RoundHeader, carried: [Float]
     ) throws -> (update: LocalUpdate, carried: [Float]) {
         updates += 1
-        guard work != nil, let made = try work?.update(of: model, in: header, carried: carried) else {
+        guard work != nil, enters(header), let made = try work?.update(of: model, in: header, carried: carried) else {
             throw NotSetUp()
         }
         return made

@@ -113,6 +113,7 @@ struct IntersectionExchange {
             var made: IntersectionParticipant.Made?
             do throws(IntersectionObstacle) {
                 made = try participant.take(reply) {
+                    guard desk.enter("the intersection \(task.request.invitation.run)") else { return nil }
                     let read = table.identifiers(of: task.columns, atMost: task.rule.capacity)
                     saved.leftOut = read.leftOut
                     return read.identifiers
