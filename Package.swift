@@ -176,7 +176,7 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
-                "DifferentialPrivacy", "Secrets", crypto,
+                "TransparencyLog", "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),

@@ -28,7 +28,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd"),
         .systemLibrary(name: "CLibFuzzer"),
-        module("DatasiteProtocol"),
+        module("DatasiteProtocol", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
@@ -47,6 +47,7 @@ let package = Package(
                 "Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
+        module("TransparencyLog", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -58,8 +59,9 @@ let package = Package(
         module(
             "HostileInput",
             [
-                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation", "Query", "Tables",
-                "DifferentialPrivacy", "Secrets", .product(name: "Crypto", package: "swift-crypto"),
+                "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
+                "Query", "Tables",
+                "TransparencyLog", "DifferentialPrivacy", "Secrets", .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "parley-fuzz", dependencies: ["HostileInput", "CLibFuzzer"], swiftSettings: instrumented,

@@ -2,7 +2,7 @@
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
-        frame, report, points, intersection
+        frame, report, points, intersection, log, tiles
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -31,6 +31,8 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .report: ReportTarget.violations(input)
         case .points: PointsTarget.violations(input)
         case .intersection: IntersectionTarget.violations(input)
+        case .log: LogTargets.texts(input) + LogEntryTarget.violations(input)
+        case .tiles: LogTargets.trees(input)
         }
     }
 }

@@ -1,0 +1,1 @@
+../../../Sources/DatasiteProtocol/Encodings.swift
