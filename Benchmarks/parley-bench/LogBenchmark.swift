@@ -33,18 +33,26 @@ struct LogBenchmark {
         let folder = workplace.folder.appending(path: "log").path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let key = try SigningKey.generate(name: KeyName("log.example"), kind: .ed25519)
+        var changed: Set<String> = []
         func write(_ name: String, _ bytes: [UInt8]) throws {
             let path = folder + "/" + name
             let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
             try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+            changed.insert(parent)
             let file = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC, 0o600)
             defer { close(file) }
             guard file >= 0, pwrite(file, bytes, bytes.count, 0) == bytes.count, fsync(file) == 0,
                 rename(path + ".partial", path) == 0
             else { throw Missing() }
-            let directory = open(parent, O_RDONLY)
-            defer { close(directory) }
-            guard fsync(directory) == 0 else { throw Missing() }
+        }
+        /// Folders get many files, and are synchronised once, as a datasite does.
+        func synchronize() throws {
+            for parent in changed {
+                let directory = open(parent, O_RDONLY)
+                defer { close(directory) }
+                guard fsync(directory) == 0 else { throw Missing() }
+            }
+            changed = []
         }
         var writer = TileWriter()
         var waits: [Double] = []
@@ -54,10 +62,13 @@ struct LogBenchmark {
             let begun = wallSeconds()
             for number in 0..<size { try writer.append(Self.entry(batch * size + number)) }
             for tile in writer.takeWrites() { try write("\(tile.path)", tile.bytes) }
+            try synchronize()
             try write("head", Array("\(writer.head)".utf8))
+            try synchronize()
             let signed = try SignedCheckpoint(
                 signing: Checkpoint(origin: LogOrigin("log.example"), head: writer.head), with: [key.signer])
             try write("checkpoint", signed.bytes)
+            try synchronize()
             waits.append(wallSeconds() - begun)
         }
         let seconds = wallSeconds() - start

@@ -50,9 +50,10 @@ extension Datasite {
         return Restore.contradicted
     }
 
-    /// The checkpoint, a signed note (c2sp.org/tlog-checkpoint), with the cosignatures there are.
+    /// The checkpoint, a signed note (c2sp.org/tlog-checkpoint), with the cosignatures there are: the newest one that all witnesses have cosigned, unless they take longer than three
+    /// seconds.
     public func logCheckpoint() throws -> [UInt8] {
-        if let latest = try openLog().latest() { return latest.bytes }
+        if let served = try openLog().served() { return served.bytes }
         return try publishLog()
     }
 
@@ -89,21 +90,22 @@ extension Datasite {
     /// Takes a checkpoint that somebody holds of this site's log: a client that compares, a witness. One that the log does not lead to is remembered, and
     /// the site answers no more until its owner acts: its folder was put back.
     ///
-    /// - Throws: A `Problem`: it is not signed by this site; or the site stops.
+    /// - Throws: A `Problem`: it is not signed by this site; or the site stops, or has stopped.
     public func compareLog(_ checkpoint: [UInt8]) throws {
         let told: SignedCheckpoint
         do { told = try SignedCheckpoint(parsing: checkpoint) } catch {
-            throw Problem.invalidRequest("the body is no checkpoint: \(error)")
+            throw Problem(.forbidden, "the body is no checkpoint: \(error)")
         }
         let log = try openLog()
         do { try told.verify(log.identity) } catch {
-            throw Problem.invalidRequest("the checkpoint is not signed by this site's log: \(error)")
+            throw Problem(.forbidden, "the checkpoint is not signed by this site's log: \(error)")
         }
-        guard suspension == nil else { return }
+        try requireSound()
         do {
-            // What was committed since is published first: others may be ahead of what was signed a second ago, but not of the journal.
-            let own = try log.publish(store)
-            try log.check(told, against: own)
+            // Whoever asks makes nothing be signed sooner, which would show when it came. One that is ahead of what is signed was signed by this site's key all the same.
+            var own = try log.latest()
+            if told.head.size > own?.head.size ?? 0 { own = try log.publish(store) }
+            if let own { try log.check(told, against: own) }
         } catch is SiteLog.WentBack {
             throw try contradicted(by: told.bytes, in: log)
         } catch { throw Problem.storage(error) }
@@ -153,7 +155,7 @@ extension Datasite {
         guard let row, let decoded = JournalEntry.decode(row["entry"]) else {
             throw Problem.unavailable("the journal's entry \(record.number) cannot be read")
         }
-        let (entry, text): (JournalEntry, String) = (decoded.entry, row["entry"])
+        let entry = decoded.entry
         var words = [
             "the journal's entry \(record.number), \(Timestamp.text(entry.time)): \(entry.action.rawValue)",
             "by \(entry.actor)",
@@ -161,7 +163,7 @@ extension Datasite {
         let names = LogLeaves.datasets(entry)
         if !names.isEmpty { words.append("datasets: \(names.replacing("\n", with: ", "))") }
         if !entry.words.isEmpty { words.append(entry.words) }
-        if let nonce = LogLeaves.nonce(text) {
+        if let nonce = decoded.nonce {
             words.append("the names open with \(LogLeaves.opening(nonce, of: "datasets"))")
             words.append("who it was opens with \(LogLeaves.opening(nonce, of: "actor"))")
         }

@@ -54,16 +54,27 @@ struct LogFolder: Sendable {
         try TrainingFolder.replace(file, with: bytes, in: parent)
     }
 
-    func write(_ tile: TileWrite) throws {
-        let file = resource(tile.path)
-        let parent = URL(filePath: file).deletingLastPathComponent().path
-        if !FileManager.default.fileExists(atPath: parent) {
-            do {
-                try FileManager.default.createDirectory(
-                    atPath: parent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            } catch { throw Problem.unavailable("\(parent) cannot be made") }
+    /// Writes tiles, which are durable together: folders are synchronised once, however many tiles they get.
+    func write(_ tiles: [TileWrite]) throws {
+        var folders: Set<String> = []
+        for tile in tiles {
+            let file = resource(tile.path)
+            try folders.formUnion(made(URL(filePath: file).deletingLastPathComponent().path))
+            try TrainingFolder.place(file, with: tile.bytes)
         }
-        try replace(file, with: tile.bytes)
+        for folder in folders { try SiteFolder.synchronize(folder) }
+    }
+
+    /// Makes a folder, and those above it that are missing.
+    ///
+    /// - Returns: Those that have a new entry then, or will get one.
+    private func made(_ folder: String) throws -> [String] {
+        if FileManager.default.fileExists(atPath: folder) { return [folder] }
+        let above = try made(URL(filePath: folder).deletingLastPathComponent().path)
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw Problem.unavailable("\(folder) cannot be made: \(SiteFolder.reason())")
+        }
+        return above + [folder]
     }
 
     /// Takes the partial tiles away that a full one has replaced.

@@ -26,7 +26,7 @@ struct LogLeaves {
     ///   - hash: Of the journal, with this entry.
     /// - Returns: nil: the bytes are no entry.
     mutating func take(_ text: String, hash: Data) -> [Leaf]? {
-        guard let (number, entry) = JournalEntry.decode(text) else { return nil }
+        guard let (number, entry, nonce) = JournalEntry.decode(text) else { return nil }
         let day = String(Timestamp.text(entry.time).prefix(10))
         var leaves: [Leaf] = []
         // A clock that was set back ends no day twice: what is pending stays with its day.
@@ -41,12 +41,12 @@ struct LogLeaves {
             pending = (pending?.day ?? day, (pending?.count ?? 0) + 1, number)
             return leaves
         }
-        leaves.append(Leaf(number: number, isCount: false, bytes: Self.leaf(entry, text, hash).bytes))
+        leaves.append(Leaf(number: number, isCount: false, bytes: Self.leaf(entry, nonce, hash).bytes))
         return leaves
     }
 
     /// What the log says of an entry.
-    static func leaf(_ entry: JournalEntry, _ text: String, _ hash: Data) -> LogEntry {
+    static func leaf(_ entry: JournalEntry, _ nonce: String?, _ hash: Data) -> LogEntry {
         var leaf = LogEntry(kind: entry.action.rawValue)
         leaf.request = entry.request.flatMap(Self.identifier)
         leaf.version = entry.version.flatMap(Self.identifier)
@@ -55,7 +55,7 @@ struct LogLeaves {
         leaf.charge = Receipt.Charge(
             kind: loss?.kind.rawValue, amounts: loss?.amounts ?? [], delta: loss?.delta ?? 0, uses: entry.uses)
         // Entries of earlier versions have no nonce: what they say could be guessed, and confirmed.
-        guard let nonce = Self.nonce(text) else { return leaf }
+        guard let nonce else { return leaf }
         leaf.journal = hexadecimal(hash)
         let names = Self.datasets(entry)
         if !names.isEmpty {
@@ -75,15 +75,6 @@ struct LogLeaves {
     /// What opens the commitment of an entry: it follows from the nonce, and tells nothing of it.
     static func opening(_ nonce: String, of member: String) -> String {
         hexadecimal(SHA256.hash(data: Array("parley log opening 1\n\(member)\n\(nonce)".utf8)))
-    }
-
-    private struct WithNonce: Decodable { var nonce: String? }
-
-    /// The entry's nonce, which is shown to nobody; nil: it has none.
-    static func nonce(_ text: String) -> String? {
-        guard let nonce = (try? JSONDecoder().decode(WithNonce.self, from: Data(text.utf8)))?.nonce, !nonce.isEmpty
-        else { return nil }
-        return nonce
     }
 
     /// 32 hexadecimal digits: other identifiers, of which there are none now, would have another length.

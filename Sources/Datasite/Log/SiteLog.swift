@@ -38,6 +38,7 @@ final class SiteLog: Sendable {
     let identity: LogIdentity
     private let signer: NoteSigner
     private let state = Mutex<State?>(nil)
+    let recent = Mutex(RecentCheckpoints())
 
     /// How many entries of the journal are read at a time.
     private static let batch = 8_192
@@ -74,10 +75,13 @@ final class SiteLog: Sendable {
     /// The key and name by which readers and witnesses know the log.
     var key: VerifierKey { signer.key }
 
+    /// What everybody is shown; nil before the first.
+    func served() throws -> SignedCheckpoint? { try recent.withLock { $0.served(at: .now) } ?? latest() }
+
     /// What is signed now; nil before the first.
     func latest() throws -> SignedCheckpoint? { try checkpoint(folder.checkpoint) }
 
-    private func checkpoint(_ file: String) throws -> SignedCheckpoint? {
+    func checkpoint(_ file: String) throws -> SignedCheckpoint? {
         guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
         do { return try SignedCheckpoint(parsing: Array(bytes)) } catch {
             throw Problem.unavailable("\(file) is damaged: \(error)")
@@ -104,6 +108,7 @@ final class SiteLog: Sendable {
             }
             let checkpoint = try signed ?? sign(state.writer.head)
             kept = state
+            recent.withLock { $0.add(checkpoint, at: .now) }
             return checkpoint
         }
     }
@@ -125,10 +130,8 @@ final class SiteLog: Sendable {
         var (records, count) = ([LogIndex.Record](), Int(before))
         var full: [TilePath] = []
         func write(_ writes: [TileWrite]) throws {
-            for tile in writes {
-                try folder.write(tile)
-                if !tile.path.isPartial { full.append(tile.path) }
-            }
+            try folder.write(writes)
+            full += writes.map(\.path).filter { !$0.isPartial }
         }
         while true {
             let next = state.next
@@ -262,19 +265,15 @@ final class SiteLog: Sendable {
     /// - Parameter extra: What the proof carries along, of the entry's bytes.
     /// - Throws: The problem `absent`: it is not in the log yet.
     func proof(of number: Int64, extra: ([UInt8]) throws -> [UInt8]) throws -> LogProof {
-        guard var checkpoint = try latest() else { throw Problem.notLoggedYet }
-        // One that witnesses have seen is worth more than one that they have not yet.
-        if let cosigned = try self.checkpoint(folder.cosigned),
-            cosigned.note.signatures.count > checkpoint.note.signatures.count,
-            cosigned.checkpoint.origin == identity.origin,
-            try LogIndex(path: folder.index).records(Int(cosigned.head.size)).place(of: number) != nil
-        {
-            checkpoint = cosigned
+        guard var checkpoint = try latest(),
+            let place = try LogIndex(path: folder.index).records(Int(checkpoint.head.size)).place(of: number)
+        else { throw Problem.notLoggedYet }
+        // One that more witnesses have seen is worth more than one that they have not yet.
+        let others = recent.withLock { $0.newestFirst } + [try self.checkpoint(folder.cosigned)].compactMap(\.self)
+        for other in others where other.head.size > place && other.checkpoint.origin == identity.origin {
+            if other.note.signatures.count > checkpoint.note.signatures.count { checkpoint = other }
         }
         let head = checkpoint.head
-        guard let place = try LogIndex(path: folder.index).records(Int(head.size)).place(of: number) else {
-            throw Problem.notLoggedYet
-        }
         do {
             var tiles = try VerifiedTiles(head: head, read: folder.read)
             let entry = Array(try tiles.entries(bundle: UInt64(place) >> 8)[place & 255])

@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import Dispatch
 import Foundation
 import Synchronization
 import TransparencyLog
@@ -70,7 +71,12 @@ extension Datasite {
     public func askWitness(
         _ witness: NamedWitness, by post: WitnessPost, fetching fetch: (_ url: String) async throws -> [UInt8]?
     ) async throws -> Bool {
-        let log = try await reading { try $0.openLog() }
+        let log = try await reading { site in
+            let log = try site.openLog()
+            let cosigners = try site.witnesses().compactMap { try? VerifierKey($0.key) }
+            log.recent.withLock { $0.cosigners = cosigners }
+            return log
+        }
         // A witness whose size was not known is asked once more from the one that it tells.
         for _ in 0..<2 {
             let asked = try await reading { _ in try log.request(to: witness) }
@@ -113,14 +119,16 @@ extension SiteLog {
         "\(witness.url)/\(sha256Hex(identity.origin.bytes))/checkpoint"
     }
 
-    /// nil: it has cosigned what is signed.
+    /// nil: it has cosigned what it was offered.
     func request(to witness: NamedWitness) throws -> WitnessCall? {
-        guard let checkpoint = try latest(), checkpoint.head.size > 0 else { return nil }
         do {
             let key = try VerifierKey(witness.key)
-            guard !checkpoint.note.signatures.contains(where: { $0.name == key.name && $0.id == key.id }) else {
-                return nil
+            let known = try latest()
+            let offered = recent.withLock { recent in
+                if let known { recent.add(known, at: .now) }
+                return recent.offer(to: key, at: .now)
             }
+            guard let checkpoint = offered, checkpoint.head.size > 0 else { return nil }
             var contact = try contacts()[witness.key] ?? WitnessContact(key: key)
             // A log that a restore began anew is smaller.
             if contact.size > checkpoint.head.size { contact = try WitnessContact(key: key) }
@@ -147,13 +155,17 @@ extension SiteLog {
         var known = contacts()
         known[witness.key] = contact
         try folder.replace(folder.witnesses, with: Array(JSONEncoder().encode(known)))
-        if case .cosigned(let line, _) = outcome, let latest = try latest(), latest.head == call.checkpoint.head {
-            do {
-                let cosigned = try latest.adding([line])
-                try folder.replace(folder.checkpoint, with: cosigned.bytes)
+        guard case .cosigned(let line, _) = outcome else { return outcome }
+        do {
+            guard let cosigned = try recent.withLock({ try $0.add(line, to: call.checkpoint.head) }) else {
+                return outcome
+            }
+            if try latest()?.head == cosigned.head { try folder.replace(folder.checkpoint, with: cosigned.bytes) }
+            let before = try? checkpoint(folder.cosigned)
+            if cosigned.note.signatures.count >= before?.note.signatures.count ?? 0 {
                 try folder.replace(folder.cosigned, with: cosigned.bytes)
-            } catch let error as NoteError { throw Problem.unavailable("\(error)") }
-        }
+            }
+        } catch let error as NoteError { throw Problem.unavailable("\(error)") }
         return outcome
     }
 }
@@ -167,6 +179,8 @@ public final class WitnessFolder: Sendable {
     private let witness: Witness
     private let lock: TrainingFolder.Lock
     private let turn = Mutex(())
+    /// Where it waits for the disk.
+    private let queue = DispatchQueue(label: "witness")
 
     /// Opens the folder, or makes it with a new key.
     ///
@@ -236,10 +250,16 @@ public final class WitnessFolder: Sendable {
         try TrainingFolder.replace(file(record.log.origin), with: Array(JSONEncoder().encode(record)), in: path)
     }
 
-    /// What is answered to `add-checkpoint`.
+    /// What is answered to `add-checkpoint`, on a thread that waits for the disk.
     ///
     /// - Throws: A `Problem`: a full disk, say. Nothing was cosigned then.
-    public func answer(_ body: [UInt8]) throws -> (status: Int, type: String, body: [UInt8]) {
+    public func answer(_ body: [UInt8]) async throws -> (status: Int, type: String, body: [UInt8]) {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result { try self.decide(body) }) }
+        }
+    }
+
+    private func decide(_ body: [UInt8]) throws -> (status: Int, type: String, body: [UInt8]) {
         try turn.withLock { _ in
             let time = UInt64(max(1, Timestamp.systemSeconds()))
             let reply: WitnessReply
@@ -272,9 +292,10 @@ public final class WitnessFolder: Sendable {
         return record.latest?.bytes
     }
 
-    /// Two checkpoints that no one log can have signed: kept, to be shown.
+    /// Two checkpoints that no one log can have signed: kept, to be shown. One such pair of a log is enough: with more its operator could fill the disk.
     private func keep(_ evidence: SplitView) throws {
-        let bytes = Array(try JSONEncoder().encode(evidence))
-        try TrainingFolder.replace(path + "/evidence-\(sha256Hex(bytes).prefix(16)).json", with: bytes, in: path)
+        let file = path + "/evidence-\(sha256Hex(evidence.smaller.checkpoint.origin.bytes)).json"
+        guard !FileManager.default.fileExists(atPath: file) else { return }
+        try TrainingFolder.replace(file, with: Array(try JSONEncoder().encode(evidence)), in: path)
     }
 }

@@ -96,6 +96,7 @@ struct JournalEntry: Sendable, Equatable {
         var action: String
         var actor: String
         var detail: String
+        var nonce: String?
         var dataset: String?
         var request: String?
         var populations: String?
@@ -114,8 +115,8 @@ struct JournalEntry: Sendable, Equatable {
         var population: String?
     }
 
-    /// Reads a stored entry; nil if it is none.
-    static func decode(_ text: String) -> (number: Int64, entry: JournalEntry)? {
+    /// Reads a stored entry, with its nonce, which is shown to nobody; nil if it is none.
+    static func decode(_ text: String) -> (number: Int64, entry: JournalEntry, nonce: String?)? {
         guard let stored = try? JSONDecoder().decode(Stored.self, from: Data(text.utf8)),
             let action = JournalAction(rawValue: stored.action)
         else { return nil }
@@ -133,7 +134,7 @@ struct JournalEntry: Sendable, Equatable {
             let amounts = stored.amounts ?? stored.amount.map { [$0] }
             entry.loss = amounts.flatMap { PrivacyLoss(kind: kind, amounts: $0, delta: stored.delta ?? 0) }
         }
-        return (stored.number, entry)
+        return (stored.number, entry, stored.nonce.flatMap { $0.isEmpty ? nil : $0 })
     }
 }
 

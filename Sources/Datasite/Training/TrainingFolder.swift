@@ -97,6 +97,12 @@ struct TrainingFolder: Sendable {
 
     /// Replaces a file in one step: after a crash, or on a disk that is full, it is the old one or the new one.
     static func replace(_ file: String, with bytes: [UInt8], in folder: String, hint: String? = nil) throws {
+        try place(file, with: bytes, hint: hint)
+        try synchronize(folder)
+    }
+
+    /// The same, where the caller synchronises the folder: until then it may be the old one after a crash.
+    static func place(_ file: String, with bytes: [UInt8], hint: String? = nil) throws {
         func failure() -> Problem { .unavailable("\(file) cannot be written: \(systemError())", hint: hint) }
         let partial = file + ".partial"
         let descriptor = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -112,7 +118,6 @@ struct TrainingFolder: Sendable {
             }
         }
         guard fsync(descriptor) == 0, rename(partial, file) == 0 else { throw failure() }
-        try synchronize(folder)
     }
 
     func write(_ text: String, to file: File) throws { try write(Array(text.utf8), to: file) }

@@ -21,7 +21,8 @@ struct WitnessResponder: BodyResponder {
             case ("/add-checkpoint", .post):
                 let place = try bodies.enter(context.peer)
                 defer { withExtendedLifetime(place) {} }
-                let (status, type, body) = try witness.answer(try await request.wholeBody(largest: largestBody))
+                let (status, type, body) = try await witness.answer(
+                    try await request.wholeBody(largest: largestBody))
                 return Reply.buffer(ByteBuffer(bytes: body), status: .init(code: status), type: type)
             case ("/add-checkpoint", _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             case (_, .get) where path.count == 3 && path[2] == "checkpoint":

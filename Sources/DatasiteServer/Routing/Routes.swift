@@ -87,7 +87,8 @@ struct Routes: Sendable {
         _ body: @escaping @Sendable (Datasite, Identity?) throws -> [UInt8]
     ) async throws -> Response {
         let identity = call.identity
-        let bytes = try await datasite.reading(for: identity?.name) { try body($0, identity) }
+        // Strangers are one user together, whose name is nobody's: they take their turn, and never all threads.
+        let bytes = try await datasite.reading(for: identity?.name ?? "") { try body($0, identity) }
         var response = Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: type)
         if let seconds {
             response.headers[.cacheControl] = "public, max-age=\(seconds)" + (seconds > 3_600 ? ", immutable" : "")
