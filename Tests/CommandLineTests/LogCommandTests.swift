@@ -102,11 +102,22 @@ struct LogCommandTests {
         let logKey = try place.parley("log", "key").output.trimmingCharacters(in: .whitespacesAndNewlines)
         let witness = try place.start(["log", "witness", "--state", "w", "--port", "\(port)", "--log", logKey])
         try place.write("witness w \(key)\nquorum w\n", to: "policy")
+        // The answer leaves at once; whoever asks for its proof, with a policy, waits for the witness.
+        let asked = try place.parley(
+            "ask", "survey", "SELECT COUNT(*) FROM survey", "--epsilon", "0.5", "--url", served.server.url, "--proof",
+            "a.tlog-proof", "--policy", "policy", "--format", "json")
+        #expect(asked.status == 0 && asked.errors.contains("Cosigned by w"), "\(asked.all)")
+        #expect((try? JSONSerialization.jsonObject(with: Data(asked.output.utf8))) != nil, "\(asked.output)")
         let request = try ask(served)
         let proven = try place.parley(
-            "receipt", "prove", request, "--url", served.server.url, "--output", "a.tlog-proof", "--policy", "policy",
+            "receipt", "prove", request, "--url", served.server.url, "--output", "b.tlog-proof", "--policy", "policy",
             "--wait", "60")
         #expect(proven.status == 0 && proven.output.contains("Cosigned by w"), "\(proven.all)")
+        try place.write("witness w \(key)\nwitness v \(key)\nquorum v\n", to: "wrong")
+        let unread = try place.parley(
+            "ask", "survey", "SELECT COUNT(*) FROM survey", "--epsilon", "0.5", "--url", served.server.url, "--proof",
+            "c.tlog-proof", "--policy", "wrong")
+        #expect(unread.status != 0 && unread.errors.contains("wrong: "), "\(unread.all)")
         #expect(
             try place.parley("receipt", "verify", "a.tlog-proof", "--key", served.key, "--policy", "policy").status == 0
         )
@@ -118,7 +129,7 @@ struct LogCommandTests {
             let verified = try place.parley(
                 "log", "verify", served.server.url, "--key", served.key, "--policy", "policy")
             if verified.status == 0,
-                verified.output.contains("released") && verified.output.firstMatch(of: #/released +2/#) != nil
+                verified.output.contains("released") && verified.output.firstMatch(of: #/released +3/#) != nil
             {
                 break
             }
@@ -144,6 +155,34 @@ struct LogCommandTests {
             "\(accepted.all)")
         #expect(try place.parley("log", "key").output.contains("/2+"))
         witness.killAndWait()
+    }
+
+    @Test("A researcher who had a proof finds out that the whole folder was put back, and the site stops")
+    func client() throws {
+        let served = try serve(Workplace())
+        let (place, url) = (served.place, served.server.url)
+        let first = try ask(served)
+        func prove(_ request: String, _ url: String) throws -> Workplace.Finished {
+            try place.parley("receipt", "prove", request, "--url", url, "--output", "a.tlog-proof", "--wait", "20")
+        }
+        #expect(try prove(first, url).status == 0)
+        try FileManager.default.copyItem(atPath: place.path("parley-site"), toPath: place.path("backup"))
+        let second = try prove(try ask(served), url)
+        #expect(second.status == 0, "\(second.all)")
+        served.server.kill()
+        try FileManager.default.removeItem(atPath: place.path("parley-site"))
+        try FileManager.default.moveItem(atPath: place.path("backup"), toPath: place.path("parley-site"))
+        let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
+        let again = try place.serve(port: port)
+        #expect(again.url == url)
+        let found = try prove(first, url)
+        #expect(found.status != 0 && found.errors.contains("The log went back"), "\(found.all)")
+        let refused = try place.parley(
+            "ask", "survey", "SELECT COUNT(*) FROM survey", "--epsilon", "0.5", "--url", url)
+        #expect(refused.status != 0 && refused.errors.contains("others hold a checkpoint"), "\(refused.all)")
+        again.kill()
+        // The proofs are good for ever after.
+        #expect(try place.parley("receipt", "verify", "a.tlog-proof", "--key", served.key).status == 0)
     }
 
     @Test("Whom to trust must be said, and a policy is read with its lines")

@@ -52,6 +52,17 @@ struct AskCommand: AsyncParsableCommand {
         false
 
     @Option(
+        help: ArgumentHelp(
+            "Wait, behind the answer, for the proof that it stands in the site's log, and save it.", valueName: "file"),
+        completion: .file())
+    var proof: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --proof: which witnesses must have cosigned the log by then (c2sp.org/tlog-policy).",
+            valueName: "file"), completion: .file())
+    var policy: String?
+
+    @Option(
         help: """
             Names this question, so that repeating it after a failure is charged once. Use a new key for a new \
             question (default: a random one).
@@ -70,6 +81,10 @@ struct AskCommand: AsyncParsableCommand {
         }
         if mock, output.receipt != nil {
             throw ValidationError("A mock answer has no receipt: nothing is released. Leave out --receipt.")
+        }
+        guard policy == nil || proof != nil else { throw ValidationError("--policy is of a proof: add --proof FILE.") }
+        if proof != nil, dryRun || mock || sites != nil {
+            throw ValidationError("--proof is of an answer from one site: leave out --dry-run and --mock.")
         }
         if wait || follow, dryRun || mock {
             throw ValidationError("--wait and --follow wait for an owner; with --dry-run or --mock none decides.")
@@ -121,7 +136,9 @@ struct AskCommand: AsyncParsableCommand {
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
         let connection = try connection.connect()
         do {
-            let asking = Asking(connection: connection, output: output)
+            var asking = Asking(connection: connection, output: output)
+            asking.proving = proof.map { Proving(output: $0, policy: policy) }
+            try asking.proving?.check()
             if dryRun {
                 try await asking.preview(request)
             } else if mock {
@@ -158,6 +175,8 @@ struct AskCommand: AsyncParsableCommand {
 struct Asking: Sendable {
     let connection: Connection
     var output: OutputOptions
+    /// The proof that is waited for behind the answer; nil: none.
+    var proving: Proving?
 
     func preview(_ request: AskRequest) async throws {
         let preview = try await connection.client.preview(request)
@@ -186,6 +205,7 @@ struct Asking: Sendable {
         switch try await connection.client.ask(request, idempotencyKey: idempotencyKey) {
         case .released(let released):
             try show(released)
+            try await prove(released)
         case .pending(let pending):
             let id = PrintableText.escape(pending.id)
             Terminal.diagnostics.line(
@@ -194,7 +214,10 @@ struct Asking: Sendable {
             guard let following else { throw ExitStatus.pending }
             switch try await following.follow(connection.client.events(of: pending.id)) {
             // What was charged and cut short is computed now, under the same charge.
-            case .released, .interrupted, .failed: try show(try await connection.client.answer(pending.id))
+            case .released, .interrupted, .failed:
+                let released = try await connection.client.answer(pending.id)
+                try show(released)
+                try await prove(released)
             default:
                 RequestView.show(try await connection.client.request(pending.id))
                 throw ExitStatus.failed
@@ -244,6 +267,21 @@ struct Asking: Sendable {
                 "  Read the answer then with: parley history \(id)",
                 "  Withdraw it with: parley jobs cancel \(id)",
             ]
+    }
+
+    private func prove(_ released: ReleasedAnswer) async throws {
+        guard let proving else { return }
+        let request = released.receipt.body.request
+        do { try await proving.prove(request, at: .server(connection), saying: .diagnostics) } catch {
+            if error is CancellationError { throw error }
+            let failure = error as? Failure
+            let what = failure?.what ?? (error as? Problem)?.detail ?? "the site cannot be reached."
+            throw Failure(
+                "The answer was released, and is not proved yet: \(what)",
+                next: failure?.next
+                    ?? "Its proof comes with: parley receipt prove \(PrintableText.escape(request)) --output FILE"
+            )
+        }
     }
 
     /// The answer is shown first: it is paid for, whatever becomes of its files.

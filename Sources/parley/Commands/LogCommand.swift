@@ -80,6 +80,16 @@ struct LogTrust: ParsableArguments {
                 checkpoint, of: log(of: checkpoint.checkpoint.origin), latestTime: LogClock.latest)
         } catch let error as PolicyError { throw Failure("The checkpoint is not to be trusted: \(error)") }
     }
+
+    /// A log's checkpoint that is trusted; the calling thread waits for witnesses that have not cosigned yet.
+    func verify(_ source: LogSource, until end: ContinuousClock.Instant) throws -> VerifiedCheckpoint {
+        while true {
+            do { return try verify(source.checkpoint()) } catch {
+                guard ContinuousClock.now < end else { throw error }
+                Thread.sleep(forTimeInterval: 1)
+            }
+        }
+    }
 }
 
 enum LogClock {
@@ -96,17 +106,15 @@ final class LogSource: Sendable {
 
     init(_ place: String, certificateAuthority: String?) throws {
         name = PrintableText.escape(place)
-        guard place.hasPrefix("http://") || place.hasPrefix("https://") else {
+        guard LogPlace.isServed(place) else {
             let inSite = place + "/log"
             folder = FileManager.default.fileExists(atPath: inSite + "/checkpoint") ? inSite : place
             client = nil
             return
         }
-        let base = place.hasSuffix("/") ? String(place.dropLast()) : place
         folder = ""
         client = try LogClient(
-            url: base.hasSuffix("/log") ? base : base + "/log",
-            options: ClientOptions(certificateAuthority: certificateAuthority))
+            url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: certificateAuthority))
     }
 
     func get(_ path: String) throws -> [UInt8] {
@@ -179,8 +187,11 @@ struct LogTally: Sendable {
         kinds[entry.kind, default: 0] += 1
         guard let request = entry.request else { return }
         if entry.kind == "reserved" { granted.insert(request) }
-        if entry.kind == "released", !granted.contains(request) {
-            wrong.append("entry \(place) lets out request \(request), which was never charged")
+        guard !granted.contains(request) else { return }
+        switch entry.kind {
+        case "released": wrong.append("entry \(place) lets out request \(request), which was never charged")
+        case "round": wrong.append("entry \(place) is a round of request \(request), which was never charged")
+        default: break
         }
     }
 
@@ -213,19 +224,24 @@ struct LogVerifyCommand: AsyncParsableCommand {
     @Argument(help: "A datasite's URL, its folder, a copy of its log, or an exported file.") var place: String
     @OptionGroup var trust: LogTrust
     @Option(
+        help: ArgumentHelp(
+            "How long to wait for the witnesses that the policy asks for, which a log that just grew lacks for some seconds.",
+            valueName: "seconds")) var wait = 30.0
+    @Option(
         help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
         completion: .file())
     var ca: String?
 
     func run() async throws {
         let (place, trust, ca) = (place, trust, ca)
+        let end = ContinuousClock.now + .seconds(LogPlace.isServed(place) && trust.policy != nil ? wait : 0)
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: place, isDirectory: &isFolder), !isFolder.boolValue {
             return try LogExport(readingFrom: place).show(trust)
         }
         let (checkpoint, tally) = try await LogSource.waiting { () throws -> (VerifiedCheckpoint, LogTally) in
             let source = try LogSource(place, certificateAuthority: ca)
-            let checkpoint = try trust.verify(source.checkpoint())
+            let checkpoint = try trust.verify(source, until: end)
             let head = checkpoint.checkpoint.head
             var (frontier, tally) = (MerkleFrontier(), LogTally())
             let progress = Progress("Reading the log")
@@ -297,23 +313,38 @@ struct LogMonitorCommand: AsyncParsableCommand {
 
     func run() async throws {
         while true {
-            let (monitor, place, ca) = (self, place, ca)
-            let told = try await LogSource.waiting { try monitor.look() }
-            if let told {
-                let client = try LogClient(
-                    url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: ca))
-                _ = try? await client.post("checkpoint", told.checkpoint)
-                throw Failure(
-                    told.words, next: "Both checkpoints are kept in \(state).evidence: they prove it to anybody.")
-            }
+            try await LogWatch(place: place, trust: trust, certificateAuthority: ca, state: state, tells: true).look()
             guard !once else { return }
             try await Task.sleep(for: .seconds(interval))
         }
     }
+}
+
+/// Looks at a served log, and at what was seen of it before.
+struct LogWatch: Sendable {
+    let place: String
+    let trust: LogTrust
+    let certificateAuthority: String?
+    /// The file in which what was seen is kept.
+    let state: String
+    /// Whether new entries are told.
+    let tells: Bool
+
+    /// What is wrong is kept as evidence, and told the site, which stops.
+    ///
+    /// - Throws: A `Failure` in words: the log went back, or shows two histories; or it cannot be read.
+    func look() async throws {
+        guard let found = try await LogSource.waiting({ try step() }) else { return }
+        let client = try LogClient(
+            url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: certificateAuthority))
+        _ = try? await client.post("checkpoint", found.checkpoint)
+        try? await client.close()
+        throw Failure(found.words, next: "Both checkpoints are kept in \(state).evidence: they prove it to anybody.")
+    }
 
     /// - Returns: nil: all is well. Otherwise what is wrong, and the checkpoint that the log does not lead to.
-    private func look() throws -> (words: String, checkpoint: [UInt8])? {
-        let source = try LogSource(place, certificateAuthority: ca)
+    private func step() throws -> (words: String, checkpoint: [UInt8])? {
+        let source = try LogSource(place, certificateAuthority: certificateAuthority)
         let new = try source.checkpoint()
         let verified = try trust.verify(new)
         let follower: LogFollower
@@ -322,6 +353,13 @@ struct LogMonitorCommand: AsyncParsableCommand {
                 throw Failure(
                     "\(state) is not what a monitor keeps.",
                     next: "Name another file: what it has seen is forgotten then.")
+            }
+            guard kept.log.origin == new.checkpoint.origin else {
+                throw Failure(
+                    "The site has begun another log, \(PrintableText.escape("\(new.checkpoint.origin)")): what was seen is of \(PrintableText.escape("\(kept.log.origin)")).",
+                    next:
+                        "Its owner can say why, and which requests were lost: a restore that she accepted. To go on with the new one, remove \(state)."
+                )
             }
             follower = kept
         } else {
@@ -335,20 +373,10 @@ struct LogMonitorCommand: AsyncParsableCommand {
         case .same: return nil
         case .first(let next):
             try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
-            terminal.line("\(NumberText.integer(Int(new.head.size))) entries: followed from here on")
+            if tells { terminal.line("\(NumberText.integer(Int(new.head.size))) entries: followed from here on") }
             return nil
         case .grew(let next, let entries):
-            var tiles = try VerifiedTiles(head: new.head, read: source.tile)
-            for bundle in entries.lowerBound >> 8...(entries.upperBound - 1) >> 8 {
-                let verified = try tiles.entries(bundle: bundle)
-                for entry in max(entries.lowerBound, bundle << 8)..<min(entries.upperBound, (bundle + 1) << 8) {
-                    let bytes = Array(verified[Int(entry & 255)])
-                    let words =
-                        (try? LogEntry(decoding: bytes)).map(LogWords.entry)
-                        ?? "an entry that this version does not know"
-                    terminal.line("\(entry)  \(words)")
-                }
-            }
+            if tells { try tell(entries, of: new, in: source) }
             try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
             return nil
         case .wentBack(let seen, let shown, let isPrefix):
@@ -361,9 +389,22 @@ struct LogMonitorCommand: AsyncParsableCommand {
             return ("The log shows two histories: what was seen before is no part of it.", evidence.smaller.bytes)
         }
     }
+
+    private func tell(_ entries: Range<UInt64>, of checkpoint: SignedCheckpoint, in source: LogSource) throws {
+        var tiles = try VerifiedTiles(head: checkpoint.head, read: source.tile)
+        for bundle in entries.lowerBound >> 8...(entries.upperBound - 1) >> 8 {
+            let verified = try tiles.entries(bundle: bundle)
+            for entry in max(entries.lowerBound, bundle << 8)..<min(entries.upperBound, (bundle + 1) << 8) {
+                let words = (try? LogEntry(decoding: Array(verified[Int(entry & 255)]))).map(LogWords.entry)
+                Terminal.output.line("\(entry)  \(words ?? "an entry that this version does not know")")
+            }
+        }
+    }
 }
 
 enum LogPlace {
+    static func isServed(_ place: String) -> Bool { place.hasPrefix("http://") || place.hasPrefix("https://") }
+
     static func prefix(_ place: String) -> String {
         let base = place.hasSuffix("/") ? String(place.dropLast()) : place
         return base.hasSuffix("/log") ? base : base + "/log"

@@ -151,7 +151,8 @@ extension ReceiptCommand {
         static let configuration = CommandConfiguration(
             abstract: "Get the proof that a release stands in the site's log, with its receipt in one file.",
             discussion: """
-                It is checked before it is written, and offline ever after: parley receipt verify FILE --key KEY. With --policy it waits until enough witnesses have cosigned.
+                It is checked before it is written, and offline ever after: parley receipt verify FILE --key KEY. With --policy it waits until enough witnesses have cosigned. What was seen \
+                of the log is remembered: one that went back since is found out, and told.
                 """)
 
         @Argument(help: "The request's id.") var request: String
@@ -165,26 +166,67 @@ extension ReceiptCommand {
             30.0
 
         func run() async throws {
-            try SavedFile.check(output)
-            let place = try connection.place()
-            let key = try await place.publicKey()
-            let end = ContinuousClock.now + .seconds(wait)
-            while true {
-                do {
-                    let bytes = try await place.proof(request)
-                    let (_, proof, checkpoint) = try Verify.verified(bytes, LogTrust(key: key, policy: policy))
-                    try SavedFile.write(bytes, to: output)
-                    Terminal.output.line(
-                        "Entry \(proof.index) of the site's log, of \(checkpoint.checkpoint.head.size): \(PrintableText.escape(output))"
-                    )
-                    return LogWords.cosignatures(checkpoint, on: .output)
-                } catch {
-                    let mayCome = (error as? Problem)?.kind == .notFound || error is Failure
-                    guard mayCome, ContinuousClock.now < end else { throw error }
-                    try await Task.sleep(for: .seconds(1))
-                }
+            let proving = Proving(output: output, policy: policy, wait: wait)
+            try proving.check()
+            try await proving.prove(request, at: connection.place(), saying: .output)
+        }
+    }
+}
+
+/// A proof that is got, checked and kept.
+struct Proving: Sendable {
+    /// The file that it goes to.
+    let output: String
+    /// A file that says which witnesses must have cosigned; nil: none.
+    let policy: String?
+    /// How long the log and its witnesses are waited for, in seconds.
+    var wait = 60.0
+
+    /// Finds out before anything is asked whether the file can be written, and the policy read.
+    func check() throws {
+        try SavedFile.check(output)
+        _ = try LogTrust(key: nil, policy: policy).read()
+    }
+
+    /// Waits until the release is in the log, and cosigned as the policy asks.
+    func prove(_ request: String, at place: Place, saying terminal: Terminal) async throws {
+        let key = try await place.publicKey()
+        let (bytes, proof, checkpoint) = try await waited(request, place, LogTrust(key: key, policy: policy))
+        try SavedFile.write(bytes, to: output)
+        terminal.line(
+            "Entry \(proof.index) of the site's log, of \(checkpoint.checkpoint.head.size): \(PrintableText.escape(output))"
+        )
+        LogWords.cosignatures(checkpoint, on: terminal)
+        try await compare(place, key: key)
+    }
+
+    private func waited(
+        _ request: String, _ place: Place, _ trust: LogTrust
+    ) async throws -> ([UInt8], LogProof, VerifiedCheckpoint) {
+        let end = ContinuousClock.now + .seconds(wait)
+        while true {
+            do {
+                let bytes = try await place.proof(request)
+                let (_, proof, checkpoint) = try ReceiptCommand.Verify.verified(bytes, trust)
+                return (bytes, proof, checkpoint)
+            } catch {
+                let mayCome = (error as? Problem)?.kind == .notFound || error is Failure
+                guard mayCome, ContinuousClock.now < end else { throw error }
+                try await Task.sleep(for: .seconds(1))
             }
         }
+    }
+
+    /// A log that went back since this user saw it last is found out, and told.
+    private func compare(_ place: Place, key: String) async throws {
+        guard case .server(let connection) = place else { return }
+        let folder = KeptReceipts().logs
+        try PrivateFile.makeFolder(folder)
+        let name = hexadecimal(Array(key.utf8))
+        try await LogWatch(
+            place: connection.url, trust: LogTrust(key: key, policy: nil),
+            certificateAuthority: connection.certificateAuthority, state: "\(folder)/\(name).json", tells: false
+        ).look()
     }
 }
 

@@ -42,6 +42,8 @@ struct KeptReceipts {
     }
 
     let folder: String
+    /// What was seen of sites' logs, a file a site.
+    var logs: String { URL(filePath: folder).deletingLastPathComponent().path + "/logs" }
 
     init(environment: [String: String] = ProcessInfo.processInfo.environment) {
         if let base = environment["XDG_DATA_HOME"], base.hasPrefix("/") {

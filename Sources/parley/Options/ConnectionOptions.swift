@@ -40,11 +40,13 @@ struct Connection: Sendable {
     let url: String
     /// The key that was pinned at login; nil where this user never logged in.
     let pinnedKey: String?
+    /// The file with whom to trust for TLS; nil: the system's.
+    let certificateAuthority: String?
     let client: DatasiteClient
 
     init(url: String, token: String?, certificateAuthority: String?, publicKey: String?) throws {
         self.url = url
-        pinnedKey = publicKey
+        (pinnedKey, self.certificateAuthority) = (publicKey, certificateAuthority)
         client = try DatasiteClient(
             url: url, token: token,
             options: ClientOptions(certificateAuthority: certificateAuthority, pinnedKey: publicKey))
