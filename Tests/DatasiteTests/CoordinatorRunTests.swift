@@ -1,4 +1,5 @@
 import Crypto
+import DatasiteProtocol
 import Federation
 import Foundation
 import Testing
@@ -47,10 +48,50 @@ struct CoordinatorRunTests {
             try log.append(made[4])
             #expect(try records(path) == kept + [made[4]])
         }
-        var damaged = whole
-        damaged[whole.count / 2] ^= 1
-        try damaged.write(to: URL(filePath: path))
-        #expect(try records(path).count == 2)
+    }
+
+    @Test(
+        "A log that is damaged before its end, in any bit, is refused in words and left as it is; in its last record it may be a crash's"
+    )
+    func damagedLog() throws {
+        let folder = try Folder()
+        let path = folder.path + "/log"
+        do {
+            let log = try MessageLog(path: path) { _ in }
+            for record in made { try log.append(record) }
+        }
+        let whole = try Data(contentsOf: URL(filePath: path))
+        let record = whole.count / 5
+        for byte in whole.indices {
+            for bit in 0..<8 {
+                var damaged = whole
+                damaged[byte] ^= 1 << UInt8(bit)
+                try damaged.write(to: URL(filePath: path))
+                if byte >= 4 * record {
+                    #expect(try records(path) == Array(made.prefix(4)), "byte \(byte), bit \(bit)")
+                    continue
+                }
+                do {
+                    _ = try records(path)
+                    Issue.record("byte \(byte), bit \(bit): not refused")
+                } catch let problem as Problem {
+                    #expect(problem.detail.contains("damaged at byte \(byte / record * record)"), "\(problem)")
+                }
+                #expect(try Data(contentsOf: URL(filePath: path)) == damaged)
+            }
+        }
+        // A hole of any place and size, as a disk may leave one.
+        for start in stride(from: 0, to: 3 * record, by: 7) {
+            var damaged = whole
+            for byte in start..<start + record { damaged[byte] = 0 }
+            try damaged.write(to: URL(filePath: path))
+            #expect(throws: Problem.self) { try records(path) }
+            #expect(try Data(contentsOf: URL(filePath: path)) == damaged)
+        }
+        // What somebody wrote to cost time: each byte looks like the head of a long record.
+        let costly = Data((0..<(1 << 18)).map { $0 % 4 == 1 ? 1 : 0 })
+        try costly.write(to: URL(filePath: path))
+        #expect(throws: Problem.self) { try records(path) }
     }
 
     // MARK: runs

@@ -13,7 +13,7 @@ import Foundation
 /// Messages in the order in which they were taken, each durable before anything follows from it: from them a coordinator's state follows again.
 ///
 /// A record is 4 bytes of its length, 8 of the time, 4 of the sender's place, the message, and the first 8 bytes of SHA-256 of all that; numbers are little-endian. What
-/// a crash left half-written at the end was never answered, and is cut off.
+/// a crash left half-written at the end was never answered, and is cut off. What is damaged before its end is left as it is, and refused: behind the damage are messages that were answered.
 final class MessageLog {
     struct Record: Equatable {
         let time: Double
@@ -24,13 +24,16 @@ final class MessageLog {
     /// Who is named where no message came, but a process that went on.
     static let restart = Int(UInt32.max)
 
+    /// What times, in seconds, and senders are at most.
+    private static let (longestTime, largestSender) = (1e10, 1 << 16)
+
     private let descriptor: Int32
     private let path: String
     private(set) var bytes = 0
 
     /// Opens a log, or makes one, and reads what it holds.
     ///
-    /// - Throws: A `Problem`: that it cannot be opened, or is damaged before its end.
+    /// - Throws: A `Problem`: that it cannot be opened, or is damaged before its end. The file is as it was then.
     init(path: String, take: (Record) throws -> Void) throws {
         self.path = path
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -40,6 +43,11 @@ final class MessageLog {
             try take(record.record)
             rest = rest.dropFirst(record.count)
             bytes += record.count
+        }
+        guard rest.isEmpty || Self.isTorn(rest) else {
+            throw Problem.unavailable(
+                "\(path) is damaged at byte \(bytes), before its end: what stands behind was answered, and is not thrown away",
+                hint: "put back the file; or, to go on without all that came since, cut it: truncate -s \(bytes) FILE")
         }
         guard ftruncate(descriptor, off_t(bytes)) == 0, lseek(descriptor, 0, SEEK_END) == off_t(bytes) else {
             throw Problem.unavailable("\(path) cannot be cut to what is whole: \(SiteFolder.reason())")
@@ -98,17 +106,48 @@ final class MessageLog {
     }
 
     private static func first(of bytes: Data) -> (record: Record, count: Int)? {
-        guard bytes.count >= 24 else { return nil }
-        let (length, time, sender) = bytes.withUnsafeBytes { bytes in
-            (
-                Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: UInt32.self))),
-                Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt64.self))),
-                Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 12, as: UInt32.self)))
-            )
+        guard let head = bytes.withUnsafeBytes({ head(in: $0, at: 0) }), bytes.count >= 24 + head.length else {
+            return nil
         }
-        guard bytes.count >= 24 + length else { return nil }
-        let whole = bytes.prefix(16 + length)
-        guard Data(SHA256.hash(data: whole)).prefix(8) == bytes.dropFirst(16 + length).prefix(8) else { return nil }
-        return (Record(time: time, sender: sender, message: Data(whole.dropFirst(16))), 24 + length)
+        let whole = bytes.prefix(16 + head.length)
+        guard bytes.withUnsafeBytes({ isWhole($0, at: 0, length: head.length) }) else { return nil }
+        return (
+            Record(time: head.time, sender: head.sender, message: Data(whole.dropFirst(16))), 24 + head.length
+        )
+    }
+
+    private static func head(
+        in bytes: UnsafeRawBufferPointer, at offset: Int
+    ) -> (length: Int, time: Double, sender: Int)? {
+        guard bytes.count - offset >= 24 else { return nil }
+        return (
+            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))),
+            Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt64.self))),
+            Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self)))
+        )
+    }
+
+    private static func isWhole(_ bytes: UnsafeRawBufferPointer, at offset: Int, length: Int) -> Bool {
+        let end = offset + 16 + length
+        let digest = SHA256.hash(data: UnsafeRawBufferPointer(rebasing: bytes[offset..<end]))
+        return digest.withUnsafeBytes { $0.prefix(8).elementsEqual(bytes[end..<end + 8]) }
+    }
+
+    /// Whether what is no record can be what a crash left of the last records that were added: no whole one begins in it. A record whose length is damaged says nothing of where the next one
+    /// begins, so that each byte is tried.
+    private static func isTorn(_ rest: Data) -> Bool {
+        rest.withUnsafeBytes { bytes in
+            // Of other bytes few look like a head: where many do, they were written to look so, and are not cut.
+            var budget = 16 * bytes.count
+            for offset in 1..<max(1, bytes.count) {
+                guard let head = head(in: bytes, at: offset) else { return true }
+                guard head.length <= bytes.count - offset - 24, (0...longestTime).contains(head.time),
+                    head.sender == restart || head.sender <= largestSender
+                else { continue }
+                budget -= head.length
+                if budget < 0 || isWhole(bytes, at: offset, length: head.length) { return false }
+            }
+            return true
+        }
     }
 }
