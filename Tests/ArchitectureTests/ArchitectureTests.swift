@@ -112,6 +112,8 @@ struct ArchitectureTests {
                 // What a simulated network does.
                 && !$0.path.hasSuffix("Simulation/Simulator.swift")
         }
+        // What follows from a key is drawn for the noise of a tally's batch, under a key that is derived for it, and nowhere else.
+        try forbid(/KeyedRandom/) { $0.module != "Secrets" && $0.path != "Sources/Federation/Tallies/TallyKey.swift" }
     }
 
     @Test(

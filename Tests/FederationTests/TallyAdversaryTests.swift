@@ -253,12 +253,12 @@ struct TallyAdversaryTests {
         ] {
             var leader = tally.leader
             #expect(throws: TallyRefusal.others) {
-                try leader.collect(lie, by: tally.leading, using: &tally.random)
+                try leader.collect(lie, by: tally.leading)
             }
             #expect(leader.stage == .closed)
         }
         // A sum that is none: 8 bytes of an element that no three reports come to.
-        try tally.leader.collect(aggregate(.helper, 3, reports, helperKey), by: tally.leading, using: &tally.random)
+        try tally.leader.collect(aggregate(.helper, 3, reports, helperKey), by: tally.leading)
         #expect(throws: FederationError.self) { try tally.finish() }
     }
 

@@ -8,8 +8,19 @@ import Testing
 
 /// A leader, a helper and a collector of one task, without a network, and devices that an enroller signed.
 struct TallyFixture {
-    static let (leaderKey, helperKey, collectorKey) = (TallyKey(), TallyKey(), TallyKey())
-    static let enrollerKey = Curve25519.Signing.PrivateKey()
+    /// Fixed ones: what noise follows from them is the same in each run.
+    static let (leaderKey, helperKey, collectorKey) = (fixed(1), fixed(2), fixed(3))
+    static let enrollerKey = fixed(4).signing
+
+    private static func fixed(_ byte: UInt8) -> TallyKey {
+        TallyKey(Data(repeating: byte, count: 64)) ?? { preconditionFailure("Any 64 bytes are two keys.") }()
+    }
+
+    /// Of reports that are all in the sum, what noise is drawn by.
+    static func digest(of frames: [Data]) throws -> Data {
+        let reports = try frames.map { try TallyReport(reading: $0) }.sorted { $0.device < $1.device }
+        return Data(SHA256.hash(data: reports.reduce(into: Data()) { $0 += $1.device.bytes + Data($1.nonce.bytes) }))
+    }
 
     let task: TallyTask
     let leading: TallyAggregator
@@ -17,7 +28,6 @@ struct TallyFixture {
     let collector: TallyCollector
     var leader: TallyLeaderState
     var helper: TallyHelperState
-    var random = SeededGenerator(seed: 11)
 
     /// - Parameter privacy: So much that no noise is drawn that is not zero, unless another is given.
     static func plan(
@@ -75,7 +85,7 @@ struct TallyFixture {
         switch reply {
         case .outcomes(let helpers):
             try leader.conclude(#require(aggregation.outcomes(helpers)), of: aggregation, by: leading)
-        case .aggregate(let aggregate): try leader.collect(aggregate, by: leading, using: &random)
+        case .aggregate(let aggregate): try leader.collect(aggregate, by: leading)
         case .refused(let refusal): leader.void(refusal)
         }
         return true
@@ -88,7 +98,7 @@ struct TallyFixture {
         case .reports(let reports): reply = .outcomes(helper.take(reports))
         case .collect(let reports):
             do throws(TallyRefusal) {
-                reply = .aggregate(try helper.collect(reports, by: helping, using: &random))
+                reply = .aggregate(try helper.collect(reports, by: helping))
             } catch { reply = .refused(error) }
         }
         return try helping.frame(reply, to: job)

@@ -32,9 +32,7 @@ struct TallyTests {
         }
     }
 
-    @Test(
-        "Each aggregator draws all of the noise, and the result has both: by their variances, with a false alarm in 10^8 runs"
-    )
+    @Test("Each aggregator draws all of the noise, and the result has both: by their variances, of fixed keys")
     func noise() throws {
         let (entries, sigma) = (4_096, 4.0)
         let plan = TallyFixture.plan(
@@ -43,41 +41,60 @@ struct TallyTests {
         #expect(abs(try plan.noise().sigma - sigma) < 1e-6)
         var tally = try TallyFixture(plan)
         let value = TallyValue.numbers((0..<entries).map { Double($0 % 2) })
-        for _ in 0..<2 { _ = try tally.upload(tally.frame(value)) }
-        while tally.leader.waiting > 0 { try tally.exchange() }
-        tally.leader.close(at: plan.seconds)
-        guard case .collect(let reports) = tally.leader.next(most: 1) else { return #expect(Bool(false)) }
-        // Two draws of each, of one batch: their difference is noise alone.
-        func helpers(_ seed: UInt64) throws -> TallyAggregate {
-            var (helper, random) = (tally.helper, SeededGenerator(seed: seed))
-            return try helper.collect(reports, by: tally.helping, using: &random)
-        }
-        func leaders(_ seed: UInt64, _ helper: TallyAggregate) throws -> TallyAggregate {
-            var (leader, random) = (tally.leader, SeededGenerator(seed: seed))
-            try leader.collect(helper, by: tally.leading, using: &random)
-            guard case .collected(let own, _) = leader.stage else { throw TallyRefusal.none }
-            return own
-        }
-        func sums(_ leader: TallyAggregate, _ helper: TallyAggregate) throws -> [Double] {
-            let shares = try [leader, helper].map { try #require($0.opened(tally.task, TallyFixture.collectorKey)) }
-            return try tally.task.scheme.sums(shares, count: 2, noiseBound: tally.task.noiseBound()).map(Double.init)
-        }
-        /// Of so many normal numbers of that variance the squares sum up to within 6 of their deviations, but for 2e-9.
-        func isOf(variance: Double, _ numbers: [Double]) -> Bool {
-            let squares = numbers.reduce(0) { $0 + $1 * $1 } / variance
+        let frames = try (0..<2).map { _ in try tally.frame(value) }
+        for frame in frames { _ = try tally.upload(frame) }
+        let reports = try TallyFixture.digest(of: frames)
+        let own = try (tally.leading.noise(for: reports), tally.helping.noise(for: reports))
+        let result = try tally.result()
+        #expect(result.sums == (0..<entries).map { 2 * Int64($0 % 2) + own.0[$0] + own.1[$0] })
+
+        /// Of so many normal numbers of that variance the squares sum up to within 6 of their deviations, but for 2e-9; the keys are fixed, so that it is so or not.
+        func isOf(variance: Double, _ numbers: [Int64]) -> Bool {
+            let squares = numbers.reduce(0) { $0 + Double($1) * Double($1) } / variance
             return abs(squares - Double(entries)) < 6 * (2 * Double(entries)).squareRoot()
         }
-        let (one, two) = (try helpers(1), try helpers(2))
-        let own = try (leaders(3, one), leaders(4, one))
-        let base = try sums(own.0, one)
-        #expect(isOf(variance: 2 * sigma * sigma, zip(base, try sums(own.0, two)).map { $0 - $1 }))
-        #expect(isOf(variance: 2 * sigma * sigma, zip(base, try sums(own.1, one)).map { $0 - $1 }))
-        let exact = (0..<entries).map { 2 * Double($0 % 2) }
-        let errors = zip(base, exact).map { $0 - $1 }
-        #expect(isOf(variance: 2 * sigma * sigma, errors))
+        let sets = [Data(repeating: 1, count: 32), Data(repeating: 2, count: 32)]
+        let draws = try sets.flatMap { [try tally.leading.noise(for: $0), try tally.helping.noise(for: $0)] }
+        for (place, draw) in draws.enumerated() {
+            #expect(isOf(variance: sigma * sigma, draw))
+            // Independent of all others: of the other aggregator, and of another set of reports.
+            for other in draws[..<place] {
+                #expect(isOf(variance: 2 * sigma * sigma, zip(draw, other).map { $0 - $1 }))
+            }
+        }
         // 95 % of the numbers lie within the half width: of 4,096, but for 6 deviations of 14.
-        let inside = errors.count { abs($0) <= (try? plan.halfWidth()) ?? 0 }
+        let width = try plan.halfWidth()
+        let inside = zip(draws[0], draws[1]).count { abs(Double($0 + $1)) <= width }
         #expect(inside > 3_891 - 84 && inside < 3_891 + 110, "\(inside)")
+    }
+
+    @Test(
+        "Noise follows from the keys, the task, the role and the reports that are in the sum: of one batch it is one, and of a batch that differs by a report, another"
+    )
+    func keyedNoise() throws {
+        let plan = TallyFixture.plan(.vector(length: 64, maximum: 1), privacy: TallyPrivacy(.rho(0.5)))
+        let tally = try TallyFixture(plan)
+        let value = TallyValue.numbers([Double](repeating: 1, count: 64))
+        let frames = try (0..<4).map { _ in try tally.frame(value) }
+        /// Of aggregators that forgot all, and are told reports in an order of their own.
+        func sums(_ frames: [Data]) throws -> [Int64] {
+            var other = try TallyFixture(plan)
+            for frame in frames { _ = try other.upload(frame) }
+            return try other.result().sums
+        }
+        let first = try sums(Array(frames[..<3]))
+        // Of 64 numbers of sigma 8 all come out the same with a probability below 1e-60.
+        #expect(try sums(frames[..<3].reversed()) == first)
+        let more = try sums(frames)
+        #expect(more != first.map { $0 + 1 }, "another draw behind a report more")
+        #expect(try sums([frames[0], frames[1], frames[3]]) != first)
+        let reports = try TallyFixture.digest(of: frames)
+        let noise = try tally.leading.noise(for: reports)
+        let helpers = try tally.helping.noise(for: reports)
+        var renamed = plan
+        renamed.name = "another task"
+        let others = try TallyAggregator(TallyTask(renamed), key: TallyFixture.leaderKey).noise(for: reports)
+        #expect(noise != helpers && noise != others && helpers != others)
     }
 
     @Test("The least noise is drawn that proves the plan's promise, by the sensitivity of its measure")

@@ -32,6 +32,23 @@ struct RandomnessTests {
         #expect(Set(words).count == 100)
     }
 
+    @Test(
+        "A keyed generator is ChaCha20 of its key: RFC 8439, appendix A.1, blocks of the first two test vectors' key and of the third"
+    )
+    func keyed() throws {
+        var zeros = try #require(KeyedRandom(key: [UInt8](repeating: 0, count: 32)))
+        let words = (0..<8).map { _ in zeros.next() }
+        // The key stream's first bytes are 76 b8 e0 ad a0 f1 3d 90 40 5d 6a e5 53 86 bd 28.
+        #expect(words[0] == 0x903d_f1a0_ade0_b876 && words[1] == 0x28bd_8653_e56a_5d40)
+        // Block 1 begins with 9f 07 e7 be 55 51 38 7a.
+        #expect(zeros.next() == 0x7a38_5155_bee7_079f)
+        // Vector 3, the key 00...01, block 1: 3a eb 52 24 ec f8 49 92.
+        var other = try #require(KeyedRandom(key: [UInt8](repeating: 0, count: 31) + [1]))
+        for _ in 0..<8 { _ = other.next() }
+        #expect(other.next() == 0x9249_f8ec_2452_eb3a)
+        #expect(KeyedRandom(key: [UInt8](repeating: 0, count: 31)) == nil && KeyedRandom(key: [] as [UInt8]) == nil)
+    }
+
     @Test("Copies of the system's generator never hand out the same word, across many refills")
     func copies() {
         var a = SecureRandom()
@@ -81,10 +98,14 @@ struct RandomnessTests {
     func redacted() {
         var seeded = SeededGenerator(seed: 4711)
         _ = seeded.next()
-        var text = "\(SecureRandom()) \(seeded)"
+        let keyed = KeyedRandom(key: [UInt8](repeating: 0x5A, count: 32))
+        var text = "\(SecureRandom()) \(seeded) \(keyed.map { "\($0)" } ?? "")"
+        dump(keyed, to: &text)
         dump(seeded, to: &text)
         dump(SecureRandom(), to: &text)
-        #expect(!text.contains("4711") && !text.contains("words"))
+        #expect(
+            !text.contains("4711") && !text.contains("words") && !text.contains("5a5a")
+                && !text.contains("6510615555426900570"))
     }
 }
 

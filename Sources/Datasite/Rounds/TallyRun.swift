@@ -2,13 +2,12 @@ import Crypto
 import DatasiteProtocol
 public import Federation
 import Foundation
-import Secrets
 import Synchronization
 
 /// An aggregator of a tally with its folder: frames in, frames out, and everything durable before it is answered.
 ///
-/// Its state follows from what it took (``MessageLog``); behind a sum, whose noise is drawn, the whole state is stored before the sum leaves. One that is killed at any moment goes on where it was: no report is counted twice, and no noise
-/// is drawn a second time for a batch that was given out.
+/// Its state follows from what it took (``MessageLog``); behind a sum the whole state is stored before the sum leaves. One that is killed at any moment goes on where it was: no report is counted twice, and a batch has one sum, also where
+/// its folder is put back: the noise follows from the key and the reports.
 public final class TallyRun: Sendable {
     /// What people see of it.
     public struct Progress: Sendable, Hashable {
@@ -322,8 +321,8 @@ extension TallyRun {
                     state.time = now
                     try state.leader?.conclude(outcomes, of: job.aggregation, by: self.aggregator)
                 case (.aggregate(let helper), true):
-                    var (leader, random) = (state.leader, SecureRandom())
-                    try leader?.collect(helper, by: self.aggregator, using: &random)
+                    var leader = state.leader
+                    try leader?.collect(helper, by: self.aggregator)
                     try self.store(leader, nil, in: &state)
                 case (.refused(let refusal), true):
                     var leader = state.leader
@@ -366,11 +365,10 @@ extension TallyRun {
                 return .outcomes(state.helper?.take(reports) ?? [])
             case .collect(let reports):
                 guard var next = state.helper else { return .refused(.none) }
-                var random = SecureRandom()
                 let isFirst = !next.isCollected
                 let aggregate: TallyAggregate
                 do throws(TallyRefusal) {
-                    aggregate = try next.collect(reports, by: aggregator, using: &random)
+                    aggregate = try next.collect(reports, by: aggregator)
                 } catch { return .refused(error) }
                 // Before it leaves.
                 if isFirst { try store(nil, next, in: &state) }

@@ -5,7 +5,7 @@ internal import MultipartyComputation
 ///
 /// It trusts the leader with nothing: it reads each device's signature and the enroller's itself, takes one report of a device, and gives one noisy sum, of at least the plan's least number of reports, encrypted for the collector.
 ///
-/// Whoever runs it keeps each change durably **before** it is answered, and the whole state behind ``collect(_:by:using:)``, whose noise is drawn.
+/// Whoever runs it keeps each change durably **before** it is answered, and the whole state behind ``collect(_:by:)``, since the exact share is gone then.
 public struct TallyHelperState: Sendable, Codable {
     /// A report that was verified as far as it can be without the state.
     public struct Verified: Sendable {
@@ -91,17 +91,17 @@ public struct TallyHelperState: Sendable, Codable {
         return refusal
     }
 
-    /// Ends the batch and gives its sum: with noise that is drawn once, and the same whenever it is asked again.
+    /// Ends the batch and gives its sum: with noise that follows from its reports, and the same whenever it is asked again.
     ///
     /// - Throws: ``TallyRefusal``: fewer reports than the least, or others than the leader's. Nothing was given out then.
-    public mutating func collect<Generator: RandomNumberGenerator>(
-        _ reports: Data, by aggregator: TallyAggregator, using generator: inout Generator
+    public mutating func collect(
+        _ reports: Data, by aggregator: TallyAggregator
     ) throws(TallyRefusal) -> TallyAggregate {
         if let aggregate {
             guard aggregate.reports == reports else { throw .others }
             return aggregate
         }
-        let aggregate = try aggregator.collect(&batch, agreed: reports, using: &generator)
+        let aggregate = try aggregator.collect(&batch, of: roll, agreed: reports)
         self.aggregate = aggregate
         return aggregate
     }

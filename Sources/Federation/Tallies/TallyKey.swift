@@ -1,6 +1,7 @@
 internal import Crypto
 public import Foundation
 internal import MultipartyComputation
+internal import Secrets
 
 /// By which keys an aggregator or a collector is known: 32 bytes of an Ed25519 key, which it signs with, and 32 of an X25519 key, for which is encrypted.
 public struct TallyIdentity: Sendable, Hashable, Codable {
@@ -85,6 +86,20 @@ public struct TallyKey: Sendable {
                 outputByteCount: 32)
             return try VerifyKey(key.withUnsafeBytes { [UInt8]($0) })
         } catch { throw .plan("the other aggregator's key", expected: "one that keys can be agreed on with") }
+    }
+
+    /// Of what an aggregator draws its noise for a batch (``TallyPrivacy``): it follows from its private keys, the task, its role and the batch's reports, so that one batch has one sum, whatever state is put back.
+    ///
+    /// - Parameter reports: ``TallyRoll/digest(of:)``.
+    func noise(_ role: TallyRole, task: Data, reports: Data) -> KeyedRandom {
+        let key = HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: bytes), salt: task,
+            info: Data("parley tally noise 1".utf8) + Data(littleEndian: UInt32(role.rawValue)) + reports,
+            outputByteCount: KeyedRandom.keyBytes)
+        guard let words = key.withUnsafeBytes({ KeyedRandom(key: $0) }) else {
+            preconditionFailure("HKDF gave a key of another length than it was asked for.")
+        }
+        return words
     }
 
     func open(_ sealed: TallySealed, _ purpose: TallySealed.Purpose, authenticating data: Data) -> Data? {

@@ -1,9 +1,10 @@
+internal import Crypto
 public import Foundation
 internal import MultipartyComputation
 
 /// The leader of a task: its state, which follows from the reports that it took and from what the helper said. No network and no clock in it; what it holds is as secret as its share of the sum.
 ///
-/// Whoever runs it keeps each change durably **before** what follows from it is said, and the whole state behind ``collect(_:by:using:)``, whose noise is drawn.
+/// Whoever runs it keeps each change durably **before** what follows from it is said, and the whole state behind ``collect(_:by:)``, since the exact share is gone then.
 public struct TallyLeaderState: Sendable, Codable {
     /// Where the batch stands.
     public enum Stage: Sendable, Hashable, Codable {
@@ -138,16 +139,14 @@ public struct TallyLeaderState: Sendable, Codable {
     /// Whether too few reports are there.
     public var isTooSmall: Bool { stage == .closed && pending.isEmpty && batch.count < batch.minimumReports }
 
-    /// Ends the batch with the helper's sum: adds its own noise, once.
+    /// Ends the batch with the helper's sum: adds its own noise.
     ///
     /// - Throws: ``TallyRefusal``: the helper's is none, or of others. Nothing was given out then.
-    public mutating func collect<Generator: RandomNumberGenerator>(
-        _ helper: TallyAggregate, by aggregator: TallyAggregator, using generator: inout Generator
-    ) throws(TallyRefusal) {
+    public mutating func collect(_ helper: TallyAggregate, by aggregator: TallyAggregator) throws(TallyRefusal) {
         guard stage == .closed, pending.isEmpty, helper.role == .helper, helper.isSigned(aggregator.task),
             helper.count == batch.count
         else { throw .others }
-        let own = try aggregator.collect(&batch, agreed: helper.reports, using: &generator)
+        let own = try aggregator.collect(&batch, of: roll, agreed: helper.reports)
         stage = .collected(leader: own, helper: helper)
     }
 
@@ -208,6 +207,17 @@ struct TallyRoll: Sendable {
     init() {}
 
     var count: Int { entries.count }
+
+    /// What tells a batch's reports from all other sets of them: SHA-256 of the devices and nonces that are in its sum, 48 bytes each, in the devices' order. A device that follows the protocol signs one report with a nonce, so
+    /// that its report is bound too; that of another one is known to whoever made it.
+    func digest(of batch: ReportBatch) -> Data {
+        var hash = SHA256()
+        for (device, entry) in entries.sorted(by: { $0.key < $1.key }) where batch.isAccepted(entry.nonce) {
+            hash.update(data: device.bytes)
+            hash.update(data: entry.nonce.bytes)
+        }
+        return Data(hash.finalize())
+    }
 
     subscript(device: DeviceKey) -> Entry? {
         get { entries[device] }

@@ -11,7 +11,11 @@ public import DifferentialPrivacy
 /// *Proof.* A valid report is counted or not whatever its value is: signature, nonce, sizes and lengths do not depend on it, and that the proof of a valid measurement verifies depends on it with no more than Prio3's error (a dishonest aggregator
 /// can make one fail, as it can leave one out). Up to the release, what the adversary has of the value are one share, verifier shares and ciphertexts, which are simulated without it (Davis, Patton, Rosulek and Schoppmann 2023; the client draws the nonce,
 /// and the keys with which proofs are queried are fixed by the plan). The honest aggregator's share of the sum is, given the other's shares, the sum of the measurements that it accepted less a number that the adversary knows, plus its noise. It is given out once, with one
-/// draw of noise, durable before it leaves: one vector of integers that the value moves by S at most in squared norm (Canonne, Kamath and Steinke 2020, theorem 4, entry by entry). A device has one report in a batch, and there is one batch.
+/// draw of noise: one vector of integers that the value moves by S at most in squared norm (Canonne, Kamath and Steinke 2020, theorem 4, entry by entry). A device has one report in a batch, and there is one batch.
+///
+/// **Noise is drawn by key.** The words are those of `KeyedRandom`, under HKDF-SHA256 of the aggregator's private keys, the task, its role and the devices and nonces of the reports that are in the sum (``TallyKey``). For each such set they cannot be told from fresh, independent words by who lacks the keys, so that
+/// the promise is what it was, against who is bounded in time; and one set has one sum, though the folder of an aggregator is lost or put back, and the batch collected again: the reports of devices that follow the protocol are the same then, and those of others differ by what others know. **What remains**: a put-back
+/// state that goes on to *another* set (one device more, or less, may be the attacker's) gives a sum with noise of its own. Of k different sets with a device's report in them the loss is at most k rho. An aggregator's owner avoids it: a tally whose folder was lost, or put back from a copy, is not served on.
 ///
 /// **What is not covered.** That a device reports, when, and how many do: the number of counted reports is public. A device that has several keys, where nobody enrols devices. Where several tasks are asked of one device their rhos add up. And the sum may be wrong: an aggregator may
 /// change its share unseen; who is honest for that are both.

@@ -135,16 +135,22 @@ public struct TallyAggregator: Sendable {
         }
     }
 
+    /// All of the plan's noise, as this aggregator draws it for a batch: the same for the same reports, whenever it is drawn.
+    ///
+    /// - Parameter reports: ``TallyRoll/digest(of:)``.
+    func noise(for reports: Data) throws(FederationError) -> [Int64] {
+        var noise = [Int64](repeating: 0, count: task.plan.measure.entries)
+        var words = key.noise(role, task: task.digest, reports: reports)
+        try task.plan.noise().add(to: &noise, using: &words)
+        return noise
+    }
+
     /// Of a batch that ends now: the sum with all of the plan's noise, encrypted for the collector, and signed. The batch has given its sum then, and holds it no more.
-    func collect<Generator: RandomNumberGenerator>(
-        _ batch: inout ReportBatch, agreed digest: Data, using generator: inout Generator
+    func collect(
+        _ batch: inout ReportBatch, of roll: TallyRoll, agreed digest: Data
     ) throws(TallyRefusal) -> TallyAggregate {
         let noise: [Int64]
-        do {
-            var zeros = [Int64](repeating: 0, count: task.plan.measure.entries)
-            try task.plan.noise().add(to: &zeros, using: &generator)
-            noise = zeros
-        } catch { throw .none }
+        do { noise = try self.noise(for: roll.digest(of: batch)) } catch { throw .none }
         let count = batch.count
         let share: AggregateShare
         do throws(ReportBatchError) { share = try batch.collect(agreed: [UInt8](digest), noise: noise) } catch {

@@ -118,6 +118,9 @@ public struct ReportBatch: Sendable {
         begun.contains(nonce) || accepted.contains(nonce) || rejected.contains(nonce)
     }
 
+    /// Whether a report with that nonce is in the sum, until the batch is collected.
+    public func isAccepted(_ nonce: ReportNonce) -> Bool { accepted.contains(nonce) }
+
     /// 32 bytes that two aggregators have in common if they accepted the same reports.
     public var digest: [UInt8] {
         var sponge = TurboSHAKE128(domain: 3)
