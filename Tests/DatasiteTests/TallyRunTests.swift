@@ -16,6 +16,8 @@ struct TallyRunTests {
         let plan: TallyPlan
         var leader: TallyRun?
         var helper: TallyRun?
+        /// What the machine's clock says, in seconds since 1970.
+        var wallClock = 1.7e9
         private let longestLog: Int
 
         init(
@@ -45,7 +47,7 @@ struct TallyRunTests {
                 do {
                     let run = try TallyRun(
                         at: "\(folder)/\(role)", plan: plan, key: role == .leader ? leaderKey : helperKey,
-                        longestLog: longestLog)
+                        longestLog: longestLog, wallClock: { [wallClock] in wallClock })
                     if role == .leader { leader = run } else { helper = run }
                     return
                 } catch let problem as Problem where problem.kind == .conflict && .now < end { usleep(2_000) }
@@ -195,6 +197,50 @@ struct TallyRunTests {
             try await leader.take(try await #require(place.helper).answer(job.frame), to: job)
         }
         #expect(leader.progress.counted == 40 && place.helper?.progress.counted == 40)
+    }
+
+    @Test(
+        "A clock that is set voids no tally: within a process it is not read, and across a beginning it takes a tenth of the plan's time at most"
+    )
+    func setClock() async throws {
+        let place = try Place(.count, most: 100, seconds: 10_000)
+        let year = 3.2e7
+        for jump in [year, -year, -20 * year, 1e18] {
+            place.wallClock = 1.7e9 + jump
+            try await place.leader?.tick()
+            #expect(try await place.report(.flag(true)) == nil)
+        }
+        // Ahead by more each time: nine tenths are over behind the ninth, and all of it behind the tenth.
+        for number in 1...10 {
+            place.wallClock = 1.7e9 + Double(number) * year
+            try place.restart(.leader)
+            try await place.leader?.tick()
+            #expect(place.leader?.progress.isOpen == (number < 10), "\(number)")
+            if number < 10 { #expect(try await place.report(.flag(true)) == nil) }
+            // Behind: nothing of it counts.
+            place.wallClock = 0
+            try place.restart(.leader)
+            #expect(place.leader?.progress.isOpen == (number < 10), "\(number)")
+        }
+        #expect(place.leader?.progress.taken == 13)
+    }
+
+    @Test("What has gone by without a report is remembered across a restart, by whatever the machine's clock says")
+    func silentTime() async throws {
+        let place = try Place(.count, most: 100, seconds: 30)
+        func left() async throws -> Double {
+            guard case .open(let seconds) = try await place.result() else { return 0 }
+            return seconds
+        }
+        let start = ContinuousClock.now
+        while ContinuousClock.now - start < .milliseconds(400) {
+            try await Task.sleep(for: .milliseconds(20))
+            try await place.leader?.tick()
+        }
+        place.wallClock = 0
+        try place.restart(.leader)
+        let rest = try await left()
+        #expect(rest < 29.9, "\(rest)")
     }
 
     @Test("A batch whose time is over ends without anybody, and gives no sum of too few; folders and keys must fit")

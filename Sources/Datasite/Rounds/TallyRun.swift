@@ -80,7 +80,9 @@ public final class TallyRun: Sendable {
     private let aggregator: TallyAggregator
     private let state: Mutex<State>
     private let uploads = Mutex<[Upload]>([])
-    private let created: Double
+    private let begun = ContinuousClock.now
+    /// When this process began, in the task's own seconds.
+    private let base: Double
     private let folder: RunFolder
     private let lock: ServerLock
     private let readers = EngineThreads(
@@ -92,19 +94,31 @@ public final class TallyRun: Sendable {
     /// The most bytes of reports that wait for the helper.
     private static let mostWaiting = 128 << 20
 
+    /// Of a time in which no process ran, what counts at most, as a share of the plan's: whether a clock that is far ahead was set, or that long has gone by, nobody can tell who was not there.
+    static let mostAbsence = 0.1
+    /// After such a share of the plan's time without a report the time is stored.
+    static let timeStep = 0.01
+
     /// Goes on with the task in a folder, or begins it there.
+    ///
+    /// The time for which reports are taken is that of a clock that is never set. The wall clock says how long no process ran, and no more than a tenth of the plan's time a beginning: one that is far ahead takes that much, and one that is behind nothing.
     ///
     /// - Parameters:
     ///   - key: The leader's or the helper's.
     ///   - longestLog: In bytes: behind a longer one the whole state is stored.
+    ///   - wallClock: In seconds since 1970; read when a process begins, and not again. nil: the system's.
     /// - Throws: A `Problem`: another process holds the folder, it holds another task, or its files cannot be used.
-    public init(at path: String, plan: TallyPlan, key: TallyKey, longestLog: Int = 16 << 20) throws {
+    public init(
+        at path: String, plan: TallyPlan, key: TallyKey, longestLog: Int = 16 << 20,
+        wallClock: (() -> Double)? = nil
+    ) throws {
         do throws(FederationError) {
             task = try TallyTask(plan)
             aggregator = try TallyAggregator(task, key: key)
         } catch { throw Problem.invalidManifest("\(error)") }
         (role, self.longestLog, folder) = (aggregator.role, longestLog, RunFolder(path: path))
-        if !folder.has(.run) { try Self.create(folder, task, role) }
+        let wallClock = wallClock ?? { Date().timeIntervalSince1970 }
+        if !folder.has(.run) { try Self.create(folder, task, role, at: wallClock()) }
         lock = try ServerLock(
             path: path + "/lock",
             busy: Problem.conflict("another process serves the tally in \(path)", hint: "stop it first"))
@@ -126,13 +140,21 @@ public final class TallyRun: Sendable {
         where name.wholeMatch(of: /(state|messages)-[0-9]+\.(json|log)/) != nil
             && ![RunFolder.File.state(generation).name, RunFolder.File.messages(generation).name].contains(name)
         { try? FileManager.default.removeItem(atPath: path + "/" + name) }
-        created = run.created
+        let absence = max(0, wallClock() - run.created - stored.time)
+        base = stored.time + min(absence, Self.mostAbsence * plan.seconds)
+        stored.time = base
+        // What counts of it counts once, though nobody says anything before the next beginning. A full disk keeps nobody from beginning.
+        if stored.leader?.stage == .open {
+            try? log.append(.init(time: base, sender: MessageLog.restart, message: Data()))
+        }
         state = Mutex(
             State(
                 leader: stored.leader, helper: stored.helper, log: log, generation: generation, time: stored.time))
     }
 
-    private static func create(_ folder: RunFolder, _ task: TallyTask, _ role: TallyRole) throws {
+    private static func create(
+        _ folder: RunFolder, _ task: TallyTask, _ role: TallyRole, at time: Double
+    ) throws {
         // What a process left that was killed while it made the folder.
         for file in [RunFolder.File.state(0), .run] {
             for path in [folder.path(file), folder.path(file) + ".partial"] {
@@ -150,13 +172,14 @@ public final class TallyRun: Sendable {
         } catch { throw Problem.invalidManifest("\(error)") }
         try folder.write(Array(try JSONEncoder().encode(stored)), to: .state(0))
         // The last file: with it there is a task.
-        let run = Run(plan: task.plan, created: Date().timeIntervalSince1970)
+        let run = Run(plan: task.plan, created: time)
         try folder.write(Array(try JSONEncoder().encode(run)), to: .run)
     }
 
     private static func take(_ record: MessageLog.Record, into stored: inout Stored, _ aggregator: TallyAggregator)
         throws
     {
+        guard record.sender != MessageLog.restart else { return }
         switch Kind(rawValue: record.sender) {
         case .report: _ = stored.leader?.take(try aggregator.checked(record.message), at: record.time)
         case .outcomes:
@@ -170,7 +193,7 @@ public final class TallyRun: Sendable {
         }
     }
 
-    private func now(_ state: State) -> Double { max(state.time, Date().timeIntervalSince1970 - created) }
+    private func now(_ state: State) -> Double { max(state.time, base + (ContinuousClock.now - begun) / .seconds(1)) }
 
     /// Where it stands.
     public var progress: Progress {
@@ -275,7 +298,15 @@ extension TallyRun {
         try await writer.run {
             let isClosed = try self.state.withLock { state in
                 let now = self.now(state)
-                guard state.leader?.stage == .open, state.leader?.isOpen(at: now) == false else { return false }
+                guard state.leader?.stage == .open else { return false }
+                guard state.leader?.isOpen(at: now) == false else {
+                    // What has gone by counts after a restart too, though nobody said anything.
+                    if now - state.time > Self.timeStep * self.task.plan.seconds {
+                        try state.log.append(.init(time: now, sender: MessageLog.restart, message: Data()))
+                        state.time = now
+                    }
+                    return false
+                }
                 try state.log.append(.init(time: now, sender: Kind.closing.rawValue, message: Data()))
                 state.time = now
                 state.leader?.close(at: now)
