@@ -112,7 +112,7 @@ final class Transport: Sendable {
             reply = Reply(
                 status: Int(response.status.code), headers: response.headers, body: Array(buffer.readableBytesView))
         } catch {
-            throw Self.transportError(error, base)
+            throw Self.transportError(error, base, largest: largest)
         }
         guard (200..<300).contains(reply.status) else { throw Self.refusal(reply, base) }
         return reply
@@ -167,12 +167,14 @@ final class Transport: Sendable {
             hint: "check that the URL is a datasite's, and what a proxy in between says")
     }
 
-    private static func transportError(_ error: any Error, _ base: String) -> TransportError {
+    private static func transportError(
+        _ error: any Error, _ base: String, largest: Int = largestResponse
+    ) -> TransportError {
         switch error {
         case is NIOTooManyBytesError:
             TransportError(
-                .notADatasite, "\(base) sent more than \(largestResponse >> 20) MiB",
-                hint: "check that the URL is a datasite's")
+                .notADatasite, "\(base) sent more than the \(size(largest)) that such an answer has at most",
+                hint: "check the URL: what answers there is something else")
         case let error as HTTPClientError where isTimeout(error):
             TransportError(
                 .timedOut, "\(base) did not answer in time",
@@ -188,6 +190,11 @@ final class Transport: Sendable {
                 .interrupted, "the connection to \(base) broke before the response was whole",
                 hint: "ask again: a repeated question with the same idempotency key is not charged twice")
         }
+    }
+
+    private static func size(_ bytes: Int) -> String {
+        if bytes.isMultiple(of: 1 << 20) { return "\(bytes >> 20) MiB" }
+        return bytes.isMultiple(of: 1 << 10) ? "\(bytes >> 10) KiB" : "\(bytes) bytes"
     }
 
     private static func unreachable(_ base: String) -> TransportError {

@@ -8,9 +8,11 @@ extension Problem {
         .tooLarge, "the request's header fields are larger than this server reads", status: 431)
     static let targetTooLong = Problem(
         .tooLarge, "the path and query are longer than this server reads", status: 414)
-    static let bodyTooLarge = Problem(
-        .tooLarge, "the body is larger than this server reads",
-        hint: "a question is at most 64 KiB of JSON unless the owner set another limit")
+    /// - Parameter largest: Of the server that says so, in bytes.
+    static func bodyTooLarge(_ largest: Int) -> Problem {
+        let size = largest.isMultiple(of: 1 << 10) ? "\(largest >> 10) KiB" : "\(largest) bytes"
+        return Problem(.tooLarge, "the body is larger than the \(size) that this server reads")
+    }
     static let framingTooLarge = Problem(
         .tooLarge,
         "what comes beside the head and body of the request (chunk sizes and extensions) is larger than this "

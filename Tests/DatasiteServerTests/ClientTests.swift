@@ -182,6 +182,22 @@ struct ClientTests {
         #expect(visits.withLock { $0 } == 5)
     }
 
+    @Test("A reply that is longer than what is read is said to be, with the bound that it exceeds")
+    func longReply() async throws {
+        try await Impostor.run({ _ in Reply.bytes([UInt8](repeating: 7, count: 70_000)) }) { url in
+            let client = try DevicesClient(url: url)
+            #expect(try await client.exchange([1], largest: 1 << 20).count == 70_000)
+            for (largest, words) in [(64 << 10, "64 KiB"), (1_000, "1000 bytes")] {
+                let error = try #require(
+                    await #expect(throws: TransportError.self) { try await client.exchange([1], largest: largest) })
+                #expect(
+                    error.kind == .notADatasite && error.detail.contains("sent more than the \(words) that"), "\(error)"
+                )
+            }
+            try await client.close()
+        }
+    }
+
     @Test("A problem document is thrown as it was sent, of a kind that this version does not know too")
     func problem() async throws {
         let document = #"{"type":"urn:parley:problem:x","title":"X","status":422,"detail":"d","hint":"h","position":3}"#

@@ -139,7 +139,8 @@ struct OpenAPITests {
     func problems() throws {
         let text = try #require(try value("components", "responses", "Problem", "description") as? String)
         let raised: [Problem] = [
-            .malformedRequest, .headersTooLarge, .targetTooLong, .bodyTooLarge, .tooManyConnections, .unauthenticated,
+            .malformedRequest, .headersTooLarge, .targetTooLong, .bodyTooLarge(1_000), .tooManyConnections,
+            .unauthenticated,
             .notFound, .internalError, .unsupportedMediaType, .requestTimeout(""), .invalidRequest(""),
             .forbidden(.auditor, allowed: []), .methodNotAllowed([]),
         ]

@@ -248,6 +248,44 @@ struct DeviceRunTests {
         #expect(run.progress.counts.accepted == 1)
     }
 
+    @Test(
+        "What is wrong with a plan's numbers of devices is said by the keys that it is of, and where they stand",
+        arguments: [
+            (
+                "retry-seconds: [0.1, 1]", "retry-seconds: 10",
+                "`devices.retry-seconds`: expected [least, most], in seconds"
+            ),
+            (
+                "retry-seconds: [0.1, 1]", "retry-seconds: [10, 15]",
+                "`devices.retry-seconds`: expected [least, most], in seconds"
+            ),
+            ("reports: [3, 3]", "reports: 3", "`devices.reports`: expected [least, most]"),
+            (
+                "reports: [3, 3]", "reports: [50, 100]",
+                "`devices.workers`: at least 3 devices: expected from 50 to 100, the least and the most of `reports`"
+            ),
+            (
+                "reports: [3, 3]", "reports: [3, 9]",
+                "`devices.workers`: at most 6 devices: expected 9, the most of `reports`, or more"
+            ),
+            (
+                "cycle-seconds: 600", "cycle-seconds: 600, admission-seconds: 601",
+                "`devices.admission-seconds`: expected at most the 600 of `cycle-seconds`"
+            ),
+        ])
+    func plans(old: String, new: String, words: String) throws {
+        let text = Self.plan()
+        _ = try TrainingDocument(text)
+        let changed = text.replacing(old, with: new)
+        #expect(changed != text)
+        do {
+            _ = try TrainingDocument(changed)
+            Issue.record("not refused")
+        } catch let problem as Problem {
+            #expect(problem.detail.contains(words) && problem.detail.contains("line "), "\(problem)")
+        }
+    }
+
     @Test("A reply that is for another message, or by another key, is not followed")
     func replies() async throws {
         let place = try Place(devices: 1)

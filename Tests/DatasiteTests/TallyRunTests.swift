@@ -275,6 +275,15 @@ struct TallyRunTests {
             ("measure: count", "measure: {buckets: [a, a]}", "different"),
             ("measure: count", "measure: {vector: {length: 2}}", "{length: 7, max: 24}"),
             ("reports: [10, 100]", "reports: [10]", "[least, most]"),
+            ("reports: [10, 100]", "reports: 10", "[least, most]"),
+            ("https://a.example.org", "file:///etc/passwd", "`leader.url`: expected an aggregator's address"),
+            ("https://a.example.org", "http://a.example.org", "http:// on this machine alone"),
+            ("https://b.example.org", "https://", "`helper.url`: expected"),
+            ("https://b.example.org", "b", "`helper.url`: expected"),
+            (
+                "measure: count", "measure: {sum: 1099511627776}",
+                "the noise's sigma, about 2^42 for numbers as large as the measure's: expected at most 2^40: a smaller maximum"
+            ),
             ("reports: [10, 100]", "reports: [1, 100]", "from 2"),
             ("epsilon: 1", "epsilon: 1, rho: 1", "{rho: 0.05"), ("open-seconds: 60", "hours: 1", "no key `hours`"),
             ("collector: ", "enroller: AAAA\ncollector: ", "`enroller`"), ("name: steps", "name: a b", "letters"),

@@ -24,7 +24,8 @@ public struct TallyDocument: Sendable {
         }
         _ = try keys["description"]?.text("a description")
         let reports = try required("reports")
-        let counts = try reports.sequence().map { try $0.count(atMost: TallyPlan.largestBatch) }
+        let counts =
+            reports.isSequence ? try reports.sequence().map { try $0.count(atMost: TallyPlan.largestBatch) } : []
         guard counts.count == 2, counts[0] <= counts[1] else { throw reports.problem("expected [least, most]") }
         let plan = TallyPlan(
             name: try TrainingDocument.name(required("name")), measure: try Self.measure(required("measure")),
@@ -74,7 +75,14 @@ public struct TallyDocument: Sendable {
         guard let url = keys["url"], let key = keys["key"] else {
             throw value.problem("expected {url: https://leader.example.org:8900, key: KEY}")
         }
-        return TallyPlan.Aggregator(url: try url.text("a URL"), identity: try identity(key))
+        let address = try url.text("a URL")
+        // As it is written: it is in the plan's digest.
+        guard CoordinatorAddress(address) != nil else {
+            throw url.problem(
+                "expected an aggregator's address, such as https://leader.example.org:8900, without a path; http:// on this machine alone"
+            )
+        }
+        return TallyPlan.Aggregator(url: address, identity: try identity(key))
     }
 
     private static func identity(_ value: YAMLValue) throws -> TallyIdentity {

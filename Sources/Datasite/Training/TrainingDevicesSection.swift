@@ -41,14 +41,19 @@ struct TrainingDevicesSection: Sendable, Equatable {
         strategy = try keys["strategy"].map(TrainingFederationSection.strategy) ?? .fedAvg
         range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
         reports = try Self.counts(required("reports"))
-        workers = try keys["workers"].map(Self.counts) ?? reports.lowerBound...2 * reports.upperBound
+        workers =
+            try keys["workers"].map { try Self.workers($0, of: reports) }
+            ?? reports.lowerBound...min(2 * reports.upperBound, Strategy.mostParticipants)
         overSelection = try keys["over-selection"]?.number(within: 1...16) ?? 1.3
         cycleSeconds = try keys["cycle-seconds"]?.number(within: 1...1e7) ?? 600
         admissionSeconds = try keys["admission-seconds"]?.number(within: 0.1...1e7) ?? cycleSeconds / 2
+        if admissionSeconds > cycleSeconds, let written = keys["admission-seconds"] {
+            throw written.problem("expected at most the \(ShortNumber.text(cycleSeconds)) of `cycle-seconds`")
+        }
         rest = try keys["rest"].map { try $0.wholeNumber(atMost: 1_000_000) } ?? 0
         rows = try keys["rows"].map { try $0.wholeNumber(atMost: 1 << 40) } ?? 1
         requirements = try keys["requirements"].map(Self.requirements) ?? DeviceRequirements()
-        retrySeconds = try keys["retry-seconds"].map(PolicyReader.range) ?? 10...86_400
+        retrySeconds = try keys["retry-seconds"].map(Self.seconds) ?? 10...86_400
         privacy = try keys["privacy"].map { section in
             let keys = try section.mapping(["clip", "noise"])
             guard let clip = keys["clip"], let noise = keys["noise"] else {
@@ -62,8 +67,34 @@ struct TrainingDevicesSection: Sendable, Equatable {
 
     /// `[10, 20]`: the least and the most.
     private static func counts(_ value: YAMLValue) throws -> ClosedRange<Int> {
-        let both = try value.sequence().map { try $0.count(atMost: Strategy.mostParticipants) }
+        let both =
+            value.isSequence ? try value.sequence().map { try $0.count(atMost: Strategy.mostParticipants) } : []
         guard both.count == 2, both[0] <= both[1] else { throw value.problem("expected [least, most]") }
+        return both[0]...both[1]
+    }
+
+    private static func workers(_ value: YAMLValue, of reports: ClosedRange<Int>) throws -> ClosedRange<Int> {
+        let workers = try counts(value)
+        guard reports.contains(workers.lowerBound) else {
+            throw value.problem(
+                "at least \(workers.lowerBound) devices: expected from \(reports.lowerBound) to \(reports.upperBound), the least and the most of `reports`"
+            )
+        }
+        guard workers.upperBound >= reports.upperBound else {
+            throw value.problem(
+                "at most \(workers.upperBound) devices: expected \(reports.upperBound), the most of `reports`, or more")
+        }
+        return workers
+    }
+
+    /// `[10, 3600]`: after how many seconds to come again.
+    private static func seconds(_ value: YAMLValue) throws -> ClosedRange<Double> {
+        let both = value.isSequence ? try value.sequence().map { try $0.number() } : []
+        guard both.count == 2, both[0] > 0, both[1] >= 2 * both[0], both[1] <= 1e7 else {
+            throw value.problem(
+                "expected [least, most], in seconds, above 0 and at most 1e7, the most at least twice the least: else all devices come at once"
+            )
+        }
         return both[0]...both[1]
     }
 

@@ -233,7 +233,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         metrics.countBreach(breach)
         // Only the request that is being read can be answered now; its predecessors' answers may be under way.
         let isOneAnswerOwed = unanswered == (isReadingBody ? 1 : 0)
-        guard !isResponding, isOneAnswerOwed, let problem = breach.problem else {
+        guard !isResponding, isOneAnswerOwed, let problem = breach.problem(limits.bodyBytes) else {
             context.close(promise: nil)
             return
         }
@@ -312,11 +312,13 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
 extension ConnectionGuard.Breach {
     /// What the peer is told; nil where nothing is left to tell it (an idle or stalled connection is closed).
-    var problem: Problem? {
+    ///
+    /// - Parameter largest: The most bytes of a body that are read.
+    func problem(_ largest: Int) -> Problem? {
         switch self {
         case .headDeadline: .requestTimeout("the request's head did not arrive in time")
         case .bodyDeadline: .requestTimeout("the request's body did not arrive in time")
-        case .bodyTooLarge: .bodyTooLarge
+        case .bodyTooLarge: .bodyTooLarge(largest)
         case .framingTooLarge: .framingTooLarge
         case .invalidHost: .invalidHost
         case .tooManyConnections: .tooManyConnections

@@ -65,7 +65,7 @@ public func serveDevices(
         configuration,
         FramesResponder(
             path: "/v1/devices/messages", largestBody: largest, senders: 256,
-            unknown: "the frame is not signed by a device that was enrolled", answer: run.answer,
+            unknown: "the frame is not signed by \(deviceWords(run.description.enroller))", answer: run.answer,
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
@@ -93,7 +93,7 @@ public func serveTally(
         FramesResponder(
             path: "/v1/devices/messages", largestBody: run.largestFrame, senders: run.role == .leader ? 256 : 2,
             unknown: run.role == .leader
-                ? "the report is not signed by a device that was enrolled"
+                ? "the report is not signed by \(deviceWords(run.task.plan.enroller))"
                 : "the job is not signed by the plan's leader",
             answer: run.answer), onListening: onListening)
 }
@@ -101,6 +101,10 @@ public func serveTally(
 /// What is served beside a datasite, and how large a body it reads.
 protocol BodyResponder: HTTPResponder where Context == Exchange {
     var largestBody: Int { get }
+}
+
+private func deviceWords(_ enroller: (some Any)?) -> String {
+    enroller == nil ? "the device that it names" : "a device that was enrolled"
 }
 
 private func serveFrames(

@@ -223,12 +223,12 @@ extension Request {
         var bytes: [UInt8] = []
         do {
             for try await buffer in body {
-                guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge }
+                guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge(largest) }
                 bytes.append(contentsOf: buffer.readableBytesView)
             }
         } catch let breach as ConnectionGuard.Breach {
             // The peer was told already; it is counted as what it was told.
-            throw breach.problem ?? .cutOff
+            throw breach.problem(largest) ?? .cutOff
         } catch let problem as Problem {
             throw problem
         } catch {

@@ -16,7 +16,7 @@ public enum TallyRefusal: String, Error, Sendable, Hashable, Codable {
     case share
     /// It does not verify.
     case proof
-    /// No enrolled device signed it.
+    /// Not signed by its device, or by one that was not enrolled.
     case signature
     /// There are fewer reports than the plan's least.
     case few
@@ -46,7 +46,7 @@ public enum TallyRefusal: String, Error, Sendable, Hashable, Codable {
         case .nonce: "another device's report has the same number"
         case .share: "the report was not encrypted for this aggregator"
         case .proof: "the report's proof does not verify"
-        case .signature: "no enrolled device signed the report"
+        case .signature: "no device that takes part signed the report"
         case .few: "there are fewer reports than the plan's least"
         case .others: "the aggregators took different reports"
         case .none: "nothing of that is under way"

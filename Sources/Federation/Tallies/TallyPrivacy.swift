@@ -69,6 +69,7 @@ extension TallyPlan {
             switch privacy.promise {
             case .rho(let rho):
                 guard rho >= 1e-9, rho <= 1e6 else { throw .parameter("rho", expected: "from 1e-9 to 1e6") }
+                try checkScale((square / (2 * rho)).squareRoot())
                 return try DiscreteGaussian(
                     sensitivitySquared: square, loss: PrivacyLoss(roundingDownRho: rho))
             case .epsilon(let epsilon):
@@ -79,9 +80,24 @@ extension TallyPlan {
                     epsilon: epsilon, delta: privacy.delta, by: RenyiAccountant(neighbours: .replaceOne)
                 ) { .discreteGaussian(sensitivitySquared: 1, sigma: $0) }
                 // Rounded up: no rounding of the product costs more than was sought.
-                return try DiscreteGaussian(sigma: (multiplier * square.squareRoot().nextUp).nextUp)
+                let sigma = (multiplier * square.squareRoot().nextUp).nextUp
+                try checkScale(sigma)
+                return try DiscreteGaussian(sigma: sigma)
             }
-        } catch { throw .plan("the noise", expected: "\(error)") }
+        } catch {
+            guard case .parameter(let name, let expected) = error else {
+                throw .plan("the noise", expected: "\(error)")
+            }
+            throw .plan("the noise's \(name)", expected: expected)
+        }
+    }
+
+    /// What is drawn at most is in `DiscreteGaussian`'s bounds; here in words that say what would be right in a plan.
+    private func checkScale(_ sigma: Double) throws(MechanismError) {
+        guard sigma > 0x1p40 else { return }
+        throw .parameter(
+            "sigma, about 2^\(sigma.exponent) for numbers as large as the measure's",
+            expected: "at most 2^40: a smaller maximum or a shorter vector, or a larger epsilon or rho")
     }
 
     /// What happens to one device's value, against everybody but one aggregator.
