@@ -156,8 +156,8 @@ let package = Package(
         tests(
             "DatasiteServerTests",
             [
-                "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Governance",
-                "Query", "Tables",
+                "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Federation",
+                "Governance", "Query", "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),

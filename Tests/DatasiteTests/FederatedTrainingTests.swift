@@ -229,6 +229,70 @@ struct FederatedTrainingTests {
         #expect(masked.count >= 4 && masked.values.allSatisfy { $0.count == 1 })
     }
 
+    @Test(
+        "A coordinator that has no room is not a silent one: a site that is told so for hours goes on, one that hears nothing for an hour does not, and a day is the end",
+        arguments: [
+            (20, true, nil), (20, false, "its coordinator has not answered for 3600 seconds"),
+            (150, true, "no round was begun for a day"),
+        ] as [(Int, Bool, String?)])
+    func busyCoordinator(times: Int, isAnswered: Bool, words: String?) async throws {
+        let sites = try FederatedSites()
+        let coordination = try await created(sites, FederatedSites.noisy)
+        let run = try sites.connect(coordination)
+        if words == nil {
+            for site in sites.sites.dropFirst() {
+                _ = try await site.site.submit(
+                    FederatedSites.request(coordination.request), as: .ada, idempotencyKey: "run")
+            }
+        }
+        let site = sites.sites[0].site
+        let work = try FederatedWork(
+            body: FederatedWork.body(
+                of: FederatedSites.request(coordination.request).request, purpose: nil),
+            in: PublicKnowledge(
+                catalogue: site.catalogue(), publicKey: site.signingKey.publicKey.rawRepresentation))
+        let rows = try #require(work.terms.task.examples(try site.table(work.terms.task.entry)))
+        let workspace = Workspace(parent: sites.sites[0].path + "/work", name: "one")
+        // Ten minutes go by with each frame that fails.
+        let connection = FullConnection(
+            times: times, failure: isAnswered ? Problem.busy("the coordinator is") : DirectConnection.Lost(),
+            DirectConnection { run })
+        let clock = SiteClock(now: { 1_800_000_000 }, instant: { connection.time }, sleepUntil: { _ in })
+        let outside = Outside(
+            identity: site.signingKey, connection: connection,
+            pace: Pace(clock: clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+        let session = work.session(outside, workspace, StepTrack(work.steps, isWanted: { true }))
+        let result = try await site.rounds.threads.run { work.result(of: session, rows) }
+        #expect((result == nil) == (words != nil))
+        if let words { #expect(workspace.fault == words) }
+    }
+
+    /// Fails some times, and takes ten minutes each time; then it connects.
+    private final class FullConnection: CoordinatorConnection {
+        private let left: Mutex<Int>
+        private let failure: any Error
+        private let connection: DirectConnection
+        private let elapsed = Mutex(Duration.zero)
+
+        init(times: Int, failure: any Error, _ connection: DirectConnection) {
+            (left, self.failure, self.connection) = (Mutex(times), failure, connection)
+        }
+
+        var time: Duration { elapsed.withLock { $0 } }
+
+        func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8] {
+            let fails = left.withLock { left in
+                left -= 1
+                return left >= 0
+            }
+            guard fails else {
+                return try connection.exchange(message, with: coordinator, largestReply: largestReply)
+            }
+            elapsed.withLock { $0 += .seconds(600) }
+            throw failure
+        }
+    }
+
     @Test("A state that cannot be read is not begun anew under the same charge")
     func damagedState() async throws {
         let sites = try FederatedSites()

@@ -11,7 +11,8 @@ public protocol CoordinatorConnection: Sendable {
     /// - Parameters:
     ///   - coordinator: Where it is: scheme, host and port.
     ///   - largestReply: A longer one is not read.
-    /// - Throws: ``UnusableCoordinator`` where no later try helps; else that nobody answered, or not so. In words that hold nothing of the message.
+    /// - Throws: ``UnusableCoordinator`` where no later try helps; the `Problem` that somebody answered with (of status 503: to come again, which is no silence); else that nobody
+    ///   answered. In words that hold nothing of the message.
     func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8]
 }
 

@@ -30,6 +30,8 @@ public protocol CoordinatedWork: Codable, Sendable {
 
 /// What stands between the sites of a run: signed frames in, signed frames out.
 public protocol CoordinatedRun: Sendable {
+    /// Its name, 16 bytes.
+    var run: Data { get }
     /// The sites' keys, in the order of their places.
     var roster: [Data] { get }
     /// The longest message of a site, in bytes.
@@ -40,6 +42,11 @@ public protocol CoordinatedRun: Sendable {
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem`: nothing was taken then.
     func answer(_ frame: [UInt8]) async throws -> [UInt8]
+}
+
+extension CoordinatedRun {
+    /// With what its sites' frames begin.
+    public var frameStart: FrameStart { .sites(roster.count, run: run) }
 }
 
 /// How a run is taken up: from which folder, by whose key, and who is told of it.

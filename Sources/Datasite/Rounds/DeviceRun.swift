@@ -167,6 +167,9 @@ public final class DeviceRun: Sendable {
         try state.withLock { try step(&$0, at: time) }
     }
 
+    /// With what its devices' frames begin.
+    public var frameStart: FrameStart { .devices(run: runBytes) }
+
     private var now: Double { base + (ContinuousClock.now - begun) / .seconds(1) }
 
     /// Where the run is.

@@ -16,7 +16,8 @@ public final class IntersectionRun: CoordinatedRun {
 
     /// The sites' keys.
     public let roster: [Data]
-    private let run: Data
+    /// Its name, 16 bytes.
+    public let run: Data
     private let key: Curve25519.Signing.PrivateKey
     private let folder: RunFolder
     private let lock: ServerLock

@@ -1,3 +1,4 @@
+import DatasiteProtocol
 import Foundation
 
 /// Where a site's part in a run works: what it has of the world, its folder, and whether it is still wanted.
@@ -20,6 +21,9 @@ struct RoundsDesk {
         }
         return true
     }
+
+    /// Whether an exchange that failed was answered all the same, by somebody who has no room or no disk at present: that is no silence.
+    static func isAnswered(_ error: any Error) -> Bool { (error as? Problem)?.status == 503 }
 
     /// Stores a file durably.
     ///

@@ -150,7 +150,15 @@ struct RoundsSession {
                     Array(message.bytes), with: rounds.invitation.coordinator, largestReply: bounds.largestReply)
                 reply = try SignedReply.verified(Data(bytes), to: message, coordinator: rounds.coordinatorKey)
                 (heard, pause) = (pace.now, 0.1)
+            } catch let error as UnusableCoordinator {
+                workspace.note(error.words)
+                return nil
             } catch {
+                if RoundsDesk.isAnswered(error) { heard = pace.now }
+                guard pace.now - moved < Self.longestPause else {
+                    workspace.note("no round was begun for a day")
+                    return nil
+                }
                 guard pace.now - heard < bounds.patience else {
                     workspace.note("its coordinator has not answered for \(bounds.patience.components.seconds) seconds")
                     return nil

@@ -221,6 +221,9 @@ public final class TallyRun: Sendable {
     /// The most bytes of a frame that it reads.
     public var largestFrame: Int { role == .leader ? task.reportBytes + 1_024 : task.jobBytes }
 
+    /// With what the frames begin that it is sent.
+    public var frameStart: FrameStart { .tally(role, task: task.digest) }
+
     /// Takes a frame, and gives the reply's.
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem` where the disk does not take it: nothing was taken then.

@@ -14,7 +14,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// never taken for a whole request.
     enum Breach: Error, Hashable {
         case headDeadline, idleDeadline, bodyDeadline, responseDeadline, bodyTooLarge, framingTooLarge, invalidHost
-        case tooManyConnections, evicted
+        case tooManyConnections, evicted, displaced
         case malformed(headersTooLarge: Bool)
     }
 
@@ -228,6 +228,18 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     // MARK: Refusals
 
+    /// Sent down the pipeline when the body that is being read has lost its place to another.
+    struct Displacement: Sendable {}
+
+    func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
+        guard event is Displacement else {
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
+        }
+        if isReadingBody { refuse(context, .displaced) }
+        promise?.succeed()
+    }
+
     private func refuse(_ context: ChannelHandlerContext, _ breach: Breach) {
         guard case .open = state else { return }
         metrics.countBreach(breach)
@@ -322,6 +334,7 @@ extension ConnectionGuard.Breach {
         case .framingTooLarge: .framingTooLarge
         case .invalidHost: .invalidHost
         case .tooManyConnections: .tooManyConnections
+        case .displaced: .tooManyFrames
         case .malformed(let headersTooLarge): headersTooLarge ? .headersTooLarge : .malformedRequest
         case .idleDeadline, .responseDeadline, .evicted: nil
         }
@@ -338,6 +351,7 @@ extension ConnectionGuard.Breach {
         case .framingTooLarge: "framing_too_large"
         case .invalidHost: "invalid_host"
         case .evicted: "evicted"
+        case .displaced: "displaced"
         case .tooManyConnections: "too_many_connections"
         case .malformed: "malformed"
         }

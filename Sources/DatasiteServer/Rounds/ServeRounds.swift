@@ -35,9 +35,10 @@ public func serveRounds(
 ) async throws {
     try await serveFrames(
         configuration,
-        FramesResponder(
-            path: "/v1/rounds/messages", largestBody: run.largestMessage, senders: run.roster.count,
-            unknown: "the frame is not signed by a site of this run", answer: run.answer), onListening: onListening)
+        Frames(
+            path: "/v1/rounds/messages", start: run.frameStart, largest: run.largestMessage,
+            unknown: "the frame is not signed by a site of this run", namesSenders: true, answer: run.answer),
+        onListening: onListening)
 }
 
 /// Serves a coordinator of devices to those that dial out to it, until it is told to stop: `GET /v1/devices` says what is done, `POST /v1/devices/messages` takes a
@@ -63,9 +64,10 @@ public func serveDevices(
     let largest = (64 << 10) + 11 * run.description.cycles.parameterCount
     try await serveFrames(
         configuration,
-        FramesResponder(
-            path: "/v1/devices/messages", largestBody: largest, senders: 256,
-            unknown: "the frame is not signed by \(deviceWords(run.description.enroller))", answer: run.answer,
+        Frames(
+            path: "/v1/devices/messages", start: run.frameStart, largest: largest,
+            unknown: "the frame is not signed by \(deviceWords(run.description.enroller))", namesSenders: false,
+            answer: run.answer,
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
@@ -77,7 +79,8 @@ public func serveWitness(
     _ configuration: DatasiteServerConfiguration, witness: WitnessFolder,
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
-    try await serveFrames(configuration, WitnessResponder(witness: witness), onListening: onListening)
+    let responder = WitnessResponder(witness: witness)
+    try await serveAlone(configuration, largest: responder.largestBody, onListening: onListening) { _, _ in responder }
 }
 
 /// Serves an aggregator of a tally, until it is told to stop: `POST /v1/devices/messages` takes devices' reports and the collector's question at a leader, and the leader's jobs at a helper.
@@ -90,34 +93,42 @@ public func serveTally(
 ) async throws {
     try await serveFrames(
         configuration,
-        FramesResponder(
-            path: "/v1/devices/messages", largestBody: run.largestFrame, senders: run.role == .leader ? 256 : 2,
+        Frames(
+            path: "/v1/devices/messages", start: run.frameStart, largest: run.largestFrame,
             unknown: run.role == .leader
                 ? "the report is not signed by \(deviceWords(run.task.plan.enroller))"
                 : "the job is not signed by the plan's leader",
-            answer: run.answer), onListening: onListening)
-}
-
-/// What is served beside a datasite, and how large a body it reads.
-protocol BodyResponder: HTTPResponder where Context == Exchange {
-    var largestBody: Int { get }
+            namesSenders: run.role == .helper, answer: run.answer), onListening: onListening)
 }
 
 private func deviceWords(_ enroller: (some Any)?) -> String {
     enroller == nil ? "the device that it names" : "a device that was enrolled"
 }
 
-private func serveFrames(
-    _ configuration: DatasiteServerConfiguration, _ responder: some BodyResponder,
+func serveFrames(
+    _ configuration: DatasiteServerConfiguration, _ frames: Frames,
     onListening: @escaping @Sendable (Int) -> Void
 ) async throws {
+    try await serveAlone(configuration, largest: frames.largest, onListening: onListening) { admission, limits in
+        FramesResponder(frames, admission, deadline: limits.bodyDeadline)
+    }
+}
+
+/// A server beside a datasite's, until it is told to stop.
+///
+/// - Parameter largest: A longer body is not read.
+private func serveAlone<Responder: HTTPResponder>(
+    _ configuration: DatasiteServerConfiguration, largest: Int, onListening: @escaping @Sendable (Int) -> Void,
+    responder: (Admission, ServerLimits) -> Responder
+) async throws where Responder.Context == Exchange {
     try configuration.check()
     signal(SIGPIPE, SIG_IGN)
     try await requireFree(configuration.host, configuration.port)
     var limits = configuration.limits
-    limits.bodyBytes = responder.largestBody
+    limits.bodyBytes = largest
     let metrics = Metrics()
     let admission = Admission(limits: limits)
+    let responder = responder(admission, limits)
     let tls = try configuration.certificate.map { try $0.serverConfiguration() }
     let server = HTTPServerBuilder { [limits] responder in
         let channel = LimitedChannel(responder: responder, limits: limits, metrics: metrics, admission: admission)
@@ -141,30 +152,35 @@ private func serveFrames(
     }
 }
 
+/// What is served: frames of a run, and their answers.
+struct Frames: Sendable {
+    let path: String
+    /// With what they begin.
+    let start: FrameStart
+    /// In bytes.
+    let largest: Int
+    /// What a frame is told that nobody signed who may.
+    let unknown: String
+    /// Whether those who may sign are few and named: where they are is remembered then. Devices are anybody, anywhere.
+    let namesSenders: Bool
+    let answer: @Sendable ([UInt8]) async throws -> [UInt8]
+    /// What is told to all, and where.
+    var description: (path: String, body: [UInt8])?
+}
+
 /// From a frame to a frame.
-struct FramesResponder: BodyResponder {
+struct FramesResponder: HTTPResponder {
     typealias Context = Exchange
 
-    private let path: String
-    let largestBody: Int
-    /// What a frame is told that nobody signed who may.
-    private let unknown: String
-    private let answer: @Sendable ([UInt8]) async throws -> [UInt8]
-    /// What is told to all, and where.
-    private let description: (path: String, body: [UInt8])?
-    /// Whoever sends a frame is known only when it is whole: of large ones few are read at a time.
-    private let bodies: Places
+    private let frames: Frames
+    private let admission: Admission
+    let places: FramePlaces
 
-    /// - Parameter senders: How many are there at a time, about.
-    init(
-        path: String, largestBody: Int, senders: Int, unknown: String,
-        answer: @escaping @Sendable ([UInt8]) async throws -> [UInt8],
-        description: (path: String, body: [UInt8])? = nil
-    ) {
-        (self.path, self.largestBody, self.unknown) = (path, largestBody, unknown)
-        (self.answer, self.description) = (answer, description)
-        let most = max(16, min(2 * senders, (1 << 30) / largestBody))
-        bodies = Places(all: most, each: max(4, most / 2), refusal: .tooManyFrames)
+    /// - Parameter deadline: In which a body must be whole.
+    init(_ frames: Frames, _ admission: Admission, deadline: TimeAmount) {
+        (self.frames, self.admission) = (frames, admission)
+        places = FramePlaces(
+            bytes: max(1 << 30, 16 * frames.largest), deadline: .nanoseconds(deadline.nanoseconds))
     }
 
     static let type = "application/octet-stream"
@@ -173,11 +189,11 @@ struct FramesResponder: BodyResponder {
         do {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
-            case (path, .post):
-                let frame = try await frame(request, context.peer)
-                return Reply.buffer(ByteBuffer(bytes: try await answer(frame)), status: .ok, type: Self.type)
-            case (description?.path, .get): return Reply.bytes(description?.body ?? [])
-            case (path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
+            case (frames.path, .post):
+                return Reply.buffer(
+                    ByteBuffer(bytes: try await answer(request, context)), status: .ok, type: Self.type)
+            case (frames.description?.path, .get): return Reply.bytes(frames.description?.body ?? [])
+            case (frames.path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: return Reply.problem(.notFound)
             }
         } catch let problem as Problem {
@@ -189,16 +205,42 @@ struct FramesResponder: BodyResponder {
         }
     }
 
-    private func frame(_ request: Request, _ peer: String) async throws -> [UInt8] {
-        let place = try bodies.enter(peer)
+    private func answer(_ request: Request, _ context: Exchange) async throws -> [UInt8] {
+        let networks = Network.all(of: context.peer)
+        let frame = try await frame(request, context, networks)
+        let reply: [UInt8]
+        do { reply = try await frames.answer(frame) } catch let error as FrameError {
+            admission.recognise(context.connection, false)
+            throw error
+        }
+        // Whoever is named, and was verified, makes room for no stranger.
+        if frames.namesSenders {
+            admission.recognise(context.connection, true)
+            places.recognise(networks)
+        }
+        return reply
+    }
+
+    /// Reads a frame: what is for this run is seen at its first bytes, and takes a place from there on until it is whole.
+    private func frame(_ request: Request, _ context: Exchange, _ networks: [Network]) async throws -> [UInt8] {
+        let bytes = request.headers[.contentLength].flatMap { Int($0) } ?? frames.largest
+        var place: FramePlaces.Place?
         defer { withExtendedLifetime(place) {} }
-        return try await request.wholeBody(largest: largestBody)
+        return try await request.wholeBody(largest: frames.largest) { read in
+            if let place { return place.note(received: read.count) }
+            guard read.count >= frames.start.count else { return }
+            try frames.start.check(read.prefix(frames.start.count))
+            if read.count < bytes {
+                place = try places.enter(
+                    bytes: bytes, received: read.count, from: networks, displace: context.displace)
+            }
+        }
     }
 
     private func problem(_ error: FrameError) -> Problem {
         switch error {
         case .frame, .message: .invalidRequest("\(error)")
-        case .sender: Problem(.forbidden, unknown)
+        case .sender: Problem(.forbidden, frames.unknown)
         case .run: Problem(.notFound, "\(error)")
         case .replayed: Problem(.conflict, "\(error)")
         }

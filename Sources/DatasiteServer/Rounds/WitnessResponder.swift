@@ -5,7 +5,7 @@ import Hummingbird
 import NIOCore
 
 /// From a request to a witness's answer.
-struct WitnessResponder: BodyResponder {
+struct WitnessResponder: HTTPResponder {
     typealias Context = Exchange
 
     let witness: WitnessFolder

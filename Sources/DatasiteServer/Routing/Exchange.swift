@@ -8,13 +8,20 @@ struct Exchange: InitializableFromSource {
     let logger: Logger
     /// The address that the connection comes from: the proxy's, behind one.
     let peer: String
+    private let channel: any Channel
+
     /// The connection, as `Admission` knows it.
-    let connection: ObjectIdentifier
+    var connection: ObjectIdentifier { ObjectIdentifier(channel) }
 
     init(source: ApplicationRequestContextSource) {
         logger = source.logger
-        connection = ObjectIdentifier(source.channel)
+        channel = source.channel
         peer = LimitedChannel.peer ?? "unknown"
+    }
+
+    /// Refuses the body that is being read, for another's sake.
+    func displace() {
+        channel.triggerUserOutboundEvent(ConnectionGuard.Displacement(), promise: nil)
     }
 }
 

@@ -1,5 +1,6 @@
 import Datasite
 import DatasiteProtocol
+import Federation
 import HTTPTypes
 import Hummingbird
 import NIOCore
@@ -219,18 +220,23 @@ struct Routes: Sendable {
 
 extension Request {
     /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
-    func wholeBody(largest: Int) async throws -> [UInt8] {
+    ///
+    /// - Parameter look: Is shown what has come so far, at each piece; what it throws ends the reading.
+    func wholeBody(largest: Int, look: ([UInt8]) throws -> Void = { _ in }) async throws -> [UInt8] {
         var bytes: [UInt8] = []
         do {
             for try await buffer in body {
                 guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge(largest) }
                 bytes.append(contentsOf: buffer.readableBytesView)
+                try look(bytes)
             }
         } catch let breach as ConnectionGuard.Breach {
             // The peer was told already; it is counted as what it was told.
             throw breach.problem(largest) ?? .cutOff
         } catch let problem as Problem {
             throw problem
+        } catch let error as FrameError {
+            throw error
         } catch {
             throw Problem.cutOff
         }

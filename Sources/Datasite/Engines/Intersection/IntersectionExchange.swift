@@ -95,8 +95,15 @@ struct IntersectionExchange {
             {
                 desk.workspace.note(error.words)
                 return nil
-            } catch { answered = nil }
+            } catch {
+                if RoundsDesk.isAnswered(error) { heard = pace.now }
+                answered = nil
+            }
             guard let reply = answered else {
+                guard pace.now - moved < RoundsSession.longestPause else {
+                    desk.workspace.note("the other site has not come for a day")
+                    return nil
+                }
                 guard pace.now - heard < Self.patience else {
                     desk.workspace.note(
                         "its coordinator has not answered for \(Self.patience.components.seconds) seconds")
