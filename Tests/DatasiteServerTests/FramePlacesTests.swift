@@ -149,19 +149,23 @@ struct FramePlacesTests {
         Array("POST /frames HTTP/1.1\r\nHost: a\r\nContent-Length: \(length)\r\n\r\n".utf8)
     }
 
+    private final class Gate: Sendable {
+        let isOpen = Mutex(false)
+    }
+
     /// Opens so many connections that send this and wait, and then runs what is to be run.
     private func among(
         _ count: Int, port: Int, sending bytes: [UInt8], _ body: @escaping @Sendable () async throws -> Void
     ) async throws -> [String] {
         let (open, opened) = AsyncStream<Void>.makeStream()
-        let over = Mutex(false)
+        let over = Gate()
         return try await withThrowingTaskGroup(of: String?.self) { group in
             for _ in 0..<count {
                 group.addTask {
                     try await RawConnection.open(port: port) { connection in
                         try await connection.send(bytes)
                         opened.yield()
-                        while !over.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) }
+                        while !over.isOpen.withLock({ $0 }) { try await Task.sleep(for: .milliseconds(5)) }
                         connection.finish()
                         return await connection.readToEnd()
                     }
@@ -175,7 +179,7 @@ struct FramePlacesTests {
             // What was sent is read before what comes now.
             try await Task.sleep(for: .milliseconds(200))
             try await body()
-            over.withLock { $0 = true }
+            over.isOpen.withLock { $0 = true }
             return try await group.reduce(into: []) { if let text = $1 { $0.append(text) } }
         }
     }

@@ -273,7 +273,7 @@ struct DeviceRunTests {
                 "`devices.admission-seconds`: expected at most the 600 of `cycle-seconds`"
             ),
         ])
-    func plans(old: String, new: String, words: String) throws {
+    func numbers(old: String, new: String, words: String) throws {
         let text = Self.plan()
         _ = try TrainingDocument(text)
         let changed = text.replacing(old, with: new)
@@ -311,7 +311,7 @@ struct DeviceRunTests {
         "What is wrong in a plan for devices is said with its key",
         arguments: [
             ("reports: [3, 3]", "reports: [3]", "[least, most]"), ("cycles: 4", "rounds: 4", "rounds"),
-            ("reports: [3, 3], ", "", "`reports` is missing"), ("workers: [3, 6]", "workers: [9, 10]", "`devices`"),
+            ("reports: [3, 3], ", "", "`reports` is missing"), ("workers: [3, 6]", "workers: [9, 10]", "`devices.workers`"),
             ("local-steps: 5", "local-steps: 5, requirements: {batery: 1}", "batery"),
             ("local-steps: 5", "local-steps: 5, privacy: {clip: 1}", "{clip: 1, noise: 1}"),
             ("local-steps: 5", "local-steps: 5, strategy: {kind: scaffold, rate: 1}", "scaffold"),

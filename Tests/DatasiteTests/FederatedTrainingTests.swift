@@ -260,7 +260,7 @@ struct FederatedTrainingTests {
         let clock = SiteClock(now: { 1_800_000_000 }, instant: { connection.time }, sleepUntil: { _ in })
         let outside = Outside(
             identity: site.signingKey, connection: connection,
-            pace: Pace(clock: clock) { _ in TimeSlot(bound: .milliseconds(1)) })
+            pace: Pace(clock: clock) { _ in TimeSlot(bound: .milliseconds(1)) }, enters: { _ in true })
         let session = work.session(outside, workspace, StepTrack(work.steps, isWanted: { true }))
         let result = try await site.rounds.threads.run { work.result(of: session, rows) }
         #expect((result == nil) == (words != nil))
@@ -275,7 +275,8 @@ struct FederatedTrainingTests {
         private let elapsed = Mutex(Duration.zero)
 
         init(times: Int, failure: any Error, _ connection: DirectConnection) {
-            (left, self.failure, self.connection) = (Mutex(times), failure, connection)
+            left = Mutex(times)
+            (self.failure, self.connection) = (failure, connection)
         }
 
         var time: Duration { elapsed.withLock { $0 } }

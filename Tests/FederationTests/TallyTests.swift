@@ -46,7 +46,9 @@ struct TallyTests {
         let reports = try TallyFixture.digest(of: frames)
         let own = try (tally.leading.noise(for: reports), tally.helping.noise(for: reports))
         let result = try tally.result()
-        #expect(result.sums == (0..<entries).map { 2 * Int64($0 % 2) + own.0[$0] + own.1[$0] })
+        let noise = zip(own.0, own.1).map { $0 + $1 }
+        let noisy: [Int64] = noise.enumerated().map { 2 * Int64($0.offset % 2) + $0.element }
+        #expect(result.sums == noisy)
 
         /// Of so many normal numbers of that variance the squares sum up to within 6 of their deviations, but for 2e-9; the keys are fixed, so that it is so or not.
         func isOf(variance: Double, _ numbers: [Int64]) -> Bool {

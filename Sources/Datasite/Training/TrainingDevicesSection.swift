@@ -40,7 +40,8 @@ struct TrainingDevicesSection: Sendable, Equatable {
         localSteps = try keys["local-steps"]?.count(atMost: 1_000_000) ?? 1
         strategy = try keys["strategy"].map(TrainingFederationSection.strategy) ?? .fedAvg
         range = try keys["range"]?.number(within: 0x1p-60...0x1p60) ?? 1
-        reports = try Self.counts(required("reports"))
+        let reports = try Self.counts(required("reports"))
+        self.reports = reports
         workers =
             try keys["workers"].map { try Self.workers($0, of: reports) }
             ?? reports.lowerBound...min(2 * reports.upperBound, Strategy.mostParticipants)
