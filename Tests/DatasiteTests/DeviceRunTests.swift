@@ -311,7 +311,8 @@ struct DeviceRunTests {
         "What is wrong in a plan for devices is said with its key",
         arguments: [
             ("reports: [3, 3]", "reports: [3]", "[least, most]"), ("cycles: 4", "rounds: 4", "rounds"),
-            ("reports: [3, 3], ", "", "`reports` is missing"), ("workers: [3, 6]", "workers: [9, 10]", "`devices.workers`"),
+            ("reports: [3, 3], ", "", "`reports` is missing"),
+            ("workers: [3, 6]", "workers: [9, 10]", "`devices.workers`"),
             ("local-steps: 5", "local-steps: 5, requirements: {batery: 1}", "batery"),
             ("local-steps: 5", "local-steps: 5, privacy: {clip: 1}", "{clip: 1, noise: 1}"),
             ("local-steps: 5", "local-steps: 5, strategy: {kind: scaffold, rate: 1}", "scaffold"),
