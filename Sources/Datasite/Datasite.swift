@@ -212,6 +212,9 @@ public final class Datasite: Sendable {
     public var suspension: Problem? {
         do { try store.file.check() } catch { return error as? Problem }
         if isRestored.withLock({ $0 }) { return Restore.problem }
+        // Another process of the owner's may have found it.
+        let isNew = !isContradicted.withLock { $0 } && LogFolder(path: folder.log).isContradicted
+        if isNew { isContradicted.withLock { $0 = true } }
         return isContradicted.withLock { $0 } ? Restore.contradicted : nil
     }
 

@@ -40,6 +40,10 @@ extension Datasite {
         let log = try openLog()
         do { return try log.publish(store).bytes } catch is SiteLog.WentBack {
             throw try contradicted(by: log.latest()?.bytes ?? [], in: log)
+        } catch is SiteLog.Ended {
+            // An owner's command has begun another log.
+            transparency.withLock { $0 = nil }
+            throw Problem.unavailable("another log was begun", hint: "try again in a moment")
         } catch { throw Problem.storage(error) }
     }
 
@@ -125,10 +129,13 @@ extension Datasite {
         }
         return try transparency.withLock { kept in
             kept = nil
-            guard rename(folder.log, folder.log(ended: folder.earlierLogs + 1)) == 0 else {
+            let ended = SiteLog.number(in: LogFolder(path: folder.log).origin) ?? folder.earlierLogs + 1
+            guard rename(folder.log, folder.log(ended: ended)) == 0 else {
                 throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
             }
             try SiteFolder.synchronize(folder.path)
+            // Its number is never used again, whatever becomes of the folder of the ended one.
+            try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: ended + 1)
             isContradicted.withLock { $0 = false }
             return [
                 "a new log is begun: what was lost was in the log that others hold, which ends here; witnesses must be told the new log's key"
@@ -185,9 +192,20 @@ extension Datasite {
         do {
             if repairing { try log.rebuild(store) }
             let checkpoint = try log.publish(store)
-            let count = try log.compare(checkpoint.head, with: store)
+            let count = try log.compare(checkpoint, with: store)
+            // What was taken for evidence is none where the journal leads to it after all.
+            if let bytes = FileManager.default.contents(atPath: log.folder.contradiction),
+                let told = try? SignedCheckpoint(parsing: Array(bytes)),
+                (try? log.check(told, against: checkpoint)) != nil
+            {
+                unlink(log.folder.contradiction)
+                try SiteFolder.synchronize(log.folder.path)
+                isContradicted.withLock { $0 = false }
+            }
             return ["\(count) entries of the log follow from the journal, and lead to the root that was signed"]
         } catch is SiteLog.WentBack {
+            // What a counter that was not put back knows to be lost is charged by accepting that: a contradiction noted before would have all charged.
+            if isRestored.withLock({ $0 }) { throw Restore.problem }
             throw try contradicted(by: log.latest()?.bytes ?? [], in: log)
         } catch { throw Problem.storage(error) }
     }

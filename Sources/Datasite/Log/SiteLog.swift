@@ -34,6 +34,9 @@ final class SiteLog: Sendable {
     /// The journal does not lead to the log that was signed.
     struct WentBack: Error {}
 
+    /// Another process has ended this log, and begun the next.
+    struct Ended: Error {}
+
     let folder: LogFolder
     let identity: LogIdentity
     private let signer: NoteSigner
@@ -46,12 +49,7 @@ final class SiteLog: Sendable {
     /// Opens the log in a site's folder, or begins it.
     init(site: SiteFolder, key: Curve25519.Signing.PrivateKey) throws {
         folder = LogFolder(path: site.log)
-        if !folder.exists {
-            if mkdir(folder.path, 0o700) != 0, errno != EEXIST {
-                throw Problem.unavailable("\(folder.path) cannot be made: \(SiteFolder.reason())")
-            }
-            try folder.replace(folder.origin, with: Array(Self.origin(of: key, number: site.earlierLogs + 1).utf8))
-        }
+        if !folder.exists { try Self.begin(folder, key: key, number: site.earlierLogs + 1) }
         guard let origin = FileManager.default.contents(atPath: folder.origin) else {
             throw Problem.unavailable("\(folder.origin) cannot be read")
         }
@@ -62,6 +60,21 @@ final class SiteLog: Sendable {
             identity = LogIdentity(key: verifier)
             signer = NoteSigner(key: verifier) { message in Array(try key.signature(for: message)) }
         } catch { throw Problem.unavailable("\(folder.origin) is damaged") }
+    }
+
+    /// Makes the folder of a log in which nothing is yet.
+    static func begin(_ folder: LogFolder, key: Curve25519.Signing.PrivateKey, number: Int) throws {
+        if mkdir(folder.path, 0o700) != 0, errno != EEXIST {
+            throw Problem.unavailable("\(folder.path) cannot be made: \(SiteFolder.reason())")
+        }
+        try folder.replace(folder.origin, with: Array(origin(of: key, number: number).utf8))
+    }
+
+    /// Which of a site's logs an origin's file names; nil: none.
+    static func number(in file: String) -> Int? {
+        guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "/", omittingEmptySubsequences: false)
+        return parts.count == 2 ? 1 : parts.count == 3 ? Int(parts[2]) : nil
     }
 
     /// Names no host, which may change: the site's key, and the log's number, which a restore that was accepted raises.
@@ -97,20 +110,52 @@ final class SiteLog: Sendable {
         try state.withLock { kept in
             let lock = try folder.lock()
             defer { withExtendedLifetime(lock) {} }
-            // Another process may have gone on.
-            let stored = try folder.readHead() ?? .empty
-            var state = kept?.writer.head == stored ? kept ?? State() : try resumed(stored, store)
-            kept = nil
-            let isNew = try grow(&state, store)
-            var signed = isNew ? nil : try latest()
-            if let found = signed, found.head != state.writer.head || (try? found.verify(identity)) == nil {
-                signed = nil
-            }
-            let checkpoint = try signed ?? sign(state.writer.head)
+            guard let origin = FileManager.default.contents(atPath: folder.origin),
+                origin.elementsEqual(identity.origin.bytes)
+            else { throw Ended() }
+            let before = try latest()
+            var state: State
+            do {
+                // Another process may have gone on.
+                let stored = try folder.readHead() ?? .empty
+                state = kept?.writer.head == stored ? kept ?? State() : try resumed(stored, store)
+                kept = nil
+                _ = try grow(&state, store)
+                // Whatever became of the other files: nothing is signed that what was signed does not lead to.
+                if let before { try lead(to: before, from: state.writer.head) }
+            } catch is WentBack { throw try suspected(before, store) }
+            let isSigned = before?.head == state.writer.head && (try? before?.verify(identity)) != nil
+            let checkpoint = try isSigned ? before ?? sign(state.writer.head) : sign(state.writer.head)
             kept = state
             recent.withLock { $0.add(checkpoint, at: .now) }
             return checkpoint
         }
+    }
+
+    /// - Throws: ``WentBack``: the checkpoint is this log's, and the tree does not lead to it.
+    private func lead(to signed: SignedCheckpoint, from head: TreeHead) throws {
+        guard (try? signed.verify(identity)) != nil, signed.head != head else { return }
+        guard signed.head.size <= head.size else { throw WentBack() }
+        var tiles = try VerifiedTiles(head: head, read: folder.read)
+        guard try tiles.head(at: signed.head.size) == signed.head else { throw WentBack() }
+    }
+
+    /// What it is where files and journal do not fit together: the journal alone says whether it went back. All else is made from it, and is no evidence.
+    private func suspected(_ signed: SignedCheckpoint?, _ store: SiteStore) throws -> any Error {
+        guard let signed, (try? signed.verify(identity)) != nil else { return WentBack() }
+        var (leaves, frontier) = (LogLeaves(), MerkleFrontier())
+        try store.pool.read { db in
+            let rows = try Row.fetchCursor(db, sql: "SELECT entry, hash FROM journal ORDER BY number")
+            while frontier.size < signed.head.size, let row = try rows.next() {
+                for leaf in leaves.take(row["entry"], hash: row["hash"]) ?? [] where frontier.size < signed.head.size {
+                    try frontier.append(.leaf(leaf.bytes))
+                }
+            }
+        }
+        guard frontier.head == signed.head else { return WentBack() }
+        return Problem.unavailable(
+            "the log's files are damaged: the journal leads to what was signed, and they do not",
+            hint: "`parley log fsck --repair` makes them anew from the journal")
     }
 
     private func sign(_ head: TreeHead) throws -> SignedCheckpoint {
@@ -178,7 +223,7 @@ final class SiteLog: Sendable {
         let records = try LogIndex(path: folder.index).records(Int(head.size))
         guard let last = records.last else { return state }
         // Refusals since the last count are not in the log yet.
-        let counted = (0..<records.count).reversed().lazy.map { records[$0] }.first { $0.isCount }?.number ?? 1
+        let counted = (0..<records.count - 1).reversed().lazy.map { records[$0] }.first { $0.isCount }?.number ?? 1
         let rows = try store.pool.read { db in
             try Row.fetchAll(
                 db,
@@ -190,16 +235,17 @@ final class SiteLog: Sendable {
         guard rows.last?["number"] as Int64? == last.number else { throw WentBack() }
         for row in rows {
             let number: Int64 = row["number"]
-            if last.isCount, number == last.number { break }
             let (text, hash): (String, Data) = (row["entry"], row["hash"])
             guard let leaves = state.leaves.take(text, hash: hash) else {
                 throw Problem.unavailable("the journal's entry \(number) is damaged")
             }
-            // The same place with another content: another journal.
-            if number == last.number, let own = leaves.last, !own.isCount {
-                let bundle = try entries(head, bundle: (head.size - 1) >> 8)
-                guard bundle[Int((head.size - 1) & 255)].elementsEqual(own.bytes) else { throw WentBack() }
-            }
+            guard number == last.number else { continue }
+            // The same place with another content: another journal, or a damaged index. A count stands before the entry that ended its day.
+            let own = last.isCount ? leaves.first : leaves.last
+            let bundle = try entries(head, bundle: (head.size - 1) >> 8)
+            guard let own, own.isCount == last.isCount,
+                bundle[Int((head.size - 1) & 255)].elementsEqual(own.bytes)
+            else { throw WentBack() }
         }
         state.next = last.isCount ? last.number : last.number + 1
         if last.isCount { state.leaves = LogLeaves() }
@@ -235,7 +281,13 @@ final class SiteLog: Sendable {
     /// Whether each leaf of the log follows from the journal: how many.
     ///
     /// - Throws: ``WentBack``: one does not. A `Problem`: files that are damaged.
-    func compare(_ head: TreeHead, with store: SiteStore) throws -> Int {
+    func compare(_ checkpoint: SignedCheckpoint, with store: SiteStore) throws -> Int {
+        do { return try compared(checkpoint.head, with: store) } catch is WentBack {
+            throw try suspected(checkpoint, store)
+        }
+    }
+
+    private func compared(_ head: TreeHead, with store: SiteStore) throws -> Int {
         var (leaves, frontier) = (LogLeaves(), MerkleFrontier())
         var tiles = try VerifiedTiles(head: head, read: folder.read)
         var bundle: EntryBundle?

@@ -282,9 +282,12 @@ extension Datasite {
     ///
     /// - Throws: the problem `conflict` if no restore is suspected.
     public func acceptRestore() throws -> [String] {
-        let isContradicted = isContradicted.withLock { $0 }
+        let isContradicted = isContradicted.withLock { $0 } || LogFolder(path: folder.log).isContradicted
         guard isRestored.withLock({ $0 }) || isContradicted else {
             throw Problem.conflict("no restore is suspected")
+        }
+        guard !isServedElsewhere else {
+            throw Problem.conflict("another process serves the site", hint: "stop it first: it knows the log that ends")
         }
         let file = GenerationFile(path: folder.generation)
         // A counter that was put back with all the rest knows nothing of what was lost.

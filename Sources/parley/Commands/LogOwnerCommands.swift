@@ -155,7 +155,9 @@ struct LogExport: Codable, Sendable {
     func show(_ trust: LogTrust) throws {
         let verified = try trust.verify(checkpoint)
         var (frontier, tally) = (before, LogTally())
-        guard frontier.size == from else { throw Failure("The export does not begin where it says.") }
+        guard frontier.size == from, !entries.isEmpty else {
+            throw Failure("The export does not begin where it says, or holds no entry.")
+        }
         for (place, entry) in entries.enumerated() {
             try frontier.append(.leaf(Array(entry.utf8)))
             tally.take(from + UInt64(place), Array(entry.utf8))
