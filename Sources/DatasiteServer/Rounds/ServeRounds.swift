@@ -37,7 +37,8 @@ public func serveRounds(
         configuration,
         FramesResponder(
             path: "/v1/rounds/messages", largestBody: run.largestMessage, senders: run.roster.count,
-            unknown: "the frame is not signed by a site of this run", answer: run.answer), onListening: onListening)
+            unknown: "the frame is not signed by a site of this run", answer: { try await run.answer($0) }),
+        onListening: onListening)
 }
 
 /// Serves a coordinator of devices to those that dial out to it, until it is told to stop: `GET /v1/devices` says what is done, `POST /v1/devices/messages` takes a
@@ -65,7 +66,7 @@ public func serveDevices(
         configuration,
         FramesResponder(
             path: "/v1/devices/messages", largestBody: largest, senders: 256,
-            unknown: "the frame is not signed by a device that was enrolled", answer: run.answer,
+            unknown: "the frame is not signed by a device that was enrolled", answer: whole(run.answer),
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
@@ -84,7 +85,15 @@ public func serveTally(
             unknown: run.role == .leader
                 ? "the report is not signed by a device that was enrolled"
                 : "the job is not signed by the plan's leader",
-            answer: run.answer), onListening: onListening)
+            answer: whole(run.answer)), onListening: onListening)
+}
+
+/// An answer to frames that are small enough to be held.
+private func whole(
+    _ answer: @escaping @Sendable ([UInt8]) async throws -> [UInt8]
+) -> @Sendable (ArrivingFrame) async throws -> LeavingFrame {
+    // No body is longer than what the responder reads.
+    { LeavingFrame(whole: try await answer(try await $0.whole(atMost: .max - 1))) }
 }
 
 private func serveFrames(
@@ -96,6 +105,11 @@ private func serveFrames(
     try await requireFree(configuration.host, configuration.port)
     var limits = configuration.limits
     limits.bodyBytes = responder.largestBody
+    // A large model takes its time on a slow line: 1 MB a second.
+    let slow = TimeAmount.seconds(Int64(responder.largestBody >> 20))
+    (limits.bodyDeadline, limits.responseDeadline) = (
+        max(limits.bodyDeadline, slow), max(limits.responseDeadline, slow)
+    )
     let metrics = Metrics()
     let admission = Admission(limits: limits)
     let tls = try configuration.certificate.map { try $0.serverConfiguration() }
@@ -129,7 +143,7 @@ struct FramesResponder: HTTPResponder {
     let largestBody: Int
     /// What a frame is told that nobody signed who may.
     private let unknown: String
-    private let answer: @Sendable ([UInt8]) async throws -> [UInt8]
+    private let answer: @Sendable (ArrivingFrame) async throws -> LeavingFrame
     /// What is told to all, and where.
     private let description: (path: String, body: [UInt8])?
     /// Whoever sends a frame is known only when it is whole: of large ones few are read at a time.
@@ -138,7 +152,7 @@ struct FramesResponder: HTTPResponder {
     /// - Parameter senders: How many are there at a time, about.
     init(
         path: String, largestBody: Int, senders: Int, unknown: String,
-        answer: @escaping @Sendable ([UInt8]) async throws -> [UInt8],
+        answer: @escaping @Sendable (ArrivingFrame) async throws -> LeavingFrame,
         description: (path: String, body: [UInt8])? = nil
     ) {
         (self.path, self.largestBody, self.unknown) = (path, largestBody, unknown)
@@ -154,8 +168,7 @@ struct FramesResponder: HTTPResponder {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
             case (path, .post):
-                let frame = try await frame(request, context.peer)
-                return Reply.buffer(ByteBuffer(bytes: try await answer(frame)), status: .ok, type: Self.type)
+                return response(try await answered(request, context.peer))
             case (description?.path, .get): return Reply.bytes(description?.body ?? [])
             case (path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: return Reply.problem(.notFound)
@@ -169,10 +182,27 @@ struct FramesResponder: HTTPResponder {
         }
     }
 
-    private func frame(_ request: Request, _ peer: String) async throws -> [UInt8] {
-        let place = try bodies.enter(peer)
-        defer { withExtendedLifetime(place) {} }
-        return try await request.wholeBody(largest: largestBody)
+    /// The reply to a request's body, which is read as it comes. Its place is left when it is there, whoever then waits for the reply.
+    private func answered(_ request: Request, _ peer: String) async throws -> LeavingFrame {
+        var place: Places.Place? = try bodies.enter(peer)
+        var pieces = request.pieces(largest: largestBody)
+        return try await answer(
+            ArrivingFrame {
+                let piece = try await pieces.next()
+                if piece == nil { place = nil }
+                withExtendedLifetime(place) {}
+                return piece
+            })
+    }
+
+    private func response(_ frame: LeavingFrame) -> Response {
+        var response = Reply.buffer(ByteBuffer(), status: .ok, type: Self.type)
+        response.body = ResponseBody(contentLength: frame.count) { writer in
+            var pieces = frame.pieces
+            while let piece = try await pieces.next() { try await writer.write(ByteBuffer(bytes: piece)) }
+            try await writer.finish(nil)
+        }
+        return response
     }
 
     private func problem(_ error: FrameError) -> Problem {

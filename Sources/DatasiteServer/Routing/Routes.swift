@@ -186,13 +186,34 @@ struct Routes: Sendable {
 extension Request {
     /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
     func wholeBody(largest: Int) async throws -> [UInt8] {
+        var pieces = pieces(largest: largest)
         var bytes: [UInt8] = []
-        do {
-            for try await buffer in body {
-                guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge }
-                bytes.append(contentsOf: buffer.readableBytesView)
-            }
-        } catch let breach as ConnectionGuard.Breach {
+        while let piece = try await pieces.next() { bytes += piece }
+        return bytes
+    }
+
+    /// The body, piece by piece.
+    func pieces(largest: Int) -> BodyPieces {
+        BodyPieces(
+            iterator: body.makeAsyncIterator(), declared: headers[.contentLength].flatMap { Int($0) }, left: largest)
+    }
+}
+
+/// A request's body, of which no more is taken than is allowed, and which ends where it says.
+struct BodyPieces {
+    fileprivate var iterator: RequestBody.AsyncIterator
+    fileprivate let declared: Int?
+    fileprivate var left: Int
+    private var count = 0
+
+    fileprivate init(iterator: RequestBody.AsyncIterator, declared: Int?, left: Int) {
+        (self.iterator, self.declared, self.left) = (iterator, declared, left)
+    }
+
+    /// - Throws: A `Problem`: too large, or cut off.
+    mutating func next() async throws -> [UInt8]? {
+        let buffer: ByteBuffer?
+        do { buffer = try await iterator.next(isolation: #isolation) } catch let breach as ConnectionGuard.Breach {
             // The peer was told already; it is counted as what it was told.
             throw breach.problem ?? .cutOff
         } catch let problem as Problem {
@@ -200,10 +221,13 @@ extension Request {
         } catch {
             throw Problem.cutOff
         }
-        if let declared = headers[.contentLength], Int(declared) != bytes.count {
-            throw Problem.cutOff
+        guard let buffer else {
+            if let declared, declared != count { throw Problem.cutOff }
+            return nil
         }
-        return bytes
+        guard buffer.readableBytes <= left else { throw Problem.bodyTooLarge }
+        (left, count) = (left - buffer.readableBytes, count + buffer.readableBytes)
+        return Array(buffer.readableBytesView)
     }
 }
 

@@ -30,6 +30,9 @@ public struct ServerState: Sendable, Hashable {
         }
     }
 
+    /// Whether it carries vectors, each as long as the weights.
+    var hasVectors: Bool { !momentum.isEmpty || !secondMoment.isEmpty || !control.isEmpty }
+
     /// One step of the server: changes the weights, and what it remembers. After an error both are as before.
     ///
     /// - Parameters:
