@@ -450,12 +450,14 @@ extension AggregationResult {
 
 extension RunModel {
     /// The model behind the server's step.
-    func moved(by mean: [Float], _ strategy: Strategy, share: Double = 1) throws -> RunModel {
+    func moved(
+        by mean: [Float], _ strategy: Strategy, share: Double = 1, in place: VectorPlace = .memory
+    ) throws -> RunModel {
         let expected = strategy.vectorLength(parameters: packed.count)
         guard mean.count == expected else {
             throw StrategyError.length(of: "mean", found: mean.count, expected: expected)
         }
-        return try stepped(strategy, share: share, in: .memory) { $0.map { Array(mean[$0]) } ?? mean }
+        return try stepped(strategy, share: share, in: place) { $0.map { Array(mean[$0]) } ?? mean }
     }
 
     /// The model behind the server's step. Where the strategy carries nothing but the weights it is taken chunk by chunk: an entry's step follows from that entry alone.
@@ -507,9 +509,9 @@ extension RunModel {
         let weight = plan.weight(of: opened.participants)
         let share = Double(weight) / Double(plan.weight(of: 0..<participants))
         switch (opened.result, plan.grid) {
-        case (.combined(let vector), _): self = try moved(by: vector.values, plan.strategy, share: share)
+        case (.combined(let vector), _): self = try moved(by: vector.values, plan.strategy, share: share, in: place)
         case (.sum(let integers), .none):
-            self = try moved(by: plan.mean(integers, weight: weight), plan.strategy, share: share)
+            self = try moved(by: plan.mean(integers, weight: weight), plan.strategy, share: share, in: place)
         case (.sum(let integers), .some(let grid)):
             var chunk: [Int64] = []
             self = try stepped(plan.strategy, share: share, in: place) { range in
