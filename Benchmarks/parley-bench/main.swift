@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation", "protocols", "tally", "log",
+    "federation", "large", "protocols", "tally", "log",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -35,6 +35,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "training": try TrainingBenchmark().run()
         case "accuracy": try AccuracyBenchmark().run()
         case "federation": try FederationBenchmark(workplace: workplace).run()
+        case "large": try LargeModelBenchmark(workplace: workplace).run()
         case "protocols": try ProtocolBenchmark(workplace: workplace).run()
         case "tally": try await TallyBenchmark(workplace: workplace).run()
         case "log": try LogBenchmark(workplace: workplace).run()
@@ -59,6 +60,7 @@ func runChild(_ arguments: [String]) async throws {
     case ("training", 2): try TrainingBenchmark().run(only: [arguments[1]])
     // Benchmarks/compare/federation.py calls this.
     case ("federation", 2): try FederationBenchmark.child(arguments[1])
+    case ("large", 2): try await LargeModelBenchmark.child(arguments[1])
     case ("protocols", 2): try ProtocolBenchmark.child(arguments[1])
     // One configuration alone.
     case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])

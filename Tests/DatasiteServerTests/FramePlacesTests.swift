@@ -1,3 +1,4 @@
+import Datasite
 import DatasiteProtocol
 import Federation
 import Foundation
@@ -144,7 +145,7 @@ struct FramePlacesTests {
         let configuration = DatasiteServerConfiguration(port: 0, handlesSignals: false, logger: logger)
         let frames = Frames(
             path: "/frames", start: Self.start, largest: largest, unknown: "nobody", namesSenders: true,
-            answer: { Array("taken: \($0.count)".utf8) })
+            answer: { LeavingFrame(whole: Array("taken: \(try await $0.whole(atMost: largest).count)".utf8)) })
         let server = Task { try await serveFrames(configuration, frames) { port.yield($0) } }
         defer { server.cancel() }
         try await body(try #require(await ports.first { _ in true }))

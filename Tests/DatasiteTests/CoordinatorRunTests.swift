@@ -12,7 +12,7 @@ import Testing
 
 @Suite("A coordinator and its folder", .timeLimit(.minutes(10)))
 struct CoordinatorRunTests {
-    private final class Folder {
+    final class Folder: Sendable {
         let path = FileManager.default.temporaryDirectory.path + "/parley-log-" + UUID().uuidString
         init() throws {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
@@ -96,30 +96,41 @@ struct CoordinatorRunTests {
 
     // MARK: runs
 
-    private struct Run {
+    struct Run {
         let keys: [Curve25519.Signing.PrivateKey]
         let coordinator: Coordinator
         let signing = Curve25519.Signing.PrivateKey()
         let folder: Folder
 
-        init(rounds: Int = 3, isMasked: Bool = true) throws {
+        init(rounds: Int = 3, isMasked: Bool = true, length: Int = 4, least: Int = 3) throws {
             let keys = (0..<3).map { _ in Curve25519.Signing.PrivateKey() }
             let plan = FederatedPlan(
                 name: "run", strategy: .fedAvg, aggregation: isMasked ? .masked(threshold: 3, colluders: 1) : .plain,
                 rounds: rounds,
-                spareRounds: 2, least: 3, parameterCount: 4, grid: try UpdateGrid(range: 4),
+                spareRounds: 2, least: least, parameterCount: length, grid: try UpdateGrid(range: 4),
                 work: Data(repeating: 1, count: 32), leastSeconds: 100)
             (self.keys, folder) = (keys, try Folder())
             coordinator = try Coordinator(
                 plan: plan, roster: keys.map(\.publicKey.rawRepresentation), run: Data(repeating: 3, count: 16),
-                weights: [0, 0, 0, 0])
-            try CoordinatorRun.store(coordinator, in: RunFolder(path: folder.path))
+                weights: [Float](repeating: 0, count: length))
+            try CoordinatorRun.store(coordinator, in: VectorFolder(path: folder.path))
         }
 
-        func open(longestLog: Int = 1 << 20) throws -> CoordinatorRun {
+        func open(
+            longestLog: Int = 1 << 20, largestInMemory: Int = CoordinatorRun.largestInMemory, longestWait: Double = 10
+        ) throws -> CoordinatorRun {
             try CoordinatorRun(
-                folder: folder.path, key: signing, averaging: 0.5, patience: 60, longestLog: longestLog
+                folder: folder.path, key: signing, averaging: 0.5, patience: 60, longestLog: longestLog,
+                largestInMemory: largestInMemory, longestWait: longestWait
             ) { _ in }
+        }
+
+        /// The numbers of the vectors that lie in its folder.
+        var vectors: [Int] {
+            get throws {
+                try FileManager.default.contentsOfDirectory(atPath: folder.path)
+                    .compactMap { $0.wholeMatch(of: #/vector-([0-9]+)\.bin/#).flatMap { Int($0.1) } }.sorted()
+            }
         }
 
         func participants() throws -> [Participant] {
@@ -132,7 +143,7 @@ struct CoordinatorRunTests {
         }
     }
 
-    private struct Pull: LocalWork {
+    struct Pull: LocalWork {
         let target: Float
         mutating func update(
             of model: RunModel, in header: RoundHeader, carried: [Float]
@@ -142,7 +153,7 @@ struct CoordinatorRunTests {
     }
 
     /// Plays a run to its end; before each message `before` may put another process in the coordinator's place.
-    private func play(_ run: Run, before: (Int, inout CoordinatorRun?) throws -> Void = { _, _ in }) async throws
+    func play(_ run: Run, before: (Int, inout CoordinatorRun?) throws -> Void = { _, _ in }) async throws
         -> [Float]
     {
         var coordinator: CoordinatorRun? = try run.open()
@@ -241,6 +252,8 @@ struct CoordinatorRunTests {
         #expect(weights == [Float](repeating: 2 * (1 - 1 / 64), count: 4))
         #expect(RunFolder(path: run.folder.path).latestState > 2)
         let opened = try run.open()
-        #expect(opened.progress.round == 6 && opened.progress.weights == weights && opened.progress.phase == .finished)
+        #expect(
+            opened.progress.round == 6 && opened.progress.weights.values == weights
+                && opened.progress.phase == .finished)
     }
 }

@@ -38,10 +38,21 @@ public protocol CoordinatedRun: Sendable {
     var largestMessage: Int { get }
     /// Where the run is.
     var progress: CoordinatorRun.Progress { get }
+    /// Takes a site's frame as it comes, and gives the reply's.
+    ///
+    /// - Throws: A ``Federation/FrameError``, or a `Problem`: nothing was taken then.
+    func answer(_ frame: ArrivingFrame) async throws -> LeavingFrame
+}
+
+extension CoordinatedRun {
     /// Takes a site's frame, and gives the reply's.
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem`: nothing was taken then.
-    func answer(_ frame: [UInt8]) async throws -> [UInt8]
+    public func answer(_ frame: [UInt8]) async throws -> [UInt8] {
+        var (bytes, pieces): ([UInt8], LeavingFrame.Pieces) = ([], try await answer(ArrivingFrame(whole: frame)).pieces)
+        while let piece = try await pieces.next() { bytes += piece }
+        return bytes
+    }
 }
 
 extension CoordinatedRun {
@@ -80,7 +91,7 @@ extension CoordinatedRounds {
                 throw .plan("the run's name", expected: "16 bytes in hexadecimal digits")
             }
             let coordinator = try Coordinator(plan: plan, roster: roster, run: run, weights: weights)
-            return { try CoordinatorRun.store(coordinator, in: RunFolder(path: $0)) }
+            return { try CoordinatorRun.store(coordinator, in: VectorFolder(path: $0)) }
         } catch { throw Problem.invalidManifest("\(error)") }
     }
 

@@ -1,4 +1,4 @@
-import Crypto
+public import Crypto
 import DatasiteProtocol
 public import Federation
 public import Foundation
@@ -15,7 +15,8 @@ import Synchronization
 /// A coordinator with its folder: signed frames in, signed frames out, and everything durable before it is answered.
 ///
 /// Its state follows from the messages that it took (``MessageLog``): one that is killed at any moment goes on where it was, and a participant that asks again is
-/// told what it would have been told. A run begins when all sites are there, or enough of them for so long that the others are taken for absent.
+/// told what it would have been told. Vectors of more bytes than `largestInMemory` lie in files beside the log, which names them (``VectorFolder``): updates go there as they arrive, sums
+/// and weights as they are made, chunk by chunk; the process holds some chunks of them. A run begins when all sites are there, or enough of them for so long that the others are taken for absent.
 public final class CoordinatorRun: CoordinatedRun {
     /// What people see of a run.
     public struct Progress: Sendable {
@@ -29,10 +30,10 @@ public final class CoordinatorRun: CoordinatedRun {
         public var heard: Set<Int>
         /// What people should know, the latest last.
         public var events: [Coordinator.Event]
-        /// What has been learned so far.
-        public var weights: [Float]
+        /// What has been learned so far, where it lies.
+        public var weights: Packed<Float>
         /// The average of the rounds' weights, as the plan has it; without one the weights.
-        public var average: [Float]
+        public var average: Packed<Float>
         /// Since the run began, in its own seconds.
         public var seconds: Double
     }
@@ -52,17 +53,29 @@ public final class CoordinatorRun: CoordinatedRun {
     private struct Average: Codable {
         let decay: Float?
         var round: Int
-        var weights: [Float]
+        var weights: Packed<Float>
 
-        mutating func take(_ model: RunModel) {
+        mutating func take(_ model: RunModel, in place: VectorPlace) throws {
             guard model.round > round else { return }
-            guard let decay else {
-                (round, weights) = (model.round, model.weights)
-                return
+            if let decay {
+                let stays = min(decay, Float(1 + model.round) / Float(10 + model.round))
+                weights = try weights.moved(towards: model.packed, by: 1 - stays, in: place)
+            } else {
+                weights = model.packed
             }
-            let stays = min(decay, Float(1 + model.round) / Float(10 + model.round))
-            for index in weights.indices { weights[index] += (1 - stays) * (model.weights[index] - weights[index]) }
             round = model.round
+        }
+
+        init(decay: Float?, _ model: RunModel) { (self.decay, round, weights) = (decay, model.round, model.packed) }
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.container(keyedBy: CodingKeys.self)
+            decay = try container.decodeIfPresent(Float.self, forKey: .decay)
+            round = try container.decode(Int.self, forKey: .round)
+            // Of an earlier version: a list of numbers.
+            weights =
+                try (try? container.decode([Float].self, forKey: .weights)).map(Packed.init)
+                ?? container.decode(Packed<Float>.self, forKey: .weights)
         }
     }
 
@@ -73,9 +86,27 @@ public final class CoordinatorRun: CoordinatedRun {
         var average: Average?
     }
 
+    /// Larger vectors, in bytes, lie in files.
+    public static let largestInMemory = 1 << 20
+
     /// Stores a run at its beginning.
-    static func store(_ beginning: Coordinator, in folder: RunFolder) throws {
-        try folder.write(Array(try JSONEncoder().encode(Stored(time: 0, coordinator: beginning))), to: .state(0))
+    ///
+    /// - Parameter vectors: The run's folder. Weights that lie in files already lie there.
+    /// - Throws: A `Problem`: the disk does not take it.
+    public static func store(_ beginning: Coordinator, in vectors: VectorFolder) throws {
+        let folder = RunFolder(path: vectors.path)
+        var coordinator = beginning
+        try coordinator.keep(in: vectors.place(largestInMemory: largestInMemory))
+        try write(Stored(time: 0, coordinator: coordinator), to: .state(0), in: folder, vectors)
+    }
+
+    /// Stores a state, and keeps what it names alone.
+    private static func write(
+        _ stored: Stored, to file: RunFolder.File, in folder: RunFolder, _ vectors: VectorFolder
+    ) throws {
+        let writing = VectorWriting()
+        try folder.write(Array(try writing.encode(stored)), to: file)
+        vectors.keep(writing.named, andNoOthers: true)
     }
 
     /// The run's name, roster and plan.
@@ -87,15 +118,22 @@ public final class CoordinatorRun: CoordinatedRun {
     private let base: Double
     private let folder: RunFolder
     private let threads = EngineThreads(threads: 1, queueLimit: 4_096, words: "the coordinator is")
+    /// Where what arrives and leaves meets the disk.
+    private let diskThreads = EngineThreads(threads: 2, queueLimit: 4_096, words: "the coordinator's disk is")
+    private let vectors: VectorFolder
+    private let place: VectorPlace
     private let lock: ServerLock
     private let changed: @Sendable (Progress) -> Void
     private let patience: Double
 
     private let waiting = Waiting()
+    /// Whose vectors are on their way: one of each site at a time.
+    private let sending = Mutex<Set<Int>>([])
 
     /// For so many seconds an answer is held back that would say to wait.
     private let longestWait: Double
-    /// Of a log that is longer, in bytes, a new state is stored when a round begins.
+    private let largestInMemory: Int
+    /// Of a log that is longer, in bytes, with the files that it names, a new state is stored when a round begins.
     private let longestLog: Int
 
     /// Goes on with the run in a folder.
@@ -104,42 +142,59 @@ public final class CoordinatorRun: CoordinatedRun {
     ///   - key: Signs replies.
     ///   - averaging: How much of an average stays at each round; nil: there is none.
     ///   - patience: In seconds: for so long those that are there wait for the others before the first round.
+    ///   - longestLog: Of a log that is longer, in bytes, with the files that it names, a new state is stored when a round begins.
+    ///   - largestInMemory: Larger vectors, in bytes, lie in files.
+    ///   - longestWait: For so many seconds an answer is held back that would say to wait.
     ///   - changed: Told when a round, a phase or an event is new; it must not take long.
     /// - Throws: A `Problem`: another process holds the run, or its files cannot be used.
-    init(
+    public init(
         folder path: String, key: Curve25519.Signing.PrivateKey, averaging: Float?, patience: Double,
-        longestLog: Int = 16 << 20, longestWait: Double = 10, changed: @escaping @Sendable (Progress) -> Void
+        longestLog: Int = 16 << 20, largestInMemory: Int = CoordinatorRun.largestInMemory, longestWait: Double = 10,
+        changed: @escaping @Sendable (Progress) -> Void
     ) throws {
         lock = try ServerLock(
             path: path + "/lock",
             busy: Problem.conflict("another process coordinates the run in \(path)", hint: "stop it first"))
         folder = RunFolder(path: path)
+        let vectors = VectorFolder(path: path)
+        let place = vectors.place(largestInMemory: largestInMemory)
         let generation = folder.latestState
-        let stored = try folder.decode(Stored.self, .state(generation))
+        let stored = try folder.decode(Stored.self, .state(generation), vectors.reading)
         var (coordinator, time) = (stored.coordinator, stored.time)
-        let model = coordinator.model
-        var average = stored.average ?? Average(decay: averaging, round: model.round, weights: model.weights)
+        try coordinator.keep(in: place)
+        var average = stored.average ?? Average(decay: averaging, coordinator.model)
         let log = try MessageLog(path: folder.path(.messages(generation))) { record in
             time = max(time, record.time)
             guard record.sender != MessageLog.restart else { return coordinator.resume(at: record.time) }
-            guard let message = try? JSONDecoder().decode(ParticipantMessage.self, from: record.message) else {
-                throw Problem.unavailable("\(path) holds a message that this version does not know")
+            guard
+                let message = try? vectors.reading.decode(ParticipantMessage.self, from: record.message)
+            else {
+                throw vectors.takeFailure()
+                    ?? Problem.unavailable(
+                        "\(path) holds a message that this version does not know, or that is damaged")
             }
             _ = coordinator.answer(message, from: record.sender, at: record.time)
-            average.take(coordinator.model)
+            if let failure = vectors.takeFailure() { throw failure }
+            try average.take(coordinator.model, in: place)
         }
+        vectors.removeStrangers()
         // Phases have their time anew, here and whenever this log is read.
         coordinator.resume(at: time)
         try log.append(.init(time: time, sender: MessageLog.restart, message: Data()))
         (run, roster, plan) = (coordinator.run, coordinator.roster, coordinator.plan)
-        self.longestWait = longestWait
+        (self.vectors, self.place, self.largestInMemory, self.longestWait) = (
+            vectors, place, largestInMemory, longestWait
+        )
         (self.key, self.patience, self.changed, base, self.longestLog) = (key, patience, changed, time, longestLog)
         state = Mutex(
             State(coordinator: coordinator, log: log, generation: generation, average: average, seconds: time))
     }
 
-    /// An update is eight bytes an entry, in base64; shares are some hundred bytes a site.
+    /// An update is eight bytes an entry, a short one in base64; shares are some hundred bytes a site.
     public var largestMessage: Int { (64 << 10) + 11 * plan.length + 1_024 * roster.count }
+
+    /// Without vectors behind it: whoever sends it is known when it is whole.
+    private var largestText: Int { min(largestMessage, 2 * SignedMessage.largestInText + 1_024 * roster.count) }
 
     private var now: Double { base + (ContinuousClock.now - begun) / .seconds(1) }
 
@@ -151,52 +206,114 @@ public final class CoordinatorRun: CoordinatedRun {
         return Progress(
             round: coordinator.model.round, rounds: coordinator.plan.rounds, attempts: coordinator.attempts,
             phase: coordinator.phase, heard: Set(state.heard.keys), events: coordinator.events,
-            weights: coordinator.model.weights, average: state.average.weights, seconds: state.seconds)
+            weights: coordinator.model.packed, average: state.average.weights, seconds: state.seconds)
     }
 
-    /// Takes a participant's frame, and gives the reply's: on a thread of its own, since it writes to a disk and adds up sums. Whoever would be told to wait is
+    /// Takes a participant's frame, and gives the reply's: on threads of its own, since it writes to a disk and adds up sums. Whoever would be told to wait is
     /// answered when something is new, or after some seconds.
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem` where the disk does not take it: nothing was taken then.
-    public func answer(_ frame: [UInt8]) async throws -> [UInt8] {
+    public func answer(_ frame: ArrivingFrame) async throws -> LeavingFrame {
         var version = waiting.version
-        let (signed, message) = try await threads.run { try self.read(frame) }
-        var reply = try await threads.run { try self.reply(to: message, signed, isNew: true) }
+        let taken = try await take(frame)
+        var reply = try await threads.run { try self.reply(to: taken, isNew: true) }
         if case .wait(let seconds) = reply {
             let end = ContinuousClock.now + .seconds(min(seconds, longestWait))
             while case .wait = reply, .now < end {
                 await waiting.wait(after: version, atMost: end - .now)
                 version = waiting.version
                 // It changes nothing a second time.
-                reply = try await threads.run { try self.reply(to: message, signed, isNew: false) }
+                reply = try await threads.run { try self.reply(to: taken, isNew: false) }
             }
             if case .wait = reply { reply = .wait(seconds: 0) }
         }
-        return Array(try SignedReply(reply, to: signed, key: key).bytes)
+        let signed = try SignedReply(reply, to: taken.signed, key: key)
+        return LeavingFrame(signed.head, signed.vectors, threads: diskThreads)
     }
 
-    private func read(_ frame: [UInt8]) throws -> (SignedMessage, ParticipantMessage) {
-        let signed = try SignedMessage(reading: Data(frame))
+    // MARK: frames
+
+    private struct Taken: Sendable {
+        let signed: SignedMessage
+        let message: ParticipantMessage
+    }
+
+    /// Takes a frame as it comes. Of one with vectors behind it the signature, the turn and the lengths are known before the first of their bytes is taken; a large update goes into a file,
+    /// which counts when it is whole and what was signed.
+    private func take(_ frame: ArrivingFrame) async throws -> Taken {
+        var frame = frame
+        let first = try await frame.first(SignedMessage.headLength)
+        guard let length = SignedMessage.lengthBeforeVectors(first) else {
+            let bytes = Data(try await frame.rest(atMost: largestText))
+            return try await threads.run { try self.read(bytes, .init { _ in throw FrameError.message }) }
+        }
+        let text = try await frame.first(length)
+        guard text.count == length else { throw FrameError.frame(expected: "a whole frame") }
+        frame.skip(length)
+        let announced = try await threads.run { try self.read(text, Self.announcing) }
+        let sender = announced.signed.sender
+        guard sending.withLock({ $0.insert(sender).inserted }) else {
+            throw Problem.conflict("another message of this site is on its way", hint: "send it when that is through")
+        }
+        defer { sending.withLock { _ = $0.remove(sender) } }
+        guard case .update(let attempt, let named) = announced.message, let vector = named.stored,
+            vector.count > largestInMemory
+        else { return try await takeIntoMemory(text, announced, &frame) }
+        let isAwaited = try await threads.run {
+            self.state.withLock { $0.coordinator.awaits(sender, attempt: attempt) }
+        }
+        guard isAwaited, named.count == plan.length else {
+            // Nothing comes of it: it is told what it would be told of any that is of another length.
+            while try await frame.piece(atMost: 1 << 20) != nil {}
+            return Taken(signed: announced.signed, message: .update(attempt: attempt, integers: Packed([])))
+        }
+        let file = try vectors.newFile()
+        var left = vector.count
+        while let piece = try await frame.piece(atMost: 1 << 20) {
+            guard piece.count <= left else { throw FrameError.message }
+            left -= piece.count
+            try await diskThreads.run { try piece.withUnsafeBytes { try file.append($0) } }
+        }
+        let whole = try await diskThreads.run { try file.finish() }
+        guard whole.digest == vector.digest, whole.count == vector.count else { throw FrameError.message }
+        guard let integers = Packed<Int64>(stored: whole) else { throw FrameError.message }
+        return Taken(signed: announced.signed, message: .update(attempt: attempt, integers: integers))
+    }
+
+    /// Of a vector that was named, and did not come yet.
+    private static let announcing = VectorReading { name in
+        .stored(
+            StoredVector(number: -1, count: name.bytes, digest: name.sha256) { _, _ in throw FrameError.message })
+    }
+
+    /// Masked vectors are added up as they come, and short ones are not worth a file.
+    private func takeIntoMemory(_ text: Data, _ announced: Taken, _ frame: inout ArrivingFrame) async throws -> Taken {
+        let bytes = text + (try await frame.rest(atMost: largestMessage))
+        let roster = roster
+        let message = try await threads.run { try SignedMessage(reading: bytes).verified(roster: roster) }
+        return Taken(signed: announced.signed, message: message)
+    }
+
+    private func read(_ frame: Data, _ reading: VectorReading) throws -> Taken {
+        let signed = try SignedMessage(reading: frame)
         guard signed.run == run else { throw FrameError.run }
-        let message = try signed.verified(roster: roster)
+        let message = try signed.verified(roster: roster, reading: reading)
         try state.withLock { state in
             guard signed.number > state.numbers[signed.sender] ?? 0 else { throw FrameError.replayed }
             state.numbers[signed.sender] = signed.number
         }
-        return (signed, message)
+        return Taken(signed: signed, message: message)
     }
 
     /// - Parameter isNew: Whether it comes for the first time; a second time it is not kept.
-    private func reply(
-        to message: ParticipantMessage, _ signed: SignedMessage, isNew: Bool
-    ) throws -> CoordinatorReply {
+    private func reply(to taken: Taken, isNew: Bool) throws -> CoordinatorReply {
         let (reply, news) = try state.withLock { state -> (CoordinatorReply, Progress?) in
             let now = now
-            var isNews = state.heard.updateValue(now, forKey: signed.sender) == nil
+            var isNews = state.heard.updateValue(now, forKey: taken.signed.sender) == nil
             guard state.coordinator.phase != .waiting || isGathered(state, now) else {
                 return (.wait(seconds: longestWait), isNews ? Self.progress(state) : nil)
             }
-            let reply = try take(message, signed, isNew: isNew, into: &state, at: now, isNews: &isNews)
+            let reply = try take(taken, isNew: isNew, into: &state, at: now, isNews: &isNews)
             return (reply, isNews ? Self.progress(state) : nil)
         }
         if let news {
@@ -214,36 +331,43 @@ public final class CoordinatorRun: CoordinatedRun {
 
     /// What the coordinator says now; a message that changed it is durable before.
     private func take(
-        _ message: ParticipantMessage, _ signed: SignedMessage, isNew: Bool, into state: inout State, at now: Double,
-        isNews: inout Bool
+        _ taken: Taken, isNew: Bool, into state: inout State, at now: Double, isNews: inout Bool
     ) throws -> CoordinatorReply {
-        let before = state.coordinator
-        let reply = state.coordinator.answer(message, from: signed.sender, at: now)
-        let hasMoved = Self.mark(before) != Self.mark(state.coordinator)
-        let counts = isNew && message.attempt.map { before.awaits(signed.sender, attempt: $0) } == true
-        guard hasMoved || counts else { return reply }
-        isNews = isNews || hasMoved
+        let (before, sender) = (state.coordinator, taken.signed.sender)
+        // What went wrong with another's message is told to that one.
+        _ = vectors.takeFailure()
         do {
-            try state.log.append(.init(time: now, sender: signed.sender, message: signed.message))
+            let reply = state.coordinator.answer(taken.message, from: sender, at: now)
+            // Of what a disk did not take or give nothing follows.
+            if let failure = vectors.takeFailure() { throw failure }
+            let hasMoved = Self.mark(before) != Self.mark(state.coordinator)
+            let counts = isNew && taken.message.attempt.map { before.awaits(sender, attempt: $0) } == true
+            guard hasMoved || counts else { return reply }
+            var average = state.average
+            try average.take(state.coordinator.model, in: place)
+            let writing = VectorWriting()
+            let text = taken.signed.hasVectorsBehind ? try writing.encode(taken.message) : taken.signed.message
+            try state.log.append(.init(time: now, sender: sender, message: text))
+            vectors.keep(writing.named)
+            (state.average, state.seconds) = (average, now)
+            isNews = isNews || hasMoved
             // Where there is no room for another state the log grows on.
-            if before.attempts != state.coordinator.attempts { try? shorten(&state, now) }
+            if before.attempts != state.coordinator.attempts || state.coordinator.isOver { try? shorten(&state, now) }
+            return reply
         } catch {
             state.coordinator = before
             throw error
         }
-        state.average.take(state.coordinator.model)
-        state.seconds = now
-        return reply
     }
 
     /// Begins a new log behind a stored state, where the old one is long.
     private func shorten(_ state: inout State, _ now: Double) throws {
-        guard state.log.bytes > longestLog else { return }
+        guard state.log.bytes + vectors.keptBytes > longestLog else { return }
         let next = state.generation + 1
         unlink(folder.path(.messages(next)))
         let log = try MessageLog(path: folder.path(.messages(next))) { _ in }
         let stored = Stored(time: now, coordinator: state.coordinator, average: state.average)
-        try folder.write(Array(try JSONEncoder().encode(stored)), to: .state(next))
+        try Self.write(stored, to: .state(next), in: folder, vectors)
         for file in [RunFolder.File.messages(state.generation), .state(state.generation)] { unlink(folder.path(file)) }
         (state.log, state.generation) = (log, next)
     }
@@ -311,8 +435,11 @@ struct RunFolder: Sendable {
         return key
     }
 
-    func decode<Value: Decodable>(_ type: Value.Type, _ file: File) throws -> Value {
-        guard let value = try? JSONDecoder().decode(Value.self, from: try read(file)) else {
+    /// - Parameter reading: Gives the vectors that it names; nil: it names none.
+    func decode<Value: Decodable>(_ type: Value.Type, _ file: File, _ reading: VectorReading? = nil) throws -> Value {
+        let bytes = try read(file)
+        guard let value = try? reading?.decode(Value.self, from: bytes) ?? JSONDecoder().decode(Value.self, from: bytes)
+        else {
             throw Problem.unavailable("\(path(file)) is damaged, or of another version")
         }
         return value

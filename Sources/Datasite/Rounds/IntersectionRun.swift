@@ -65,16 +65,17 @@ public final class IntersectionRun: CoordinatedRun {
         let isBegun = all.allSatisfy { state.relay.holds(.hello, of: $0) }
         return CoordinatorRun.Progress(
             round: isComplete ? 1 : 0, rounds: 1, attempts: 1,
-            phase: isComplete ? .finished : isBegun ? .collect : .waiting, heard: state.heard, events: [], weights: [],
-            average: [], seconds: 0)
+            phase: isComplete ? .finished : isBegun ? .collect : .waiting, heard: state.heard, events: [],
+            weights: Packed([]), average: Packed([]), seconds: 0)
     }
 
     /// Takes a site's frame, and gives the reply's. Whoever would be told to wait is answered when something is new, or after some seconds.
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem` where the disk does not take it: nothing was taken then.
-    public func answer(_ frame: [UInt8]) async throws -> [UInt8] {
+    public func answer(_ frame: ArrivingFrame) async throws -> LeavingFrame {
         var version = waiting.version
-        let (signed, message) = try await threads.run { try self.read(frame) }
+        let bytes = try await frame.whole(atMost: largestMessage)
+        let (signed, message) = try await threads.run { try self.read(bytes) }
         var reply = try await threads.run { try self.take(message, from: signed.sender) }
         let end = ContinuousClock.now + .seconds(longestWait)
         let again = IntersectionMessage(frame: nil, wants: message.wants)
@@ -84,8 +85,9 @@ public final class IntersectionRun: CoordinatedRun {
             version = waiting.version
             reply = try await threads.run { try self.take(again, from: signed.sender) }
         }
-        let bytes = reply.bytes
-        return try await threads.run { Array(try SignedReply(body: bytes, to: signed, key: self.key).bytes) }
+        let body = reply.bytes
+        return LeavingFrame(
+            try await threads.run { try SignedReply(body: body, to: signed, key: self.key).head })
     }
 
     private func read(_ frame: [UInt8]) throws -> (SignedMessage, IntersectionMessage) {

@@ -37,7 +37,8 @@ public func serveRounds(
         configuration,
         Frames(
             path: "/v1/rounds/messages", start: run.frameStart, largest: run.largestMessage,
-            unknown: "the frame is not signed by a site of this run", namesSenders: true, answer: run.answer),
+            unknown: "the frame is not signed by a site of this run", namesSenders: true,
+            answer: { try await run.answer($0) }),
         onListening: onListening)
 }
 
@@ -67,7 +68,7 @@ public func serveDevices(
         Frames(
             path: "/v1/devices/messages", start: run.frameStart, largest: largest,
             unknown: "the frame is not signed by \(deviceWords(run.description.enroller))", namesSenders: false,
-            answer: run.answer,
+            answer: whole(run.answer),
             description: ("/v1/devices", description)), onListening: onListening)
 }
 
@@ -98,7 +99,15 @@ public func serveTally(
             unknown: run.role == .leader
                 ? "the report is not signed by \(deviceWords(run.task.plan.enroller))"
                 : "the job is not signed by the plan's leader",
-            namesSenders: run.role == .helper, answer: run.answer), onListening: onListening)
+            namesSenders: run.role == .helper, answer: whole(run.answer)), onListening: onListening)
+}
+
+/// An answer to frames that are small enough to be held.
+private func whole(
+    _ answer: @escaping @Sendable ([UInt8]) async throws -> [UInt8]
+) -> @Sendable (ArrivingFrame) async throws -> LeavingFrame {
+    // No body is longer than what the responder reads.
+    { LeavingFrame(whole: try await answer(try await $0.whole(atMost: .max - 1))) }
 }
 
 private func deviceWords(_ enroller: (some Any)?) -> String {
@@ -126,6 +135,11 @@ private func serveAlone<Responder: HTTPResponder>(
     try await requireFree(configuration.host, configuration.port)
     var limits = configuration.limits
     limits.bodyBytes = largest
+    // A large model takes its time on a slow line: 1 MB a second.
+    let slow = TimeAmount.seconds(Int64(largest >> 20))
+    (limits.bodyDeadline, limits.responseDeadline) = (
+        max(limits.bodyDeadline, slow), max(limits.responseDeadline, slow)
+    )
     let metrics = Metrics()
     let admission = Admission(limits: limits)
     let responder = responder(admission, limits)
@@ -163,7 +177,7 @@ struct Frames: Sendable {
     let unknown: String
     /// Whether those who may sign are few and named: where they are is remembered then. Devices are anybody, anywhere.
     let namesSenders: Bool
-    let answer: @Sendable ([UInt8]) async throws -> [UInt8]
+    let answer: @Sendable (ArrivingFrame) async throws -> LeavingFrame
     /// What is told to all, and where.
     var description: (path: String, body: [UInt8])?
 }
@@ -189,9 +203,7 @@ struct FramesResponder: HTTPResponder {
         do {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
-            case (frames.path, .post):
-                return Reply.buffer(
-                    ByteBuffer(bytes: try await answer(request, context)), status: .ok, type: Self.type)
+            case (frames.path, .post): return response(try await answer(request, context))
             case (frames.description?.path, .get): return Reply.bytes(frames.description?.body ?? [])
             case (frames.path, _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: return Reply.problem(.notFound)
@@ -205,11 +217,10 @@ struct FramesResponder: HTTPResponder {
         }
     }
 
-    private func answer(_ request: Request, _ context: Exchange) async throws -> [UInt8] {
+    private func answer(_ request: Request, _ context: Exchange) async throws -> LeavingFrame {
         let networks = Network.all(of: context.peer)
-        let frame = try await frame(request, context, networks)
-        let reply: [UInt8]
-        do { reply = try await frames.answer(frame) } catch let error as FrameError {
+        let reply: LeavingFrame
+        do { reply = try await frames.answer(frame(request, context, networks)) } catch let error as FrameError {
             admission.recognise(context.connection, false)
             throw error
         }
@@ -221,20 +232,40 @@ struct FramesResponder: HTTPResponder {
         return reply
     }
 
-    /// Reads a frame: what is for this run is seen at its first bytes, and takes a place from there on until it is whole.
-    private func frame(_ request: Request, _ context: Exchange, _ networks: [Network]) async throws -> [UInt8] {
+    /// A frame, read as it comes: what is for this run is seen at its first bytes, and takes a place from there on until it is whole.
+    private func frame(_ request: Request, _ context: Exchange, _ networks: [Network]) -> ArrivingFrame {
         let bytes = request.headers[.contentLength].flatMap { Int($0) } ?? frames.largest
+        var pieces = request.pieces(largest: frames.largest)
         var place: FramePlaces.Place?
-        defer { withExtendedLifetime(place) {} }
-        return try await request.wholeBody(largest: frames.largest) { read in
-            if let place { return place.note(received: read.count) }
-            guard read.count >= frames.start.count else { return }
-            try frames.start.check(read.prefix(frames.start.count))
-            if read.count < bytes {
-                place = try places.enter(
-                    bytes: bytes, received: read.count, from: networks, displace: context.displace)
+        var start: [UInt8] = []
+        var received = 0
+        return ArrivingFrame {
+            let piece = try await pieces.next()
+            received += piece?.count ?? 0
+            if start.count < frames.start.count, let piece {
+                start += piece.prefix(frames.start.count - start.count)
+                if start.count == frames.start.count {
+                    try frames.start.check(start)
+                    if received < bytes {
+                        place = try places.enter(
+                            bytes: bytes, received: received, from: networks, displace: context.displace)
+                    }
+                }
             }
+            place?.note(received: received)
+            if piece == nil || received >= bytes { place = nil }
+            return piece
         }
+    }
+
+    private func response(_ frame: LeavingFrame) -> Response {
+        var response = Reply.buffer(ByteBuffer(), status: .ok, type: Self.type)
+        response.body = ResponseBody(contentLength: frame.count) { writer in
+            var pieces = frame.pieces
+            while let piece = try await pieces.next() { try await writer.write(ByteBuffer(bytes: piece)) }
+            try await writer.finish(nil)
+        }
+        return response
     }
 
     private func problem(_ error: FrameError) -> Problem {

@@ -220,30 +220,49 @@ struct Routes: Sendable {
 
 extension Request {
     /// The whole body. A stream that ends early must not pass for a short body: an owner's decision may be empty.
-    ///
-    /// - Parameter look: Is shown what has come so far, at each piece; what it throws ends the reading.
-    func wholeBody(largest: Int, look: ([UInt8]) throws -> Void = { _ in }) async throws -> [UInt8] {
+    func wholeBody(largest: Int) async throws -> [UInt8] {
+        var pieces = pieces(largest: largest)
         var bytes: [UInt8] = []
-        do {
-            for try await buffer in body {
-                guard bytes.count + buffer.readableBytes <= largest else { throw Problem.bodyTooLarge(largest) }
-                bytes.append(contentsOf: buffer.readableBytesView)
-                try look(bytes)
-            }
-        } catch let breach as ConnectionGuard.Breach {
+        while let piece = try await pieces.next() { bytes += piece }
+        return bytes
+    }
+
+    /// The body, piece by piece.
+    func pieces(largest: Int) -> BodyPieces {
+        BodyPieces(
+            iterator: body.makeAsyncIterator(), declared: headers[.contentLength].flatMap { Int($0) }, largest: largest)
+    }
+}
+
+/// A request's body, of which no more is taken than is allowed, and which ends where it says.
+struct BodyPieces {
+    private var iterator: RequestBody.AsyncIterator
+    private let declared: Int?
+    private let largest: Int
+    private var count = 0
+
+    fileprivate init(iterator: RequestBody.AsyncIterator, declared: Int?, largest: Int) {
+        (self.iterator, self.declared, self.largest) = (iterator, declared, largest)
+    }
+
+    /// - Throws: A `Problem`: too large, or cut off.
+    mutating func next() async throws -> [UInt8]? {
+        let buffer: ByteBuffer?
+        do { buffer = try await iterator.next(isolation: #isolation) } catch let breach as ConnectionGuard.Breach {
             // The peer was told already; it is counted as what it was told.
             throw breach.problem(largest) ?? .cutOff
         } catch let problem as Problem {
             throw problem
-        } catch let error as FrameError {
-            throw error
         } catch {
             throw Problem.cutOff
         }
-        if let declared = headers[.contentLength], Int(declared) != bytes.count {
-            throw Problem.cutOff
+        guard let buffer else {
+            if let declared, declared != count { throw Problem.cutOff }
+            return nil
         }
-        return bytes
+        guard buffer.readableBytes <= largest - count else { throw Problem.bodyTooLarge(largest) }
+        count += buffer.readableBytes
+        return Array(buffer.readableBytesView)
     }
 }
 

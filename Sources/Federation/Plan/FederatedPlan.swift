@@ -140,7 +140,7 @@ public struct FederatedPlan: Sendable, Hashable, Codable {
         }
         if let grid {
             let largest = Double(1 << grid.bits) * Double(weights?.max() ?? 1) * Double(asked)
-            guard largest <= 0x1p62 else {
+            guard largest < 0x1p62 else {
                 throw .plan("the grid's bits", expected: "so few that \(asked) weighted updates fit into 62 bits")
             }
         }

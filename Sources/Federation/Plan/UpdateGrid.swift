@@ -49,9 +49,11 @@ public struct UpdateGrid: Sendable, Hashable, Codable {
     /// The mean update of a sum.
     ///
     /// - Parameter weight: The sum of the weights in it.
-    public func mean(_ sum: Packed<Int64>, weight: Int) -> [Float] {
+    public func mean(_ sum: Packed<Int64>, weight: Int) -> [Float] { sum.withValues { mean($0, weight: weight) } }
+
+    func mean(_ sum: UnsafeBufferPointer<Int64>, weight: Int) -> [Float] {
         let scale = step / Double(weight)
-        return sum.withValues { $0.map { Float(Double($0) * scale) } }
+        return sum.map { Float(Double($0) * scale) }
     }
 
     private enum CodingKeys: String, CodingKey { case range, bits }

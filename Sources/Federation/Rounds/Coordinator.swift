@@ -8,6 +8,10 @@ internal import MultipartyComputation
 /// **Lost messages, crashes.** A reply follows from the state alone, so that asking again gives the same again; a message that came before changes nothing.
 /// A coordinator that begins again from its stored state, and participants that do, end in the same model, to the bit: sums are of integers.
 ///
+/// **Memory.** An update in memory is added to the round's sum at once. One that lies elsewhere (``StoredVector``) stays there until the round closes; then all are added up in
+/// one pass, and the weights follow in another. Where sums and weights lie elsewhere, too (``keep(in:)``), some chunks of a model are in memory, whatever its size, however many
+/// participants there are: of a strategy without vectors of its own, on a grid. Robust rules, momentum, noise and buffers are computed in memory.
+///
 /// **Threat model.** With ``FederatedPlan/Aggregation-swift.enum/plain`` it sees each update, which may show rows. With secure aggregation it sees
 /// what `AggregationSession` says. It is trusted with the sum being right, with asking whom it should, and with the run's end.
 public struct Coordinator: Sendable, Codable {
@@ -45,6 +49,8 @@ public struct Coordinator: Sendable, Codable {
     private var contributed: [Int: Int] = [:]
     /// Whose updates are in the buffer.
     private var inBuffer: Set<Int> = []
+    /// Where large vectors lie that it makes; nil: in memory.
+    private var place: VectorPlace?
 
     /// What a coordinator waits for.
     public enum Phase: String, Sendable, Codable {
@@ -75,12 +81,19 @@ public struct Coordinator: Sendable, Codable {
     ///   - weights: What the model begins as.
     /// - Throws: `plan`.
     public init(plan: FederatedPlan, roster: [Data], run: Data, weights: [Float]) throws(FederationError) {
+        try self.init(plan: plan, roster: roster, run: run, weights: Packed(weights))
+    }
+
+    /// A run at its beginning, whose weights may lie elsewhere than in memory.
+    ///
+    /// - Throws: `plan`.
+    public init(plan: FederatedPlan, roster: [Data], run: Data, weights: Packed<Float>) throws(FederationError) {
         guard (1...AggregationSession.Limit.participants).contains(roster.count), Set(roster).count == roster.count,
             roster.allSatisfy({ $0.count == 32 })
         else { throw .plan("the roster", expected: "1 to 65,535 different keys of 32 bytes") }
         try plan.check(participants: roster.count)
         guard run.count == 16 else { throw .plan("the run's name", expected: "16 random bytes") }
-        guard weights.count == plan.weightCount, weights.allSatisfy(\.isFinite) else {
+        guard weights.count == plan.weightCount, weights.isFinite else {
             throw .plan("the weights", expected: "\(plan.weightCount) finite numbers")
         }
         self.plan = plan
@@ -91,6 +104,14 @@ public struct Coordinator: Sendable, Codable {
                 round: 0, weights: weights, server: try ServerState(plan.strategy, parameters: plan.parameterCount))
         } catch { throw .plan("the strategy", expected: "\(error)") }
         deadlines = Deadlines(least: plan.leastSeconds)
+    }
+
+    /// Puts large vectors that it makes from now on, and the weights, in a place. It is no part of the stored state: whoever reads that calls this again.
+    ///
+    /// - Throws: What the place throws.
+    public mutating func keep(in place: VectorPlace) throws {
+        model = try model.lying(in: place)
+        self.place = place
     }
 
     /// Whether a message of that attempt from a participant may change anything.
@@ -219,8 +240,10 @@ public struct Coordinator: Sendable, Codable {
 
     private mutating func take(_ integers: Packed<Int64>, from participant: Int) throws(FederationError) {
         try check(integers, from: participant)
-        if plan.strategy.isRobust {
+        if plan.strategy.isRobust || integers.stored != nil {
             single[participant] = integers
+        } else if sum.count == 0 {
+            sum = integers
         } else {
             sum.add(integers)
         }
@@ -292,11 +315,10 @@ public struct Coordinator: Sendable, Codable {
             asked: plan.asked(attempt: attempts, of: roster.count, run: run))
         attempts += 1
         self.header = header
-        (single, survivors, advertisements, confirmations) = ([:], [], [], [])
-        sum = Packed(plan.strategy.isRobust ? [] : [Int64](repeating: 0, count: plan.length))
+        (single, sum, survivors, advertisements, confirmations) = ([:], Packed([]), [], [], [])
         do {
             if let session = try plan.session(header, roster: roster) {
-                (aggregation, masked, sum) = (AggregationCoordinator(session: session), MaskedSum(session), Packed([]))
+                (aggregation, masked) = (AggregationCoordinator(session: session), MaskedSum(session))
                 enter(.advertise, header.asked, at: now)
             } else {
                 (aggregation, masked) = (nil, nil)
@@ -387,7 +409,14 @@ public struct Coordinator: Sendable, Codable {
         }
         let participants = arrived.sorted()
         guard plan.strategy.isRobust, let grid = plan.grid else {
-            return OpenedRound(header: header, participants: participants, result: .sum(integers: sum))
+            var parts = participants.compactMap { single[$0] }
+            if parts.isEmpty {
+                return OpenedRound(header: header, participants: participants, result: .sum(integers: sum))
+            }
+            if sum.count > 0 { parts.append(sum) }
+            return OpenedRound(
+                header: header, participants: participants,
+                result: .sum(integers: try Packed.sum(of: parts, in: place ?? .memory)))
         }
         let updates = participants.map { grid.mean(single[$0] ?? Packed([]), weight: plan.weight($0)) }
         let centre = model.server.momentum
@@ -397,7 +426,7 @@ public struct Coordinator: Sendable, Codable {
     }
 
     private mutating func finish(_ opened: OpenedRound, at now: Double) throws {
-        try model.take(opened, plan, participants: roster.count)
+        try model.take(opened, plan, participants: roster.count, in: place ?? .memory)
         last = opened
         (single, sum, aggregation, masked) = ([:], Packed([]), nil, nil)
         if model.round == plan.rounds {
@@ -421,16 +450,49 @@ extension AggregationResult {
 
 extension RunModel {
     /// The model behind the server's step.
-    func moved(by mean: [Float], _ strategy: Strategy, share: Double = 1) throws -> RunModel {
-        var (weights, server) = (weights, server)
-        try server.apply(mean: mean, to: &weights, strategy: strategy, share: share)
-        return RunModel(round: round + 1, weights: weights, server: server)
+    func moved(
+        by mean: [Float], _ strategy: Strategy, share: Double = 1, in place: VectorPlace = .memory
+    ) throws -> RunModel {
+        let expected = strategy.vectorLength(parameters: packed.count)
+        guard mean.count == expected else {
+            throw StrategyError.length(of: "mean", found: mean.count, expected: expected)
+        }
+        return try stepped(strategy, share: share, in: place) { $0.map { Array(mean[$0]) } ?? mean }
+    }
+
+    /// The model behind the server's step. Where the strategy carries nothing but the weights it is taken chunk by chunk: an entry's step follows from that entry alone.
+    ///
+    /// - Parameter mean: Gives the mean's entries in a range; nil: all of them.
+    private func stepped(
+        _ strategy: Strategy, share: Double, in place: VectorPlace, mean: (Range<Int>?) throws -> [Float]
+    ) throws -> RunModel {
+        var next = server
+        guard !server.hasVectors else {
+            var weights = weights
+            try next.apply(mean: try mean(nil), to: &weights, strategy: strategy, share: share)
+            return RunModel(round: round + 1, weights: try Packed(weights).lying(in: place), server: next)
+        }
+        var chunk: [Float] = []
+        let moved: Packed<Float> = try place.vector(packed.count) { range, target in
+            next = server
+            var weights = try packed.withChunk(range, &chunk) { Array($0) }
+            let mean = try mean(range)
+            do {
+                try next.apply(mean: mean, to: &weights, strategy: strategy, share: share)
+            } catch StrategyError.nonFinite(let name, let position) {
+                throw StrategyError.nonFinite(name, position: range.lowerBound + position)
+            }
+            weights.withUnsafeBufferPointer { _ = target.update(fromContentsOf: $0) }
+        }
+        return RunModel(round: round + 1, weights: moved, server: next)
     }
 
     /// What follows from an opened round, the same for all who hold the model before it.
     ///
-    /// - Throws: What does not fit the plan.
-    mutating func take(_ opened: OpenedRound, _ plan: FederatedPlan, participants: Int) throws {
+    /// - Throws: What does not fit the plan, or what the place throws.
+    mutating func take(
+        _ opened: OpenedRound, _ plan: FederatedPlan, participants: Int, in place: VectorPlace = .memory
+    ) throws {
         guard opened.header.round == round, !opened.participants.isEmpty else {
             throw FederationError.coordinator(round: round, expected: "the sum of round \(round)")
         }
@@ -441,16 +503,20 @@ extension RunModel {
             self = RunModel(round: round + 1, weights: [], server: server, sum: integers)
             return
         }
-        let mean: [Float]
-        switch opened.result {
-        case .combined(let values): mean = values.values
-        case .sum(let integers):
-            mean = plan.mean(integers, weight: plan.weight(of: opened.participants))
-        }
-        guard mean.count == plan.length else {
+        guard opened.result.count == plan.length else {
             throw FederationError.coordinator(round: round, expected: "\(plan.length) entries")
         }
-        let share = Double(plan.weight(of: opened.participants)) / Double(plan.weight(of: 0..<participants))
-        self = try moved(by: mean, plan.strategy, share: share)
+        let weight = plan.weight(of: opened.participants)
+        let share = Double(weight) / Double(plan.weight(of: 0..<participants))
+        switch (opened.result, plan.grid) {
+        case (.combined(let vector), _): self = try moved(by: vector.values, plan.strategy, share: share, in: place)
+        case (.sum(let integers), .none):
+            self = try moved(by: plan.mean(integers, weight: weight), plan.strategy, share: share, in: place)
+        case (.sum(let integers), .some(let grid)):
+            var chunk: [Int64] = []
+            self = try stepped(plan.strategy, share: share, in: place) { range in
+                try integers.withChunk(range ?? 0..<integers.count, &chunk) { grid.mean($0, weight: weight) }
+            }
+        }
     }
 }

@@ -10,7 +10,7 @@ public struct FrameStart: Sendable, Hashable {
 
     /// Of sites' frames (``SignedMessage``).
     public static func sites(_ count: Int, run: Data) -> FrameStart {
-        FrameStart(kinds: [Data("PRM1".utf8)], name: run, senders: count)
+        FrameStart(kinds: ["PRM1", "PRM2"].map { Data($0.utf8) }, name: run, senders: count)
     }
 
     /// Of devices' frames (``SignedDeviceMessage``).

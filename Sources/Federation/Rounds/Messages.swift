@@ -39,8 +39,10 @@ public struct RoundHeader: Sendable, Hashable, Codable {
 public struct RunModel: Sendable {
     /// How many rounds changed it.
     public let round: Int
-    /// Flat, in the order of the model's parameters.
-    public let weights: [Float]
+    /// Flat, in the order of the model's parameters. They are copied, or read from where they lie: ask once.
+    public var weights: [Float] { packed.values }
+    /// The weights where they lie.
+    public let packed: Packed<Float>
     /// Momentum and such.
     public let server: ServerState
     /// Of a plan that asks for a sum, behind its round: its integers.
@@ -49,16 +51,28 @@ public struct RunModel: Sendable {
     public let digest: Data
 
     init(round: Int, weights: [Float], server: ServerState, sum: Packed<Int64>? = nil) {
-        (self.round, self.weights, self.server, self.sum) = (round, weights, server, sum)
+        self.init(round: round, weights: Packed(weights), server: server, sum: sum)
+    }
+
+    init(round: Int, weights: Packed<Float>, server: ServerState, sum: Packed<Int64>? = nil) {
+        (self.round, packed, self.server, self.sum) = (round, weights, server, sum)
         var hash = SHA256()
         withUnsafeBytes(of: Int64(round).littleEndian) { hash.update(bufferPointer: $0) }
         withUnsafeBytes(of: UInt64(weights.count).littleEndian) { hash.update(bufferPointer: $0) }
-        weights.withUnsafeBytes { hash.update(bufferPointer: $0) }
+        // Of weights that cannot be read it is no model's: nobody takes part in a round from it.
+        try? weights.forEachChunk { hash.update(bufferPointer: UnsafeRawBufferPointer($1)) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         hash.update(data: (try? encoder.encode(server)) ?? Data())
         if let sum { hash.update(data: (try? encoder.encode(sum)) ?? Data()) }
         digest = Data(hash.finalize())
+    }
+
+    /// The same model, whose weights were moved to a place.
+    ///
+    /// - Throws: What the place throws.
+    func lying(in place: VectorPlace) throws -> RunModel {
+        RunModel(round: round, weights: try packed.lying(in: place), server: server, sum: sum)
     }
 }
 
@@ -72,7 +86,7 @@ extension RunModel: Hashable, Codable {
         let container = try decoder.container(keyedBy: CodingKeys.self)
         self.init(
             round: try container.decode(Int.self, forKey: .round),
-            weights: try container.decode(Packed<Float>.self, forKey: .weights).values,
+            weights: try container.decode(Packed<Float>.self, forKey: .weights),
             server: try container.decode(ServerState.self, forKey: .server),
             sum: try container.decodeIfPresent(Packed<Int64>.self, forKey: .sum))
     }
@@ -80,7 +94,7 @@ extension RunModel: Hashable, Codable {
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(round, forKey: .round)
-        try container.encode(Packed(weights), forKey: .weights)
+        try container.encode(packed, forKey: .weights)
         try container.encode(server, forKey: .server)
         try container.encodeIfPresent(sum, forKey: .sum)
     }
@@ -104,6 +118,14 @@ public struct OpenedRound: Sendable, Hashable, Codable {
         case sum(integers: Packed<Int64>)
         /// What a robust rule made.
         case combined(vector: Packed<Float>)
+
+        /// How many entries it has.
+        var count: Int {
+            switch self {
+            case .sum(let integers): integers.count
+            case .combined(let vector): vector.count
+            }
+        }
     }
 }
 

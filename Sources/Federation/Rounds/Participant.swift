@@ -204,7 +204,8 @@ public struct Participant: Sendable {
     }
 
     private mutating func take(_ model: RunModel) throws(FederationError) {
-        guard model.weights.count == plan.weightCount, model.weights.allSatisfy(\.isFinite),
+        let weights = model.weights
+        guard weights.count == plan.weightCount, weights.firstNonFinite == nil,
             model.sum?.count == (plan.outcome == .sum && model.round > 0 ? plan.length : nil),
             (0...plan.rounds).contains(model.round), model.round >= state.model?.round ?? 0
         else {

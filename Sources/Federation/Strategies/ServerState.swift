@@ -18,7 +18,8 @@ public struct ServerState: Sendable, Hashable {
     public init(_ strategy: Strategy, parameters: Int) throws(StrategyError) {
         try strategy.validate()
         guard parameters > 0 else { throw .parameter("parameters", expected: "at least 1") }
-        let zeros = [Float](repeating: 0, count: parameters)
+        // Made where one is needed: of a large model they are large.
+        var zeros: [Float] { [Float](repeating: 0, count: parameters) }
         (momentum, secondMoment, control) = ([], [], [])
         switch strategy {
         case .fedAvgM, .centredClipping: momentum = zeros
@@ -29,6 +30,9 @@ public struct ServerState: Sendable, Hashable {
         default: break
         }
     }
+
+    /// Whether it carries vectors, each as long as the weights.
+    var hasVectors: Bool { !momentum.isEmpty || !secondMoment.isEmpty || !control.isEmpty }
 
     /// One step of the server: changes the weights, and what it remembers. After an error both are as before.
     ///

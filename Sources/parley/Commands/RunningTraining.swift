@@ -34,8 +34,9 @@ struct RunningTraining: Sendable {
 
     /// What would be found out only when sites are charged.
     private func check(_ agreement: FederatedAgreement) throws {
+        guard let rows else { return }
         let beginning = try coordination.request.beginning(agreement).weights
-        do { _ = try rows?.measure(beginning) } catch let problem as Problem {
+        do { _ = try rows.measure(beginning) } catch let problem as Problem {
             throw Failure(
                 "The plan to measure by has another model: \(PrintableText.escape(problem.detail))",
                 next: "--measure names a plan on files with the same `model`, and rows of the same shape.")
@@ -49,7 +50,7 @@ struct RunningTraining: Sendable {
             let point = RoundCurve.Point(
                 round: now.round, attempts: now.attempts, seconds: now.seconds,
                 epsilon: coordination.epsilon(after: now.phase == .finished ? now.attempts : now.attempts - 1),
-                measured: try rows?.measure(now.average) ?? [])
+                measured: try rows?.measure(now.average.values) ?? [])
             curve.points.append(point)
         }
         if let point = curve.points.last {
@@ -73,7 +74,7 @@ struct RunningTraining: Sendable {
         let terminal = Terminal.output
         // Of a run that was over before there is no curve here: what was written then stays.
         let isThere = FileManager.default.fileExists(atPath: coordination.path + "/weights.safetensors")
-        let files = isThere ? [] : try coordination.write(last.average, curve, into: coordination.path)
+        let files = isThere ? [] : try coordination.write(last.average.values, curve, into: coordination.path)
         terminal.line("\(last.round) rounds, \(last.attempts - last.round) of those begun were void.")
         for metric in curve.points.last?.measured ?? [] {
             terminal.line("\(metric.metric.rawValue): \(metric.value.map { NumberText.significant($0) } ?? "none")")

@@ -17,9 +17,11 @@ final class CoordinatorCalls: CoordinatorConnection {
         let client = try client(coordinator)
         let answer = Answer()
         Task {
-            do { answer.give(.success(try await client.exchange(message, largest: largestReply))) } catch let error
-                as TransportError where error.kind == .untrusted
-            {
+            // A large model takes its time on a slow line: 1 MB a second.
+            let timeout = Duration.seconds(60 + (message.count + largestReply) >> 20)
+            do {
+                answer.give(.success(try await client.exchange(message, largest: largestReply, timeout: timeout)))
+            } catch let error as TransportError where error.kind == .untrusted {
                 answer.give(
                     .failure(
                         UnusableCoordinator(

@@ -1,0 +1,351 @@
+import Crypto
+import DatasiteProtocol
+import Federation
+import Foundation
+import Synchronization
+import Testing
+
+@testable import Datasite
+
+@Suite("A coordinator whose vectors lie in files", .timeLimit(.minutes(10)))
+struct LargeModelRunTests {
+    /// Sums of eight bytes an entry, and frames of updates, are beyond what lies in memory; so are weights where a test says it.
+    private static let length = SignedMessage.largestInText / 8 + 3
+    private let runs = CoordinatorRunTests()
+
+    /// A run whose first round is begun, and everybody's update of it.
+    private func begun(
+        _ run: CoordinatorRunTests.Run, _ coordinator: CoordinatorRun
+    ) async throws -> [Participant] {
+        var participants = try run.participants()
+        while participants.contains(where: { (try? update($0)) == nil }) {
+            // All at once: nothing begins before all are there. Whoever has an update already keeps it.
+            let frames = try participants.enumerated().filter { (try? update($1)) == nil }.map {
+                try frame(run, $0, $1.next())
+            }
+            let replies = try await withThrowingTaskGroup(of: (Int, CoordinatorReply).self) { group in
+                for frame in frames { group.addTask { (frame.sender, try await answer(coordinator, frame, run)) } }
+                return try await group.reduce(into: [Int: CoordinatorReply]()) { $0[$1.0] = $1.1 }
+            }
+            for (place, reply) in replies {
+                var work = CoordinatorRunTests.Pull(target: Float(place + 1))
+                _ = try participants[place].take(reply, work: &work)
+            }
+        }
+        return participants
+    }
+
+    private let numbers = Numbers()
+
+    private final class Numbers: Sendable {
+        private let last = Mutex<UInt64>(0)
+        func next() -> UInt64 {
+            last.withLock { last in
+                last += 1
+                return last
+            }
+        }
+    }
+
+    private func frame(
+        _ run: CoordinatorRunTests.Run, _ place: Int, _ message: ParticipantMessage
+    ) throws -> SignedMessage {
+        try SignedMessage(
+            message, run: run.coordinator.run, sender: place, number: numbers.next(), key: run.keys[place])
+    }
+
+    private func answer(
+        _ coordinator: CoordinatorRun, _ frame: SignedMessage, _ run: CoordinatorRunTests.Run
+    ) async throws -> CoordinatorReply {
+        try SignedReply.verified(
+            Data(try await coordinator.answer(Array(frame.bytes))), to: frame,
+            coordinator: run.signing.publicKey.rawRepresentation)
+    }
+
+    private func update(_ participant: Participant) throws -> (attempt: Int, integers: Packed<Int64>) {
+        guard case .update(let attempt, let integers) = participant.next() else {
+            throw FederationError.coordinator(round: 0, expected: "a round that was begun")
+        }
+        return (attempt, integers)
+    }
+
+    /// A frame that comes in pieces, and may break off behind so many bytes.
+    private func arriving(_ frame: Data, breaksOff: Int? = nil) -> ArrivingFrame {
+        var rest = frame.prefix(breaksOff ?? frame.count)
+        return ArrivingFrame {
+            guard !rest.isEmpty else {
+                if breaksOff != nil { throw Problem.conflict("broken off") }
+                return nil
+            }
+            defer { rest = rest.dropFirst(70_001) }
+            return Array(rest.prefix(70_001))
+        }
+    }
+
+    @Test("Killed before any message and opened again it comes to the same weights, to the bit")
+    func killed() async throws {
+        let run = try CoordinatorRunTests.Run(isMasked: false, length: Self.length)
+        let again = try await runs.play(run) { count, coordinator in
+            guard count % 3 == 1 else { return }
+            coordinator = nil
+            // The process before it may take a moment to be gone.
+            for _ in 0..<1_000 where coordinator == nil {
+                coordinator = try? run.open(longestLog: count > 9 ? 1_000 : 1 << 30, largestInMemory: 1_000)
+                if coordinator == nil { usleep(5_000) }
+            }
+            _ = try #require(coordinator)
+        }
+        #expect(again == [Float](repeating: 1.75, count: Self.length))
+        // What is left is named by the last state: the sum of the last round, the weights, and their average.
+        let opened = try run.open(largestInMemory: 1_000)
+        #expect(opened.progress.weights.values == again && opened.progress.weights.stored != nil)
+        #expect(opened.progress.average.stored != nil && opened.progress.average.values.allSatisfy { $0 < 1.75 })
+        #expect(try run.vectors.count == 3)
+    }
+
+    @Test(
+        "An update that breaks off, or is not what was signed, leaves nothing; sent again it counts as if it had come so at once"
+    )
+    func brokenOff() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false, length: Self.length)
+        let coordinator = try run.open(longestWait: 0.01)
+        let participants = try await begun(run, coordinator)
+        for place in 0..<3 {
+            let message = participants[place].next()
+            let before = try run.vectors
+            let whole = try frame(run, place, message).bytes
+            for length in [SignedMessage.headLength + 200, 600_000, whole.count - 1] {
+                let cut = try frame(run, place, message).bytes
+                await #expect(throws: Problem.self) {
+                    _ = try await coordinator.answer(arriving(cut, breaksOff: length))
+                }
+            }
+            var damaged = try frame(run, place, message).bytes
+            damaged[700_000] ^= 1
+            await #expect(throws: FrameError.message) { _ = try await coordinator.answer(arriving(damaged)) }
+            let longer = try frame(run, place, message).bytes + Data(count: 8)
+            await #expect(throws: FrameError.message) { _ = try await coordinator.answer(arriving(longer)) }
+            #expect(try run.vectors == before && coordinator.progress.round == 0)
+            _ = try await coordinator.answer(arriving(try frame(run, place, message).bytes))
+        }
+        #expect(coordinator.progress.phase == .finished && coordinator.progress.events.isEmpty)
+        #expect(coordinator.progress.weights.values == [Float](repeating: 1, count: Self.length))
+    }
+
+    @Test(
+        "An update of another length, with an entry out of range, or out of turn adds nothing, and takes no file; nor do two at a time"
+    )
+    func refused() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false, length: Self.length, least: 1)
+        let coordinator = try run.open(longestWait: 0.01)
+        let participants = try await begun(run, coordinator)
+        let before = try run.vectors
+        let (attempt, integers) = try update(participants[0])
+        // Of a round that nobody began.
+        let other = try frame(run, 0, .update(attempt: attempt + 1, integers: integers))
+        _ = try await coordinator.answer(arriving(other.bytes))
+        #expect(try run.vectors == before && coordinator.progress.events.isEmpty)
+        // While one is on its way another is not begun.
+        let slow = try frame(run, 0, participants[0].next()).bytes
+        let refused = Mutex<Problem?>(nil)
+        var pieces = [slow.prefix(500_000), slow.dropFirst(500_000)].map { Array($0) }
+        let second = try frame(run, 0, participants[0].next())
+        let reply = try await coordinator.answer(
+            ArrivingFrame {
+                guard !pieces.isEmpty else { return nil }
+                if pieces.count == 1 {
+                    do { _ = try await coordinator.answer(Array(second.bytes)) } catch let problem as Problem {
+                        refused.withLock { $0 = problem }
+                    }
+                }
+                return pieces.removeFirst()
+            })
+        #expect(refused.withLock { $0 }?.kind == .conflict && reply.count > 0)
+        #expect(try run.vectors.count == before.count + 1)
+        // Two that are not what the plan says.
+        let longer = try frame(run, 1, .update(attempt: attempt, integers: Packed(integers.values + [0])))
+        _ = try await coordinator.answer(arriving(longer.bytes))
+        #expect(try run.vectors.count == before.count + 1)
+        var values = integers.values
+        values[Self.length - 1] = 1 << 31
+        let wrong = try frame(run, 2, .update(attempt: attempt, integers: Packed(values)))
+        _ = try await coordinator.answer(arriving(wrong.bytes))
+        // The round is of the first one alone.
+        #expect(coordinator.progress.phase == .finished)
+        #expect(coordinator.progress.events.map(\.participant) == [1, 2])
+        #expect(coordinator.progress.events.allSatisfy { $0.words.contains("\(Self.length) integers from -") })
+        #expect(coordinator.progress.weights.values == [Float](repeating: 0.5, count: Self.length))
+    }
+
+    @Test("Who does not hold a key of the roster is refused before a byte of its vector is taken")
+    func strangers() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false, length: Self.length)
+        let coordinator = try run.open(longestWait: 0.01)
+        let participants = try await begun(run, coordinator)
+        let before = try run.vectors
+        let posed = try SignedMessage(
+            participants[1].next(), run: run.coordinator.run, sender: 1, number: 1_000_000, key: run.keys[0]
+        ).bytes
+        let read = Mutex(0)
+        await #expect(throws: FrameError.sender) {
+            _ = try await coordinator.answer(
+                ArrivingFrame {
+                    let start = read.withLock { read in
+                        defer { read += 1_000 }
+                        return read
+                    }
+                    return start < posed.count ? Array(posed.dropFirst(start).prefix(1_000)) : nil
+                })
+        }
+        #expect(read.withLock { $0 } <= 1_000 && posed.count > 1 << 20)
+        #expect(try run.vectors == before)
+        // Without vectors behind it no frame is as long.
+        let text = Data("PRM1".utf8) + Data(count: 4 << 20)
+        await #expect(throws: FrameError.self) { _ = try await coordinator.answer(arriving(text)) }
+    }
+
+    @Test("Where the disk takes no vector nothing is taken; when it does again the run goes on as if nothing had been")
+    func fullDisk() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false)
+        let coordinator = try run.open(largestInMemory: 8, longestWait: 0.01)
+        let participants = try await begun(run, coordinator)
+        for place in 0..<2 {
+            _ = try await coordinator.answer(Array(try frame(run, place, participants[place].next()).bytes))
+        }
+        let before = (coordinator.progress.round, try run.vectors)
+        // The folder is elsewhere: new files cannot be made in it.
+        try FileManager.default.moveItem(atPath: run.folder.path, toPath: run.folder.path + "-moved")
+        let last = try frame(run, 2, participants[2].next())
+        await #expect(throws: Problem.self) { _ = try await coordinator.answer(Array(last.bytes)) }
+        #expect(coordinator.progress.phase == .collect && coordinator.progress.round == before.0)
+        #expect(coordinator.progress.events.isEmpty)
+        try FileManager.default.moveItem(atPath: run.folder.path + "-moved", toPath: run.folder.path)
+        #expect(try run.vectors == before.1)
+        _ = try await coordinator.answer(Array(try frame(run, 2, participants[2].next()).bytes))
+        #expect(coordinator.progress.phase == .finished)
+        #expect(coordinator.progress.weights.values == [1, 1, 1, 1])
+    }
+
+    @Test(
+        "A vector's file that was damaged, or is missing, is found before anything follows from it; what nothing names goes"
+    )
+    func damaged() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false, length: Self.length)
+        var coordinator: CoordinatorRun? = try run.open(longestWait: 0.01)
+        let participants = try await begun(run, try #require(coordinator))
+        _ = try await coordinator?.answer(arriving(try frame(run, 0, participants[0].next()).bytes))
+        coordinator = nil
+        let number = try #require(try run.vectors.last)
+        let path = "\(run.folder.path)/vector-\(number).bin"
+        let bytes = try Data(contentsOf: URL(filePath: path))
+        #expect(try Packed(bytes: bytes) == update(participants[0]).integers)
+        func opened() throws -> CoordinatorRun? {
+            // The process before it may take a moment to be gone.
+            for _ in 0..<1_000 {
+                do { return try run.open() } catch let problem as Problem where problem.kind == .conflict {
+                    usleep(5_000)
+                }
+            }
+            return nil
+        }
+        for damage in 0..<3 {
+            var other = bytes
+            if damage == 0 { other[500_000] ^= 1 }
+            if damage == 1 { other.removeLast() }
+            try FileManager.default.removeItem(atPath: path)
+            if damage < 2 { try other.write(to: URL(filePath: path)) }
+            #expect(throws: Problem.self) { _ = try opened() }
+            try bytes.write(to: URL(filePath: path))
+        }
+        try Data("what was left over".utf8).write(to: URL(filePath: "\(run.folder.path)/vector-900.bin"))
+        _ = try #require(try opened())
+        #expect(try run.vectors == [number])
+    }
+}
+
+#if os(Linux)
+    @Suite("What a coordinator of a large model holds of it", .serialized)
+    struct LargeModelMemoryTests {
+        private static func kilobytes(_ name: String) throws -> Int {
+            let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+            let line = try #require(status.split(separator: "\n").first { $0.hasPrefix(name + ":") })
+            return try #require(line.split(separator: " ").dropLast().last.flatMap { Int($0) })
+        }
+
+        /// 8,000,000 parameters: 32 MB of weights, and an update and a sum of 64 MB each.
+        static func measure() async throws {
+            let (length, participants) = (8_000_000, 8)
+            let path = FileManager.default.temporaryDirectory.path + "/parley-large-" + UUID().uuidString
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            let keys = (0..<participants).map { _ in Curve25519.Signing.PrivateKey() }
+            let plan = FederatedPlan(
+                name: "large", strategy: .fedAvg, aggregation: .plain, rounds: 1, least: participants,
+                parameterCount: length, grid: try UpdateGrid(range: 1), work: Data(repeating: 1, count: 32),
+                leastSeconds: 1_000)
+            try FileManager.default.createDirectory(atPath: path + "/sites", withIntermediateDirectories: false)
+            let (folder, sites) = (VectorFolder(path: path), VectorFolder(path: path + "/sites"))
+            let weights: Packed<Float> = try folder.place(largestInMemory: 0).vector(length) { $1.update(repeating: 0) }
+            let beginning = try Coordinator(
+                plan: plan, roster: keys.map(\.publicKey.rawRepresentation), run: Data(repeating: 3, count: 16),
+                weights: weights)
+            try CoordinatorRun.store(beginning, in: folder)
+            try Data("5".utf8).write(to: URL(filePath: "/proc/self/clear_refs"))
+            let before = try kilobytes("VmHWM")
+            let run = try CoordinatorRun(
+                folder: path, key: Curve25519.Signing.PrivateKey(), averaging: nil, patience: 60, longestWait: 0.01
+            ) { _ in }
+            // Each entry of each update is its participant's number: a file's bytes need not be held.
+            let updates = try (0..<participants).map { place in
+                let integers: Packed<Int64> = try sites.place(largestInMemory: 0).vector(length) {
+                    $1.update(repeating: Int64(place) << 20)
+                }
+                return integers
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for place in 0..<participants {
+                    let (message, key) = (ParticipantMessage.heartbeat(holds: 0), keys[place])
+                    group.addTask {
+                        let frame = try SignedMessage(
+                            message, run: run.run, sender: place, number: 1, key: key)
+                        _ = try await run.answer(Array(frame.bytes))
+                    }
+                }
+                try await group.waitForAll()
+            }
+            for place in 0..<participants {
+                let frame = try SignedMessage(
+                    .update(attempt: 0, integers: updates[place]), run: run.run, sender: place, number: 2,
+                    key: keys[place])
+                let (vector, head) = (try #require(updates[place].stored), Array(frame.beforeVectors))
+                var next = -1
+                let reply = try await run.answer(
+                    ArrivingFrame {
+                        guard next < vector.count else { return nil }
+                        defer { next = next < 0 ? 0 : next + 1 << 20 }
+                        guard next >= 0 else { return head }
+                        var piece = [UInt8](repeating: 0, count: min(1 << 20, vector.count - next))
+                        try piece.withUnsafeMutableBytes { try vector.read(at: next, into: $0) }
+                        return piece
+                    })
+                var (count, pieces) = (0, reply.pieces)
+                while let piece = try await pieces.next() { count += piece.count }
+                #expect(place < participants - 1 || count > 8 * length)
+            }
+            #expect(run.progress.phase == .finished)
+            let taken = try kilobytes("VmHWM") - before
+            let weight = Float(3.5 * 0x1p20 / 0x1p30)
+            try run.progress.weights.forEachChunk { _, values in
+                let isRight = values.allSatisfy { $0 == weight }
+                #expect(isRight)
+            }
+            // Less than the weights alone; everything that is resident counts.
+            #expect(taken < 24 << 10, "\(taken) kB")
+        }
+
+        @Test("Of a model of 32 MB and eight updates of 64 MB less than 24 MB are in memory, whatever is counted")
+        func peak() async {
+            await #expect(processExitsWith: .success) { try await LargeModelMemoryTests.measure() }
+        }
+    }
+#endif
