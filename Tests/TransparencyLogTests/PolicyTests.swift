@@ -77,8 +77,11 @@ struct PolicyTests {
     @Test("A cosignature that stands twice counts once; one from the future and one of a stranger do not count")
     func counting() throws {
         let policy = try LogPolicy(example)
-        let twice = try cosigned([0, 3]).adding(cosigned([0], at: 999).note.signatures)
-        #expect(twice.note.signatures.count == 4)
+        let once = try cosigned([0, 3])
+        let earlier = try witnesses[0].signer.cosignature(of: once.checkpoint, at: 999)
+        let twice = try SignedCheckpoint(
+            SignedNote(text: once.note.text, signatures: once.note.signatures + [earlier]))
+        #expect(try twice.note.signatures.count == 4 && once.adding([earlier]) == once)
         #expect(throws: PolicyError.self) { try policy.verify(twice, latestTime: 1000) }
         let signed = try cosigned([0, 1, 3])
         _ = try policy.verify(signed, latestTime: 1000)

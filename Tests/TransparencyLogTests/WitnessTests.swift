@@ -155,10 +155,11 @@ struct WitnessTests {
         let impostor = try TestLog(seed: 7)
         let forged = try impostor.sign(log.head(at: 5))
         #expect(try ask(AddCheckpointRequest(oldSize: 0, proof: none, checkpoint: forged).bytes) == .forbidden)
-        // The right name and ID over another signature, beside a right one.
+        // The right name and ID over another signature, before a right one.
         let good = try log.checkpoint(at: 5)
         let wrong = NoteSignature(key: log.key.verifierKey, signature: forged.note.signatures[0].signature)
-        let both = try good.adding([wrong])
+        let both = try SignedCheckpoint(
+            SignedNote(text: good.note.text, signatures: [wrong] + good.note.signatures))
         #expect(try ask(AddCheckpointRequest(oldSize: 0, proof: none, checkpoint: both).bytes) == .forbidden)
         // 403 and 404 come before 400 for reversed sizes.
         let reversed = Array(String(decoding: unknown.bytes, as: UTF8.self).replacing("old 0", with: "old 9").utf8)

@@ -103,23 +103,27 @@ public struct SignedNote: Sendable, Hashable {
         text + [NoteText.newline] + signatures.flatMap(\.line)
     }
 
-    /// The note with more signature lines at its end; those that it has already are not added again.
+    /// The note with more signature lines at its end; a key that has a line already gets no other.
     public func adding(_ more: [NoteSignature]) throws(NoteError) -> SignedNote {
-        let new = more.filter { !signatures.contains($0) }
-        return try SignedNote(text: text, signatures: signatures + new)
+        var lines = signatures
+        for line in more where !lines.contains(where: { $0.name == line.name && $0.id == line.id }) {
+            lines.append(line)
+        }
+        return try SignedNote(text: text, signatures: lines)
     }
 
-    /// The signatures of known keys, each verified, the first of each key; at least one.
+    /// The signatures of known keys, each verified, the first line of each key; at least one.
     ///
-    /// Signatures of unknown keys are ignored, and so are those of types that this module does not verify. Throws
-    /// `wrongSignature` where any one of a known key does not verify, wherever it stands, and `noKnownSignature`.
+    /// The first line of a key is its only one, as in Go's `note.Open`: further ones are not looked at, so that a note costs no more checks than there are
+    /// known keys, whoever wrote it. Signatures of unknown keys are ignored, and so are those of types that this module does not verify. Throws
+    /// `wrongSignature` where one of a known key does not verify, wherever it stands, and `noKnownSignature`.
     public func verify(_ known: KnownKeys) throws(NoteError) -> [VerifiedSignature] {
         var verified: [VerifiedSignature] = []
         var seen: Set<VerifierKey> = []
         for signature in signatures {
-            guard let key = known[signature.name, signature.id] else { continue }
+            guard let key = known[signature.name, signature.id], seen.insert(key).inserted else { continue }
             guard let one = key.verify(signature.signature, of: text) else { throw .wrongSignature(key.name) }
-            if seen.insert(key).inserted { verified.append(one) }
+            verified.append(one)
         }
         guard !verified.isEmpty else { throw .noKnownSignature }
         return verified
