@@ -61,7 +61,8 @@ extension Datasite {
         return try publishLog()
     }
 
-    /// A tile or bundle of entries (c2sp.org/tlog-tiles).
+    /// A tile or bundle of entries (c2sp.org/tlog-tiles). Of a partial one any part is served, cut out of what there is now: which parts there are tells nobody when
+    /// the log was signed.
     ///
     /// - Parameter path: `tile/…`.
     /// - Throws: The problem `absent`: the log has none there.
@@ -74,6 +75,14 @@ extension Datasite {
             tile.width <= most.width, let bytes = try? openLog().folder.read(tile)
         else { throw absent }
         return bytes
+    }
+
+    /// A tile or bundle of a log whose files lie in a folder.
+    ///
+    /// - Parameter path: `tile/…`. Any part of a partial tile is there.
+    /// - Returns: nil: none is there.
+    public static func logTile(_ path: String, in folder: String) -> [UInt8]? {
+        (try? TilePath(path)).flatMap { LogFolder.read($0, in: folder) }
     }
 
     /// That a request's release is in the log, with the receipt and the entry: a `.tlog-proof` (c2sp.org/tlog-proof), which `parley receipt verify` checks
@@ -101,10 +110,15 @@ extension Datasite {
             throw Problem(.forbidden, "the body is no checkpoint: \(error)")
         }
         let log = try openLog()
-        do { try told.verify(log.identity) } catch {
-            throw Problem(.forbidden, "the checkpoint is not signed by this site's log: \(error)")
+        let isLater = SiteLog.number(of: told, by: signingKey).map { $0 > log.number } == true
+        if !isLater {
+            do { try told.verify(log.identity) } catch {
+                throw Problem(.forbidden, "the checkpoint is not signed by this site's log: \(error)")
+            }
         }
         try requireSound()
+        // A log that this folder has not begun: it was put back from before.
+        guard !isLater else { throw try contradicted(by: told.bytes, in: log) }
         do {
             // Whoever asks makes nothing be signed sooner, which would show when it came. One that is ahead of what is signed was signed by this site's key all the same.
             var own = try log.latest()
@@ -134,79 +148,24 @@ extension Datasite {
                 throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
             }
             try SiteFolder.synchronize(folder.path)
-            // Its number is never used again, whatever becomes of the folder of the ended one.
-            try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: ended + 1)
+            // No number is ever used again, whatever becomes of the folder of the ended one, nor one that others have seen.
+            let evidence = LogFolder(path: folder.log(ended: ended)).contradiction
+            let told = FileManager.default.contents(atPath: evidence).flatMap { bytes in
+                (try? SignedCheckpoint(parsing: Array(bytes))).flatMap { SiteLog.number(of: $0, by: signingKey) }
+            }
+            let next = max(ended, told ?? 0) + 1
+            try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: next)
             isContradicted.withLock { $0 = false }
+            let begun = try SiteLog.identity(of: signingKey, number: next)
             return [
-                "a new log is begun: what was lost was in the log that others hold, which ends here; witnesses must be told the new log's key"
+                "a new log is begun: what was lost was in the log that others hold, which ends here and is kept in \(folder.log(ended: ended))",
+                "its key, which witnesses must be told, and readers who go by the log's key: \(begun.keys[0])",
             ]
         }
-    }
-
-    /// An entry of the log in words, with what its commitments open to: for the owner.
-    ///
-    /// - Parameter place: In the log, from 0.
-    public func explainLog(_ place: Int) throws -> [String] {
-        let log = try openLog()
-        try reportingProblems { _ = try log.publish(store) }
-        guard let size = try log.latest()?.head.size, place >= 0, place < Int(size) else {
-            throw Problem.absent("the log has no entry \(place)")
-        }
-        let record = try reportingProblems { try LogIndex(path: log.folder.index).records(Int(size))[place] }
-        guard !record.isCount else { return ["a day's refusals, before the journal's entry \(record.number)"] }
-        let row = try read { db in
-            try Row.fetchOne(
-                db, sql: "SELECT entry, hash FROM journal WHERE number = :number",
-                arguments: ["number": record.number])
-        }
-        guard let row, let decoded = JournalEntry.decode(row["entry"]) else {
-            throw Problem.unavailable("the journal's entry \(record.number) cannot be read")
-        }
-        let entry = decoded.entry
-        var words = [
-            "the journal's entry \(record.number), \(Timestamp.text(entry.time)): \(entry.action.rawValue)",
-            "by \(entry.actor)",
-        ]
-        let names = LogLeaves.datasets(entry)
-        if !names.isEmpty { words.append("datasets: \(names.replacing("\n", with: ", "))") }
-        if !entry.words.isEmpty { words.append(entry.words) }
-        if let nonce = decoded.nonce {
-            words.append("the names open with \(LogLeaves.opening(nonce, of: "datasets"))")
-            words.append("who it was opens with \(LogLeaves.opening(nonce, of: "actor"))")
-        }
-        return words
     }
 
     /// The part of a log's origin that names the site's key.
     ///
     /// - Parameter publicKey: The site's, 32 bytes.
     public static func logName(of publicKey: Data) -> String { SiteLog.name(of: publicKey) }
-
-    /// Compares the log with the journal, entry by entry, and its files with what was signed.
-    ///
-    /// - Parameter repairing: Whether files are made anew first, from the journal.
-    /// - Returns: What was found, for the owner.
-    /// - Throws: A `Problem`: what is wrong.
-    public func checkLog(repairing: Bool = false) throws -> [String] {
-        let log = try openLog()
-        do {
-            if repairing { try log.rebuild(store) }
-            let checkpoint = try log.publish(store)
-            let count = try log.compare(checkpoint, with: store)
-            // What was taken for evidence is none where the journal leads to it after all.
-            if let bytes = FileManager.default.contents(atPath: log.folder.contradiction),
-                let told = try? SignedCheckpoint(parsing: Array(bytes)),
-                (try? log.check(told, against: checkpoint)) != nil
-            {
-                unlink(log.folder.contradiction)
-                try SiteFolder.synchronize(log.folder.path)
-                isContradicted.withLock { $0 = false }
-            }
-            return ["\(count) entries of the log follow from the journal, and lead to the root that was signed"]
-        } catch is SiteLog.WentBack {
-            // What a counter that was not put back knows to be lost is charged by accepting that: a contradiction noted before would have all charged.
-            if isRestored.withLock({ $0 }) { throw Restore.problem }
-            throw try contradicted(by: log.latest()?.bytes ?? [], in: log)
-        } catch { throw Problem.storage(error) }
-    }
 }

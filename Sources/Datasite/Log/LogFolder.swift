@@ -16,6 +16,9 @@ import TransparencyLog
 struct LogFolder: Sendable {
     let path: String
 
+    /// What an owner does about damage.
+    static let repairing = "`parley log fsck --repair` makes the log's files anew from the journal"
+
     /// As it is served.
     var checkpoint: String { path + "/checkpoint" }
     /// The last one that a witness cosigned.
@@ -83,19 +86,59 @@ struct LogFolder: Sendable {
         try? FileManager.default.removeItem(atPath: resource(tile) + ".p")
     }
 
+    /// Takes away what a tree of this size needs no more: the partial tiles of smaller ones, whose beginnings its own have. So the folder does not keep when the
+    /// log was signed.
+    func removePartials(before size: UInt64) {
+        for content: TilePath.Content in [.entries] + (0..<8).map({ .hashes(level: $0) }) {
+            let level = if case .hashes(let level) = content { level } else { 0 }
+            guard let tile = try? TilePath(content, index: size >> UInt64(8 * level + 8), ofTreeWithSize: size) else {
+                continue
+            }
+            for width in Self.widths(of: tile, in: path) where width != tile.width {
+                guard let other = try? TilePath(content, index: tile.index, width: width) else { continue }
+                try? FileManager.default.removeItem(atPath: resource(other))
+            }
+        }
+    }
+
     func read(_ tile: TilePath) throws -> [UInt8] {
-        if let bytes = FileManager.default.contents(atPath: resource(tile)) { return Array(bytes) }
-        // A partial tile goes when the full one is there, which begins with it.
-        guard tile.isPartial, let full = try? TilePath(tile.content, index: tile.index),
-            let bytes = FileManager.default.contents(atPath: resource(full))
-        else { throw Problem.unavailable("the log's \(tile) cannot be read") }
-        return Array(bytes)
+        guard let bytes = Self.read(tile, in: path) else {
+            throw Problem.unavailable(
+                "the log's \(tile) is missing, or cannot be read", hint: LogFolder.repairing)
+        }
+        return bytes
+    }
+
+    /// A tile of a log in a folder; a partial one also out of a wider one, which takes its place.
+    ///
+    /// - Returns: nil: there is none.
+    static func read(_ tile: TilePath, in folder: String) -> [UInt8]? {
+        func contents(_ tile: TilePath) -> [UInt8]? {
+            FileManager.default.contents(atPath: "\(folder)/\(tile)").map { Array($0) }
+        }
+        // While it is looked for, the log may grow.
+        for _ in 0..<3 {
+            if let bytes = contents(tile) { return bytes }
+            guard tile.isPartial else { return nil }
+            for width in widths(of: tile, in: folder) + [TilePath.fullWidth] where width > tile.width {
+                guard let wider = try? TilePath(tile.content, index: tile.index, width: width) else { continue }
+                if let bytes = contents(wider) { return try? tile.beginning(of: bytes, width: width) }
+            }
+        }
+        return nil
+    }
+
+    /// The widths of the partial tiles that are there in a tile's place, the narrowest first.
+    private static func widths(of tile: TilePath, in folder: String) -> [Int] {
+        guard let full = try? TilePath(tile.content, index: tile.index) else { return [] }
+        let names = try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(full).p")
+        return (names ?? []).compactMap { Int($0) }.sorted()
     }
 
     func readHead() throws -> TreeHead? {
         guard let bytes = FileManager.default.contents(atPath: head) else { return nil }
         guard let head = try? JSONDecoder().decode(TreeHead.self, from: bytes) else {
-            throw Problem.unavailable("\(head) is damaged", hint: "`parley log fsck --repair` makes it anew")
+            throw Problem.unavailable("\(head) is damaged", hint: LogFolder.repairing)
         }
         return head
     }
@@ -146,7 +189,7 @@ struct LogIndex: Sendable {
         guard let bytes = try? Data(contentsOf: URL(filePath: path), options: .alwaysMapped), bytes.count >= 8 * count
         else {
             throw Problem.unavailable(
-                "\(path) is shorter than the log", hint: "`parley log fsck --repair` makes it anew")
+                "\(path) is shorter than the log", hint: LogFolder.repairing)
         }
         return Records(bytes: bytes, count: count)
     }

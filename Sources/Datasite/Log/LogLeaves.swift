@@ -48,6 +48,11 @@ struct LogLeaves {
     /// What the log says of an entry.
     static func leaf(_ entry: JournalEntry, _ nonce: String?, _ hash: Data) -> LogEntry {
         var leaf = LogEntry(kind: entry.action.rawValue)
+        if let ended = entry.endedLog {
+            // What was signed is public: nothing of it is hidden.
+            (leaf.ended, leaf.journal) = (ended, hexadecimal(hash))
+            return leaf
+        }
         leaf.request = entry.request.flatMap(Self.identifier)
         leaf.version = entry.version.flatMap(Self.identifier)
         leaf.answer = entry.answer
@@ -83,4 +88,22 @@ struct LogLeaves {
     }
 
     private static let digits = Set("0123456789abcdef".utf8)
+}
+
+extension JournalEntry {
+    /// That a log ended: which, and what was signed of it last.
+    static func logEnded(_ ended: LogEntry.EndedLog, at time: Int64) -> JournalEntry {
+        JournalEntry(
+            action: .logEnded, actor: Datasite.localOwner.name, time: time,
+            detail: "the site's log \(ended.number) ended at \(ended.size) entries",
+            state: ["log": "\(ended.number)", "size": "\(ended.size)", "root": ended.root])
+    }
+
+    /// What ``logEnded(_:at:)`` was made of; nil: another kind of entry.
+    var endedLog: LogEntry.EndedLog? {
+        guard action == .logEnded, let number = state["log"].flatMap(Int64.init),
+            let size = state["size"].flatMap(Int64.init), let root = state["root"]
+        else { return nil }
+        return LogEntry.EndedLog(number: number, size: size, root: root)
+    }
 }

@@ -39,6 +39,8 @@ final class SiteLog: Sendable {
 
     let folder: LogFolder
     let identity: LogIdentity
+    /// Which of the site's logs it is, from 1 on.
+    let number: Int
     private let signer: NoteSigner
     private let state = Mutex<State?>(nil)
     let recent = Mutex(RecentCheckpoints())
@@ -53,11 +55,17 @@ final class SiteLog: Sendable {
         guard let origin = FileManager.default.contents(atPath: folder.origin) else {
             throw Problem.unavailable("\(folder.origin) cannot be read")
         }
+        guard let number = Self.number(in: folder.origin),
+            Self.origin(of: key, number: number).utf8.elementsEqual(origin)
+        else {
+            throw Problem.unavailable(
+                "\(folder.origin) is damaged, or of another key than this site's",
+                hint: "a site keeps its key for ever: put site.key back; with another key it is another site")
+        }
         do {
-            let name = try KeyName(Array(origin))
-            let verifier = try VerifierKey(
-                name: name, kind: .ed25519, publicKey: Array(key.publicKey.rawRepresentation))
+            let verifier = try Self.verifier(of: key, number: number)
             identity = LogIdentity(key: verifier)
+            self.number = number
             signer = NoteSigner(key: verifier) { message in Array(try key.signature(for: message)) }
         } catch { throw Problem.unavailable("\(folder.origin) is damaged") }
     }
@@ -73,13 +81,36 @@ final class SiteLog: Sendable {
     /// Which of a site's logs an origin's file names; nil: none.
     static func number(in file: String) -> Int? {
         guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
-        let parts = String(decoding: bytes, as: UTF8.self).split(separator: "/", omittingEmptySubsequences: false)
+        return number(of: String(decoding: bytes, as: UTF8.self))
+    }
+
+    /// Which of a site's logs a checkpoint is of that its key signed; nil: of none.
+    static func number(of told: SignedCheckpoint, by key: Curve25519.Signing.PrivateKey) -> Int? {
+        guard let number = number(of: "\(told.checkpoint.origin)"),
+            (try? told.verify(identity(of: key, number: number))) != nil
+        else { return nil }
+        return number
+    }
+
+    private static func number(of origin: String) -> Int? {
+        let parts = origin.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count == 2 ? 1 : parts.count == 3 ? Int(parts[2]) : nil
     }
 
     /// Names no host, which may change: the site's key, and the log's number, which a restore that was accepted raises.
     static func origin(of key: Curve25519.Signing.PrivateKey, number: Int) -> String {
         "parley.log/\(name(of: key.publicKey.rawRepresentation))" + (number == 1 ? "" : "/\(number)")
+    }
+
+    private static func verifier(of key: Curve25519.Signing.PrivateKey, number: Int) throws -> VerifierKey {
+        try VerifierKey(
+            name: KeyName(origin(of: key, number: number)), kind: .ed25519,
+            publicKey: Array(key.publicKey.rawRepresentation))
+    }
+
+    /// One of a site's logs, as those who check it know it.
+    static func identity(of key: Curve25519.Signing.PrivateKey, number: Int) throws -> LogIdentity {
+        LogIdentity(key: try verifier(of: key, number: number))
     }
 
     /// 128 bits of the public key's digest.
@@ -97,7 +128,7 @@ final class SiteLog: Sendable {
     func checkpoint(_ file: String) throws -> SignedCheckpoint? {
         guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
         do { return try SignedCheckpoint(parsing: Array(bytes)) } catch {
-            throw Problem.unavailable("\(file) is damaged: \(error)")
+            throw Problem.unavailable("\(file) is damaged: \(error)", hint: LogFolder.repairing)
         }
     }
 
@@ -123,9 +154,10 @@ final class SiteLog: Sendable {
                 _ = try grow(&state, store)
                 // Whatever became of the other files: nothing is signed that what was signed does not lead to.
                 if let before { try lead(to: before, from: state.writer.head) }
-            } catch is WentBack { throw try suspected(before, store) }
+            } catch is WentBack { throw try suspected(before, store) } catch { throw Self.damaged(error) }
             let isSigned = before?.head == state.writer.head && (try? before?.verify(identity)) != nil
             let checkpoint = try isSigned ? before ?? sign(state.writer.head) : sign(state.writer.head)
+            if !isSigned { folder.removePartials(before: checkpoint.head.size) }
             kept = state
             recent.withLock { $0.add(checkpoint, at: .now) }
             return checkpoint
@@ -155,7 +187,13 @@ final class SiteLog: Sendable {
         guard frontier.head == signed.head else { return WentBack() }
         return Problem.unavailable(
             "the log's files are damaged: the journal leads to what was signed, and they do not",
-            hint: "`parley log fsck --repair` makes them anew from the journal")
+            hint: LogFolder.repairing)
+    }
+
+    /// Files that are there and not what was signed, in words; other errors as they are.
+    static func damaged(_ error: any Error) -> any Error {
+        guard error is TileError || error is MerkleError else { return error }
+        return Problem.unavailable("the log's files are damaged: \(error)", hint: LogFolder.repairing)
     }
 
     private func sign(_ head: TreeHead) throws -> SignedCheckpoint {
@@ -215,11 +253,7 @@ final class SiteLog: Sendable {
     private func resumed(_ head: TreeHead, _ store: SiteStore) throws -> State {
         var state = State()
         guard head.size > 0 else { return state }
-        do { state.writer = try TileWriter(resuming: head, read: folder.read) } catch {
-            throw Problem.unavailable(
-                "the log's files are damaged: \(error)",
-                hint: "`parley log fsck --repair` makes them anew from the journal")
-        }
+        do { state.writer = try TileWriter(resuming: head, read: folder.read) } catch { throw Self.damaged(error) }
         let records = try LogIndex(path: folder.index).records(Int(head.size))
         guard let last = records.last else { return state }
         // Refusals since the last count are not in the log yet.
@@ -284,7 +318,7 @@ final class SiteLog: Sendable {
     func compare(_ checkpoint: SignedCheckpoint, with store: SiteStore) throws -> Int {
         do { return try compared(checkpoint.head, with: store) } catch is WentBack {
             throw try suspected(checkpoint, store)
-        }
+        } catch { throw Self.damaged(error) }
     }
 
     private func compared(_ head: TreeHead, with store: SiteStore) throws -> Int {
@@ -332,9 +366,7 @@ final class SiteLog: Sendable {
             return try LogProof(
                 index: UInt64(place), inclusion: tiles.inclusionProof(of: UInt64(place)), checkpoint: checkpoint,
                 extra: extra(entry))
-        } catch let problem as Problem { throw problem } catch {
-            throw Problem.unavailable("the log's files are damaged: \(error)")
-        }
+        } catch { throw Self.damaged(error) }
     }
 
     /// Whether a checkpoint under the site's key is one that this log leads to.
@@ -348,9 +380,7 @@ final class SiteLog: Sendable {
         do {
             var tiles = try VerifiedTiles(head: own.head, read: folder.read)
             guard try tiles.head(at: told.head.size) == told.head else { throw WentBack() }
-        } catch let error as WentBack { throw error } catch {
-            throw Problem.unavailable("the log's files are damaged: \(error)")
-        }
+        } catch { throw Self.damaged(error) }
     }
 }
 

@@ -17,6 +17,8 @@ public enum OwnerChange: Sendable, Hashable {
     case policy(dataset: String, policy: String)
     /// A dataset is removed.
     case remove(dataset: String)
+    /// A restore is accepted.
+    case acceptRestore
 }
 
 /// What an owner should know before she changes something: she is asked where there is any of it.
@@ -61,6 +63,7 @@ extension Datasite {
                     consequences.touched += try endingLimits(manifest)
                 }
                 return consequences
+            case .acceptRestore: return Consequences(touched: try consequencesOfAccepting())
             case .append(let name): return Consequences(touched: try lapsing(try entry(name), isRemoved: false))
             case .remove(let name):
                 let entry = try entry(name)

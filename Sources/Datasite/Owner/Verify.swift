@@ -276,42 +276,4 @@ extension Datasite {
             }
         }
     }
-
-    /// Goes on after a restore that the owner knows of: charges what was lost where it is known, and everything where it
-    /// is not (docs/privacy.md, rule 9). Returns what was done, for the owner.
-    ///
-    /// - Throws: the problem `conflict` if no restore is suspected.
-    public func acceptRestore() throws -> [String] {
-        let isContradicted = isContradicted.withLock { $0 } || LogFolder(path: folder.log).isContradicted
-        guard isRestored.withLock({ $0 }) || isContradicted else {
-            throw Problem.conflict("no restore is suspected")
-        }
-        guard !isServedElsewhere else {
-            throw Problem.conflict("another process serves the site", hint: "stop it first: it knows the log that ends")
-        }
-        let file = GenerationFile(path: folder.generation)
-        // A counter that was put back with all the rest knows nothing of what was lost.
-        let remembered = isContradicted ? nil : try reportingProblems { try file.read() }
-        var ended = isContradicted ? [] : try endLog(whereItWentBack: true)
-        return try reportingProblems {
-            let (remarks, record) = try store.pool.writeWithoutTransaction { db in
-                var remarks: [String] = []
-                var record = GenerationFile.Record(generation: 0, spent: nil)
-                try db.inTransaction(.immediate) {
-                    var context = WriteContext(db: db, now: clock.now(), head: try Journal.head(db))
-                    remarks = try Restore.accept(remembered, in: &context)
-                    try Meta.set(db, "generation", try Meta.integer(db, "generation") + 1)
-                    try Meta.catalogueChanged(db)
-                    record = try Restore.record(db)
-                    return .commit
-                }
-                return (remarks, record)
-            }
-            // What is known by others' checkpoint alone is forgotten behind the charges, which must not be lost in between.
-            if isContradicted { ended += try endLog() }
-            try file.reset(to: record)
-            isRestored.withLock { $0 = false }
-            return remarks + ended
-        }
-    }
 }

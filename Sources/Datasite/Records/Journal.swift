@@ -33,6 +33,8 @@ enum JournalAction: String, Sendable, CaseIterable {
     case refused
     case restoreAccepted = "restore accepted"
     case limitsChanged = "limits changed"
+    /// The transparency log's: another one is begun.
+    case logEnded = "log ended"
 }
 
 /// One entry. Its charge, where it names populations, changes their ledgers: `pending`, `reserved` and `restoreAccepted` add

@@ -55,16 +55,13 @@ enum Restore {
             let population = try PopulationRow(row)
             let lost: PrivacyLoss
             let tag = GenerationFile.Record.Spent.tag(population.name)
-            let spent = known.removeValue(forKey: tag)?.loss ?? .zero(population.kind)
-            if file?.spent != nil, spent.kind == population.kind || spent.isZero {
+            known[tag] = nil
+            if let spent = remembered(file, population) {
                 lost = spent.left(after: population.spent)
                 remarks.append("population \(population.name): charged what was lost")
             } else {
-                // Nothing is known, or it was spent by another measure of loss, for which there is no rate of exchange.
                 lost = population.limit.everything(after: population.spent)
-                let forGood = population.kind == .renyi ? ", and whatever it is raised to" : ""
-                remarks.append(
-                    "population \(population.name): what was lost is not known; its whole budget is charged\(forGood)")
+                remarks.append(everything(population))
             }
             try charge(lost, population: population.id, in: context)
             try context.journal(
@@ -90,6 +87,21 @@ enum Restore {
         try db.execute(sql: "UPDATE populations SET released = 1")
         if let file { try Meta.set(db, "generation", max(file.generation, try Meta.integer(db, "generation"))) }
         return remarks
+    }
+
+    /// What the counter remembers to be spent of a population; nil: nothing is known, or it was spent by another measure of loss, for which there is no rate of
+    /// exchange.
+    static func remembered(_ file: GenerationFile.Record?, _ population: PopulationRow) -> PrivacyLoss? {
+        guard let all = file?.spent else { return nil }
+        let tag = GenerationFile.Record.Spent.tag(population.name)
+        let spent = all.first { $0.population == tag }?.loss ?? .zero(population.kind)
+        return spent.kind == population.kind || spent.isZero ? spent : nil
+    }
+
+    /// Says that a whole budget is charged.
+    static func everything(_ population: PopulationRow) -> String {
+        let forGood = population.kind == .renyi ? ", and whatever it is raised to" : ""
+        return "population \(population.name): what was lost is not known; its whole budget is charged\(forGood)"
     }
 
     /// Charges a loss of which nobody knows who spent it, and when: to all, to each and to every window from now on.

@@ -4,7 +4,7 @@ import Crypto
 ///
 /// It is a fixed function of the journal's entry. It holds random identifiers, what was charged, the digest of what was let out (which holds a nonce), and
 /// commitments with random openings; no name, no account, no text, no time, and nothing that is private (docs/privacy.md, rule 36). Entries of one kind
-/// have one length. Refusals are one entry a day, with their number.
+/// have one length. Refusals are one entry a day, with their number; that an earlier log of the site ended is one with what was signed of it last.
 ///
 /// Its bytes are canonical JSON: members of text alone, numbers as hexadecimal digits of fixed length.
 public struct LogEntry: Sendable, Hashable {
@@ -30,6 +30,24 @@ public struct LogEntry: Sendable, Hashable {
         set { dayCount = newValue.map { DayCount(number: $0.number, day: $0.day) } }
     }
 
+    /// Of ``logEnded``: which of the site's logs ended, and what was signed of it last.
+    public var ended: EndedLog?
+
+    /// An earlier log of the same site, as it was signed last.
+    public struct EndedLog: Sendable, Hashable {
+        /// Which of the site's logs: 1 is the first.
+        public let number: Int64
+        /// How many entries it had.
+        public let size: Int64
+        /// The root over them, 64 hexadecimal digits.
+        public let root: String
+
+        /// A log's end.
+        public init(number: Int64, size: Int64, root: String) {
+            (self.number, self.size, self.root) = (number, size, root)
+        }
+    }
+
     private struct DayCount: Sendable, Hashable {
         let number: Int64
         let day: String
@@ -39,6 +57,8 @@ public struct LogEntry: Sendable, Hashable {
 
     /// The kind of the entry that counts a day's refusals.
     public static let refusals = "refusals of a day"
+    /// The kind of the entry that says with what an earlier log of the site ended.
+    public static let logEnded = "log ended"
 
     /// An entry of that kind, with what is left out said to be none.
     public init(kind: String, charge: Receipt.Charge = .init(kind: nil)) {
@@ -61,6 +81,13 @@ public struct LogEntry: Sendable, Hashable {
         if let count {
             return CanonicalJSON.object([
                 "kind": .string(kind), "day": .string(count.day), "number": .string(Self.digits(count.number)),
+            ]).bytes
+        }
+        if let ended {
+            return CanonicalJSON.object([
+                "kind": .string(kind), "journal": .string(journal ?? Self.zeros(64)),
+                "log": .string(Self.digits(ended.number)), "root": .string(ended.root),
+                "size": .string(Self.digits(ended.size)),
             ]).bytes
         }
         let amounts = (0..<Self.amountCount).map { place in
@@ -93,10 +120,19 @@ public struct LogEntry: Sendable, Hashable {
         guard bytes.count <= 4_096 else { throw JSONError("an entry of a log has at most 4096 bytes") }
         var object = try StrictObject(StrictJSON(parsing: bytes))
         self.init(kind: try object.string("kind"))
-        if kind == Self.refusals {
+        switch kind {
+        case Self.refusals:
             let day = try object.string("day")
             count = (try Self.number(object.string("number"), "number"), day)
-        } else {
+        case Self.logEnded:
+            journal = try Self.hash(object.string("journal"), 64, "journal")
+            let (number, size) = (try object.string("log"), try object.string("size"))
+            guard let root = try Self.hash(object.string("root"), 64, "root") else {
+                throw JSONError("'root': expected a hash")
+            }
+            ended = EndedLog(
+                number: try Self.number(number, "log"), size: try Self.number(size, "size"), root: root)
+        default:
             request = try Self.hash(object.string("request"), 32, "request")
             journal = try Self.hash(object.string("journal"), 64, "journal")
             datasets = try Self.hash(object.string("datasets"), 64, "datasets")
@@ -127,7 +163,7 @@ public struct LogEntry: Sendable, Hashable {
         return charge
     }
 
-    private static func isHexadecimal(_ text: String) -> Bool {
+    static func isHexadecimal(_ text: String) -> Bool {
         text.utf8.allSatisfy {
             (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0)
         }

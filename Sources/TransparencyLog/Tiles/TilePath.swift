@@ -141,3 +141,25 @@ extension TilePath {
         self.init(unchecked: content, index: index, width: width)
     }
 }
+
+extension TilePath {
+    /// What this partial tile, or bundle, has: the beginning of a wider one at its place, since both are of one log.
+    ///
+    /// - Parameters:
+    ///   - bytes: The wider one's.
+    ///   - width: How many hashes or entries it has, no fewer than this one.
+    /// Throws `wrongLength` and `malformedBundle` where they are not so many.
+    public func beginning(of bytes: [UInt8], width: Int) throws(TileError) -> [UInt8] {
+        let wider = try TilePath(content, index: index, width: width)
+        precondition(self.width <= width, "A tile is the beginning of a wider one.")
+        switch content {
+        case .hashes:
+            let expected = MerkleHash.byteCount * width
+            guard bytes.count == expected else {
+                throw .wrongLength(wider, expected: expected, found: bytes.count)
+            }
+            return Array(bytes[..<(MerkleHash.byteCount * self.width)])
+        case .entries: return try EntryBundle(bytes, at: wider).prefix(self.width).bytes
+        }
+    }
+}

@@ -15,6 +15,10 @@ enum LogEntryTarget {
             let carried = try ReceiptProof(decoding: input)
             if !carried.entry.agrees(with: carried.receipt) { found.append("a receipt of another release is taken") }
         } catch { if error.description.isEmpty { found.append("a refusal without words") } }
+        do throws(JSONError) {
+            let opening = try LogOpening(decoding: input)
+            if opening.extra != input { found.append("an opening is written with other bytes than were read") }
+        } catch { if error.description.isEmpty { found.append("a refusal without words") } }
         return found
     }
 }

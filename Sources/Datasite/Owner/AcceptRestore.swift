@@ -1,0 +1,110 @@
+import DatasiteProtocol
+import DifferentialPrivacy
+import Foundation
+import GRDB
+import Governance
+import Synchronization
+import TransparencyLog
+
+extension Datasite {
+    /// What may be accepted, and what the counter remembers; nil: nothing, since it was put back with all the rest, or is missing.
+    ///
+    /// - Throws: The problem `conflict` if no restore is suspected, or another process serves the site.
+    private func suspectedRestore() throws -> (isContradicted: Bool, remembered: GenerationFile.Record?) {
+        let isContradicted = isContradicted.withLock { $0 } || LogFolder(path: folder.log).isContradicted
+        guard isRestored.withLock({ $0 }) || isContradicted else {
+            throw Problem.conflict("no restore is suspected")
+        }
+        guard !isServedElsewhere else {
+            throw Problem.conflict("another process serves the site", hint: "stop it first: it knows the log that ends")
+        }
+        let remembered = try reportingProblems { try GenerationFile(path: folder.generation).read() }
+        return (isContradicted, isContradicted ? nil : remembered)
+    }
+
+    /// What accepting a restore would do. Nothing is changed.
+    func consequencesOfAccepting() throws -> [String] {
+        let (isContradicted, remembered) = try suspectedRestore()
+        var touched = try read { db in
+            try PopulationRow.all(db).map { population in
+                Restore.remembered(remembered, population) != nil
+                    ? "population \(population.name): what was lost since the backup is charged"
+                    : Restore.everything(population)
+            }
+        }
+        let counted = try catalogue().datasets.filter { _, entry in
+            entry.policy?.engines?.values.contains { $0.uses != nil } == true
+        }
+        if !counted.isEmpty {
+            touched.append(
+                "all uses that the policies of \(counted.keys.sorted().joined(separator: ", ")) still allow are counted as spent"
+            )
+        }
+        touched.append(
+            "requests that wait for approval lapse, and those that were begun and have no answer will have none")
+        touched.append(
+            (isContradicted ? "" : "where the log that was signed has what was lost: ")
+                + "the site's log ends, and is kept; a new one is begun, with another key, which witnesses must be told"
+        )
+        return touched + ["none of this can be taken back"]
+    }
+
+    /// Goes on after a restore that the owner knows of: charges what was lost where it is known, and everything where it
+    /// is not (docs/privacy.md, rule 9). Returns what was done, for the owner.
+    ///
+    /// - Throws: the problem `conflict` if no restore is suspected.
+    public func acceptRestore() throws -> [String] {
+        let (isContradicted, remembered) = try suspectedRestore()
+        let before = isContradicted ? [] : try endLog(whereItWentBack: true)
+        let ended = endedLog(isEnding: isContradicted)
+        return try reportingProblems {
+            let (remarks, record) = try store.pool.writeWithoutTransaction { db in
+                var remarks: [String] = []
+                var record = GenerationFile.Record(generation: 0, spent: nil)
+                try db.inTransaction(.immediate) {
+                    var context = WriteContext(db: db, now: clock.now(), head: try Journal.head(db))
+                    // The new log's first entry of its own.
+                    if let ended, try !Self.isJournaled(ended, db) {
+                        try context.journal(.logEnded(ended, at: context.now))
+                    }
+                    remarks = try Restore.accept(remembered, in: &context)
+                    try Meta.set(db, "generation", try Meta.integer(db, "generation") + 1)
+                    try Meta.catalogueChanged(db)
+                    record = try Restore.record(db)
+                    return .commit
+                }
+                return (remarks, record)
+            }
+            // What is known by others' checkpoint alone is forgotten behind the charges, which must not be lost in between.
+            let after = isContradicted ? try endLog() : []
+            try GenerationFile(path: folder.generation).reset(to: record)
+            isRestored.withLock { $0 = false }
+            return remarks + before + after
+        }
+    }
+
+    /// What was signed last of the log that ends, or ended before this one; nil: nothing that the site knows of.
+    ///
+    /// Where others showed a checkpoint that the log does not lead to, it is that: it is what the log was to them.
+    private func endedLog(isEnding: Bool) -> LogEntry.EndedLog? {
+        guard let present = SiteLog.number(in: LogFolder(path: folder.log).origin) else { return nil }
+        let number = isEnding ? present : present - 1
+        let files = LogFolder(path: isEnding ? folder.log : folder.log(ended: number))
+        for file in [files.contradiction, files.checkpoint] {
+            guard let bytes = FileManager.default.contents(atPath: file),
+                let signed = try? SignedCheckpoint(parsing: Array(bytes)),
+                let told = SiteLog.number(of: signed, by: signingKey), told >= number
+            else { continue }
+            return LogEntry.EndedLog(
+                number: Int64(told), size: Int64(signed.head.size), root: hexadecimal(signed.head.root.bytes))
+        }
+        return nil
+    }
+
+    /// Whether the journal says already that this log ended: accepting was cut short.
+    private static func isJournaled(_ ended: LogEntry.EndedLog, _ db: Database) throws -> Bool {
+        let texts = try String.fetchAll(
+            db, sql: "SELECT entry FROM journal WHERE entry LIKE '%\"action\":\"log ended\"%'")
+        return texts.contains { JournalEntry.decode($0)?.entry.endedLog?.number == ended.number }
+    }
+}
