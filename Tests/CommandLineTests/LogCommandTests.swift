@@ -149,7 +149,7 @@ struct LogCommandTests {
         }
         #expect(refused.status != 0 && refused.errors.contains("others hold a checkpoint"), "\(refused.all)")
         again.kill()
-        let accepted = try place.parley("verify", "--accept-restore")
+        let accepted = try place.parley("verify", "--accept-restore", "--yes")
         #expect(
             accepted.status == 0 && accepted.output.replacing("\n", with: " ").contains("a new log is begun"),
             "\(accepted.all)")

@@ -31,7 +31,7 @@ struct OwnerCommandTests {
         #expect(verified.output.contains("WRONG  the database is older"), "\(verified.all)")
         #expect(!verified.output.contains("ok  generation counter"))
         #expect(verified.output.contains("ok  tables' files"))
-        let accepted = try place.parley("verify", "--accept-restore")
+        let accepted = try place.parley("verify", "--accept-restore", "--yes")
         #expect(accepted.status == 0, "\(accepted.all)")
         #expect(accepted.output.contains("ok  generation counter"))
     }

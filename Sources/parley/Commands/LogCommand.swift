@@ -54,24 +54,7 @@ struct LogTrust: ParsableArguments {
     }
 
     /// The log that a checkpoint says it is of, if the key is its.
-    func log(of origin: LogOrigin) throws -> LogIdentity? {
-        guard let key else { return nil }
-        do {
-            guard let bytes = Data(base64Encoded: key), bytes.count == 32 else {
-                return LogIdentity(key: try VerifierKey(key))
-            }
-            let name = "parley.log/" + Datasite.logName(of: bytes)
-            let text = "\(origin)"
-            let isOwn =
-                text == name || text.hasPrefix(name + "/") && Int(text.dropFirst(name.count + 1)).map { $0 > 1 } == true
-            guard isOwn else {
-                throw Failure(
-                    "The checkpoint is of the log \(PrintableText.escape(text)), not of this site's.")
-            }
-            return LogIdentity(
-                key: try VerifierKey(name: KeyName(origin.bytes), kind: .ed25519, publicKey: Array(bytes)))
-        } catch let error as NoteError { throw Failure("--key: \(error)") }
-    }
+    func log(of origin: LogOrigin) throws -> LogIdentity? { try key.map { try LogKey($0).log(of: origin) } }
 
     /// A checkpoint that is trusted.
     func verify(_ checkpoint: SignedCheckpoint) throws -> VerifiedCheckpoint {
@@ -145,6 +128,8 @@ final class LogSource: Sendable {
     }
 
     func tile(_ path: TilePath) throws -> [UInt8] {
+        // The site keeps the widest of partial tiles alone, which begins with the others.
+        if client == nil, let bytes = Datasite.logTile("\(path)", in: folder) { return bytes }
         do { return try get("\(path)") } catch {
             guard path.isPartial, let full = try? TilePath(path.content, index: path.index) else { throw error }
             return try get("\(full)")
@@ -178,6 +163,8 @@ struct LogTally: Sendable {
     private(set) var kinds: [String: Int] = [:]
     private var granted: Set<String> = []
     private(set) var wrong: [String] = []
+    /// Which entries say how an earlier log of the site ended.
+    private(set) var ended: [(place: UInt64, log: LogEntry.EndedLog)] = []
 
     mutating func take(_ place: UInt64, _ bytes: [UInt8]) {
         guard let entry = try? LogEntry(decoding: bytes) else {
@@ -185,6 +172,7 @@ struct LogTally: Sendable {
             return
         }
         kinds[entry.kind, default: 0] += 1
+        if let log = entry.ended { ended.append((place, log)) }
         guard let request = entry.request else { return }
         if entry.kind == "reserved" { granted.insert(request) }
         guard !granted.contains(request) else { return }
@@ -218,10 +206,11 @@ struct LogVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Read a whole log, and check that it is what was signed.",
         discussion:
-            "Each entry is hashed, the hashes lead to the signed root, and each release was charged before. FILE is an export."
+            "Each entry is hashed, the hashes lead to the signed root, and each release was charged before. An export, and what opens an entry (parley log explain), are checked without asking anybody."
     )
 
-    @Argument(help: "A datasite's URL, its folder, a copy of its log, or an exported file.") var place: String
+    @Argument(help: "A datasite's URL, its folder, a copy of its log, an exported file, or one that opens an entry.")
+    var place: String
     @OptionGroup var trust: LogTrust
     @Option(
         help: ArgumentHelp(
@@ -237,7 +226,7 @@ struct LogVerifyCommand: AsyncParsableCommand {
         let end = ContinuousClock.now + .seconds(LogPlace.isServed(place) && trust.policy != nil ? wait : 0)
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: place, isDirectory: &isFolder), !isFolder.boolValue {
-            return try LogExport(readingFrom: place).show(trust)
+            return try Self.verify(file: place, trust)
         }
         let (checkpoint, tally) = try await LogSource.waiting { () throws -> (VerifiedCheckpoint, LogTally) in
             let source = try LogSource(place, certificateAuthority: ca)
@@ -261,11 +250,68 @@ struct LogVerifyCommand: AsyncParsableCommand {
         for wrong in tally.wrong.prefix(20) { terminal.line(terminal.styled("WRONG  ", .bold, .red) + wrong) }
         guard tally.wrong.isEmpty else { throw ExitStatus.failed }
         terminal.line("\(NumberText.integer(Int(checkpoint.checkpoint.head.size))) entries lead to the signed root.")
+        LogWords.log(checkpoint.checkpoint.origin, tally, isWhole: true, on: terminal)
+        LogWords.cosignatures(checkpoint, on: terminal)
+    }
+
+    /// An export, or what opens an entry.
+    private static func verify(file: String, _ trust: LogTrust) throws {
+        guard let bytes = FileManager.default.contents(atPath: file) else { throw Failure("Cannot read \(file).") }
+        guard bytes.starts(with: Array("c2sp.org/tlog-proof".utf8)) else {
+            return try LogExport(readingFrom: file).show(trust)
+        }
+        let proof: LogProof
+        do { proof = try LogProof(parsing: Array(bytes)) } catch { throw Failure("The proof is not valid: \(error)") }
+        guard (try? ReceiptProof(decoding: proof.extra ?? [])) == nil else {
+            throw Failure(
+                "\(file) is the proof of a receipt.", next: "parley receipt verify \(file) --key KEY checks it.")
+        }
+        let (opening, checkpoint): (LogOpening, VerifiedCheckpoint)
+        do {
+            opening = try LogOpening(decoding: proof.extra ?? [])
+            checkpoint = try proof.verify(
+                .leaf(opening.entry.bytes), policy: trust.read(),
+                log: trust.log(of: proof.checkpoint.checkpoint.origin),
+                latestTime: LogClock.latest)
+        } catch let failure as Failure { throw failure } catch {
+            throw Failure("What opens the entry is not valid: \(error)")
+        }
+        let terminal = Terminal.output
+        terminal.line(
+            "Entry \(proof.index) of \(checkpoint.checkpoint.head.size) that were signed: \(LogWords.entry(opening.entry))"
+        )
+        for (words, name) in [("datasets", opening.datasets), ("by", opening.actor)] {
+            guard let name else { continue }
+            terminal.line("\(words): \(PrintableText.escape(name.text.replacing("\n", with: ", ")))")
+        }
+        LogWords.log(checkpoint.checkpoint.origin, LogTally(), isWhole: false, on: terminal)
         LogWords.cosignatures(checkpoint, on: terminal)
     }
 }
 
 enum LogWords {
+    /// Which of a site's logs it is, and how those before it ended.
+    ///
+    /// - Parameter isWhole: Whether all entries were read.
+    static func log(_ origin: LogOrigin, _ tally: LogTally, isWhole: Bool, on terminal: Terminal) {
+        let shown = PrintableText.escape("\(origin)")
+        guard let site = SiteLogOrigin("\(origin)") else { return terminal.line("The log is \(shown).") }
+        guard site.number > 1 else { return terminal.line("The log is \(shown), the site's first.") }
+        terminal.paragraph(
+            "The log is \(shown), the site's log number \(site.number): before it the owner accepted that the site was put back from a backup and lost entries, and the earlier log ended."
+        )
+        for (place, log) in tally.ended {
+            terminal.paragraph(
+                "Entry \(place): its log \(log.number) ended at \(log.size) entries, with the root \(log.root). What that log had behind the entries that both share was lost here."
+            )
+        }
+        if isWhole, !tally.ended.contains(where: { $0.log.number == site.number - 1 }) {
+            terminal.paragraph(
+                "No entry says how log \(site.number - 1) ended: it was ended by an earlier version, or its files were lost."
+            )
+        }
+    }
+
     static func cosignatures(_ checkpoint: VerifiedCheckpoint, on terminal: Terminal) {
         guard !checkpoint.cosignatures.isEmpty else {
             return terminal.line(
@@ -278,7 +324,8 @@ enum LogWords {
     }
 
     static func entry(_ entry: LogEntry) -> String {
-        if let count = entry.count { return "\(count.number) refusals on \(count.day)" }
+        if let count = entry.count { return PrintableText.escape("\(count.number) refusals on \(count.day)") }
+        if let log = entry.ended { return "\(entry.kind), log \(log.number) of the site at \(log.size) entries" }
         var words = [entry.kind]
         if let request = entry.request { words.append("request \(request)") }
         if let version = entry.version { words.append("version \(version)") }

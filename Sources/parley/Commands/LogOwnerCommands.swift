@@ -62,21 +62,55 @@ struct LogWitnessCommand: AsyncParsableCommand {
 struct LogExplainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Say what an entry of a datasite's own log is about.",
-        discussion:
-            "The log holds commitments in the place of names; their owner's journal has the names, and what opens the commitments for whom she shows it."
+        discussion: """
+            The log holds commitments in the place of names; their owner's journal has the names, and what opens the commitments. With --output what opens this one entry goes \
+            into a file, for whom you tell the names in it: whoever has the file can prove them to anybody.
+
+              parley log explain 12 --output opening.tlog-proof --only datasets
+              parley log verify opening.tlog-proof --key KEY                 # whoever gets it, offline
+            """
     )
+
+    enum Names: String, ExpressibleByArgument, CaseIterable {
+        case datasets, actor
+    }
 
     @Argument(help: "The entry's place in the log, from 0.", transform: WholeNumberText.parse) var place: Int
     @OptionGroup var site: SiteOptions
+    @Option(
+        help: ArgumentHelp("Where what opens the entry goes, with the proof that the log has it.", valueName: "file"),
+        completion: .file())
+    var output: String?
+    @Option(
+        help: "Open only the datasets' names, or only who did it (actor).")
+    var only: Names?
+
+    func validate() throws {
+        guard only == nil || output != nil else {
+            throw ValidationError("--only says what goes into a file: --output FILE.")
+        }
+    }
 
     func run() async throws {
-        for line in try site.open().explainLog(place) { Terminal.output.line(PrintableText.escape(line)) }
+        let site = try site.open()
+        guard let output else {
+            for line in try site.explainLog(place) { Terminal.output.line(PrintableText.escape(line)) }
+            return
+        }
+        try SavedFile.check(output)
+        try SavedFile.write(
+            site.logOpening(of: place, datasets: only != .actor, actor: only != .datasets), to: output)
+        Terminal.output.line(
+            "What opens entry \(place) is in \(PrintableText.escape(output)): whoever has the file can prove the names in it to anybody."
+        )
     }
 }
 
 struct LogFsckCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "fsck", abstract: "Compare a datasite's log with its journal, entry by entry.")
+        commandName: "fsck",
+        abstract:
+            "Compare a datasite's log with its journal, entry by entry, and each of its files with what was signed.")
 
     @OptionGroup var site: SiteOptions
     @Flag(help: "Make damaged files anew from the journal; what was signed must come out again.") var repair = false
@@ -167,6 +201,7 @@ struct LogExport: Codable, Sendable {
         }
         let terminal = Terminal.output
         tally.show(on: terminal)
+        LogWords.log(verified.checkpoint.origin, tally, isWhole: false, on: terminal)
         terminal.line(
             "Entries \(from) to \(from + UInt64(entries.count) - 1), none left out, of \(verified.checkpoint.head.size) that were signed."
         )

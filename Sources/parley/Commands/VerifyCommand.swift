@@ -9,14 +9,16 @@ struct VerifyCommand: AsyncParsableCommand {
     @Flag(
         help: """
             Accept that this site was restored from a backup: charges the difference where it is known, everything \
-            where it is not. Until then it answers no question and adds no table.
+            where it is not. Until then it answers no question and adds no table. You are told what it does, and asked.
             """)
     var acceptRestore = false
+    @OptionGroup var confirmation: ConfirmationOptions
 
     func run() async throws {
         let terminal = Terminal.output
         let site = try site.open()
         if acceptRestore {
+            try confirmation.confirm(try site.consequences(of: .acceptRestore))
             for line in try site.acceptRestore() { terminal.line(PrintableText.escape(line)) }
         }
         let report = try site.verify()
@@ -33,5 +35,6 @@ struct VerifyCommand: AsyncParsableCommand {
         }
         guard report.isSound else { throw ExitStatus.failed }
         terminal.line("The site's files are sound.")
+        if acceptRestore { terminal.line("Next: start the site's server again (parley serve).") }
     }
 }
