@@ -16,8 +16,9 @@ public final class LogClient: Sendable {
 
     /// What is at a path below the prefix; nil: nothing is.
     ///
+    /// - Parameter largest: How many bytes are read at most.
     /// - Throws: `TransportError`; a `Problem` for another status than 200 and 404.
-    public func get(_ path: String, largest: Int = 1 << 25) async throws -> [UInt8]? {
+    public func get(_ path: String, largest: Int) async throws -> [UInt8]? {
         let reply = try await transport.exchange(.GET, "/" + path, nil, largest: largest, timeout: .seconds(30))
         switch reply.status {
         case 200: return reply.body

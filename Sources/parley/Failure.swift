@@ -8,6 +8,10 @@ enum ExitStatus {
     static let failed = ExitCode(1)
     /// Nothing was refused, but owners have to approve first.
     static let pending = ExitCode(3)
+    /// A log went back, stays behind, or shows two histories.
+    static let contradicted = ExitCode(4)
+    /// The answer is there, and its proof is not yet.
+    static let unproved = ExitCode(5)
 }
 
 /// What went wrong, where, and what to do next.
@@ -16,11 +20,13 @@ struct Failure: Error, Hashable {
     var next: String?
     /// Of a run with several sites: nothing comes of it any more.
     var endsRun = false
+    var status = ExitStatus.failed
 
-    init(_ what: String, next: String? = nil, endsRun: Bool = false) {
+    init(_ what: String, next: String? = nil, endsRun: Bool = false, status: ExitCode = ExitStatus.failed) {
         self.what = what
         self.next = next
         self.endsRun = endsRun
+        self.status = status
     }
 }
 

@@ -16,7 +16,7 @@ struct Parley: AsyncParsableCommand {
             A data owner begins with:            parley site init ./parley-site
             A researcher begins with:            parley login URL
 
-            Exit status: 0 done; 1 refused or failed; 3 waits for an owner's approval; 64 wrong usage.
+            Exit status: 0 done; 1 refused or failed; 3 waits for an owner's approval; 4 a log went back or split; 5 an answer is there, and its proof not yet; 64 wrong usage.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -60,7 +60,7 @@ struct Parley: AsyncParsableCommand {
             try Terminal.checkOutput()
         } catch let error where isOurs(error) {
             report(error)
-            exit(withError: ExitStatus.failed)
+            exit(withError: (error as? Failure)?.status ?? ExitStatus.failed)
         } catch {
             exit(withError: error)
         }

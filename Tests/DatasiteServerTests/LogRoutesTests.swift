@@ -145,7 +145,9 @@ struct LogRoutesTests {
         #expect(try await post(String(repeating: "a", count: (64 << 10) + 1)) == 413)
         #expect(try await post("") == 400)
         #expect(try await post("old 0\n\nno checkpoint") == 400)
-        #expect(try await post(String(decoding: unknown.bytes, as: UTF8.self)) == 404)
+        let refused = try await served.raw(
+            "POST", "/add-checkpoint", body: String(decoding: unknown.bytes, as: UTF8.self), place)
+        #expect(refused.status == 404 && refused.body.contains("was not told of the log stranger.example"))
         // Nothing is kept of what is unknown.
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == before)
         #expect(try await post(String(decoding: asked.bytes, as: UTF8.self)) == 200)
@@ -153,11 +155,16 @@ struct LogRoutesTests {
         #expect(try await served.raw("GET", "/\(origin)/checkpoint", place).status == 200)
         for path in [
             "/", "/witness.key", "/../witness.key", "/%2e%2e/checkpoint", "/\(origin.uppercased())/checkpoint",
-            "/\(origin)", "/\(String(repeating: "0", count: 64))/checkpoint", "/\(origin)/checkpoint/",
+            "/\(origin)/evidence", "/../evidence", "/witness/evidence", "/\(origin)",
+            "/\(String(repeating: "0", count: 64))/checkpoint", "/\(origin)/checkpoint/",
         ] {
             #expect(try await served.raw("GET", path, place).status == 404, "\(path)")
         }
         #expect(try await served.raw("GET", "/add-checkpoint", place).status == 405)
+        // What is read has no body.
+        for path in ["/health", "/\(origin)/checkpoint", "/nowhere"] {
+            #expect(try await served.raw("GET", path, body: "x", place).status == 413, "\(path)")
+        }
         server.cancel()
         _ = try? await server.value
     }

@@ -158,6 +158,7 @@ final class Simulation {
             let witness = try Witness(cosigner: witnessKeys[number].signer)
             switch try witness.decide(body, at: clock, record: { store.records[$0] }) {
             case .refuse(let refusal, _): reply = refusal
+            case .repeatReply(let stored): reply = stored
             case .cosign(let pending):
                 let answer = try pending.reply { before, after in
                     var stored = false

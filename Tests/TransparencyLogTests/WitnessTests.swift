@@ -44,6 +44,7 @@ struct WitnessTests {
     private func ask(_ body: [UInt8], at time: UInt64 = 1000) throws -> WitnessReply {
         switch try decide(body, at: time) {
         case .refuse(let reply, _): reply
+        case .repeatReply(let reply): reply
         case .cosign(let pending): try pending.reply(storing: store.swap)
         }
     }
@@ -103,6 +104,9 @@ struct WitnessTests {
     func growth() throws {
         try expectCosigned(ask(request(0, 5).bytes), log.checkpoint(at: 5))
         try expectCosigned(ask(request(5, 300).bytes), log.checkpoint(at: 300))
+        // Whoever asks again at once gets what was stored: nothing is signed, and nothing stored.
+        try expectCosigned(ask(request(300, 300).bytes, at: 1059), log.checkpoint(at: 300))
+        try expectCosigned(ask(request(300, 300).bytes, at: 900), log.checkpoint(at: 300))
         try expectCosigned(ask(request(300, 300).bytes, at: 2000), log.checkpoint(at: 300), at: 2000)
         try expectCosigned(ask(request(300, 700).bytes), log.checkpoint(at: 700))
         #expect(store.history.map(\.size) == [5, 300, 300, 700])

@@ -1,5 +1,5 @@
 public import DatasiteProtocol
-public import Foundation
+import Foundation
 import GRDB
 import Synchronization
 import TransparencyLog
@@ -14,6 +14,12 @@ import TransparencyLog
 
 extension LogFolder {
     var isContradicted: Bool { FileManager.default.fileExists(atPath: contradiction) }
+
+    /// The number of the log that the contradicting checkpoint is of.
+    var contradictingLog: Int? {
+        FileManager.default.contents(atPath: contradiction).flatMap { try? SignedCheckpoint(parsing: Array($0)) }
+            .flatMap(SiteLogName.init(of:))?.number
+    }
 }
 
 /// The transparency log, as everybody may read it; and what its owner and those who may see a request read of it.
@@ -47,9 +53,12 @@ extension Datasite {
         } catch { throw Problem.storage(error) }
     }
 
-    /// Remembers, durably, that the journal does not lead to what the site signed.
+    /// Remembers, durably, that the journal does not lead to what the site signed: the first such checkpoint, and of several logs the latest one's, whose number is not used again.
     func contradicted(by checkpoint: [UInt8], in log: SiteLog) throws -> Problem {
-        try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
+        let number = (try? SignedCheckpoint(parsing: checkpoint)).flatMap(SiteLogName.init(of:))?.number ?? 0
+        if number > log.folder.contradictingLog ?? -1 {
+            try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
+        }
         isContradicted.withLock { $0 = true }
         return Restore.contradicted
     }
@@ -100,8 +109,8 @@ extension Datasite {
         }
     }
 
-    /// Takes a checkpoint that somebody holds of this site's log: a client that compares, a witness. One that the log does not lead to is remembered, and
-    /// the site answers no more until its owner acts: its folder was put back.
+    /// Takes a checkpoint that somebody holds of this site's log: a client that compares, a witness. One that the log does not lead to, or of a later log of the site's, is
+    /// remembered, and the site answers no more until its owner acts: its folder was put back.
     ///
     /// - Throws: A `Problem`: it is not signed by this site; or the site stops, or has stopped.
     public func compareLog(_ checkpoint: [UInt8]) throws {
@@ -110,15 +119,18 @@ extension Datasite {
             throw Problem(.forbidden, "the body is no checkpoint: \(error)")
         }
         let log = try openLog()
-        let isLater = SiteLog.number(of: told, by: signingKey).map { $0 > log.number } == true
-        if !isLater {
-            do { try told.verify(log.identity) } catch {
-                throw Problem(.forbidden, "the checkpoint is not signed by this site's log: \(error)")
-            }
+        if let number = SiteLog.number(of: told, by: signingKey), number > log.number {
+            // A log that this folder has not begun: it was put back from before.
+            throw try contradicted(by: told.bytes, in: log)
+        }
+        do { try told.verify(log.identity) } catch {
+            throw Problem(.forbidden, "the checkpoint is not signed by this site's log: \(error)")
+        }
+        if isRestored.withLock({ $0 }), let own = try log.latest(), told.head.size > own.head.size {
+            // A site that has stopped takes what its counter, put back as well, knows nothing of.
+            throw try contradicted(by: told.bytes, in: log)
         }
         try requireSound()
-        // A log that this folder has not begun: it was put back from before.
-        guard !isLater else { throw try contradicted(by: told.bytes, in: log) }
         do {
             // Whoever asks makes nothing be signed sooner, which would show when it came. One that is ahead of what is signed was signed by this site's key all the same.
             var own = try log.latest()
@@ -144,16 +156,12 @@ extension Datasite {
         return try transparency.withLock { kept in
             kept = nil
             let ended = SiteLog.number(in: LogFolder(path: folder.log).origin) ?? folder.earlierLogs + 1
+            let next = max(ended, LogFolder(path: folder.log).contradictingLog ?? ended) + 1
             guard rename(folder.log, folder.log(ended: ended)) == 0 else {
                 throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
             }
             try SiteFolder.synchronize(folder.path)
-            // No number is ever used again, whatever becomes of the folder of the ended one, nor one that others have seen.
-            let evidence = LogFolder(path: folder.log(ended: ended)).contradiction
-            let told = FileManager.default.contents(atPath: evidence).flatMap { bytes in
-                (try? SignedCheckpoint(parsing: Array(bytes))).flatMap { SiteLog.number(of: $0, by: signingKey) }
-            }
-            let next = max(ended, told ?? 0) + 1
+            // Its number is never used again, whatever becomes of the folder of the ended one; nor that of a later one that others hold.
             try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: next)
             isContradicted.withLock { $0 = false }
             let begun = try SiteLog.identity(of: signingKey, number: next)
@@ -164,8 +172,4 @@ extension Datasite {
         }
     }
 
-    /// The part of a log's origin that names the site's key.
-    ///
-    /// - Parameter publicKey: The site's, 32 bytes.
-    public static func logName(of publicKey: Data) -> String { SiteLog.name(of: publicKey) }
 }

@@ -55,8 +55,8 @@ final class SiteLog: Sendable {
         guard let origin = FileManager.default.contents(atPath: folder.origin) else {
             throw Problem.unavailable("\(folder.origin) cannot be read")
         }
-        guard let number = Self.number(in: folder.origin),
-            Self.origin(of: key, number: number).utf8.elementsEqual(origin)
+        guard let number = SiteLogName(String(decoding: origin, as: UTF8.self))?.number,
+            "\(SiteLogName(publicKey: key.publicKey.rawRepresentation, number: number))".utf8.elementsEqual(origin)
         else {
             throw Problem.unavailable(
                 "\(folder.origin) is damaged, or of another key than this site's",
@@ -75,46 +75,33 @@ final class SiteLog: Sendable {
         if mkdir(folder.path, 0o700) != 0, errno != EEXIST {
             throw Problem.unavailable("\(folder.path) cannot be made: \(SiteFolder.reason())")
         }
-        try folder.replace(folder.origin, with: Array(origin(of: key, number: number).utf8))
+        let name = SiteLogName(publicKey: key.publicKey.rawRepresentation, number: number)
+        try folder.replace(folder.origin, with: Array("\(name)".utf8))
     }
 
     /// Which of a site's logs an origin's file names; nil: none.
     static func number(in file: String) -> Int? {
-        guard let bytes = FileManager.default.contents(atPath: file) else { return nil }
-        return number(of: String(decoding: bytes, as: UTF8.self))
+        FileManager.default.contents(atPath: file).flatMap { SiteLogName(String(decoding: $0, as: UTF8.self))?.number }
     }
 
     /// Which of a site's logs a checkpoint is of that its key signed; nil: of none.
     static func number(of told: SignedCheckpoint, by key: Curve25519.Signing.PrivateKey) -> Int? {
-        guard let number = number(of: "\(told.checkpoint.origin)"),
+        guard let number = SiteLogName(of: told)?.number,
             (try? told.verify(identity(of: key, number: number))) != nil
         else { return nil }
         return number
     }
 
-    private static func number(of origin: String) -> Int? {
-        let parts = origin.split(separator: "/", omittingEmptySubsequences: false)
-        return parts.count == 2 ? 1 : parts.count == 3 ? Int(parts[2]) : nil
-    }
-
-    /// Names no host, which may change: the site's key, and the log's number, which a restore that was accepted raises.
-    static func origin(of key: Curve25519.Signing.PrivateKey, number: Int) -> String {
-        "parley.log/\(name(of: key.publicKey.rawRepresentation))" + (number == 1 ? "" : "/\(number)")
-    }
-
     private static func verifier(of key: Curve25519.Signing.PrivateKey, number: Int) throws -> VerifierKey {
         try VerifierKey(
-            name: KeyName(origin(of: key, number: number)), kind: .ed25519,
-            publicKey: Array(key.publicKey.rawRepresentation))
+            name: KeyName("\(SiteLogName(publicKey: key.publicKey.rawRepresentation, number: number))"),
+            kind: .ed25519, publicKey: Array(key.publicKey.rawRepresentation))
     }
 
     /// One of a site's logs, as those who check it know it.
     static func identity(of key: Curve25519.Signing.PrivateKey, number: Int) throws -> LogIdentity {
         LogIdentity(key: try verifier(of: key, number: number))
     }
-
-    /// 128 bits of the public key's digest.
-    static func name(of publicKey: Data) -> String { hexadecimal(SHA256.hash(data: publicKey).prefix(16)) }
 
     /// The key and name by which readers and witnesses know the log.
     var key: VerifierKey { signer.key }

@@ -1,5 +1,4 @@
 import DatasiteProtocol
-import Dispatch
 import Foundation
 import Synchronization
 import TransparencyLog
@@ -47,8 +46,8 @@ extension Datasite {
         try reportingProblems { try SiteConfiguration(path: folder.configuration).witnesses }
     }
 
-    /// Looks at what a witness cosigned last of this log, if anything: where the log does not lead to it, the site's folder was put back, and it answers no
-    /// more.
+    /// Looks at what a witness cosigned last of this log, if anything, and of later logs of this site, and at what it keeps as evidence: where the log does not lead to it, the
+    /// site's folder was put back, and it answers no more.
     ///
     /// - Parameter fetch: Gets what is at a URL; nil: nothing.
     /// - Throws: A `Problem`: the site stops, for one; what `fetch` throws.
@@ -56,8 +55,30 @@ extension Datasite {
         with witness: NamedWitness, fetching fetch: (_ url: String) async throws -> [UInt8]?
     ) async throws {
         let log = try await reading { try $0.openLog() }
-        guard let checkpoint = try await fetch(log.monitoringPath(of: witness)) else { return }
-        try await reading { try $0.compareLog(checkpoint) }
+        if let checkpoint = try await fetch(log.path(of: log.name, at: witness, to: "checkpoint")) {
+            try await reading { try $0.compareLog(checkpoint) }
+        }
+        // What is no checkpoint of this site's at these places says nothing: a witness need not have them.
+        var told: [[UInt8]] = []
+        for name in log.laterNames {
+            if let bytes = try await found(fetch, log.path(of: name, at: witness, to: "checkpoint")) {
+                told.append(bytes)
+            }
+        }
+        if let bytes = try await found(fetch, log.path(of: log.name, at: witness, to: "evidence")),
+            let split = try? JSONDecoder().decode(SplitView.self, from: Data(bytes))
+        {
+            told += [split.smaller.bytes, split.larger.bytes]
+        }
+        for checkpoint in told {
+            do { try await reading { try $0.compareLog(checkpoint) } } catch {
+                if let suspension { throw suspension }
+            }
+        }
+    }
+
+    private func found(_ fetch: (String) async throws -> [UInt8]?, _ url: String) async throws -> [UInt8]? {
+        do { return try await fetch(url) } catch is Problem { return nil }
     }
 
     /// Asks one witness to cosign the log as it is signed now, where it has not yet: nobody waits for that.
@@ -93,7 +114,10 @@ extension Datasite {
             case .refused(let reply):
                 try await compareLog(with: witness, fetching: fetch)
                 throw Problem.unavailable(
-                    "the witness \(witness.url) refused the checkpoint: status \(reply.status)")
+                    "the witness \(witness.url) refused the checkpoint: status \(reply.status)",
+                    hint: reply == .notFound
+                        ? "it was not told of this log: its operator adds the log's key (`parley log key`) with --log"
+                        : "its operator can say why")
             }
         }
         return false
@@ -114,9 +138,17 @@ extension SiteLog {
         return (try? JSONDecoder().decode([String: WitnessContact].self, from: bytes)) ?? [:]
     }
 
-    /// Where a witness shows what it cosigned last of this log (c2sp.org/tlog-witness, monitor retrieval).
-    func monitoringPath(of witness: NamedWitness) -> String {
-        "\(witness.url)/\(sha256Hex(identity.origin.bytes))/checkpoint"
+    var name: String { "\(identity.origin)" }
+
+    /// Logs that the site may have begun behind this one, before it was put back; the latest first.
+    var laterNames: [String] {
+        guard let own = SiteLogName(name) else { return [] }
+        return (1...4).reversed().map { "\(own.later(by: $0))" }
+    }
+
+    /// Where a witness shows what it cosigned last of a log (c2sp.org/tlog-witness, monitor retrieval), and what it keeps as evidence against it.
+    func path(of name: String, at witness: NamedWitness, to file: String) -> String {
+        "\(witness.url)/\(sha256Hex(Array(name.utf8)))/\(file)"
     }
 
     /// nil: it has cosigned what it was offered.
@@ -167,135 +199,5 @@ extension SiteLog {
             }
         } catch let error as NoteError { throw Problem.unavailable("\(error)") }
         return outcome
-    }
-}
-
-/// A witness's folder: its key, the logs that it knows, and what it cosigned of each last.
-///
-/// What it promises is said at `Witness`: of one log never two roots for one size, and never a smaller one behind a larger one, however often it is killed. The
-/// record is durable before a cosignature leaves, and is compared with the one that the decision was made from, by one process at a time.
-public final class WitnessFolder: Sendable {
-    private let path: String
-    private let witness: Witness
-    private let lock: TrainingFolder.Lock
-    private let turn = Mutex(())
-    /// Where it waits for the disk.
-    private let queue = DispatchQueue(label: "witness")
-
-    /// Opens the folder, or makes it with a new key.
-    ///
-    /// - Parameter name: Of the key: a name of the witness, such as `witness.example.org`; nil: the folder has one.
-    /// - Throws: A `Problem`.
-    public init(path: String, name: String?) throws {
-        self.path = path
-        let file = path + "/witness.key"
-        if mkdir(path, 0o700) != 0, errno != EEXIST {
-            throw Problem.unavailable("\(path) cannot be made: \(SiteFolder.reason())")
-        }
-        lock = try TrainingFolder(path: path).lock()
-        do {
-            if let bytes = FileManager.default.contents(atPath: file) {
-                let text = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-                let key = try SigningKey(encoded: text)
-                if let name, "\(key.verifierKey.name)" != name {
-                    throw Problem.conflict(
-                        "the witness in \(path) is \(key.verifierKey.name)", hint: "leave out the name")
-                }
-                witness = try Witness(cosigner: key.signer)
-            } else {
-                guard let name else {
-                    throw Problem.invalidRequest(
-                        "the witness in \(path) has no name yet", hint: "--name witness.example.org")
-                }
-                let key = try SigningKey.generate(name: KeyName(name), kind: .ed25519Cosignature)
-                try TrainingFolder.replace(file, with: Array((key.encoded + "\n").utf8), in: path)
-                witness = try Witness(cosigner: key.signer)
-            }
-        } catch let problem as Problem { throw problem } catch { throw Problem.invalidRequest("\(error)") }
-    }
-
-    /// By which logs and readers know it.
-    public var key: String { "\(witness.key)" }
-
-    private func file(_ origin: LogOrigin) -> String { path + "/" + sha256Hex(origin.bytes) + ".json" }
-
-    private func record(_ origin: LogOrigin) throws -> WitnessedLog? {
-        guard let bytes = FileManager.default.contents(atPath: file(origin)) else { return nil }
-        guard let record = try? JSONDecoder().decode(WitnessedLog.self, from: bytes), record.log.origin == origin else {
-            throw Problem.unavailable(
-                "\(file(origin)) is damaged", hint: "a witness that forgets what it cosigned is none: put it back")
-        }
-        return record
-    }
-
-    /// Cosigns this log from now on; one that it knows already stays as it is.
-    ///
-    /// - Parameter key: The log's, `parley log key` shows it.
-    /// - Throws: A `Problem`.
-    public func add(_ key: String) throws {
-        let log: LogIdentity
-        do { log = LogIdentity(key: try VerifierKey(key)) } catch { throw Problem.invalidRequest("\(error)") }
-        try turn.withLock { _ in
-            if let known = try record(log.origin) {
-                guard known.log == log else {
-                    throw Problem.conflict("another key is known for the log \(log.origin)")
-                }
-                return
-            }
-            try write(WitnessedLog(log))
-        }
-    }
-
-    private func write(_ record: WitnessedLog) throws {
-        try TrainingFolder.replace(file(record.log.origin), with: Array(JSONEncoder().encode(record)), in: path)
-    }
-
-    /// What is answered to `add-checkpoint`, on a thread that waits for the disk.
-    ///
-    /// - Throws: A `Problem`: a full disk, say. Nothing was cosigned then.
-    public func answer(_ body: [UInt8]) async throws -> (status: Int, type: String, body: [UInt8]) {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try self.decide(body) }) }
-        }
-    }
-
-    private func decide(_ body: [UInt8]) throws -> (status: Int, type: String, body: [UInt8]) {
-        try turn.withLock { _ in
-            let time = UInt64(max(1, Timestamp.systemSeconds()))
-            let reply: WitnessReply
-            do {
-                switch try witness.decide(body, at: time, record: record) {
-                case .refuse(let refusal, let evidence):
-                    if let evidence { try keep(evidence) }
-                    reply = refusal
-                case .cosign(let pending):
-                    reply = try pending.reply { before, after in
-                        guard try record(before.log.origin) == before else { return false }
-                        try write(after)
-                        return true
-                    }
-                }
-            } catch let problem as Problem { throw problem } catch { throw Problem.unavailable("\(error)") }
-            return (reply.status, reply.contentType, reply.body)
-        }
-    }
-
-    /// The checkpoint that it cosigned last of a log, for monitors and the log itself.
-    ///
-    /// - Parameter origin: SHA-256 of the log's origin, in hexadecimal digits.
-    /// - Returns: nil: it knows no such log, or has cosigned nothing of it.
-    public func latest(_ origin: String) -> [UInt8]? {
-        guard origin.utf8.count == 64, origin.utf8.allSatisfy({ $0 < 0x80 && Character(UnicodeScalar($0)).isHexDigit }),
-            let bytes = FileManager.default.contents(atPath: path + "/\(origin).json"),
-            let record = try? JSONDecoder().decode(WitnessedLog.self, from: bytes)
-        else { return nil }
-        return record.latest?.bytes
-    }
-
-    /// Two checkpoints that no one log can have signed: kept, to be shown. One such pair of a log is enough: with more its operator could fill the disk.
-    private func keep(_ evidence: SplitView) throws {
-        let file = path + "/evidence-\(sha256Hex(evidence.smaller.checkpoint.origin.bytes)).json"
-        guard !FileManager.default.fileExists(atPath: file) else { return }
-        try TrainingFolder.replace(file, with: Array(try JSONEncoder().encode(evidence)), in: path)
     }
 }

@@ -15,6 +15,8 @@ struct WitnessResponder: HTTPResponder {
 
     func respond(to request: Request, context: Exchange) async throws -> Response {
         do {
+            // What is asked for has no body.
+            if request.method != .post { _ = try await request.wholeBody(largest: 0) }
             let path = request.uri.path.split(separator: "/", omittingEmptySubsequences: false)
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
@@ -25,6 +27,9 @@ struct WitnessResponder: HTTPResponder {
                     try await request.wholeBody(largest: largestBody))
                 return Reply.buffer(ByteBuffer(bytes: body), status: .init(code: status), type: type)
             case ("/add-checkpoint", _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
+            case (_, .get) where path.count == 3 && path[2] == "evidence":
+                guard let evidence = witness.evidence(String(path[1])) else { throw Problem.notFound }
+                return Reply.bytes(evidence)
             case (_, .get) where path.count == 3 && path[2] == "checkpoint":
                 guard let checkpoint = witness.latest(String(path[1])) else { throw Problem.notFound }
                 return Reply.buffer(ByteBuffer(bytes: checkpoint), status: .ok, type: Reply.text)

@@ -22,7 +22,7 @@ extension LogPolicy {
     /// - Parameters:
     ///   - log: the log that it must be of, where that is known otherwise; nil for any one of the policy's.
     ///   - latestTime: cosignatures from after this time (seconds since 1970) do not count.
-    /// A signature of a known key that does not verify refuses the whole, as do too few that count. How old cosignatures may be
+    /// A signature of a known key that does not verify refuses the whole, as do too few that count, and a witness that has the log's key. How old cosignatures may be
     /// is for the caller to say: their times are given.
     public func verify(
         _ signed: SignedCheckpoint, of log: LogIdentity? = nil, latestTime: UInt64
@@ -32,6 +32,9 @@ extension LogPolicy {
             if let log { log.origin == origin ? log.keys : [] } else {
                 logs.map(\.key).filter { LogOrigin($0.name) == origin }
             }
+        // A log that vouches for itself is no witness of others' eyes.
+        let isLogs = { (witness: Witness) in logKeys.contains { $0.publicKey == witness.key.publicKey } }
+        if let witness = witnesses.first(where: isLogs) { throw .logIsWitness(witness.name) }
         let verified: [VerifiedSignature]
         do throws(NoteError) {
             verified = try signed.note.verify(KnownKeys(logKeys + witnesses.map(\.key)))
@@ -45,8 +48,9 @@ extension LogPolicy {
             else { return nil }
             return .init(witness: witness.name, time: time)
         }
-        guard isQuorum(Set(cosignatures.map(\.witness))) else {
-            throw .noQuorumOfWitnesses(cosigned: cosignatures.map(\.witness))
+        let cosigned = cosignatures.map(\.witness)
+        if let quorum, !isQuorum(Set(cosigned)) {
+            throw .noQuorumOfWitnesses(QuorumShortfall(self, quorum, cosigned: cosigned))
         }
         guard signed.head.isPossible else { throw .inclusion(.impossibleHead) }
         return VerifiedCheckpoint(checkpoint: signed.checkpoint, logKey: logKey, cosignatures: cosignatures)

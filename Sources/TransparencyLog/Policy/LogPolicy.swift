@@ -88,11 +88,18 @@ public struct LogPolicy: Sendable, Hashable {
 
     /// Whether the quorum is met by cosignatures of these witnesses. Time linear in the policy.
     public func isQuorum(_ cosigned: Set<PolicyName>) -> Bool {
-        guard let quorum else { return true }
+        quorum.map(witnessed(cosigned).contains) ?? true
+    }
+
+    /// Whether cosignatures of all witnesses would meet the quorum: not where it needs one whose type of key is not verified here.
+    public var canBeMet: Bool { isQuorum(Set(witnesses.filter { $0.key.kind == .ed25519Cosignature }.map(\.name))) }
+
+    /// The witnesses and groups that have witnessed what these witnesses cosigned.
+    func witnessed(_ cosigned: Set<PolicyName>) -> Set<PolicyName> {
         var witnessed = Set(witnesses.map(\.name).filter(cosigned.contains))
         for group in groups where group.members.count(where: witnessed.contains) >= group.threshold {
             witnessed.insert(group.name)
         }
-        return witnessed.contains(quorum)
+        return witnessed
     }
 }

@@ -10,8 +10,10 @@ public enum PolicyError: Error, Hashable, Sendable, CustomStringConvertible {
     case note(NoteError)
     /// None of the logs that are accepted signed the checkpoint under its origin.
     case notSignedByLog(LogOrigin)
-    /// Too few cosignatures: these witnesses' count.
-    case noQuorumOfWitnesses(cosigned: [PolicyName])
+    /// Too few cosignatures.
+    case noQuorumOfWitnesses(QuorumShortfall)
+    /// The witness has the public key of the log itself.
+    case logIsWitness(PolicyName)
     /// The proof of inclusion.
     case inclusion(MerkleError)
 
@@ -31,6 +33,8 @@ public enum PolicyError: Error, Hashable, Sendable, CustomStringConvertible {
         case notACosigner
         /// A key that another log, or another witness, has already.
         case duplicateKey
+        /// A public key that is a log's and a witness's.
+        case logIsWitness(log: KeyName, witness: PolicyName)
         /// A name that is defined already, or is "none".
         case nameTaken(PolicyName)
         /// A name that no line before defines.
@@ -51,9 +55,9 @@ public enum PolicyError: Error, Hashable, Sendable, CustomStringConvertible {
         case .noQuorum: "The policy has no quorum line: \"quorum none\" asks for no cosignatures."
         case .note(let error): error.description
         case .notSignedByLog(let origin): "No accepted log of the origin \(origin) signed the checkpoint."
-        case .noQuorumOfWitnesses(let names):
-            "The quorum is not met by the cosignatures of "
-                + (names.isEmpty ? "no witness" : names.map(\.description).joined(separator: ", ")) + "."
+        case .noQuorumOfWitnesses(let shortfall): "\(shortfall)."
+        case .logIsWitness(let name):
+            "The witness \(name) of the policy has the public key of the log itself: a log is no witness of itself."
         case .inclusion(let error): error.description
         }
     }
@@ -70,6 +74,8 @@ extension PolicyError.Problem: CustomStringConvertible {
         case .key(let error): "\(error)"
         case .notACosigner: "a witness's key is of a cosignature's type, such as 0x04, and not 0x01"
         case .duplicateKey: "the public key is that of a line before"
+        case .logIsWitness(let log, let witness):
+            "the witness \(witness) has the public key of the log \(log): a log is no witness of itself"
         case .nameTaken(let name): "the name \(name) is taken"
         case .undefinedName(let name): "no line before defines \(name)"
         case .alreadyMember(let name): "\(name) is a member of a group already"

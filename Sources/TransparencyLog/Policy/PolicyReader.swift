@@ -43,6 +43,9 @@ struct PolicyReader {
         guard (2...3).contains(items.count) else { throw .wrongForm("log <vkey> [<url>]") }
         let key = try key(items[1])
         guard logKeys.insert(key.publicKey).inserted else { throw .duplicateKey }
+        if let witness = policy.witnesses.first(where: { $0.key.publicKey == key.publicKey }) {
+            throw .logIsWitness(log: key.name, witness: witness.name)
+        }
         policy.logs.append(.init(key: key, url: items.count == 3 ? Array(items[2]) : nil))
     }
 
@@ -52,6 +55,9 @@ struct PolicyReader {
         guard key.kind != .ed25519 else { throw .notACosigner }
         guard witnessKeys.insert(key.publicKey).inserted else { throw .duplicateKey }
         let name = try define(items[1])
+        if let log = policy.logs.first(where: { $0.key.publicKey == key.publicKey }) {
+            throw .logIsWitness(log: log.key.name, witness: name)
+        }
         policy.witnesses.append(.init(name: name, key: key, url: items.count == 4 ? Array(items[3]) : nil))
     }
 

@@ -10,6 +10,9 @@
 public struct Witness: Sendable {
     private let cosigner: NoteSigner
 
+    /// After how many seconds a checkpoint that was cosigned is cosigned anew for whoever asks, under the time then.
+    public static let renewal: UInt64 = 60
+
     /// A witness that cosigns under a key of type 0x04. Throws `notACosigner`.
     public init(cosigner: NoteSigner) throws(WitnessError) {
         guard cosigner.key.kind == .ed25519Cosignature else { throw .notACosigner(cosigner.key.name) }
@@ -43,12 +46,23 @@ public struct Witness: Sendable {
         guard (try? request.proof.verify(from: old, to: new)) != nil else {
             return .refuse(.unprocessable, evidence: Self.splitView(known, request.checkpoint))
         }
+        if let line = recent(in: known, of: request.checkpoint, at: time) { return .repeatReply(.cosigned([line])) }
         let cosignature = try cosigner.cosignature(of: request.checkpoint.checkpoint, at: time)
         // Signatures of others are not kept: they were not verified.
         let kept = try request.checkpoint.keeping(known.log.keys).adding([cosignature])
         return .cosign(
             PendingCosignature(
                 before: known, after: WitnessedLog(log: known.log, latest: kept), cosignature: cosignature))
+    }
+
+    /// The cosignature that was stored of this very checkpoint, if it is not older than ``renewal``: what it says stays true (c2sp.org/tlog-cosignature: as of a
+    /// time), so that whoever asks again and again has nothing signed and nothing stored.
+    private func recent(in known: WitnessedLog, of asked: SignedCheckpoint, at time: UInt64) -> NoteSignature? {
+        guard let latest = known.latest, latest.note.text == asked.note.text,
+            let line = latest.note.signatures.first(where: { $0.name == key.name && $0.id == key.id }),
+            let signed = Cosignature(line.signature)?.time, time < signed || time - signed < Self.renewal
+        else { return nil }
+        return line
     }
 
     /// Two checkpoints of one size with different roots, both signed by the log.
@@ -62,6 +76,8 @@ public struct Witness: Sendable {
 public enum WitnessDecision: Sendable {
     /// Answers with a refusal. Evidence is there where the log signed two roots of one size: to be kept, and published.
     case refuse(WitnessReply, evidence: SplitView? = nil)
+    /// Answers with the cosignature that was stored before.
+    case repeatReply(WitnessReply)
     /// Cosigns, once the new record is stored.
     case cosign(PendingCosignature)
 }

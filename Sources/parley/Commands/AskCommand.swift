@@ -53,7 +53,8 @@ struct AskCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Wait, behind the answer, for the proof that it stands in the site's log, and save it.", valueName: "file"),
+            "Wait, behind the answer, for the proof that it stands in the site's log, for 30 s at most, and save it. Without it the exit status is 5, and parley receipt prove gets it later.",
+            valueName: "file"),
         completion: .file())
     var proof: String?
     @Option(
@@ -277,10 +278,8 @@ struct Asking: Sendable {
             let failure = error as? Failure
             let what = failure?.what ?? (error as? Problem)?.detail ?? "the site cannot be reached."
             throw Failure(
-                "The answer was released, and is not proved yet: \(what)",
-                next: failure?.next
-                    ?? "Its proof comes with: parley receipt prove \(PrintableText.escape(request)) --output FILE"
-            )
+                "The answer was released. \(what)", next: failure?.next ?? proving.later(request),
+                status: failure?.status ?? ExitStatus.unproved)
         }
     }
 

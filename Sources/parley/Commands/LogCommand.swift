@@ -58,20 +58,57 @@ struct LogTrust: ParsableArguments {
 
     /// A checkpoint that is trusted.
     func verify(_ checkpoint: SignedCheckpoint) throws -> VerifiedCheckpoint {
-        do {
-            return try read().verify(
-                checkpoint, of: log(of: checkpoint.checkpoint.origin), latestTime: LogClock.latest)
-        } catch let error as PolicyError { throw Failure("The checkpoint is not to be trusted: \(error)") }
+        do { return try verified(checkpoint, read()) } catch let error as PolicyError {
+            throw Failure("The checkpoint is not to be trusted: \(error)")
+        }
     }
 
-    /// A log's checkpoint that is trusted; the calling thread waits for witnesses that have not cosigned yet.
+    /// - Throws: `PolicyError`; a `Failure`: the checkpoint is of another log than the key's.
+    func verified(_ checkpoint: SignedCheckpoint, _ policy: LogPolicy) throws -> VerifiedCheckpoint {
+        try policy.verify(checkpoint, of: log(of: checkpoint.checkpoint.origin), latestTime: LogClock.latest)
+    }
+
+    /// A log's checkpoint that is trusted; the calling thread waits for witnesses that have not cosigned yet, and for nothing else.
     func verify(_ source: LogSource, until end: ContinuousClock.Instant) throws -> VerifiedCheckpoint {
+        let policy = try read()
+        var waiting = LogWaiting(policy, until: end)
         while true {
-            do { return try verify(source.checkpoint()) } catch {
-                guard ContinuousClock.now < end else { throw error }
+            do { return try verified(source.checkpoint(), policy) } catch let error as PolicyError {
+                guard waiting.goesOn(after: error) else {
+                    throw Failure("The checkpoint is not to be trusted: \(error)")
+                }
                 Thread.sleep(forTimeInterval: 1)
             }
         }
+    }
+}
+
+/// How long those who have not cosigned yet are waited for.
+struct LogWaiting {
+    private let canBeMet: Bool
+    private let end: ContinuousClock.Instant
+    private var said = ""
+
+    init(_ policy: LogPolicy, until end: ContinuousClock.Instant) {
+        (canBeMet, self.end) = (policy.canBeMet, end)
+    }
+
+    /// Whether more cosignatures may help, and there is time; whom it waits for is said, whenever that has changed.
+    mutating func goesOn(after error: PolicyError) -> Bool {
+        guard case .noQuorumOfWitnesses(let shortfall) = error, canBeMet else { return false }
+        return goesOn(saying: "\(shortfall)")
+    }
+
+    /// The same of what is waited for in other words.
+    mutating func goesOn(saying words: String) -> Bool {
+        let left = ContinuousClock.now.duration(to: end)
+        guard left > .zero else { return false }
+        if words != said {
+            Terminal.diagnostics.line(
+                PrintableText.escape("Waiting, \(left.components.seconds + 1) s at most: \(words)."))
+        }
+        said = words
+        return true
     }
 }
 
@@ -87,6 +124,12 @@ final class LogSource: Sendable {
     /// How it is called in messages.
     let name: String
 
+    /// A file that is not there, or is none of a log.
+    struct Missing: Error, CustomStringConvertible {
+        let description: String
+        init(_ description: String) { self.description = description }
+    }
+
     init(_ place: String, certificateAuthority: String?) throws {
         name = PrintableText.escape(place)
         guard LogPlace.isServed(place) else {
@@ -100,10 +143,10 @@ final class LogSource: Sendable {
             url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: certificateAuthority))
     }
 
-    func get(_ path: String) throws -> [UInt8] {
+    private func get(_ path: String, largest: Int) throws -> [UInt8] {
         guard let client else {
             guard let bytes = FileManager.default.contents(atPath: folder + "/" + path) else {
-                throw Failure("\(name) has no file \(path) of a log.")
+                throw Missing("\(name) has no file \(path) of a log.")
             }
             return Array(bytes)
         }
@@ -111,28 +154,32 @@ final class LogSource: Sendable {
         let isThere = DispatchSemaphore(value: 0)
         Task {
             do {
-                let bytes = try await client.get(path)
+                let bytes = try await client.get(path, largest: largest)
                 result.withLock { $0 = .success(bytes) }
             } catch { result.withLock { $0 = .failure(error) } }
             isThere.signal()
         }
         isThere.wait()
-        guard let bytes = try result.withLock({ $0 })?.get() else { throw Failure("\(name) has no \(path) of a log.") }
+        guard let bytes = try result.withLock({ $0 })?.get() else { throw Missing("\(name) has no \(path) of a log.") }
         return bytes
     }
 
     func checkpoint() throws -> SignedCheckpoint {
-        do { return try SignedCheckpoint(parsing: get("checkpoint")) } catch let error as NoteError {
-            throw Failure("\(name): \(error)")
+        do { return try SignedCheckpoint(parsing: get("checkpoint", largest: SignedNote.largestSize)) } catch let error
+            as NoteError
+        {
+            throw Missing("\(name): \(error)")
         }
     }
 
     func tile(_ path: TilePath) throws -> [UInt8] {
         // The site keeps the widest of partial tiles alone, which begins with the others.
         if client == nil, let bytes = Datasite.logTile("\(path)", in: folder) { return bytes }
-        do { return try get("\(path)") } catch {
+        // 256 hashes, or as many entries of two bytes and 65,535 at most.
+        let largest = if case .entries = path.content { 1 << 25 } else { 1 << 13 }
+        do { return try get("\(path)", largest: largest) } catch {
             guard path.isPartial, let full = try? TilePath(path.content, index: path.index) else { throw error }
-            return try get("\(full)")
+            return try get("\(full)", largest: largest)
         }
     }
 
@@ -205,9 +252,13 @@ struct LogKeyCommand: AsyncParsableCommand {
 struct LogVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Read a whole log, and check that it is what was signed.",
-        discussion:
-            "Each entry is hashed, the hashes lead to the signed root, and each release was charged before. An export, and what opens an entry (parley log explain), are checked without asking anybody."
-    )
+        discussion: """
+            Each entry is hashed, the hashes lead to the signed root, and each release was charged before. With --policy it waits for witnesses that have not cosigned yet, and says whom for.
+            An export, and what opens an entry (parley log explain), are checked without asking anybody.
+
+              parley log verify https://site.example.org --key KEY --policy POLICY --wait 60
+              parley log verify range.json --key KEY              # an export
+            """)
 
     @Argument(help: "A datasite's URL, its folder, a copy of its log, an exported file, or one that opens an entry.")
     var place: String
@@ -295,7 +346,7 @@ enum LogWords {
     /// - Parameter isWhole: Whether all entries were read.
     static func log(_ origin: LogOrigin, _ tally: LogTally, isWhole: Bool, on terminal: Terminal) {
         let shown = PrintableText.escape("\(origin)")
-        guard let site = SiteLogOrigin("\(origin)") else { return terminal.line("The log is \(shown).") }
+        guard let site = SiteLogName("\(origin)") else { return terminal.line("The log is \(shown).") }
         guard site.number > 1 else { return terminal.line("The log is \(shown), the site's first.") }
         terminal.paragraph(
             "The log is \(shown), the site's log number \(site.number): before it the owner accepted that the site was put back from a backup and lost entries, and the earlier log ended."
@@ -332,120 +383,6 @@ enum LogWords {
         if entry.charge.kind != nil || entry.charge.uses > 0 { words.append("charge \(entry.charge.words)") }
         if let answer = entry.answer { words.append("answer \(answer.prefix(16))…") }
         return PrintableText.escape(words.joined(separator: ", "))
-    }
-}
-
-struct LogMonitorCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "monitor", abstract: "Follow a log: tell what is new, and notice when it goes back or splits.",
-        discussion: """
-            What was seen is kept in --state, so that a log that lost entries, or shows another history, is found out also after weeks; both signed checkpoints are kept then. \
-            A site that is behind what was seen is told so, and stops until its owner acts.
-            """)
-
-    @Argument(help: "The datasite's URL.") var place: String
-    @OptionGroup var trust: LogTrust
-    @Option(help: ArgumentHelp("Where what was seen is kept.", valueName: "file"), completion: .file()) var state:
-        String
-    @Flag(help: "Look once, and end.") var once = false
-    @Option(help: ArgumentHelp("How often to look, in seconds.", valueName: "seconds")) var interval = 60.0
-    @Option(
-        help: ArgumentHelp("Trust the certificate authorities in this PEM file.", valueName: "file"),
-        completion: .file())
-    var ca: String?
-
-    func validate() throws {
-        guard (1...86_400).contains(interval) else { throw ValidationError("--interval is from 1 to 86400.") }
-    }
-
-    func run() async throws {
-        while true {
-            try await LogWatch(place: place, trust: trust, certificateAuthority: ca, state: state, tells: true).look()
-            guard !once else { return }
-            try await Task.sleep(for: .seconds(interval))
-        }
-    }
-}
-
-/// Looks at a served log, and at what was seen of it before.
-struct LogWatch: Sendable {
-    let place: String
-    let trust: LogTrust
-    let certificateAuthority: String?
-    /// The file in which what was seen is kept.
-    let state: String
-    /// Whether new entries are told.
-    let tells: Bool
-
-    /// What is wrong is kept as evidence, and told the site, which stops.
-    ///
-    /// - Throws: A `Failure` in words: the log went back, or shows two histories; or it cannot be read.
-    func look() async throws {
-        guard let found = try await LogSource.waiting({ try step() }) else { return }
-        let client = try LogClient(
-            url: LogPlace.prefix(place), options: ClientOptions(certificateAuthority: certificateAuthority))
-        _ = try? await client.post("checkpoint", found.checkpoint)
-        try? await client.close()
-        throw Failure(found.words, next: "Both checkpoints are kept in \(state).evidence: they prove it to anybody.")
-    }
-
-    /// - Returns: nil: all is well. Otherwise what is wrong, and the checkpoint that the log does not lead to.
-    private func step() throws -> (words: String, checkpoint: [UInt8])? {
-        let source = try LogSource(place, certificateAuthority: certificateAuthority)
-        let new = try source.checkpoint()
-        let verified = try trust.verify(new)
-        let follower: LogFollower
-        if let bytes = FileManager.default.contents(atPath: state) {
-            guard let kept = try? JSONDecoder().decode(LogFollower.self, from: bytes) else {
-                throw Failure(
-                    "\(state) is not what a monitor keeps.",
-                    next: "Name another file: what it has seen is forgotten then.")
-            }
-            guard kept.log.origin == new.checkpoint.origin else {
-                throw Failure(
-                    "The site has begun another log, \(PrintableText.escape("\(new.checkpoint.origin)")): what was seen is of \(PrintableText.escape("\(kept.log.origin)")).",
-                    next:
-                        "Its owner can say why, and which requests were lost: a restore that she accepted. To go on with the new one, remove \(state)."
-                )
-            }
-            follower = kept
-        } else {
-            follower = LogFollower(log: LogIdentity(key: verified.logKey))
-        }
-        let terminal = Terminal.output
-        func keep(_ evidence: some Encodable) throws {
-            try PrivateFile.write(Array(JSONEncoder().encode(evidence)), to: state + ".evidence")
-        }
-        switch try follower.step(to: new, latestTime: LogClock.latest, read: source.tile) {
-        case .same: return nil
-        case .first(let next):
-            try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
-            if tells { terminal.line("\(NumberText.integer(Int(new.head.size))) entries: followed from here on") }
-            return nil
-        case .grew(let next, let entries):
-            if tells { try tell(entries, of: new, in: source) }
-            try PrivateFile.write(Array(JSONEncoder().encode(next)), to: state)
-            return nil
-        case .wentBack(let seen, let shown, let isPrefix):
-            // A cache may have kept an old one.
-            guard isPrefix != true else { return nil }
-            try keep([seen, shown])
-            return ("The log went back: it had \(seen.head.size) entries, and shows \(shown.head.size).", seen.bytes)
-        case .splitView(let evidence):
-            try keep(evidence)
-            return ("The log shows two histories: what was seen before is no part of it.", evidence.smaller.bytes)
-        }
-    }
-
-    private func tell(_ entries: Range<UInt64>, of checkpoint: SignedCheckpoint, in source: LogSource) throws {
-        var tiles = try VerifiedTiles(head: checkpoint.head, read: source.tile)
-        for bundle in entries.lowerBound >> 8...(entries.upperBound - 1) >> 8 {
-            let verified = try tiles.entries(bundle: bundle)
-            for entry in max(entries.lowerBound, bundle << 8)..<min(entries.upperBound, (bundle + 1) << 8) {
-                let words = (try? LogEntry(decoding: Array(verified[Int(entry & 255)]))).map(LogWords.entry)
-                Terminal.output.line("\(entry)  \(words ?? "an entry that this version does not know")")
-            }
-        }
     }
 }
 

@@ -2,29 +2,6 @@ import Datasite
 import Foundation
 import TransparencyLog
 
-/// The name of a log as a datasite makes it: of its key, and which of the site's logs it is.
-struct SiteLogOrigin {
-    private static let prefix = "parley.log/"
-    /// What the site's key gives.
-    let site: String
-    /// From 1 on; each restore that the owner accepts may raise it.
-    let number: Int
-
-    /// nil: no datasite's.
-    init?(_ origin: String) {
-        guard origin.hasPrefix(Self.prefix) else { return nil }
-        let parts = origin.dropFirst(Self.prefix.count).split(separator: "/", omittingEmptySubsequences: false)
-        guard let site = parts.first, parts.count <= 2 else { return nil }
-        self.site = String(site)
-        guard parts.count == 2 else {
-            number = 1
-            return
-        }
-        guard let number = Int(parts[1]), number > 1, "\(number)" == parts[1] else { return nil }
-        self.number = number
-    }
-}
-
 /// A key as a reader gives it: a site's, of which all its logs are, or one log's own.
 enum LogKey {
     case site(Data)
@@ -70,11 +47,11 @@ enum LogKey {
     ///
     /// - Throws: A `Failure`: it is another's.
     func log(of origin: LogOrigin) throws -> LogIdentity {
-        let found = SiteLogOrigin("\(origin)")
+        let found = SiteLogName("\(origin)")
         let shown = PrintableText.escape("\(origin)")
         switch self {
         case .site(let bytes):
-            guard let found, found.site == Datasite.logName(of: bytes) else {
+            guard let found, found.site == SiteLogName(publicKey: bytes, number: 1).site else {
                 throw Failure(
                     "The log is \(shown), which is not of this site: --key is another site's key.",
                     next: found == nil
@@ -89,7 +66,7 @@ enum LogKey {
             let log = LogIdentity(key: key)
             guard log.origin != origin else { return log }
             let named = PrintableText.escape("\(key.name)")
-            if let own = SiteLogOrigin("\(key.name)"), let found, own.site == found.site {
+            if let own = SiteLogName("\(key.name)"), let found, own.site == found.site {
                 throw Failure(
                     "--key is of the log \(named), and this is \(shown), another log of the same site.",
                     next: own.number < found.number

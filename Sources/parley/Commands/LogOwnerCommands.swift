@@ -14,7 +14,11 @@ struct LogWitnessCommand: AsyncParsableCommand {
             Whoever runs it apart from a site's operator keeps the site from showing two people two histories. A witness never signs two roots of one size, also across crashes: its \
             folder must not be put back from a backup. It sees sizes and hashes, and no entry.
 
+            It cosigns the logs that it was told of, and no other: not a later log of a site that was put back either (NAME/2), which is shown here, and cosigned once --log names it. \
+            The earlier log has ended then.
+
               parley log witness --state ./witness --name witness.example.org --log LOGKEY --log LOGKEY
+              parley log witness --state ./witness --show-key      # also while it runs
             """)
 
     @Option(
@@ -40,10 +44,18 @@ struct LogWitnessCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let witness = try WitnessFolder(path: state, name: name)
+        if showKey, log.isEmpty, let key = try WitnessFolder.key(in: state) { return Terminal.output.line(key) }
+        let witness = try WitnessFolder(path: state, name: name) { words in
+            Terminal.diagnostics.line(PrintableText.escape(words))
+        }
         for key in log { try witness.add(key) }
         Terminal.output.line(witness.key)
         if showKey { return }
+        if witness.knowsNoLog {
+            Terminal.diagnostics.line(
+                "WARNING: this witness was told of no log, and cosigns nothing: --log LOGKEY, which `parley log key` shows at a site"
+            )
+        }
         var certificate: DatasiteServerConfiguration.Certificate?
         if let tlsCertificate, let tlsKey {
             certificate = DatasiteServerConfiguration.Certificate(chainFile: tlsCertificate, keyFile: tlsKey)
@@ -225,7 +237,7 @@ enum WitnessCalls {
         guard let client = try? LogClient(url: witness.url, options: ClientOptions(certificateAuthority: authority))
         else { return }
         func fetch(_ url: String) async throws -> [UInt8]? {
-            try await client.get(String(url.dropFirst(witness.url.count + 1)))
+            try await client.get(String(url.dropFirst(witness.url.count + 1)), largest: SignedNote.largestSize)
         }
         var (pause, told, isCompared) = (1.0, "", false)
         while !Task.isCancelled {

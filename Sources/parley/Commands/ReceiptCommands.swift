@@ -105,17 +105,24 @@ struct ReceiptCommand: AsyncParsableCommand {
 
         /// The receipt in a proof, whose log's entry is of it, and is in the log.
         static func verified(_ content: [UInt8], _ trust: LogTrust) throws -> (Receipt, LogProof, VerifiedCheckpoint) {
-            do {
-                let proof = try LogProof(parsing: content)
-                let carried = try ReceiptProof(decoding: proof.extra ?? [])
-                let checkpoint = try proof.verify(
-                    .leaf(carried.entry.bytes), policy: trust.read(),
-                    log: trust.log(of: proof.checkpoint.checkpoint.origin),
-                    latestTime: LogClock.latest)
-                return (carried.receipt, proof, checkpoint)
-            } catch let failure as Failure { throw failure } catch {
+            do { return try proven(content, trust, trust.read()) } catch let failure as Failure { throw failure } catch
+            {
                 throw Failure("The proof is not valid: \(error)")
             }
+        }
+
+        /// The same.
+        ///
+        /// - Throws: `PolicyError`, for one, where it may be valid once more witnesses have cosigned.
+        static func proven(
+            _ content: [UInt8], _ trust: LogTrust, _ policy: LogPolicy
+        ) throws -> (Receipt, LogProof, VerifiedCheckpoint) {
+            let proof = try LogProof(parsing: content)
+            let carried = try ReceiptProof(decoding: proof.extra ?? [])
+            let checkpoint = try proof.verify(
+                .leaf(carried.entry.bytes), policy: policy, log: trust.log(of: proof.checkpoint.checkpoint.origin),
+                latestTime: LogClock.latest)
+            return (carried.receipt, proof, checkpoint)
         }
 
         private func read(_ path: String) throws -> [UInt8] {
@@ -151,8 +158,10 @@ extension ReceiptCommand {
         static let configuration = CommandConfiguration(
             abstract: "Get the proof that a release stands in the site's log, with its receipt in one file.",
             discussion: """
-                It is checked before it is written, and offline ever after: parley receipt verify FILE --key KEY. With --policy it waits until enough witnesses have cosigned. What was seen \
-                of the log is remembered: one that went back since is found out, and told.
+                It is checked before it is written, and offline ever after: parley receipt verify FILE --key KEY. With --policy it waits until enough witnesses have cosigned, says who is \
+                missing meanwhile, and writes nothing without them (exit status 5). What was seen of the log is remembered: one that went back since is found out, and told (4).
+
+                  parley receipt prove REQUEST --output answer.tlog-proof --policy POLICY --wait 120
                 """)
 
         @Argument(help: "The request's id.") var request: String
@@ -180,7 +189,7 @@ struct Proving: Sendable {
     /// A file that says which witnesses must have cosigned; nil: none.
     let policy: String?
     /// How long the log and its witnesses are waited for, in seconds.
-    var wait = 60.0
+    var wait = 30.0
 
     /// Finds out before anything is asked whether the file can be written, and the policy read.
     func check() throws {
@@ -188,33 +197,64 @@ struct Proving: Sendable {
         _ = try LogTrust(key: nil, policy: policy).read()
     }
 
-    /// Waits until the release is in the log, and cosigned as the policy asks.
+    /// Waits until the release is in the log, and cosigned as the policy asks; what does not satisfy that is not written.
     func prove(_ request: String, at place: Place, saying terminal: Terminal) async throws {
         let key = try await place.publicKey()
+        try await check(request, at: place)
         let (bytes, proof, checkpoint) = try await waited(request, place, LogTrust(key: key, policy: policy))
+        try await compare(place, key: key)
         try SavedFile.write(bytes, to: output)
         terminal.line(
             "Entry \(proof.index) of the site's log, of \(checkpoint.checkpoint.head.size): \(PrintableText.escape(output))"
         )
         LogWords.cosignatures(checkpoint, on: terminal)
-        try await compare(place, key: key)
+    }
+
+    /// Nothing is waited for that does not come: the proof of a request that nobody knows, or that was denied.
+    private func check(_ request: String, at place: Place) async throws {
+        let (summary, id) = (try await place.request(request), PrintableText.escape(request))
+        switch DatasiteProtocol.RequestState(rawValue: summary.state) {
+        case .denied, .lapsed, .cancelled:
+            throw Failure(
+                "Request \(id) is \(summary.state): nothing of it was let out that could be proved.",
+                next: "What became of it: parley history \(id)")
+        case .pending:
+            throw Failure(
+                "Request \(id) waits for an owner's approval: there is no answer yet that could be proved.",
+                next: "Where it stands: parley history \(id)", status: ExitStatus.pending)
+        case .reserved, .released, nil: break
+        }
     }
 
     private func waited(
         _ request: String, _ place: Place, _ trust: LogTrust
     ) async throws -> ([UInt8], LogProof, VerifiedCheckpoint) {
-        let end = ContinuousClock.now + .seconds(wait)
+        let policy = try trust.read()
+        var waiting = LogWaiting(policy, until: .now + .seconds(wait))
         while true {
             do {
                 let bytes = try await place.proof(request)
-                let (_, proof, checkpoint) = try ReceiptCommand.Verify.verified(bytes, trust)
+                let (_, proof, checkpoint) = try ReceiptCommand.Verify.proven(bytes, trust, policy)
                 return (bytes, proof, checkpoint)
-            } catch {
-                let mayCome = (error as? Problem)?.kind == .notFound || error is Failure
-                guard mayCome, ContinuousClock.now < end else { throw error }
-                try await Task.sleep(for: .seconds(1))
+            } catch let problem as Problem where problem.kind == .notFound {
+                guard waiting.goesOn(saying: problem.detail) else { throw unproved(request, problem.detail) }
+            } catch let error as PolicyError {
+                guard waiting.goesOn(after: error) else { throw unproved(request, "\(error)") }
+            } catch let error where error is LogProofError || error is JSONError {
+                throw Failure("What the site sent is no proof: \(error)")
             }
+            try await Task.sleep(for: .seconds(1))
         }
+    }
+
+    private func unproved(_ request: String, _ words: String) -> Failure {
+        Failure("The proof is not there yet: \(words)", next: later(request), status: ExitStatus.unproved)
+    }
+
+    /// How the proof is got later.
+    func later(_ request: String) -> String {
+        let policy = policy.map { " --policy \($0)" } ?? ""
+        return "It comes with: parley receipt prove \(request) --output \(output)\(policy)"
     }
 
     /// A log that went back since this user saw it last is found out, and told.
@@ -223,10 +263,10 @@ struct Proving: Sendable {
         let folder = KeptReceipts().logs
         try PrivateFile.makeFolder(folder)
         let name = hexadecimal(Array(key.utf8))
-        try await LogWatch(
+        var watch = LogWatch(
             place: connection.url, trust: LogTrust(key: key, policy: nil),
-            certificateAuthority: connection.certificateAuthority, state: "\(folder)/\(name).json", tells: false
-        ).look()
+            certificateAuthority: connection.certificateAuthority, state: "\(folder)/\(name).json", tells: false)
+        _ = try await watch.settled(pause: 1)
     }
 }
 
