@@ -95,7 +95,7 @@ struct LogMonitorTests {
         let again = try monitor(url)
         #expect(again.status == 4 && again.errors.contains("seen.json.evidence"), "\(again.all)")
         server.kill()
-        let accepted = try place.parley("verify", "--accept-restore")
+        let accepted = try place.parley("verify", "--accept-restore", "--yes")
         #expect(accepted.status == 0, "\(accepted.all)")
         server = try serve(port: port)
         let ended = try monitor(url)
@@ -114,7 +114,7 @@ struct LogMonitorTests {
         #expect(try place.read("seen.json.evidence") == kept)
         #expect(FileManager.default.fileExists(atPath: place.path("seen.json.evidence.2")))
         server.kill()
-        let goesOn = try place.parley("verify", "--accept-restore")
+        let goesOn = try place.parley("verify", "--accept-restore", "--yes")
         #expect(goesOn.status == 0, "\(goesOn.all)")
         #expect(try place.parley("log", "key").output.contains("/3+"))
     }

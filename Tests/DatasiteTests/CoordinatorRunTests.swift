@@ -102,10 +102,12 @@ struct CoordinatorRunTests {
         let signing = Curve25519.Signing.PrivateKey()
         let folder: Folder
 
-        init(rounds: Int = 3, isMasked: Bool = true, length: Int = 4, least: Int = 3) throws {
+        init(
+            rounds: Int = 3, isMasked: Bool = true, length: Int = 4, least: Int = 3, strategy: Strategy = .fedAvg
+        ) throws {
             let keys = (0..<3).map { _ in Curve25519.Signing.PrivateKey() }
             let plan = FederatedPlan(
-                name: "run", strategy: .fedAvg, aggregation: isMasked ? .masked(threshold: 3, colluders: 1) : .plain,
+                name: "run", strategy: strategy, aggregation: isMasked ? .masked(threshold: 3, colluders: 1) : .plain,
                 rounds: rounds,
                 spareRounds: 2, least: least, parameterCount: length, grid: try UpdateGrid(range: 4),
                 work: Data(repeating: 1, count: 32), leastSeconds: 100)

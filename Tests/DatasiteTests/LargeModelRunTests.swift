@@ -145,22 +145,32 @@ struct LargeModelRunTests {
         let other = try frame(run, 0, .update(attempt: attempt + 1, integers: integers))
         _ = try await coordinator.answer(arriving(other.bytes))
         #expect(try run.vectors == before && coordinator.progress.events.isEmpty)
-        // While one is on its way another is not begun.
+        // One that is stuck on its way holds up no later one of its site: it is given up.
         let slow = try frame(run, 0, participants[0].next()).bytes
-        let refused = Mutex<Problem?>(nil)
         var pieces = [slow.prefix(500_000), slow.dropFirst(500_000)].map { Array($0) }
         let second = try frame(run, 0, participants[0].next())
-        let reply = try await coordinator.answer(
-            ArrivingFrame {
-                guard !pieces.isEmpty else { return nil }
-                if pieces.count == 1 {
-                    do { _ = try await coordinator.answer(Array(second.bytes)) } catch let problem as Problem {
-                        refused.withLock { $0 = problem }
-                    }
-                }
-                return pieces.removeFirst()
-            })
-        #expect(refused.withLock { $0 }?.kind == .conflict && reply.count > 0)
+        let isAbandoned = Mutex(false)
+        let stuck = try await problem {
+            _ = try await coordinator.answer(
+                ArrivingFrame(abandon: { isAbandoned.withLock { $0 = true } }) {
+                    guard !pieces.isEmpty else { return nil }
+                    if pieces.count == 1 { _ = try await coordinator.answer(Array(second.bytes)) }
+                    return pieces.removeFirst()
+                })
+        }
+        #expect(stuck?.kind == .conflict && isAbandoned.withLock { $0 })
+        #expect(try run.vectors.count == before.count + 1)
+        // Nor is anything kept of a message that the phase is not for, however often it comes.
+        let log = run.folder.path + "/messages-0.log"
+        let logged = try Data(contentsOf: URL(filePath: log)).count
+        for _ in 0..<3 {
+            let masked = Packed([UInt64](repeating: 1, count: Self.length))
+            let wrong = try frame(run, 1, .masked(attempt: attempt, vector: masked))
+            _ = try await coordinator.answer(arriving(wrong.bytes))
+            let again = try frame(run, 0, .update(attempt: attempt, integers: integers))
+            _ = try await coordinator.answer(arriving(again.bytes))
+        }
+        #expect(try Data(contentsOf: URL(filePath: log)).count == logged && coordinator.progress.events.isEmpty)
         #expect(try run.vectors.count == before.count + 1)
         // Two that are not what the plan says.
         let longer = try frame(run, 1, .update(attempt: attempt, integers: Packed(integers.values + [0])))
@@ -175,6 +185,66 @@ struct LargeModelRunTests {
         #expect(coordinator.progress.events.map(\.participant) == [1, 2])
         #expect(coordinator.progress.events.allSatisfy { $0.words.contains("\(Self.length) integers from -") })
         #expect(coordinator.progress.weights.values == [Float](repeating: 0.5, count: Self.length))
+    }
+
+    private func problem(_ body: () async throws -> Void) async throws -> Problem? {
+        do { try await body() } catch let problem as Problem { return problem }
+        return nil
+    }
+
+    @Test("What was held back and then counted is in the log: behind a kill the round is what it was told to be")
+    func heldBack() async throws {
+        let run = try CoordinatorRunTests.Run(rounds: 2, isMasked: false)
+        var coordinator: CoordinatorRun? = try run.open(longestWait: 60)
+        let told = try await holdBack(run, try #require(coordinator))
+        coordinator = nil
+        var reopened: CoordinatorRun?
+        // The process before it may take a moment to be gone.
+        for _ in 0..<1_000 where reopened == nil {
+            reopened = try? run.open()
+            if reopened == nil { usleep(5_000) }
+        }
+        let progress = try #require(reopened).progress
+        #expect(progress.round == 1 && progress.weights.values == told)
+    }
+
+    /// A round in which the third's update comes before the others are there, and so before there is a round.
+    private func holdBack(_ run: CoordinatorRunTests.Run, _ coordinator: CoordinatorRun) async throws -> [Float] {
+        func update(_ place: Int) throws -> SignedMessage {
+            try frame(
+                run, place, .update(attempt: 0, integers: Packed([Int64](repeating: Int64(place) << 20, count: 4))))
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            let early = try update(2)
+            group.addTask { _ = try await coordinator.answer(Array(early.bytes)) }
+            while !coordinator.progress.heard.contains(2) { try await Task.sleep(for: .milliseconds(2)) }
+            for place in 0..<2 {
+                let here = try frame(run, place, .heartbeat(holds: 0))
+                group.addTask { _ = try await coordinator.answer(Array(here.bytes)) }
+            }
+            while coordinator.progress.phase == .waiting { try await Task.sleep(for: .milliseconds(2)) }
+            for place in 0..<2 {
+                let later = try update(place)
+                group.addTask { _ = try await coordinator.answer(Array(later.bytes)) }
+            }
+            while coordinator.progress.round == 0 { try await Task.sleep(for: .milliseconds(2)) }
+            try await group.waitForAll()
+        }
+        return coordinator.progress.weights.values
+    }
+
+    @Test(
+        "Where updates come as they like, what was added goes from the disk, and what counts no more takes none of it")
+    func buffered() async throws {
+        let run = try CoordinatorRunTests.Run(
+            rounds: 6, isMasked: false, length: Self.length, strategy: .fedBuff(rate: 1, buffer: 2, exponent: 0.5))
+        let weights = try await runs.play(run) { _, coordinator in
+            // Two updates of a buffer, the weights and their average, of this round and the one before it.
+            let count = try run.vectors.count
+            #expect(count <= 10, "\(count) vectors")
+            _ = coordinator
+        }
+        #expect(weights.count == Self.length)
     }
 
     @Test("Who does not hold a key of the roster is refused before a byte of its vector is taken")

@@ -12,6 +12,11 @@ struct SiteLogEvidenceTests {
     private let test: TestSite
     private let witness: WitnessFolder
     private let told: Told
+    private let clock: Clock
+
+    private final class Clock: Sendable {
+        let seconds = Mutex(Double(1_800_000_000))
+    }
 
     /// What a witness's operator is told.
     private final class Told: Sendable {
@@ -21,10 +26,12 @@ struct SiteLogEvidenceTests {
     }
 
     init() throws {
-        let told = Told()
+        let (told, clock) = (Told(), Clock())
         test = try TestSite()
-        self.told = told
-        witness = try WitnessFolder(path: test.path + "/witness", name: "witness.example.org") { told.take($0) }
+        (self.told, self.clock) = (told, clock)
+        witness = try WitnessFolder(
+            path: test.path + "/witness", name: "witness.example.org", now: { clock.seconds.withLock { $0 } }
+        ) { told.take($0) }
         try Data("witnesses: [{key: \"\(witness.key)\", url: \"http://127.0.0.1:1\"}]".utf8).write(
             to: URL(filePath: test.path + "/parley.yaml"))
         #expect(chmod(test.path + "/parley.yaml", 0o600) == 0)
@@ -191,6 +198,10 @@ struct SiteLogEvidenceTests {
         let stored = try FileManager.default.attributesOfItem(atPath: file)[.systemFileNumber] as? Int
         for _ in 0..<20 { #expect(try await show(own, from: own.head.size) == first) }
         #expect(try FileManager.default.attributesOfItem(atPath: file)[.systemFileNumber] as? Int == stored)
+        // A minute later there is a newer time to tell.
+        clock.seconds.withLock { $0 += 61 }
+        let later = try await show(own, from: own.head.size)
+        #expect(later.status == 200 && later != first)
     }
 
     @Test("A witness's key is shown while it runs, which another one in its folder is told")

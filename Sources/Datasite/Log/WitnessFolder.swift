@@ -24,6 +24,7 @@ public final class WitnessFolder: Sendable {
     /// The logs that it was told of.
     private let logs = Mutex<[LogOrigin: LogIdentity]>([:])
     private let told = Mutex<Set<LogOrigin>>([])
+    private let now: @Sendable () -> Double
     private let tell: @Sendable (String) -> Void
     /// Where it waits for the disk.
     private let queue = DispatchQueue(label: "witness")
@@ -32,11 +33,15 @@ public final class WitnessFolder: Sendable {
     ///
     /// - Parameters:
     ///   - name: Of the key: a name of the witness, such as `witness.example.org`; nil: the folder has one.
+    ///   - now: The time in seconds since 1970; nil: the system's.
     ///   - tell: Is told what its operator is to know, in words.
     /// - Throws: A `Problem`.
-    public init(path: String, name: String?, tell: @escaping @Sendable (String) -> Void = { _ in }) throws {
+    public init(
+        path: String, name: String?, now: (@Sendable () -> Double)? = nil,
+        tell: @escaping @Sendable (String) -> Void = { _ in }
+    ) throws {
         self.path = path
-        self.tell = tell
+        (self.now, self.tell) = (now ?? Timestamp.systemSeconds, tell)
         if mkdir(path, 0o700) != 0, errno != EEXIST {
             throw Problem.unavailable("\(path) cannot be made: \(SiteFolder.reason())")
         }
@@ -155,7 +160,7 @@ public final class WitnessFolder: Sendable {
 
     private func decide(_ body: [UInt8]) throws -> (status: Int, type: String, body: [UInt8]) {
         try turn.withLock { _ in
-            let time = UInt64(max(1, Timestamp.systemSeconds()))
+            let time = UInt64(max(1, now()))
             let reply: WitnessReply
             var why = ""
             do {

@@ -36,6 +36,8 @@ public final class CoordinatorRun: CoordinatedRun {
         public var average: Packed<Float>
         /// Since the run began, in its own seconds.
         public var seconds: Double
+        /// Why nothing is taken at present, for whoever coordinates: of a full disk, say. nil: nothing is in the way.
+        public var trouble: String?
     }
 
     private struct State {
@@ -47,6 +49,10 @@ public final class CoordinatorRun: CoordinatedRun {
         var numbers: [Int: UInt64] = [:]
         var average: Average
         var seconds = 0.0
+        /// Why nothing is taken at present: the disk.
+        var trouble: String?
+        /// Whether nothing more may be taken by this process.
+        var isUncertain = false
     }
 
     /// Of the weights of the rounds so far, exponentially, as `TrainingState` averages those of steps.
@@ -127,8 +133,8 @@ public final class CoordinatorRun: CoordinatedRun {
     private let patience: Double
 
     private let waiting = Waiting()
-    /// Whose vectors are on their way: one of each site at a time.
-    private let sending = Mutex<Set<Int>>([])
+    /// Vectors on their way: of each site the newest.
+    private let sending = Mutex<[Int: Arrival]>([:])
 
     /// For so many seconds an answer is held back that would say to wait.
     private let longestWait: Double
@@ -159,6 +165,7 @@ public final class CoordinatorRun: CoordinatedRun {
         let vectors = VectorFolder(path: path)
         let place = vectors.place(largestInMemory: largestInMemory)
         let generation = folder.latestState
+        folder.removeStates(before: generation)
         let stored = try folder.decode(Stored.self, .state(generation), vectors.reading)
         var (coordinator, time) = (stored.coordinator, stored.time)
         try coordinator.keep(in: place)
@@ -206,7 +213,8 @@ public final class CoordinatorRun: CoordinatedRun {
         return Progress(
             round: coordinator.model.round, rounds: coordinator.plan.rounds, attempts: coordinator.attempts,
             phase: coordinator.phase, heard: Set(state.heard.keys), events: coordinator.events,
-            weights: coordinator.model.packed, average: state.average.weights, seconds: state.seconds)
+            weights: coordinator.model.packed, average: state.average.weights, seconds: state.seconds,
+            trouble: state.trouble)
     }
 
     /// Takes a participant's frame, and gives the reply's: on threads of its own, since it writes to a disk and adds up sums. Whoever would be told to wait is
@@ -214,16 +222,31 @@ public final class CoordinatorRun: CoordinatedRun {
     ///
     /// - Throws: A ``Federation/FrameError``, or a `Problem` where the disk does not take it: nothing was taken then.
     public func answer(_ frame: ArrivingFrame) async throws -> LeavingFrame {
+        do { return try await answered(frame) } catch let problem as Problem where problem.kind == .siteUnavailable {
+            // What it is about (a path, a full disk) is for whoever coordinates.
+            let news = state.withLock { state -> Progress? in
+                let isKnown = state.trouble == problem.detail
+                state.trouble = problem.detail
+                return isKnown ? nil : Self.progress(state)
+            }
+            if let news { changed(news) }
+            throw Problem.unavailable(
+                "the coordinator's disk does not take, or does not give, what it should",
+                hint: "messages are taken when it does again")
+        }
+    }
+
+    private func answered(_ frame: ArrivingFrame) async throws -> LeavingFrame {
         var version = waiting.version
         let taken = try await take(frame)
-        var reply = try await threads.run { try self.reply(to: taken, isNew: true) }
+        var reply = try await threads.run { try self.reply(to: taken) }
         if case .wait(let seconds) = reply {
             let end = ContinuousClock.now + .seconds(min(seconds, longestWait))
             while case .wait = reply, .now < end {
                 await waiting.wait(after: version, atMost: end - .now)
                 version = waiting.version
-                // It changes nothing a second time.
-                reply = try await threads.run { try self.reply(to: taken, isNew: false) }
+                // Where it counted before, it changes nothing a second time.
+                reply = try await threads.run { try self.reply(to: taken) }
             }
             if case .wait = reply { reply = .wait(seconds: 0) }
         }
@@ -238,8 +261,26 @@ public final class CoordinatorRun: CoordinatedRun {
         let message: ParticipantMessage
     }
 
+    /// A frame with vectors on its way.
+    private final class Arrival: Sendable {
+        private let abandon: @Sendable () -> Void
+        private let isOver = Mutex(false)
+
+        init(_ abandon: @escaping @Sendable () -> Void) { self.abandon = abandon }
+
+        /// Its sender has begun another one.
+        func end() {
+            isOver.withLock { $0 = true }
+            abandon()
+        }
+
+        func requireNewest() throws {
+            guard !isOver.withLock({ $0 }) else { throw Problem.conflict("a later message of this site came") }
+        }
+    }
+
     /// Takes a frame as it comes. Of one with vectors behind it the signature, the turn and the lengths are known before the first of their bytes is taken; a large update goes into a file,
-    /// which counts when it is whole and what was signed.
+    /// which counts when it is whole and what was signed. What would not count is read and thrown away: its sender is told what it does now.
     private func take(_ frame: ArrivingFrame) async throws -> Taken {
         var frame = frame
         let first = try await frame.first(SignedMessage.headLength)
@@ -250,48 +291,70 @@ public final class CoordinatorRun: CoordinatedRun {
         let text = try await frame.first(length)
         guard text.count == length else { throw FrameError.frame(expected: "a whole frame") }
         frame.skip(length)
-        let announced = try await threads.run { try self.read(text, Self.announcing) }
-        let sender = announced.signed.sender
-        guard sending.withLock({ $0.insert(sender).inserted }) else {
-            throw Problem.conflict("another message of this site is on its way", hint: "send it when that is through")
+        let announced = Announced()
+        let named = try await threads.run { try self.read(text, announced.reading) }
+        let (signed, message, sender) = (named.signed, named.message, named.signed.sender)
+        let arrival = Arrival(frame.abandon)
+        sending.withLock { $0.updateValue(arrival, forKey: sender) }?.end()
+        defer { sending.withLock { if $0[sender] === arrival { $0[sender] = nil } } }
+        let (isAwaited, held) = try await threads.run {
+            self.state.withLock { ($0.coordinator.awaits(message, from: sender), $0.coordinator.held(by: message)) }
         }
-        defer { sending.withLock { _ = $0.remove(sender) } }
-        guard case .update(let attempt, let named) = announced.message, let vector = named.stored,
+        guard isAwaited, announced.total <= largestMessage else {
+            while try await frame.piece(atMost: 1 << 20) != nil { try arrival.requireNewest() }
+            return Taken(signed: signed, message: .heartbeat(holds: held))
+        }
+        guard case .update(let attempt, let named) = message, let vector = named.stored,
             vector.count > largestInMemory
-        else { return try await takeIntoMemory(text, announced, &frame) }
-        let isAwaited = try await threads.run {
-            self.state.withLock { $0.coordinator.awaits(sender, attempt: attempt) }
+        else {
+            // Masked vectors are added up as they come, and short ones are not worth a file.
+            let bytes = text + (try await frame.rest(atMost: announced.total))
+            try arrival.requireNewest()
+            let roster = roster
+            return try await threads.run {
+                Taken(signed: signed, message: try SignedMessage(reading: bytes).verified(roster: roster))
+            }
         }
-        guard isAwaited, named.count == plan.length else {
-            // Nothing comes of it: it is told what it would be told of any that is of another length.
-            while try await frame.piece(atMost: 1 << 20) != nil {}
-            return Taken(signed: announced.signed, message: .update(attempt: attempt, integers: Packed([])))
+        guard named.count == plan.length else {
+            while try await frame.piece(atMost: 1 << 20) != nil { try arrival.requireNewest() }
+            return Taken(signed: signed, message: .update(attempt: attempt, integers: Packed([])))
         }
         let file = try vectors.newFile()
         var left = vector.count
         while let piece = try await frame.piece(atMost: 1 << 20) {
+            try arrival.requireNewest()
             guard piece.count <= left else { throw FrameError.message }
             left -= piece.count
             try await diskThreads.run { try piece.withUnsafeBytes { try file.append($0) } }
         }
+        try arrival.requireNewest()
         let whole = try await diskThreads.run { try file.finish() }
         guard whole.digest == vector.digest, whole.count == vector.count else { throw FrameError.message }
         guard let integers = Packed<Int64>(stored: whole) else { throw FrameError.message }
-        return Taken(signed: announced.signed, message: .update(attempt: attempt, integers: integers))
+        return Taken(signed: signed, message: .update(attempt: attempt, integers: integers))
     }
 
-    /// Of a vector that was named, and did not come yet.
-    private static let announcing = VectorReading { name in
-        .stored(
-            StoredVector(number: -1, count: name.bytes, digest: name.sha256) { _, _ in throw FrameError.message })
-    }
+    /// Vectors that were named, and did not come yet: one behind the other.
+    private final class Announced: Sendable {
+        private let count = Mutex(0)
 
-    /// Masked vectors are added up as they come, and short ones are not worth a file.
-    private func takeIntoMemory(_ text: Data, _ announced: Taken, _ frame: inout ArrivingFrame) async throws -> Taken {
-        let bytes = text + (try await frame.rest(atMost: largestMessage))
-        let roster = roster
-        let message = try await threads.run { try SignedMessage(reading: bytes).verified(roster: roster) }
-        return Taken(signed: announced.signed, message: message)
+        /// In bytes.
+        var total: Int { count.withLock { $0 } }
+
+        var reading: VectorReading {
+            VectorReading { [self] name in
+                try count.withLock { count in
+                    guard name.number == count, name.bytes >= 0, name.bytes <= .max - count else {
+                        throw FrameError.message
+                    }
+                    count += name.bytes
+                }
+                return .stored(
+                    StoredVector(number: -1, count: name.bytes, digest: name.sha256) { _, _ in
+                        throw FrameError.message
+                    })
+            }
+        }
     }
 
     private func read(_ frame: Data, _ reading: VectorReading) throws -> Taken {
@@ -305,15 +368,15 @@ public final class CoordinatorRun: CoordinatedRun {
         return Taken(signed: signed, message: message)
     }
 
-    /// - Parameter isNew: Whether it comes for the first time; a second time it is not kept.
-    private func reply(to taken: Taken, isNew: Bool) throws -> CoordinatorReply {
+    private func reply(to taken: Taken) throws -> CoordinatorReply {
         let (reply, news) = try state.withLock { state -> (CoordinatorReply, Progress?) in
             let now = now
             var isNews = state.heard.updateValue(now, forKey: taken.signed.sender) == nil
             guard state.coordinator.phase != .waiting || isGathered(state, now) else {
                 return (.wait(seconds: longestWait), isNews ? Self.progress(state) : nil)
             }
-            let reply = try take(taken, isNew: isNew, into: &state, at: now, isNews: &isNews)
+            try recover(&state, now, isNews: &isNews)
+            let reply = try take(taken, into: &state, at: now, isNews: &isNews)
             return (reply, isNews ? Self.progress(state) : nil)
         }
         if let news {
@@ -331,7 +394,7 @@ public final class CoordinatorRun: CoordinatedRun {
 
     /// What the coordinator says now; a message that changed it is durable before.
     private func take(
-        _ taken: Taken, isNew: Bool, into state: inout State, at now: Double, isNews: inout Bool
+        _ taken: Taken, into state: inout State, at now: Double, isNews: inout Bool
     ) throws -> CoordinatorReply {
         let (before, sender) = (state.coordinator, taken.signed.sender)
         // What went wrong with another's message is told to that one.
@@ -340,9 +403,8 @@ public final class CoordinatorRun: CoordinatedRun {
             let reply = state.coordinator.answer(taken.message, from: sender, at: now)
             // Of what a disk did not take or give nothing follows.
             if let failure = vectors.takeFailure() { throw failure }
-            let hasMoved = Self.mark(before) != Self.mark(state.coordinator)
-            let counts = isNew && taken.message.attempt.map { before.awaits(sender, attempt: $0) } == true
-            guard hasMoved || counts else { return reply }
+            // Whatever comes of it comes of the log again.
+            guard before.position != state.coordinator.position else { return reply }
             var average = state.average
             try average.take(state.coordinator.model, in: place)
             let writing = VectorWriting()
@@ -350,9 +412,13 @@ public final class CoordinatorRun: CoordinatedRun {
             try state.log.append(.init(time: now, sender: sender, message: text))
             vectors.keep(writing.named)
             (state.average, state.seconds) = (average, now)
-            isNews = isNews || hasMoved
-            // Where there is no room for another state the log grows on.
-            if before.attempts != state.coordinator.attempts || state.coordinator.isOver { try? shorten(&state, now) }
+            isNews = isNews || Self.mark(before) != Self.mark(state.coordinator)
+            let (then, coordinator) = (before, state.coordinator)
+            if then.attempts != coordinator.attempts || then.model.round != coordinator.model.round
+                || coordinator.isOver
+            {
+                try shorten(&state, now)
+            }
             return reply
         } catch {
             state.coordinator = before
@@ -360,16 +426,34 @@ public final class CoordinatorRun: CoordinatedRun {
         }
     }
 
-    /// Begins a new log behind a stored state, where the old one is long.
+    /// Begins a new log behind a stored state, where the old one is long. Where there is no room for another state the log grows on.
     private func shorten(_ state: inout State, _ now: Double) throws {
         guard state.log.bytes + vectors.keptBytes > longestLog else { return }
         let next = state.generation + 1
-        unlink(folder.path(.messages(next)))
-        let log = try MessageLog(path: folder.path(.messages(next))) { _ in }
-        let stored = Stored(time: now, coordinator: state.coordinator, average: state.average)
-        try Self.write(stored, to: .state(next), in: folder, vectors)
-        for file in [RunFolder.File.messages(state.generation), .state(state.generation)] { unlink(folder.path(file)) }
-        (state.log, state.generation) = (log, next)
+        do {
+            unlink(folder.path(.messages(next)))
+            let log = try MessageLog(path: folder.path(.messages(next))) { _ in }
+            let stored = Stored(time: now, coordinator: state.coordinator, average: state.average)
+            try Self.write(stored, to: .state(next), in: folder, vectors)
+            (state.log, state.generation) = (log, next)
+        } catch {
+            // Whether a state that is there is durable is not known: whoever opens the run next goes on from either, so that nothing more may be taken here.
+            state.isUncertain = folder.has(.state(next))
+            return
+        }
+        folder.removeStates(before: next)
+    }
+
+    /// Once the disk takes what it did not, phases have their time anew.
+    private func recover(_ state: inout State, _ now: Double, isNews: inout Bool) throws {
+        guard !state.isUncertain else {
+            throw Problem.unavailable(
+                "\(folder.path): it is not known whether a state was stored", hint: "start the coordinator again")
+        }
+        guard state.trouble != nil else { return }
+        try state.log.append(.init(time: now, sender: MessageLog.restart, message: Data()))
+        state.coordinator.resume(at: now)
+        (state.trouble, isNews) = (nil, true)
     }
 
     /// What people are told of when it changes.
@@ -414,6 +498,17 @@ struct RunFolder: Sendable {
     var latestState: Int {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
         return names.compactMap { $0.wholeMatch(of: #/state-([0-9]{1,9})\.json/#).flatMap { Int($0.1) } }.max() ?? 0
+    }
+
+    /// Takes earlier states away, and the messages behind them.
+    func removeStates(before generation: Int) {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+        for name in names {
+            guard let number = name.wholeMatch(of: #/(?:state|messages)-([0-9]{1,9})\.(?:json|log)/#)?.1,
+                Int(number).map({ $0 < generation }) == true
+            else { continue }
+            unlink(path + "/" + name)
+        }
     }
 
     func write(_ bytes: [UInt8], to file: File) throws {

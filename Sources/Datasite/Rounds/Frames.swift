@@ -6,9 +6,14 @@ import Foundation
 public struct ArrivingFrame {
     private var here: [UInt8] = []
     private let next: () async throws -> [UInt8]?
+    let abandon: @Sendable () -> Void
 
-    /// - Parameter next: Gives the next piece; nil: there is no more. Throws where the sender breaks off.
-    public init(_ next: @escaping () async throws -> [UInt8]?) { self.next = next }
+    /// - Parameters:
+    ///   - abandon: Ends the sending: nothing more of it is wanted.
+    ///   - next: Gives the next piece; nil: there is no more. Throws where the sender breaks off.
+    public init(abandon: @escaping @Sendable () -> Void = {}, _ next: @escaping () async throws -> [UInt8]?) {
+        (self.abandon, self.next) = (abandon, next)
+    }
 
     /// One that is here.
     public init(whole: [UInt8]) {

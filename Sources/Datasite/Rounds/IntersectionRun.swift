@@ -92,6 +92,7 @@ public final class IntersectionRun: CoordinatedRun {
 
     private func read(_ frame: [UInt8]) throws -> (SignedMessage, IntersectionMessage) {
         let signed = try SignedMessage(reading: Data(frame))
+        guard !signed.hasVectorsBehind else { throw FrameError.frame(expected: "a frame that begins with PRM1") }
         guard signed.run == run else { throw FrameError.run }
         let message = try IntersectionMessage(reading: try signed.verifiedBody(roster: roster))
         try state.withLock { state in

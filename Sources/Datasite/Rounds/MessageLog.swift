@@ -63,13 +63,15 @@ final class MessageLog {
 
     /// Adds records that came at the same time, durably: all of them or none.
     func append(_ records: [Record]) throws {
-        let frame = records.reduce(into: Data()) { $0 += Self.bytes($1) }
-        try append(frame)
+        try append(try records.reduce(into: Data()) { $0 += try bytes($1) })
     }
 
-    private static func bytes(_ record: Record) -> Data {
+    private func bytes(_ record: Record) throws -> Data {
+        guard let length = UInt32(exactly: record.message.count) else {
+            throw Problem.unavailable("\(path) takes no message of 4 GB")
+        }
         var head = Data()
-        withUnsafeBytes(of: UInt32(record.message.count).littleEndian) { head.append(contentsOf: $0) }
+        withUnsafeBytes(of: length.littleEndian) { head.append(contentsOf: $0) }
         withUnsafeBytes(of: record.time.bitPattern.littleEndian) { head.append(contentsOf: $0) }
         withUnsafeBytes(of: UInt32(record.sender).littleEndian) { head.append(contentsOf: $0) }
         let whole = head + record.message

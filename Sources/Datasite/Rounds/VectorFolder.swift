@@ -120,6 +120,10 @@ public final class VectorFolder: Sendable {
     fileprivate func failed(_ number: Int, _ what: String) -> Problem {
         let problem = Problem.unavailable(
             "\(file(number)) cannot be \(what): \(SiteFolder.reason())", hint: "messages are taken when there is room")
+        return failed(problem)
+    }
+
+    fileprivate func failed(_ problem: Problem) -> Problem {
         state.withLock { $0.failure = problem }
         return problem
     }
@@ -200,6 +204,7 @@ final class VectorFile: Sendable {
                 let count = pread(
                     descriptor, target.baseAddress.map { $0 + done }, target.count - done, off_t(offset + done))
                 if count < 0, errno == EINTR { continue }
+                guard count != 0 else { throw folder.failed(damaged) }
                 guard count > 0 else { throw folder.failed(number, "read") }
                 done += count
             }

@@ -239,7 +239,7 @@ struct FramesResponder: HTTPResponder {
         var place: FramePlaces.Place?
         var start: [UInt8] = []
         var received = 0
-        return ArrivingFrame {
+        return ArrivingFrame(abandon: context.displace) {
             let piece = try await pieces.next()
             received += piece?.count ?? 0
             if start.count < frames.start.count, let piece {

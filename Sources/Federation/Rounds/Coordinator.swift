@@ -114,10 +114,34 @@ public struct Coordinator: Sendable, Codable {
         self.place = place
     }
 
-    /// Whether a message of that attempt from a participant may change anything.
-    public func awaits(_ participant: Int, attempt: Int) -> Bool {
-        if case .fedBuff = plan.strategy { return !isOver }
-        return attempt == header?.attempt && expected.contains(participant) && !arrived.contains(participant)
+    /// Whether a vector from a participant may count: one that the phase is for, of an attempt whose vectors are still taken.
+    public func awaits(_ message: ParticipantMessage, from participant: Int) -> Bool {
+        let (isPhase, attempt) =
+            switch message {
+            case .update(let attempt, _): (phase == .collect, attempt)
+            case .masked(let attempt, _): (phase == .mask, attempt)
+            default: (false, 0)
+            }
+        if case .fedBuff = plan.strategy {
+            guard case .update(let version, _) = message, !isOver else { return false }
+            return (0...model.round).contains(version) && contributed[participant] ?? -1 < version
+        }
+        return isPhase && attempt == header?.attempt && expected.contains(participant) && !arrived.contains(participant)
+    }
+
+    /// After how many rounds the model is that the sender of a message holds; nil: it does not say.
+    public func held(by message: ParticipantMessage) -> Int? {
+        if case .heartbeat(let held) = message { return held }
+        if case .fedBuff = plan.strategy { return message.attempt }
+        return message.attempt == header?.attempt ? header?.round : nil
+    }
+
+    /// Where the run is: a message behind which this is the same changed nothing that a reply, a sum or a model follows from.
+    public var position: [Int] {
+        [
+            phase.hashValue, attempts, model.round, events.count, events.last.hashValue, expected.count, arrived.count,
+            contributed.count, contributed.values.reduce(0, &+), inBuffer.count,
+        ]
     }
 
     /// Whether no more rounds are run.
@@ -137,8 +161,7 @@ public struct Coordinator: Sendable, Codable {
         if phase == .waiting { begin(at: now) }
         close(at: now)
         // Who takes part in a round holds the model before it.
-        var held = message.attempt == header?.attempt ? header?.round : nil
-        if case .heartbeat(let holds) = message { held = holds }
+        let held = held(by: message)
         if let attempt = message.attempt, attempt == header?.attempt, !isOver {
             if case .leaves(_, let reason) = message {
                 // Whoever is done with the phase has its part in the round.

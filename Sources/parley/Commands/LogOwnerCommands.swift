@@ -45,9 +45,8 @@ struct LogWitnessCommand: AsyncParsableCommand {
 
     func run() async throws {
         if showKey, log.isEmpty, let key = try WitnessFolder.key(in: state) { return Terminal.output.line(key) }
-        let witness = try WitnessFolder(path: state, name: name) { words in
-            Terminal.diagnostics.line(PrintableText.escape(words))
-        }
+        let witness = try WitnessFolder(
+            path: state, name: name, tell: { Terminal.diagnostics.line(PrintableText.escape($0)) })
         for key in log { try witness.add(key) }
         Terminal.output.line(witness.key)
         if showKey { return }

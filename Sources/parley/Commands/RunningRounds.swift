@@ -233,6 +233,7 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         var ended: ContinuousClock.Instant?
         var stopped: [Int: String] = [:]
         var (again, attempts) = ([Int: Int](), 0)
+        var trouble: String?
         for await piece in news {
             switch piece {
             case .stopped(let place, let words):
@@ -270,6 +271,14 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                 if now.attempts != attempts { (again, attempts) = ([:], now.attempts) }
                 for event in now.events.suffix(max(0, now.events.count - told)) { say(event) }
                 told = now.events.count
+                if trouble != now.trouble {
+                    trouble = now.trouble
+                    progress.finish()
+                    Terminal.diagnostics.line(
+                        PrintableText.escape(
+                            trouble.map { "Nothing is taken, and the run stands still: \($0)" }
+                                ?? "Messages are taken again."))
+                }
                 waitingFor(now)
                 try changed(now)
             case .released(let places):

@@ -53,7 +53,7 @@ struct TrainingFaultTests {
         let token = try place.parley("user", "add", "ana", "--role", "researcher").output
             .trimmingCharacters(in: .whitespacesAndNewlines)
         var random = SeededGenerator(key: (12, 0, 0, 0), stream: 0)
-        var (request, charge, kept, resumed) = ("", "", 0, 0)
+        var (request, charge, kept, resumed, isOver) = ("", "", 0, 0, false)
         for round in 0...Self.kills {
             let server = try place.serve()
             let client = try DatasiteClient(
@@ -81,14 +81,18 @@ struct TrainingFaultTests {
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...700, using: &random)))
             let told = try await client.jobs().first { $0.id == request }
             server.kill()
+            try await client.close()
+            // On a machine that was busy it may have ended between what was told and the kill: then nothing is kept any more.
+            isOver =
+                isOver || kept > 0 && !FileManager.default.fileExists(atPath: place.path("parley-site/work/\(request)"))
+            if isOver { continue }
             let now = stepsKept(place, request)
             #expect(
                 now >= kept && stepsTold(told?.doing) <= now, "kept \(kept), then \(now); told \(told?.doing ?? "")")
             if now > 0, kept > 0 { resumed += 1 }
             kept = now
-            try await client.close()
         }
-        #expect(resumed > 0, "no kill met a run that had begun: the test shows nothing")
+        #expect(resumed > 0 || isOver, "no kill met a run that had begun: the test shows nothing")
         let entries = try place.parley("audit").output.split(separator: "\n")
         #expect(entries.count { $0.contains(/\sreleased .*survey/) } == 1, "\(entries)")
         #expect(entries.count { $0.contains(/\sreserved .*survey/) } == 1, "\(entries)")
