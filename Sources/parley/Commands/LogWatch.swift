@@ -163,7 +163,10 @@ struct LogWatch: Sendable {
             let new = try source.checkpoint()
             let verified = try trust.verified(new, trust.read())
             origin = new.checkpoint.origin
-            return (try look(at: new, LogIdentity(key: verified.logKey), source), origin)
+            // Lines of others may be as many as to make it too long to be shown to the site again.
+            let own = new.note.signatures.filter { $0.name == verified.logKey.name && $0.id == verified.logKey.id }
+            let kept = try SignedCheckpoint(SignedNote(text: new.note.text, signatures: Array(own.prefix(1))))
+            return (try look(at: kept, LogIdentity(key: verified.logKey), source), origin)
         } catch let error where error is Failure || error is TransportError || error is Problem {
             throw error
         } catch {
