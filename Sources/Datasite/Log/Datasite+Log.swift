@@ -56,10 +56,13 @@ extension Datasite {
     /// Remembers, durably, that the journal does not lead to what the site signed: the first such checkpoint, and of several logs the latest one's, whose number is not used again.
     func contradicted(by checkpoint: [UInt8], in log: SiteLog) throws -> Problem {
         let number = (try? SignedCheckpoint(parsing: checkpoint)).flatMap(SiteLogName.init(of:))?.number ?? 0
-        if number > log.folder.contradictingLog ?? -1 {
-            try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
+        // Several witnesses may tell it at once.
+        try isContradicted.withLock { isContradicted in
+            if number > log.folder.contradictingLog ?? -1 {
+                try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
+            }
+            isContradicted = true
         }
-        isContradicted.withLock { $0 = true }
         return Restore.contradicted
     }
 

@@ -69,7 +69,11 @@ extension Datasite {
         let log = try openLog()
         try reportingProblems { _ = try log.publish(store) }
         guard let size = try log.latest()?.head.size, place >= 0, place < Int(size) else {
-            throw Problem.absent("the log has no entry \(place)")
+            throw Problem.absent(
+                "the log has no entry \(place)",
+                hint:
+                    "they are counted from 0; the numbers of `parley audit` are the journal's, from 1, refusals and all"
+            )
         }
         return try reportingProblems { try LogIndex(path: log.folder.index).records(Int(size))[place] }
     }

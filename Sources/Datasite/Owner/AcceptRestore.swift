@@ -13,7 +13,11 @@ extension Datasite {
     private func suspectedRestore() throws -> (isContradicted: Bool, remembered: GenerationFile.Record?) {
         let isContradicted = isContradicted.withLock { $0 } || LogFolder(path: folder.log).isContradicted
         guard isRestored.withLock({ $0 }) || isContradicted else {
-            throw Problem.conflict("no restore is suspected")
+            throw Problem.conflict(
+                "no restore is suspected",
+                hint:
+                    "if you put the folder back yourself, with its counter: remove its file `generation`, after which the site stands still, and do this again (docs/guide/site.md)"
+            )
         }
         guard !isServedElsewhere else {
             throw Problem.conflict("another process serves the site", hint: "stop it first: it knows the log that ends")

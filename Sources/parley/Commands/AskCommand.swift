@@ -85,7 +85,9 @@ struct AskCommand: AsyncParsableCommand {
         }
         guard policy == nil || proof != nil else { throw ValidationError("--policy is of a proof: add --proof FILE.") }
         if proof != nil, dryRun || mock || sites != nil {
-            throw ValidationError("--proof is of an answer from one site: leave out --dry-run and --mock.")
+            throw ValidationError(
+                "--proof is of one site's answer: leave out --dry-run and --mock; of several sites, ask each for its proof afterwards (parley receipt prove REQUEST --url SITE --output FILE)."
+            )
         }
         if wait || follow, dryRun || mock {
             throw ValidationError("--wait and --follow wait for an owner; with --dry-run or --mock none decides.")

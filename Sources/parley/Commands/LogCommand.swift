@@ -59,7 +59,24 @@ struct LogTrust: ParsableArguments {
     /// A checkpoint that is trusted.
     func verify(_ checkpoint: SignedCheckpoint) throws -> VerifiedCheckpoint {
         do { return try verified(checkpoint, read()) } catch let error as PolicyError {
-            throw Failure("The checkpoint is not to be trusted: \(error)")
+            throw failure(error)
+        }
+    }
+
+    /// Why a checkpoint is not taken, and what to do about it: that a witness is missing is no fraud.
+    func failure(_ error: PolicyError) -> Failure {
+        switch error {
+        case .noQuorumOfWitnesses(let shortfall):
+            Failure(
+                PrintableText.escape("Too few of your witnesses have cosigned what it shows: \(shortfall)."),
+                next: "Ask again later. A witness that is gone for good is replaced in the policy.")
+        case .notSignedByLog(let origin) where key == nil:
+            Failure(
+                PrintableText.escape("The policy accepts no log \(origin)."),
+                next:
+                    "Add --key KEY, the site's, or a line \"log LOGKEY\" to the policy. A site that was put back, and whose owner accepted that, has a log with another key."
+            )
+        default: Failure("The checkpoint is not to be trusted: \(error)")
         }
     }
 
@@ -74,9 +91,7 @@ struct LogTrust: ParsableArguments {
         var waiting = LogWaiting(policy, until: end)
         while true {
             do { return try verified(source.checkpoint(), policy) } catch let error as PolicyError {
-                guard waiting.goesOn(after: error) else {
-                    throw Failure("The checkpoint is not to be trusted: \(error)")
-                }
+                guard waiting.goesOn(after: error) else { throw failure(error) }
                 Thread.sleep(forTimeInterval: 1)
             }
         }

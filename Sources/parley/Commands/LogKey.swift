@@ -7,8 +7,9 @@ enum LogKey {
     case site(Data)
     case log(VerifierKey)
 
+    /// - Parameter option: With which it was given.
     /// - Throws: A `Failure`: what was given seems to be, and what would be right.
-    init(_ text: String) throws {
+    init(_ text: String, option: String = "--key") throws {
         if let bytes = Data(base64Encoded: text), bytes.count == 32 {
             self = .site(bytes)
             return
@@ -20,26 +21,26 @@ enum LogKey {
             let shown = PrintableText.escape(text.count > 60 ? text.prefix(60) + "…" : text)
             let found =
                 if text.hasPrefix("parley_") {
-                    "--key was given what seems to be a token: a secret of yours, which nobody else is to see, and no key."
+                    "\(option) was given what seems to be a token: a secret of yours, which nobody else is to see, and no key."
                 } else if text.hasPrefix("PRIVATE+KEY+") {
-                    "--key was given a private key, which nobody else is to see."
+                    "\(option) was given a private key, which nobody else is to see."
                 } else if let bytes = Data(base64Encoded: text), !bytes.isEmpty {
-                    "--key is \(bytes.count) bytes long, and a site's key is 32: a part of it is missing, or it is another thing."
+                    "\(option) is \(bytes.count) bytes long, and a site's key is 32: a part of it is missing, or it is another thing."
                 } else if text.split(separator: "+", maxSplits: 2, omittingEmptySubsequences: false).count == 3 {
-                    "--key: \(error)"
-                } else { "--key is no key: \(shown)" }
+                    "\(option): \(error)"
+                } else { "\(option) is no key: \(shown)" }
             throw Failure(found, next: right)
         }
         switch key.kind {
         case .ed25519: self = .log(key)
         case .ed25519Cosignature:
             throw Failure(
-                "--key is the key of the witness \(PrintableText.escape("\(key.name)")), which signs no log.",
+                "\(option) is the key of the witness \(PrintableText.escape("\(key.name)")), which signs no log.",
                 next:
                     "A witness stands in a policy (--policy FILE: witness NAME \(PrintableText.escape(text))). \(right)"
             )
         case .other(let type):
-            throw Failure("--key is of type \(type), which this version does not verify.", next: right)
+            throw Failure("\(option) is of type \(type), which this version does not verify.", next: right)
         }
     }
 

@@ -45,6 +45,12 @@ struct LogWitnessCommand: AsyncParsableCommand {
 
     func run() async throws {
         if showKey, log.isEmpty, let key = try WitnessFolder.key(in: state) { return Terminal.output.line(key) }
+        for key in log {
+            guard case .site = try LogKey(key, option: "--log") else { continue }
+            throw Failure(
+                "--log is a site's key, which signs its receipts: a witness is told a log's.",
+                next: "parley log key shows it, at the site.")
+        }
         let witness = try WitnessFolder(
             path: state, name: name, tell: { Terminal.diagnostics.line(PrintableText.escape($0)) })
         for key in log { try witness.add(key) }
@@ -109,6 +115,7 @@ struct LogExplainCommand: AsyncParsableCommand {
             return
         }
         try SavedFile.check(output)
+        for line in try site.explainLog(place) { Terminal.output.line(PrintableText.escape(line)) }
         try SavedFile.write(
             site.logOpening(of: place, datasets: only != .actor, actor: only != .datasets), to: output)
         Terminal.output.line(
@@ -127,8 +134,9 @@ struct LogFsckCommand: AsyncParsableCommand {
     @Flag(help: "Make damaged files anew from the journal; what was signed must come out again.") var repair = false
 
     func run() async throws {
-        let report = try site.open().checkLog(repairing: repair)
-        for line in report { Terminal.output.line(PrintableText.escape(line)) }
+        let site = try site.open()
+        for line in try site.checkLog(repairing: repair) { Terminal.output.line(PrintableText.escape(line)) }
+        if let stands = site.suspension { throw stands }
     }
 }
 
@@ -172,7 +180,9 @@ struct LogExport: Codable, Sendable {
         checkpoint = try source.checkpoint()
         let size = checkpoint.head.size
         guard from >= 0, UInt64(from) < size, UInt64(to ?? Int(size)) <= size, from < to ?? Int(size) else {
-            throw Failure("The log has entries from 0 to \(size): --from and --to name a part of them.")
+            throw Failure(
+                "The log has \(size) entries, from 0 to \(max(1, size) - 1): --from and --to name a part of them, --to the one behind the last."
+            )
         }
         self.from = UInt64(from)
         var tiles = try VerifiedTiles(head: checkpoint.head, read: source.tile)

@@ -107,6 +107,7 @@ struct ReceiptCommand: AsyncParsableCommand {
         static func verified(_ content: [UInt8], _ trust: LogTrust) throws -> (Receipt, LogProof, VerifiedCheckpoint) {
             do { return try proven(content, trust, trust.read()) } catch let failure as Failure { throw failure } catch
             {
+                if let error = error as? PolicyError, case .noQuorumOfWitnesses = error { throw trust.failure(error) }
                 throw Failure("The proof is not valid: \(error)")
             }
         }
