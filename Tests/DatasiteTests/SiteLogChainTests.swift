@@ -107,16 +107,63 @@ struct SiteLogChainTests {
             try? FileManager.default.removeItem(atPath: now + "/" + name)
             try? FileManager.default.copyItem(atPath: old + "/" + name, toPath: now + "/" + name)
         }
-        // The log was ended, and the process with it.
-        #expect(try !test.reopened(now).endLog(whereItWentBack: true).isEmpty)
-        let site = try test.reopened(now)
-        #expect(site.suspension != nil)
-        _ = try site.acceptRestore()
-        #expect(try ended(site).map(\.log.size) == [Int64(signed.head.size)])
+        _ = try test.reopened(now).acceptRestore()
+        // Killed behind the charges: before the log that ended had another name, and between its end and the new one's beginning.
+        for isMoved in [false, true] {
+            try FileManager.default.removeItem(atPath: now + "/log")
+            if !isMoved { try FileManager.default.moveItem(atPath: now + "/log.1", toPath: now + "/log") }
+            let site = try test.reopened(now)
+            #expect(try site.logKey().contains("/2+"))
+            #expect(try ended(site).map(\.log.size) == [Int64(signed.head.size)])
+            #expect(FileManager.default.fileExists(atPath: now + "/log.1"))
+        }
         // Others tell of what is gone: it is known already.
         try Data([1]).write(to: URL(fileURLWithPath: now + "/log/contradiction"))
         _ = try test.reopened(now).acceptRestore()
         #expect(try ended(test.reopened(now)).map(\.log.number) == [1, 2])
+    }
+
+    @Test("Where log and journal were put back together, and the counter alone is newer, another log is begun as well")
+    func counterAlone() async throws {
+        let test = try TestSite()
+        try await ask(test.site)
+        try test.site.publishLog()
+        let old = try test.copy()
+        try await ask(test.site)
+        _ = try checkpoint(test.site)
+        try FileManager.default.removeItem(atPath: old + "/generation")
+        try FileManager.default.copyItem(atPath: test.path + "/generation", toPath: old + "/generation")
+        let site = try test.reopened(old)
+        #expect(site.suspension != nil)
+        _ = try site.acceptRestore()
+        #expect(try site.logKey().contains("/2+"))
+    }
+
+    @Test(
+        "A number that anything in the folder speaks of is not used again, and what a restore left there is in nobody's way"
+    )
+    func numbers() async throws {
+        let test = try TestSite()
+        try await ask(test.site)
+        try test.site.publishLog()
+        let old = try test.copy()
+        for name in ["again", "cut"] { try FileManager.default.copyItem(atPath: old, toPath: old + "-" + name) }
+        defer { for name in ["again", "cut"] { try? FileManager.default.removeItem(atPath: old + "-" + name) } }
+        try Data([1]).write(to: URL(fileURLWithPath: test.path + "/log/contradiction"))
+        let second = try test.reopened()
+        _ = try second.acceptRestore()
+        let signed = try checkpoint(second)
+        // A folder of that name is there already.
+        try FileManager.default.copyItem(atPath: test.path + "/log.1", toPath: old + "-again/log.1")
+        let again = try test.reopened(old + "-again")
+        #expect(throws: Problem.self) { try again.compareLog(signed.bytes) }
+        _ = try again.acceptRestore()
+        #expect(try again.logKey().contains("/3+"))
+        // Killed where the stopped log has another name, and no other is begun.
+        let cut = try test.reopened(old + "-cut")
+        #expect(throws: Problem.self) { try cut.compareLog(signed.bytes) }
+        try FileManager.default.moveItem(atPath: old + "-cut/log", toPath: old + "-cut/log.1")
+        #expect(try test.reopened(old + "-cut").logKey().contains("/3+"))
     }
 
     @Test("Partial tiles are served at every width, whenever the log was signed, and the newest alone is kept")

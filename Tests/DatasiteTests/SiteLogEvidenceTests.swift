@@ -113,6 +113,35 @@ struct SiteLogEvidenceTests {
         #expect("\(third.checkpoint.origin)".hasSuffix("/3"), "\(third.checkpoint.origin)")
     }
 
+    @Test("Of all that a witness holds the latest log's number counts, though the first of it stops the site already")
+    func latestCounts() async throws {
+        try witness.add(test.site.logKey())
+        try await ask(test.site)
+        try test.site.publishLog()
+        let (old, again, full) = (try test.copy(), try test.copy(), try test.copy())
+        try await ask(test.site)
+        let newest = try checkpoint(test.site)
+        #expect(try await show(newest).status == 200)
+        let second = try restored(old, told: newest)
+        let signed = try checkpoint(second)
+        try witness.add(second.logKey())
+        #expect(try await show(signed).status == 200)
+        let site = try test.reopened(again)
+        await #expect(throws: Problem.self) { try await compare(site) }
+        #expect(site.suspension != nil)
+        _ = try test.reopened(again).acceptRestore()
+        #expect(try test.reopened(again).logKey().contains("/3+"))
+        // Of one log the largest is kept, in whatever order they come; and where the disk does not take it the site stops all the same.
+        let stopped = try test.reopened(full)
+        let before = try checkpoint(stopped)
+        try FileManager.default.createDirectory(
+            atPath: full + "/log/contradiction.partial", withIntermediateDirectories: false)
+        #expect(throws: Problem.self) { try stopped.compareLog(newest.bytes) }
+        #expect(stopped.suspension != nil && !LogFolder(path: full + "/log").isContradicted)
+        #expect(before.head.size < newest.head.size)
+        await #expect(throws: Problem.self) { try await ask(stopped) }
+    }
+
     @Test("A site that has stopped by its counter takes what its counter, put back as well, knows nothing of")
     func stoppedAlready() async throws {
         try await ask(test.site)

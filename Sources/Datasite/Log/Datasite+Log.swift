@@ -15,10 +15,19 @@ import TransparencyLog
 extension LogFolder {
     var isContradicted: Bool { FileManager.default.fileExists(atPath: contradiction) }
 
-    /// The number of the log that the contradicting checkpoint is of.
-    var contradictingLog: Int? {
+    /// The contradicting checkpoint.
+    fileprivate var contradicting: SignedCheckpoint? {
         FileManager.default.contents(atPath: contradiction).flatMap { try? SignedCheckpoint(parsing: Array($0)) }
-            .flatMap(SiteLogName.init(of:))?.number
+    }
+
+    /// The number of the log that a checkpoint is of, and how much of it.
+    fileprivate static func rank(_ checkpoint: SignedCheckpoint) -> (number: Int, size: UInt64) {
+        (SiteLogName(of: checkpoint)?.number ?? 0, checkpoint.head.size)
+    }
+
+    /// The highest number of a log that is in the folder, or that was shown against that; 0: none.
+    fileprivate var lastNumber: Int {
+        max(SiteLog.number(in: origin) ?? 0, contradicting.map { Self.rank($0).number } ?? 0)
     }
 }
 
@@ -27,7 +36,15 @@ extension Datasite {
     func openLog() throws -> SiteLog {
         try transparency.withLock { log in
             if let log { return log }
-            let opened = try reportingProblems { try SiteLog(site: folder, key: signingKey) }
+            let opened = try reportingProblems {
+                // Accepting a restore was cut short behind the charges: what the journal says has ended is not gone on with.
+                if let own = SiteLog.number(in: LogFolder(path: folder.log).origin),
+                    try endedLogs().contains(where: { $0 >= own })
+                {
+                    _ = try moveLog()
+                }
+                return try SiteLog(site: folder, key: signingKey) { try lastLogNumber() + 1 }
+            }
             log = opened
             return opened
         }
@@ -53,15 +70,19 @@ extension Datasite {
         } catch { throw Problem.storage(error) }
     }
 
-    /// Remembers, durably, that the journal does not lead to what the site signed: the first such checkpoint, and of several logs the latest one's, whose number is not used again.
+    /// Remembers, durably, that the journal does not lead to what the site signed: of several such checkpoints the latest log's, whose number is not used again, and of one log the
+    /// largest.
     func contradicted(by checkpoint: [UInt8], in log: SiteLog) throws -> Problem {
-        let number = (try? SignedCheckpoint(parsing: checkpoint)).flatMap(SiteLogName.init(of:))?.number ?? 0
+        let told = try? SignedCheckpoint(parsing: checkpoint)
         // Several witnesses may tell it at once.
         try isContradicted.withLock { isContradicted in
-            if number > log.folder.contradictingLog ?? -1 {
+            // Nothing is answered any more, whether or not the disk takes the reason.
+            isContradicted = true
+            let known = log.folder.contradicting
+            let isMore = known.map { LogFolder.rank($0) < told.map(LogFolder.rank) ?? (0, 0) } ?? true
+            if isMore {
                 try reportingProblems { try log.folder.replace(log.folder.contradiction, with: checkpoint) }
             }
-            isContradicted = true
         }
         return Restore.contradicted
     }
@@ -137,42 +158,64 @@ extension Datasite {
         do {
             // Whoever asks makes nothing be signed sooner, which would show when it came. One that is ahead of what is signed was signed by this site's key all the same.
             var own = try log.latest()
-            if told.head.size > own?.head.size ?? 0 { own = try log.publish(store) }
+            if told.head.size > own?.head.size ?? 0 {
+                do { own = try log.publish(store) } catch let problem as Problem {
+                    // What a full disk keeps out of the files is in the journal all the same.
+                    guard try log.leads(store, to: told.head) else { throw SiteLog.WentBack() }
+                    throw problem
+                }
+            }
             if let own { try log.check(told, against: own) }
         } catch is SiteLog.WentBack {
             throw try contradicted(by: told.bytes, in: log)
         } catch { throw Problem.storage(error) }
     }
 
-    /// Ends the log that a restore went behind: it is kept beside the new one, since others may hold proofs of it.
-    ///
-    /// - Parameter whereItWentBack: Only where the journal does not lead to it.
-    /// - Returns: What was done, for the owner.
-    func endLog(whereItWentBack: Bool = false) throws -> [String] {
-        guard LogFolder(path: folder.log).exists else { return [] }
-        if whereItWentBack {
-            do {
-                _ = try openLog().publish(store)
-                return []
-            } catch is SiteLog.WentBack {} catch { throw Problem.storage(error) }
+    /// The highest number of a log of this site that anything here speaks of: its folders, what was shown against them, and the journal. 0: none.
+    private func lastLogNumber() throws -> Int {
+        let names = try reportingProblems { try FileManager.default.contentsOfDirectory(atPath: folder.path) }
+        let folders = names.filter { $0 == "log" || $0.hasPrefix("log.") }
+        return try max(
+            folders.map { LogFolder(path: folder.path + "/" + $0).lastNumber }.max() ?? 0, endedLogs().max() ?? 0)
+    }
+
+    /// The numbers of the logs that ended, as the journal has it.
+    private func endedLogs() throws -> [Int] {
+        let texts = try read { db in
+            try String.fetchAll(db, sql: "SELECT entry FROM journal WHERE entry LIKE '%\"action\":\"log ended\"%'")
         }
-        return try transparency.withLock { kept in
-            kept = nil
-            let ended = SiteLog.number(in: LogFolder(path: folder.log).origin) ?? folder.earlierLogs + 1
-            let next = max(ended, LogFolder(path: folder.log).contradictingLog ?? ended) + 1
-            guard rename(folder.log, folder.log(ended: ended)) == 0 else {
-                throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
-            }
-            try SiteFolder.synchronize(folder.path)
-            // Its number is never used again, whatever becomes of the folder of the ended one; nor that of a later one that others hold.
-            try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: next)
-            isContradicted.withLock { $0 = false }
+        return texts.compactMap { JournalEntry.decode($0)?.entry.endedLog.map { Int($0.number) } }
+    }
+
+    /// Ends the log behind a restore that the owner accepted: it is kept beside the new one, since others may hold proofs of it. Also where the journal leads to all of it that is
+    /// here: log and journal may have been put back together.
+    ///
+    /// - Returns: What was done, for the owner.
+    func endLog() throws -> [String] {
+        guard LogFolder(path: folder.log).exists else { return [] }
+        return try transparency.withLock { log in
+            log = nil
+            let (kept, next) = try moveLog()
             let begun = try SiteLog.identity(of: signingKey, number: next)
             return [
-                "a new log is begun: what was lost was in the log that others hold, which ends here and is kept in \(folder.log(ended: ended))",
+                "a new log is begun: what was lost was in the log that others hold, which ends here and is kept in \(kept)",
                 "its key, which witnesses must be told, and readers who go by the log's key: \(begun.keys[0])",
             ]
         }
+    }
+
+    /// Puts the log that ends beside the one that is begun. The new one's number was never used, whatever becomes of the folder of the ended one; nor is it that of a later log that
+    /// others hold.
+    private func moveLog() throws -> (kept: String, next: Int) {
+        let next = try lastLogNumber() + 1
+        let kept = folder.freeLog(ended: SiteLog.number(in: LogFolder(path: folder.log).origin) ?? next - 1)
+        guard rename(folder.log, kept) == 0 else {
+            throw Problem.unavailable("\(folder.log) cannot be moved: \(SiteFolder.reason())")
+        }
+        try SiteFolder.synchronize(folder.path)
+        try SiteLog.begin(LogFolder(path: folder.log), key: signingKey, number: next)
+        isContradicted.withLock { $0 = false }
+        return (kept, next)
     }
 
 }

@@ -49,9 +49,11 @@ final class SiteLog: Sendable {
     private static let batch = 8_192
 
     /// Opens the log in a site's folder, or begins it.
-    init(site: SiteFolder, key: Curve25519.Signing.PrivateKey) throws {
+    ///
+    /// - Parameter next: Which of the site's logs it is then.
+    init(site: SiteFolder, key: Curve25519.Signing.PrivateKey, next: () throws -> Int) throws {
         folder = LogFolder(path: site.log)
-        if !folder.exists { try Self.begin(folder, key: key, number: site.earlierLogs + 1) }
+        if !folder.exists { try Self.begin(folder, key: key, number: next()) }
         guard let origin = FileManager.default.contents(atPath: folder.origin) else {
             throw Problem.unavailable("\(folder.origin) cannot be read")
         }
@@ -161,20 +163,26 @@ final class SiteLog: Sendable {
 
     /// What it is where files and journal do not fit together: the journal alone says whether it went back. All else is made from it, and is no evidence.
     private func suspected(_ signed: SignedCheckpoint?, _ store: SiteStore) throws -> any Error {
-        guard let signed, (try? signed.verify(identity)) != nil else { return WentBack() }
+        guard let signed, (try? signed.verify(identity)) != nil, try leads(store, to: signed.head) else {
+            return WentBack()
+        }
+        return Problem.unavailable(
+            "the log's files are damaged: the journal leads to what was signed, and they do not",
+            hint: "`parley log fsck --repair` makes them anew from the journal")
+    }
+
+    /// Whether the journal, whatever became of the files, leads to a root.
+    func leads(_ store: SiteStore, to head: TreeHead) throws -> Bool {
         var (leaves, frontier) = (LogLeaves(), MerkleFrontier())
         try store.pool.read { db in
             let rows = try Row.fetchCursor(db, sql: "SELECT entry, hash FROM journal ORDER BY number")
-            while frontier.size < signed.head.size, let row = try rows.next() {
-                for leaf in leaves.take(row["entry"], hash: row["hash"]) ?? [] where frontier.size < signed.head.size {
+            while frontier.size < head.size, let row = try rows.next() {
+                for leaf in leaves.take(row["entry"], hash: row["hash"]) ?? [] where frontier.size < head.size {
                     try frontier.append(.leaf(leaf.bytes))
                 }
             }
         }
-        guard frontier.head == signed.head else { return WentBack() }
-        return Problem.unavailable(
-            "the log's files are damaged: the journal leads to what was signed, and they do not",
-            hint: LogFolder.repairing)
+        return frontier.head == head
     }
 
     /// Files that are there and not what was signed, in words; other errors as they are.

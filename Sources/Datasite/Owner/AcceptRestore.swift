@@ -10,7 +10,7 @@ extension Datasite {
     /// What may be accepted, and what the counter remembers; nil: nothing, since it was put back with all the rest, or is missing.
     ///
     /// - Throws: The problem `conflict` if no restore is suspected, or another process serves the site.
-    private func suspectedRestore() throws -> (isContradicted: Bool, remembered: GenerationFile.Record?) {
+    private func suspectedRestore() throws -> GenerationFile.Record? {
         let isContradicted = isContradicted.withLock { $0 } || LogFolder(path: folder.log).isContradicted
         guard isRestored.withLock({ $0 }) || isContradicted else {
             throw Problem.conflict(
@@ -23,12 +23,12 @@ extension Datasite {
             throw Problem.conflict("another process serves the site", hint: "stop it first: it knows the log that ends")
         }
         let remembered = try reportingProblems { try GenerationFile(path: folder.generation).read() }
-        return (isContradicted, isContradicted ? nil : remembered)
+        return isContradicted ? nil : remembered
     }
 
     /// What accepting a restore would do. Nothing is changed.
     func consequencesOfAccepting() throws -> [String] {
-        let (isContradicted, remembered) = try suspectedRestore()
+        let remembered = try suspectedRestore()
         var touched = try read { db in
             try PopulationRow.all(db).map { population in
                 Restore.remembered(remembered, population) != nil
@@ -47,8 +47,7 @@ extension Datasite {
         touched.append(
             "requests that wait for approval lapse, and those that were begun and have no answer will have none")
         touched.append(
-            (isContradicted ? "" : "where the log that was signed has what was lost: ")
-                + "the site's log ends, and is kept; a new one is begun, with another key, which witnesses must be told"
+            "the site's log ends, and is kept; a new one is begun, with another key, which witnesses must be told"
         )
         return touched + ["none of this can be taken back"]
     }
@@ -58,9 +57,8 @@ extension Datasite {
     ///
     /// - Throws: the problem `conflict` if no restore is suspected.
     public func acceptRestore() throws -> [String] {
-        let (isContradicted, remembered) = try suspectedRestore()
-        let before = isContradicted ? [] : try endLog(whereItWentBack: true)
-        let ended = endedLog(isEnding: isContradicted)
+        let remembered = try suspectedRestore()
+        let ended = endedLog()
         return try reportingProblems {
             let (remarks, record) = try store.pool.writeWithoutTransaction { db in
                 var remarks: [String] = []
@@ -80,20 +78,19 @@ extension Datasite {
                 return (remarks, record)
             }
             // What is known by others' checkpoint alone is forgotten behind the charges, which must not be lost in between.
-            let after = isContradicted ? try endLog() : []
+            let begun = try endLog()
             try GenerationFile(path: folder.generation).reset(to: record)
             isRestored.withLock { $0 = false }
-            return remarks + before + after
+            return remarks + begun
         }
     }
 
-    /// What was signed last of the log that ends, or ended before this one; nil: nothing that the site knows of.
+    /// What was signed last of the log that ends; nil: nothing that the site knows of.
     ///
     /// Where others showed a checkpoint that the log does not lead to, it is that: it is what the log was to them.
-    private func endedLog(isEnding: Bool) -> LogEntry.EndedLog? {
-        guard let present = SiteLog.number(in: LogFolder(path: folder.log).origin) else { return nil }
-        let number = isEnding ? present : present - 1
-        let files = LogFolder(path: isEnding ? folder.log : folder.log(ended: number))
+    private func endedLog() -> LogEntry.EndedLog? {
+        let files = LogFolder(path: folder.log)
+        guard let number = SiteLog.number(in: files.origin) else { return nil }
         for file in [files.contradiction, files.checkpoint] {
             guard let bytes = FileManager.default.contents(atPath: file),
                 let signed = try? SignedCheckpoint(parsing: Array(bytes)),

@@ -34,11 +34,14 @@ struct SiteFolder: Sendable {
     var log: String { path + "/log" }
     /// A log that ended with a restore, from 1 on: kept, since others may hold proofs of it.
     func log(ended number: Int) -> String { log + ".\(number)" }
-    /// How many logs ended.
-    var earlierLogs: Int {
-        var count = 0
-        while FileManager.default.fileExists(atPath: log(ended: count + 1)) { count += 1 }
-        return count
+    /// Where nothing is yet: a folder that was put back may have ended a log of that number already.
+    func freeLog(ended number: Int) -> String {
+        var (path, more) = (log(ended: number), 1)
+        while FileManager.default.fileExists(atPath: path) {
+            more += 1
+            path = log(ended: number) + ".\(more)"
+        }
+        return path
     }
 
     /// What stays of work for the owners, behind its end: a folder for each request.

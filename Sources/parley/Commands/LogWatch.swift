@@ -36,6 +36,8 @@ struct LogWatch: Sendable {
         case notYet(Failure)
         /// The log shows less than was seen, or what was seen is no part of it.
         case wrong(Wrong)
+        /// The site has begun another log.
+        case another(Failure)
     }
 
     private struct Wrong: Sendable {
@@ -82,8 +84,11 @@ struct LogWatch: Sendable {
         switch found.look {
         case .seen(let words): seen = words
         case .notYet(let failure): passing = failure
+        case .another(let failure):
+            if let origin = found.origin { try await showKept(of: origin, client) }
+            throw failure
         case .wrong(let wrong):
-            let answer = try await tell(wrong.pair, client, mayFail: !wrong.mayCatchUp)
+            let answer = try await tell(wrong.pair, client)
             let maySettle = wrong.mayCatchUp && !answer.stops
             let failure = try failure(wrong, answer, keeping: !maySettle || looks + 1 >= Self.patience)
             guard maySettle else { throw failure }
@@ -95,14 +100,18 @@ struct LogWatch: Sendable {
 
     private func failure(_ wrong: Wrong, _ answer: SiteAnswer, keeping: Bool) throws -> Failure {
         guard keeping else { return Failure("\(wrong.words) \(answer.words)", status: ExitStatus.contradicted) }
-        let kept = try evidence.keep(wrong.split, pair: wrong.pair)
+        var words = "\(wrong.words) \(answer.words)"
+        var kept: String?
+        do { kept = try evidence.keep(wrong.split, pair: wrong.pair) } catch {
+            // That the log went back is said whatever the disk does.
+            words += " The evidence could not be kept: \(error)"
+        }
         let next = [
             "Rely on no answer of the site's since. Its owner can say what was put back, and goes on with: parley verify --accept-restore",
             kept.map { "Both signed checkpoints are in \($0), which proves it to anybody: keep it." }
                 ?? "\(LogEvidence.most) pairs of checkpoints are in \(state).evidence and its neighbours already.",
         ]
-        return Failure(
-            "\(wrong.words) \(answer.words)", next: next.joined(separator: "\n"), status: ExitStatus.contradicted)
+        return Failure(words, next: next.joined(separator: "\n"), status: ExitStatus.contradicted)
     }
 
     // MARK: What the site is told
@@ -115,10 +124,7 @@ struct LogWatch: Sendable {
     }
 
     /// Shows checkpoints to the site: one that its journal does not lead to stops it.
-    ///
-    /// - Parameter mayFail: Whether a site that cannot be reached is put into words.
-    private func tell(_ checkpoints: [SignedCheckpoint], _ client: LogClient, mayFail: Bool) async throws -> SiteAnswer
-    {
+    private func tell(_ checkpoints: [SignedCheckpoint], _ client: LogClient) async throws -> SiteAnswer {
         var refusal: String?
         for checkpoint in checkpoints {
             do {
@@ -131,7 +137,7 @@ struct LogWatch: Sendable {
                 }
                 refusal = detail
             } catch let error as TransportError {
-                guard mayFail else { throw error }
+                // What it shows is held against it all the same.
                 return SiteAnswer(words: "The site could not be told: \(error.detail).", stops: false)
             }
         }
@@ -143,9 +149,15 @@ struct LogWatch: Sendable {
 
     /// What is kept as evidence is shown again: the copy that was put back since may not know of it. It is settled where the site has begun a later log.
     private func showKept(of origin: LogOrigin, _ client: LogClient) async throws {
-        for (file, pair) in evidence.kept() {
-            let answer = try await tell(pair.filter { $0.concerns(origin) }, client, mayFail: false)
-            guard answer.stops else { continue }
+        // All of it, the latest log's first: the site goes on with a number above all that it was shown.
+        var stopped: (file: String, answer: SiteAnswer)?
+        for (file, pair) in evidence.kept().sorted(by: { $0.pair.latestLog > $1.pair.latestLog }) {
+            for checkpoint in pair where checkpoint.concerns(origin) {
+                let answer = try await tell([checkpoint], client)
+                if answer.stops, stopped == nil { stopped = (file, answer) }
+            }
+        }
+        if let (file, answer) = stopped {
             throw Failure(
                 "The log had gone back, or shown two histories, when it was looked at before, and does not lead to all that it signed then. \(answer.words)",
                 next:
@@ -184,8 +196,8 @@ struct LogWatch: Sendable {
             }
             if kept.log.origin == log.origin {
                 follower = kept
-            } else if let wrong = try anotherLog(kept, new) {
-                return .wrong(wrong)
+            } else if let other = anotherLog(kept, new) {
+                return other
             }
         }
         let (time, size) = (DisplayedTime.text(Date.now.timeIntervalSince1970, isDate: false), count(new))
@@ -220,14 +232,15 @@ struct LogWatch: Sendable {
     /// What it is that another log is shown than was seen: a site that was put back to one that had ended, or one that goes on after a restore that its owner accepted.
     ///
     /// - Returns: nil: the new one is followed.
-    private func anotherLog(_ kept: LogFollower, _ new: SignedCheckpoint) throws -> Wrong? {
+    private func anotherLog(_ kept: LogFollower, _ new: SignedCheckpoint) -> Look? {
         let (before, now) = (
             PrintableText.escape("\(kept.log.origin)"), PrintableText.escape("\(new.checkpoint.origin)")
         )
         if let latest = kept.latest, latest.concerns(new.checkpoint.origin) {
-            return Wrong(
-                words: "The site went back to the log \(now), which had ended: it had begun \(before).",
-                pair: [latest, new], split: nil, mayCatchUp: false)
+            return .wrong(
+                Wrong(
+                    words: "The site went back to the log \(now), which had ended: it had begun \(before).",
+                    pair: [latest, new], split: nil, mayCatchUp: false))
         }
         let words = "The site has begun another log, \(now): what was seen is of \(before)."
         guard tells else {
@@ -235,11 +248,12 @@ struct LogWatch: Sendable {
                 "note: \(words) Its owner can say which requests were lost: a restore that she accepted.")
             return nil
         }
-        throw Failure(
-            words,
-            next:
-                "Its owner can say why, and which requests were lost: a restore that she accepted. To go on with the new one, move \(state) away.",
-            status: ExitStatus.contradicted)
+        return .another(
+            Failure(
+                words,
+                next:
+                    "Its owner can say why, and which requests were lost: a restore that she accepted. To go on with the new one, move \(state) away.",
+                status: ExitStatus.contradicted))
     }
 
     private func tell(_ entries: Range<UInt64>, of checkpoint: SignedCheckpoint, in source: LogSource) throws {
@@ -252,6 +266,11 @@ struct LogWatch: Sendable {
             }
         }
     }
+}
+
+extension [SignedCheckpoint] {
+    /// The highest number of a site's log that they are of.
+    fileprivate var latestLog: Int { compactMap { SiteLogName("\($0.checkpoint.origin)")?.number }.max() ?? 0 }
 }
 
 extension SignedCheckpoint {
@@ -289,9 +308,12 @@ struct LogEvidence {
     /// - Parameter split: The proof that both cannot be of one log, where there is one.
     /// - Returns: Its file; nil: there are as many as are kept.
     func keep(_ split: SplitView?, pair: [SignedCheckpoint]) throws -> String? {
-        if let known = kept().first(where: { $0.pair.map(\.checkpoint) == pair.map(\.checkpoint) }) {
-            return known.file
+        // A fork that grows is one: the checkpoint that it does not lead to is kept already.
+        let known = kept().first { kept in
+            kept.pair.latestLog == pair.latestLog
+                && kept.pair.contains { one in pair.contains { $0.checkpoint == one.checkpoint } }
         }
+        if let known { return known.file }
         guard let free = (1...Self.most).map(file).first(where: { !FileManager.default.fileExists(atPath: $0) }) else {
             return nil
         }
