@@ -301,7 +301,7 @@ public final class CoordinatorRun: CoordinatedRun {
             self.state.withLock { ($0.coordinator.awaits(message, from: sender), $0.coordinator.held(by: message)) }
         }
         guard isAwaited, announced.total <= largestMessage else {
-            while try await frame.piece(atMost: 1 << 20) != nil { try arrival.requireNewest() }
+            try await frame.discard(arrival.requireNewest)
             return Taken(signed: signed, message: .heartbeat(holds: held))
         }
         guard case .update(let attempt, let named) = message, let vector = named.stored,
@@ -316,7 +316,7 @@ public final class CoordinatorRun: CoordinatedRun {
             }
         }
         guard named.count == plan.length else {
-            while try await frame.piece(atMost: 1 << 20) != nil { try arrival.requireNewest() }
+            try await frame.discard(arrival.requireNewest)
             return Taken(signed: signed, message: .update(attempt: attempt, integers: Packed([])))
         }
         let file = try vectors.newFile()

@@ -50,9 +50,22 @@ public struct ArrivingFrame {
     /// The next bytes, at most so many; nil: there are no more.
     mutating func piece(atMost largest: Int) async throws -> [UInt8]? {
         while here.count < largest, let piece = try await next() { here += piece }
-        guard !here.isEmpty else { return nil }
-        defer { here.removeFirst(min(largest, here.count)) }
-        return Array(here.prefix(largest))
+        guard here.count > largest else {
+            let last = here
+            here = []
+            return last.isEmpty ? nil : last
+        }
+        let part = Array(here.prefix(largest))
+        here.removeFirst(largest)
+        return part
+    }
+
+    /// Reads all that is left, and throws it away. A copy that nobody reads, as ``piece(atMost:)`` would make, is freed by Swift 6.3 before it is filled.
+    ///
+    /// - Parameter look: Called at each piece; what it throws ends the reading.
+    mutating func discard(_ look: () throws -> Void) async throws {
+        here = []
+        while try await next() != nil { try look() }
     }
 
     /// Leaves so many bytes out.
