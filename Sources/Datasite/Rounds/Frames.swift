@@ -60,7 +60,7 @@ public struct ArrivingFrame {
         return part
     }
 
-    /// Reads all that is left, and throws it away. A copy that nobody reads, as ``piece(atMost:)`` would make, is freed by Swift 6.3 before it is filled.
+    /// Reads all that is left, and throws it away, without a copy of it.
     ///
     /// - Parameter look: Called at each piece; what it throws ends the reading.
     mutating func discard(_ look: () throws -> Void) async throws {
