@@ -39,7 +39,7 @@ extension Datasite {
             let opened = try reportingProblems {
                 // Accepting a restore was cut short behind the charges: what the journal says has ended is not gone on with.
                 if let own = SiteLog.number(in: LogFolder(path: folder.log).origin),
-                    try endedLogs().contains(where: { $0 >= own })
+                    try read(Self.endedLogs).contains(where: { $0 >= own })
                 {
                     _ = try moveLog()
                 }
@@ -176,14 +176,14 @@ extension Datasite {
         let names = try reportingProblems { try FileManager.default.contentsOfDirectory(atPath: folder.path) }
         let folders = names.filter { $0 == "log" || $0.hasPrefix("log.") }
         return try max(
-            folders.map { LogFolder(path: folder.path + "/" + $0).lastNumber }.max() ?? 0, endedLogs().max() ?? 0)
+            folders.map { LogFolder(path: folder.path + "/" + $0).lastNumber }.max() ?? 0,
+            read(Self.endedLogs).max() ?? 0)
     }
 
     /// The numbers of the logs that ended, as the journal has it.
-    private func endedLogs() throws -> [Int] {
-        let texts = try read { db in
-            try String.fetchAll(db, sql: "SELECT entry FROM journal WHERE entry LIKE '%\"action\":\"log ended\"%'")
-        }
+    static func endedLogs(_ db: Database) throws -> [Int] {
+        let texts = try String.fetchAll(
+            db, sql: "SELECT entry FROM journal WHERE entry LIKE '%\"action\":\"log ended\"%'")
         return texts.compactMap { JournalEntry.decode($0)?.entry.endedLog.map { Int($0.number) } }
     }
 

@@ -65,8 +65,8 @@ extension Datasite {
                 var record = GenerationFile.Record(generation: 0, spent: nil)
                 try db.inTransaction(.immediate) {
                     var context = WriteContext(db: db, now: clock.now(), head: try Journal.head(db))
-                    // The new log's first entry of its own.
-                    if let ended, try !Self.isJournaled(ended, db) {
+                    // The new log's first entry of its own; accepting may have been cut short behind it.
+                    if let ended, try !Self.endedLogs(db).contains(Int(ended.number)) {
                         try context.journal(.logEnded(ended, at: context.now))
                     }
                     remarks = try Restore.accept(remembered, in: &context)
@@ -100,12 +100,5 @@ extension Datasite {
                 number: Int64(told), size: Int64(signed.head.size), root: hexadecimal(signed.head.root.bytes))
         }
         return nil
-    }
-
-    /// Whether the journal says already that this log ended: accepting was cut short.
-    private static func isJournaled(_ ended: LogEntry.EndedLog, _ db: Database) throws -> Bool {
-        let texts = try String.fetchAll(
-            db, sql: "SELECT entry FROM journal WHERE entry LIKE '%\"action\":\"log ended\"%'")
-        return texts.contains { JournalEntry.decode($0)?.entry.endedLog?.number == ended.number }
     }
 }
