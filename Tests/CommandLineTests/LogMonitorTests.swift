@@ -134,6 +134,58 @@ struct LogMonitorTests {
         #expect(FileManager.default.fileExists(atPath: place.path("seen.json.evidence")))
     }
 
+    @Test(
+        "Who hears nothing is held to what it showed; a fork that grows is one piece of evidence; a full disk hides nothing"
+    )
+    func deaf() throws {
+        var server = try serve()
+        let port = try #require(server.url.split(separator: ":").last.flatMap { Int($0) })
+        let url = server.url
+        try prove(try ask(url), url)
+        try copy("parley-site", "old")
+        try prove(try ask(url), url)
+        #expect(try monitor(url).status == 0)
+        server.kill()
+        try copy("old", "parley-site")
+        server = try serve(port: port)
+        for count in 2...3 {
+            _ = try ask(url)
+            let end = Date(timeIntervalSinceNow: 60)
+            var shown = ""
+            while !shown.contains(try Regex("released +\(count)")), Date() < end {
+                shown = try place.parley("log", "verify", url, "--key", key()).output
+            }
+            try copy("parley-site/log", "fork\(count)")
+        }
+        server.kill()
+
+        let files = {
+            try FileManager.default.contentsOfDirectory(atPath: place.path("")).filter { $0.contains(".evidence") }
+        }
+        for (folder, posts) in [("fork2", StaleLog.Posts.closed), ("fork2", .hanging), ("fork3", .closed)] {
+            let deaf = try StaleLog(folder: place.path(folder), posts: posts)
+            let found = try monitor("http://127.0.0.1:\(deaf.port)")
+            #expect(found.status == 4 && found.errors.contains("two histories"), "\(found.all)")
+            #expect(found.errors.contains("The site could not be told"), "\(found.all)")
+            #expect(try files() == ["seen.json.evidence"])
+        }
+
+        try FileManager.default.removeItem(atPath: place.path("seen.json.evidence"))
+        let deaf = try StaleLog(folder: place.path("fork2"), posts: .closed)
+        let command = [
+            Workplace.executable, "log", "monitor", "http://127.0.0.1:\(deaf.port)", "--key", try key(), "--state",
+            "seen.json", "--once",
+        ]
+        // No file may grow, as on a full disk; what is said goes through a pipe.
+        let full = try place.run(
+            ["/bin/bash", "-o", "pipefail", "-c", #"(trap '' XFSZ; ulimit -f 0; exec "$@") 2>&1 | cat"#, "bash"]
+                + command)
+        #expect(full.status == 4 && full.output.contains("two histories"), "\(full.all)")
+        #expect(full.output.contains("The evidence could not be kept"), "\(full.all)")
+        #expect(!full.output.contains("pairs of checkpoints are in"), "\(full.all)")
+        #expect(try files() == [])
+    }
+
     @Test("A monitor outlives a site that is gone: that is said once, and when it is there again")
     func outage() throws {
         var server = try serve()

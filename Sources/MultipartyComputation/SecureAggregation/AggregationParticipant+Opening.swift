@@ -69,18 +69,7 @@ extension AggregationParticipant {
         guard confirmed.survivors == survivors else { throw .anotherSet(participant: index) }
         if let reply = state.reply { return reply }
         let staying = Set(survivors)
-        var signers = Set<Int>()
-        let bytes = SurvivorSignature.signedBytes(session, survivors: survivors)
-        for confirmation in confirmations.sorted(by: { $0.sender < $1.sender })
-        where signers.count < session.threshold && !signers.contains(confirmation.sender) {
-            guard staying.contains(confirmation.sender),
-                session.isSigned(bytes, by: confirmation.sender, signature: confirmation.signature)
-            else { throw .badSignature(participant: confirmation.sender, round: .confirm) }
-            signers.insert(confirmation.sender)
-        }
-        guard signers.count >= session.threshold else {
-            throw .tooFew(round: .confirm, count: signers.count, needed: session.threshold)
-        }
+        try check(confirmations, of: survivors, staying)
         var maskKeyShares: [OpenedShare] = []
         var seedShares = [OpenedShare(owner: index, value: shared.ownSeedShare.data)]
         for share in received {
@@ -98,5 +87,29 @@ extension AggregationParticipant {
             ReceivedShare(owner: $0.owner, maskKeyShare: SecretBytes(Data()), seedShare: SecretBytes(Data()))
         }
         return reply
+    }
+
+    /// As many as the threshold have signed the set, those of the least places.
+    private func check(
+        _ confirmations: [SurvivorSignature], of survivors: [Int], _ staying: Set<Int>
+    ) throws(AggregationError) {
+        var looked: [SurvivorSignature] = []
+        for confirmation in confirmations.sorted(by: { $0.sender < $1.sender })
+        where looked.count < session.threshold && looked.last?.sender != confirmation.sender {
+            looked.append(confirmation)
+        }
+        let (bytes, session) = (SurvivorSignature.signedBytes(session, survivors: survivors), session)
+        let signers = looked
+        let valid = inParallel(signers.count, threads: ProcessInfo.processInfo.activeProcessorCount) { place in
+            let signer = signers[place]
+            return staying.contains(signer.sender)
+                && session.isSigned(bytes, by: signer.sender, signature: signer.signature)
+        }
+        if let place = valid.firstIndex(of: false) {
+            throw .badSignature(participant: signers[place].sender, round: .confirm)
+        }
+        guard signers.count >= session.threshold else {
+            throw .tooFew(round: .confirm, count: signers.count, needed: session.threshold)
+        }
     }
 }

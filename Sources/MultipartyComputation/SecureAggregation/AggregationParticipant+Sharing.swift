@@ -72,9 +72,18 @@ extension AggregationParticipant {
         guard sorted.count >= session.threshold else {
             throw .tooFew(round: .advertise, count: sorted.count, needed: session.threshold)
         }
+        // The signatures are three quarters of a participant's time.
+        let wrong = inParallel(sorted.count, threads: ProcessInfo.processInfo.activeProcessorCount) { place in
+            do throws(AggregationError) {
+                try sorted[place].verify(session)
+                return AggregationError?.none
+            } catch {
+                return error
+            }
+        }
         var seen = Set<Data>()
         for (place, advertisement) in sorted.enumerated() {
-            try advertisement.verify(session)
+            if let error = wrong[place] { throw error }
             guard place == 0 || sorted[place - 1].sender != advertisement.sender else {
                 throw .conflicting(participant: advertisement.sender, round: .advertise)
             }

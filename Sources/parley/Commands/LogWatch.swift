@@ -101,16 +101,18 @@ struct LogWatch: Sendable {
     private func failure(_ wrong: Wrong, _ answer: SiteAnswer, keeping: Bool) throws -> Failure {
         guard keeping else { return Failure("\(wrong.words) \(answer.words)", status: ExitStatus.contradicted) }
         var words = "\(wrong.words) \(answer.words)"
-        var kept: String?
-        do { kept = try evidence.keep(wrong.split, pair: wrong.pair) } catch {
+        var next = [
+            "Rely on no answer of the site's since. Its owner can say what was put back, and goes on with: parley verify --accept-restore"
+        ]
+        do {
+            let kept = try evidence.keep(wrong.split, pair: wrong.pair)
+            next.append(
+                kept.map { "Both signed checkpoints are in \($0), which proves it to anybody: keep it." }
+                    ?? "\(LogEvidence.most) pairs of checkpoints are in \(state).evidence and its neighbours already.")
+        } catch {
             // That the log went back is said whatever the disk does.
             words += " The evidence could not be kept: \(error)"
         }
-        let next = [
-            "Rely on no answer of the site's since. Its owner can say what was put back, and goes on with: parley verify --accept-restore",
-            kept.map { "Both signed checkpoints are in \($0), which proves it to anybody: keep it." }
-                ?? "\(LogEvidence.most) pairs of checkpoints are in \(state).evidence and its neighbours already.",
-        ]
         return Failure(words, next: next.joined(separator: "\n"), status: ExitStatus.contradicted)
     }
 

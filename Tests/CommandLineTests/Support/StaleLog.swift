@@ -6,12 +6,22 @@ import Foundation
     import Darwin
 #endif
 
-/// What stands between a reader and a site, and shows an old copy of its log: files are read from a folder, and whatever is posted is answered with 200.
+/// What stands between a reader and a site, and shows an old copy of its log: files are read from a folder, and what is posted goes no further.
 final class StaleLog: Sendable {
+    /// What becomes of what is posted.
+    enum Posts: Sendable {
+        /// It is answered with 200.
+        case accepted
+        /// The connection is closed without an answer.
+        case closed
+        /// Nothing comes back.
+        case hanging
+    }
+
     private let descriptor: Int32
     let port: Int
 
-    init(folder: String) throws {
+    init(folder: String, posts: Posts = .accepted) throws {
         struct Failed: Error {}
         #if canImport(Darwin)
             let stream = SOCK_STREAM
@@ -35,8 +45,7 @@ final class StaleLog: Sendable {
         (self.descriptor, self.port) = (descriptor, Int(port))
         Thread.detachNewThread {
             while case let connection = accept(descriptor, nil, nil), connection >= 0 {
-                Self.answer(connection, folder)
-                close(connection)
+                if Self.answer(connection, folder, posts) { close(connection) }
             }
         }
     }
@@ -46,7 +55,8 @@ final class StaleLog: Sendable {
         close(descriptor)
     }
 
-    private static func answer(_ connection: Int32, _ folder: String) {
+    /// - Returns: Whether the connection is at its end.
+    private static func answer(_ connection: Int32, _ folder: String, _ posts: Posts) -> Bool {
         var (request, buffer) = ([UInt8](), [UInt8](repeating: 0, count: 65_536))
         func text() -> String { String(decoding: request, as: UTF8.self) }
         func isWhole() -> Bool {
@@ -56,15 +66,17 @@ final class StaleLog: Sendable {
         }
         while !isWhole() {
             let count = recv(connection, &buffer, buffer.count, 0)
-            guard count > 0 else { return }
+            guard count > 0 else { return true }
             request += buffer[..<count]
         }
         let words = text().split(separator: " ", maxSplits: 2)
+        if words[0] == "POST", posts != .accepted { return posts == .closed }
         let path = words[1].hasPrefix("/log/") ? folder + words[1].dropFirst(4) : ""
         let body = words[0] == "POST" ? Data() : FileManager.default.contents(atPath: path)
         let head =
             "HTTP/1.1 \(body == nil ? "404 Not Found" : "200 OK")\r\nContent-Length: \(body?.count ?? 0)\r\nConnection: close\r\n\r\n"
         let reply = Array(head.utf8) + (body ?? Data())
         _ = reply.withUnsafeBytes { send(connection, $0.baseAddress, $0.count, 0) }
+        return true
     }
 }
