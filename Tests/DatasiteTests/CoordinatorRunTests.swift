@@ -119,12 +119,13 @@ struct CoordinatorRunTests {
         }
 
         func open(
-            longestLog: Int = 1 << 20, largestInMemory: Int = CoordinatorRun.largestInMemory, longestWait: Double = 10
+            in path: String? = nil, longestLog: Int = 1 << 20,
+            largestInMemory: Int = CoordinatorRun.largestInMemory, longestWait: Double = 10,
+            changed: @escaping @Sendable (CoordinatorRun.Progress) -> Void = { _ in }
         ) throws -> CoordinatorRun {
             try CoordinatorRun(
-                folder: folder.path, key: signing, averaging: 0.5, patience: 60, longestLog: longestLog,
-                largestInMemory: largestInMemory, longestWait: longestWait
-            ) { _ in }
+                folder: path ?? folder.path, key: signing, averaging: 0.5, patience: 60, longestLog: longestLog,
+                largestInMemory: largestInMemory, longestWait: longestWait, changed: changed)
         }
 
         /// The numbers of the vectors that lie in its folder.

@@ -154,6 +154,61 @@ struct LargeModelRunTests {
     }
 
     @Test(
+        "A full disk takes no message and loses none: it is told to whoever coordinates, and the run goes on when there is room",
+        .enabled(if: SmallDisk.isPossible, "mounting a small file system needs root"), arguments: [true, false])
+    func fullDisk(isLarge: Bool) async throws {
+        let length = isLarge ? Self.length : 4_000
+        let run = try CoordinatorRunTests.Run(rounds: 1, isMasked: false, length: length)
+        let disk = try SmallDisk(at: run.folder.path + "-disk", megabytes: 8)
+        for file in try FileManager.default.contentsOfDirectory(atPath: run.folder.path) {
+            try FileManager.default.copyItem(atPath: run.folder.path + "/" + file, toPath: disk.path + "/" + file)
+        }
+        func files() throws -> [String: Int] {
+            let names = try FileManager.default.contentsOfDirectory(atPath: disk.path).filter { $0 != "filler" }
+            return try names.reduce(into: [:]) { sizes, name in
+                sizes[name] = try FileManager.default.attributesOfItem(atPath: disk.path + "/" + name)[.size] as? Int
+            }
+        }
+        let told = Mutex([String?]())
+        var coordinator = try run.open(in: disk.path, longestWait: 0.01) { progress in
+            told.withLock { told in if told.last != progress.trouble { told.append(progress.trouble) } }
+        }
+        let participants = try await begun(run, coordinator)
+        _ = try await coordinator.answer(arriving(try frame(run, 0, participants[0].next()).bytes))
+
+        let before = try files()
+        let filler = try disk.fill(leaving: isLarge ? 600_000 : 8_192)
+        for _ in 0..<2 {
+            let refused = try await problem {
+                _ = try await coordinator.answer(arriving(try frame(run, 1, participants[1].next()).bytes))
+            }
+            // Who takes part hears nothing of the coordinator's folder.
+            #expect(refused?.kind == .siteUnavailable && refused?.detail.contains(disk.path) == false)
+        }
+        #expect(coordinator.progress.trouble?.contains("No space left on device") == true)
+        #expect(told.withLock { $0.compactMap(\.self).count } == 1)
+        // What was begun of it is gone.
+        for _ in 0..<1_000 where try files() != before { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(try files() == before)
+
+        try FileManager.default.removeItem(atPath: filler)
+        for place in 1..<3 {
+            _ = try await coordinator.answer(arriving(try frame(run, place, participants[place].next()).bytes))
+        }
+        #expect(coordinator.progress.trouble == nil && told.withLock { $0.last } == .some(nil))
+        #expect(coordinator.progress.phase == .finished && coordinator.progress.events.isEmpty)
+        #expect(coordinator.progress.weights.values == [Float](repeating: 1, count: length))
+        // Another process comes to the same from what is on the disk.
+        let again = try SmallDisk(at: run.folder.path + "-again", megabytes: 8)
+        for file in try files().keys {
+            try FileManager.default.copyItem(atPath: disk.path + "/" + file, toPath: again.path + "/" + file)
+        }
+        coordinator = try run.open(in: again.path)
+        #expect(coordinator.progress.phase == .finished)
+        #expect(coordinator.progress.weights.values == [Float](repeating: 1, count: length))
+    }
+
+    @Test(
         "An update of another length, with an entry out of range, or out of turn adds nothing, and takes no file; nor do two at a time"
     )
     func refused() async throws {

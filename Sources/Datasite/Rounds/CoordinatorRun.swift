@@ -225,7 +225,7 @@ public final class CoordinatorRun: CoordinatedRun {
         do { return try await answered(frame) } catch let problem as Problem where problem.kind == .siteUnavailable {
             // What it is about (a path, a full disk) is for whoever coordinates.
             let news = state.withLock { state -> Progress? in
-                let isKnown = state.trouble == problem.detail
+                let isKnown = state.trouble != nil
                 state.trouble = problem.detail
                 return isKnown ? nil : Self.progress(state)
             }
@@ -375,7 +375,6 @@ public final class CoordinatorRun: CoordinatedRun {
             guard state.coordinator.phase != .waiting || isGathered(state, now) else {
                 return (.wait(seconds: longestWait), isNews ? Self.progress(state) : nil)
             }
-            try recover(&state, now, isNews: &isNews)
             let reply = try take(taken, into: &state, at: now, isNews: &isNews)
             return (reply, isNews ? Self.progress(state) : nil)
         }
@@ -396,7 +395,14 @@ public final class CoordinatorRun: CoordinatedRun {
     private func take(
         _ taken: Taken, into state: inout State, at now: Double, isNews: inout Bool
     ) throws -> CoordinatorReply {
+        guard !state.isUncertain else {
+            throw Problem.unavailable(
+                "\(folder.path): it is not known whether a state was stored", hint: "start the coordinator again")
+        }
         let (before, sender) = (state.coordinator, taken.signed.sender)
+        // Until the disk takes again what changes the run, phases have their time anew with each message.
+        let stoodStill = state.trouble != nil
+        if stoodStill { state.coordinator.resume(at: now) }
         // What went wrong with another's message is told to that one.
         _ = vectors.takeFailure()
         do {
@@ -409,10 +415,11 @@ public final class CoordinatorRun: CoordinatedRun {
             try average.take(state.coordinator.model, in: place)
             let writing = VectorWriting()
             let text = taken.signed.hasVectorsBehind ? try writing.encode(taken.message) : taken.signed.message
-            try state.log.append(.init(time: now, sender: sender, message: text))
+            let restart = stoodStill ? [MessageLog.Record(time: now, sender: MessageLog.restart, message: Data())] : []
+            try state.log.append(restart + [.init(time: now, sender: sender, message: text)])
             vectors.keep(writing.named)
-            (state.average, state.seconds) = (average, now)
-            isNews = isNews || Self.mark(before) != Self.mark(state.coordinator)
+            (state.average, state.seconds, state.trouble) = (average, now, nil)
+            isNews = isNews || stoodStill || Self.mark(before) != Self.mark(state.coordinator)
             let (then, coordinator) = (before, state.coordinator)
             if then.attempts != coordinator.attempts || then.model.round != coordinator.model.round
                 || coordinator.isOver
@@ -442,18 +449,6 @@ public final class CoordinatorRun: CoordinatedRun {
             return
         }
         folder.removeStates(before: next)
-    }
-
-    /// Once the disk takes what it did not, phases have their time anew.
-    private func recover(_ state: inout State, _ now: Double, isNews: inout Bool) throws {
-        guard !state.isUncertain else {
-            throw Problem.unavailable(
-                "\(folder.path): it is not known whether a state was stored", hint: "start the coordinator again")
-        }
-        guard state.trouble != nil else { return }
-        try state.log.append(.init(time: now, sender: MessageLog.restart, message: Data()))
-        state.coordinator.resume(at: now)
-        (state.trouble, isNews) = (nil, true)
     }
 
     /// What people are told of when it changes.

@@ -3,12 +3,6 @@ import DatasiteProtocol
 import Foundation
 import Testing
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// A disk of its own that is full while questions are asked, a table is added and the server starts, or read-only. Where
 /// no file system can be mounted, `LedgerTests` has a full database without one.
 @Suite("Full and read-only disks", .enabled(if: SmallDisk.isPossible, "mounting a small file system needs root"))
@@ -134,55 +128,5 @@ struct FullDiskTests {
     private func bytesOf(_ client: DatasiteClient, _ key: String) async throws -> [UInt8] {
         guard case .released(let answer) = try await client.ask(Self.question, idempotencyKey: key) else { return [] }
         return answer.bytes
-    }
-}
-
-/// A file system in memory of a few megabytes, unmounted at the end.
-final class SmallDisk: Sendable {
-    static let isPossible: Bool = {
-        guard geteuid() == 0, FileManager.default.isExecutableFile(atPath: "/bin/mount") else { return false }
-        return (try? SmallDisk(at: NSTemporaryDirectory() + "parley-mount-\(UUID().uuidString)")) != nil
-    }()
-
-    struct NotMounted: Error {}
-
-    let path: String
-
-    init(at path: String) throws {
-        self.path = path
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        guard Self.run(["/bin/mount", "-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs", path]) == 0 else {
-            try? FileManager.default.removeItem(atPath: path)
-            throw NotMounted()
-        }
-    }
-
-    deinit {
-        _ = Self.run(["/bin/umount", "-l", path])
-        try? FileManager.default.removeItem(atPath: path)
-    }
-
-    func remount(_ mode: String) throws {
-        guard Self.run(["/bin/mount", "-o", "remount,\(mode)", path]) == 0 else { throw NotMounted() }
-    }
-
-    /// Takes all room but so many bytes; the path of the file that does.
-    func fill(leaving bytes: Int) throws -> String {
-        var status = statvfs()
-        guard statvfs(path, &status) == 0 else { throw NotMounted() }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
-        let filler = path + "/filler"
-        try Data(count: max(0, free - bytes)).write(to: URL(fileURLWithPath: filler))
-        return filler
-    }
-
-    private static func run(_ command: [String]) -> Int32 {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: command[0])
-        process.arguments = Array(command.dropFirst())
-        process.standardError = FileHandle.nullDevice
-        guard (try? process.begin()) != nil else { return -1 }
-        process.waitUntilExit()
-        return process.terminationStatus
     }
 }
