@@ -48,6 +48,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module("TransparencyLog", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
+        module("Marketplace", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -61,7 +62,8 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
-                "TransparencyLog", "DifferentialPrivacy", "Secrets", .product(name: "Crypto", package: "swift-crypto"),
+                "TransparencyLog", "Marketplace", "DifferentialPrivacy", "Secrets",
+                .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(
             name: "parley-fuzz", dependencies: ["HostileInput", "CLibFuzzer"], swiftSettings: instrumented,

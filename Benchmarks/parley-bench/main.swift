@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation", "large", "protocols", "tally", "log",
+    "federation", "large", "protocols", "tally", "log", "market", "valuation",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -39,6 +39,10 @@ if arguments.first == "child", arguments.count > 1 {
         case "protocols": try ProtocolBenchmark(workplace: workplace).run()
         case "tally": try await TallyBenchmark(workplace: workplace).run()
         case "log": try LogBenchmark(workplace: workplace).run()
+        case "market":
+            try MarketBenchmark().run()
+            try await MarketStoreBenchmark(workplace: workplace).run()
+        case "valuation": try ValuationBenchmark().run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()
@@ -62,6 +66,8 @@ func runChild(_ arguments: [String]) async throws {
     case ("federation", 2): try FederationBenchmark.child(arguments[1])
     case ("large", 2): try await LargeModelBenchmark.child(arguments[1])
     case ("protocols", 2): try ProtocolBenchmark.child(arguments[1])
+    // Tests/MarketplaceStoreTests/KilledProcessTests.swift calls this, and kills it.
+    case ("market", 2): try MarketStoreBenchmark.appendUntilKilled(path: arguments[1])
     // One configuration alone.
     case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)

@@ -61,7 +61,7 @@ struct ArchitectureTests {
             "HummingbirdTLS": ["DatasiteServer"], "AsyncHTTPClient": ["DatasiteClient"], "ArgumentParser": ["parley"],
             "Crypto": [
                 "Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "Federation",
-                "MultipartyComputation", "TransparencyLog", "parley",
+                "Marketplace", "MultipartyComputation", "TransparencyLog", "parley",
             ],
             "CryptoExtras": ["MultipartyComputation"],
         ]
@@ -83,7 +83,7 @@ struct ArchitectureTests {
 
     @Test("Mathematics is synchronous: async stays in the datasite and at the edges")
     func asyncStaysAtTheEdges() throws {
-        let edges: Set<String> = ["Datasite", "DatasiteClient", "DatasiteServer", "parley"]
+        let edges: Set<String> = ["Datasite", "DatasiteClient", "DatasiteServer", "MarketplaceStore", "parley"]
         try forbid(/\basync\b|\bawait\b/) { !edges.contains($0.module) }
     }
 
@@ -107,10 +107,12 @@ struct ArchitectureTests {
         }
         try forbid(/SeededGenerator/) {
             // Learning: a seeded run on one's own data, and what a row's own key draws; private training is given its source.
-            !["Secrets"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
+            !["Secrets", "ValuationStudy"].contains($0.module) && !$0.path.hasSuffix("MockData.swift")
                 && !$0.path.hasSuffix("Training/TrainingRun.swift") && !$0.path.hasSuffix("Data/Augmentation.swift")
                 // What a simulated network does.
                 && !$0.path.hasSuffix("Simulation/Simulator.swift")
+                // A key that the dealer drew is expanded to masks.
+                && $0.path != "Sources/Marketplace/Valuation/InnerProductMessages.swift"
         }
         // What follows from a key is drawn for the noise of a tally's batch, under a key that is derived for it, and nowhere else.
         try forbid(/KeyedRandom/) { $0.module != "Secrets" && $0.path != "Sources/Federation/Tallies/TallyKey.swift" }
