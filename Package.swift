@@ -119,8 +119,8 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
-                "MultipartyComputation", "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto,
-                logging,
+                "Marketplace", "MarketplaceStore", "MultipartyComputation", "TransparencyLog", "DifferentialPrivacy",
+                "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
             ],

@@ -8,8 +8,13 @@ public enum OpenedRows {
     ///
     /// Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", CACM 1987), over words of SHA-256 in counter mode with rejection.
     public static func draw(_ count: Int, of rows: Int, task: Digest256, checkpoint: Digest256) -> [Int] {
+        draw(exactly: max(count, least), of: rows, task: task, checkpoint: checkpoint)
+    }
+
+    /// As ``draw(_:of:task:checkpoint:)``, without a least number.
+    static func draw(exactly count: Int, of rows: Int, task: Digest256, checkpoint: Digest256) -> [Int] {
         guard rows > 0 else { return [] }
-        let count = min(rows, max(count, least))
+        let count = min(rows, count)
         var words = Words(task: task, checkpoint: checkpoint)
         var chosen: Set<Int> = []
         for last in rows - count..<rows {

@@ -19,7 +19,7 @@ struct DemoCommand: AsyncParsableCommand {
             Starts a datasite in a fresh temporary folder on a free port of 127.0.0.1, puts the RAND Health Insurance \
             Experiment on it, and plays a researcher's session. On a terminal it then stays until Ctrl-C, for you to \
             go on by hand; otherwise it ends by itself, with status 0 only if every step held.
-            """, subcommands: [HospitalsCommand.self])
+            """, subcommands: [HospitalsCommand.self, MarketDemoCommand.self])
 
     @Option(
         help: ArgumentHelp(
@@ -42,6 +42,21 @@ struct DemoCommand: AsyncParsableCommand {
             terminal.line(
                 terminal.styled("warning: ", .bold, .yellow) + "\(folder) could not be removed whole: \(error)")
         }
+    }
+
+    /// Where a demonstration on PneumoniaMNIST writes.
+    ///
+    /// - Throws: A `Failure` where its archive cannot be read, or the folder cannot be made.
+    static func folder(data: String, keep: String?) throws -> String {
+        guard FileManager.default.isReadableFile(atPath: data) else {
+            throw Failure(
+                "\(data) cannot be read.", next: "Get pneumoniamnist.npz from https://zenodo.org/records/10519652")
+        }
+        guard let keep else { return try makeTemporaryFolder() }
+        do { try FileManager.default.createDirectory(atPath: keep, withIntermediateDirectories: false) } catch {
+            throw Failure("\(keep) cannot be made.", next: "Name a folder that does not exist yet.")
+        }
+        return URL(filePath: keep).path
     }
 
     static func makeTemporaryFolder() throws -> String {

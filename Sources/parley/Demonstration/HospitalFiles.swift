@@ -37,7 +37,7 @@ struct HospitalFiles {
         return (even.map(\.count), skewed.map(\.count))
     }
 
-    private static func shuffled(_ count: Int) -> [Int] {
+    static func shuffled(_ count: Int) -> [Int] {
         var random = SecureRandom()
         var order = Array(0..<count)
         for place in stride(from: count - 1, to: 0, by: -1) {
@@ -46,18 +46,22 @@ struct HospitalFiles {
         return order
     }
 
-    /// As IDX files: `NAME-images`, `NAME-labels`, `NAME-patients`.
     private func write(_ rows: [Int], _ images: DataArray, _ classes: [Int32], to name: String) throws {
+        let size = 28 * 28
+        let pixels = rows.flatMap { images.bytes[$0 * size..<($0 + 1) * size] }
+        try Self.write(pixels: pixels, labels: rows.map { classes[$0] }, to: "\(folder)/\(name)")
+    }
+
+    /// Images of 28x28 pixels with their labels, as IDX files: `NAME-images`, `NAME-labels`, `NAME-patients`.
+    static func write(pixels: [UInt8], labels: [Int32], to name: String) throws {
         func head(_ type: UInt8, _ extents: [Int]) -> [UInt8] {
             [0, 0, type, UInt8(extents.count)]
                 + extents.flatMap { extent in (0..<4).map { UInt8(extent >> (24 - 8 * $0) & 255) } }
         }
-        let size = 28 * 28
-        let pixels = rows.flatMap { images.bytes[$0 * size..<($0 + 1) * size] }
-        let numbers = rows.indices.flatMap { row in (0..<4).map { UInt8(row >> (24 - 8 * $0) & 255) } }
-        try SavedFile.write(head(8, [rows.count, 28, 28]) + pixels, to: "\(folder)/\(name)-images")
-        try SavedFile.write(head(8, [rows.count]) + rows.map { UInt8(classes[$0]) }, to: "\(folder)/\(name)-labels")
-        try SavedFile.write(head(12, [rows.count]) + numbers, to: "\(folder)/\(name)-patients")
+        let numbers = labels.indices.flatMap { row in (0..<4).map { UInt8(row >> (24 - 8 * $0) & 255) } }
+        try SavedFile.write(head(8, [labels.count, 28, 28]) + pixels, to: "\(name)-images")
+        try SavedFile.write(head(8, [labels.count]) + labels.map { UInt8($0) }, to: "\(name)-labels")
+        try SavedFile.write(head(12, [labels.count]) + numbers, to: "\(name)-patients")
     }
 
     /// A hospital's manifest, with its owner's policy.

@@ -28,19 +28,7 @@ struct HospitalsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard FileManager.default.isReadableFile(atPath: data) else {
-            throw Failure(
-                "\(data) cannot be read.", next: "Get pneumoniamnist.npz from https://zenodo.org/records/10519652")
-        }
-        let folder: String
-        if let keep {
-            do { try FileManager.default.createDirectory(atPath: keep, withIntermediateDirectories: false) } catch {
-                throw Failure("\(keep) cannot be made.", next: "Name a folder that does not exist yet.")
-            }
-            folder = URL(filePath: keep).path
-        } else {
-            folder = try DemoCommand.makeTemporaryFolder()
-        }
+        let folder = try DemoCommand.folder(data: data, keep: keep)
         defer { if keep == nil { DemoCommand.remove(folder) } }
         let session = try HospitalsSession(folder: folder, archive: URL(filePath: data).path, port: port)
         try await session.run()

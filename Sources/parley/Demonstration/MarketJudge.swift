@@ -1,0 +1,84 @@
+import Datasite
+import DatasiteProtocol
+import Foundation
+import Learning
+import Marketplace
+
+/// The sponsor's datasite, which holds the rows that models are tested on: what it says of a model is noisy, charged and, while one works on it, as much as the Ladder tells.
+struct MarketJudge {
+    private let site: Datasite
+    private let scientist: Identity
+    /// Each measurement's.
+    static let epsilon = 0.5
+    static let manifest = """
+        name: validation
+        title: Chest X-rays of children
+        description: One row is one image, 28x28 pixels (PneumoniaMNIST).
+        population: validation-children
+        unit: {column: patient, rows: 1, groups: 1}
+        capacity: {rows: 2000}
+        policy:
+          loss: renyi
+          delta: 1e-4
+          total: {epsilon: 8}
+          engines:
+            evaluation-feedback: {uses: 8, uses-per-researcher: 8, step: 0.005}
+            evaluation-final: {uses: 4, uses-per-researcher: 4}
+        arrays:
+          - {name: image, shape: [1, 28, 28], type: uint8, description: The image in shades of grey.}
+        columns:
+          - {name: patient, type: integer, nullable: false, bounds: [0, 100000], description: The patient's number.}
+          - {name: pneumonia, type: integer, domain: [0, 1], description: What two readers agreed on.}
+        """
+
+    init(at path: String, _ rows: MarketExamples.Rows) throws {
+        try Datasite.create(at: path, name: "sue")
+        let site = try Datasite(path: path)
+        try rows.write(to: path + "-rows")
+        let arrays = [("image", "images"), ("pneumonia", "labels"), ("patient", "patients")]
+            .compactMap { ArrayFile("\($0.0)=\(path)-rows-\($0.1)") }
+        let report = try site.addDataset(file: nil, arrays: arrays, manifestText: Self.manifest)
+        guard report.rows == rows.labels.count else { throw Failure("The sponsor's datasite did not take all images.") }
+        _ = try site.addUser("market", role: .researcher)
+        (self.site, scientist) = (site, Identity(name: "market", role: .researcher))
+    }
+
+    private func measured(
+        _ weights: [Float], of proposal: MarketProposal, _ part: EvaluationRequest.Part
+    ) async throws -> ReleasedEvaluation {
+        let model = proposal.model
+        let request = EvaluationRequest(
+            data: EvaluationRequest.data(dataset: "validation", features: ["image"], label: "pneumonia"),
+            model: String(decoding: Architecture.json(model), as: UTF8.self),
+            weights: SafeTensors.write(try model.parameters(proposal.frozen, trained: weights)),
+            budget: .epsilon(Self.epsilon))
+        guard case .released(let answer) = try await site.evaluate(request, part: part, as: scientist) else {
+            throw Failure("The sponsor's datasite waits for an approval.")
+        }
+        return try JSONDecoder().decode(ReleasedEvaluation.self, from: Data(answer.bytes))
+    }
+
+    /// What the Ladder tells of a model; nil: no more than before.
+    func feedback(_ weights: [Float], of proposal: MarketProposal) async throws -> Double? {
+        guard let told = try await measured(weights, of: proposal, .feedback).feedback else {
+            throw Failure("The sponsor's datasite gave no feedback.")
+        }
+        return told.isImproved ? told.best : nil
+    }
+
+    /// A model's noisy share of right answers on the other half.
+    func final(_ weights: [Float], of proposal: MarketProposal) async throws -> (share: Double, error: Double) {
+        guard let told = try await measured(weights, of: proposal, .final).final, let share = told.share,
+            let error = told.standardError
+        else { throw Failure("The sponsor's datasite gave no final score.") }
+        return (share, error)
+    }
+
+    /// What was charged, and whether the files are sound.
+    func settle() throws -> (charges: [String], isSound: Bool) {
+        let charges = try site.requests(as: .localOwner, state: "released").map(\.charge.chargeText)
+        let isSound = try site.verify().isSound
+        try site.close()
+        return (charges, isSound)
+    }
+}
