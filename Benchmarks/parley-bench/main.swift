@@ -66,8 +66,9 @@ func runChild(_ arguments: [String]) async throws {
     case ("federation", 2): try FederationBenchmark.child(arguments[1])
     case ("large", 2): try await LargeModelBenchmark.child(arguments[1])
     case ("protocols", 2): try ProtocolBenchmark.child(arguments[1])
-    // Tests/MarketplaceStoreTests/KilledProcessTests.swift calls this, and kills it.
+    // Tests/MarketplaceStoreTests/KilledProcessTests.swift calls these, and kills them.
     case ("market", 2): try MarketStoreBenchmark.appendUntilKilled(path: arguments[1])
+    case ("market-folder", 2): try MarketStoreBenchmark.operateUntilKilled(folder: arguments[1])
     // One configuration alone.
     case ("accuracy", 2): try AccuracyBenchmark().run(only: [arguments[1]])
     case ("groupby", 3): try await GroupByBenchmark.child(site: arguments[1], loop: Double(arguments[2]) ?? .nan)

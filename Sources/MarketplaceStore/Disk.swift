@@ -53,7 +53,9 @@ public final class LogFile: Disk {
     /// Opens the file, or makes one that its owner alone can read. A new file's name is durable when this returns.
     ///
     /// - Throws: ``DiskError``, also where another process has it open.
-    public init(path: String) throws(DiskError) {
+    public convenience init(path: String) throws(DiskError) { try self.init(path: path, makingNameDurable: true) }
+
+    init(path: String, makingNameDurable: Bool) throws(DiskError) {
         self.path = path
         let isNew = access(path, F_OK) != 0
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0o600)
@@ -61,7 +63,7 @@ public final class LogFile: Disk {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             throw Self.failure("\(path) is open in another process")
         }
-        guard isNew else { return }
+        guard isNew, makingNameDurable else { return }
         let parent = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
         let folder = open(parent, O_RDONLY | O_CLOEXEC)
         let isDurable = folder >= 0 && fsync(folder) == 0

@@ -12,6 +12,7 @@ public final class DurableLedger<State: Journaled> {
     /// Whether a crash had left something at the end that was cut.
     public let wasTorn: Bool
     private let disk: any Disk
+    private let stored: ([[UInt8]]) -> Void
     private var byteCount: Int
     private var failure: DiskError?
 
@@ -21,8 +22,12 @@ public final class DurableLedger<State: Journaled> {
     ///   - disk: Where the log is.
     ///   - state: The state without entries.
     ///   - noted: A position that was noted elsewhere, through which the log must go.
+    ///   - stored: Is given the bytes of all entries that are durable, in their order: those that are read, and those that are stored from now on.
     /// - Throws: ``StoreError``. A log that is not read is left as it is.
-    public init(_ disk: any Disk, from state: State, through noted: LogPosition? = nil) throws(StoreError) {
+    public init(
+        _ disk: any Disk, from state: State, through noted: LogPosition? = nil,
+        stored: @escaping ([[UInt8]]) -> Void = { _ in }
+    ) throws(StoreError) {
         var state = state
         let beginning = LogPosition(count: 0, digest: state.beginning)
         var isNoted = noted == nil || noted == beginning
@@ -31,13 +36,16 @@ public final class DurableLedger<State: Journaled> {
         let contents: EntryLog.Contents
         do throws(EntryLogError) {
             contents = try EntryLog.read(bytes, beginning: beginning.digest) { bytes, position throws(EntryLogError) in
-                _ = state.take(try Self.entry(bytes, position))
+                let entry = try Self.entry(bytes, position)
+                _ = state.take(try Self.admitted(entry, record: position.count - 1, in: state))
+                stored([[UInt8](bytes)])
                 isNoted = isNoted || position == noted
             }
         } catch { throw .log(error) }
         if let noted, !isNoted { throw .log(.position(expected: noted, count: contents.end.count)) }
         self.state = state
         self.disk = disk
+        self.stored = stored
         position = contents.end
         byteCount = contents.byteCount
         wasTorn = contents.isTorn
@@ -52,7 +60,21 @@ public final class DurableLedger<State: Journaled> {
         } catch { throw .disk(error) }
     }
 
-    private static func entry(
+    /// An entry of the log, if it is one that was stored: signed where it must be, and new.
+    static func admitted(
+        _ entry: State.Entry, record: Int, in state: State
+    ) throws(EntryLogError) -> State.Admitted {
+        let time = entry.journalTime ?? state.time
+        guard time >= state.time, time <= State.latestTime, state.answer(to: entry.key) == nil else {
+            throw .foreign(record: record, reason: "a repeated entry, or a time that goes back: expected a new entry")
+        }
+        switch state.admission(of: entry) {
+        case .admitted(let admitted): return admitted
+        case .refused(_, let reason): throw .foreign(record: record, reason: reason)
+        }
+    }
+
+    static func entry(
         _ bytes: ArraySlice<UInt8>, _ position: LogPosition
     ) throws(EntryLogError) -> State.Entry {
         do throws(MalformedEntry) { return try State.Entry(journalBytes: [UInt8](bytes)) } catch {
@@ -60,17 +82,27 @@ public final class DurableLedger<State: Journaled> {
         }
     }
 
-    /// Stores the entries that the state does not know yet with one synchronisation, then applies all in their order.
+    /// Stores the entries that the state does not know yet with one synchronisation, then applies all in their order. Whether one may be stored is decided by the state
+    /// before all of them: who is registered by one of them acts from the next call on.
     ///
     /// - Returns: An answer to each.
     /// - Throws: ``StoreError``: nothing was stored then, nothing applied, and no entry has an answer. Where the disk could not say what is durable, or could not be cut, all
     ///   that follows is refused too, until the log is opened again.
     public func apply(_ entries: [State.Entry]) throws(StoreError) -> [State.Answer] {
         if let failure { throw .stopped(failure) }
-        let fresh = unknown(entries).map(\.journalBytes)
+        let admissions = entries.map { state.admission(of: $0) }
+        let admitted = zip(entries, admissions).compactMap { entry, admission in
+            if case .admitted = admission { entry } else { nil }
+        }
+        let fresh = unknown(admitted).map(\.journalBytes)
         if let longest = fresh.map(\.count).max(), longest > EntryLog.longestEntry { throw .tooLong(longest) }
         if !fresh.isEmpty { try store(fresh) }
-        return entries.map { state.take($0) }
+        return admissions.map { admission in
+            switch admission {
+            case .admitted(let entry): state.take(entry)
+            case .refused(let answer, _): answer
+            }
+        }
     }
 
     /// The entries that change the state: the first ones of their keys, at times that do not go back.
@@ -78,10 +110,11 @@ public final class DurableLedger<State: Journaled> {
         var time = state.time
         var keys: Set<Digest256> = []
         return entries.filter { entry in
-            guard entry.time >= time, entry.time <= State.latestTime, !keys.contains(entry.key),
+            let at = entry.journalTime ?? time
+            guard at >= time, at <= State.latestTime, !keys.contains(entry.key),
                 state.answer(to: entry.key) == nil
             else { return false }
-            time = entry.time
+            time = at
             keys.insert(entry.key)
             return true
         }
@@ -101,6 +134,7 @@ public final class DurableLedger<State: Journaled> {
         }
         byteCount += bytes.count
         position = end
+        stored(entries)
     }
 }
 

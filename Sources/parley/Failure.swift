@@ -8,7 +8,7 @@ enum ExitStatus {
     static let failed = ExitCode(1)
     /// Nothing was refused, but owners have to approve first.
     static let pending = ExitCode(3)
-    /// A log went back, stays behind, or shows two histories.
+    /// A log went back, stays behind, shows two histories, or is not what was signed.
     static let contradicted = ExitCode(4)
     /// The answer is there, and its proof is not yet.
     static let unproved = ExitCode(5)

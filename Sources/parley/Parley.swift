@@ -16,7 +16,7 @@ struct Parley: AsyncParsableCommand {
             A data owner begins with:            parley site init ./parley-site
             A researcher begins with:            parley login URL
 
-            Exit status: 0 done; 1 refused or failed; 3 waits for an owner's approval; 4 a log went back or split; 5 an answer is there, and its proof not yet; 64 wrong usage.
+            Exit status: 0 done; 1 refused or failed; 3 waits for an owner's approval; 4 a log went back or split, or is not what was signed; 5 an answer is there, and its proof not yet; 64 wrong usage.
             """,
         version: "0.1.0",
         groupedSubcommands: [
@@ -45,6 +45,7 @@ struct Parley: AsyncParsableCommand {
                 subcommands: [
                     CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
                 ]),
+            CommandGroup(name: "Marketplace", subcommands: [MarketCommand.self]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),
         ])
 

@@ -101,24 +101,22 @@ struct DurableLedgerTests {
 
     @Test("Every kind of a market's entries is read back as it was, and the market is the same")
     func market() throws {
-        let policy = try #require(DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_000))
         let disk = FaultyDisk()
-        let ledger = try DurableLedger(disk, from: Market(operatorName: party("clerk"), policy: policy))
-        let entries = MarketEntry.examples
+        let ledger = try DurableLedger(disk, from: Market.ofTests())
+        let entries = try SignedEntry.examples()
         for (place, entry) in entries.enumerated() {
-            #expect(try MarketEntry(journalBytes: entry.journalBytes) == entry, "entry \(place)")
+            #expect(try SignedEntry(journalBytes: entry.journalBytes) == entry, "entry \(place)")
             _ = try ledger.apply([entry])
         }
         #expect(ledger.position.count == entries.count)
-        let again = try DurableLedger(
-            FaultyDisk(disk.bytes), from: Market(operatorName: party("clerk"), policy: policy))
+        let again = try DurableLedger(FaultyDisk(disk.bytes), from: Market.ofTests())
         #expect(again.state.fingerprint == ledger.state.fingerprint && again.position == ledger.position)
         var random = SeededGenerator(seed: 5)
         for entry in entries {
             for _ in 0..<200 {
                 var bytes = entry.journalBytes
                 bytes[Int(random.next(upperBound: UInt64(bytes.count)))] ^= 1 << UInt8(random.next() % 8)
-                if let read = try? MarketEntry(journalBytes: bytes) { #expect(read.journalBytes == bytes) }
+                if let read = try? SignedEntry(journalBytes: bytes) { #expect(read.journalBytes == bytes) }
             }
         }
     }

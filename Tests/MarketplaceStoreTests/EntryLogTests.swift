@@ -117,11 +117,9 @@ struct EntryLogTests {
 
     @Test("Another policy, another operator, a book: none reads the other's log")
     func otherState() throws {
-        let policy = try #require(DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_000))
         let other = try #require(DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_001))
         let states = [
-            Market(operatorName: party("a"), policy: policy), Market(operatorName: party("b"), policy: policy),
-            Market(operatorName: party("a"), policy: other),
+            Market.ofTests(), .ofTests("another"), .ofTests(operatorName: party("b")), .ofTests(policy: other),
         ]
         for (place, state) in states.enumerated() {
             let disk = FaultyDisk()

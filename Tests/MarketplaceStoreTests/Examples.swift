@@ -1,8 +1,8 @@
 @testable import Marketplace
 
-extension MarketEntry {
+extension SignedEntry {
     /// One or more entries of each kind, in an order in which most are refused: what is stored is what was asked.
-    static var examples: [MarketEntry] {
+    static func examples() throws -> [SignedEntry] {
         let (task, digest, salt) = (hashed("task"), hashed("content"), Salt(hashed("salt")))
         func score(_ billionths: Int64) -> Score { Score(billionths: billionths) ?? .zero }
         let verdict = Verdict(
@@ -11,7 +11,7 @@ extension MarketEntry {
         let leaf = ClaimLeaf(
             settlement: digest, index: 4, party: party("olga"), role: .owner, amount: 77, salt: salt)
         let actions: [TaskAction] = [
-            .amend(terms), .fund(terms: digest), .open, .cancel, .commitProposal(digest),
+            .amend(.example), .fund(terms: digest), .open, .cancel, .commitProposal(digest),
             .showProposal(1, parent: 2, content: digest, salt: salt), .join(.owner), .join(.provider),
             .beginRound(parent: 3), .commitUpdate(round: 4, digest), .closeRound(5),
             .showUpdate(round: 6, content: digest, salt: salt), .finishRound(7, content: digest, receipts: task),
@@ -25,16 +25,20 @@ extension MarketEntry {
         ]
         let all: [MarketAction] =
             [
-                .register(party("sue")), .credit(party("sue"), amount: 1 << 40), .withdraw(amount: 5), .draft(terms),
+                .register(party("sue"), key: signer("sue").publicKey), .credit(party("sue"), amount: 1 << 40), .clock,
+                .withdraw(amount: 5), .draft(.example),
             ] + actions.map { .task(task, $0) }
-        return all.enumerated().map { place, action in
-            MarketEntry(
-                key: place == 3 ? task : hashed("example \(place)"), time: Int64(place),
-                by: party(place < 2 ? "clerk" : "sue"), action: action)
+        return try all.enumerated().map { place, action in
+            let isOperator = place < 3
+            return try signer(isOperator ? "clerk" : "sue").sign(
+                action, by: party(isOperator ? "clerk" : "sue"), in: Market.ofTests().id,
+                time: isOperator ? Int64(place) : nil, nonce: hashed("example \(place)"))
         }
     }
+}
 
-    private static var terms: TaskTerms {
+extension TaskTerms {
+    static var example: TaskTerms {
         func score(_ value: Double) -> Score { Score(value) ?? .zero }
         return TaskTerms(
             rules: hashed("rules"), pot: TaskTerms.Pot(data: 60_000, computation: 20_000, expertise: 40_000),

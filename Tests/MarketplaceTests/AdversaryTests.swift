@@ -134,7 +134,7 @@ struct AdversaryTests {
         var play = Play()
         for number in 0..<10 {
             let name = party("ada\(number)")
-            _ = play.ask(clerk, .register(name))
+            _ = play.ask(clerk, .register(name, key: .ofTests))
             _ = play.ask(clerk, .credit(name, amount: Play.purse))
         }
         play.openTask(terms)
@@ -297,7 +297,7 @@ struct AdversaryTests {
     func outside() {
         var play = Play()
         #expect(play.ask(ada, .credit(ada, amount: 5)) == .refused(.party(ada, expected: "the market's operator")))
-        #expect(play.ask(ada, .register(party("zoe"))) != .done(.none))
+        #expect(play.ask(ada, .register(party("zoe"), key: .ofTests)) != .done(.none))
         #expect(play.ask(ada, .withdraw(amount: Play.purse)) == .done(.none) && play.balance(ada) == 0)
         for amount in [1, 0, -1, Int64.max, .min] {
             guard case .refused = play.ask(ada, .withdraw(amount: amount)) else {

@@ -33,7 +33,8 @@ struct Auditor {
 
     mutating func take(_ entry: MarketEntry, _ result: MarketResult) {
         switch entry.action {
-        case .register(let party): purses[party] = 0
+        case .clock: break
+        case .register(let party, _): purses[party] = 0
         case .credit(let party, let amount):
             purses[party, default: 0] += Int(amount)
             outside += Int(amount)

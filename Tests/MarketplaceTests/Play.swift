@@ -33,6 +33,20 @@ extension DepositPolicy {
     }
 }
 
+extension PartyKey {
+    /// Nobody signs here: entries are applied as those who were admitted.
+    static var ofTests: PartyKey {
+        guard let key = PartySigner(seed: hashed("seed").bytes)?.publicKey else { preconditionFailure("32 bytes") }
+        return key
+    }
+}
+
+extension Market {
+    static func ofTests(_ operatorName: PartyName) -> Market {
+        Market(id: hashed("market"), operatorName: operatorName, operatorKey: .ofTests, policy: .ofTests)
+    }
+}
+
 extension TaskTerms {
     /// Terms with round numbers: pots of 60,000, 20,000 and 40,000; baseline .5, target .8, step .01.
     static func ofTests(start: Int64 = 0) -> TaskTerms {
@@ -62,7 +76,7 @@ struct Play {
     static let everybody = [sponsor] + scientists + owners + providers + ["rae", "rex", "rob"].map(party)
     static let purse: Int64 = 1_000_000
 
-    var market = Market(operatorName: clerk, policy: .ofTests)
+    var market = Market.ofTests(clerk)
     var journal: [MarketEntry] = []
     var money: [BookEntry] = []
     var time: Int64 = 0
@@ -70,7 +84,7 @@ struct Play {
 
     init() {
         for one in Self.everybody + [Self.clerk] {
-            _ = ask(Self.clerk, .register(one))
+            _ = ask(Self.clerk, .register(one, key: .ofTests))
             if one != Self.clerk { _ = ask(Self.clerk, .credit(one, amount: Self.purse)) }
         }
     }

@@ -6,7 +6,7 @@ import Secrets
 /// A market in simulated time, with tasks side by side whose parties work, vanish, lie, repeat themselves and ask for what makes no sense; and which is killed now and then, and
 /// goes on from its journal. Everything follows from the seed. What must hold is noted in ``broken`` where it does not.
 struct SimulatedMarket {
-    private(set) var market = Market(operatorName: SimulatedMarket.clerk, policy: .ofTests)
+    private(set) var market = Market.ofTests(SimulatedMarket.clerk)
     private(set) var auditor = Auditor()
     private(set) var broken: [String] = []
     private(set) var counts: [String: Int] = [:]
@@ -50,7 +50,7 @@ struct SimulatedMarket {
 
     init(seed: UInt64, market number: Int) {
         random = SeededGenerator(key: (seed, UInt64(number), 0, 0))
-        for one in Self.everybody { _ = ask(Self.clerk, .register(one)) }
+        for one in Self.everybody { _ = ask(Self.clerk, .register(one, key: .ofTests)) }
         for one in Self.everybody where one != Self.clerk { _ = ask(Self.clerk, .credit(one, amount: 100_000_000)) }
     }
 
@@ -154,7 +154,7 @@ struct SimulatedMarket {
             refusals.insert(String(describing: refusal).prefix { $0 != "(" }.description.prefix(40).description)
             counts["refused", default: 0] += 1
             if let before, market[before.id] != before { broken.append("a refused \(entry.action) changed the task") }
-        case .keyIsTaken, .clockWentBack: broken.append("\(entry.action): \(answer)")
+        case .keyIsTaken, .clockWentBack, .notAdmitted: broken.append("\(entry.action): \(answer)")
         }
         audit(entry, answer)
         if below(200) == 0, let hash = try? market.stateHash() { marks.append((lines.count, hash)) }
@@ -202,7 +202,7 @@ struct SimulatedMarket {
     // MARK: crashes and repetitions
 
     private func replayed(_ count: Int) -> Market? {
-        var market = Market(operatorName: Self.clerk, policy: .ofTests)
+        var market = Market.ofTests(Self.clerk)
         for line in lines.prefix(count) {
             guard let entry = try? JSONDecoder().decode(MarketEntry.self, from: line) else { return nil }
             _ = market.apply(entry)
@@ -249,7 +249,7 @@ struct SimulatedMarket {
 
     /// The whole journal once more, cut where hashes were taken; and the book from its own entries alone.
     private mutating func replay() {
-        var again = Market(operatorName: Self.clerk, policy: .ofTests)
+        var again = Market.ofTests(Self.clerk)
         var next = 0
         for (number, line) in lines.enumerated() {
             guard let entry = try? JSONDecoder().decode(MarketEntry.self, from: line) else {

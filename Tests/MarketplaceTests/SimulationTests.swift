@@ -76,7 +76,7 @@ struct SimulationTests {
                 orders.append(swapped)
             }
             for order in orders {
-                var market = Market(operatorName: Play.clerk, policy: .ofTests)
+                var market = Market.ofTests(Play.clerk)
                 for entry in rest { _ = market.apply(entry) }
                 var time: Int64 = 0
                 for entry in order {

@@ -30,13 +30,23 @@ struct MarketBenchmark {
     }
 
     private struct Script {
-        var entries: [MarketEntry] = []
+        let market: Digest256
+        let signer: PartySigner
+        var entries: [SignedEntry] = []
         var time: Int64 = 0
 
-        mutating func ask(_ by: PartyName, _ action: MarketAction, key: Digest256? = nil) {
+        /// Everybody signs with one key here; only the clerk's entries have a time.
+        mutating func ask(_ by: PartyName, _ action: MarketAction, nonce: Digest256? = nil) throws {
             entries.append(
-                MarketEntry(
-                    key: key ?? MarketBenchmark.name(1_000_000 + entries.count), time: time, by: by, action: action))
+                try signer.sign(
+                    action, by: by, in: market, time: by.text == "clerk" ? time : nil,
+                    nonce: nonce ?? MarketBenchmark.name(1_000_000 + entries.count)))
+        }
+
+        /// The operator moves its clock.
+        mutating func wait(_ seconds: Int64) throws {
+            time += seconds
+            try ask(MarketBenchmark.party("clerk"), .clock)
         }
     }
 
@@ -78,10 +88,14 @@ struct MarketBenchmark {
     private func tasks() throws {
         let (clerk, sue, ada, rae) = (Self.party("clerk"), Self.party("sue"), Self.party("ada"), Self.party("rae"))
         let owners = (0..<3).map { Self.party("owner\($0)") }
-        var script = Script()
+        guard let signer = PartySigner(seed: Self.name(9).bytes),
+            let policy = DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_000)
+        else { throw Contradiction(what: "no key, or no policy") }
+        var market = Market(id: Self.name(8), operatorName: clerk, operatorKey: signer.publicKey, policy: policy)
+        var script = Script(market: market.id, signer: signer)
         for one in [clerk, sue, ada, rae] + owners {
-            script.ask(clerk, .register(one))
-            script.ask(clerk, .credit(one, amount: 1_000_000_000_000))
+            try script.ask(clerk, .register(one, key: signer.publicKey))
+            try script.ask(clerk, .credit(one, amount: 1_000_000_000_000))
         }
         for number in 0..<2_000 {
             let start = script.time
@@ -101,50 +115,47 @@ struct MarketBenchmark {
                     trainUntil: start + 4,
                     declareUntil: start + 5, checkpointPatience: 1, challengeWindow: 1, rulingWindow: 1, claimWindow: 1)
             )
-            let task = Self.name(2_000_000 + number)
+            let nonce = Self.name(2_000_000 + number)
+            let task = SignedEntry.key(market: market.id, by: sue, nonce: nonce)
             let salt = Salt(Self.name(3))
-            script.ask(sue, .draft(terms), key: task)
-            func ask(_ by: PartyName, _ action: TaskAction) { script.ask(by, .task(task, action)) }
+            try script.ask(sue, .draft(terms), nonce: nonce)
+            func ask(_ by: PartyName, _ action: TaskAction) throws { try script.ask(by, .task(task, action)) }
             func commitment(_ kind: Commitment.Kind, _ by: PartyName) -> Digest256 {
                 Commitment.of(
                     kind, task: task, author: by, place: 0, content: Digest256.sha256(Array(by.text.utf8)), salt: salt)
             }
-            ask(sue, .fund(terms: terms.digest))
-            ask(sue, .open)
-            ask(ada, .commitProposal(commitment(.proposal, ada)))
-            for owner in owners { ask(owner, .join(.owner)) }
-            script.time += 2
-            ask(ada, .showProposal(0, parent: 0, content: Digest256.sha256(Array(ada.text.utf8)), salt: salt))
-            script.time += 1
-            ask(ada, .tick)
-            ask(ada, .beginRound(parent: 1))
-            for owner in owners { ask(owner, .commitUpdate(round: 0, commitment(.update, owner))) }
-            ask(ada, .closeRound(0))
+            try ask(sue, .fund(terms: terms.digest))
+            try ask(sue, .open)
+            try ask(ada, .commitProposal(commitment(.proposal, ada)))
+            for owner in owners { try ask(owner, .join(.owner)) }
+            try script.wait(2)
+            try ask(ada, .showProposal(0, parent: 0, content: Digest256.sha256(Array(ada.text.utf8)), salt: salt))
+            try script.wait(1)
+            try ask(ada, .tick)
+            try ask(ada, .beginRound(parent: 1))
+            for owner in owners { try ask(owner, .commitUpdate(round: 0, commitment(.update, owner))) }
+            try ask(ada, .closeRound(0))
             for owner in owners {
-                ask(owner, .showUpdate(round: 0, content: Digest256.sha256(Array(owner.text.utf8)), salt: salt))
+                try ask(owner, .showUpdate(round: 0, content: Digest256.sha256(Array(owner.text.utf8)), salt: salt))
             }
-            ask(ada, .finishRound(0, content: Self.name(4), receipts: Self.name(5)))
-            ask(ada, .requestEvaluation(node: 2))
-            ask(sue, .score(evaluation: 0, Self.score(0.9)))
+            try ask(ada, .finishRound(0, content: Self.name(4), receipts: Self.name(5)))
+            try ask(ada, .requestEvaluation(node: 2))
+            try ask(sue, .score(evaluation: 0, Self.score(0.9)))
             let contributions = owners.map { Contribution(owner: $0, score: Self.score(0.1), error: Self.score(0.01)) }
-            ask(
+            try ask(
                 sue,
                 .declare(
                     Verdict(finals: [Verdict.Final(node: 2, score: Self.score(0.9))], contributions: contributions)))
-            ask(clerk, .checkpoint(Self.name(6)))
-            script.time += 1
-            ask(clerk, .settle(seed: salt, binding: []))
-            script.time += 1
-            ask(clerk, .tick)
+            try ask(clerk, .checkpoint(Self.name(6)))
+            try script.wait(1)
+            try ask(clerk, .settle(seed: salt, binding: []))
+            try script.wait(1)
+            try ask(clerk, .tick)
         }
-        guard let policy = DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_000) else {
-            throw Contradiction(what: "no policy")
-        }
-        var market = Market(operatorName: clerk, policy: policy)
         var refused = 0
         Self.measure("entries", script.entries.count) {
             for entry in script.entries {
-                guard case .done = market.apply(entry) else {
+                guard let admitted = try? market.admit(entry), case .done = market.apply(admitted) else {
                     refused += 1
                     continue
                 }

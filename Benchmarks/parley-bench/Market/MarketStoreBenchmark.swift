@@ -44,6 +44,26 @@ struct MarketStoreBenchmark {
         }
     }
 
+    /// Opens a market's folder, or makes one, and credits until it is killed: prints how many entries have been answered.
+    static func operateUntilKilled(folder path: String) throws {
+        guard let key = PlatformKey(seed: MarketBenchmark.name(9).bytes),
+            let policy = DepositPolicy(detectionMillionths: 800_000, leastExpectation: 300_000)
+        else { throw MarketBenchmark.Contradiction(what: "no key, or no policy") }
+        let party = MarketBenchmark.party("sue")
+        let folder: MarketFolder
+        if FileManager.default.fileExists(atPath: path) {
+            folder = try MarketFolder(at: path, key: key)
+        } else {
+            folder = try MarketFolder.create(
+                at: path, operatorName: MarketBenchmark.party("clerk"), policy: policy, key: key)
+        }
+        if folder.market.keys[party] == nil { try folder.operate(.register(party, key: key.signer.publicKey)) }
+        while true {
+            try folder.operate(.credit(party, amount: 1))
+            try FileHandle.standardOutput.write(contentsOf: Data("\(folder.count)\n".utf8))
+        }
+    }
+
     private func batches(_ size: Int) throws {
         let path = workplace.path("market-\(size)")
         let count = size == 1 ? 2_000 : size * 200

@@ -8,16 +8,22 @@ internal import Foundation
 ///
 /// **Threat model.** Sponsors, scientists, owners, providers and referees may ask anything at any time, in any order and as often as they like, vanish, and lie. No sequence of
 /// entries makes or loses money, moves a pot other than by ``EndingTable`` and the frozen terms, or pays twice. Lies about scores, contributions and jobs are found by
-/// disputes, as far as a quorum of referees is honest; a sponsor who is silent pays for the work done. The operator, who authenticates entries, sets their time and
-/// credits accounts, is trusted with these three, and limits how much one may ask, since every entry with a new key is kept; the transparency log shows what it did. Names of accounts and amounts are the market's own, and hold nothing of
+/// disputes, as far as a quorum of referees is honest; a sponsor who is silent pays for the work done. Entries are signed by whoever asks (``SignedEntry``), so
+/// that nobody acts in another's name, the operator included. The operator registers keys, moves the clock, credits accounts and orders entries, is trusted with these, and limits how much one may ask, since every entry with a new key is kept; the transparency log shows what it did. Names of accounts and amounts are the market's own, and hold nothing of
 /// private rows; contributions and feedback are released by the sponsor's datasite under its own rules (34 and 35 of the privacy rules), and only referred to here.
 public struct Market: Sendable {
-    /// Who registers, credits and brings checkpoints.
+    /// 32 random bytes: what is signed for this market is of use in no other.
+    public let id: Digest256
+    /// Who registers, credits, moves the clock and brings checkpoints.
     public let operatorName: PartyName
+    /// Under which its entries are verified.
+    public let operatorKey: PartyKey
     /// How reputation decides admission and deposits.
     public let policy: DepositPolicy
     /// The money.
     public private(set) var book = Book()
+    /// Under which everybody's entries are verified, from registration on.
+    public private(set) var keys: [PartyName: PartyKey] = [:]
     /// By role, from settled tasks.
     public private(set) var reputations = Reputations()
     /// The latest time that an entry had.
@@ -34,8 +40,10 @@ public struct Market: Sendable {
     public static let latestTime: Int64 = 1 << 60
 
     /// A market without parties.
-    public init(operatorName: PartyName, policy: DepositPolicy) {
+    public init(id: Digest256, operatorName: PartyName, operatorKey: PartyKey, policy: DepositPolicy) {
+        self.id = id
         self.operatorName = operatorName
+        self.operatorKey = operatorKey
         self.policy = policy
     }
 
@@ -55,10 +63,35 @@ public struct Market: Sendable {
     /// What the entry of that key came to, if there was one.
     public func answer(to key: Digest256) -> MarketAnswer? { answers[key]?.answer }
 
+    /// Verifies that an entry is signed for this market by the party in whose name it asks.
+    ///
+    /// - Throws: ``AdmissionRefusal``; then the entry is nobody's, and is not to be kept.
+    public func admit(_ entry: SignedEntry) throws(AdmissionRefusal) -> AdmittedEntry {
+        let request = entry.request
+        guard request.market == id else { throw .otherMarket(request.market) }
+        let isOperator = request.by == operatorName
+        guard let key = isOperator ? operatorKey : keys[request.by] else { throw .unknownParty(request.by) }
+        guard isOperator == (request.time != nil) else { throw .time(request.by) }
+        guard key.verifies(entry.signature, of: request.signedBytes) else { throw .signature(request.by) }
+        let count = entry.journalBytes.count
+        guard count <= SignedEntry.mostBytes else { throw .tooLong(count) }
+        return AdmittedEntry(entry)
+    }
+
     /// Applies an entry, whole or not at all. The same key, party and action again change nothing and have the same answer.
     ///
     /// - Parameter journal: Is given the book's entry, if money was to be moved, before the answer: the book can be made again from these alone.
     public mutating func apply(
+        _ admitted: AdmittedEntry, writing journal: (BookEntry) -> Void = { _ in }
+    ) -> MarketAnswer {
+        let request = admitted.entry.request
+        // The clock is the operator's: what others ask is done at the latest time that it signed.
+        let entry = MarketEntry(
+            key: admitted.entry.key, time: request.time ?? time, by: request.by, action: request.action)
+        return apply(entry, writing: journal)
+    }
+
+    mutating func apply(
         _ entry: MarketEntry, writing journal: (BookEntry) -> Void = { _ in }
     ) -> MarketAnswer {
         let content = entry.content
@@ -92,13 +125,20 @@ public struct Market: Sendable {
         _ entry: MarketEntry, writing journal: (BookEntry) -> Void
     ) throws(MarketRefusal) -> MarketResult {
         switch entry.action {
-        case .register(let party):
+        case .register(let party, let key):
             try demandOperator(entry.by)
+            guard party != operatorName || key == operatorKey else {
+                throw .value("the operator's key", expected: "the market's own")
+            }
             var steps = [BookStep.open(Self.account(of: party), rule: .neverBelowZero)]
             if book[Self.outside] == nil {
                 steps += [.open(Self.outside, rule: .unbounded), .open(Self.forfeits, rule: .neverBelowZero)]
             }
             try move(steps, entry, journal)
+            keys[party] = key
+            return .none
+        case .clock:
+            try demandOperator(entry.by)
             return .none
         case .credit(let party, let amount):
             try demandOperator(entry.by)

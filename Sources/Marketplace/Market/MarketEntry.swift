@@ -1,16 +1,15 @@
-/// What a party asks the market to do: a line of its journal, and of the transparency log.
-public struct MarketEntry: Sendable, Hashable, Codable {
-    /// Names the entry: who asks again with the same key has the same answer, and nothing is done twice. 32 random bytes; a draft's key is its task's name.
-    public let key: Digest256
+/// What a party asks the market to do, and when: of an ``AdmittedEntry``, at the market's time.
+struct MarketEntry: Sendable, Hashable, Codable {
+    /// Names the entry: who asks again with the same key has the same answer, and nothing is done twice. A draft's key is its task's name.
+    let key: Digest256
     /// Seconds since the market's epoch, which do not go back. No part of the content: a repeated entry may come later.
-    public let time: Int64
-    /// Who asks. The caller has authenticated it.
-    public let by: PartyName
+    let time: Int64
+    /// Who asks.
+    let by: PartyName
     /// What is asked.
-    public let action: MarketAction
+    let action: MarketAction
 
-    /// The entry; it is checked where it is applied.
-    public init(key: Digest256, time: Int64, by: PartyName, action: MarketAction) {
+    init(key: Digest256, time: Int64, by: PartyName, action: MarketAction) {
         self.key = key
         self.time = time
         self.by = by
@@ -28,8 +27,10 @@ public struct MarketEntry: Sendable, Hashable, Codable {
 
 /// What can be asked of the market.
 public enum MarketAction: Sendable, Hashable, Codable {
-    /// By the operator: a party has an account from now on.
-    case register(PartyName)
+    /// By the operator: a party has an account from now on, and acts under this key.
+    case register(PartyName, key: PartyKey)
+    /// By the operator: the entry's time has come.
+    case clock
     /// By the operator: a party paid so much in.
     case credit(PartyName, amount: Int64)
     /// A party takes so much out.
@@ -142,6 +143,8 @@ public enum MarketAnswer: Sendable, Hashable, Codable {
     case refused(MarketRefusal)
     /// The key stands for another content: nothing was done.
     case keyIsTaken
+    /// It is nobody's: nothing was done, and nothing is kept.
+    case notAdmitted(AdmissionRefusal)
     /// The time is before one that the market has seen, or below 0: nothing was done, and the key is free.
     case clockWentBack(latest: Int64)
 }
@@ -152,12 +155,17 @@ public enum MarketResult: Sendable, Hashable, Codable {
     case none
     /// A task.
     case task(Digest256)
-    /// Of this number.
+    /// A proposal of this number.
     case proposal(Int)
+    /// A node of the tree.
     case node(Int)
+    /// A round of training.
     case round(Int)
+    /// A job of computation.
     case job(Int)
+    /// An evaluation.
     case evaluation(Int)
+    /// A dispute.
     case dispute(Int)
     /// The root of the payouts.
     case settlement(root: Digest256)

@@ -1,4 +1,7 @@
 extension BookEntry: JournalEntry {
+    /// ``time``.
+    public var journalTime: Int64? { time }
+
     /// The key, the time and the steps.
     public var journalBytes: [UInt8] {
         var bytes = CanonicalBytes("book-record")

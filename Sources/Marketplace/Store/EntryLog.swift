@@ -194,6 +194,8 @@ public enum EntryLogError: Error, Sendable, Hashable, CustomStringConvertible {
     case damaged(byte: Int, record: Int)
     /// The record of this number is whole, and holds no entry: another version wrote it.
     case entry(record: Int, MalformedEntry)
+    /// The record of this number is whole, and is an entry that the state does not take: nobody whose it could be has stored it.
+    case foreign(record: Int, reason: String)
     /// The log does not go through a position that was noted: it was cut or changed.
     case position(expected: LogPosition, count: Int)
 
@@ -204,6 +206,7 @@ public enum EntryLogError: Error, Sendable, Hashable, CustomStringConvertible {
         case .damaged(let byte, let record):
             "the log is damaged at byte \(byte), in record \(record), before its end: what stands behind was answered, and is not thrown away"
         case .entry(let record, let malformed): "record \(record) of the log: \(malformed)"
+        case .foreign(let record, let reason): "record \(record) of the log: \(reason)"
         case .position(let expected, let count):
             "the log of \(count) records is not the one that was noted: expected \(expected.digest) as the digest of record \(expected.count)"
         }

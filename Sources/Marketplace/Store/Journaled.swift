@@ -5,6 +5,8 @@
 public protocol Journaled: Sendable {
     /// What is asked of it.
     associatedtype Entry: JournalEntry
+    /// An entry that may be stored.
+    associatedtype Admitted: Sendable
     /// What an entry comes to.
     associatedtype Answer: Sendable
 
@@ -18,17 +20,27 @@ public protocol Journaled: Sendable {
     var fingerprint: Digest256 { get }
     /// What the entry of that key came to, if there was one.
     func answer(to key: Digest256) -> Answer?
+    /// Whether an entry may be stored: one that is nobody's is not.
+    func admission(of entry: Entry) -> Admission<Self>
     /// Applies an entry.
-    mutating func take(_ entry: Entry) -> Answer
+    mutating func take(_ entry: Admitted) -> Answer
+}
+
+/// Whether an entry may be stored.
+public enum Admission<State: Journaled>: Sendable {
+    /// It may, and is applied then.
+    case admitted(State.Admitted)
+    /// It is none of the state's, for this reason: it has this answer, leaves no trace, and may come again.
+    case refused(State.Answer, reason: String)
 }
 
 /// An entry with a canonical form.
 public protocol JournalEntry: Sendable {
     /// Names it.
     var key: Digest256 { get }
-    /// When it was asked.
-    var time: Int64 { get }
-    /// All of it: key, time and content. Two different entries never have the same bytes.
+    /// When it was asked; nil: whenever it is stored.
+    var journalTime: Int64? { get }
+    /// All of it: what the key follows from, time and content. Two different entries never have the same bytes.
     var journalBytes: [UInt8] { get }
     /// The entry of these bytes.
     ///
@@ -43,15 +55,19 @@ extension Book: Journaled {
     public var beginning: Digest256 { CanonicalBytes("book-journal").digest }
     /// ``stateHash``.
     public var fingerprint: Digest256 { stateHash }
+    /// Always: who keeps a book by itself has authenticated its entries.
+    public func admission(of entry: BookEntry) -> Admission<Book> { .admitted(entry) }
     /// ``apply(_:)``.
     public mutating func take(_ entry: BookEntry) -> BookAnswer { apply(entry) }
 }
 
 extension Market: Journaled {
-    /// Of the operator's name and the policy.
+    /// Of the market's name, the operator's name and key, and the policy.
     public var beginning: Digest256 {
         var bytes = CanonicalBytes("market-journal")
+        bytes.append(id)
         bytes.append(operatorName.text)
+        bytes.append(operatorKey.value)
         bytes.append(policy.detectionMillionths)
         bytes.append(policy.leastExpectation)
         return bytes.digest
@@ -62,6 +78,13 @@ extension Market: Journaled {
         do { return try stateHash() } catch { preconditionFailure("A state of integers and texts has a JSON form.") }
     }
 
-    /// ``apply(_:writing:)`` without a journal of the book's own.
-    public mutating func take(_ entry: MarketEntry) -> MarketAnswer { apply(entry) }
+    /// ``admit(_:)``.
+    public func admission(of entry: SignedEntry) -> Admission<Market> {
+        do throws(AdmissionRefusal) { return .admitted(try admit(entry)) } catch {
+            return .refused(.notAdmitted(error), reason: error.description)
+        }
+    }
+
+    /// Without a journal of the book's own.
+    public mutating func take(_ entry: AdmittedEntry) -> MarketAnswer { apply(entry) }
 }

@@ -8,10 +8,10 @@ public struct TaskTerms: Sendable, Hashable, Codable {
         public static let time: Int64 = 1 << 52
         /// The most proposals, and rounds of training.
         public static let proposals = 256, rounds = 4_096
-        /// The most owners, providers and referees.
-        public static let owners = 1_024, providers = 256, referees = 31
+        /// The most owners, providers and referees: a verdict on so many owners and evaluations is no longer than ``SignedEntry/mostBytes``.
+        public static let owners = 512, providers = 256, referees = 31
         /// The most jobs of computation, and evaluations.
-        public static let jobs = 4_096, evaluations = 4_096
+        public static let jobs = 4_096, evaluations = 1_024
         /// The deepest that a tree of models grows.
         public static let depth = 200
     }

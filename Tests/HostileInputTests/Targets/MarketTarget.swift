@@ -3,7 +3,7 @@ import Marketplace
 /// The readers of a market's entries, of its log and of a chain's encoding: what is read is written again with the same bytes, and a refusal says where.
 enum MarketTarget {
     static func violations(_ input: [UInt8]) -> [String] {
-        entry(MarketEntry.self, input) + entry(BookEntry.self, input) + lists(input) + log(input)
+        entry(SignedEntry.self, input) + entry(BookEntry.self, input) + lists(input) + log(input)
     }
 
     private static func entry<Entry: JournalEntry>(_ type: Entry.Type, _ input: [UInt8]) -> [String] {

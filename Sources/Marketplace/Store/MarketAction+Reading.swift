@@ -1,40 +1,18 @@
-extension MarketEntry: JournalEntry {
-    /// The key, the time, who asks and what.
-    public var journalBytes: [UInt8] {
-        var bytes = CanonicalBytes("market-record")
-        bytes.append(key)
-        bytes.append(time)
-        bytes.append(by.text)
-        action.append(to: &bytes)
-        return bytes.bytes
-    }
-
-    /// The entry of these bytes.
-    ///
-    /// - Throws: ``MalformedEntry``.
-    public init(journalBytes: [UInt8]) throws(MalformedEntry) {
-        var reader = try CanonicalReader(journalBytes, label: "market-record")
-        let (key, time) = (try reader.digest(), try reader.integer())
-        let by = try reader.party()
-        // No list has more elements than the entry has bytes.
-        let action = try MarketAction(reading: &reader, mostElements: journalBytes.count)
-        try reader.end()
-        self.init(key: key, time: time, by: by, action: action)
-        guard self.journalBytes == journalBytes else { throw reader.malformed("the canonical form of an entry") }
-    }
-}
-
 extension MarketAction {
-    fileprivate init(reading reader: inout CanonicalReader, mostElements most: Int) throws(MalformedEntry) {
+    init(reading reader: inout CanonicalReader, mostElements most: Int) throws(MalformedEntry) {
         switch try reader.integer() {
-        case 1: self = .register(try reader.party())
+        case 1:
+            let party = try reader.party()
+            guard let key = PartyKey(try reader.digest()) else { throw reader.malformed("an Ed25519 public key") }
+            self = .register(party, key: key)
         case 2: self = .credit(try reader.party(), amount: try reader.integer())
         case 3: self = .withdraw(amount: try reader.integer())
         case 4: self = .draft(try TaskTerms(reading: &reader, mostReferees: most))
         case 5:
             let task = try reader.digest()
             self = .task(task, try TaskAction(reading: &reader, mostElements: most))
-        default: throw reader.malformed("an action's number, 1 to 5")
+        case 6: self = .clock
+        default: throw reader.malformed("an action's number, 1 to 6")
         }
     }
 }

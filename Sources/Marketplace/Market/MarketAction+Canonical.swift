@@ -1,9 +1,11 @@
 extension MarketAction {
     func append(to bytes: inout CanonicalBytes) {
         switch self {
-        case .register(let party):
+        case .register(let party, let key):
             bytes.append(1)
             bytes.append(party.text)
+            bytes.append(key.value)
+        case .clock: bytes.append(6)
         case .credit(let party, let amount):
             bytes.append(2)
             bytes.append(party.text)

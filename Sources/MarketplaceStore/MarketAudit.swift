@@ -1,0 +1,156 @@
+internal import Foundation
+public import Marketplace
+internal import TransparencyLog
+
+/// What a copy of a market's folder proves to who has no key: every entry is signed by the party in whose name it asks, the entries are those over which the operator signed a
+/// checkpoint, and applied again they come to the state that the checkpoint says, in which no money was made or lost.
+///
+/// **What it does not prove**: that the operator shows everybody the same log (compare checkpoints, or let witnesses cosign them), that its clock is right, that a party is who
+/// its name says, or that a score is true. Without a key from elsewhere, that the operator is the one whom one means.
+public struct MarketAudit: Sendable {
+    /// What the market was made with.
+    public let description: MarketDescription
+    /// The market as of the checkpoint.
+    public let market: Market
+    /// How many entries the checkpoint is over.
+    public let count: Int
+    /// How many entries stand behind, which no checkpoint is over yet: a crash can leave them. They are signed, and no part of ``market``.
+    public let unsealed: Int
+    /// Where each task's money is.
+    public let money: MarketMoney
+    /// Every entry that the checkpoint is over, and what it came to.
+    public let entries: [(entry: SignedEntry, answer: MarketAnswer)]
+    private let path: String
+    private let signed: SignedCheckpoint
+
+    /// The signed checkpoint, as it stands in the folder.
+    public var checkpoint: [UInt8] { signed.bytes }
+
+    /// Reads a folder, which another process may be adding to.
+    ///
+    /// - Parameter key: The operator's, from elsewhere; nil: the one that the folder tells.
+    /// - Throws: ``MarketFolderError``, of which ``MarketFolderError/isContradiction`` tells whether something was changed.
+    public init(of path: String, key: PartyKey? = nil) throws(MarketFolderError) {
+        let file = MarketFolder.File.checkpoint(path)
+        var before = FileManager.default.contents(atPath: file)
+        for _ in 0..<8 {
+            do throws(MarketFolderError) {
+                try self.init(once: path, key: key)
+                return
+            } catch {
+                // Partial tiles go when a checkpoint over more entries has come: that one is read then.
+                let now = FileManager.default.contents(atPath: file)
+                guard !error.isContradiction, now != before else { throw error }
+                before = now
+            }
+        }
+        try self.init(once: path, key: key)
+    }
+
+    private init(once path: String, key: PartyKey?) throws(MarketFolderError) {
+        let description = try MarketFolder.description(of: path)
+        if let key, key != description.operatorKey { throw .otherKey(description.operatorKey, expected: key) }
+        // First the checkpoint: entries that come while this reads stand behind it.
+        let (signed, replay): (SignedCheckpoint, Replay)
+        do {
+            guard let checkpoint = try MarketFolder.checkpoint(of: path, log: description.log) else {
+                throw MarketFolderError.malformed(
+                    MarketFolder.File.checkpoint(path),
+                    expected: "a signed checkpoint, which the folder has from the first")
+            }
+            signed = checkpoint
+            replay = try Replay(of: path, description, upTo: checkpoint.head)
+            try Self.checkTiles(of: path, head: checkpoint.head)
+        } catch let error as MarketFolderError { throw error } catch { throw .contradiction("\(path): \(error)") }
+        guard signed.checkpoint.extensions == [MarketFolder.stateLine(replay.market.fingerprint)] else {
+            throw .contradiction(
+                "the entries come to the state \(replay.market.fingerprint), which is not the one that the operator signed"
+            )
+        }
+        let wrong = replay.money.contradictions(in: replay.market)
+        guard wrong.isEmpty else { throw .contradiction(wrong.joined(separator: "; ")) }
+        (self.path, self.signed, self.description) = (path, signed, description)
+        (market, money, entries) = (replay.market, replay.money, replay.entries)
+        (count, unsealed) = (replay.entries.count, replay.unsealed)
+    }
+
+    /// The proof that an entry is in the log (c2sp.org/tlog-proof), which whoever has the operator's key checks without the folder.
+    ///
+    /// - Parameter number: From 0, below ``count``.
+    /// - Throws: ``MarketFolderError``.
+    public func proof(ofEntry number: Int) throws(MarketFolderError) -> [UInt8] {
+        do {
+            var tiles = try Self.tiles(of: path, head: signed.head)
+            return try LogProof(
+                index: UInt64(number), inclusion: tiles.inclusionProof(of: UInt64(number)), checkpoint: signed
+            ).bytes
+        } catch { throw .contradiction("\(path): \(error)") }
+    }
+
+    /// Each bundle of entries is read and led to the signed root, through every tile.
+    private static func checkTiles(of path: String, head: TreeHead) throws {
+        var tiles = try tiles(of: path, head: head)
+        for bundle in 0..<(head.size + 255) / 256 { _ = try tiles.entries(bundle: bundle) }
+    }
+
+    private static func tiles(of path: String, head: TreeHead) throws -> VerifiedTiles {
+        try VerifiedTiles(head: head) { tile in
+            // A bundle of the longest entries, each behind its length.
+            let most = TilePath.fullWidth * (SignedEntry.mostBytes + 2)
+            return try DurableFiles.read(
+                MarketFolder.File.tile(tile, path), most: most, expected: "a tile of the market's log")
+        }
+    }
+}
+
+/// The entries of a folder, applied again.
+private struct Replay {
+    var market: Market
+    var money = MarketMoney()
+    var entries: [(entry: SignedEntry, answer: MarketAnswer)] = []
+    var unsealed = 0
+    private var frontier = MerkleFrontier()
+
+    init(of path: String, _ description: MarketDescription, upTo head: TreeHead) throws {
+        market = description.beginning
+        let file = MarketFolder.File.entries(path)
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw MarketFolderError.malformed(file, expected: "the market's log of entries")
+        }
+        var (audited, behind) = (self, self.market)
+        // A market is a value: what stands behind the checkpoint is verified on one of its own.
+        var isBehind = head.size == 0
+        do throws(EntryLogError) {
+            _ = try EntryLog.read([UInt8](data), beginning: market.beginning) { bytes, position throws(EntryLogError) in
+                let record = position.count - 1
+                let entry = try DurableLedger<Market>.entry(bytes, position)
+                guard !isBehind else {
+                    _ = behind.take(try DurableLedger.admitted(entry, record: record, in: behind))
+                    audited.unsealed += 1
+                    return
+                }
+                try audited.take(entry, [UInt8](bytes), record: record)
+                isBehind = audited.entries.count == Int(head.size)
+                if isBehind { behind = audited.market }
+            }
+        } catch { throw MarketFolderError.store(.log(error)) }
+        self = audited
+        guard UInt64(entries.count) == head.size else {
+            throw MarketFolderError.contradiction(
+                "there are \(entries.count) entries, and a checkpoint over \(head.size): the log of entries was cut")
+        }
+        guard frontier.head == head else {
+            throw MarketFolderError.contradiction(
+                "the \(head.size) entries are not those over which the operator signed the checkpoint")
+        }
+    }
+
+    private mutating func take(_ entry: SignedEntry, _ bytes: [UInt8], record: Int) throws(EntryLogError) {
+        let admitted = try DurableLedger.admitted(entry, record: record, in: market)
+        do { try frontier.append(.leaf(bytes)) } catch { throw .foreign(record: record, reason: "\(error)") }
+        var moved: [BookEntry] = []
+        let answer = market.apply(admitted) { moved.append($0) }
+        if case .done = answer { for one in moved { money.note(one) } }
+        entries.append((entry, answer))
+    }
+}
