@@ -1,3 +1,5 @@
+import Foundation
+
 /// A model that a datasite is asked to measure on rows of its own: the body of the engines `evaluation-feedback` and `evaluation-final`.
 public struct EvaluationRequest: Sendable, Hashable {
     /// On which half of the table's units a model is measured: a key of the site divides them, for good.
@@ -32,6 +34,13 @@ public struct EvaluationRequest: Sendable, Hashable {
     public init(data: String, model: String, weights: String, metric: String = accuracy, budget: Budget) {
         (self.data, self.model, self.weights) = (data, model, weights)
         (self.metric, self.budget) = (metric, budget)
+    }
+
+    /// A request for a model as its files have it.
+    ///
+    /// - Parameter weights: The bytes of a file of `safetensors`.
+    public init(data: String, model: String, weights: [UInt8], budget: Budget) {
+        self.init(data: data, model: model, weights: Data(weights).base64EncodedString(), budget: budget)
     }
 
     /// What goes in, in JSON.

@@ -102,7 +102,7 @@ struct EvaluateCommand: AsyncParsableCommand {
         let weights = try Self.read(model ?? "", what: "weights")
         let architecture = try readText(architecture ?? beside("architecture.json"))
         return EvaluationRequest(
-            data: try await data(), model: architecture, weights: Data(weights).base64EncodedString(),
+            data: try await data(), model: architecture, weights: weights,
             budget: rho.map { .rho($0) } ?? .epsilon(epsilon ?? 0))
     }
 
