@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals test audit faults fuzz bench compare study build format install prerequisites
+.PHONY: demo hospitals market test audit faults fuzz bench compare study build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -20,6 +20,10 @@ demo: build
 DATA ?= ../shared/data/pneumoniamnist/pneumoniamnist_full.npz
 hospitals: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo hospitals --data "$(DATA)"
+
+# A task of the marketplace on the same images, from funding to payout: a minute.
+market: build
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo market --data "$(DATA)"
 
 build: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley

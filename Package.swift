@@ -146,7 +146,7 @@ let package = Package(
             "FederationTests",
             ["Federation", "Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
         tests("TransparencyLogTests", ["TransparencyLog", "Secrets", crypto], exclude: ["go"]),
-        tests("MarketplaceTests", ["Marketplace", "Secrets", crypto]),
+        tests("MarketplaceTests", ["Marketplace", "Learning", "Secrets", crypto]),
         tests("ChainTests", ["Marketplace", "Secrets"]),
         tests("MarketplaceStoreTests", ["Marketplace", "MarketplaceStore", "TransparencyLog", "Secrets", crypto]),
         tests("ValuationTests", ["Marketplace", "ValuationStudy", "Secrets"]),

@@ -17,6 +17,8 @@ public struct ServerLimits: Sendable, Hashable {
     public var lingerDeadline: TimeAmount
     /// The largest body; a question is text that a person writes.
     public var bodyBytes: Int
+    /// The largest body of `POST /v1/requests` and its preview: a model may be in it.
+    public var workBytes: Int
     /// The most bytes of all header fields of a request together.
     public var headerBytes: Int
     /// The most bytes of one header field, name and value.
@@ -65,8 +67,9 @@ public struct ServerLimits: Sendable, Hashable {
     public init(
         headDeadline: TimeAmount = .seconds(10), idleDeadline: TimeAmount = .seconds(60),
         bodyDeadline: TimeAmount = .seconds(20), responseDeadline: TimeAmount = .seconds(60),
-        lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, headerBytes: Int = 16 << 10,
-        headerFieldBytes: Int = 8 << 10, headerFields: Int = 64, targetBytes: Int = 2 << 10,
+        lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, workBytes: Int = 2 << 20,
+        headerBytes: Int = 16 << 10, headerFieldBytes: Int = 8 << 10, headerFields: Int = 64,
+        targetBytes: Int = 2 << 10,
         idempotencyKeyBytes: Int = 128, framingBytes: Int = 64 << 10, connections: Int = 512,
         connectionsPerAddress: Int = 128, connectionsPerSubnet: Int = 192, connectionsPerSite: Int = 256,
         refusalsAtOnce: Int = 64, page: Int = 1_000, streams: Int = 64, streamsPerUser: Int = 8,
@@ -80,6 +83,7 @@ public struct ServerLimits: Sendable, Hashable {
         self.responseDeadline = responseDeadline
         self.lingerDeadline = lingerDeadline
         self.bodyBytes = bodyBytes
+        self.workBytes = workBytes
         self.headerBytes = headerBytes
         self.headerFieldBytes = headerFieldBytes
         self.headerFields = headerFields
@@ -100,5 +104,15 @@ public struct ServerLimits: Sendable, Hashable {
         self.streamHeartbeat = streamHeartbeat
         self.streamDuration = streamDuration
         self.shutdownGrace = shutdownGrace
+    }
+}
+
+extension ServerLimits {
+    private static let work: Set<Substring> = ["/v1/requests", "/v1/requests/preview"]
+
+    /// The largest body of a request to that target.
+    func largestBody(at target: String) -> Int {
+        let path = target.prefix { $0 != "?" }
+        return Self.work.contains(path) ? max(bodyBytes, workBytes) : bodyBytes
     }
 }

@@ -32,7 +32,7 @@ struct Parley: AsyncParsableCommand {
                 name: "Researcher",
                 subcommands: [
                     LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, AskCommand.self, ShellCommand.self,
-                    HistoryCommand.self, ReceiptsCommand.self, ReceiptCommand.self,
+                    EvaluateCommand.self, HistoryCommand.self, ReceiptsCommand.self, ReceiptCommand.self,
                 ]),
             CommandGroup(
                 name: "Owner, researcher and auditor",

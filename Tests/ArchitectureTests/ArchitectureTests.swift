@@ -129,11 +129,12 @@ struct ArchitectureTests {
         #expect(
             initializers.count == 1
                 && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
-        // Where a Measured is made: where a question or a synthetic table is measured, and where training ends, alone or with others, whose noise is SecureRandom's by the
+        // Where a Measured is made: where a question, a synthetic table or somebody's model is measured, and where training ends, alone or with others, whose noise is SecureRandom's by the
         // types of what it calls; and where an intersection ends, whose release holds nothing of rows. Outside the package, nowhere.
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
         #expect(
             makers.sorted() == [
+                "Sources/Datasite/Engines/Evaluation/EvaluationWork.swift",
                 "Sources/Datasite/Engines/FederatedQuestions/FederatedAnswerWork.swift",
                 "Sources/Datasite/Engines/Federation/FederatedWork.swift",
                 "Sources/Datasite/Engines/Intersection/IntersectionWork.swift",

@@ -139,6 +139,7 @@ final class TestSite: Sendable {
                     (SELECT version FROM request_assets WHERE request = r.id AND position = 1), r.body, r.kind, r.amount,
                     r.delta, a.population, NULL, r.state, r.approvals_needed, r.reason, r.created, r.lost
                 FROM requests r JOIN request_assets a ON a.request = r.id WHERE a.position = 0;
+            DROP TABLE large_bodies; DROP TABLE ladders; DROP TABLE final_evaluations;
             DROP TABLE request_events; DROP TABLE additions; DROP TABLE request_assets; DROP TABLE uses; DROP TABLE requests; DROP TABLE grdb_migrations;
             ALTER TABLE requests_4 RENAME TO requests;
             CREATE INDEX requests_by_researcher ON requests (researcher, number);

@@ -1,4 +1,5 @@
 import Foundation
+import Learning
 import Secrets
 
 @testable import Marketplace
@@ -423,8 +424,12 @@ extension SimulatedMarket {
     private mutating func scores(_ task: Digest256, _ state: MarketTask) {
         guard let number = one(state.evaluations.indices.filter { !state.evaluations[$0].isAnswered }) else { return }
         let node = state.evaluations[number].node
-        var ladder = try? Ladder(step: state.terms.goal.step, direction: state.terms.goal.direction, best: state.best)
-        var feedback = tasks[task]?.truth[node].flatMap { ladder?.feedback(on: $0) }
+        let goal = state.terms.goal
+        var ladder = try? Ladder(
+            step: goal.step.billionths, best: state.best.billionths, isBetterHigher: goal.direction == .higherIsBetter)
+        var feedback = tasks[task]?.truth[node].flatMap { ladder?.feedback(on: $0.billionths) }.flatMap {
+            Score(billionths: $0)
+        }
         if tasks[task]?.liesInFeedback ?? false, chance(700) { feedback = nil }
         by(state.sponsor, task, .score(evaluation: number, feedback))
     }

@@ -62,6 +62,10 @@ struct DataValueTests {
         #expect(report.contributions.map(\.score.value) == [2, -1])
         #expect(abs(report.contributions[0].error.value - 1 / 3.0.squareRoot()) < 1e-9)
         #expect(report.contributions[1].error == .zero)
+        // No error bar is shorter than what noise alone makes it.
+        let noisy = try ContributionReport(totals: totals, steps: [0, 2, 1], tolerance: 1e-9, noise: 3)
+        #expect(noisy.contributions.map(\.score) == report.contributions.map(\.score))
+        #expect(noisy.contributions.allSatisfy { abs($0.error.value - 3.0.squareRoot()) < 1e-9 })
         #expect(throws: ValuationError.sum(fold: 1)) {
             try ContributionReport(totals: totals, steps: [0, 2.1, 1], tolerance: 0.01)
         }

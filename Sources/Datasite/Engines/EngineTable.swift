@@ -7,5 +7,7 @@ extension EngineTable {
         FederatedWork.self,
         FederatedAnswerWork.self,
         IntersectionWork.self,
+        FeedbackWork.self,
+        FinalWork.self,
     ])
 }

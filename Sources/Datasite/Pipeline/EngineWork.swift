@@ -1,6 +1,7 @@
 import DatasiteProtocol
 import DifferentialPrivacy
 import Foundation
+import GRDB
 import Governance
 import Query
 import Secrets
@@ -31,6 +32,9 @@ protocol EngineWork: Sendable {
     /// Whether it talks to others while it runs, each message at the end of its own time slot (``Pace``): then its steps and its end follow from what
     /// they see, and wait for no other slot.
     static var isPaced: Bool { get }
+    /// Whether what leaves follows from earlier releases too (``following(_:of:in:)``): its document, a short one, is then made in the transaction that stores it, so that of two
+    /// releases at one moment the later knows the earlier.
+    static var followsEarlier: Bool { get }
 
     /// Reads a request as it comes over the wire, strictly, and gives the engine's own form of it, which is stored: the same
     /// request is the same bytes. Only engines that researchers ask for have one.
@@ -75,6 +79,12 @@ protocol EngineWork: Sendable {
     func run(_ grant: borrowing Grant<Self>, using randomness: inout SecureRandom) -> Measured<Product, SecureRandom>?
     /// What is stored, hashed and sent, from the release alone.
     func document(_ release: Release<Product>, _ terms: ReleaseTerms) throws -> [UInt8]
+    /// Why it is refused by what was asked before; nil: it is not. Decided in the transaction that reserves.
+    func refusal(in db: Database) throws -> Problem?
+    /// What is kept of a request that is reserved, or waits, in that transaction.
+    func note(_ request: String, in db: Database) throws
+    /// What leaves behind earlier releases: from what was let out before, and from this release, alone.
+    func following(_ release: Release<Product>, of asker: String, in db: Database) throws -> Release<Product>
     /// What an owner sees of it before she decides, beside what every request has: from the plan and from mock rows.
     func review(at site: Datasite) throws -> WorkReview
     /// What the engine records beside the release, in its transaction.
@@ -99,6 +109,7 @@ extension EngineWork {
 
     static var isLong: Bool { false }
     static var isPaced: Bool { false }
+    static var followsEarlier: Bool { false }
 
     var unit: AskedUnit { .epsilon }
     var askedError: Double? { nil }
@@ -115,6 +126,11 @@ extension EngineWork {
 
     var steps: [WorkStep] { [WorkStep("computing", bound.work)] }
 
+    func refusal(in db: Database) throws -> Problem? { nil }
+    func note(_ request: String, in db: Database) throws {}
+    func following(_ release: Release<Product>, of asker: String, in db: Database) throws -> Release<Product> {
+        release
+    }
     func record(_ release: Release<Product>, in context: inout WriteContext) throws {}
 
     func review(at site: Datasite) throws -> WorkReview { WorkReview() }

@@ -18,11 +18,15 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let kept: Workspace
     /// For work that talks to others.
     let outside: Outside
+    /// The key by which a population's units are named and divided: secret.
+    let clustering: @Sendable (_ population: String) throws -> ClusteringKey
 
     fileprivate init(
         _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack,
-        in folders: (workspace: Workspace, kept: Workspace), outside: Outside
+        in folders: (workspace: Workspace, kept: Workspace), outside: Outside,
+        clustering: @escaping @Sendable (String) throws -> ClusteringKey
     ) {
+        self.clustering = clustering
         self.outside = outside
         self.reservation = reservation
         self.work = work
@@ -43,7 +47,9 @@ extension Datasite {
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: Kind.askAgain)
         }
-        return Grant(reservation, work, tables, on: track, in: folders, outside: outside)
+        return Grant(reservation, work, tables, on: track, in: folders, outside: outside) { [folder] population in
+            ClusteringKey(siteSecret: try folder.readRowSecret(), population: population)
+        }
     }
 }
 
@@ -82,6 +88,9 @@ struct Release<Product: Sendable>: Sendable {
         self.charge = charge
         self.answer = answer
     }
+
+    /// The same release, of which something else is told that follows from it and from what was let out before.
+    func replacing(answer: Product) -> Release { Release(request: request, charge: charge, answer: answer) }
 }
 
 /// The one maker of releases: it refuses an outcome whose events its reservation does not cover.

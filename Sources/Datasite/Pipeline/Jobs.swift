@@ -68,7 +68,7 @@ extension Datasite {
 
     /// What was asked, or by which engine where this version has it no more.
     func words(_ row: RequestRow) -> String {
-        (try? engineTable.engine(row.engine))?.words(row.body) ?? row.engine.rawValue
+        row.words ?? (try? engineTable.engine(row.engine))?.words(row.body) ?? row.engine.rawValue
     }
 
     /// Where a request stands: what was charged and has no living process that computes it was interrupted.

@@ -49,6 +49,7 @@ extension Datasite {
                 if case .refuse(let refusal) = decision { return refusal }
                 return nil
             }.first
+        let earlier = try read { try planned.work.refusal(in: $0) }
         let exceeded = uses.lazy.compactMap { $0.exceeded(by: planned.charge.uses) }.first
         let available = state.flatMap { policy, spending in
             policy.limits(for: identity.name, spending: spending).map { $0.limit.limit.room(after: $0.spent) }
@@ -56,7 +57,7 @@ extension Datasite {
         let room = available.dropFirst().reduce(available[0]) { $0.minimum($1) }
         let problem =
             refusal.map { RefusalWords.problem($0, planned, room: room) }
-            ?? exceeded.map { RefusalWords.overBudget($0, planned, room: room, isResearcher: true) }
+            ?? exceeded.map { RefusalWords.overBudget($0, planned, room: room, isResearcher: true) } ?? earlier
         return Preview(
             dataset: planned.asked.manifest.name, sql: words,
             charge: planned.charge.wire(conversionDelta: planned.conversionDelta),

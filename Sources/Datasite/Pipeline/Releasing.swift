@@ -159,18 +159,27 @@ extension Datasite {
         let row = try await reading { site in try site.read { try RequestRow.find(release.request, $0) } }
         guard let row else { throw Problem.absent("the request is not there any more") }
         // Writing a large answer takes seconds: at whose charge it is, in her turn.
-        let entry = try await reading(for: row.researcher) { site in
+        let prepared: (terms: ReleaseTerms, entry: ReleaseEntry) = try await reading(for: row.researcher) { site in
             // Whoever asked as an owner decided by it.
             let approvals = Kind.roles.contains(.researcher) ? row.approvals : [row.researcher]
             let terms = ReleaseTerms(
                 charge: release.charge.wire(conversionDelta: planned.conversionDelta),
                 guarantees: .of(planned, approvals: approvals),
                 timeNotes: Kind.isPaced ? [] : AnswerTime.note(site.slot(site.limits, work.bound), planned.entries))
-            return ReleaseEntry(
-                row: row, charge: release.charge, guarantees: terms.guarantees,
-                answer: try work.document(release, terms), key: site.signingKey, site: site.name)
+            return (
+                terms,
+                ReleaseEntry(
+                    row: row, charge: release.charge, guarantees: terms.guarantees,
+                    answer: Kind.followsEarlier ? [] : try work.document(release, terms), key: site.signingKey,
+                    site: site.name)
+            )
         }
         let stored = try await commit.perform { context -> StoredAnswer? in
+            var (release, entry) = (release, prepared.entry)
+            if Kind.followsEarlier {
+                release = try work.following(release, of: row.researcher, in: context.db)
+                entry.answer = try work.document(release, prepared.terms)
+            }
             guard let stored = try entry.store(in: &context) else { return nil }
             try work.record(release, in: &context)
             return stored
@@ -237,7 +246,7 @@ struct ReleaseEntry: Sendable {
     let row: RequestRow
     let charge: Charge
     let guarantees: Guarantees
-    let answer: [UInt8]
+    var answer: [UInt8]
     let key: Curve25519.Signing.PrivateKey
     let site: String
 

@@ -60,6 +60,7 @@ struct ReserveAttempt: Sendable {
         if isResearcher, let refusal = planned.refusal(researcher: asker.name, purpose: submission.purpose) {
             return try refuse(RefusalWords.problem(refusal, planned, room: room(in: context)), in: &context)
         }
+        if isResearcher, let problem = try planned.work.refusal(in: db) { return try refuse(problem, in: &context) }
         do {
             try db.inSavepoint {
                 try charge(in: context)
@@ -125,8 +126,9 @@ struct ReserveAttempt: Sendable {
                 RequestRow.Asset(dataset: $0.manifest.name, version: $0.version, population: nil)
             },
             charge: planned.charge, state: needed > 0 ? .pending : .reserved, approvalsNeeded: needed,
-            created: context.now)
+            created: context.now, words: planned.words)
         try row.insert(context.db)
+        try planned.work.note(id, in: context.db)
         try context.journal(
             JournalEntry(
                 action: needed > 0 ? .pending : .reserved, actor: asker.name, time: context.now,

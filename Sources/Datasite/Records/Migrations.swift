@@ -25,7 +25,7 @@ extension SiteStore {
         }
     }
 
-    private static let latest = 6
+    private static let latest = 7
 
     private static let newer = Problem.unavailable(
         "the datasite was last used by a newer version", hint: "install the newer version")
@@ -60,6 +60,10 @@ extension SiteStore {
         // Amounts of losses are text where they are several (``PrivacyLoss/storedAmounts``): an earlier program must not read it.
         migrator.registerMigration("schema 6") { db in
             try addJobs(db)
+            try db.execute(sql: "PRAGMA user_version = 6")
+        }
+        migrator.registerMigration("schema 7") { db in
+            try db.execute(sql: seventhSchema)
             // What earlier programs look at, so that they do not open what they cannot read.
             try db.execute(sql: "PRAGMA user_version = \(latest)")
         }
@@ -190,6 +194,16 @@ extension SiteStore {
         ALTER TABLE requests_5 RENAME TO requests;
         CREATE INDEX requests_by_researcher ON requests (researcher, number);
         CREATE INDEX requests_pending ON requests (created) WHERE state = 'pending';
+        """
+
+    // Bodies that lists do not read; what was told of a label, by asker; which models had their final evaluation.
+    private static let seventhSchema = """
+        CREATE TABLE large_bodies (request TEXT PRIMARY KEY, body TEXT NOT NULL, words TEXT NOT NULL);
+        CREATE TABLE ladders (
+            version TEXT NOT NULL, label TEXT NOT NULL, asker TEXT NOT NULL, best INTEGER NOT NULL,
+            evaluations INTEGER NOT NULL, PRIMARY KEY (version, label, asker)) WITHOUT ROWID;
+        CREATE TABLE final_evaluations (request TEXT PRIMARY KEY, dataset TEXT NOT NULL, model TEXT NOT NULL);
+        CREATE INDEX final_evaluations_by_model ON final_evaluations (dataset, model);
         """
 
     /// Synthetic tables were stored as made-up SQL of the owner's: they become requests of their own engine, so that one

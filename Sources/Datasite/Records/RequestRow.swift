@@ -36,6 +36,11 @@ struct RequestRow: Sendable {
     /// Whether its charge is held or stays: not of what was denied, lapsed, or withdrawn before it was approved.
     var isCharged = true
     var approvals: [String] = []
+    /// What was asked, where that is known without the body: of a large one always.
+    var words: String?
+
+    /// Bodies of more bytes are stored apart, so that lists of requests read none of them.
+    static let largestBody = 64 << 10
 
     /// Pending requests lapse after so many seconds.
     static let pendingLifetime: Int64 = 30 * 86_400
@@ -103,7 +108,8 @@ extension RequestRow {
                     """), arguments: ["id": id]) ?? false
     }
 
-    private init?(_ row: Row, _ db: Database) throws {
+    /// - Parameter isWhole: Whether a large body is read too.
+    private init?(_ row: Row, _ db: Database, isWhole: Bool) throws {
         guard let state = RequestState(rawValue: row["state"]) else { return nil }
         let kind = (row["kind"] as String?).flatMap(PrivacyLossKind.init(rawValue:))
         id = row["id"]
@@ -113,6 +119,13 @@ extension RequestRow {
         digest = row["digest"]
         purpose = row["purpose"]
         body = Array((row["body"] as String).utf8)
+        if body.isEmpty {
+            let column = isWhole ? "body" : "''"
+            let large = try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT \(column), words FROM large_bodies WHERE request = :id"),
+                arguments: ["id": id])
+            if let large { (body, words) = (Array((large[0] as String).utf8), large[1]) }
+        }
         charge = Charge(
             loss: try kind.map { try row.loss($0) }, uses: row["uses"])
         self.state = state
@@ -140,6 +153,7 @@ extension RequestRow {
     }
 
     func insert(_ db: Database) throws {
+        let isLarge = body.count > Self.largestBody
         try db.cachedStatement(
             sql: """
                 INSERT INTO requests (id, engine, researcher, key, digest, purpose, body, kind, amount, delta, uses, state,
@@ -149,11 +163,19 @@ extension RequestRow {
                 """
         ).execute(arguments: [
             "id": id, "engine": engine.rawValue, "researcher": researcher, "key": key, "digest": digest,
-            "purpose": purpose, "body": String(decoding: body, as: UTF8.self), "kind": charge.loss?.kind.rawValue,
+            "purpose": purpose, "body": isLarge ? "" : String(decoding: body, as: UTF8.self),
+            "kind": charge.loss?.kind.rawValue,
             "amount": charge.loss?.storedAmounts ?? 0.databaseValue, "delta": charge.loss?.delta ?? 0,
             "uses": charge.uses,
             "state": state.rawValue, "approvals": approvalsNeeded, "created": created,
         ])
+        if isLarge {
+            try db.cachedStatement(sql: "INSERT INTO large_bodies VALUES (:request, :body, :words)").execute(
+                arguments: [
+                    "request": id, "body": String(decoding: body, as: UTF8.self),
+                    "words": words ?? "",
+                ])
+        }
         let asset = try db.cachedStatement(
             sql: "INSERT INTO request_assets VALUES (:request, :position, :dataset, :version, :population)")
         for (position, used) in (assets + lookups).enumerated() {
@@ -170,7 +192,7 @@ extension RequestRow {
         try Row.fetchOne(
             db.cachedStatement(sql: "SELECT * FROM requests WHERE \(condition) ORDER BY number LIMIT 1"),
             arguments: arguments
-        ).flatMap { try RequestRow($0, db) }
+        ).flatMap { try RequestRow($0, db, isWhole: true) }
     }
 
     static func find(_ id: String, _ db: Database) throws -> RequestRow? {
@@ -189,7 +211,7 @@ extension RequestRow {
         return row.flatMap { $0.asked.version == version ? $0.id : nil }
     }
 
-    /// The newest requests first: of one researcher or of all, in one state or in any, older than one or from now on.
+    /// The newest requests first: of one researcher or of all, in one state or in any, older than one or from now on. Of those with a large body, the body is empty.
     static func list(
         researcher: String?, state: RequestState?, before: String?, limit: Int, _ db: Database
     ) throws -> [RequestRow] {
@@ -204,7 +226,7 @@ extension RequestRow {
         let rows = try Row.fetchAll(
             db, sql: "SELECT * FROM requests \(filter) ORDER BY number DESC LIMIT :limit",
             arguments: StatementArguments(values.compactMapValues(\.self)))
-        return try rows.compactMap { try RequestRow($0, db) }
+        return try rows.compactMap { try RequestRow($0, db, isWhole: false) }
     }
 }
 

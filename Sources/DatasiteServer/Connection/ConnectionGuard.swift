@@ -32,6 +32,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var state = State.open
     private var isReadingBody = false
     private var bodyBytes = 0
+    /// Of the request that is being read.
+    private var largestBody: Int
     /// Since the last request ended: all that came, and what of it was body.
     private var wireBytes = 0
     private var unanswered = 0
@@ -50,6 +52,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         limits: ServerLimits, metrics: Metrics, verdict: Admission.Verdict, noteWaiting: @escaping (Bool) -> Void
     ) {
         self.limits = limits
+        largestBody = limits.bodyBytes
         self.metrics = metrics
         self.verdict = verdict
         self.noteWaiting = noteWaiting
@@ -111,10 +114,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
             guard head.hasValidHost else { return refuse(context, .invalidHost) }
             begin(head, context)
             context.fireChannelRead(data)
-            if head.declaredBodyBytes > limits.bodyBytes { refuse(context, .bodyTooLarge) }
+            if head.declaredBodyBytes > largestBody { refuse(context, .bodyTooLarge) }
         case .body(let buffer):
             bodyBytes += buffer.readableBytes
-            if bodyBytes > limits.bodyBytes {
+            if bodyBytes > largestBody {
                 refuse(context, .bodyTooLarge)
             } else {
                 context.fireChannelRead(data)
@@ -133,9 +136,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
         unanswered += 1
         isReadingBody = true
         isLast = head.isLast
+        largestBody = limits.largestBody(at: head.uri)
         readDeadline = (.now() + limits.bodyDeadline, .bodyDeadline)
         // Before an earlier response it would be taken for its answer.
-        guard head.expectsContinue, unanswered == 1, head.declaredBodyBytes <= limits.bodyBytes else { return }
+        guard head.expectsContinue, unanswered == 1, head.declaredBodyBytes <= largestBody else { return }
         let response = HTTPResponseHead(version: .http1_1, status: .continue)
         context.writeAndFlush(wrapOutboundOut(.head(response)), promise: nil)
     }
@@ -245,7 +249,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         metrics.countBreach(breach)
         // Only the request that is being read can be answered now; its predecessors' answers may be under way.
         let isOneAnswerOwed = unanswered == (isReadingBody ? 1 : 0)
-        guard !isResponding, isOneAnswerOwed, let problem = breach.problem(limits.bodyBytes) else {
+        guard !isResponding, isOneAnswerOwed, let problem = breach.problem(largestBody) else {
             context.close(promise: nil)
             return
         }

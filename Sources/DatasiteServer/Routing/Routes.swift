@@ -128,7 +128,13 @@ struct Routes: Sendable {
     private func work(_ call: Call) async throws -> Response {
         let identity = try call.requireIdentity()
         let key = call.operation == .submit ? try idempotencyKey(call.request) : nil
-        let request = try await decoded(call.request) { bytes throws(JSONError) in try WorkRequest(decoding: bytes) }
+        // A model takes a while to be read: in her turn, away from the few threads that serve every request.
+        let bytes = try await json(call.request, largest: max(limits.bodyBytes, limits.workBytes))
+        let request = try await datasite.reading(for: identity.name) { _ in
+            do { return try WorkRequest(decoding: bytes) } catch {
+                throw Problem.invalidRequest((error as? JSONError)?.description ?? "the body cannot be read")
+            }
+        }
         if call.operation == .previewWork { return try Reply.json(await datasite.preview(request, as: identity)) }
         return try Reply.result(await datasite.submit(request, as: identity, idempotencyKey: key))
     }
@@ -204,16 +210,21 @@ struct Routes: Sendable {
     private func decoded<Message>(
         _ request: Request, mayBeEmpty: Bool = false, by decode: ([UInt8]) throws(JSONError) -> Message
     ) async throws -> Message {
-        let bytes = try await request.wholeBody(largest: limits.bodyBytes)
-        let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init)
-        guard type?.lowercased() == "application/json" || (mayBeEmpty && bytes.isEmpty) else {
-            throw Problem.unsupportedMediaType
-        }
+        let bytes = try await json(request, largest: limits.bodyBytes, mayBeEmpty: mayBeEmpty)
         do {
             return try decode(bytes)
         } catch {
             throw Problem.invalidRequest(error.description)
         }
+    }
+
+    private func json(_ request: Request, largest: Int, mayBeEmpty: Bool = false) async throws -> [UInt8] {
+        let bytes = try await request.wholeBody(largest: largest)
+        let type = request.headers[.contentType]?.split(separator: ";").first.map(String.init)
+        guard type?.lowercased() == "application/json" || (mayBeEmpty && bytes.isEmpty) else {
+            throw Problem.unsupportedMediaType
+        }
+        return bytes
     }
 
 }

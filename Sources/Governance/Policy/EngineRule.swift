@@ -24,12 +24,16 @@ public struct EngineRule: Sendable, Hashable {
     public var federation: FederationRule?
     /// What may be intersected with another site, beside with whom.
     public var intersection: IntersectionRule?
+    /// How others' models are measured.
+    public var evaluation: EvaluationRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
-        training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil
+        training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil,
+        evaluation: EvaluationRule? = nil
     ) {
+        self.evaluation = evaluation
         self.training = training
         self.federation = federation
         self.intersection = intersection

@@ -50,7 +50,7 @@ public struct TrainingPlan: Sendable {
         self.schedule = schedule
         self.steps = steps
         self.classWeights = classWeights
-        chunkRows = max(1, min(512, (1 << 21) / max(1, model.valuesPerRow)))
+        chunkRows = model.rowsTogether
     }
 
     /// - Throws: What does not fit the model or the loss.
@@ -80,6 +80,11 @@ public struct TrainingPlan: Sendable {
 
     /// The learning rate of a step, from 0 on.
     func rate(_ step: Int) -> Float { learningRate * schedule.factor(step: step, of: steps) }
+}
+
+extension Model {
+    /// How many rows are computed together unless somebody says otherwise: from shapes alone.
+    public var rowsTogether: Int { max(1, min(512, (1 << 21) / max(1, valuesPerRow))) }
 }
 
 /// What has been learned so far: all that a run needs to go on from here.

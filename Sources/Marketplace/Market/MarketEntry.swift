@@ -73,7 +73,7 @@ public enum TaskAction: Sendable, Hashable, Codable {
     case deliver(job: Int, units: Int64, receipt: Digest256)
     /// A scientist asks for a model's evaluation.
     case requestEvaluation(node: Int)
-    /// By the sponsor: an evaluation's feedback by the ``Ladder``; nil: no improvement on the best so far.
+    /// By the sponsor: an evaluation's feedback by the Ladder (Blum and Hardt 2015); nil: no improvement on the best so far.
     case score(evaluation: Int, Score?)
     /// By the sponsor: the final scores of the candidates in their order, and who contributed what to the winner.
     case declare(Verdict)

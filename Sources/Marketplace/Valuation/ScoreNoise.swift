@@ -5,6 +5,11 @@
 /// takes part these add up, in each part of the rows. Parts are opened together: their sensitivity is that of one times the root of their number.
 /// Discrete Gaussian noise of standard deviation s on a total of sensitivity D is D^2 / (2 s^2)-zCDP (Bun and Steinke 2016, proposition 1.6; discrete: Canonne, Kamath
 /// and Steinke 2020, theorem 4), charged before the rounds begin, and never given back.
+///
+/// **Beside the sums.** A total holds the owner's share of the noise that protects the opened sums, so that both together are no plain composition. Where shares are Gaussian, with variance
+/// v each of h and t of a total's noise over the squared norm of the sponsor's vector, all sums and totals together have (x + h) / (h (1 + x)) / v of Fisher information along
+/// that vector, x = t / v, which is x / (1 + x) of what the two charges sum to: they may be added. For other shares that is not proved here: the other way is to charge updates as if all shares but an
+/// owner's own were known. Each is private by itself then, totals need no noise, and are post-processing: `parley demo market` does so, at h times the charge of the sums.
 public struct ScoreNoise: Sendable, Hashable {
     /// By how much one unit moves the totals, in units of 2^-40, rounded up: the Euclidean norm over parts.
     public let sensitivity: Int64

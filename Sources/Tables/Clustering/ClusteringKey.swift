@@ -18,6 +18,7 @@ public struct ClusteringKey: Sendable {
     private let texts: KeyedHash
     private let arrays: KeyedHash
     private let orders: Key
+    private let halves: Key
 
     /// `siteSecret`: at least 16 secret bytes, the same for all tables of a site.
     public init(siteSecret: [UInt8], population: String) {
@@ -29,6 +30,7 @@ public struct ClusteringKey: Sendable {
         texts = Self.derive(root, "unit text", []).hash
         arrays = Self.derive(root, "array", []).hash
         orders = Self.derive(root, "row order", Array(population.utf8))
+        halves = Self.derive(root, "half", Array(population.utf8))
     }
 
     private static func derive(_ key: KeyedHash, _ purpose: String, _ bytes: [UInt8]) -> Key {
@@ -75,6 +77,18 @@ public struct ClusteringKey: Sendable {
         let digest = orders.hash.hash(unit.first, unit.second)
         return Key(first: digest.first, second: digest.second)
     }
+
+    /// Whether a unit of that name is in the second half of the population, for what is measured on halves.
+    func isSecondHalf(_ unit: KeyedHash.Digest) -> Bool { halves.hash.hash(unit.first, unit.second).first & 1 == 1 }
+
+    /// A hash of what a row holds, word by word, for its half.
+    var contents: KeyedHash.Stream { KeyedHash.Stream(halves.hash) }
+
+    /// A text as one of these words.
+    func half(text: String) -> UInt64 { halves.hash.hash(text).first }
+
+    /// An array's numbers as one of these words.
+    func half(bytes: UnsafeRawBufferPointer) -> UInt64 { halves.hash.hash(bytes).first }
 
     /// The key of the order of all rows, where each row is a unit.
     var wholeOrder: Key { orders }

@@ -44,15 +44,17 @@ extension Table {
     /// All rows that have a label, of each unit at most `rowsPerUnit` in their keyed order (docs/privacy.md, rule 11): a unit's rows are had from
     /// its own alone.
     ///
-    /// - Parameter array: The position of the array that goes in, in the place of columns.
+    /// - Parameters:
+    ///   - array: The position of the array that goes in, in the place of columns.
+    ///   - units: Of each unit whether its rows are wanted; nil: all are.
     package func examples(
-        inputs: [ColumnInput], array: Int? = nil, label: ColumnInput, rowsPerUnit: Int
+        inputs: [ColumnInput], array: Int? = nil, label: ColumnInput, rowsPerUnit: Int, units wanted: [Bool]? = nil
     ) -> TableExamples {
         let width = inputs.reduce(0) { $0 + $1.width }
         let labels = codes(label)
         var rows: [Int] = []
         var units: [Range<Int>] = []
-        for unit in 0..<unitCount {
+        for unit in 0..<unitCount where wanted?[unit] ?? true {
             let first = rows.count
             for row in self.rows(ofUnit: unit).prefix(max(0, rowsPerUnit)) where !labels[row].isNaN { rows.append(row) }
             if rows.count > first { units.append(first..<rows.count) }

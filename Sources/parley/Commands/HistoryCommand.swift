@@ -29,6 +29,13 @@ struct HistoryCommand: AsyncParsableCommand {
                 "Request \(PrintableText.escape(id)) asked for a model, not for an answer.",
                 next: "Fetch it with: parley train PLAN --request \(PrintableText.escape(id))")
         }
+        guard !EvaluationRequest.Part.allCases.contains(where: { $0.engine == request.engine }) else {
+            throw Failure(
+                "Request \(PrintableText.escape(id)) measured a model, and its answer is no table.",
+                next:
+                    "Read it with: parley evaluate \(PrintableText.escape(request.dataset)) --request \(PrintableText.escape(id))"
+            )
+        }
         switch request.state {
         // What was charged and cut short is computed now, under the same charge.
         case "released", "reserved":

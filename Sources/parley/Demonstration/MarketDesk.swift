@@ -17,6 +17,8 @@ final class MarketDesk {
         }
         folder = try MarketFolder.create(
             at: path, operatorName: operatorName, policy: policy, key: PlatformKey.generate())
+        // It has an account, as all who act in a task.
+        try operate(.register(operatorName, key: operatorKey))
     }
 
     var market: Market { folder.market }

@@ -52,10 +52,10 @@ struct MarketJudge {
             model: String(decoding: Architecture.json(model), as: UTF8.self),
             weights: SafeTensors.write(try model.parameters(proposal.frozen, trained: weights)),
             budget: .epsilon(Self.epsilon))
-        guard case .released(let answer) = try await site.evaluate(request, part: part, as: scientist) else {
+        guard case .released(let answer, _) = try await site.evaluate(request, part: part, as: scientist) else {
             throw Failure("The sponsor's datasite waits for an approval.")
         }
-        return try JSONDecoder().decode(ReleasedEvaluation.self, from: Data(answer.bytes))
+        return try JSONDecoder().decode(ReleasedEvaluation.self, from: Data(answer))
     }
 
     /// What the Ladder tells of a model; nil: no more than before.

@@ -49,11 +49,11 @@ final class MarketSession {
 
     func run() async throws {
         let started = ContinuousClock.now
-        narration.say(
-            "A sponsor needs a model that tells pneumonia on chest X-rays of children. She has money, and 524 images to test it on. Others have ideas, images and machines. "
-                + "Nobody shows what they have, and everybody is paid for what it brought.")
-        try register()
         let examples = try MarketExamples(archive: archive, owners: Self.free)
+        narration.say(
+            "A sponsor needs a model that tells pneumonia on chest X-rays of children. She has money, and \(NumberText.integer(examples.tested.labels.count)) images to test it on. Others have "
+                + "ideas, images and machines. Nobody shows what they have, and everybody is paid for what it brought.")
+        try register()
         let judge = try MarketJudge(at: folder + "/sue", examples.tested)
         try fund(examples)
         let proposals = try propose()
@@ -108,7 +108,8 @@ final class MarketSession {
         narration.heading("A task is funded")
         let rules = """
             Accuracy on validation rows that stay in the sponsor's datasite, by noisy counts, with feedback through the Ladder. Training: private, distributed noise of five owners of
-            whom two may collude, unit one image. Data by in-run Aumann-Shapley value, neutralised against the step before, opened once at settlement with noise that is charged.
+            whom two may collude, unit one image; charged as if all shares but an owner's own were known. Data by in-run Aumann-Shapley value, neutralised against the step before, opened once at
+            settlement: post-processing of updates that are private by themselves.
             """
         let start = desk.time
         // She binds herself to her rows: another set cannot be shown later.
@@ -121,7 +122,7 @@ final class MarketSession {
                 target: Self.target, step: Self.step, validation: validation, evaluations: 8,
                 evaluationsEach: 4, finalists: 2),
             formula: .init(
-                ancestorThousandths: 250, significanceThousandths: 4_000, price: 10_000, computationEach: 8_000),
+                ancestorThousandths: 250, significanceThousandths: 3_000, price: 10_000, computationEach: 8_000),
             gains: .init(scientist: 4_000, owner: 3_000, provider: 8_000, dispute: 1_000),
             court: .init(referees: Self.referees, quorum: 2, fee: 600),
             schedule: .init(
@@ -235,12 +236,13 @@ final class MarketSession {
         )
         var models: [Trained] = []
         let (ben, ada) = (entrants[0], entrants[1])
-        for (entrant, after, steps) in [(ben, nil, 6), (ada, nil, 10), (ada, Optional(1), 10)] {
+        for (entrant, after, steps) in [(ben, nil, 6), (ada, nil, 10), (ada, Optional(1), 16)] {
             let model = try round(
                 entrant, examples, steps: steps, parent: after.map { models[$0].node } ?? entrant.node,
                 from: after.map { models[$0].weights })
             models.append(model)
-            guard case .evaluation(let number) = try does(entrant.scientist, .requestEvaluation(node: model.node)) else {
+            guard case .evaluation(let number) = try does(entrant.scientist, .requestEvaluation(node: model.node))
+            else {
                 continue
             }
             // The market's own best may be the baseline, which the datasite does not know.
@@ -256,8 +258,9 @@ final class MarketSession {
         for event in charged { try accountant.compose(event) }
         let epsilon = try accountant.epsilon(delta: MarketTraining.delta).upper
         narration.say(
-            "Each child's image at one owner is protected by epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(MarketTraining.delta)): all steps of all models, and what "
-                + "contributions will tell, opened or not.")
+            "Each child's image at one owner is protected by epsilon \(NumberText.significant(epsilon)) at delta \(NumberText.significant(MarketTraining.delta)), over all steps of all models. That is "
+                + "charged as if all noise but the owner's own share were known, so that what she contributed can be opened at no further cost."
+        )
         hold("what the owners are charged is below epsilon 8", epsilon < 8)
         return models
     }
@@ -274,7 +277,8 @@ final class MarketSession {
         let training = try MarketTraining(
             proposal, model: validation.model, base: base, owners: Self.owners.count, colluders: 2,
             numbers: .init(
-                steps: steps, noiseMultiplier: 10, capacity: 4_500, valuationMultiplier: 1.4, gradientNorm: 0.3, folds: 8)
+                steps: steps, noiseMultiplier: 7, capacity: 4_500, gradientNorm: 0.3,
+                folds: 8)
         )
         let conducts: [MarketTraining.Conduct] = behind.map { .trains($0.examples) } + [.ridesFree, .copies]
         guard case .round(let number) = try does(entrant.scientist, .beginRound(parent: parent)) else {
@@ -303,13 +307,13 @@ final class MarketSession {
         for (place, owner) in Self.owners.enumerated() {
             try does(owner, .showUpdate(round: number, content: outcome.sent[place].content, salt: salts[place]))
         }
-        charged += [try training.plan.event(), .zeroConcentrated(rho: outcome.valuation.noise.rho)]
+        charged.append(try training.charge())
         guard
             case .node(let node) = try does(
                 entrant.scientist,
                 .finishRound(
                     number, content: MarketRehearsal.digest(outcome.weights),
-                    receipts: .sha256(Array("\(charged.suffix(2))".utf8))))
+                    receipts: .sha256(Array("\(charged.suffix(1))".utf8))))
         else { throw Failure("No model was made.") }
         return Trained(
             entrant: entrant, node: node, round: number, weights: outcome.weights,
@@ -329,7 +333,8 @@ final class MarketSession {
                 "Model \(node) on the half that no feedback was ever given on: \(NumberText.fixed(measured.share, decimals: 3)), standard error "
                     + "\(NumberText.fixed(measured.error, decimals: 3)).")
         }
-        guard let best = finals.max(by: { ($0.score, -$0.node) < ($1.score, -$1.node) }), best.score >= Self.target else {
+        guard let best = finals.max(by: { ($0.score, -$0.node) < ($1.score, -$1.node) }), best.score >= Self.target
+        else {
             throw Failure("No model reached the target.")
         }
         let report = try contributions(to: best.node, models)
@@ -355,22 +360,17 @@ final class MarketSession {
     private func contributions(to winner: Int, _ models: [Trained]) throws -> ContributionReport {
         let path = try state.tree.path(to: winner)
         var totals: [PartyName: [Double]] = [:]
-        var (steps, tolerance, variance) = ([Double](), 0.0, 0.0)
+        var (steps, tolerance) = ([Double](), 0.0)
         func add(_ parts: [Double], to sum: [Double]?) -> [Double] { sum.map { zip($0, parts).map(+) } ?? parts }
         for var model in models where path.contains(model.node) {
             for (owner, parts) in zip(Self.owners, try model.valuation.opened()) {
                 totals[owner] = add(parts, to: totals[owner])
             }
             steps = add(model.valuation.steps, to: steps.isEmpty ? nil : steps)
-            let (terms, noise) = (model.valuation.terms, model.valuation.noise)
-            // Seven standard deviations of the noise of all owners' totals.
-            tolerance +=
-                Double(terms.rounds * Self.owners.count) * terms.roundingError
-                + 7 * Double(Self.owners.count).squareRoot() * noise.deviation
-            variance += noise.deviation * noise.deviation
+            let terms = model.valuation.terms
+            tolerance += Double(terms.rounds * Self.owners.count) * terms.roundingError
         }
-        return try ContributionReport(
-            totals: totals, steps: steps, tolerance: tolerance, noise: variance.squareRoot())
+        return try ContributionReport(totals: totals, steps: steps, tolerance: tolerance)
     }
 
     // MARK: 6. challenge
@@ -479,8 +479,11 @@ final class MarketSession {
         narration.command("parley market verify market --key \(desk.operatorKey)")
         let audit = try desk.audited()
         narration.say(
-            "\(NumberText.integer(audit.count)) entries, each signed by whoever asked, in one tree whose root the clerk signed. Applied again they come to the same state.")
-        hold("every entry is signed, in the log, and leads to the same state", audit.market.fingerprint == desk.market.fingerprint)
+            "\(NumberText.integer(audit.count)) entries, each signed by whoever asked, in one tree whose root the clerk signed. Applied again they come to the same state."
+        )
+        hold(
+            "every entry is signed, in the log, and leads to the same state",
+            audit.market.fingerprint == desk.market.fingerprint)
         let credits = everybody.reduce(Int64(0)) { $0 + (audit.market.book[Market.account(of: $1)]?.balance ?? 0) }
         let forfeits = audit.market.book[Market.forfeits]?.balance ?? 0
         hold(

@@ -25,8 +25,6 @@ struct MarketTraining {
         var noiseMultiplier: Double
         /// Declared of all owners together.
         var capacity: Int
-        /// Of the valuation's noise, standard deviations a unit of sensitivity.
-        var valuationMultiplier: Double
         /// Clips the sponsor's vectors.
         var gradientNorm: Double
         var folds: Int
@@ -59,6 +57,15 @@ struct MarketTraining {
             model: model, loss: .crossEntropy, optimizer: .gradientDescent(), learningRate: Float(proposal.rate),
             steps: numbers.steps, classWeights: Self.classWeights)
         privacy = try plan.privacy()
+    }
+
+    /// What owners are charged: as if all shares of the noise but an owner's own were known. An owner's update is private by itself then, and whatever is computed of it, the sum and what she
+    /// contributed, is post-processing.
+    func charge() throws -> PrivacyEvent {
+        let l1 = Sensitivity.l1(l2Squared: privacy.sensitivitySquared, dimension: plan.parameterCount)
+        let step = try plan.shares().share.event(
+            l1Sensitivity: l1, sensitivitySquared: privacy.sensitivitySquared)
+        return .repeated(.poissonSampled(rate: privacy.samplingRate, step), times: privacy.steps)
     }
 
     /// What an owner's update moves the model by, of her integers.
@@ -133,7 +140,6 @@ struct MarketTraining {
     /// A valuation that is not yet opened.
     struct Valuation {
         let terms: ValuationTerms
-        let noise: ScoreNoise
         var sponsors: [InnerProductSponsor]
         var owners: [InnerProductOwner]
         /// By part: the sponsor's own inner product with the model's steps.
@@ -144,7 +150,7 @@ struct MarketTraining {
             var all: [[Double]] = []
             for place in owners.indices {
                 let share = owners[place].open()
-                all.append(try sponsors[place].open(share, noiseBound: 12 * noise.deviation))
+                all.append(try sponsors[place].open(share))
             }
             return all
         }
@@ -200,24 +206,14 @@ struct MarketTraining {
     // MARK: the valuation
 
     private func begin(_ names: [PartyName], _ session: Digest256) throws -> Valuation {
-        guard case .fedSGD(let rate) = plan.strategy, let noise = plan.noise else {
-            throw Failure("A plan without noise cannot be valued here.")
-        }
         let terms = try ValuationTerms(
             session: session, dimension: plan.parameterCount, folds: numbers.folds, rounds: numbers.steps,
             updateNorm: updateNorm(owners: names.count), gradientNorm: numbers.gradientNorm)
-        let scoreNoise = try ScoreNoise(
-            terms: terms, unitNorm: rate * noise.clippingNorm / Double(noise.capacity), unitRounds: numbers.steps,
-            multiplier: numbers.valuationMultiplier)
-        // A referee deals: she sees no vector.
+        // Whoever deals sees no vector: the clerk.
         let dealer = CorrelationDealer(terms: terms)
-        let law = try DiscreteGaussian(sigma: Double(scoreNoise.standardDeviation))
-        var random = SecureRandom()
-        let dealt = try names.map { name in
-            try dealer.deal(to: name, noise: (0..<numbers.folds).map { _ in law.sample(using: &random) })
-        }
+        let dealt = try names.map { try dealer.deal(to: $0) }
         return Valuation(
-            terms: terms, noise: scoreNoise,
+            terms: terms,
             sponsors: try dealt.map { try InnerProductSponsor(terms: terms, correlation: $0.sponsor) },
             owners: try dealt.map { try InnerProductOwner(terms: terms, correlation: $0.owner) },
             steps: [Double](repeating: 0, count: numbers.folds))

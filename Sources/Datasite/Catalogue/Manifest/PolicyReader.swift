@@ -152,9 +152,11 @@ enum PolicyReader {
                         noise: try keys["noise"].map(range), clip: try keys["clip"].map(range),
                         audits: try keys["audit"].map(audits) ?? false) : nil,
                 federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys),
-                intersection: isIntersection ? try IntersectionRuleReader.rule(rule, keys) : nil)
+                intersection: isIntersection ? try IntersectionRuleReader.rule(rule, keys) : nil,
+                evaluation: EvaluationRuleReader.keys(engine) == nil ? nil : try EvaluationRuleReader.rule(keys))
             // What was accepted before is not refused now.
             if let engines {
+                try EvaluationRuleReader.check(read, of: engine, at: rule)
                 try FederationRuleReader.check(read, of: engine, loss, site: engines.site, at: rule, keys)
             }
             rules[engine] = read
@@ -166,7 +168,7 @@ enum PolicyReader {
     private static func own(_ engine: EngineName) -> Set<String> {
         switch engine {
         case TrainingRule.engine: ["noise", "clip", "audit"]
-        default: FederationRuleReader.keys(engine) ?? []
+        default: FederationRuleReader.keys(engine) ?? EvaluationRuleReader.keys(engine) ?? []
         }
     }
 

@@ -28,27 +28,20 @@ struct FederatedWork: EngineWork {
     var steps: [WorkStep] { bounds.steps }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
-        let terms = try Self.asked {
+        let terms = try TrainingTask.asked {
             try FederatedTerms(try Self.request(body), site: knowledge.publicKey, in: knowledge.catalogue)
         }
         self.terms = terms
-        charge = try Self.asked { try terms.charge() }
+        charge = try TrainingTask.asked { try terms.charge() }
         let times = try knowledge.timings.measured(
             "federated training \(sha256Hex(Array(terms.request.plan.utf8))) \(terms.task.entry.version)"
         ) {
-            let cost = try Self.asked { try terms.measuredCost(WorkCalibration.nanoseconds) }
+            let cost = try TrainingTask.asked { try terms.measuredCost(WorkCalibration.nanoseconds) }
             return [cost.step.row, cost.step.chunk, cost.step.step, cost.features]
         }
         bounds = FederatedBounds(
             terms,
             .init(step: PrivateStepCost(row: times[0], chunk: times[1], step: times[2]), features: times[3]))
-    }
-
-    /// What is wrong in a plan that was sent is wrong in the request: its reader is the one of files.
-    private static func asked<Result>(_ body: () throws -> Result) throws -> Result {
-        do { return try body() } catch let problem as Problem where problem.kind == .invalidManifest {
-            throw Problem(.invalidRequest, problem.detail, hint: problem.hint)
-        }
     }
 
     // MARK: The request

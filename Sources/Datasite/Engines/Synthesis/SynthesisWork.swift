@@ -32,7 +32,7 @@ struct SynthesisWork: EngineWork {
         guard let policy = entry.policy, entry.population != nil, !entry.isLookup else {
             throw Problem.invalidRequest("\(request.dataset) is a public lookup table: it needs no synthetic one")
         }
-        budget = try Self.budget(request, policy.regime)
+        budget = try policy.regime.planned(request.budget)
         let manifest = entry.manifest
         do throws(SyntheticDataError) {
             synthesis = try Self.planned(request, manifest)
@@ -51,26 +51,6 @@ struct SynthesisWork: EngineWork {
             schema: manifest.schema, unitColumn: manifest.unit.column, rowsPerUnit: manifest.unit.rowsPerUnit,
             options: .init(
                 rows: request.rows, rowsPerUnit: request.rowsPerUnit, columns: request.columns.map(Set.init)))
-    }
-
-    /// Where losses are rhos, an epsilon means the largest that converts to at most it (docs/privacy.md, rule 6).
-    private static func budget(_ request: SynthesisRequest, _ regime: LossRegime) throws -> PrivacyLoss {
-        let isPure = regime.kind == .pure
-        do throws(MechanismError) {
-            switch request.budget {
-            case .epsilon(let epsilon) where epsilon > 0 && epsilon.isFinite:
-                return isPure
-                    ? try PrivacyLoss(roundingDownEpsilon: epsilon)
-                    : try PrivacyLoss(roundingDownRho: regime.planned(epsilon: epsilon))
-            case .rho(let rho) where !isPure && rho > 0 && rho.isFinite:
-                return try PrivacyLoss(roundingDownRho: rho)
-            default: break
-            }
-        } catch {
-            throw Problem.invalidRequest("\(error)")
-        }
-        throw Problem.invalidRequest(
-            isPure ? "give an epsilon above 0" : "give exactly one of epsilon and rho, above 0")
     }
 
     /// Ample for two scans that count every pair of columns of the declared capacity, and for fitting the model, which

@@ -23,28 +23,37 @@ struct TrainingBounds {
     static let gradientsTogether = 1 << 26
 
     /// Refuses what would take too much to be measured, before it is.
-    static func check(_ plan: TrainingPlan, rowsPerUnit: Int) throws(ModelError) {
-        guard plan.steps <= mostSteps else {
-            throw .data("\(plan.steps) steps", expected: "at most \(mostSteps): fewer epochs, or larger batches")
+    static func check(_ steps: Int) throws(ModelError) {
+        guard steps <= mostSteps else {
+            throw .data("\(steps) steps", expected: "at most \(mostSteps): fewer epochs, or larger batches")
         }
-        guard plan.model.trainableCount <= largestModel else {
+    }
+
+    /// How many rows are computed together at most.
+    static func rowsTogether(_ model: Model) -> Int {
+        max(1, Int(multiplicationsTogether / max(1, model.multiplicationsPerRow)))
+    }
+
+    /// Refuses a model that is too large, before it is measured.
+    static func check(_ model: Model, rowsPerUnit: Int) throws(ModelError) {
+        guard model.trainableCount <= largestModel else {
             throw .data(
-                "\(plan.model.trainableCount) values that are trained",
+                "\(model.trainableCount) values that are trained",
                 expected: "at most \(largestModel) at a datasite")
         }
-        guard plan.model.valuesPerRow <= largestRow else {
+        guard model.valuesPerRow <= largestRow else {
             throw .data(
-                "\(plan.model.valuesPerRow) values of a row between layers",
+                "\(model.valuesPerRow) values of a row between layers",
                 expected: "at most \(largestRow) at a datasite")
         }
-        guard plan.model.multiplicationsPerRow * Double(rowsPerUnit) <= multiplicationsOfUnit else {
+        guard model.multiplicationsPerRow * Double(rowsPerUnit) <= multiplicationsOfUnit else {
             throw .data(
-                "\(ShortNumber.text(plan.model.multiplicationsPerRow * Double(rowsPerUnit))) multiplications for a unit's rows",
+                "\(ShortNumber.text(model.multiplicationsPerRow * Double(rowsPerUnit))) multiplications for a unit's rows",
                 expected: "at most \(ShortNumber.text(multiplicationsOfUnit)) at a datasite: fewer or smaller layers")
         }
-        guard rowsPerUnit <= valuesTogether / max(1, plan.model.valuesPerRow) else {
+        guard rowsPerUnit <= valuesTogether / max(1, model.valuesPerRow) else {
             throw .data(
-                "a unit's \(rowsPerUnit) rows, each of \(plan.model.valuesPerRow) values between layers",
+                "a unit's \(rowsPerUnit) rows, each of \(model.valuesPerRow) values between layers",
                 expected: "at most \(valuesTogether) values together: a smaller model")
         }
     }
@@ -77,10 +86,7 @@ struct TrainingBounds {
 
 extension TrainingTask {
     /// Of reading so many rows.
-    func reading(rows: Double) -> Work {
-        let width = Double(features.rowShape.reduce(1, *))
-        return Work([.probe: rows * Double(features.columns.count + 1), .step: rows * (width + 8), .scan: 1])
-    }
+    func reading(rows count: Double) -> Work { rows.reading(rows: count) }
 
     /// Of a private step.
     ///

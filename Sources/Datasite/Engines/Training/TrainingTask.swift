@@ -9,30 +9,33 @@ import Tables
 struct TrainingTask: Sendable {
     let document: TrainingDocument
     let planText: String
-    let entry: Catalogue.Entry
-    let policy: Policy
-    let features: TrainingFeatures
-    let label: ColumnInput
-    let target: TrainingDataSection.Target
+    let rows: LearnedRows
+
+    var entry: Catalogue.Entry { rows.entry }
+    var policy: Policy { rows.policy }
+    var features: TrainingFeatures { rows.features }
+    var label: ColumnInput { rows.label }
+    var target: TrainingDataSection.Target { rows.target }
 
     init(_ document: TrainingDocument, planText: String, in catalogue: Catalogue) throws {
         guard let dataset = document.dataset else {
             throw Problem.invalidManifest(
                 "`data` names no dataset of this site", hint: "data: {dataset: NAME, features: [...], label: NAME}")
         }
-        guard let entry = catalogue.datasets[dataset.dataset] else { throw catalogue.absent(dataset.dataset) }
-        guard let policy = entry.policy, !entry.isLookup else {
-            throw Problem.invalidRequest("\(dataset.dataset) is a public lookup table: nobody's privacy is in it")
-        }
+        let rows = try LearnedRows(dataset, document.loss, in: catalogue)
         guard document.selection == nil, document.metrics.isEmpty else {
             throw Problem.invalidManifest(
                 "`metrics` and `select`: no row is held out here, and numbers on rows that were trained on would be charged",
                 hint: "measure the model on rows of your own")
         }
-        let columns = TrainingColumns(schema: entry.manifest.schema)
-        features = try columns.features(dataset)
-        (label, target) = try columns.label(dataset.label, document.loss)
-        (self.document, self.planText, self.entry, self.policy) = (document, planText, entry, policy)
+        (self.document, self.planText, self.rows) = (document, planText, rows)
+    }
+
+    /// What is wrong in a text that was sent is wrong in the request: its reader is the one of files.
+    static func asked<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let problem as Problem where problem.kind == .invalidManifest {
+            throw Problem(.invalidRequest, problem.detail, hint: problem.hint)
+        }
     }
 
     /// Refuses a plan that protects others than the manifest does.
@@ -61,7 +64,8 @@ struct TrainingTask: Sendable {
         do throws(ModelError) {
             var plan = try document.plan(
                 rowShape: features.rowShape, target: target, scaling: features.scaling, stepsPerEpoch: stepsPerEpoch)
-            try TrainingBounds.check(plan, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
+            try TrainingBounds.check(plan.steps)
+            try TrainingBounds.check(plan.model, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
             bound(&plan)
             return plan
         } catch { throw Problem.invalidManifest("\(error)") }
@@ -71,43 +75,16 @@ struct TrainingTask: Sendable {
     func bound(_ plan: inout TrainingPlan) {
         plan.chunkRows = min(
             plan.chunkRows, max(1, TrainingBounds.gradientsTogether / max(1, plan.model.trainableCount)),
-            max(1, Int(TrainingBounds.multiplicationsTogether / max(1, plan.model.multiplicationsPerRow))))
+            TrainingBounds.rowsTogether(plan.model))
     }
 
     /// So many rows of the task's shape that nobody's data are in.
-    func madeUp(rows: Int, _ inputShape: [Int]) throws(ModelError) -> Examples {
-        let count = rows * inputShape.reduce(1, *)
-        return try Examples(
-            inputs: Tensor(shape: [rows] + inputShape, values: (0..<count).map { Float($0 % 251) / 251 }),
-            targets: label.isLabel
-                ? .labels([Int32](repeating: 0, count: rows)) : .values(Tensor(shape: [rows, 1])))
+    func madeUp(rows count: Int, _ inputShape: [Int]) throws(ModelError) -> Examples {
+        try rows.madeUp(rows: count, inputShape)
     }
-
-    // MARK: Rows
 
     /// nil where they do not fit the plan, which none do that follow from the manifest.
-    func examples(_ table: Table) -> Examples? {
-        let rows = table.examples(
-            inputs: features.columns, array: features.array, label: label, rowsPerUnit: entry.manifest.unit.rowsPerUnit)
-        return examples(rows)
-    }
-
-    func examples(_ rows: TableExamples) -> Examples? {
-        let count = rows.labels?.count ?? rows.values?.count ?? 0
-        let targets: Targets =
-            rows.labels.map { .labels($0) } ?? .values(Tensor(shape: [count, 1], values: rows.values ?? []))
-        guard let array = features.array.map({ entry.manifest.schema.arrays[$0] }) else {
-            return try? Examples(
-                inputs: Tensor(shape: [count] + features.rowShape, values: rows.inputs), targets: targets,
-                units: rows.units)
-        }
-        let numbers = try? DataArray(
-            shape: [count] + array.shape, type: array.element == .uint8 ? .unsigned8 : .float32, bytes: rows.bytes)
-        return numbers.flatMap { numbers in
-            try? Examples(
-                numbers, rowShape: features.rowShape, scaling: features.scaling, targets: targets, units: rows.units)
-        }
-    }
+    func examples(_ table: Table) -> Examples? { rows.examples(table) }
 
     // MARK: Words
 

@@ -25,23 +25,18 @@ struct TrainingWork: EngineWork {
     var assets: [Catalogue.Entry] { [terms.entry] }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
-        let terms = try Self.asked { try TrainingTerms(planText: try Self.request(body).plan, in: knowledge.catalogue) }
+        let terms = try TrainingTask.asked {
+            try TrainingTerms(planText: try Self.request(body).plan, in: knowledge.catalogue)
+        }
         self.terms = terms
-        charge = Charge(loss: try Self.asked { try terms.loss() })
+        charge = Charge(loss: try TrainingTask.asked { try terms.loss() })
         let times = try knowledge.timings.measured("training \(sha256Hex(body)) \(terms.entry.version)") {
-            let cost = try Self.asked { try terms.measuredCost() }
+            let cost = try TrainingTask.asked { try terms.measuredCost() }
             return [cost.row, cost.chunk, cost.step]
         }
         let bounds = TrainingBounds(terms, PrivateStepCost(row: times[0], chunk: times[1], step: times[2]))
         bound = PlanBound(work: bounds.work, memory: bounds.memory)
         steps = bounds.steps
-    }
-
-    /// What is wrong in a plan that was sent is wrong in the request: its reader is the one of files.
-    private static func asked<Result>(_ body: () throws -> Result) throws -> Result {
-        do { return try body() } catch let problem as Problem where problem.kind == .invalidManifest {
-            throw Problem(.invalidRequest, problem.detail, hint: problem.hint)
-        }
     }
 
     // MARK: The request
