@@ -114,8 +114,8 @@ struct RightRowsTests {
     @Test("What a model says that is no number is wrong, and nothing else changes")
     func notANumber() throws {
         let (model, parameters) = try model(2, bias: [0, 0], weight: [3e38, 0, 3e38, 0])
-        // 3e38 * 2 is infinite in both; minus infinity beside it in a sum is no number.
-        let rows = try examples([[2, 0], [1, 0], [.infinity, 0], [0, .nan]], [0, 0, 0, 0])
+        // 3e38 * 2 is infinite in both values, of which the first counts; zero times what is infinite is no number.
+        let rows = try examples([[2, 0], [1, 0], [.infinity, .infinity], [0, .nan]], [0, 0, 0, 0])
         let right = try model.rightRows(of: rows, parameters, together: 4)
         #expect(right == [true, true, false, false])
     }
