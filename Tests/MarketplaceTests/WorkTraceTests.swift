@@ -77,7 +77,7 @@ struct WorkTraceTests {
         let right = try #require(honest.opened(at: 8))
         let others: [OpenedState?] = [
             nil, honest.opened(at: 7), wrong.opened(at: 8),
-            OpenedState(place: 8, state: right.state, path: right.path.reversed()),
+            OpenedState(place: 8, state: right.state, path: right.path.dropLast() + [hashed("other")]),
             OpenedState(place: -1, state: right.state, path: right.path),
             OpenedState(place: 8, state: right.state, path: Array(repeating: right.state, count: 40)),
         ]

@@ -109,12 +109,14 @@ final class MarketSession {
         let rules = """
             Accuracy on validation rows that stay in the sponsor's datasite, by noisy counts, with feedback through the Ladder. Training: private, distributed noise of five owners of
             whom two may collude, unit one image; charged as if all shares but an owner's own were known. Data by in-run Aumann-Shapley value, neutralised against the step before, opened once at
-            settlement: post-processing of updates that are private by themselves.
+            settlement: post-processing of updates that are private by themselves; what they tell of the sponsor's rows, without noise, she agrees to.
             """
         let start = desk.time
         // She binds herself to her rows: another set cannot be shown later.
         let rows = Digest256.sha256(examples.tested.pixels + examples.tested.labels.map { UInt8($0) })
-        let validation = Digest256.sha256(Salt.fresh().value.bytes + rows.bytes)
+        let salt = Salt.fresh()
+        try PrivateFile.write(salt.value.bytes, to: folder + "/sue-rows.salt")
+        let validation = Digest256.sha256(salt.value.bytes + rows.bytes)
         let terms = TaskTerms(
             rules: .sha256(Array(rules.utf8)), pot: .init(data: 60_000, computation: 20_000, expertise: 40_000),
             goal: .init(
@@ -349,6 +351,9 @@ final class MarketSession {
             ])
         }
         narration.terminal.write(table.render(on: narration.terminal))
+        narration.say(
+            "Contributions were opened for the winner's path alone. They tell of sue's images too, without noise: she agreed to that when she funded the task."
+        )
         for line in try state.tree.lines(winner: best.node) { narration.terminal.line(line) }
         try SavedFile.write(Array(try state.tree.svg(winner: best.node).utf8), to: folder + "/tree.svg")
         try does(Self.sponsor, .declare(Verdict(finals: finals, contributions: report.contributions)))

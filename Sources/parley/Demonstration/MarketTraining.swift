@@ -193,7 +193,8 @@ struct MarketTraining {
             guard run.coordinator.model.round > round else { continue }
             let after = run.coordinator.model.weights
             let updates = works.map { update($0.sent.integers[round]) }
-            try value(&valuation, round, (before, after), previous, updates, folds)
+            try value(
+                &valuation, round: round, from: before, to: after, previous: previous, updates: updates, folds: folds)
             (previous, before) = (zip(after, before).map { $0 - $1 }, after)
             progress(round + 1)
         }
@@ -237,14 +238,14 @@ struct MarketTraining {
     }
 
     private func value(
-        _ valuation: inout Valuation, _ round: Int, _ step: (before: [Float], after: [Float]), _ previous: [Float]?,
-        _ updates: [[Float]], _ folds: [Examples]
+        _ valuation: inout Valuation, round: Int, from before: [Float], to after: [Float], previous: [Float]?,
+        updates: [[Float]], folds: [Examples]
     ) throws {
-        let moved = zip(step.after, step.before).map { $0 - $1 }
+        let moved = zip(after, before).map { $0 - $1 }
         var vectors: [[Float]] = []
         for (fold, rows) in folds.enumerated() {
             let gradients = try DataValue.quadrature.map { point in
-                try gradient(rows, at: zip(step.before, moved).map { $0 + Float(point.place) * $1 })
+                try gradient(rows, at: zip(before, moved).map { $0 + Float(point.place) * $1 })
             }
             let neutral = DataValue.neutralised(DataValue.descent(gradients), against: previous.map { [$0] } ?? [])
             let vector = DataValue.clipped(neutral, to: valuation.terms.gradientNorm)
