@@ -12,9 +12,14 @@ internal import Foundation
 enum DurableFiles {
     /// Reads a file, of so many bytes at the most.
     static func read(_ path: String, most: Int, expected: String) throws(MarketFolderError) -> [UInt8] {
-        guard let file = FileHandle(forReadingAtPath: path) else { throw .malformed(path, expected: expected) }
-        defer { try? file.close() }
-        guard let data = try? file.read(upToCount: most + 1) ?? Data(), data.count <= most else {
+        // Nobody waits for what is no file, a pipe say.
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .malformed(path, expected: expected) }
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= most,
+            let data = try? file.read(upToCount: min(most, Int(status.st_size)) + 1) ?? Data(), data.count <= most
+        else {
             throw .malformed(path, expected: "\(expected), of at most \(most) bytes")
         }
         return [UInt8](data)

@@ -32,19 +32,23 @@ public struct MarketAudit: Sendable {
     /// - Throws: ``MarketFolderError``, of which ``MarketFolderError/isContradiction`` tells whether something was changed.
     public init(of path: String, key: PartyKey? = nil) throws(MarketFolderError) {
         let file = MarketFolder.File.checkpoint(path)
-        var before = FileManager.default.contents(atPath: file)
+        var before = Self.checkpoint(file)
         for _ in 0..<8 {
             do throws(MarketFolderError) {
                 try self.init(once: path, key: key)
                 return
             } catch {
                 // Partial tiles go when a checkpoint over more entries has come: that one is read then.
-                let now = FileManager.default.contents(atPath: file)
+                let now = Self.checkpoint(file)
                 guard !error.isContradiction, now != before else { throw error }
                 before = now
             }
         }
         try self.init(once: path, key: key)
+    }
+
+    private static func checkpoint(_ file: String) -> [UInt8]? {
+        try? DurableFiles.read(file, most: SignedNote.largestSize, expected: "a signed checkpoint")
     }
 
     private init(once path: String, key: PartyKey?) throws(MarketFolderError) {
@@ -110,18 +114,21 @@ private struct Replay {
     var entries: [(entry: SignedEntry, answer: MarketAnswer)] = []
     var unsealed = 0
     private var frontier = MerkleFrontier()
+    /// Entries that may stand behind a checkpoint.
+    private static let mostBehind = 4_096
 
     init(of path: String, _ description: MarketDescription, upTo head: TreeHead) throws {
         market = description.beginning
         let file = MarketFolder.File.entries(path)
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw MarketFolderError.malformed(file, expected: "the market's log of entries")
-        }
+        // As long as the checkpoint's entries and a crash's last batch can be, and no longer.
+        let count = Int(min(head.size, 1 << 40)) + Self.mostBehind
+        let data = try DurableFiles.read(
+            file, most: count * (SignedEntry.mostBytes + 256), expected: "the market's log of entries")
         var (audited, behind) = (self, self.market)
         // A market is a value: what stands behind the checkpoint is verified on one of its own.
         var isBehind = head.size == 0
         do throws(EntryLogError) {
-            _ = try EntryLog.read([UInt8](data), beginning: market.beginning) { bytes, position throws(EntryLogError) in
+            _ = try EntryLog.read(data, beginning: market.beginning) { bytes, position throws(EntryLogError) in
                 let record = position.count - 1
                 let entry = try DurableLedger<Market>.entry(bytes, position)
                 guard !isBehind else {

@@ -51,27 +51,30 @@ struct EvaluationBudgetTests {
         return try WorkRequest(decoding: Array(#"{"engine": "\#(part.engine)", "request": \#(body)}"#.utf8))
     }
 
-    @Test("A model has one final, whoever asks and whatever file it comes in; another has its own, while there are any")
+    @Test(
+        "A model has one final of whoever asks, whatever file it comes in; another, and somebody else, has its own, while there are any"
+    )
     func finals() async throws {
         let site = try EvaluationSite(EvaluationSite.policy(Self.narrow))
         _ = try await site.evaluate(EvaluationSite.request(epsilon: 1), .final)
         let words = "this model has had its final evaluation on visits"
         let again = EvaluationSite.request(EvaluationSite.weights(metadata: ["name": "another"]), epsilon: 2)
         #expect(again.weights != EvaluationSite.request().weights)
-        for identity in [Identity.ada, EvaluationSite.bea] {
-            let refusal = await problem { _ = try await site.evaluate(again, .final, as: identity) }
-            #expect(refusal?.detail.contains(words) == true && refusal?.kind == .conflict)
-        }
+        let refusal = await problem { _ = try await site.evaluate(again, .final) }
+        #expect(refusal?.detail.contains(words) == true && refusal?.kind == .conflict)
+        // Whoever knows a model takes nobody's final of it, and does not hear that somebody asked.
+        let other = try await site.site.preview(try Self.work(again, .final), as: EvaluationSite.bea)
+        #expect(!other.decision.contains(words), "\(other.decision)")
         let preview = try await site.site.preview(try Self.work(again, .final), as: .ada)
         #expect(preview.decision.contains(words), "\(preview.decision)")
         #expect(try site.test.spent() == unit && site.uses(EvaluationRule.final) == 1)
         // Feedback on it is another matter.
         _ = try await site.evaluate(EvaluationSite.request(epsilon: 1))
-        func other(_ bias: Float) -> EvaluationRequest {
+        func another(_ bias: Float) -> EvaluationRequest {
             EvaluationSite.request(EvaluationSite.weights([bias, 0, 0]), epsilon: 1)
         }
-        _ = try await site.evaluate(other(2), .final)
-        let third = await problem { _ = try await site.evaluate(other(3), .final) }
+        _ = try await site.evaluate(another(2), .final)
+        let third = await problem { _ = try await site.evaluate(another(3), .final) }
         #expect(third?.detail.contains("ada of the uses of visits (0 of 2)") == true)
         #expect(try site.site.verify().problems == [])
     }
@@ -232,7 +235,8 @@ struct EvaluationBudgetTests {
     @Test(
         "What is wrong in a model or in what goes in is told, and nothing is charged",
         arguments: [
-            ("data", "", "the document is empty"), ("data", "{dataset: visits, features: [amount]}", "`label` is missing"),
+            ("data", "", "the document is empty"),
+            ("data", "{dataset: visits, features: [amount]}", "`label` is missing"),
             ("data", "{dataset: visit, features: [amount], label: kind}", "there is no dataset “visit”"),
             ("data", "{dataset: visits, features: [height], label: kind}", "there is no column “height”"),
             ("data", "{dataset: visits, features: [amount], label: height}", "there is no column “height”"),

@@ -203,9 +203,12 @@ struct EvaluationTests {
         #expect(told(-30, 10).best == 0 && told(-3, 3).best == 0)
         #expect(told(3_016, 984).best == 750_000_000 && told(3_016, 984).isImproved)
         #expect(told(3_016, 984, 200_000_000).best == 800_000_000)
-        // A policy's new step rounds what was told in the old one.
+        // A policy's new step rounds what is told from now on: what was told in the old one stays, however coarse the new one is.
         let before = LadderStanding(asker: "ada", best: 750_000_000, evaluations: 9)
-        #expect(before.following(EvaluationScore(right: 1, wrong: 1), noise, step: 20_000_000).best == 760_000_000)
+        for step in [20_000_000, 200_000_000, 900_000_000] as [Int64] {
+            let worse = before.following(EvaluationScore(right: 1, wrong: 1), noise, step: step)
+            #expect(worse.best == 750_000_000 && !worse.isImproved, "\(step)")
+        }
     }
 
     @Test("Of several at one moment each knows those before it")

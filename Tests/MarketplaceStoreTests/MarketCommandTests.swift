@@ -93,6 +93,10 @@ struct MarketCommandTests {
     @Test("A receipt holds a claim that leads to the root, and entries with proofs")
     func receipt() throws {
         let (place, play) = try played()
+        for name in ["entries", "new"] {
+            let inside = try market("receipt", place.path, play.task.hex, "olga", "--output", place.path + "/./" + name)
+            #expect(inside.status == 1 && inside.words.contains("lies in the market's folder"), "\(inside)")
+        }
         let found = try market("receipt", place.path, play.task.hex, "olga")
         #expect(found.status == 0, "\(found.words)")
         let receipt = try #require(try JSONSerialization.jsonObject(with: Data(found.output.utf8)) as? [String: Any])

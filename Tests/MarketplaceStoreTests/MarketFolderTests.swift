@@ -5,6 +5,12 @@ import TransparencyLog
 
 @testable import Marketplace
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 @Suite("A market's folder proves itself")
 struct MarketFolderTests {
     private func played() throws -> (place: TemporaryPath, play: PlayedFolder) {
@@ -177,6 +183,30 @@ struct MarketFolderTests {
         try FileManager.default.removeItem(atPath: file)
         #expect(throws: MarketFolderError.self) { try MarketAudit(of: place.path) }
         #expect(throws: MarketFolderError.self) { try MarketFolder(at: place.path, key: .ofTests) }
+    }
+
+    @Test("What is no file, or is longer than a market's can be, is refused before it is read")
+    func oddFiles() throws {
+        let (place, _, _) = try closed()
+        let tile = try #require(
+            try FileManager.default.subpathsOfDirectory(atPath: place.path + "/tile").first {
+                !$0.hasSuffix(".p") && $0.contains(".p/")
+            })
+        for name in ["checkpoint", "market.json", "entries", "tile/" + tile] {
+            let file = place.path + "/" + name
+            let good = try bytes(file)
+            try FileManager.default.removeItem(atPath: file)
+            // Nobody ever writes into the pipe.
+            #expect(mkfifo(file, 0o600) == 0)
+            #expect(throws: MarketFolderError.self, "\(name)") { try MarketAudit(of: place.path) }
+            unlink(file)
+            try write(good, file)
+            // Ten gigabytes that take no room on the disk.
+            #expect(truncate(file, 10 << 30) == 0)
+            #expect(throws: MarketFolderError.self, "\(name)") { try MarketAudit(of: place.path) }
+            try write(good, file)
+        }
+        _ = try MarketAudit(of: place.path)
     }
 
     @Test("A tile that is changed or missing is found, and one that is missing is made again by who opens the folder")

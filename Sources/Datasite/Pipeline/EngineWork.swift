@@ -80,7 +80,7 @@ protocol EngineWork: Sendable {
     /// What is stored, hashed and sent, from the release alone.
     func document(_ release: Release<Product>, _ terms: ReleaseTerms) throws -> [UInt8]
     /// Why it is refused by what was asked before; nil: it is not. Decided in the transaction that reserves.
-    func refusal(in db: Database) throws -> Problem?
+    func refusal(to asker: String, in db: Database) throws -> Problem?
     /// What is kept of a request that is reserved, or waits, in that transaction.
     func note(_ request: String, in db: Database) throws
     /// What leaves behind earlier releases: from what was let out before, and from this release, alone.
@@ -126,7 +126,7 @@ extension EngineWork {
 
     var steps: [WorkStep] { [WorkStep("computing", bound.work)] }
 
-    func refusal(in db: Database) throws -> Problem? { nil }
+    func refusal(to asker: String, in db: Database) throws -> Problem? { nil }
     func note(_ request: String, in db: Database) throws {}
     func following(_ release: Release<Product>, of asker: String, in db: Database) throws -> Release<Product> {
         release

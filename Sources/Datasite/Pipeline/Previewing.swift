@@ -49,7 +49,7 @@ extension Datasite {
                 if case .refuse(let refusal) = decision { return refusal }
                 return nil
             }.first
-        let earlier = try read { try planned.work.refusal(in: $0) }
+        let earlier = try read { try planned.work.refusal(to: identity.name, in: $0) }
         let exceeded = uses.lazy.compactMap { $0.exceeded(by: planned.charge.uses) }.first
         let available = state.flatMap { policy, spending in
             policy.limits(for: identity.name, spending: spending).map { $0.limit.limit.room(after: $0.spent) }

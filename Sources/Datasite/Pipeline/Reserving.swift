@@ -60,7 +60,9 @@ struct ReserveAttempt: Sendable {
         if isResearcher, let refusal = planned.refusal(researcher: asker.name, purpose: submission.purpose) {
             return try refuse(RefusalWords.problem(refusal, planned, room: room(in: context)), in: &context)
         }
-        if isResearcher, let problem = try planned.work.refusal(in: db) { return try refuse(problem, in: &context) }
+        if isResearcher, let problem = try planned.work.refusal(to: asker.name, in: db) {
+            return try refuse(problem, in: &context)
+        }
         do {
             try db.inSavepoint {
                 try charge(in: context)

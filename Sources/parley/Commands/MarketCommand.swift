@@ -37,6 +37,18 @@ struct MarketPlace: ParsableArguments {
         }
     }
 
+    /// Writes a new file, which is not one of the market's own.
+    func write(_ bytes: [UInt8], to output: String) throws {
+        func whole(_ path: String) -> String { URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path }
+        guard !whole(output).hasPrefix(whole(folder) + "/") else {
+            throw Failure(
+                PrintableText.escape("\(output) lies in the market's folder, which holds what was signed alone."),
+                next: "Name a file elsewhere.")
+        }
+        try SavedFile.check(output)
+        try SavedFile.write(bytes, to: output)
+    }
+
     /// The market, with everything verified.
     func read() throws -> MarketAudit {
         do throws(MarketFolderError) {

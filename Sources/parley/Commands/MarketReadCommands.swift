@@ -24,8 +24,7 @@ struct MarketTreeCommand: ParsableCommand {
             for line in task.tree.lines(winner: winner) { Terminal.output.line(line) }
             return
         }
-        try SavedFile.check(svg)
-        try SavedFile.write(Array(task.tree.svg(winner: winner).utf8), to: svg)
+        try choice.place.write(Array(task.tree.svg(winner: winner).utf8), to: svg)
         Terminal.output.line("\(PrintableText.escape(svg)): \(NumberText.integer(task.tree.nodes.count)) nodes")
     }
 }
@@ -150,8 +149,7 @@ struct MarketReceiptCommand: ParsableCommand {
         guard let output else { return try Terminal.output.json(receipt) }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        try SavedFile.check(output)
-        try SavedFile.write([UInt8](encoder.encode(receipt)) + [0x0A], to: output)
+        try choice.place.write([UInt8](encoder.encode(receipt)) + [0x0A], to: output)
         Terminal.output.line(
             "\(PrintableText.escape(output)): \(NumberText.integer(receipt.payouts.count)) payouts, \(NumberText.integer(receipt.entries.count)) entries"
         )

@@ -60,7 +60,8 @@ struct LadderStanding: Sendable, Hashable {
             func billionths(_ value: Double) -> Int64 { Int64((min(value, 1) / EvaluationRule.unit).rounded()) }
             next.isImproved = ladder.feedback(on: billionths(share), error: billionths(2 * error)) != nil
         }
-        next.best = ladder.best
+        // A policy's new step rounds what is told from now on, and nothing that was.
+        if next.isImproved { next.best = ladder.best }
         return next
     }
 

@@ -90,8 +90,13 @@ struct EvaluationTask: Sendable {
         return [Int64(count), Int64(right.count - count)]
     }
 
-    /// The model whatever file it came in: its architecture and its values.
-    var modelDigest: String { sha256Hex(Architecture.json(model) + SafeTensors.write(parameters)) }
+    /// The model whatever file it came in, its architecture and its values; on which version, and which columns.
+    var modelDigest: String {
+        let section = try? TrainingDatasetSection(YAMLValue.document(request.data))
+        let columns = ([label] + (section?.features.map(\.column) ?? [])).map { CanonicalJSON.string($0) }
+        let place = CanonicalJSON.array([.string(entry.version)] + columns).bytes
+        return sha256Hex(place + Architecture.json(model) + SafeTensors.write(parameters))
+    }
 
     // MARK: What it takes
 

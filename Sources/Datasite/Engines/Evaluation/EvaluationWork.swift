@@ -161,7 +161,7 @@ struct FinalWork: EngineWork, EvaluationWork {
     let task: EvaluationTask
     let bound: PlanBound
 
-    /// Of the model, whatever file it came in.
+    /// Of the model, whatever file it came in, of what goes in, and of the version.
     private let model: String
 
     init(_ task: EvaluationTask, bound: PlanBound) {
@@ -169,18 +169,19 @@ struct FinalWork: EngineWork, EvaluationWork {
         model = task.modelDigest
     }
 
-    func refusal(in db: Database) throws -> Problem? {
+    func refusal(to asker: String, in db: Database) throws -> Problem? {
         let isThere = try Bool.fetchOne(
             db.cachedStatement(
                 sql: """
                     SELECT 1 FROM requests JOIN final_evaluations f ON f.request = requests.id
-                    WHERE f.dataset = :dataset AND f.model = :model AND (requests.state = 'pending' OR \(RequestRow.isSpent))
+                    WHERE f.dataset = :dataset AND f.model = :model AND requests.researcher = :asker
+                        AND (requests.state = 'pending' OR \(RequestRow.isSpent))
                     LIMIT 1
-                    """), arguments: ["dataset": task.entry.manifest.name, "model": model])
+                    """), arguments: ["dataset": task.entry.manifest.name, "model": model, "asker": asker])
         guard isThere == true else { return nil }
         return .conflict(
             "this model has had its final evaluation on \(task.entry.manifest.name), and there is one a model",
-            hint: "its answer is in `parley history`, if it was you who asked")
+            hint: "its answer is in `parley history`")
     }
 
     func note(_ request: String, in db: Database) throws {
