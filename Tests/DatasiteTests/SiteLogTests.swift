@@ -47,7 +47,7 @@ struct SiteLogTests {
             #expect(Set(entries.filter { $0.kind == kind }.map(\.bytes.count)).count == 1, "\(kind)")
         }
         let text = String(decoding: entries.flatMap(\.bytes), as: UTF8.self)
-        for secret in ["\"ada", "visits", "patients", "2027-01-16", "1800000000"] {
+        for secret in ["\"ada\"", "visits", "patients", "2027-01-16", "1800000000"] {
             #expect(!text.contains(secret), "\(secret)")
         }
         // A name is found out with the opening that its site gives, and not by trying names without it.
