@@ -20,7 +20,7 @@ struct KilledProcessTests {
         process.arguments = ["child", what, path]
         let output = Pipe()
         process.standardOutput = output
-        try process.run()
+        try process.begin()
         var lines = Data()
         while lines.count(where: { $0 == UInt8(ascii: "\n") }) < count {
             let more = output.fileHandleForReading.availableData
