@@ -26,7 +26,7 @@ struct OpenAPITests {
         ]
         let output = Pipe()
         (process.standardOutput, process.standardError) = (output, output)
-        try process.run()
+        try process.begin()
         let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         process.waitUntilExit()
         if process.terminationStatus == 69 {

@@ -108,7 +108,7 @@ struct ArrayDatasetTests {
             let process = Process()
             process.executableURL = URL(filePath: "/usr/bin/env")
             process.arguments = ["gzip", path]
-            try process.run()
+            try process.begin()
             process.waitUntilExit()
             path += ".gz"
         case .png:

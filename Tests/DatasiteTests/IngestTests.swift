@@ -285,7 +285,7 @@ final class IngestFolder: Sendable {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["gzip", "-k", "-f", file]
-        try process.run()
+        try process.begin()
         process.waitUntilExit()
         return file + ".gz"
     }

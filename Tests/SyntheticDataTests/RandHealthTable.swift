@@ -57,7 +57,7 @@ enum RandHealthTable {
         process.arguments = ["gzip", "-dc", path]
         let output = Pipe()
         process.standardOutput = output
-        try process.run()
+        try process.begin()
         let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
         let lines = text.split(whereSeparator: \.isNewline)

@@ -221,7 +221,6 @@ final class MarketSession {
     private struct Trained {
         let entrant: Entrant
         let node: Int
-        let round: Int
         let weights: [Float]
         var valuation: MarketTraining.Valuation
     }
@@ -318,8 +317,7 @@ final class MarketSession {
                     receipts: .sha256(Array("\(charged.suffix(1))".utf8))))
         else { throw Failure("No model was made.") }
         return Trained(
-            entrant: entrant, node: node, round: number, weights: outcome.weights,
-            valuation: outcome.valuation)
+            entrant: entrant, node: node, weights: outcome.weights, valuation: outcome.valuation)
     }
 
     // MARK: 5. the winner
