@@ -103,7 +103,8 @@ let package = Package(
         module(
             "DatasiteServer",
             [
-                "Datasite", "DatasiteProtocol", "Federation", logging,
+                "Datasite", "DatasiteProtocol", "Federation", "Marketplace", "MarketplaceStore", "TransparencyLog",
+                logging,
                 outside("Hummingbird", "hummingbird"),
                 outside("HummingbirdCore", "hummingbird"),
                 outside("HummingbirdTLS", "hummingbird"),
@@ -168,7 +169,7 @@ let package = Package(
             "DatasiteServerTests",
             [
                 "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Federation",
-                "Governance", "Query", "Tables",
+                "Governance", "Marketplace", "MarketplaceStore", "Query", "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),

@@ -36,6 +36,14 @@ public final class LogClient: Sendable {
         try await transport.exchange(.POST, "/" + path, body, largest: 1 << 20, timeout: .seconds(10))
     }
 
+    /// Something for each time that a market announces that its log has grown, until the connection ends.
+    ///
+    /// - Parameter size: The log's, as far as it is known.
+    /// - Throws: `TransportError`, `Problem`.
+    public func announcements(after size: Int) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        try await transport.stream("/announcements", after: size) ?? AsyncThrowingStream { $0.finish() }
+    }
+
     /// Closes the connections.
     public func close() async throws { try await transport.close() }
 }

@@ -82,13 +82,24 @@ public final class DurableLedger<State: Journaled> {
         }
     }
 
-    /// Stores the entries that the state does not know yet with one synchronisation, then applies all in their order. Whether one may be stored is decided by the state
-    /// before all of them: who is registered by one of them acts from the next call on.
+    /// Stores the entries that the state does not know yet, then applies all in their order: with one synchronisation, and one more behind each entry that can change whose entries may be
+    /// stored, so that each is looked at in the state in which it is read again.
     ///
     /// - Returns: An answer to each.
-    /// - Throws: ``StoreError``: nothing was stored then, nothing applied, and no entry has an answer. Where the disk could not say what is durable, or could not be cut, all
-    ///   that follows is refused too, until the log is opened again.
+    /// - Throws: ``StoreError``: no entry has an answer then, and of what was stored each has the same one when it is asked again. Where the disk could not say what is durable,
+    ///   or could not be cut, all that follows is refused too, until the log is opened again.
     public func apply(_ entries: [State.Entry]) throws(StoreError) -> [State.Answer] {
+        var (answers, batch) = ([State.Answer](), [State.Entry]())
+        for entry in entries {
+            batch.append(entry)
+            guard entry.changesAdmission else { continue }
+            answers += try applyBatch(batch)
+            batch = []
+        }
+        return try answers + applyBatch(batch)
+    }
+
+    private func applyBatch(_ entries: [State.Entry]) throws(StoreError) -> [State.Answer] {
         if let failure { throw .stopped(failure) }
         let admissions = entries.map { state.admission(of: $0) }
         let admitted = zip(entries, admissions).compactMap { entry, admission in
@@ -103,6 +114,21 @@ public final class DurableLedger<State: Journaled> {
             case .refused(let answer, _): answer
             }
         }
+    }
+
+    /// Stores entries that were verified, and came to a state, beside this ledger: in a copy of its state.
+    ///
+    /// - Throws: ``StoreError``: nothing was stored then, and the state is what it was.
+    func adopt(_ entries: [[UInt8]], as state: State) throws(StoreError) {
+        if let failure { throw .stopped(failure) }
+        if !entries.isEmpty { try store(entries) }
+        self.state = state
+    }
+
+    /// The state's fingerprint, parts of which are kept for the next one.
+    func fingerprint() -> Digest256 {
+        state.rememberFingerprint()
+        return state.fingerprint
     }
 
     /// The entries that change the state: the first ones of their keys, at times that do not go back.

@@ -31,7 +31,7 @@ public struct MarketAudit: Sendable {
     /// - Parameter key: The operator's, from elsewhere; nil: the one that the folder tells.
     /// - Throws: ``MarketFolderError``, of which ``MarketFolderError/isContradiction`` tells whether something was changed.
     public init(of path: String, key: PartyKey? = nil) throws(MarketFolderError) {
-        let file = MarketFolder.File.checkpoint(path)
+        let file = SealedFolder.File.checkpoint(path)
         var before = Self.checkpoint(file)
         for _ in 0..<8 {
             do throws(MarketFolderError) {
@@ -52,21 +52,21 @@ public struct MarketAudit: Sendable {
     }
 
     private init(once path: String, key: PartyKey?) throws(MarketFolderError) {
-        let description = try MarketFolder.description(of: path)
+        let description = try SealedFolder.description(of: path)
         if let key, key != description.operatorKey { throw .otherKey(description.operatorKey, expected: key) }
         // First the checkpoint: entries that come while this reads stand behind it.
         let (signed, replay): (SignedCheckpoint, Replay)
         do {
-            guard let checkpoint = try MarketFolder.checkpoint(of: path, log: description.log) else {
+            guard let checkpoint = try SealedFolder.checkpoint(of: path, log: description.log) else {
                 throw MarketFolderError.malformed(
-                    MarketFolder.File.checkpoint(path),
+                    SealedFolder.File.checkpoint(path),
                     expected: "a signed checkpoint, which the folder has from the first")
             }
             signed = checkpoint
             replay = try Replay(of: path, description, upTo: checkpoint.head)
             try Self.checkTiles(of: path, head: checkpoint.head)
         } catch let error as MarketFolderError { throw error } catch { throw .contradiction("\(path): \(error)") }
-        guard signed.checkpoint.extensions == [MarketFolder.stateLine(replay.market.fingerprint)] else {
+        guard signed.checkpoint.extensions == [SealedFolder.stateLine(replay.market.fingerprint)] else {
             throw .contradiction(
                 "the entries come to the state \(replay.market.fingerprint), which is not the one that the operator signed"
             )
@@ -102,7 +102,7 @@ public struct MarketAudit: Sendable {
             // A bundle of the longest entries, each behind its length.
             let most = TilePath.fullWidth * (SignedEntry.mostBytes + 2)
             return try DurableFiles.read(
-                MarketFolder.File.tile(tile, path), most: most, expected: "a tile of the market's log")
+                SealedFolder.File.tile(tile, path), most: most, expected: "a tile of the market's log")
         }
     }
 }
@@ -119,7 +119,7 @@ private struct Replay {
 
     init(of path: String, _ description: MarketDescription, upTo head: TreeHead) throws {
         market = description.beginning
-        let file = MarketFolder.File.entries(path)
+        let file = SealedFolder.File.entries(path)
         // As long as the checkpoint's entries and a crash's last batch can be, and no longer.
         let count = Int(min(head.size, 1 << 40)) + Self.mostBehind
         let data = try DurableFiles.read(

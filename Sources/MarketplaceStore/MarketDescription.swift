@@ -52,7 +52,11 @@ public struct MarketDescription: Sendable, Hashable, Codable {
         }
     }
 
-    init(reading bytes: [UInt8], file: String) throws(MarketFolderError) {
+    /// Reads a `market.json`.
+    ///
+    /// - Parameter file: Where it is, for the error.
+    /// - Throws: ``MarketFolderError``.
+    public init(reading bytes: [UInt8], file: String) throws(MarketFolderError) {
         guard bytes.count <= Self.mostBytes,
             let description = try? JSONDecoder().decode(MarketDescription.self, from: Data(bytes)),
             DepositPolicy(

@@ -13,40 +13,19 @@ internal import TransparencyLog
 /// Whoever adds to it holds the lock on `entries`. An answer is given when the entry and a checkpoint over it are durable. A crash between leaves entries without a checkpoint,
 /// over which the next one goes: tiles and checkpoint follow from the entries, so that there is one root for each size. The private key is not in it.
 public final class MarketFolder {
-    /// Where.
-    public let path: String
-    /// What it was made with.
-    public let description: MarketDescription
+    private let sealed: SealedFolder
     private let key: PlatformKey
-    private let ledger: DurableLedger<Market>
-    private let leaves: LeafQueue
-    private var writer: TileWriter
-    /// What the checkpoint is over.
-    private var signed: TreeHead?
 
+    /// Where.
+    public var path: String { sealed.path }
+    /// What it was made with.
+    public var description: MarketDescription { sealed.description }
     /// The market, as its durable entries made it.
-    public var market: Market { ledger.state }
+    public var market: Market { sealed.ledger.state }
     /// How many entries there are.
-    public var count: Int { ledger.position.count }
-
-    /// Entries that are stored and not yet in the tree.
-    private final class LeafQueue {
-        private var bytes: [[UInt8]] = []
-
-        func append(_ entries: [[UInt8]]) { bytes += entries }
-        func takeAll() -> [[UInt8]] {
-            defer { bytes = [] }
-            return bytes
-        }
-    }
-
-    /// The files of a folder.
-    enum File {
-        static func description(_ path: String) -> String { path + "/market.json" }
-        static func entries(_ path: String) -> String { path + "/entries" }
-        static func checkpoint(_ path: String) -> String { path + "/checkpoint" }
-        static func tile(_ tile: TilePath, _ path: String) -> String { "\(path)/\(tile)" }
-    }
+    public var count: Int { sealed.ledger.position.count }
+    /// The checkpoint, as it stands in the folder.
+    public var checkpoint: [UInt8] { sealed.checkpoint?.bytes ?? [] }
 
     /// Makes a folder for a new market, which nothing has the name of yet. It is there as a whole, or not at all.
     ///
@@ -55,21 +34,9 @@ public final class MarketFolder {
     public static func create(
         at path: String, operatorName: PartyName, policy: DepositPolicy, key: PlatformKey
     ) throws(MarketFolderError) -> MarketFolder {
-        guard !FileManager.default.fileExists(atPath: path) else {
-            throw .malformed(path, expected: "a name that nothing has yet")
-        }
         let description = MarketDescription(
             market: .fresh(), operatorName: operatorName, operatorKey: key.signer.publicKey, policy: policy)
-        let partial = "\(path).\(description.market.hex.prefix(16)).partial"
-        do {
-            try DurableFiles.makeFolder(partial)
-            try DurableFiles.replace(File.description(partial), with: description.bytes)
-            _ = try MarketFolder(begun: partial, key: key)
-            try DurableFiles.rename(partial, to: path)
-        } catch {
-            try? FileManager.default.removeItem(atPath: partial)
-            throw Self.error(error, path)
-        }
+        try SealedFolder.create(path, description) { _ = try MarketFolder(begun: $0, key: key) }
         return try MarketFolder(at: path, key: key)
     }
 
@@ -78,151 +45,80 @@ public final class MarketFolder {
     /// - Throws: ``MarketFolderError``, also where another process has it open, the key is not the operator's, or the entries are not those that were signed.
     public convenience init(at path: String, key: PlatformKey) throws(MarketFolderError) {
         // Without its description a folder would be made by opening its log.
-        guard FileManager.default.fileExists(atPath: File.checkpoint(path)) else {
-            throw .malformed(
-                File.checkpoint(path), expected: "a market's signed checkpoint, which its folder has from the first")
+        let file = SealedFolder.File.checkpoint(path)
+        guard FileManager.default.fileExists(atPath: file) else {
+            throw .malformed(file, expected: "a market's signed checkpoint, which its folder has from the first")
         }
         try self.init(begun: path, key: key)
     }
 
     private init(begun path: String, key: PlatformKey) throws(MarketFolderError) {
-        (self.path, self.key) = (path, key)
-        description = try Self.description(of: path)
+        let description = try SealedFolder.description(of: path)
         guard key.signer.publicKey == description.operatorKey else {
             throw .otherKey(key.signer.publicKey, expected: description.operatorKey)
         }
-        let leaves = LeafQueue()
-        self.leaves = leaves
-        ledger = try Self.ledger(path, description, leaves)
-        writer = TileWriter()
-        do { try resume() } catch { throw Self.error(error, path) }
+        self.key = key
+        sealed = try SealedFolder(path)
+        do { try seal() } catch { throw SealedFolder.error(error, path) }
     }
 
-    private static func ledger(
-        _ path: String, _ description: MarketDescription, _ leaves: LeafQueue
-    ) throws(MarketFolderError) -> DurableLedger<Market> {
-        let file: LogFile
-        do throws(DiskError) { file = try LogFile(path: File.entries(path)) } catch { throw .disk(error) }
-        do throws(StoreError) {
-            return try DurableLedger(file, from: description.beginning) { leaves.append($0) }
-        } catch { throw .store(error) }
-    }
-
-    static func description(of path: String) throws(MarketFolderError) -> MarketDescription {
-        let file = File.description(path)
-        let bytes = try DurableFiles.read(file, most: MarketDescription.mostBytes, expected: "a market's description")
-        return try MarketDescription(reading: bytes, file: file)
-    }
-
-    private static func error(_ error: any Error, _ path: String) -> MarketFolderError {
-        switch error {
-        case let error as MarketFolderError: error
-        case let error as DiskError: .disk(error)
-        case let error as StoreError: .store(error)
-        default: .contradiction("\(path): \(error)")
-        }
-    }
-
-    // MARK: the tree
-
-    /// Makes the tree of all entries, finds the checkpoint's among its beginnings, and signs the whole.
-    private func resume() throws {
-        let signed = try Self.checkpoint(of: path, log: description.log)
-        var missing: [TileWrite] = []
-        let known = signed?.head ?? writer.head
-        func meet() throws {
-            guard writer.head.size == known.size else { return }
-            guard writer.head == known else {
-                throw MarketFolderError.contradiction(
-                    "the first \(known.size) entries are not those over which the checkpoint was signed")
-            }
-            // They were durable before the checkpoint was signed; who took one away has it back.
-            let path = path
-            missing = writer.takeWrites().filter { !FileManager.default.fileExists(atPath: File.tile($0.path, path)) }
-        }
-        try meet()
-        for leaf in leaves.takeAll() {
-            try writer.append(leaf)
-            try meet()
-        }
-        guard writer.head.size >= known.size else {
-            throw MarketFolderError.contradiction(
-                "there are \(writer.head.size) entries, and a checkpoint over \(known.size): the log of entries was cut, or put back from a copy"
-            )
-        }
-        try DurableFiles.write(missing.map { (File.tile($0.path, path), $0.bytes) })
-        self.signed = signed?.head
-        if writer.head != self.signed { try sign() }
-    }
-
-    /// The checkpoint of a folder, signed by the market's operator; nil: there is none.
-    static func checkpoint(of path: String, log: LogIdentity) throws -> SignedCheckpoint? {
-        let file = File.checkpoint(path)
-        guard FileManager.default.fileExists(atPath: file) else { return nil }
-        let bytes = try DurableFiles.read(file, most: SignedNote.largestSize, expected: "a signed checkpoint")
-        do {
-            let checkpoint = try SignedCheckpoint(parsing: bytes)
-            try checkpoint.verify(log)
-            return checkpoint
-        } catch {
-            throw MarketFolderError.contradiction("the checkpoint is not signed by the market's operator: \(error)")
-        }
-    }
-
-    /// Tiles, then the checkpoint, each durable before the next; then what no reader of it needs goes.
-    private func sign() throws {
-        let (before, earlier) = (writer, signed?.size ?? 0)
-        do {
-            try DurableFiles.write(writer.takeWrites().map { (File.tile($0.path, path), $0.bytes) })
+    /// Signs over what no checkpoint is over: also what an earlier call stored and could not sign.
+    private func seal() throws {
+        try sealed.grow()
+        guard sealed.isBehind else { return }
+        let (sealed, key) = (sealed, key)
+        try sealed.seal { head in
             let checkpoint = try Checkpoint(
-                origin: description.log.origin, head: writer.head,
-                extensions: [Self.stateLine(market.fingerprint)])
-            let signed = try SignedCheckpoint(signing: checkpoint, with: [key.signing(description)])
-            try DurableFiles.replace(File.checkpoint(path), with: signed.bytes)
-            self.signed = writer.head
-        } catch {
-            // What could not be written is given again.
-            writer = before
-            throw error
-        }
-        removePartials(since: earlier)
-    }
-
-    /// The line of a checkpoint that tells the market's state.
-    static func stateLine(_ state: Digest256) -> [UInt8] { Array("state \(state)".utf8) }
-
-    /// Takes the partial tiles of smaller trees away: their beginnings stand in the ones that came after them.
-    private func removePartials(since before: UInt64) {
-        let size = writer.head.size
-        for content: TilePath.Content in [.entries] + (0..<8).map({ .hashes(level: $0) }) {
-            let shift = if case .hashes(let level) = content { UInt64(8 * level + 8) } else { UInt64(8) }
-            for index in before >> shift...size >> shift {
-                let current = try? TilePath(content, index: index, ofTreeWithSize: size)
-                guard let full = try? TilePath(content, index: index) else { continue }
-                let folder = File.tile(full, path) + ".p"
-                for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
-                    guard current?.isPartial != true || name != "\(current?.width ?? 0)" else { continue }
-                    try? FileManager.default.removeItem(atPath: "\(folder)/\(name)")
-                }
-            }
+                origin: sealed.description.log.origin, head: head,
+                extensions: [SealedFolder.stateLine(sealed.ledger.fingerprint())])
+            return try SignedCheckpoint(signing: checkpoint, with: [key.signing(sealed.description)])
         }
     }
 
-    // MARK: entries
-
-    /// Stores signed entries with one synchronisation, applies them in their order, and signs a checkpoint over them.
+    /// Stores signed entries, applies them in their order, and signs a checkpoint over them.
     ///
     /// - Returns: An answer to each, which is durable. Entries that are nobody's are answered with `notAdmitted`, and are not stored.
     /// - Throws: ``MarketFolderError``: no entry has an answer then. What was stored is there when it is asked again.
     public func apply(_ entries: [SignedEntry]) throws(MarketFolderError) -> [MarketAnswer] {
         let answers: [MarketAnswer]
-        do throws(StoreError) { answers = try ledger.apply(entries) } catch { throw .store(error) }
-        do {
-            for leaf in leaves.takeAll() { try writer.append(leaf) }
-            // Also over what an earlier call stored and could not sign.
-            if writer.head != signed { try sign() }
-        } catch { throw Self.error(error, path) }
+        do throws(StoreError) { answers = try sealed.ledger.apply(entries) } catch { throw .store(error) }
+        do { try seal() } catch { throw SealedFolder.error(error, path) }
         return answers
+    }
+
+    /// Adds a witness's cosignature to the checkpoint, if that is still over the same tree.
+    func add(_ line: NoteSignature, to head: TreeHead) throws(MarketFolderError) {
+        guard let checkpoint = sealed.checkpoint, checkpoint.head == head else { return }
+        do { try sealed.replace(try checkpoint.adding([line])) } catch { throw SealedFolder.error(error, path) }
+    }
+
+    /// Why a checkpoint that the operator signed is none of this log's; nil: it is.
+    func contradiction(of seen: SignedCheckpoint) throws(MarketFolderError) -> String? {
+        do {
+            guard seen.head.size > 0 else { return nil }
+            guard let own = sealed.checkpoint, own.head.size >= seen.head.size else {
+                return
+                    "a witness saw \(seen.head.size) entries of this market, and here are \(count): the folder was put back, and goes on nowhere"
+            }
+            let path = path
+            var tiles = try VerifiedTiles(head: own.head) { tile in
+                try DurableFiles.read(
+                    SealedFolder.File.tile(tile, path), most: MarketCopy.longestBundle, expected: "a tile of the log")
+            }
+            guard try tiles.head(at: seen.head.size) != seen.head else { return nil }
+            return
+                "a witness saw another history of the first \(seen.head.size) entries: the folder is one of two, and goes on nowhere"
+        } catch { throw SealedFolder.error(error, path) }
+    }
+
+    /// Signs what the operator asks for, at a time of its clock; nil: the latest.
+    ///
+    /// - Throws: ``MarketFolderError``.
+    func signed(_ action: MarketAction, at time: Int64?) throws(MarketFolderError) -> SignedEntry {
+        do {
+            return try key.signer.sign(
+                action, by: description.operatorName, in: description.market, time: time ?? market.time)
+        } catch { throw SealedFolder.error(error, path) }
     }
 
     /// Asks for something in the operator's name, at a time of its clock; nil: the latest.
@@ -230,11 +126,6 @@ public final class MarketFolder {
     /// - Throws: ``MarketFolderError``.
     @discardableResult
     public func operate(_ action: MarketAction, at time: Int64? = nil) throws(MarketFolderError) -> MarketAnswer {
-        let entry: SignedEntry
-        do {
-            entry = try key.signer.sign(
-                action, by: description.operatorName, in: description.market, time: time ?? market.time)
-        } catch { throw Self.error(error, path) }
-        return try apply([entry])[0]
+        try apply([signed(action, at: time)])[0]
     }
 }

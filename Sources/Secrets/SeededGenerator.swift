@@ -4,8 +4,11 @@
 /// The words are the ChaCha20 key stream (RFC 8439, block function; 64-bit block counter and 64-bit nonce as in
 /// Bernstein 2008), each the next eight bytes, little-endian. One key and stream give the same words on every platform.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
+    /// Eight words. (A vector of them would have to lie at multiples of 64, which frames of asynchronous functions do not see to.)
+    private typealias Block = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)
+
     private var state: ChaChaState
-    private var block = SIMD8<UInt64>()
+    private var block: Block = (0, 0, 0, 0, 0, 0, 0, 0)
     private var position = 8
 
     /// The stream of the key that is the seed followed by zeros.
@@ -21,12 +24,12 @@ public struct SeededGenerator: RandomNumberGenerator, Sendable {
     /// The next eight bytes of the key stream, little-endian.
     public mutating func next() -> UInt64 {
         if position == 8 {
-            block = state.block()
+            block = unsafeBitCast(state.block(), to: Block.self)
             state.counter &+= 1
             position = 0
         }
         defer { position += 1 }
-        return block[position]
+        return withUnsafeBytes(of: block) { $0.load(fromByteOffset: 8 * position, as: UInt64.self) }
     }
 }
 

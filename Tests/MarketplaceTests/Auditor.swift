@@ -33,7 +33,7 @@ struct Auditor {
 
     mutating func take(_ entry: MarketEntry, _ result: MarketResult) {
         switch entry.action {
-        case .clock: break
+        case .clock, .rotate: break
         case .register(let party, _): purses[party] = 0
         case .credit(let party, let amount):
             purses[party, default: 0] += Int(amount)

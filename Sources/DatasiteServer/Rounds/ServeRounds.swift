@@ -7,6 +7,8 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import Logging
+import Marketplace
+public import MarketplaceStore
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -82,6 +84,35 @@ public func serveWitness(
 ) async throws {
     let responder = WitnessResponder(witness: witness)
     try await serveAlone(configuration, largest: responder.largestBody, onListening: onListening) { _, _ in responder }
+}
+
+/// Serves a market, until it is told to stop: its folder as a transparency log (`GET /checkpoint`, `/tile/…`, `/market.json`), `POST /entries` for what parties sign, `POST /registrations` for newcomers, and `GET
+/// /announcements` for who waits for news. The operator's clock runs, and what is due by it is done.
+///
+/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Throws: `ServerError`.
+public func serveMarket(
+    _ configuration: DatasiteServerConfiguration, office: MarketOffice,
+    onListening: @escaping @Sendable (Int) -> Void = { _ in }
+) async throws {
+    let logger = configuration.logger
+    let ticking = Task {
+        var failed = false
+        while !Task.isCancelled {
+            do {
+                try await office.tick()
+                failed = false
+            } catch is CancellationError { return } catch {
+                if !failed { logger.error("the market", metadata: ["problem": "\(error)"]) }
+                failed = true
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+    defer { ticking.cancel() }
+    try await serveAlone(configuration, largest: SignedEntry.mostBytes, onListening: onListening) { _, limits in
+        MarketResponder(office: office, limits: limits)
+    }
 }
 
 /// Serves an aggregator of a tally, until it is told to stop: `POST /v1/devices/messages` takes devices' reports and the collector's question at a leader, and the leader's jobs at a helper.

@@ -84,5 +84,5 @@ struct EventStream: AsyncSequence, Sendable {
 }
 
 extension TimeAmount {
-    fileprivate var duration: Duration { .nanoseconds(nanoseconds) }
+    var duration: Duration { .nanoseconds(nanoseconds) }
 }

@@ -120,7 +120,7 @@ public struct Device: Sendable {
             if state.report != nil { state.thanked += 1 }
             forget()
             // When the next cycle begins, the coordinator says then, if it has not begun: few cycles take as long as they may. Not all ask at once.
-            return plan.retry(plan.leastRetrySeconds * (1 + Double(key.parts[0] >> 11) * 0x1p-53))
+            return plan.retry(plan.leastRetrySeconds * (1 + Double(key.words.first >> 11) * 0x1p-53))
         case .over:
             state.isOver = true
             forget()

@@ -3,24 +3,29 @@ internal import Secrets
 
 /// Which device: 32 bytes that the caller authenticates. With cohorts its Ed25519 public key.
 public struct DeviceKey: Sendable, Hashable, Comparable {
-    private let words: SIMD4<UInt64>
+    /// Four words for a hash. (A vector of them would have to lie at multiples of 32, which frames of asynchronous functions do not see to.)
+    struct Words: Hashable, BitwiseCopyable {
+        let first, second, third, fourth: UInt64
+    }
+
+    let words: Words
 
     /// nil for anything but 32 bytes.
     public init?(_ bytes: Data) {
         guard bytes.count == 32 else { return nil }
-        words = bytes.withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+        words = bytes.withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
     /// The 32 bytes.
     public var bytes: Data { withUnsafeBytes(of: words) { Data($0) } }
 
-    /// Four words for a hash.
-    var parts: SIMD4<UInt64> { words }
-
     /// An order, the same everywhere.
     public static func < (one: DeviceKey, other: DeviceKey) -> Bool {
-        for index in 0..<4 where one.words[index] != other.words[index] { return one.words[index] < other.words[index] }
-        return false
+        let (a, b) = (one.words, other.words)
+        if a.first != b.first { return a.first < b.first }
+        if a.second != b.second { return a.second < b.second }
+        if a.third != b.third { return a.third < b.third }
+        return a.fourth < b.fourth
     }
 }
 

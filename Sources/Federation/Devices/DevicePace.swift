@@ -17,7 +17,10 @@ struct DevicePace: Sendable, Codable {
     /// From 0 to below 1.
     func jitter(_ device: DeviceKey, attempt: Int) -> Double {
         var hash = KeyedHash.Stream(KeyedHash(key0: key0, key1: key1))
-        for index in 0..<4 { hash.combine(device.parts[index]) }
+        hash.combine(device.words.first)
+        hash.combine(device.words.second)
+        hash.combine(device.words.third)
+        hash.combine(device.words.fourth)
         hash.combine(UInt64(attempt))
         return Double(hash.finalize().first >> 11) * 0x1p-53
     }

@@ -35,6 +35,9 @@ public struct Market: Sendable {
     private var tasks: [MarketTask] = []
     private var places: [Digest256: Int] = [:]
     private var answers: [Digest256: (content: Digest256, answer: MarketAnswer)] = [:]
+    /// Digests of the tasks, in their order, and of the reputations, where they were made since the last change.
+    private var taskDigests: [Digest256?] = []
+    private var reputationDigest: Digest256?
 
     /// The latest time of an entry, in seconds: so that a window after it is a time too. A later one is refused, and its key is free.
     public static let latestTime: Int64 = 1 << 60
@@ -137,6 +140,12 @@ public struct Market: Sendable {
             try move(steps, entry, journal)
             keys[party] = key
             return .none
+        case .rotate(let key):
+            try demandAccount(entry.by)
+            // The log's checkpoints are signed under it too, and whoever reads it knows the market by it.
+            guard entry.by != operatorName else { throw .party(entry.by, expected: "anybody but the operator") }
+            keys[entry.by] = key
+            return .none
         case .clock:
             try demandOperator(entry.by)
             return .none
@@ -154,6 +163,7 @@ public struct Market: Sendable {
             try terms.check(sponsor: entry.by)
             places[entry.key] = tasks.count
             tasks.append(MarketTask(id: entry.key, sponsor: entry.by, terms: terms))
+            taskDigests.append(nil)
             return .task(entry.key)
         case .task(let name, let action):
             guard let place = places[name] else { throw .unknown("task \(name)") }
@@ -161,7 +171,11 @@ public struct Market: Sendable {
             let effect = try tasks[place].plan(action, by: entry.by, at: entry.time, in: self)
             if !effect.steps.isEmpty { try move(effect.steps, entry, journal) }
             effect.change(&tasks[place])
-            reputations.add(effect.events)
+            taskDigests[place] = nil
+            if !effect.events.isEmpty {
+                reputations.add(effect.events)
+                reputationDigest = nil
+            }
             return effect.result
         }
     }
@@ -203,19 +217,57 @@ public struct Market: Sendable {
 
     // MARK: what must hold
 
-    /// SHA-256 over a canonical form of everything: the history, the book's ``Book/stateHash``, and tasks and reputations as JSON of integers and
-    /// texts with sorted keys. It takes time in proportion to the state.
+    /// SHA-256 over a canonical form of everything: the history, the book's ``Book/stateHash``, and digests of tasks and reputations as JSON of integers and
+    /// texts with sorted keys. It takes time in proportion to the accounts and to the tasks that changed since ``rememberDigests()``.
     ///
     /// - Throws: What the encoder throws, which it does not for these.
     public func stateHash() throws -> Digest256 {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var bytes = CanonicalBytes("market-state")
         bytes.append(history)
         bytes.append(time)
         bytes.append(book.stateHash)
-        for task in tasks { bytes.append([UInt8](try encoder.encode(task))) }
-        bytes.append([UInt8](try encoder.encode(reputations)))
+        for (task, digest) in zip(tasks, taskDigests) { bytes.append(try digest ?? Self.digest(task)) }
+        bytes.append(try reputationDigest ?? Self.digest(reputations))
         return bytes.digest
+    }
+
+    /// Keeps the digests that ``stateHash()`` needs: what does not change is hashed once.
+    ///
+    /// - Throws: As there.
+    public mutating func rememberDigests() throws {
+        for place in tasks.indices where taskDigests[place] == nil {
+            taskDigests[place] = try Self.digest(tasks[place])
+        }
+        if reputationDigest == nil { reputationDigest = try Self.digest(reputations) }
+    }
+
+    private static func digest(_ value: some Encodable) throws -> Digest256 {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return .sha256([UInt8](try encoder.encode(value)))
+    }
+
+    // MARK: what is due
+
+    /// What the operator asks for when its clock says so: what ends by time alone, payouts whose challenge is over, and challenges whose declaration has a checkpoint.
+    ///
+    /// - Parameters:
+    ///   - time: The clock's, in seconds.
+    ///   - checkpoint: The log's, signed over every entry of the market; nil: there is none yet.
+    public func due(at time: Int64, checkpoint: Digest256?) -> [MarketAction] {
+        guard let clerk = hasAccount(operatorName) ? operatorName : nil else { return [] }
+        return tasks.compactMap { task in
+            let turn = MarketTask.Turn(party: clerk, time: time, market: self)
+            switch task.stage {
+            case .declared:
+                if let checkpoint { return .task(task.id, .checkpoint(checkpoint)) }
+            case .challenge:
+                guard time >= task.stageEnds else { return nil }
+                return .task(task.id, .settle(seed: .fresh(), binding: Array("internal credits".utf8)))
+            case .draft, .paidOut, .cancelled, .expired: return nil
+            case .funded, .open, .training, .dispute, .settled: break
+            }
+            return (try? task.tick(turn)) == nil ? nil : .task(task.id, .tick)
+        }
     }
 }

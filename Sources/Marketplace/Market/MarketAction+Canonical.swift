@@ -6,6 +6,9 @@ extension MarketAction {
             bytes.append(party.text)
             bytes.append(key.value)
         case .clock: bytes.append(6)
+        case .rotate(let key):
+            bytes.append(7)
+            bytes.append(key.value)
         case .credit(let party, let amount):
             bytes.append(2)
             bytes.append(party.text)

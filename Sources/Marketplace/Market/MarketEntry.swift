@@ -31,6 +31,8 @@ public enum MarketAction: Sendable, Hashable, Codable {
     case register(PartyName, key: PartyKey)
     /// By the operator: the entry's time has come.
     case clock
+    /// A party acts under this key from the next entry on, and no longer under the one before.
+    case rotate(PartyKey)
     /// By the operator: a party paid so much in.
     case credit(PartyName, amount: Int64)
     /// A party takes so much out.

@@ -69,8 +69,17 @@ public struct PartySigner: Sendable, CustomStringConvertible, CustomReflectable 
         nonce: Digest256 = .fresh()
     ) throws -> SignedEntry {
         let request = SignedEntry.Request(market: market, by: party, nonce: nonce, time: time, action: action)
-        return SignedEntry(request, signature: [UInt8](try key.signature(for: request.signedBytes)))
+        return SignedEntry(request, signature: try signature(of: request.signedBytes))
     }
+
+    /// Asks a market to be registered under this key.
+    ///
+    /// - Throws: What the cryptographic library throws, which it does not for a key of 32 bytes.
+    public func registration(of party: PartyName, in market: Digest256) throws -> Registration {
+        try Registration(market: market, party: party, signer: self)
+    }
+
+    func signature(of bytes: [UInt8]) throws -> [UInt8] { [UInt8](try key.signature(for: bytes)) }
 
     /// The public key alone.
     public var description: String { "PartySigner(\(publicKey))" }

@@ -73,6 +73,13 @@ public struct SignedEntry: Sendable, Hashable {
 extension SignedEntry: JournalEntry {
     /// The operator's time.
     public var journalTime: Int64? { request.time }
+    /// Whether it gives somebody a key.
+    public var changesAdmission: Bool {
+        switch request.action {
+        case .register, .rotate: true
+        case .clock, .credit, .withdraw, .draft, .task: false
+        }
+    }
 
     /// What is signed, and the signature.
     public var journalBytes: [UInt8] {

@@ -1,6 +1,8 @@
 extension BookEntry: JournalEntry {
     /// ``time``.
     public var journalTime: Int64? { time }
+    /// Never: who keeps a book has authenticated its entries.
+    public var changesAdmission: Bool { false }
 
     /// The key, the time and the steps.
     public var journalBytes: [UInt8] {

@@ -82,6 +82,11 @@ struct CanonicalReader {
         return score
     }
 
+    mutating func partyKey() throws(MalformedEntry) -> PartyKey {
+        guard let key = PartyKey(try digest()) else { throw malformed("an Ed25519 public key") }
+        return key
+    }
+
     mutating func salt() throws(MalformedEntry) -> Salt { Salt(try digest()) }
 
     /// - Throws: ``MalformedEntry`` where bytes are left over.

@@ -18,6 +18,8 @@ public protocol Journaled: Sendable {
     var beginning: Digest256 { get }
     /// A digest of the whole state.
     var fingerprint: Digest256 { get }
+    /// Keeps what ``fingerprint`` was made of, so that the next one takes less time.
+    mutating func rememberFingerprint()
     /// What the entry of that key came to, if there was one.
     func answer(to key: Digest256) -> Answer?
     /// Whether an entry may be stored: one that is nobody's is not.
@@ -40,6 +42,8 @@ public protocol JournalEntry: Sendable {
     var key: Digest256 { get }
     /// When it was asked; nil: whenever it is stored.
     var journalTime: Int64? { get }
+    /// Whether it can change whose entries may be stored: what comes behind it is looked at when it is applied.
+    var changesAdmission: Bool { get }
     /// All of it: what the key follows from, time and content. Two different entries never have the same bytes.
     var journalBytes: [UInt8] { get }
     /// The entry of these bytes.
@@ -55,6 +59,8 @@ extension Book: Journaled {
     public var beginning: Digest256 { CanonicalBytes("book-journal").digest }
     /// ``stateHash``.
     public var fingerprint: Digest256 { stateHash }
+    /// Nothing is kept.
+    public mutating func rememberFingerprint() {}
     /// Always: who keeps a book by itself has authenticated its entries.
     public func admission(of entry: BookEntry) -> Admission<Book> { .admitted(entry) }
     /// ``apply(_:)``.
@@ -76,6 +82,11 @@ extension Market: Journaled {
     /// ``stateHash()``.
     public var fingerprint: Digest256 {
         do { return try stateHash() } catch { preconditionFailure("A state of integers and texts has a JSON form.") }
+    }
+
+    /// ``rememberDigests()``.
+    public mutating func rememberFingerprint() {
+        do { try rememberDigests() } catch { preconditionFailure("A state of integers and texts has a JSON form.") }
     }
 
     /// ``admit(_:)``.

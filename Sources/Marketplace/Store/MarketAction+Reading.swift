@@ -3,8 +3,7 @@ extension MarketAction {
         switch try reader.integer() {
         case 1:
             let party = try reader.party()
-            guard let key = PartyKey(try reader.digest()) else { throw reader.malformed("an Ed25519 public key") }
-            self = .register(party, key: key)
+            self = .register(party, key: try reader.partyKey())
         case 2: self = .credit(try reader.party(), amount: try reader.integer())
         case 3: self = .withdraw(amount: try reader.integer())
         case 4: self = .draft(try TaskTerms(reading: &reader, mostReferees: most))
@@ -12,7 +11,8 @@ extension MarketAction {
             let task = try reader.digest()
             self = .task(task, try TaskAction(reading: &reader, mostElements: most))
         case 6: self = .clock
-        default: throw reader.malformed("an action's number, 1 to 6")
+        case 7: self = .rotate(try reader.partyKey())
+        default: throw reader.malformed("an action's number, 1 to 7")
         }
     }
 }

@@ -145,7 +145,7 @@ extension MarketTask {
         var steps: [BookStep] = []
         steps.move(deposit, from: Market.account(of: turn.party), to: accounts.deposits)
         let proposal = Proposal(
-            scientist: turn.party, order: commitments.count, time: turn.time, deposit: deposit)
+            scientist: turn.party, commitment: commitment, order: commitments.count, time: turn.time, deposit: deposit)
         return Effect(steps: steps, result: .proposal(proposals.count)) {
             $0.commitments[commitment] = proposal.order
             $0.proposals.append(proposal)

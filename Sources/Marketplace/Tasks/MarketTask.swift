@@ -59,6 +59,8 @@ public struct MarketTask: Sendable, Hashable, Codable {
     public struct Proposal: Sendable, Hashable, Codable {
         /// Whose.
         public let scientist: PartyName
+        /// What it was committed to with.
+        public let commitment: Digest256
         /// Its place among all commitments, and its time.
         public let order: Int, time: Int64
         /// What is at stake.

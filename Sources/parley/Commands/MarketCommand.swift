@@ -2,30 +2,65 @@ import ArgumentParser
 import Foundation
 import Marketplace
 import MarketplaceStore
+import TransparencyLog
 
-struct MarketCommand: ParsableCommand {
+struct MarketCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "market",
-        abstract: "Verify and read a marketplace: tasks, the tree of models, payouts, reputations.",
+        abstract: "Take part in a marketplace for models, and verify one: tasks, payouts, reputations.",
         discussion: """
-            A market is a folder that anybody may copy: every entry is signed by the party in whose name it asks, and the operator signs the whole. Each of these commands first \
-            verifies all of it: the signatures, the tree, and that the entries come to the state that was signed.
+            A market is a log that anybody may copy: every entry is signed by the party in whose name it asks, and the operator signs the whole. Whoever takes part keeps a copy, and \
+            believes nothing that is not verified in it.
 
-              parley market verify ./market --key KEY       # the operator's, from elsewhere
-              parley market show ./market                   # tasks and accounts
-              parley market tree ./market 3fa8 --svg tree.svg
-              parley market payouts ./market 3fa8
-              parley market receipt ./market 3fa8 olga --output receipt.json
+              parley market enter https://market.example.org --as olga     # makes your key
+              parley market join 3fa8 owner                                 # take part in a task
+              parley market watch                                           # what happens
+              parley market show https://market.example.org                 # tasks and accounts, from your copy
+              parley market verify ./market --key KEY                       # a folder, or a copy of one
             """,
-        subcommands: [
-            MarketVerifyCommand.self, MarketShowCommand.self, MarketTreeCommand.self, MarketPayoutsCommand.self,
-            MarketReputationCommand.self, MarketReceiptCommand.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Reading and verifying",
+                subcommands: [
+                    MarketVerifyCommand.self, MarketShowCommand.self, MarketTreeCommand.self, MarketPayoutsCommand.self,
+                    MarketReputationCommand.self, MarketReceiptCommand.self, MarketCopyCommand.self,
+                ]),
+            CommandGroup(
+                name: "Taking part",
+                subcommands: [
+                    MarketEnterCommand.self, MarketWatchCommand.self, MarketRotateKeyCommand.self,
+                    MarketWithdrawCommand.self, MarketDisputeCommand.self, MarketVoteCommand.self,
+                    MarketClaimCommand.self,
+                ]),
+            CommandGroup(
+                name: "Sponsors",
+                subcommands: [
+                    MarketTermsCommand.self, MarketDraftCommand.self, MarketFundCommand.self, MarketOpenCommand.self,
+                    MarketCancelCommand.self, MarketScoreCommand.self, MarketDeclareCommand.self,
+                ]),
+            CommandGroup(
+                name: "Scientists, owners and providers",
+                subcommands: [
+                    MarketJoinCommand.self, MarketProposeCommand.self, MarketRevealCommand.self,
+                    MarketBeginRoundCommand.self, MarketUpdateCommand.self, MarketCloseRoundCommand.self,
+                    MarketFinishRoundCommand.self, MarketAskScoreCommand.self, MarketAuthoriseCommand.self,
+                    MarketDeliverCommand.self,
+                ]),
+            CommandGroup(
+                name: "Operators",
+                subcommands: [
+                    MarketCreateCommand.self, MarketServeCommand.self, MarketAdmitCommand.self,
+                    MarketCreditCommand.self,
+                ]),
         ])
 }
 
 /// A market that is read.
 struct MarketPlace: ParsableArguments {
-    @Argument(help: "A market's folder, or a copy of it.", completion: .directory) var folder: String
+    @Argument(
+        help: "A market's folder, a copy of it, or the URL of one that you entered, whose copy is brought up to date.",
+        completion: .directory)
+    var folder: String
     @Option(
         help:
             "The operator's public key (64 hexadecimal digits), from elsewhere: who else made the folder is found out.")
@@ -50,9 +85,17 @@ struct MarketPlace: ParsableArguments {
     }
 
     /// The market, with everything verified.
-    func read() throws -> MarketAudit {
+    func read() async throws -> MarketAudit {
+        var (folder, key) = (folder, key.flatMap { PartyKey(hex: $0) })
+        if folder.contains("://") {
+            let wallet = try MarketWallet.entered(folder)
+            let place = try wallet.place()
+            let link = try MarketLink(place.url, certificateAuthority: place.certificateAuthority)
+            try await link.bring(try MarketSeat.copy(of: wallet))
+            (folder, key) = (wallet.copy, key ?? place.operatorKey)
+        }
         do throws(MarketFolderError) {
-            return try MarketAudit(of: folder, key: key.flatMap { PartyKey(hex: $0) })
+            return try MarketAudit(of: folder, key: key)
         } catch {
             guard error.isContradiction else {
                 throw Failure(
@@ -71,8 +114,8 @@ struct MarketTaskChoice: ParsableArguments {
     @OptionGroup var place: MarketPlace
     @Argument(help: "The task: its name, or how it begins, four digits at least.") var task: String
 
-    func read() throws -> (audit: MarketAudit, task: MarketTask) {
-        let audit = try place.read()
+    func read() async throws -> (audit: MarketAudit, task: MarketTask) {
+        let audit = try await place.read()
         let found = audit.market.allTasks.filter { $0.id.hex.hasPrefix(task) && task.utf8.count >= 4 }
         guard found.count == 1, let only = found.first else {
             throw Failure(
@@ -83,7 +126,7 @@ struct MarketTaskChoice: ParsableArguments {
     }
 }
 
-struct MarketVerifyCommand: ParsableCommand {
+struct MarketVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Check every signature of a market, its tree, its state and its money.",
         discussion: """
@@ -91,13 +134,18 @@ struct MarketVerifyCommand: ParsableCommand {
 
               parley market verify ./market
               parley market verify ./market --key 5f0c1d…
+              parley market verify ./market --log-key       # for witnesses: parley log witness --log KEY
             """)
 
     @OptionGroup var place: MarketPlace
+    @Flag(help: "Print the log's key alone, by which witnesses know it.") var logKey = false
 
-    func run() throws {
-        let audit = try place.read()
+    func run() async throws {
+        let audit = try await place.read()
         let (market, terminal) = (audit.market, Terminal.output)
+        if logKey {
+            return terminal.line(try audit.description.log.keys.map { "\($0)" }.joined(separator: "\n"))
+        }
         terminal.line("Market \(audit.description.market), operated by \(audit.description.operatorName)")
         terminal.line("Operator's key \(audit.description.operatorKey)")
         terminal.paragraph(
@@ -121,7 +169,7 @@ struct MarketVerifyCommand: ParsableCommand {
                 "\(Self.entries(audit.unsealed)) behind these are signed by their parties, and no checkpoint is over them yet: they were being added, or a crash came between."
             )
         }
-        if place.key == nil {
+        if place.key == nil, !place.folder.contains("://") {
             terminal.paragraph(
                 "The operator's key is the one that the folder tells. Compare it with the one that you have from elsewhere, or name that with --key."
             )
@@ -138,7 +186,7 @@ extension MarketMoney {
     fileprivate static func text(_ amount: Int128) -> String { NumberText.integer(Int64(clamping: amount)) }
 }
 
-struct MarketShowCommand: ParsableCommand {
+struct MarketShowCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show", abstract: "Show a market's tasks and accounts, or one task.",
         discussion: """
@@ -149,11 +197,11 @@ struct MarketShowCommand: ParsableCommand {
     @OptionGroup var place: MarketPlace
     @Argument(help: "A task: its name, or how it begins, four digits at least.") var task: String?
 
-    func run() throws {
-        guard let task else { return show(try place.read()) }
+    func run() async throws {
+        guard let task else { return show(try await place.read()) }
         var choice = MarketTaskChoice()
         (choice.place, choice.task) = (place, task)
-        let (audit, found) = try choice.read()
+        let (audit, found) = try await choice.read()
         show(found, audit)
     }
 

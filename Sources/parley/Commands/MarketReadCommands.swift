@@ -3,7 +3,7 @@ import Foundation
 import Marketplace
 import MarketplaceStore
 
-struct MarketTreeCommand: ParsableCommand {
+struct MarketTreeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tree", abstract: "Draw a task's tree of models, with the winner's path.",
         discussion: """
@@ -17,8 +17,8 @@ struct MarketTreeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Draw it as a picture into this file.", valueName: "file"), completion: .file())
     var svg: String?
 
-    func run() throws {
-        let (_, task) = try choice.read()
+    func run() async throws {
+        let (_, task) = try await choice.read()
         let winner = task.declaration?.winner
         guard let svg else {
             for line in task.tree.lines(winner: winner) { Terminal.output.line(line) }
@@ -29,7 +29,7 @@ struct MarketTreeCommand: ParsableCommand {
     }
 }
 
-struct MarketPayoutsCommand: ParsableCommand {
+struct MarketPayoutsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "payouts", abstract: "Show what everybody is paid of a task, and why.",
         discussion: """
@@ -41,8 +41,8 @@ struct MarketPayoutsCommand: ParsableCommand {
 
     @OptionGroup var choice: MarketTaskChoice
 
-    func run() throws {
-        let (_, task) = try choice.read()
+    func run() async throws {
+        let (_, task) = try await choice.read()
         let terminal = Terminal.output
         guard let settlement = task.settlement, let declaration = task.declaration else {
             return terminal.line("The task is \(task.stage.rawValue): its payouts are not fixed.")
@@ -75,7 +75,7 @@ struct MarketPayoutsCommand: ParsableCommand {
     }
 }
 
-struct MarketReputationCommand: ParsableCommand {
+struct MarketReputationCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "reputation", abstract: "Show reputations by role, and what they are from.",
         discussion: """
@@ -88,8 +88,8 @@ struct MarketReputationCommand: ParsableCommand {
     @OptionGroup var place: MarketPlace
     @Flag(help: "Show the latest outcomes that each is from.") var evidence = false
 
-    func run() throws {
-        let market = try place.read().market
+    func run() async throws {
+        let market = try await place.read().market
         let terminal = Terminal.output
         let all = market.keys.keys.sorted().flatMap { party in Role.allCases.map { (party, $0) } }
         let known = all.filter { !market.reputations[$0.0, $0.1].latest.isEmpty }
@@ -120,7 +120,7 @@ struct MarketReputationCommand: ParsableCommand {
     }
 }
 
-struct MarketReceiptCommand: ParsableCommand {
+struct MarketReceiptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "receipt", abstract: "Write what a party has of a task, with everything that it follows from.",
         discussion: """
@@ -136,8 +136,8 @@ struct MarketReceiptCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write it to this file (default: print it).", valueName: "file"), completion: .file())
     var output: String?
 
-    func run() throws {
-        let (audit, task) = try choice.read()
+    func run() async throws {
+        let (audit, task) = try await choice.read()
         guard let name = PartyName(party), task.takesPart(name) || task.terms.court.referees.contains(name) else {
             throw Failure(
                 PrintableText.escape("\(party) does not take part in this task."),

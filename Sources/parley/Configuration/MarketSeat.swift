@@ -1,0 +1,296 @@
+import ArgumentParser
+import DatasiteClient
+import DatasiteProtocol
+import Foundation
+import Marketplace
+import MarketplaceStore
+import Secrets
+import TransparencyLog
+
+/// In which market, and as whom.
+struct MarketSeatOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The market: its URL, or how its name begins (default: the one used last).", valueName: "market"))
+    var market: String?
+    @Option(
+        name: .customLong("as"),
+        help: ArgumentHelp("As which party (default: the one used last).", valueName: "name"), transform: partyName)
+    var party: PartyName?
+
+    /// Takes the seat: what was under way is ended first, and the copy of the log is brought up to date.
+    func seat() async throws -> MarketSeat {
+        let current = try MarketWallet.current()
+        let wallet = try wallet(current)
+        let usual = current?.market == wallet.market ? current?.party.flatMap { PartyName($0) } : nil
+        guard let party = party ?? usual else {
+            throw Failure("As whom is not said.", next: "Add --as NAME.")
+        }
+        guard let signer = try wallet.signer(of: party) else {
+            throw Failure(
+                "There is no key of \(party) in market \(wallet.market) here.",
+                next: "parley market enter URL --as \(party)")
+        }
+        let seat = try MarketSeat(wallet, party, signer)
+        try await seat.synchronize()
+        try MarketWallet.use(wallet.market, party.text)
+        return seat
+    }
+
+    private func wallet(_ current: MarketWallet.Current?) throws -> MarketWallet {
+        guard let market else {
+            guard let current else {
+                throw Failure("No market was entered yet.", next: "parley market enter URL --as NAME")
+            }
+            return MarketWallet(market: current.market)
+        }
+        return try MarketWallet.entered(market)
+    }
+}
+
+/// An option's party.
+@Sendable func partyName(_ text: String) throws -> PartyName {
+    guard let name = PartyName(text) else {
+        throw ValidationError("A party's name has 1 to 64 of a-z, 0-9, '-', '_' and '.'.")
+    }
+    return name
+}
+
+/// A market's URL. All of it is public and signed: plain HTTP shows who asks, and nothing else.
+enum MarketAddress {
+    static func normalised(_ text: String) -> String {
+        var text = text
+        while text.hasSuffix("/") { text.removeLast() }
+        return text
+    }
+}
+
+/// A served market, of which nothing is believed: what comes from it is verified by a copy.
+struct MarketLink {
+    let client: LogClient
+    let url: String
+
+    init(_ url: String, certificateAuthority: String?) throws {
+        self.url = MarketAddress.normalised(url)
+        client = try LogClient(url: self.url, options: ClientOptions(certificateAuthority: certificateAuthority))
+    }
+
+    func get(_ path: String, largest: Int) async throws -> [UInt8] {
+        guard let bytes = try await client.get(path, largest: largest) else {
+            throw Failure("\(url) has no \(path).", next: "Check the URL: what answers there is no market.")
+        }
+        return bytes
+    }
+
+    /// Brings a copy up to date.
+    ///
+    /// - Parameters:
+    ///   - policy: Whose quorum must have cosigned what is taken; it is waited for, some seconds. nil: nobody's.
+    ///   - each: Is given each new entry, and what it came to.
+    func bring(
+        _ copy: MarketCopy, under policy: LogPolicy? = nil, each: (SignedEntry, MarketAnswer) -> Void = { _, _ in }
+    ) async throws {
+        // A bundle that is not full goes when the log has grown: the next checkpoint has another.
+        for _ in 0..<8 {
+            let checkpoint = try await checkpoint(of: copy, under: policy)
+            guard let paths = try verified({ () throws(MarketFolderError) in try copy.missing(for: checkpoint) }) else {
+                return
+            }
+            var bundles: [[UInt8]] = []
+            let progress = paths.count > 8 ? Progress("Reading the market's log") : nil
+            for path in paths {
+                guard let bytes = try await client.get("\(path)", largest: MarketCopy.longestBundle) else { break }
+                bundles.append(bytes)
+                progress?.update(
+                    Double(bundles.count) / Double(paths.count), doing: "bundle \(bundles.count) of \(paths.count)")
+            }
+            progress?.finish()
+            guard bundles.count == paths.count else { continue }
+            for (entry, answer) in try verified({ () throws(MarketFolderError) in
+                try copy.take(checkpoint, bundles: bundles)
+            }) { each(entry, answer) }
+            return
+        }
+        throw Failure("\(url) does not show what its checkpoint is over.", next: "Try again in a moment.")
+    }
+
+    private func checkpoint(of copy: MarketCopy, under policy: LogPolicy?) async throws -> [UInt8] {
+        let end = ContinuousClock.now + .seconds(20)
+        while true {
+            let checkpoint = try await get("checkpoint", largest: MarketCopy.longestCheckpoint)
+            guard let policy else { return checkpoint }
+            guard let signed = try? SignedCheckpoint(parsing: checkpoint) else {
+                throw Failure("\(url) shows no signed checkpoint.", status: ExitStatus.contradicted)
+            }
+            do {
+                _ = try policy.verify(signed, of: copy.description.log, latestTime: LogClock.latest)
+                return checkpoint
+            } catch let error as PolicyError {
+                guard case .noQuorumOfWitnesses = error, policy.canBeMet, ContinuousClock.now < end else {
+                    throw LogTrust(key: "", policy: nil).failure(error)
+                }
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func verified<Value>(_ body: () throws(MarketFolderError) -> Value) throws -> Value {
+        do throws(MarketFolderError) { return try body() } catch {
+            guard error.isContradiction else { throw Failure(PrintableText.escape("\(error)")) }
+            throw Failure(
+                PrintableText.escape("\(url) shows what was not signed, or another history than before: \(error)"),
+                next: "Do nothing there, and ask others what they see.", status: ExitStatus.contradicted)
+        }
+    }
+}
+
+/// A party at work in a market.
+final class MarketSeat {
+    let wallet: MarketWallet
+    let party: PartyName
+    let copy: MarketCopy
+    private let link: MarketLink
+    private let signer: PartySigner
+
+    init(_ wallet: MarketWallet, _ party: PartyName, _ signer: PartySigner) throws {
+        (self.wallet, self.party, self.signer) = (wallet, party, signer)
+        let place = try wallet.place()
+        link = try MarketLink(place.url, certificateAuthority: place.certificateAuthority)
+        copy = try Self.copy(of: wallet)
+    }
+
+    /// The wallet's copy of the log.
+    static func copy(of wallet: MarketWallet) throws -> MarketCopy {
+        do { return try MarketCopy(at: wallet.copy) } catch {
+            throw Failure(
+                PrintableText.escape("The copy of the market's log cannot be used: \(error)"),
+                next:
+                    "Another command may be using it. If it is damaged, take \(wallet.copy) away and enter again: it is read anew."
+            )
+        }
+    }
+
+    var market: Market { copy.market }
+
+    func synchronize() async throws { try await link.bring(copy) }
+
+    /// The task that a name begins.
+    func task(_ text: String) throws -> MarketTask {
+        let found = market.allTasks.filter { $0.id.hex.hasPrefix(text) && text.utf8.count >= 4 }
+        guard found.count == 1, let only = found.first else {
+            throw Failure(
+                PrintableText.escape(found.isEmpty ? "There is no task \(text)." : "Several tasks begin with \(text)."),
+                next:
+                    "A task is named by its first digits, four at least: parley market show \(wallet.copy) lists them."
+            )
+        }
+        return only
+    }
+
+    /// Asks for something of a task.
+    @discardableResult
+    func act(on task: MarketTask, _ action: TaskAction) async throws -> MarketResult {
+        try await act(.task(task.id, action))
+    }
+
+    /// Signs, keeps what was signed, sends it, and finds in the log what it came to. What was asked before and may not have arrived is sent again first; where it is the same, that is all.
+    ///
+    /// - Throws: A `Failure` where it is refused.
+    @discardableResult
+    func act(_ action: MarketAction) async throws -> MarketResult {
+        for entry in try wallet.pending(of: party) {
+            Terminal.diagnostics.line("Going on with what was asked before.")
+            let answer = try await settle(entry)
+            if entry.request.action == action { return try result(answer) }
+        }
+        let isOperator = party == copy.description.operatorName
+        let time = max(Int64(Date().timeIntervalSince1970), market.time)
+        let entry = try signer.sign(action, by: party, in: market.id, time: isOperator ? time : nil)
+        try wallet.hold(entry)
+        return try result(try await settle(entry))
+    }
+
+    private func result(_ answer: MarketAnswer) throws -> MarketResult {
+        switch answer {
+        case .done(let result): return result
+        case .refused(let refusal):
+            throw Failure(PrintableText.escape("The market refused: \(refusal)"), next: "It stands in the log so.")
+        case .keyIsTaken, .notAdmitted, .clockWentBack:
+            throw Failure(PrintableText.escape("The market did not take it: \(answer)"))
+        }
+    }
+
+    /// Sends what was signed until the log has it.
+    private func settle(_ entry: SignedEntry) async throws -> MarketAnswer {
+        if let answer = market.answer(to: entry.key) {
+            wallet.release(entry)
+            return answer
+        }
+        let reply = try await link.client.post("entries", entry.journalBytes)
+        guard reply.status == 200 else {
+            let problem =
+                (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
+                ?? Problem(.siteUnavailable, "\(link.url) answered with status \(reply.status)")
+            // It was not taken, and will not be: these say so.
+            if [400, 403, 409, 413, 429].contains(reply.status) { wallet.release(entry) }
+            throw problem
+        }
+        for pause in [0, 50, 200, 500, 1_000, 2_000] {
+            try await Task.sleep(for: .milliseconds(pause))
+            try await synchronize()
+            if let answer = market.answer(to: entry.key) {
+                wallet.release(entry)
+                return answer
+            }
+        }
+        throw Failure(
+            "\(link.url) says that it stored what you asked, and its log does not show it.",
+            next: "It is kept, and sent again by your next command. If it stays so, the operator is to be asked.",
+            status: ExitStatus.contradicted)
+    }
+
+    // MARK: keys and news
+
+    /// Takes a new key, which is kept before the market hears of it.
+    func rotateKey() async throws -> PartyKey {
+        let staged = try wallet.staged(party)
+        let seed = staged ?? SecureRandom.bytes(32)
+        guard let next = PartySigner(seed: seed) else { throw Failure("A key has 32 bytes.") }
+        if staged == nil { try wallet.stage(seed, of: party) }
+        // An earlier try may have arrived.
+        if market.keys[party] != next.publicKey { try await act(.rotate(next.publicKey)) }
+        try wallet.keep(seed, of: party, replacing: true)
+        wallet.unstage(party)
+        return next.publicKey
+    }
+
+    /// Reads what comes, whenever the market announces that its log has grown, until the connection ends.
+    func followAnnouncements(_ each: (SignedEntry, MarketAnswer) -> Void) async throws {
+        try await link.bring(copy, each: each)
+        for try await _ in try await link.client.announcements(after: copy.count) {
+            try await link.bring(copy, each: each)
+        }
+    }
+
+    // MARK: commitments
+
+    /// The salt of a commitment: the same again for the same.
+    func bond(_ kind: Commitment.Kind, _ task: MarketTask, place: Int, content: Digest256, parent: Int = 0) throws
+        -> Digest256
+    {
+        var bonds = try wallet.bonds(of: party)
+        let known = bonds.first {
+            $0.kind == kind && $0.task == task.id && $0.place == place && $0.content == content
+        }
+        let bond =
+            known
+            ?? MarketWallet.Bond(
+                kind: kind, task: task.id, place: place, content: content, salt: .fresh(), parent: parent)
+        if known == nil {
+            bonds.append(bond)
+            try wallet.keep(bonds, of: party)
+        }
+        return Commitment.of(
+            kind, task: task.id, author: party, place: place, content: content, salt: bond.salt)
+    }
+}
