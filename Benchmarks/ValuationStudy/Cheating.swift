@@ -9,6 +9,8 @@ public enum Cheating {
     /// - scaled: the first one sends its update times 5; what it earns over what it earns otherwise.
     /// - split rows: the first one's rows in ten accounts; what they earn over what it earns otherwise.
     /// - split weight: ten accounts, each of which trains on all rows and has a tenth of the weight.
+    /// - alone: the first one's share without cheating, and split rows total: that of its ten accounts. Where the first is nearly nothing (on one of twenty seeds a two-hundredth of the pot), a ratio of one
+    ///   run says little, since of ten noisy scores those below zero cost nothing: the ratio of sums over seeds is what splitting earns on average.
     ///
     /// - Throws: `ValuationError`.
     public static func outcomes(_ cast: Cast, seed: UInt64) throws(ValuationError) -> [String: Double] {
@@ -29,6 +31,7 @@ public enum Cheating {
             }
             let alone = try shares(honest, significance: significance)[0]
             let copied = try shares(honest + [Participant(cast.owners[0], .copy(of: 0))], significance: significance)
+            outcomes["alone" + name] = alone
             outcomes["copy" + name] = copied[10] / alone
             outcomes["copied" + name] = (copied[0] + copied[10]) / alone
             let scaled = [Participant(cast.owners[0], .scaled(5))] + honest.dropFirst()
@@ -40,6 +43,7 @@ public enum Cheating {
             for (kind, split) in [("split rows", splitRows), ("split weight", splitWeight)] {
                 let earned = try shares(split + honest.dropFirst(), significance: significance)
                 outcomes[kind + name] = earned.prefix(10).reduce(0, +) / alone
+                outcomes[kind + " total" + name] = earned.prefix(10).reduce(0, +)
             }
         }
         return outcomes

@@ -58,5 +58,9 @@ struct CheatingTests {
         for name in ["zero", "random", "stale", "flipped"] { #expect(try #require(means[name]) <= 0.02, "\(name)") }
         #expect(try #require(means["scaled"]) <= 1.001)
         #expect(try #require(means["split rows"]) <= 1.05)
+        // By what is earned, in all.
+        for kind in ["split rows", "split weight"] {
+            #expect(try #require(means[kind + " total"]) <= 1.05 * (try #require(means["alone"])), "\(kind)")
+        }
     }
 }

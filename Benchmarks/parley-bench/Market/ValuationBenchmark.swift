@@ -70,6 +70,16 @@ struct ValuationBenchmark {
             let cast = Cast(digits, .none, seed: 1_000 + seed, owners: 11)
             for (name, value) in try Cheating.outcomes(cast, seed: seed) { figures[name, default: []].append(value) }
         }
+        for kind in ["split rows", "split weight"] {
+            guard let split = figures[kind + " total"], let alone = figures["alone"] else { continue }
+            report(
+                "valuation-cheating-\(kind.replacing(" ", with: "-"))-in-all",
+                [
+                    ("ratio_of_sums", split.reduce(0, +) / alone.reduce(0, +)),
+                    ("largest_gain_in_honest_shares", zip(split, alone).map { 10 * ($0 - $1) }.max() ?? 0),
+                    ("smallest_share_alone", alone.min() ?? 0), ("seeds", Double(seeds)),
+                ])
+        }
         for (name, values) in figures.sorted(by: { $0.key < $1.key }) {
             report(
                 "valuation-cheating-\(name.replacing(" ", with: "-"))",
