@@ -128,6 +128,83 @@ struct MarketCommandTests {
         #expect(kinds.allSatisfy { $0.by != party("omar") && $0.by != party("ben") })
     }
 
+    @Test("A receipt is checked with the operator's key alone; whatever is changed in it is found")
+    func checkedReceipt() throws {
+        let (place, play) = try played()
+        let file = place.path + ".json"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let key = signer("clerk").publicKey
+        for name in ["olga", "ada", "sue", "pia", "rae"] {
+            let found = try market("receipt", place.path, play.task.hex, name)
+            try Data(found.output.utf8).write(to: URL(filePath: file))
+            let checked = try market("check-receipt", file, "--key", key.description)
+            #expect(checked.status == 0, "\(name): \(checked.words)")
+            if name == "olga" { #expect(checked.words.contains("olga has 45,000 as owner"), "\(checked.words)") }
+        }
+        #expect(try market("check-receipt", file, "--key", signer("sue").publicKey.description).status == 4)
+        #expect(try market("check-receipt", place.path + "/market.json", "--key", key.description).status == 1)
+
+        let audit = try MarketAudit(of: place.path)
+        let receipt = try MarketReceipt(of: party("olga"), in: try #require(audit.market[play.task]), audit)
+        let encoded = try JSONEncoder().encode(receipt)
+        func changed(_ change: (inout [String: Any]) -> Void) throws -> MarketReceipt {
+            var object = try #require(try JSONSerialization.jsonObject(with: encoded) as? [String: Any])
+            change(&object)
+            return try JSONDecoder().decode(
+                MarketReceipt.self, from: JSONSerialization.data(withJSONObject: object))
+        }
+        try changed { _ in }.verify(key)
+        func nested(_ object: inout [String: Any], _ path: [String], _ value: (Any?) -> Any) {
+            guard path.count > 1 else {
+                object[path[0]] = value(object[path[0]])
+                return
+            }
+            var inner = object[path[0]] as? [String: Any] ?? [:]
+            nested(&inner, Array(path.dropFirst()), value)
+            object[path[0]] = inner
+        }
+        let lies: [(inout [String: Any]) -> Void] = [
+            { nested(&$0, ["terms", "pot", "data"]) { _ in 60_001 } },
+            { $0["termsDigest"] = hashed("other").hex },
+            { $0["settlementRoot"] = hashed("other").hex },
+            { $0["market"] = hashed("other").hex },
+            { $0["party"] = "omar" },
+            { $0["payouts"] = [] as [Any] },
+            { nested(&$0, ["declaration", "ending"]) { _ in "missed" } },
+            { object in
+                nested(&object, ["earnings", "contributions"]) { list in
+                    var list = list as? [[String: Any]] ?? []
+                    list[0]["score"] = 900_000_000
+                    return list
+                }
+            },
+            { object in
+                var entries = object["entries"] as? [[String: Any]] ?? []
+                entries.swapAt(0, 1)
+                object["entries"] = entries
+            },
+            { object in
+                var entries = object["entries"] as? [[String: Any]] ?? []
+                // Without the key that signs the draft.
+                entries.removeFirst()
+                object["entries"] = entries
+            },
+            { object in
+                var entries = object["entries"] as? [[String: Any]] ?? []
+                entries[2]["bytes"] = entries[3]["bytes"]
+                object["entries"] = entries
+            },
+            { object in
+                var entries = object["entries"] as? [[String: Any]] ?? []
+                entries[2]["proof"] = entries[3]["proof"]
+                object["entries"] = entries
+            },
+        ]
+        for (number, lie) in lies.enumerated() {
+            #expect(throws: MarketFolderError.self, "lie \(number)") { try changed(lie).verify(key) }
+        }
+    }
+
     @Test("What was changed is exit status 4; what is no market, or no task, says what would be right")
     func refusals() throws {
         let (place, play) = try played()

@@ -60,6 +60,9 @@ public struct SignedEntry: Sendable, Hashable {
         key = Self.key(market: request.market, by: request.by, nonce: request.nonce)
     }
 
+    /// Whether it is signed under a key: that the key is the party's, whoever asks must know.
+    public func isSigned(under key: PartyKey) -> Bool { key.verifies(signature, of: request.signedBytes) }
+
     /// The key of an entry, before it is signed: a scientist's commitment names her task by it.
     public static func key(market: Digest256, by party: PartyName, nonce: Digest256) -> Digest256 {
         var bytes = CanonicalBytes("entry-key")

@@ -19,7 +19,7 @@ public struct Payout: Sendable, Hashable, Codable {
 }
 
 /// What a settlement is computed from: numbers alone, so that a referee computes the same from the log.
-public struct Earnings: Sendable, Hashable {
+public struct Earnings: Sendable, Hashable, Codable {
     /// By valuation.
     public var contributions: [Contribution] = []
     /// How many updates count, by owner.

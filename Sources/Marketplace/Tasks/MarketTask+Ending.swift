@@ -36,8 +36,13 @@ extension MarketTask {
 
     /// What payouts follow from.
     private func basis(of declaration: Declaration) -> Digest256 {
+        Self.basis(of: declaration, task: id, terms: terms)
+    }
+
+    /// What a task's payouts follow from.
+    public static func basis(of declaration: Declaration, task: Digest256, terms: TaskTerms) -> Digest256 {
         var bytes = CanonicalBytes("settlement-basis")
-        bytes.append(id)
+        bytes.append(task)
         bytes.append(terms.digest)
         bytes.append(declaration.ending.rawValue)
         bytes.append(declaration.winner.map(Int64.init))

@@ -23,7 +23,8 @@ struct MarketCommand: AsyncParsableCommand {
                 name: "Reading and verifying",
                 subcommands: [
                     MarketVerifyCommand.self, MarketShowCommand.self, MarketTreeCommand.self, MarketPayoutsCommand.self,
-                    MarketReputationCommand.self, MarketReceiptCommand.self, MarketCopyCommand.self,
+                    MarketReputationCommand.self, MarketReceiptCommand.self, MarketCheckReceiptCommand.self,
+                    MarketCopyCommand.self,
                 ]),
             CommandGroup(
                 name: "Taking part",

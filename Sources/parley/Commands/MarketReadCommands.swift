@@ -156,64 +156,43 @@ struct MarketReceiptCommand: AsyncParsableCommand {
     }
 }
 
-/// What a party has of a task, and what it follows from.
-struct MarketReceipt: Encodable {
-    struct Payout: Encodable {
-        let payout: Marketplace.Payout
-        let claim: Claim
-        let isPaid: Bool
-    }
+struct MarketCheckReceiptCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check-receipt",
+        abstract: "Check a receipt with the operator's key alone, and compute its payouts again.",
+        discussion: """
+            Every entry in it must be signed by whoever asked and be in the operator's log; terms and declaration must be those of these entries; the payouts must follow from terms, declaration \
+            and earnings, to the root that the claims lead to. That the earnings are those of all entries of the task, a whole copy of the log shows: parley market verify.
 
-    /// A signed entry: its bytes, and the proof that they are in the log.
-    struct Entry: Encodable {
-        let number: Int
-        let by: PartyName
-        let bytes: Data
-        let proof: String
-    }
+              parley market check-receipt receipt.json --key 5f0c1d…
+            """)
 
-    let market: Digest256
-    let operatorKey: PartyKey
-    let task: Digest256
-    let party: PartyName
-    let stage: Stage
-    let terms: TaskTerms
-    let termsDigest: Digest256
-    let declaration: MarketTask.Declaration?
-    let settlementRoot: Digest256?
-    let payouts: [Payout]
-    let entries: [Entry]
+    @Argument(help: "The receipt (parley market receipt).", completion: .file()) var file: String
+    @Option(help: "The operator's public key (64 hexadecimal digits), from elsewhere.") var key: String
 
-    init(of party: PartyName, in task: MarketTask, _ audit: MarketAudit) throws {
-        (market, operatorKey) = (audit.description.market, audit.description.operatorKey)
-        (self.task, self.party, stage) = (task.id, party, task.stage)
-        (terms, termsDigest) = (task.terms, task.terms.digest)
-        (declaration, settlementRoot) = (task.declaration, task.settlement?.root)
-        let settled = zip(task.settlement?.payouts ?? [], task.settlement?.claims ?? [])
-        payouts = zip(settled, task.isPaid).filter { $0.0.0.party == party }.map {
-            Payout(payout: $0.0.0, claim: $0.0.1, isPaid: $0.1)
+    func run() throws {
+        guard let key = PartyKey(hex: key) else {
+            throw ValidationError("--key is 64 hexadecimal digits, as parley market verify shows them.")
         }
-        var entries: [Entry] = []
-        for (number, one) in audit.entries.enumerated() {
-            guard case .done = one.answer, Self.matters(one.entry, to: party, in: task.id) else { continue }
-            entries.append(
-                Entry(
-                    number: number, by: one.entry.request.by, bytes: Data(one.entry.journalBytes),
-                    proof: String(decoding: try audit.proof(ofEntry: number), as: UTF8.self)))
+        let text = try readText(file)
+        guard let receipt = try? JSONDecoder().decode(MarketReceipt.self, from: Data(text.utf8)) else {
+            throw Failure(
+                PrintableText.escape("\(file) is no receipt."), next: "parley market receipt writes one.")
         }
-        self.entries = entries
-    }
-
-    /// The party's own entries of the task, and those that terms, scores and payouts follow from.
-    private static func matters(_ entry: SignedEntry, to party: PartyName, in task: Digest256) -> Bool {
-        switch entry.request.action {
-        case .draft: return entry.key == task
-        case .task(task, let action):
-            switch action {
-            case .amend, .fund, .score, .declare, .checkpoint, .dispute, .vote, .settle: return true
-            default: return entry.request.by == party
-            }
-        default: return false
+        do { try receipt.verify(key) } catch {
+            throw Failure(
+                PrintableText.escape("\(file): \(error)"), next: "It proves nothing so.",
+                status: ExitStatus.contradicted)
         }
+        let terminal = Terminal.output
+        terminal.line(
+            "\(NumberText.integer(receipt.entries.count)) entries, each signed and in the log of market \(receipt.market)"
+        )
+        for payout in receipt.payouts {
+            terminal.line(
+                "\(receipt.party) has \(NumberText.integer(payout.payout.amount)) as \(payout.payout.role.rawValue), which follows from what is declared and earned\(payout.isPaid ? "; paid" : "")"
+            )
+        }
+        if receipt.payouts.isEmpty { terminal.line("\(receipt.party) has nothing of this task, so far.") }
     }
 }
