@@ -186,7 +186,7 @@ struct MarketCommandTests {
             { object in
                 var entries = object["entries"] as? [[String: Any]] ?? []
                 // Without the key that signs the draft.
-                entries.removeFirst()
+                entries.remove(at: 1)
                 object["entries"] = entries
             },
             { object in
