@@ -34,11 +34,14 @@ public struct DiskError: Error, Sendable, Hashable, CustomStringConvertible {
     public let action: String
     /// What the system said.
     public let reason: String
+    /// Whether another process has the file open.
+    public let isInUse: Bool
 
     /// What was tried of which file, and why it failed.
-    public init(action: String, reason: String) {
+    public init(action: String, reason: String, isInUse: Bool = false) {
         self.action = action
         self.reason = reason
+        self.isInUse = isInUse
     }
 
     /// Both.
@@ -61,7 +64,10 @@ public final class LogFile: Disk {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0o600)
         guard descriptor >= 0 else { throw Self.failure("\(path) cannot be opened") }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            throw Self.failure("\(path) is open in another process")
+            let isInUse = errno == EWOULDBLOCK
+            throw DiskError(
+                action: "\(path) is open in another process", reason: String(cString: strerror(errno)),
+                isInUse: isInUse)
         }
         guard isNew, makingNameDurable else { return }
         let parent = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)

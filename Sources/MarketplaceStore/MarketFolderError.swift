@@ -25,6 +25,14 @@ public enum MarketFolderError: Error, Sendable, Hashable, CustomStringConvertibl
         }
     }
 
+    /// Whether another process has the folder open.
+    public var isInUse: Bool {
+        switch self {
+        case .disk(let error): error.isInUse
+        default: false
+        }
+    }
+
     /// Whether what is there was changed, or was never right; otherwise it could not be read.
     public var isContradiction: Bool {
         switch self {

@@ -76,6 +76,7 @@ struct MarketPlayTests {
         for (long, short) in [
             ("\"openWithin\": \"1d\"", "\"openWithin\": \"6s\""), ("\"proposals\": \"2d\"", "\"proposals\": \"4s\""),
             ("\"reveal\": \"1d\"", "\"reveal\": \"6s\""), ("\"training\": \"14d\"", "\"training\": \"60s\""),
+            ("\"revealDelay\": \"1h\"", "\"revealDelay\": \"1s\""),
             ("\"checkpoint\": \"1d\"", "\"checkpoint\": \"5s\""), ("\"challenge\": \"3d\"", "\"challenge\": \"8s\""),
         ] {
             #expect(terms.contains(long))
@@ -116,7 +117,22 @@ struct MarketPlayTests {
         let model = try play.does(
             "ada", "finish-round", task, "0", place.path("weights"), "--receipts", place.path("receipt"))
         #expect(model.contains("node 2 of the tree"))
+        // A proposal that goes on from a model is bound to its place, too.
+        try place.write("{ }", to: "better.json")
+        let nowhere = try play.asks("ada", "propose", task, place.path("better.json"), "--below", "9")
+        #expect(nowhere.status == 1 && nowhere.errors.contains("no node 9"), "\(nowhere.all)")
+        try play.does("ada", "propose", task, place.path("better.json"), "--below", "2")
+        let twice = try play.asks("ada", "propose", task, place.path("better.json"), "--below", "2")
+        #expect(twice.status == 1 && twice.errors.contains("it is proposal 1"), "\(twice.all)")
+        for _ in 0..<20 {
+            if try play.asks("ada", "reveal", task).status == 0 { break }
+            Thread.sleep(forTimeInterval: 0.25)
+        }
+        let unshown = try play.asks("ada", "reveal", task)
+        #expect(unshown.errors.contains("Nothing of ada's waits"), "\(unshown.all)")
         try play.does("ada", "ask-score", task, "2")
+        let mistyped = try play.asks("sue", "score", task, "0", "90")
+        #expect(mistyped.status == 1 && mistyped.errors.contains("stands for ever"), "\(mistyped.all)")
         try play.does("sue", "score", task, "0", "0.865")
         let rotated = try play.does("olga", "rotate-key")
         #expect(rotated.contains("olga acts under"))
@@ -128,7 +144,13 @@ struct MarketPlayTests {
         try play.does("olga", "dispute", task)
         for referee in ["rae", "rex"] { try play.does(referee, "vote", task, "0", "rejected") }
         try play.waits(for: "settled", of: task)
+        // Whoever watches keeps no other command waiting.
+        let watching = try place.start(command: [
+            "/usr/bin/env", "XDG_CONFIG_HOME=\(place.path("home-olga"))", Workplace.executable, "market", "watch",
+        ])
         #expect(try play.does("olga", "claim", task).contains("40,000 were paid to olga"))
+        #expect(try play.does("olga", "watch", "--from", "0", "--once", "--task", task).contains("olga claims 40,000"))
+        watching.killAndWait()
         #expect(try play.does("olga", "claim", task).contains("paid already"))
         let paid = try play.does("rob", "payouts", play.url, task)
         for line in ["ada", "olga", "omar", "pia"] { #expect(paid.contains(line)) }
@@ -145,7 +167,7 @@ struct MarketPlayTests {
         try play.does("olga", "enter", play.url, "--as", "olga")
         try play.does("clerk", "credit", "olga", "1000")
         let much = try play.asks("olga", "withdraw", "5000")
-        #expect(much.status == 1 && much.errors.contains("The market refused"), "\(much.all)")
+        #expect(much.status == 1 && much.errors.contains("The market would refuse"), "\(much.all)")
         play.kill()
         let gone = try play.asks("olga", "withdraw", "300")
         #expect(gone.status != 0, "\(gone.all)")
@@ -185,7 +207,7 @@ struct MarketPlayTests {
         #expect(copied.status == 0, "\(copied.all)")
         try play.does("olga", "enter", play.url, "--as", "olga")
         let again = try place.parley("market", "copy", play.url, place.path("copy"), "--policy", place.path("same"))
-        #expect(again.status == 0 && again.output.contains("new entr"), "\(again.all)")
+        #expect(again.status == 0 && again.output.contains("New entries: "), "\(again.all)")
         // The whole folder as it was before: the witness has seen more.
         play.kill()
         try FileManager.default.removeItem(atPath: place.path("market"))

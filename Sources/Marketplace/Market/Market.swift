@@ -209,7 +209,7 @@ public struct Market: Sendable {
     ///
     /// - Throws: `reputation`.
     func deposit(_ party: PartyName, as role: Role, gain: Int64) throws(MarketRefusal) -> Int64 {
-        guard let deposit = policy.deposit(for: gain, reputation: reputations[party, role]) else {
+        guard let deposit = deposit(of: party, as: role, gain: gain) else {
             throw .reputation(party, role)
         }
         return deposit
@@ -245,6 +245,21 @@ public struct Market: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return .sha256([UInt8](try encoder.encode(value)))
+    }
+
+    /// Why an action would be refused at a time, as things stand; nil: it would be done. It takes a copy of what it changes.
+    public func refusal(of action: MarketAction, by party: PartyName, at time: Int64) -> MarketRefusal? {
+        var copy = self
+        let entry = MarketEntry(key: .fresh(), time: max(time, self.time), by: party, action: action)
+        do throws(MarketRefusal) {
+            _ = try copy.perform(entry) { _ in }
+            return nil
+        } catch { return error }
+    }
+
+    /// What a party deposits in a role in which one fraud brings so much, in minor units; nil: its reputation is too low.
+    public func deposit(of party: PartyName, as role: Role, gain: Int64) -> Int64? {
+        policy.deposit(for: gain, reputation: reputations[party, role])
     }
 
     // MARK: what is due

@@ -135,10 +135,15 @@ struct MarketVerifyCommand: AsyncParsableCommand {
 
               parley market verify ./market
               parley market verify ./market --key 5f0c1d…
+              parley market verify ./copy --policy policy   # and witnesses cosigned it
               parley market verify ./market --log-key       # for witnesses: parley log witness --log KEY
             """)
 
     @OptionGroup var place: MarketPlace
+    @Option(
+        help: ArgumentHelp("A quorum of this policy must have cosigned it (c2sp.org/tlog-policy).", valueName: "file"),
+        completion: .file())
+    var policy: String?
     @Flag(help: "Print the log's key alone, by which witnesses know it.") var logKey = false
 
     func run() async throws {
@@ -146,6 +151,14 @@ struct MarketVerifyCommand: AsyncParsableCommand {
         let (market, terminal) = (audit.market, Terminal.output)
         if logKey {
             return terminal.line(try audit.description.log.keys.map { "\($0)" }.joined(separator: "\n"))
+        }
+        if let policy {
+            let trust = LogTrust(key: nil, policy: policy)
+            do {
+                _ = try trust.read().verify(
+                    SignedCheckpoint(parsing: audit.checkpoint), of: audit.description.log, latestTime: LogClock.latest)
+            } catch let error as PolicyError { throw trust.failure(error) }
+            terminal.line("Cosigned by the policy's quorum.")
         }
         terminal.line("Market \(audit.description.market), operated by \(audit.description.operatorName)")
         terminal.line("Operator's key \(audit.description.operatorKey)")
@@ -263,7 +276,23 @@ struct MarketShowCommand: AsyncParsableCommand {
                 "Deposits",
                 "\(MarketMoney.text(flow.deposited)) = held \(MarketMoney.text(flow.heldDeposits)) + returned \(MarketMoney.text(flow.returned)) + forfeited \(MarketMoney.text(flow.forfeited))"
             ),
-            ("Target", "\(terms.goal.target) from \(terms.goal.baseline); best so far \(task.best)"),
+            (
+                "Target",
+                "\(terms.goal.target) from \(terms.goal.baseline), in steps of \(terms.goal.step); best so far \(task.best)"
+            ),
+            ("Validation rows", terms.goal.validation.hex),
+            (
+                "Metric, rules",
+                "\(terms.goal.metric.hex.prefix(16))…, \(terms.rules.hex.prefix(16))… (digests of their words)"
+            ),
+            (
+                "A newcomer deposits",
+                "\(NumberText.integer(terms.gains.scientist)) for a proposal, \(NumberText.integer(terms.gains.owner)) as an owner, \(NumberText.integer(terms.gains.provider)) as a provider, \(NumberText.integer(terms.gains.dispute)) for a dispute (referees' fee \(NumberText.integer(terms.court.fee)))"
+            ),
+            (
+                "Computation costs",
+                "\(NumberText.integer(terms.formula.price)) for 10⁹ units, \(NumberText.integer(terms.formula.computationEach)) a proposal at most"
+            ),
             ("Sponsor", task.sponsor.text),
             ("Scientists", list(task.proposals.map(\.scientist))),
             ("Owners", list(task.owners.keys)),
@@ -274,6 +303,13 @@ struct MarketShowCommand: AsyncParsableCommand {
                 "\(NumberText.integer(task.evaluations.count)) of \(NumberText.integer(terms.goal.evaluations)), \(NumberText.integer(task.improvements.count)) of them improvements"
             ),
         ]
+        lines += Self.schedule(task, now: max(audit.market.time, Int64(Date().timeIntervalSince1970)))
+        if task.stage == .training, !task.candidates.isEmpty {
+            let candidates = task.candidates.sorted()
+            let owners = Set(candidates.flatMap { task.updates(onPathTo: $0).keys }).sorted()
+            lines.append(("Candidates", candidates.map { "node \($0)" }.joined(separator: ", ")))
+            lines.append(("Owners of these", list(owners)))
+        }
         if let winner = task.declaration?.winner {
             lines.append(("Winner", "node \(winner) (parley market tree)"))
         }
@@ -282,11 +318,42 @@ struct MarketShowCommand: AsyncParsableCommand {
             lines.append(
                 (
                     "Dispute \(number)",
-                    "\(dispute.accuser) about \(subject): \(dispute.outcome.map { "\($0.rawValue)" } ?? "open"), \(dispute.votes.count) voted"
+                    "\(dispute.accuser) about \(subject): \(Self.words(dispute.outcome)), \(dispute.votes.count) voted"
                 ))
         }
         if let root = task.settlement?.root { lines.append(("Settlement", root.hex)) }
         let table = TextTable(titles: ["", ""], rows: lines.map { [$0.0, $0.1] })
         terminal.write(table.render(on: terminal))
+    }
+
+    private static func words(_ outcome: Conduct?) -> String {
+        switch outcome {
+        case nil: "open"
+        case .kept: "upheld"
+        case .refuted: "rejected"
+        case .undecided: "not decided"
+        case .vanished, .concealed, .idle: "over"
+        }
+    }
+
+    /// What comes next, and when.
+    private static func schedule(_ task: MarketTask, now: Int64) -> [(String, String)] {
+        let schedule = task.terms.schedule
+        func line(_ name: String, _ time: Int64) -> (String, String) { (name, TimeText.moment(time, from: now)) }
+        switch task.stage {
+        case .draft, .funded:
+            return [line("To be opened by", schedule.openBy), line("Proposals until", schedule.proposalsUntil)]
+        case .open:
+            return [line("Proposals until", schedule.proposalsUntil), line("Reveals until", schedule.revealUntil)]
+        case .training:
+            return [line("Training until", schedule.trainUntil), line("Declaration until", schedule.declareUntil)]
+        case .declared: return [line("Checkpoint until", task.stageEnds)]
+        case .challenge: return [line("Challenge until", task.stageEnds)]
+        case .dispute:
+            let open = task.disputes.filter { $0.outcome == nil }.map(\.until).min()
+            return open.map { [line("Votes until", $0)] } ?? []
+        case .settled: return [line("Claims until, then paid", task.stageEnds)]
+        case .paidOut, .cancelled, .expired: return []
+        }
     }
 }

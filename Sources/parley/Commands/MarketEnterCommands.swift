@@ -52,16 +52,20 @@ struct MarketEnterCommand: AsyncParsableCommand {
         terminal.line(
             "Market \(wallet.market), operated by \(description.operatorName); its key, now pinned: \(description.operatorKey)"
         )
-        terminal.line("\(NumberText.integer(seat.copy.count)) entries were read, and every one is signed.")
+        if key == nil {
+            terminal.line("Compare that key with the one that you have from elsewhere: --key KEY does it for you.")
+        }
+        terminal.line("Entries read, every one of them signed: \(NumberText.integer(seat.copy.count))")
         if let known = seat.market.keys[party] ?? operatorKey(description) {
             guard known == signer.publicKey else {
                 throw Failure(
-                    "\(party) is registered under another key.", next: "Choose another name: --as NAME")
+                    "\(party) is registered under another key than the one here.",
+                    next: "If that is you, bring your key: --key-file FILE. If not, choose another name: --as NAME")
             }
-            return terminal.line("You are \(party), as before.")
+            return terminal.line("You are \(party).")
         }
         let body = try signer.registration(of: party, in: description.market).bytes
-        let reply = try await link.client.post("registrations", body)
+        let reply = try await link.post("registrations", body)
         if reply.status == 200 {
             try await seat.synchronize()
             return terminal.line("You are \(party), registered under \(signer.publicKey).")
@@ -147,13 +151,18 @@ struct MarketCopyCommand: AsyncParsableCommand {
     func run() async throws {
         let link = try MarketLink(url, certificateAuthority: ca)
         let description = try await link.get("market.json", largest: MarketCopy.longestDescription)
+        let trusted = try policy.map { try LogTrust(key: nil, policy: $0).read() }
+        let isNew = !FileManager.default.fileExists(atPath: folder)
         let copy = try copy(description)
         let before = copy.count
-        let trusted = try policy.map { try LogTrust(key: nil, policy: $0).read() }
-        try await link.bring(copy, under: trusted)
+        do { try await link.bring(copy, under: trusted) } catch {
+            // What nothing was verified of is not left behind.
+            if isNew, copy.count == 0 { try? FileManager.default.removeItem(atPath: folder) }
+            throw error
+        }
         let terminal = Terminal.output
         terminal.line(
-            "\(NumberText.integer(copy.count - before)) new entries, \(NumberText.integer(copy.count)) in all; every one is signed, and they come to the state that the operator signed."
+            "New entries: \(NumberText.integer(copy.count - before)), in all \(NumberText.integer(copy.count)); every one is signed, and they come to the state that the operator signed\(trusted == nil ? "." : ", which the policy's quorum cosigned.")"
         )
         if key == nil {
             terminal.line(
@@ -175,6 +184,8 @@ struct MarketCopyCommand: AsyncParsableCommand {
         } catch {
             throw Failure(
                 PrintableText.escape("\(error)"),
+                next: error.isInUse
+                    ? "Another command is using it." : "If the folder is damaged, name another one: it is read anew.",
                 status: error.isContradiction ? ExitStatus.contradicted : ExitStatus.failed)
         }
     }
@@ -188,21 +199,37 @@ struct MarketWatchCommand: AsyncParsableCommand {
 
               parley market watch
               parley market watch --task 3fa8
+              parley market watch --from 0 --once      # everything so far
             """)
 
     @Option(help: "Only of this task: its name, or how it begins.") var task: String?
+    @Option(
+        help: ArgumentHelp("Begin with this entry of the log, from 0 (default: what comes now).", valueName: "number"))
+    var from: Int?
+    @Flag(help: "Tell what is there, and end.") var once = false
+    @Flag(help: "Also tell when the clock is moved.") var clock = false
     @OptionGroup var seat: MarketSeatOptions
 
+    func validate() throws {
+        guard from ?? 0 >= 0 else { throw ValidationError("--from is 0 or more.") }
+    }
+
     func run() async throws {
-        let seat = try await seat.seat()
-        let chosen = try task.map { try seat.task($0).id }
-        Terminal.diagnostics.line("Waiting for what comes behind entry \(NumberText.integer(seat.copy.count)).")
+        // The copy is open only while something is read, so that other commands of hers can be used beside this one.
+        let (wallet, link, chosen, size) = try await begin()
+        var next = from ?? size
+        if !once, from == nil {
+            Terminal.diagnostics.line("Waiting for what comes behind entry \(NumberText.integer(size)).")
+        }
+        next = try tell(from: next, wallet, chosen)
         var pause = 1.0
-        while true {
+        while !once {
             do {
-                try await seat.followAnnouncements { entry, answer in
-                    if case .task(let task, _) = entry.request.action, let chosen, task != chosen { return }
-                    Terminal.output.line(MarketEntryText.line(entry, answer))
+                for try await _ in try await link.client.announcements(after: next) {
+                    let copy = try MarketSeat.copy(of: wallet)
+                    try await link.bring(copy)
+                    withExtendedLifetime(copy) {}
+                    next = try tell(from: next, wallet, chosen)
                 }
                 pause = 1
             } catch let failure as Failure where failure.status == ExitStatus.contradicted { throw failure } catch {
@@ -210,6 +237,25 @@ struct MarketWatchCommand: AsyncParsableCommand {
             }
             try await Task.sleep(for: .seconds(pause))
         }
+    }
+
+    private func begin() async throws -> (MarketWallet, MarketLink, Digest256?, Int) {
+        let seat = try await seat.seat()
+        return (seat.wallet, seat.link, try task.map { try seat.task($0).id }, seat.copy.count)
+    }
+
+    /// - Returns: The number of the next entry.
+    private func tell(from first: Int, _ wallet: MarketWallet, _ chosen: Digest256?) throws -> Int {
+        let audit = try MarketAudit(of: wallet.copy)
+        for (number, one) in audit.entries.enumerated().dropFirst(first) {
+            switch one.entry.request.action {
+            case .clock where !clock: continue
+            case .task(let task, _) where chosen != nil && task != chosen: continue
+            case .draft where chosen != nil && one.entry.key != chosen: continue
+            default: Terminal.output.line("\(number)  " + MarketEntryText.line(one.entry, one.answer))
+            }
+        }
+        return audit.count
     }
 }
 

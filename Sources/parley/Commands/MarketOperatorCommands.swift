@@ -66,6 +66,10 @@ struct OperatedMarket: ParsableArguments {
     var keyFile: String?
 
     func open() throws -> MarketFolder {
+        guard FileManager.default.fileExists(atPath: folder + "/market.json") else {
+            throw Failure(
+                PrintableText.escape("\(folder) is no market's folder."), next: "parley market create makes one.")
+        }
         let file = keyFile ?? MarketAddress.normalised(folder) + ".key"
         guard let key = try PrivateFile.read(file).flatMap({ PlatformKey(seed: $0) }) else {
             throw Failure(
@@ -217,10 +221,14 @@ struct MarketAdmitCommand: AsyncParsableCommand {
             throw ValidationError("A key is 64 hexadecimal digits, as parley market enter shows it.")
         }
         let seat = try await seat.seat()
-        if seat.market.keys[name] != key { try await seat.act(.register(name, key: key)) }
+        guard seat.market.keys[name] != key else {
+            return Terminal.output.line(
+                "\(name) is registered under that key already\(credit == nil ? "." : ", and nothing was credited: parley market credit \(name) AMOUNT")"
+            )
+        }
+        try await seat.act(.register(name, key: key))
         if let credit { try await seat.act(.credit(name, amount: credit)) }
-        Terminal.output.line(
-            "\(name) is registered" + (credit.map { ", and has \(NumberText.integer($0)) more." } ?? "."))
+        Terminal.output.line("\(name) is registered" + (credit.map { ", and has \(NumberText.integer($0))." } ?? "."))
     }
 }
 

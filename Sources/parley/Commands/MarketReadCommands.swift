@@ -70,7 +70,9 @@ struct MarketPayoutsCommand: AsyncParsableCommand {
             !settlement.payouts.contains { $0.party == one.owner && $0.role == .owner }
         }
         for one in unpaid.sorted(by: { $0.owner < $1.owner }) {
-            terminal.line("\(one.owner): score \(one.score), which is paid nothing")
+            terminal.line(
+                "\(one.owner): score \(one.score), which is paid nothing: not above zero by \(NumberText.significant(Double(task.terms.formula.significanceThousandths) / 1_000)) standard errors (\(one.error))"
+            )
         }
     }
 }
@@ -151,7 +153,7 @@ struct MarketReceiptCommand: AsyncParsableCommand {
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
         try choice.place.write([UInt8](encoder.encode(receipt)) + [0x0A], to: output)
         Terminal.output.line(
-            "\(PrintableText.escape(output)): \(NumberText.integer(receipt.payouts.count)) payouts, \(NumberText.integer(receipt.entries.count)) entries"
+            "\(PrintableText.escape(output)): payouts \(NumberText.integer(receipt.payouts.count)), entries \(NumberText.integer(receipt.entries.count))\(receipt.payouts.isEmpty ? "; \(party) has nothing of this task, so far" : "")"
         )
     }
 }

@@ -60,7 +60,8 @@ struct MarketDraftCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "draft", abstract: "As a sponsor: write down what a task pays for, and when.",
         discussion: """
-            Times of the file count from now. Nothing is paid yet; funding freezes the terms.
+            Nothing is paid yet; funding freezes the terms. The file's times follow one another, from now: a task must be opened within `openWithin`; then, also if it was opened sooner, proposals come, are revealed, \
+            models are trained, and you declare. What each field means: docs/guide/market.md.
 
               parley market draft terms.json --as sue
               parley market draft terms.json --amend 3fa8      # other terms, as long as it is a draft
@@ -76,6 +77,12 @@ struct MarketDraftCommand: AsyncParsableCommand {
         let start = max(Int64(Date().timeIntervalSince1970), seat.market.time)
         let written = try terms.terms(from: start, file: file)
         let terminal = Terminal.output
+        let strangers = written.court.referees.filter { seat.market.keys[$0] == nil }
+        guard strangers.isEmpty else {
+            throw Failure(
+                "These referees are not registered: \(strangers.map(\.text).joined(separator: ", ")).",
+                next: "They enter first: parley market enter URL --as NAME")
+        }
         if let amend {
             let task = try seat.task(amend)
             try await seat.act(on: task, .amend(written))
@@ -96,7 +103,18 @@ struct MarketFundCommand: AsyncParsableCommand {
 
     @OptionGroup var place: MarketTaskSeat
 
-    func run() async throws { try await place.act("The task is funded.") { .fund(terms: $0.terms.digest) } }
+    func run() async throws {
+        let (seat, task) = try await place.take()
+        let (pot, terminal) = (task.terms.pot, Terminal.output)
+        if let deposit = seat.market.deposit(of: seat.party, as: .sponsor, gain: pot.data + pot.expertise) {
+            terminal.line(
+                "Pots of \(NumberText.integer(pot.total)) and a deposit of \(NumberText.integer(deposit)), together \(NumberText.integer(pot.total + deposit)); you have \(NumberText.integer(seat.balance))."
+            )
+        }
+        try await seat.act(on: task, .fund(terms: task.terms.digest))
+        terminal.line("The task is funded, and its terms are frozen.")
+        terminal.line("Next:  parley market open \(task.id.hex.prefix(8))")
+    }
 }
 
 struct MarketOpenCommand: AsyncParsableCommand {
@@ -136,10 +154,21 @@ struct MarketScoreCommand: AsyncParsableCommand {
     @OptionGroup var place: MarketTaskSeat
     @Argument(help: "The evaluation's number.") var evaluation: Int
     @Argument(help: "The best so far, where the model improved on it.") var score: Double?
+    @Flag(help: "It is that much better than the target; answers stand for ever.") var yes = false
 
     func run() async throws {
-        try await place.act("The evaluation is answered.") { _ in
-            .score(evaluation: evaluation, try score.map(Self.score))
+        try await place.act("The evaluation is answered.") { task in
+            let value = try score.map(Self.score)
+            let goal = task.terms.goal
+            if let value, !yes,
+                goal.direction.gain(from: goal.target, to: value)
+                    > goal.direction.gain(from: goal.baseline, to: goal.target)
+            {
+                throw Failure(
+                    "\(value) is further from the target \(goal.target) than that is from the baseline \(goal.baseline).",
+                    next: "An answer stands for ever. If it is right: --yes")
+            }
+            return .score(evaluation: evaluation, value)
         }
     }
 
@@ -188,7 +217,8 @@ struct MarketDeclareCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "declare", abstract: "As the sponsor: declare final scores, and who contributed what.",
         discussion: """
-            The file has the final score of each candidate (parley market show lists them; parley evaluate --part final measures them), and of each owner on the winner's path what it contributed, with its standard error:
+            As soon as a model has reached the target you may declare, also before the time of training is over, and no later than the task's `declaration`. The file has the final score of each candidate \
+            (parley market show URL TASK lists them, and the owners; parley evaluate --part final measures them), and of each owner on the winner's path what it contributed, with its standard error:
 
               {"finals": [{"node": 3, "score": 0.87}], "contributions": [{"owner": "olga", "score": 0.4, "error": 0.02}]}
 

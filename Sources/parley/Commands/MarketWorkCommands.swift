@@ -1,8 +1,6 @@
-public import ArgumentParser
+import ArgumentParser
 import Foundation
-public import Marketplace
-
-extension Role: ExpressibleByArgument {}
+import Marketplace
 
 struct MarketJoinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,17 +13,26 @@ struct MarketJoinCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var place: MarketTaskSeat
-    @Argument(help: "owner or provider.") var role: Role
+    enum Part: String, ExpressibleByArgument, CaseIterable { case owner, provider }
+    @Argument(help: "owner or provider.") var part: Part
 
-    func run() async throws { try await place.act("You take part as \(role.rawValue).") { _ in .join(role) } }
+    func run() async throws {
+        let (seat, task) = try await place.take()
+        let (role, gains) = (part == .owner ? Role.owner : .provider, task.terms.gains)
+        let before = seat.balance
+        try await seat.act(on: task, .join(role))
+        Terminal.output.line(
+            "You take part as \(role.rawValue). Your deposit is \(NumberText.integer(before - seat.balance)) (one fraud's gain is \(NumberText.integer(part == .owner ? gains.owner : gains.provider)))."
+        )
+    }
 }
 
 struct MarketProposeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "propose", abstract: "As a scientist: commit to a proposal, which is shown later.",
         discussion: """
-            The market sees a salted digest of the file: whoever commits to the same later has nothing of it. Show it when the time has come: parley market reveal. The salt lies in your configuration folder; without it, and the \
-            file, the proposal cannot be shown.
+            The market sees a salted digest of the file and of its place: whoever commits to the same later has nothing of it. Show it when the time has come: parley market reveal. The salt lies in your configuration \
+            folder; without it the proposal cannot be shown, and your deposit is lost. Those who train by it need the file from you.
 
               parley market propose 3fa8 proposal.json --as ada
               parley market propose 3fa8 better.json --below 2      # goes on from node 2 of the tree
@@ -39,7 +46,16 @@ struct MarketProposeCommand: AsyncParsableCommand {
     func run() async throws {
         let content = try contentDigest(file)
         let (seat, task) = try await place.take()
-        let commitment = try seat.bond(.proposal, task, place: 0, content: content, parent: below)
+        // The commitment is to the place in the tree, too.
+        let commitment = try seat.bond(.proposal, task, place: below, content: content)
+        if let known = task.proposals.firstIndex(where: { $0.commitment == commitment }) {
+            throw Failure("You did: it is proposal \(known).", next: "parley market reveal \(task.id.hex.prefix(8))")
+        }
+        guard task.tree.nodes.indices.contains(below) else {
+            throw Failure(
+                "The tree has no node \(below) yet.",
+                next: "parley market tree shows its nodes; 0 is the root.")
+        }
         let result = try await seat.act(on: task, .commitProposal(commitment))
         let terminal = Terminal.output
         terminal.line("You are bound to \(content.hex).\(MarketSeat.words(result))")
@@ -103,7 +119,7 @@ extension MarketSeat {
                 else { return nil }
                 return (
                     "Proposal \(number)",
-                    .showProposal(number, parent: bond.parent, content: bond.content, salt: bond.salt)
+                    .showProposal(number, parent: bond.place, content: bond.content, salt: bond.salt)
                 )
             case .update:
                 guard task.rounds.indices.contains(bond.place), let update = task.rounds[bond.place].updates[party],
@@ -267,7 +283,11 @@ struct MarketDisputeCommand: AsyncParsableCommand {
     @Option(help: "The job's number, where it is not the declaration.") var job: Int?
 
     func run() async throws {
-        try await place.act("It is disputed.") { _ in .dispute(job.map { .job($0) } ?? .declaration) }
+        let (seat, task) = try await place.take()
+        let result = try await seat.act(on: task, .dispute(job.map { .job($0) } ?? .declaration))
+        Terminal.output.line(
+            "It is disputed.\(MarketSeat.words(result)) Your deposit is \(NumberText.integer(task.terms.gains.dispute)), which comes back unless the referees reject the dispute."
+        )
     }
 }
 

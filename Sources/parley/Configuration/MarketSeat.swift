@@ -72,14 +72,41 @@ struct MarketLink {
 
     init(_ url: String, certificateAuthority: String?) throws {
         self.url = MarketAddress.normalised(url)
+        guard url.contains("://") else {
+            throw Failure(
+                PrintableText.escape("\(url) is no URL of a market."),
+                next: "It looks like https://market.example.org or http://127.0.0.1:8950")
+        }
         client = try LogClient(url: self.url, options: ClientOptions(certificateAuthority: certificateAuthority))
     }
 
     func get(_ path: String, largest: Int) async throws -> [UInt8] {
-        guard let bytes = try await client.get(path, largest: largest) else {
+        guard let bytes = try await calling({ try await client.get(path, largest: largest) }) else {
             throw Failure("\(url) has no \(path).", next: "Check the URL: what answers there is no market.")
         }
         return bytes
+    }
+
+    func post(_ path: String, _ body: [UInt8]) async throws -> (status: Int, body: [UInt8]) {
+        try await calling { try await client.post(path, body) }
+    }
+
+    private func calling<Value>(_ body: () async throws -> Value) async throws -> Value {
+        do { return try await body() } catch let error as TransportError {
+            switch error.kind {
+            case .unreachable:
+                throw Failure(
+                    "Cannot connect to \(url).",
+                    next: "Check the URL, and that the market is served (its operator runs parley market serve).")
+            case .timedOut, .interrupted:
+                throw Failure(
+                    "\(url) did not answer, or not to the end.",
+                    next: "The same command again goes on: what was signed is done once.")
+            case .notADatasite:
+                throw Failure("\(url) sends what no market sends.", next: "Check the URL.")
+            case .invalidURL, .untrusted, .invalidReceipt: throw error
+            }
+        }
     }
 
     /// Brings a copy up to date.
@@ -116,6 +143,7 @@ struct MarketLink {
 
     private func checkpoint(of copy: MarketCopy, under policy: LogPolicy?) async throws -> [UInt8] {
         let end = ContinuousClock.now + .seconds(20)
+        var isSaid = false
         while true {
             let checkpoint = try await get("checkpoint", largest: MarketCopy.longestCheckpoint)
             guard let policy else { return checkpoint }
@@ -129,6 +157,8 @@ struct MarketLink {
                 guard case .noQuorumOfWitnesses = error, policy.canBeMet, ContinuousClock.now < end else {
                     throw LogTrust(key: "", policy: nil).failure(error)
                 }
+                if !isSaid { Terminal.diagnostics.line("Waiting for witnesses, 20 seconds at most: \(PrintableText.escape("\(error)"))") }
+                isSaid = true
             }
             try await Task.sleep(for: .seconds(1))
         }
@@ -149,7 +179,7 @@ final class MarketSeat {
     let wallet: MarketWallet
     let party: PartyName
     let copy: MarketCopy
-    private let link: MarketLink
+    let link: MarketLink
     private let signer: PartySigner
 
     init(_ wallet: MarketWallet, _ party: PartyName, _ signer: PartySigner) throws {
@@ -159,18 +189,30 @@ final class MarketSeat {
         copy = try Self.copy(of: wallet)
     }
 
-    /// The wallet's copy of the log.
+    /// The wallet's copy of the log; another command that has it open is waited for.
     static func copy(of wallet: MarketWallet) throws -> MarketCopy {
-        do { return try MarketCopy(at: wallet.copy) } catch {
+        let end = ContinuousClock.now + .seconds(20)
+        do throws(MarketFolderError) {
+            while true {
+                do throws(MarketFolderError) { return try MarketCopy(at: wallet.copy) } catch {
+                    guard error.isInUse, ContinuousClock.now < end else { throw error }
+                    Thread.sleep(forTimeInterval: 0.05)
+                }
+            }
+        } catch {
             throw Failure(
                 PrintableText.escape("The copy of the market's log cannot be used: \(error)"),
                 next:
-                    "Another command may be using it. If it is damaged, take \(wallet.copy) away and enter again: it is read anew."
+                    error.isInUse
+                    ? "Another command is using it: try again when that has ended."
+                    : "Take \(wallet.copy) away and enter again: it is read anew. Keys and salts are elsewhere."
             )
         }
     }
 
     var market: Market { copy.market }
+    /// What is in the party's account.
+    var balance: Int64 { market.book[Market.account(of: party)]?.balance ?? 0 }
 
     func synchronize() async throws { try await link.bring(copy) }
 
@@ -205,6 +247,11 @@ final class MarketSeat {
         }
         let isOperator = party == copy.description.operatorName
         let time = max(Int64(Date().timeIntervalSince1970), market.time)
+        // What is refused stands in the log for good: it is not sent.
+        if let refusal = market.refusal(of: action, by: party, at: time) {
+            throw Failure(
+                "The market would refuse: \(MarketRefusalText.words(refusal, at: time))", next: "Nothing was sent.")
+        }
         let entry = try signer.sign(action, by: party, in: market.id, time: isOperator ? time : nil)
         try wallet.hold(entry)
         return try result(try await settle(entry))
@@ -214,7 +261,9 @@ final class MarketSeat {
         switch answer {
         case .done(let result): return result
         case .refused(let refusal):
-            throw Failure(PrintableText.escape("The market refused: \(refusal)"), next: "It stands in the log so.")
+            throw Failure(
+                "The market refused: \(MarketRefusalText.words(refusal, at: market.time))",
+                next: "Nothing of it was done.")
         case .keyIsTaken, .notAdmitted, .clockWentBack:
             throw Failure(PrintableText.escape("The market did not take it: \(answer)"))
         }
@@ -226,7 +275,7 @@ final class MarketSeat {
             wallet.release(entry)
             return answer
         }
-        let reply = try await link.client.post("entries", entry.journalBytes)
+        let reply = try await link.post("entries", entry.journalBytes)
         guard reply.status == 200 else {
             let problem =
                 (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
@@ -264,20 +313,13 @@ final class MarketSeat {
         return next.publicKey
     }
 
-    /// Reads what comes, whenever the market announces that its log has grown, until the connection ends.
-    func followAnnouncements(_ each: (SignedEntry, MarketAnswer) -> Void) async throws {
-        try await link.bring(copy, each: each)
-        for try await _ in try await link.client.announcements(after: copy.count) {
-            try await link.bring(copy, each: each)
-        }
-    }
 
     // MARK: commitments
 
-    /// The salt of a commitment: the same again for the same.
-    func bond(_ kind: Commitment.Kind, _ task: MarketTask, place: Int, content: Digest256, parent: Int = 0) throws
-        -> Digest256
-    {
+    /// A commitment to a content; its salt is kept before anybody sees it, and is the same again for the same.
+    func bond(
+        _ kind: Commitment.Kind, _ task: MarketTask, place: Int, content: Digest256
+    ) throws -> Digest256 {
         var bonds = try wallet.bonds(of: party)
         let known = bonds.first {
             $0.kind == kind && $0.task == task.id && $0.place == place && $0.content == content
@@ -285,12 +327,30 @@ final class MarketSeat {
         let bond =
             known
             ?? MarketWallet.Bond(
-                kind: kind, task: task.id, place: place, content: content, salt: .fresh(), parent: parent)
+                kind: kind, task: task.id, place: place, content: content, salt: .fresh())
         if known == nil {
             bonds.append(bond)
             try wallet.keep(bonds, of: party)
         }
         return Commitment.of(
             kind, task: task.id, author: party, place: place, content: content, salt: bond.salt)
+    }
+}
+
+/// Why the market refuses, for a person: times as dates, accounts as names.
+enum MarketRefusalText {
+    static func words(_ refusal: MarketRefusal, at now: Int64) -> String {
+        if case .reputation(let party, let role) = refusal {
+            return "\(party)'s reputation as \(role.rawValue) is too low for this market, by what is in its log"
+        }
+        var words = "\(refusal)"
+        words.replace(#/step [0-9]+: /#, with: "")
+        words.replace("party/", with: "")
+        words.replace(#/([0-9]{9,12}) s\b/#) { match in
+            guard let time = Int64(match.1) else { return String(match.0) }
+            let date = Date(timeIntervalSince1970: Double(time)).formatted(.iso8601)
+            return time > now ? "\(date) (in \(TimeText.length(time - now)))" : date
+        }
+        return PrintableText.escape(words)
     }
 }

@@ -24,11 +24,10 @@ struct MarketWallet {
     struct Bond: Codable, Hashable {
         var kind: Commitment.Kind
         var task: Digest256
-        /// Of an update its round; of a proposal 0, and its number from when it is known.
+        /// Of an update its round; of a proposal the node below which it stands.
         var place: Int
         var content: Digest256
         var salt: Salt
-        var parent = 0
     }
 
     let folder: String

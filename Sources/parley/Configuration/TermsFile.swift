@@ -70,11 +70,35 @@ struct TermsFile: Codable {
 
     static func read(_ path: String) throws -> TermsFile {
         let text = try readText(path)
-        do { return try JSONDecoder().decode(TermsFile.self, from: Data(text.utf8)) } catch let error as DecodingError {
+        do {
+            let file = try JSONDecoder().decode(TermsFile.self, from: Data(text.utf8))
+            // What is written and not read would be believed to count.
+            if let unknown = unknownKey(in: text) {
+                throw Failure(
+                    PrintableText.escape("\(path): there is no \(unknown) in terms."),
+                    next: "parley market terms prints all that there is.")
+            }
+            return file
+        } catch let error as DecodingError {
             throw Failure(
                 PrintableText.escape("\(path): \(Self.words(error))"),
                 next: "parley market terms prints one to begin with.")
         }
+    }
+
+    private static func unknownKey(in text: String) -> String? {
+        func first(_ given: Any, _ known: Any, _ place: String) -> String? {
+            guard let given = given as? [String: Any], let known = known as? [String: Any] else { return nil }
+            for key in given.keys.sorted() {
+                guard let inner = known[key] else { return place + key }
+                if let found = first(given[key] ?? "", inner, place + key + ".") { return found }
+            }
+            return nil
+        }
+        guard let given = try? JSONSerialization.jsonObject(with: Data(text.utf8)),
+            let known = try? JSONSerialization.jsonObject(with: Data(template.utf8))
+        else { return nil }
+        return first(given, known, "")
     }
 
     private static func words(_ error: DecodingError) -> String {
@@ -150,15 +174,19 @@ enum TimeText {
         return number * unit
     }
 
-    /// How long until a time, for a person.
-    static func until(_ time: Int64, from now: Int64) -> String {
-        let left = time - now
-        switch left {
-        case ..<0: return "over"
-        case ..<120: return "\(left) s left"
-        case ..<7_200: return "\(left / 60) min left"
-        case ..<172_800: return "\(left / 3_600) h left"
-        default: return "\(left / 86_400) days left"
+    /// A length of time, for a person.
+    static func length(_ seconds: Int64) -> String {
+        switch seconds {
+        case ..<120: "\(seconds) s"
+        case ..<7_200: "\(seconds / 60) min"
+        case ..<172_800: "\(seconds / 3_600) h"
+        default: "\(seconds / 86_400) days"
         }
+    }
+
+    /// A moment, and how far it is.
+    static func moment(_ time: Int64, from now: Int64) -> String {
+        let date = Date(timeIntervalSince1970: Double(time)).formatted(.iso8601)
+        return time > now ? "\(date), in \(length(time - now))" : "\(date), over"
     }
 }

@@ -26,7 +26,7 @@ struct MarketDemoCommand: AsyncParsableCommand {
     func run() async throws {
         let folder = try DemoCommand.folder(data: data, keep: keep)
         defer { if keep == nil { DemoCommand.remove(folder) } }
-        let session = try MarketSession(folder: folder, archive: URL(filePath: data).path)
+        let session = try MarketSession(folder: folder, archive: URL(filePath: data).path, isKept: keep != nil)
         try await session.run()
     }
 }

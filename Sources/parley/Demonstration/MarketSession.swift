@@ -40,8 +40,11 @@ final class MarketSession {
     /// A model that says pneumonia of every image.
     private static let (baseline, target, step) = (score(0.74), score(0.86), score(0.005))
 
-    init(folder: String, archive: String) throws {
-        (self.folder, self.archive) = (folder, archive)
+    private let isKept: Bool
+
+    /// - Parameter isKept: Whether the folder is there when this has ended.
+    init(folder: String, archive: String, isKept: Bool) throws {
+        (self.folder, self.archive, self.isKept) = (folder, archive, isKept)
         desk = try MarketDesk(at: folder + "/market", operatorName: Self.clerk)
     }
 
@@ -70,6 +73,9 @@ final class MarketSession {
                 (holds ? terminal.styled("held    ", .green) : terminal.styled("BROKEN  ", .bold, .red)) + words)
         }
         guard invariants.allSatisfy(\.holds) else { throw Failure("Not every invariant held.") }
+        if isKept {
+            terminal.line("\nNext:  parley market show \(PrintableText.escape(folder))/market \(task.hex.prefix(8))")
+        }
         let seconds = started.duration(to: .now) / .seconds(1)
         terminal.line("\nEvery step held, in \(NumberText.fixed(seconds, decimals: 0)) s.")
     }
@@ -138,8 +144,8 @@ final class MarketSession {
         try does(Self.sponsor, .open)
         narration.say(
             "sue puts \(money(terms.pot.data)) into a pot for data, \(money(terms.pot.computation)) for computation and \(money(terms.pot.expertise)) for ideas, and a deposit of "
-                + "\(money(try state.sponsorDeposit)). Who reaches an accuracy of \(Self.target) wins; saying pneumonia of everything has \(Self.baseline). Terms, metric and payout formula are frozen: "
-                + "\(terms.digest.hex.prefix(16))...")
+                + "\(money(try state.sponsorDeposit)). Who reaches an accuracy of \(Self.target) wins; saying pneumonia of everything has \(Self.baseline). Terms, metric and payout formula are frozen. "
+                + "It is task \(task.hex.prefix(16)).")
     }
 
     // MARK: 2. proposals
@@ -479,7 +485,7 @@ final class MarketSession {
 
     private func verify(_ judge: MarketJudge) throws {
         narration.heading("The log")
-        narration.command("parley market verify market --key \(desk.operatorKey)")
+        narration.command("parley market verify \(folder)/market --key \(desk.operatorKey)")
         let audit = try desk.audited()
         narration.say(
             "\(NumberText.integer(audit.count)) entries, each signed by whoever asked, in one tree whose root the clerk signed. Applied again they come to the same state."
