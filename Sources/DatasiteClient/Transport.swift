@@ -81,12 +81,25 @@ final class Transport: Sendable {
         var request = HTTPClientRequest(url: base + path)
         request.method = method
         if let body { request.body = .bytes(body) }
-        do {
-            let response = try await http.execute(request, timeout: .init(timeout))
-            let buffer = try await response.body.collect(upTo: largest)
-            return (Int(response.status.code), Array(buffer.readableBytesView))
-        } catch {
-            throw Self.transportError(error, base)
+        let (http, sent, base) = (http, request, base)
+        return try await withThrowingTaskGroup(of: (status: Int, body: [UInt8])?.self) { group in
+            group.addTask {
+                do {
+                    let response = try await http.execute(sent, timeout: .init(timeout))
+                    let buffer = try await response.body.collect(upTo: largest)
+                    return (Int(response.status.code), Array(buffer.readableBytesView))
+                } catch { throw Self.transportError(error, base, largest: largest) }
+            }
+            // A body that comes a byte at a time has its end too.
+            group.addTask {
+                try await Task.sleep(for: timeout * 2)
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let reply = try await group.next() ?? nil else {
+                throw Self.transportError(HTTPClientError.deadlineExceeded, base)
+            }
+            return reply
         }
     }
 

@@ -1,11 +1,14 @@
-/// The name of a party of the market: 1 to 64 lower-case letters, digits, `-`, `_` and `.`, so that it is safe in terminals, pictures and names of accounts.
+/// The name of a party of the market: 1 to 64 lower-case letters, digits, `-`, `_` and `.`, a letter or digit first, so that it is safe in terminals, pictures and names of accounts.
 public struct PartyName: Sendable, Hashable, Comparable {
     /// The name.
     public let text: String
 
     /// The name; nil where it has other characters, none, or more than 64.
     public init?(_ text: String) {
-        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed) else { return nil }
+        guard (1...64).contains(text.utf8.count), text.utf8.allSatisfy(Self.isAllowed),
+            let first = text.utf8.first, first != UInt8(ascii: "."), first != UInt8(ascii: "-"),
+            first != UInt8(ascii: "_")
+        else { return nil }
         self.text = text
     }
 

@@ -26,6 +26,9 @@ public final class MarketCopy {
     /// The longest bundle of 256 entries, in bytes.
     public static let longestBundle = TilePath.fullWidth * (SignedEntry.mostBytes + 2)
 
+    /// The most new entries that are taken at once, and the most bytes of them.
+    public static let mostAtOnce = UInt64(1) << 20, mostBytesAtOnce = 1 << 30
+
     /// Begins a copy without entries.
     ///
     /// - Parameters:
@@ -67,6 +70,11 @@ public final class MarketCopy {
                 }
                 if next != sealed.checkpoint { try sealed.seal { _ in next } }
                 return nil
+            }
+            guard size - have <= Self.mostAtOnce else {
+                throw MarketFolderError.contradiction(
+                    "the market says that it has \(size - have) new entries: a copy takes at most \(Self.mostAtOnce) at once"
+                )
             }
             return try (have / 256...(size - 1) / 256).map { try TilePath(.entries, index: $0, ofTreeWithSize: size) }
         } catch { throw SealedFolder.error(error, path) }

@@ -80,6 +80,12 @@ public final class MarketOffice: Sendable {
         }
     }
 
+    /// What an errand came to, and whether anything was stored for it.
+    private struct Outcome: Sendable {
+        let answer: MarketAnswer
+        let isNew: Bool
+    }
+
     /// Where an errand's answer is.
     private enum Place {
         case answer(MarketAnswer)
@@ -98,7 +104,7 @@ public final class MarketOffice: Sendable {
             (self.folder, self.sizes, self.now) = (folder, sizes, now)
         }
 
-        func apply(_ errands: [Errand]) throws(MarketFolderError) -> [MarketAnswer] {
+        func apply(_ errands: [Errand]) throws(MarketFolderError) -> [Outcome] {
             defer { sizes.value = folder.count }
             for errand in errands {
                 switch errand {
@@ -108,38 +114,44 @@ public final class MarketOffice: Sendable {
                 }
             }
             if let suspension { throw .contradiction(suspension) }
+            // What is known or nobody's is answered: it moves no clock, stores nothing, and is none of the party's pace.
             let time = max(now(), folder.market.time)
-            // An answer, or the place of one behind the clock's entry: a stranger's request moves no clock.
             var entries: [SignedEntry] = []
             var places: [Place] = []
-            func add(_ entry: SignedEntry) throws(MarketFolderError) {
-                if entries.isEmpty, time > folder.market.time { entries = [try folder.signed(.clock, at: time)] }
-                places.append(.entry(entries.count))
-                entries.append(entry)
-            }
             for errand in errands {
                 switch errand {
                 case .tick, .cosign, .compare: places.append(.answer(.done(.none)))
                 case .entry(let entry):
+                    guard folder.market.answer(to: entry.key) == nil else {
+                        places.append(.answer(try folder.apply([entry])[0]))
+                        continue
+                    }
                     switch folder.market.admission(of: entry) {
-                    case .admitted: try add(entry)
+                    case .admitted:
+                        places.append(.entry(entries.count))
+                        entries.append(entry)
                     case .refused(let answer, _): places.append(.answer(answer))
                     }
                 case .register(let party, let key):
-                    if folder.market.keys[party] == key {
+                    guard folder.market.keys[party] != key else {
                         places.append(.answer(.done(.none)))
-                    } else {
-                        try add(folder.signed(.register(party, key: key), at: time))
+                        continue
                     }
+                    places.append(.entry(entries.count))
+                    entries.append(try folder.signed(.register(party, key: key), at: time))
                 }
             }
-            let answers = entries.isEmpty ? [] : try folder.apply(entries)
+            var answers: [MarketAnswer] = []
+            if !entries.isEmpty {
+                let clock = time > folder.market.time ? [try folder.signed(.clock, at: time)] : []
+                answers = Array(try folder.apply(clock + entries).dropFirst(clock.count))
+            }
             // These are durable, and are told: what is due is done at the next tick where it fails now.
             do throws(MarketFolderError) { try doWhatIsDue() } catch { if entries.isEmpty { throw error } }
             return places.map { place in
                 switch place {
-                case .answer(let answer): answer
-                case .entry(let number): answers[number]
+                case .answer(let answer): Outcome(answer: answer, isNew: false)
+                case .entry(let number): Outcome(answer: answers[number], isNew: true)
                 }
             }
         }
@@ -163,13 +175,14 @@ public final class MarketOffice: Sendable {
     /// - Throws: ``Refusal``; ``MarketFolderError``.
     public func submit(_ entry: SignedEntry) async throws -> (answer: MarketAnswer, size: Int) {
         let (party, isOperator) = (entry.request.by, entry.request.by == description.operatorName)
-        if !isOperator, let seconds = spent.wait(of: party.text, pace, at: now()) {
-            throw Refusal.tooMany(seconds: seconds)
-        }
-        let answer = try await commits.submit(.entry(entry))
+        // A kibibyte is an entry: all are kept.
+        let cost = Double(max(1, entry.journalBytes.count >> 10))
+        let seconds = isOperator ? nil : spent.wait(of: party.text, cost, pace, at: now())
+        if let seconds { throw Refusal.tooMany(seconds: seconds) }
+        let outcome = try await commits.submit(.entry(entry))
         // What others send in a party's name is not hers.
-        if case .notAdmitted = answer {} else if !isOperator { spent.spend(of: party.text, pace, at: now()) }
-        return (answer, size)
+        if outcome.isNew, !isOperator, outcome.answer.isKept { spent.spend(of: party.text, cost, pace, at: now()) }
+        return (outcome.answer, size)
     }
 
     /// Registers a party that nobody knows, under a key that it shows to have.
@@ -179,11 +192,12 @@ public final class MarketOffice: Sendable {
         guard let newcomers else { throw Refusal.registersNobody }
         guard registration.market == description.market, registration.isSigned else { throw Refusal.registration }
         guard registration.party != description.operatorName else { throw Refusal.nameIsTaken(registration.party) }
-        if let seconds = spent.wait(of: "", newcomers, at: now()) { throw Refusal.tooMany(seconds: seconds) }
-        spent.spend(of: "", newcomers, at: now())
-        guard case .done = try await commits.submit(.register(registration.party, registration.key)) else {
-            throw Refusal.nameIsTaken(registration.party)
+        if let seconds = spent.wait(of: "", 1, newcomers, at: now()) {
+            throw Refusal.tooMany(seconds: seconds)
         }
+        let outcome = try await commits.submit(.register(registration.party, registration.key))
+        if outcome.isNew { spent.spend(of: "", 1, newcomers, at: now()) }
+        guard case .done = outcome.answer else { throw Refusal.nameIsTaken(registration.party) }
     }
 
     /// Does what is due by the clock.
@@ -193,7 +207,7 @@ public final class MarketOffice: Sendable {
 
     /// Adds a witness's cosignature, if the checkpoint is still over that tree.
     func add(_ line: NoteSignature, to head: TreeHead) async throws -> Bool {
-        if case .done = try await commits.submit(.cosign(line, head)) { return true }
+        if case .done = try await commits.submit(.cosign(line, head)).answer { return true }
         return false
     }
 
@@ -205,4 +219,14 @@ public final class MarketOffice: Sendable {
 
     /// How many entries the market has.
     public var size: Int { sizes.value }
+}
+
+extension MarketAnswer {
+    /// Whether the entry stands in the log.
+    fileprivate var isKept: Bool {
+        switch self {
+        case .done, .refused: true
+        case .keyIsTaken, .notAdmitted, .clockWentBack: false
+        }
+    }
 }

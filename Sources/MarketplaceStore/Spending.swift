@@ -11,16 +11,17 @@ final class Spending: Sendable {
     /// More parties than may be in a moment: those whose bucket is full again are forgotten.
     private static let most = 65_536
 
-    /// How long a party has to wait, in seconds; nil: not at all.
-    func wait(of party: String, _ pace: MarketOffice.Pace, at time: Int64) -> Int? {
+    /// How long a party has to wait for what costs so much, in seconds; nil: not at all. What costs more than may be spent at once waits for a whole bucket.
+    func wait(of party: String, _ cost: Double, _ pace: MarketOffice.Pace, at time: Int64) -> Int? {
         let used = buckets.withLock { Self.used($0[party], pace, at: time) }
-        guard used + 1 > pace.burst else { return nil }
-        return max(1, Int(((used + 1 - pace.burst) * 3_600 / pace.hourly).rounded(.up)))
+        let over = used + min(cost, pace.burst) - pace.burst
+        guard over > 0 else { return nil }
+        return max(1, Int((over * 3_600 / pace.hourly).rounded(.up)))
     }
 
-    func spend(of party: String, _ pace: MarketOffice.Pace, at time: Int64) {
+    func spend(of party: String, _ cost: Double, _ pace: MarketOffice.Pace, at time: Int64) {
         buckets.withLock { buckets in
-            buckets[party] = Bucket(used: Self.used(buckets[party], pace, at: time) + 1, time: time)
+            buckets[party] = Bucket(used: Self.used(buckets[party], pace, at: time) + cost, time: time)
             guard buckets.count > Self.most else { return }
             buckets = buckets.filter { Self.used($0.value, pace, at: time) > 0 }
         }

@@ -183,6 +183,26 @@ struct MarketPlayTests {
         #expect(key.status == 4, "\(key.all)")
     }
 
+    @Test("Of two commands that make one name's key at once, both have the same; odd names are none")
+    func race() throws {
+        let play = try opened()
+        for turn in 0..<6 {
+            let name = "n\(turn)"
+            let both = try (0..<2).map { _ in
+                try play.place.start(command: [
+                    "/usr/bin/env", "XDG_CONFIG_HOME=\(play.place.path("home-race"))", Workplace.executable, "market",
+                    "enter", play.url, "--as", name,
+                ])
+            }
+            for process in both { process.waitUntilExit() }
+            #expect(both.contains { $0.terminationStatus == 0 }, "turn \(turn)")
+            try play.does("race", "enter", play.url, "--as", name)
+        }
+        for name in ["..", ".", "-a", ""] {
+            #expect(try play.asks("odd", "enter", play.url, "--as", name).status == 64, "\(name)")
+        }
+    }
+
     @Test(
         "Witnesses cosign a market's log, whoever asks for them takes nothing else, and a folder that is put back stops"
     )

@@ -90,6 +90,19 @@ struct MarketRoutesTests {
             let longer = String(repeating: "a", count: Registration.mostBytes + 1)
             #expect(try await site.raw("POST", "/registrations", body: longer, ports).status == 413)
 
+            // A part of a tile that has grown is what it was; no part is longer than the tile.
+            let old = try await served.link.get("tile/entries/000.p/1", largest: 1 << 20)
+            let hashes = try await served.link.get("tile/0/000.p/1", largest: 1 << 20)
+            let other = try #require(PartySigner(seed: [UInt8](repeating: 8, count: 32)))
+            let zoe = try #require(PartyName("zoe"))
+            let wish = try other.registration(of: zoe, in: served.market)
+            #expect(try await served.link.post("registrations", wish.bytes).status == 200)
+            #expect(try await served.link.get("tile/entries/000.p/1", largest: 1 << 20) == old)
+            #expect(try await served.link.get("tile/0/000.p/1", largest: 1 << 20) == hashes)
+            let grown = try MarketAudit(of: served.path).count
+            #expect(try await served.link.get("tile/entries/000.p/\(grown)", largest: 1 << 20) != nil)
+            #expect(try await served.link.get("tile/entries/000.p/\(grown + 1)", largest: 1 << 20) == nil)
+
             let olga = try #require(Self.olga)
             let signer = try #require(PartySigner(seed: [UInt8](repeating: 7, count: 32)))
             let entry = try signer.sign(.withdraw(amount: 1), by: olga, in: served.market)
@@ -97,7 +110,7 @@ struct MarketRoutesTests {
             #expect(refused.status == 403)
             #expect(try problem(refused.body).contains("olga is not registered"))
             // Nothing of it is kept.
-            #expect(try MarketAudit(of: served.path).count == 1)
+            #expect(try MarketAudit(of: served.path).count == grown)
         }
     }
 

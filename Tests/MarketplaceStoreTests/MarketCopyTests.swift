@@ -137,6 +137,32 @@ struct MarketCopyTests {
         #expect(try bring(copy, from: place.path) == play.folder.count)
     }
 
+    @Test(
+        "A description with another operator or policy is none of the market's: its state says so; nor is a size that no market has"
+    )
+    func description() throws {
+        let (place, other) = (TemporaryPath(), TemporaryPath())
+        let play = try PlayedFolder(at: place.path)
+        let text = String(decoding: try description(place.path), as: UTF8.self)
+        for (right, wrong) in [("\"clerk\"", "\"claire\""), ("300000", "400000")] {
+            let forged = TemporaryPath()
+            #expect(text.contains(right))
+            let copy = try MarketCopy.create(
+                at: forged.path, description: Array(text.replacing(right, with: wrong).utf8))
+            #expect(throws: MarketFolderError.self, "\(wrong)") { try bring(copy, from: place.path) }
+            #expect(copy.count == 0)
+        }
+        let copy = try MarketCopy.create(at: other.path, description: description(place.path))
+        for size in [UInt64(1) << 40, 1 << 60] {
+            let huge = try SignedCheckpoint(
+                signing: Checkpoint(
+                    origin: play.folder.description.log.origin,
+                    head: TreeHead(size: size, root: MerkleHash(hashed("root").bytes) ?? .emptyTree), extensions: []),
+                with: [PlatformKey.ofTests.signing(play.folder.description)])
+            #expect(throws: MarketFolderError.self) { try copy.missing(for: huge.bytes) }
+        }
+    }
+
     @Test("A copy that a crash left between entries and checkpoint goes on")
     func crash() throws {
         let (place, other) = (TemporaryPath(), TemporaryPath())

@@ -141,6 +141,54 @@ struct MarketOfficeTests {
         }
     }
 
+    @Test("What was asked before is answered again: it moves no clock, stores nothing, and is nobody's pace")
+    func replays() async throws {
+        let opened = try Opened(pace: .init(burst: 3, hourly: 3_600))
+        let market = opened.office.description.market
+        let own = try signer("olga").sign(.withdraw(amount: 1), by: party("olga"), in: market)
+        let clerks = try signer("clerk").sign(.clock, by: party("clerk"), in: market, time: 5)
+        for entry in [own, clerks] { #expect(try await opened.office.submit(entry).answer == .done(.none)) }
+        let size = opened.office.size
+        for _ in 0..<50 {
+            opened.hands.time += 1
+            for entry in [own, clerks] { #expect(try await opened.office.submit(entry).answer == .done(.none)) }
+            // The same nonce for something else.
+            let other = try signer("olga").sign(
+                .withdraw(amount: 2), by: party("olga"), in: market, nonce: own.request.nonce)
+            #expect(try await opened.office.submit(other).answer == .keyIsTaken)
+            // What is nobody's.
+            #expect(
+                try await opened.ask("olga", .withdraw(amount: 1), key: "ada")
+                    == .notAdmitted(.signature(party("olga"))))
+        }
+        #expect(opened.office.size == size)
+        opened.hands.time = 0
+        for _ in 0..<2 { #expect(try await opened.ask("olga", .withdraw(amount: 1)) == .done(.none)) }
+        await #expect(throws: MarketOffice.Refusal.self) { _ = try await opened.ask("olga", .withdraw(amount: 1)) }
+    }
+
+    @Test("Long entries cost their bytes of the pace; a registration that is sent again is none of the newcomers'")
+    func bytes() async throws {
+        let opened = try Opened(pace: .init(burst: 40, hourly: 3_600), newcomers: .init(burst: 2, hourly: 3_600))
+        let claim = Claim(
+            leaf: ClaimLeaf(
+                settlement: hashed("s"), index: 0, party: party("olga"), role: .owner, amount: 1,
+                salt: Salt(hashed("t"))),
+            path: (0..<1_000).map { hashed("\($0)") })
+        let long = MarketAction.task(hashed("none"), .claim(claim))
+        let first = try await opened.ask("olga", long)
+        guard case .refused = first else {
+            Issue.record("\(first)")
+            return
+        }
+        await #expect(throws: MarketOffice.Refusal.self) { _ = try await opened.ask("olga", long) }
+        #expect(try await opened.ask("olga", .withdraw(amount: 1)) == .done(.none))
+        let (office, market) = (opened.office, opened.office.description.market)
+        let ivy = try signer("ivy").registration(of: party("ivy"), in: market)
+        for _ in 0..<20 { try await office.register(ivy) }
+        try await office.register(try signer("eve").registration(of: party("eve"), in: market))
+    }
+
     @Test("Newcomers register under a key that they have, in this market, so many an hour; a name is taken once")
     func newcomers() async throws {
         let opened = try Opened(newcomers: .init(burst: 2, hourly: 3_600))

@@ -30,6 +30,33 @@ struct SignedEntryTests {
         } catch { return error }
     }
 
+    @Test("Terms whose numbers are as large as numbers are: refused, and nothing traps")
+    func extremes() {
+        let fields: [WritableKeyPath<TaskTerms, Int>] = [
+            \.court.quorum, \.goal.evaluations, \.goal.evaluationsEach, \.goal.finalists,
+        ]
+        let amounts: [WritableKeyPath<TaskTerms, Int64>] = [
+            \.pot.data, \.pot.computation, \.pot.expertise, \.formula.price, \.formula.computationEach,
+            \.formula.ancestorThousandths, \.formula.significanceThousandths, \.gains.scientist, \.gains.owner,
+            \.gains.provider, \.gains.dispute, \.court.fee, \.schedule.openBy, \.schedule.proposalsUntil,
+            \.schedule.revealUntil, \.schedule.revealDelay, \.schedule.trainUntil, \.schedule.declareUntil,
+            \.schedule.checkpointPatience, \.schedule.challengeWindow, \.schedule.rulingWindow,
+            \.schedule.claimWindow,
+        ]
+        for extreme in [Int64.min, .max, 1 << 62, -(1 << 62), .max / 2 + 1] {
+            for field in fields {
+                var terms = TaskTerms.example
+                terms[keyPath: field] = Int(extreme)
+                #expect(throws: MarketRefusal.self) { try terms.check(sponsor: party("sue")) }
+            }
+            for field in amounts {
+                var terms = TaskTerms.example
+                terms[keyPath: field] = extreme
+                #expect(throws: MarketRefusal.self) { try terms.check(sponsor: party("sue")) }
+            }
+        }
+    }
+
     @Test("Nobody acts in another's name: neither a party nor the operator, nor with no signature")
     func names() throws {
         let market = try market()

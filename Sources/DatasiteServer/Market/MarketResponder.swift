@@ -14,11 +14,13 @@ struct MarketResponder: HTTPResponder {
 
     let office: MarketOffice
     let limits: ServerLimits
-    private let bodies = Places(all: 256, each: 32, refusal: .tooManyFrames)
-    private let streams: Places
+    private let places: FramePlaces
+    private let streams: Places, downloads: Places
 
     init(office: MarketOffice, limits: ServerLimits) {
         (self.office, self.limits) = (office, limits)
+        places = FramePlaces(bytes: 256 * SignedEntry.mostBytes, deadline: limits.bodyDeadline.duration)
+        downloads = Places(all: 32, each: 8, refusal: .tooManyFrames)
         streams = Places(all: limits.streams, each: limits.streamsPerUser, refusal: .tooManyStreams)
     }
 
@@ -30,18 +32,18 @@ struct MarketResponder: HTTPResponder {
             switch (request.uri.path, request.method) {
             case ("/health", .get): return Reply.bytes(Array(#"{"status":"ok"}"#.utf8))
             case ("/entries", .post):
-                return try await answer(to: body(request, context, largest: SignedEntry.mostBytes))
+                return try await answer(to: body(request, context, largest: SignedEntry.mostBytes), context)
             case ("/registrations", .post):
                 return try await register(body(request, context, largest: Registration.mostBytes))
             case ("/entries", _), ("/registrations", _):
                 return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             case ("/announcements", .get): return try announcements(request, context)
-            case ("/market.json", .get): return try await file("market.json", type: "application/json")
-            case ("/checkpoint", .get): return try await file("checkpoint", type: Reply.text)
+            case ("/market.json", .get): return try await file("market.json", type: "application/json", context)
+            case ("/checkpoint", .get): return try await file("checkpoint", type: Reply.text, context)
             case (let path, .get) where path.hasPrefix("/tile/"):
                 // There is one name for each tile, and none leads out of the folder.
                 guard let tile = try? TilePath(String(path.dropFirst())) else { throw Problem.notFound }
-                return try await file("\(tile)", type: Self.type)
+                return try await self.tile(tile, context)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {
@@ -62,18 +64,64 @@ struct MarketResponder: HTTPResponder {
         }
     }
 
+    /// A body, which takes a place until it is whole: where there is no room, strangers and whoever is slow make room for those from whose network entries were taken.
     private func body(_ request: Request, _ context: Exchange, largest: Int) async throws -> [UInt8] {
-        let place = try bodies.enter(context.peer)
-        defer { withExtendedLifetime(place) {} }
-        return try await request.wholeBody(largest: largest)
+        let declared = request.headers[.contentLength].flatMap { Int($0) } ?? largest
+        let place = try places.enter(
+            bytes: min(declared, largest), received: 0, from: Network.all(of: context.peer), displace: context.displace)
+        var (pieces, bytes) = (request.pieces(largest: largest), [UInt8]())
+        while let piece = try await pieces.next() {
+            bytes += piece
+            place.note(received: bytes.count)
+        }
+        return bytes
     }
 
-    /// Files are replaced as a whole.
-    private func file(_ name: String, type: String) async throws -> Response {
+    /// Files are replaced as a whole. A long one takes a place as long as it is being sent.
+    private func file(_ name: String, type: String, _ context: Exchange) async throws -> Response {
+        guard let bytes = await contents(name) else { throw Problem.notFound }
+        guard bytes.count > Self.short else { return Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: type) }
+        let place = try downloads.enter(context.peer)
+        var response = Reply.buffer(ByteBuffer(), status: .ok, type: type)
+        response.body = ResponseBody(contentLength: bytes.count) { writer in
+            var rest = ByteBuffer(bytes: bytes)
+            while let piece = rest.readSlice(length: min(rest.readableBytes, 1 << 18)), piece.readableBytes > 0 {
+                try await writer.write(piece)
+            }
+            try await writer.finish(nil)
+            withExtendedLifetime(place) {}
+        }
+        return response
+    }
+
+    private static let short = 64 << 10
+
+    private func contents(_ name: String) async -> [UInt8]? {
         let path = "\(office.path)/\(name)"
-        let read = Task.detached { FileManager.default.contents(atPath: path) }
-        guard let bytes = await read.value else { throw Problem.notFound }
-        return Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: type)
+        return await Task.detached { FileManager.default.contents(atPath: path).map { [UInt8]($0) } }.value
+    }
+
+    /// A tile; of one that has grown since, the part that was asked for, so that a reader of a log that grows gets what her checkpoint is over.
+    private func tile(_ tile: TilePath, _ context: Exchange) async throws -> Response {
+        if !tile.isPartial { return try await file("\(tile)", type: Self.type, context) }
+        for _ in 0..<4 {
+            guard let current = try? TilePath(tile.content, index: tile.index, ofTreeWithSize: UInt64(office.size)),
+                current.width >= tile.width
+            else { throw Problem.notFound }
+            if current.width == tile.width { return try await file("\(tile)", type: Self.type, context) }
+            guard let bytes = await contents("\(current)") else { continue }
+            switch tile.content {
+            case .hashes: return whole(Array(bytes.prefix(MerkleHash.byteCount * tile.width)))
+            case .entries:
+                let bundle = try EntryBundle(bytes, at: current)
+                return whole(try EntryBundle((0..<tile.width).map { [UInt8](bundle[$0]) }).bytes)
+            }
+        }
+        throw Problem.notFound
+    }
+
+    private func whole(_ bytes: [UInt8]) -> Response {
+        Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: Self.type)
     }
 
     // MARK: what is asked
@@ -83,7 +131,7 @@ struct MarketResponder: HTTPResponder {
         let size: Int
     }
 
-    private func answer(to body: [UInt8]) async throws -> Response {
+    private func answer(to body: [UInt8], _ context: Exchange) async throws -> Response {
         let entry: SignedEntry
         do { entry = try SignedEntry(journalBytes: body) } catch { throw Problem(.invalidRequest, "\(error)") }
         let (answer, size) = try await office.submit(entry)
@@ -93,7 +141,9 @@ struct MarketResponder: HTTPResponder {
             throw Problem(.conflict, "the market's clock is at \(latest) s: expected a time that is not before it")
         case .keyIsTaken: throw Problem(.conflict, "the nonce stands for another entry: expected a fresh one")
         // What it came to stands in the log, and is verified there.
-        case .done, .refused: return try Reply.json(Stored(entry: entry.key.hex, size: size))
+        case .done, .refused:
+            places.recognise(Network.all(of: context.peer))
+            return try Reply.json(Stored(entry: entry.key.hex, size: size))
         }
     }
 

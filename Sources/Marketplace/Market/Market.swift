@@ -223,6 +223,8 @@ public struct Market: Sendable {
     /// - Throws: What the encoder throws, which it does not for these.
     public func stateHash() throws -> Digest256 {
         var bytes = CanonicalBytes("market-state")
+        // Who operates it and how deposits follow: a state is none of a market that was described otherwise.
+        bytes.append(beginning)
         bytes.append(history)
         bytes.append(time)
         bytes.append(book.stateHash)

@@ -12,7 +12,7 @@ extension TaskTerms {
         // Two rulings with a quorum each would share a referee, who has one vote.
         try check(
             "court.quorum", "more than half of the referees, and at most all",
-            court.quorum * 2 > court.referees.count && court.quorum <= court.referees.count)
+            (1...court.referees.count).contains(court.quorum) && court.quorum * 2 > court.referees.count)
         try checkSchedule()
     }
 

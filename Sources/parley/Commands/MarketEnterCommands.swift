@@ -38,15 +38,18 @@ struct MarketEnterCommand: AsyncParsableCommand {
     func run() async throws {
         let link = try MarketLink(url, certificateAuthority: ca)
         let bytes = try await link.get("market.json", largest: MarketCopy.longestDescription)
-        let wallet = try pin(bytes, link)
-        let seed = try seed(wallet)
-        guard let signer = PartySigner(seed: seed) else {
+        let (wallet, isNew) = try pin(bytes, link)
+        let given = try givenSeed()
+        let seed = try given ?? wallet.seed(of: party) ?? SecureRandom.bytes(32)
+        guard var signer = PartySigner(seed: seed) else {
             throw Failure("\(keyFile ?? "The key") is no key: expected 32 bytes.")
         }
-        try wallet.keep(seed, of: party)
-        let seat = try MarketSeat(wallet, party, signer)
-        try await seat.synchronize()
-        try MarketWallet.use(wallet.market, party.text)
+        var seat = try MarketSeat(wallet, party, signer)
+        do { try await seat.synchronize() } catch {
+            // What nothing was verified of is not left behind.
+            if isNew, seat.copy.count == 0 { try? FileManager.default.removeItem(atPath: wallet.folder) }
+            throw error
+        }
         let terminal = Terminal.output
         let description = seat.copy.description
         terminal.line(
@@ -56,14 +59,25 @@ struct MarketEnterCommand: AsyncParsableCommand {
             terminal.line("Compare that key with the one that you have from elsewhere: --key KEY does it for you.")
         }
         terminal.line("Entries read, every one of them signed: \(NumberText.integer(seat.copy.count))")
-        if let known = seat.market.keys[party] ?? operatorKey(description) {
-            guard known == signer.publicKey else {
-                throw Failure(
-                    "\(party) is registered under another key than the one here.",
-                    next: "If that is you, bring your key: --key-file FILE. If not, choose another name: --as NAME")
-            }
-            return terminal.line("You are \(party).")
+        let known = seat.market.keys[party] ?? operatorKey(description)
+        guard known == nil || known == signer.publicKey else {
+            throw Failure(
+                "\(party) is registered under another key than the one here.",
+                next: "If that is you, bring your key: --key-file FILE. If not, choose another name: --as NAME")
         }
+        // The key is kept before anybody hears of it; of two commands at once the first one's.
+        let kept = try wallet.keep(first: seed, of: party)
+        if kept != seed {
+            guard given == nil, let other = PartySigner(seed: kept) else {
+                throw Failure(
+                    "\(party) has another key here already.",
+                    next: "Another name, or another $XDG_CONFIG_HOME, keeps them apart.")
+            }
+            signer = other
+            seat = try MarketSeat(taking: seat, other)
+        }
+        try MarketWallet.use(wallet.market, party.text)
+        if known != nil { return terminal.line("You are \(party).") }
         let body = try signer.registration(of: party, in: description.market).bytes
         let reply = try await link.post("registrations", body)
         if reply.status == 200 {
@@ -84,7 +98,7 @@ struct MarketEnterCommand: AsyncParsableCommand {
     }
 
     /// Where the market is kept here; its operator's key stays what it was.
-    private func pin(_ bytes: [UInt8], _ link: MarketLink) throws -> MarketWallet {
+    private func pin(_ bytes: [UInt8], _ link: MarketLink) throws -> (MarketWallet, isNew: Bool) {
         let given = key.flatMap { PartyKey(hex: $0) }
         let description: MarketDescription
         do { description = try MarketDescription(reading: bytes, file: "\(link.url)/market.json") } catch {
@@ -98,18 +112,20 @@ struct MarketEnterCommand: AsyncParsableCommand {
         }
         try wallet.write(
             .init(url: link.url, operatorKey: description.operatorKey, certificateAuthority: ca))
-        if !FileManager.default.fileExists(atPath: wallet.copy) {
+        let isNew = !FileManager.default.fileExists(atPath: wallet.copy)
+        if isNew {
             do { _ = try MarketCopy.create(at: wallet.copy, description: bytes, key: given) } catch {
-                throw Failure(PrintableText.escape("\(error)"))
+                // Another command may have been quicker.
+                guard FileManager.default.fileExists(atPath: wallet.copy) else {
+                    throw Failure(PrintableText.escape("\(error)"))
+                }
             }
         }
-        return wallet
+        return (wallet, isNew)
     }
 
-    private func seed(_ wallet: MarketWallet) throws -> [UInt8] {
-        guard let keyFile else {
-            return try wallet.seed(of: party) ?? SecureRandom.bytes(32)
-        }
+    private func givenSeed() throws -> [UInt8]? {
+        guard let keyFile else { return nil }
         guard let bytes = try PrivateFile.read(keyFile) else {
             throw Failure(PrintableText.escape("There is no file \(keyFile)."))
         }
@@ -177,6 +193,9 @@ struct MarketCopyCommand: AsyncParsableCommand {
                 return try MarketCopy.create(at: folder, description: bytes, key: given)
             }
             let copy = try MarketCopy(at: folder)
+            guard try MarketDescription(reading: bytes, file: "market.json") == copy.description else {
+                throw .contradiction("what answers there is another market than the copy's, or is described otherwise")
+            }
             if let given, given != copy.description.operatorKey {
                 throw .otherKey(copy.description.operatorKey, expected: given)
             }

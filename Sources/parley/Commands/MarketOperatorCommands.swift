@@ -24,16 +24,24 @@ struct MarketCreateCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp("Where the key is written (default: FOLDER.key).", valueName: "file"), completion: .file())
     var keyFile: String?
-    @Option(help: "How likely a fraud is found: deposits are larger where it is less, from 0.01 to 1.") var detection =
+    @Option(help: "How likely a fraud is found, from 0.5 to 1: deposits are larger where it is less.") var detection =
         0.8
     @Option(help: "Who is expected to be honest less often than that is not admitted, from 0 to 0.5.") var least = 0.3
 
+    func validate() throws {
+        guard (0.5...1).contains(detection), (0...0.5).contains(least) else {
+            throw ValidationError("--detection is from 0.5 to 1, --least from 0 to 0.5.")
+        }
+    }
+
     func run() throws {
-        guard (0.01...1).contains(detection), (0...0.5).contains(least),
+        guard
             let policy = DepositPolicy(
                 detectionMillionths: Int64((detection * 1e6).rounded()),
                 leastExpectation: Int64((least * 1e6).rounded()))
-        else { throw ValidationError("--detection is from 0.01 to 1, --least from 0 to 0.5.") }
+        else {
+            throw Failure("The policy is out of range.", next: "--detection is from 0.5 to 1, --least from 0 to 0.5.")
+        }
         let file = keyFile ?? MarketAddress.normalised(folder) + ".key"
         guard !FileManager.default.fileExists(atPath: file) else {
             throw Failure("\(PrintableText.escape(file)) is there already.", next: "Name another file: --key-file FILE")
@@ -78,7 +86,10 @@ struct OperatedMarket: ParsableArguments {
         }
         do throws(MarketFolderError) { return try MarketFolder(at: folder, key: key) } catch {
             throw Failure(
-                PrintableText.escape("\(error)"), next: "A market is opened by one process at a time.",
+                PrintableText.escape("\(error)"),
+                next: error.isInUse
+                    ? "A market is opened by one process at a time."
+                    : "What is signed is not changed to make it fit: put the folder back as it was.",
                 status: error.isContradiction ? ExitStatus.contradicted : ExitStatus.failed)
         }
     }
@@ -216,10 +227,14 @@ struct MarketAdmitCommand: AsyncParsableCommand {
     @Option(help: "Credit it so much at once, in minor units.") var credit: Int64?
     @OptionGroup var seat: MarketSeatOptions
 
-    func run() async throws {
-        guard let key = PartyKey(hex: key) else {
+    func validate() throws {
+        guard PartyKey(hex: key) != nil else {
             throw ValidationError("A key is 64 hexadecimal digits, as parley market enter shows it.")
         }
+    }
+
+    func run() async throws {
+        guard let key = PartyKey(hex: key) else { return }
         let seat = try await seat.seat()
         guard seat.market.keys[name] != key else {
             return Terminal.output.line(

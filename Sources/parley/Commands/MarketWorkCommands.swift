@@ -220,10 +220,14 @@ struct MarketAuthoriseCommand: AsyncParsableCommand {
     @Option(help: "What it costs at the most, in minor units.") var limit: Int64
     @Option(help: "In which time: 90s, 30m, 12h, 7d.") var within: String
 
-    func run() async throws {
-        guard let seconds = TimeText.seconds(within) else {
+    func validate() throws {
+        guard TimeText.seconds(within) != nil else {
             throw ValidationError("--within is a time such as 90s, 30m, 12h or 7d.")
         }
+    }
+
+    func run() async throws {
+        guard let seconds = TimeText.seconds(within) else { return }
         let (seat, task) = try await place.take()
         let until = max(Int64(Date().timeIntervalSince1970), seat.market.time) + seconds
         let result = try await seat.act(

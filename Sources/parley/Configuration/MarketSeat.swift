@@ -31,8 +31,16 @@ struct MarketSeatOptions: ParsableArguments {
                 "There is no key of \(party) in market \(wallet.market) here.",
                 next: "parley market enter URL --as \(party)")
         }
-        let seat = try MarketSeat(wallet, party, signer)
+        var seat = try MarketSeat(wallet, party, signer)
         try await seat.synchronize()
+        // A change of key that was cut off when the market had taken it.
+        if let seed = try wallet.staged(party), let next = PartySigner(seed: seed),
+            seat.market.keys[party] == next.publicKey
+        {
+            try wallet.replaceKey(by: seed, of: party)
+            wallet.unstage(party)
+            seat = try MarketSeat(taking: seat, next)
+        }
         try MarketWallet.use(wallet.market, party.text)
         return seat
     }
@@ -123,11 +131,17 @@ struct MarketLink {
             guard let paths = try verified({ () throws(MarketFolderError) in try copy.missing(for: checkpoint) }) else {
                 return
             }
-            var bundles: [[UInt8]] = []
+            var (bundles, size) = ([[UInt8]](), 0)
             let progress = paths.count > 8 ? Progress("Reading the market's log") : nil
             for path in paths {
                 guard let bytes = try await client.get("\(path)", largest: MarketCopy.longestBundle) else { break }
                 bundles.append(bytes)
+                size += bytes.count
+                guard size <= MarketCopy.mostBytesAtOnce else {
+                    throw Failure(
+                        "\(url) sends more than \(MarketCopy.mostBytesAtOnce >> 20) MiB of new entries.",
+                        next: "No market grows so fast: ask its operator.", status: ExitStatus.contradicted)
+                }
                 progress?.update(
                     Double(bundles.count) / Double(paths.count), doing: "bundle \(bundles.count) of \(paths.count)")
             }
@@ -157,7 +171,10 @@ struct MarketLink {
                 guard case .noQuorumOfWitnesses = error, policy.canBeMet, ContinuousClock.now < end else {
                     throw LogTrust(key: "", policy: nil).failure(error)
                 }
-                if !isSaid { Terminal.diagnostics.line("Waiting for witnesses, 20 seconds at most: \(PrintableText.escape("\(error)"))") }
+                if !isSaid {
+                    Terminal.diagnostics.line(
+                        "Waiting for witnesses, 20 seconds at most: \(PrintableText.escape("\(error)"))")
+                }
                 isSaid = true
             }
             try await Task.sleep(for: .seconds(1))
@@ -187,6 +204,12 @@ final class MarketSeat {
         let place = try wallet.place()
         link = try MarketLink(place.url, certificateAuthority: place.certificateAuthority)
         copy = try Self.copy(of: wallet)
+    }
+
+    /// The same seat under another key.
+    init(taking seat: MarketSeat, _ signer: PartySigner) throws {
+        (wallet, party, copy, link) = (seat.wallet, seat.party, seat.copy, seat.link)
+        self.signer = signer
     }
 
     /// The wallet's copy of the log; another command that has it open is waited for.
@@ -252,9 +275,19 @@ final class MarketSeat {
             throw Failure(
                 "The market would refuse: \(MarketRefusalText.words(refusal, at: time))", next: "Nothing was sent.")
         }
-        let entry = try signer.sign(action, by: party, in: market.id, time: isOperator ? time : nil)
-        try wallet.hold(entry)
-        return try result(try await settle(entry))
+        let nonce = Digest256.fresh()
+        var turn = 0
+        while true {
+            let time = max(Int64(Date().timeIntervalSince1970), market.time)
+            let entry = try signer.sign(
+                action, by: party, in: market.id, time: isOperator ? time : nil, nonce: nonce)
+            try wallet.hold(entry)
+            do { return try result(try await settle(entry)) } catch let problem as Problem {
+                // The market's clock went on while this was on its way.
+                guard isOperator, problem.status == 409, turn < 3 else { throw problem }
+                turn += 1
+            }
+        }
     }
 
     private func result(_ answer: MarketAnswer) throws -> MarketResult {
@@ -280,8 +313,15 @@ final class MarketSeat {
             let problem =
                 (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
                 ?? Problem(.siteUnavailable, "\(link.url) answered with status \(reply.status)")
-            // It was not taken, and will not be: these say so.
-            if [400, 403, 409, 413, 429].contains(reply.status) { wallet.release(entry) }
+            // It was not taken, and will not be: these say so. (What waits for its turn is kept, and sent again.)
+            if [400, 403, 409, 413].contains(reply.status) {
+                try await synchronize()
+                if let answer = market.answer(to: entry.key) {
+                    wallet.release(entry)
+                    return answer
+                }
+                wallet.release(entry)
+            }
             throw problem
         }
         for pause in [0, 50, 200, 500, 1_000, 2_000] {
@@ -308,11 +348,10 @@ final class MarketSeat {
         if staged == nil { try wallet.stage(seed, of: party) }
         // An earlier try may have arrived.
         if market.keys[party] != next.publicKey { try await act(.rotate(next.publicKey)) }
-        try wallet.keep(seed, of: party, replacing: true)
+        try wallet.replaceKey(by: seed, of: party)
         wallet.unstage(party)
         return next.publicKey
     }
-
 
     // MARK: commitments
 

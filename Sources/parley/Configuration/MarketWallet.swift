@@ -46,7 +46,8 @@ struct MarketWallet {
     }
 
     static func current() throws -> Current? {
-        try PrivateFile.read(root + "/current").map { try JSONDecoder().decode(Current.self, from: Data($0)) }
+        // It saves typing, and no more.
+        try PrivateFile.read(root + "/current").flatMap { try? JSONDecoder().decode(Current.self, from: Data($0)) }
     }
 
     static func use(_ market: String, _ party: String?) throws {
@@ -63,8 +64,8 @@ struct MarketWallet {
 
     /// The one of a URL, or whose market's name begins so.
     static func entered(_ market: String) throws -> MarketWallet {
-        let found = try all().filter { wallet in
-            try wallet.market.hasPrefix(market) || wallet.place().url == MarketAddress.normalised(market)
+        let found = all().filter { wallet in
+            wallet.market.hasPrefix(market) || (try? wallet.place().url) == MarketAddress.normalised(market)
         }
         guard found.count == 1, let only = found.first else {
             throw Failure(
@@ -86,7 +87,15 @@ struct MarketWallet {
         guard let bytes = try PrivateFile.read(placeFile) else {
             throw Failure("There is no market \(market) here.", next: "parley market enter URL --as NAME")
         }
-        return try JSONDecoder().decode(Place.self, from: Data(bytes))
+        return try Self.decoded(bytes, placeFile)
+    }
+
+    private static func decoded<Value: Decodable>(_ bytes: [UInt8], _ file: String) throws -> Value {
+        do { return try JSONDecoder().decode(Value.self, from: Data(bytes)) } catch {
+            throw Failure(
+                PrintableText.escape("\(file) is damaged."),
+                next: "Put it back from a copy, or take it away and enter again.")
+        }
     }
 
     func write(_ place: Place) throws {
@@ -109,16 +118,20 @@ struct MarketWallet {
 
     func seed(of party: PartyName) throws -> [UInt8]? { try PrivateFile.read(folder(of: party) + "/key") }
 
-    /// Keeps a key; one that is there stays there beside it, under the time of its end.
-    func keep(_ seed: [UInt8], of party: PartyName, replacing: Bool = false) throws {
+    /// Keeps a first key, unless one is there: of two commands at once one wins.
+    ///
+    /// - Returns: The key that is there.
+    func keep(first seed: [UInt8], of party: PartyName) throws -> [UInt8] {
         let file = folder(of: party) + "/key"
         try PrivateFile.makeFolder(folder(of: party))
+        try PrivateFile.create(seed, at: file)
+        return try PrivateFile.read(file) ?? seed
+    }
+
+    /// Puts a key in the place of another, which stays beside it, under the time of its end.
+    func replaceKey(by seed: [UInt8], of party: PartyName) throws {
+        let file = folder(of: party) + "/key"
         if let old = try PrivateFile.read(file), old != seed {
-            guard replacing else {
-                throw Failure(
-                    "\(party) has another key here already: \(file)",
-                    next: "Another name, or another $XDG_CONFIG_HOME, keeps them apart.")
-            }
             try PrivateFile.write(old, to: "\(file).until-\(Int(Date().timeIntervalSince1970))")
         }
         try PrivateFile.write(seed, to: file)
@@ -141,7 +154,15 @@ struct MarketWallet {
         let folder = folder(of: party) + "/pending"
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).sorted()
         return try names.filter { Digest256(hex: $0) != nil }.compactMap { name in
-            try PrivateFile.read("\(folder)/\(name)").map { try SignedEntry(journalBytes: $0) }
+            try PrivateFile.read("\(folder)/\(name)").map { bytes in
+                do { return try SignedEntry(journalBytes: bytes) } catch {
+                    throw Failure(
+                        PrintableText.escape("\(folder)/\(name) is damaged: \(error)"),
+                        next:
+                            "It is what you asked and may not have arrived: take it away, and look in the log whether it did."
+                    )
+                }
+            }
         }
     }
 
@@ -158,7 +179,7 @@ struct MarketWallet {
 
     func bonds(of party: PartyName) throws -> [Bond] {
         guard let bytes = try PrivateFile.read(folder(of: party) + "/bonds.json") else { return [] }
-        return try JSONDecoder().decode([Bond].self, from: Data(bytes))
+        return try Self.decoded(bytes, folder(of: party) + "/bonds.json")
     }
 
     func keep(_ bonds: [Bond], of party: PartyName) throws {

@@ -20,6 +20,14 @@ enum PrivateFile {
         }
     }
 
+    /// Writes a file that is not there yet, as a whole; one that is there stays what it is.
+    static func create(_ bytes: [UInt8], at path: String) throws(Failure) {
+        let temporary = path + ".\(getpid()).first"
+        try write(bytes, to: temporary)
+        defer { unlink(temporary) }
+        guard link(temporary, path) == 0 || errno == EEXIST else { throw failure("write", path) }
+    }
+
     /// Replaces the file in one step, with mode 0600 from the first byte on.
     static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
         let temporary = path + ".\(getpid()).new"
