@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals market test audit faults fuzz bench compare study build format install prerequisites
+.PHONY: demo hospitals market test audit faults fuzz bench compare study contract build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -66,6 +66,10 @@ compare: prerequisites
 study: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley-bench
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley-bench" study $(SEEDS)
+
+# Compiles the escrow contract with Vyper, from PyPI in a throw-away environment, and compares with what is committed.
+contract:
+	@scripts/with-pypi vyper==0.4.3 -- scripts/contract
 
 format:
 	$(SWIFT) format --in-place --recursive --parallel --configuration .swift-format Package.swift Sources Tests Benchmarks

@@ -41,6 +41,8 @@ let package = Package(
         .library(name: "Federation", targets: ["Federation"]),
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
         .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
+        .library(name: "Marketplace", targets: ["Marketplace", "MarketplaceStore"]),
+        .library(name: "ChainRail", targets: ["ChainRail"]),
         .executable(name: "parley", targets: ["parley"]),
     ],
     traits: [
@@ -65,6 +67,9 @@ let package = Package(
         .systemLibrary(
             name: "CZstd", path: "Sources/CZstd", pkgConfig: "libzstd",
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(
+            name: "CSecp256k1", path: "Sources/CSecp256k1", pkgConfig: "libsecp256k1",
+            providers: [.apt(["libsecp256k1-dev"]), .brew(["secp256k1"])]),
         module("DatasiteProtocol", [crypto]),
         module("Secrets"),
         module("DifferentialPrivacy", ["Secrets"]),
@@ -78,6 +83,11 @@ let package = Package(
         module("TransparencyLog", ["Secrets", crypto]),
         module("Marketplace", ["Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
+        .target(
+            name: "ChainRail", dependencies: ["Marketplace", "Secrets", "CSecp256k1"],
+            exclude: ["Contract/Escrow.vy", "Contract/Escrow.json"], swiftSettings: swiftSettings),
+        module("ContentAddressing", [crypto]),
+        module("ContentStorage", ["ContentAddressing"]),
         module(
             "Federation", ["Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
@@ -104,7 +114,7 @@ let package = Package(
             "DatasiteServer",
             [
                 "Datasite", "DatasiteProtocol", "Federation", "Marketplace", "MarketplaceStore", "TransparencyLog",
-                logging,
+                "ContentAddressing", "ContentStorage", logging,
                 outside("Hummingbird", "hummingbird"),
                 outside("HummingbirdCore", "hummingbird"),
                 outside("HummingbirdTLS", "hummingbird"),
@@ -119,8 +129,8 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
-                "Marketplace", "MarketplaceStore", "MultipartyComputation", "TransparencyLog", "DifferentialPrivacy",
-                "Secrets", "ExampleData", crypto, logging,
+                "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "MultipartyComputation",
+                "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
             ],
@@ -133,8 +143,8 @@ let package = Package(
             name: "parley-bench",
             dependencies: [
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
-                "Learning", "Marketplace", "MarketplaceStore", "MultipartyComputation", "TransparencyLog", "Secrets",
-                "ValuationStudy", crypto,
+                "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
+                "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -149,7 +159,10 @@ let package = Package(
         tests("TransparencyLogTests", ["TransparencyLog", "Secrets", crypto], exclude: ["go"]),
         tests("MarketplaceTests", ["Marketplace", "Learning", "Secrets", crypto]),
         tests("ChainTests", ["Marketplace", "Secrets"]),
+        tests("ChainRailTests", ["ChainRail", "Marketplace", "Secrets"], exclude: ["evm"]),
         tests("MarketplaceStoreTests", ["Marketplace", "MarketplaceStore", "TransparencyLog", "Secrets", crypto]),
+        tests("ContentAddressingTests", ["ContentAddressing", "Secrets", crypto]),
+        tests("ContentStorageTests", ["ContentAddressing", "ContentStorage", "Secrets"], exclude: ["Kubo"]),
         tests("ValuationTests", ["Marketplace", "ValuationStudy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -188,7 +201,7 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
-                "TransparencyLog", "Marketplace", "DifferentialPrivacy", "Secrets", crypto,
+                "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),

@@ -49,6 +49,7 @@ let package = Package(
             ]),
         module("TransparencyLog", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("Marketplace", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
+        module("ContentAddressing", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
@@ -62,7 +63,7 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
-                "TransparencyLog", "Marketplace", "DifferentialPrivacy", "Secrets",
+                "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "Secrets",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(

@@ -35,7 +35,10 @@ PEERS = {
     # What is true of a table.
     "duckdb": (["duckdb==2.0.1"], []),
     # With the NumPy that it computes with.
+    "kubo": (["kubo-python==0.1.5"], []),
     "flwr": (["flwr==1.42.0", "numpy==2.4.6"], []),
+    # A real EVM in process.
+    "evm": (["eth-tester==0.14.0b1", "py-evm==0.12.1b1", "eth-account==0.14.0", "eth-abi==6.0.0"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }

@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation", "large", "protocols", "tally", "log", "market", "valuation",
+    "federation", "large", "protocols", "tally", "log", "market", "valuation", "content",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -43,6 +43,7 @@ if arguments.first == "child", arguments.count > 1 {
             try MarketBenchmark().run()
             try await MarketStoreBenchmark(workplace: workplace).run()
         case "valuation": try ValuationBenchmark().run()
+        case "content": try ContentBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()
         case "ask": try await AskBenchmark(workplace).run()
@@ -54,6 +55,9 @@ if arguments.first == "child", arguments.count > 1 {
 /// What runs in a process of its own, so that its memory is its own.
 func runChild(_ arguments: [String]) async throws {
     switch (arguments[0], arguments.count) {
+    case ("content", 4): try ContentBenchmark.child(arguments[1], file: arguments[2], store: arguments[3])
+    // Tests/ContentStorageTests kills this one.
+    case ("content-publish", 2): try ContentBenchmark.publishForEver(at: arguments[1])
     case ("ingest", 5):
         try IngestBenchmark.child(
             site: arguments[1], file: arguments[2], rows: Int(arguments[3]) ?? 0, units: Int(arguments[4]) ?? 0)

@@ -50,7 +50,8 @@ final class SealedFolder {
         guard !FileManager.default.fileExists(atPath: path) else {
             throw .malformed(path, expected: "a name that nothing has yet")
         }
-        let partial = "\(path).\(description.market.hex.prefix(16)).partial"
+        // Another may be making one of the same market.
+        let partial = "\(path).\(Digest256.fresh().hex.prefix(16)).partial"
         do {
             try DurableFiles.makeFolder(partial)
             try DurableFiles.replace(File.description(partial), with: description.bytes)

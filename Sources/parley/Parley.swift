@@ -45,7 +45,7 @@ struct Parley: AsyncParsableCommand {
                 subcommands: [
                     CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
                 ]),
-            CommandGroup(name: "Marketplace", subcommands: [MarketCommand.self]),
+            CommandGroup(name: "Marketplace", subcommands: [MarketCommand.self, ContentCommand.self]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),
         ])
 

@@ -116,18 +116,19 @@ struct ChainTests {
     func claims() throws {
         let payee = try #require(ChainAddress("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"))
         let name = try #require(PartyName("olga"))
-        let binding = ChainClaim.binding(chain: 1, contract: payee)
-        #expect(binding.count == 52 && binding[31] == 1)
+        let contract = ChainContract(chain: 0x0102, address: payee)
+        #expect(contract.binding == [0x19, 0] + payee.bytes + [0, 0, 0, 0, 0, 0, 0, 0, 1, 2])
         let claims = (0..<5).map { place in
             ChainClaim(
                 leaf: ClaimLeaf(
                     settlement: .sha256([1]), index: place, party: name, role: .owner, amount: Int64(100 + place),
                     salt: Salt(.sha256([UInt8(place)]))),
-                payee: payee)
+                payee: payee, contract: contract)
         }
         let tree = try #require(ChainClaim.tree(claims))
         for (place, claim) in claims.enumerated() {
             #expect(claim.bytes.count == 224 && Array(claim.bytes[108..<128]) == payee.bytes)
+            #expect(Array(claim.bytes.prefix(32)) == contract.domain.bytes)
             let path = try #require(tree.path(of: place))
             let isRight = ClaimTree.verify(claim.bytes, path: path, root: tree.root) { Keccak256.hash($0) }
             #expect(isRight)

@@ -1,3 +1,4 @@
+import ContentStorage
 import DatasiteProtocol
 import Foundation
 import HTTPTypes
@@ -17,7 +18,11 @@ struct MarketResponder: HTTPResponder {
     private let places: FramePlaces
     private let streams: Places, downloads: Places
 
-    init(office: MarketOffice, limits: ServerLimits) {
+    private let content: ContentResponder?
+
+    /// - Parameter content: What is given below `/ipfs`; nil: nothing.
+    init(office: MarketOffice, content: ContentStore?, limits: ServerLimits) {
+        self.content = content.map { ContentResponder($0) }
         (self.office, self.limits) = (office, limits)
         places = FramePlaces(bytes: 256 * SignedEntry.mostBytes, deadline: limits.bodyDeadline.duration)
         downloads = Places(all: 32, each: 8, refusal: .tooManyFrames)
@@ -27,6 +32,9 @@ struct MarketResponder: HTTPResponder {
     static let type = "application/octet-stream"
 
     func respond(to request: Request, context: Exchange) async throws -> Response {
+        if let content, ContentResponder.serves(request.uri.path) {
+            return try await content.respond(to: request, context: context)
+        }
         do {
             if request.method != .post { _ = try await request.wholeBody(largest: 0) }
             switch (request.uri.path, request.method) {

@@ -1,3 +1,4 @@
+public import ContentStorage
 public import Datasite
 import DatasiteProtocol
 import Federation
@@ -89,10 +90,12 @@ public func serveWitness(
 /// Serves a market, until it is told to stop: its folder as a transparency log (`GET /checkpoint`, `/tile/…`, `/market.json`), `POST /entries` for what parties sign, `POST /registrations` for newcomers, and `GET
 /// /announcements` for who waits for news. The operator's clock runs, and what is due by it is done.
 ///
-/// - Parameter onListening: Called with the port once connections are accepted.
+/// - Parameters:
+///   - content: What is given below `/ipfs` as a trustless gateway; nil: nothing.
+///   - onListening: Called with the port once connections are accepted.
 /// - Throws: `ServerError`.
 public func serveMarket(
-    _ configuration: DatasiteServerConfiguration, office: MarketOffice,
+    _ configuration: DatasiteServerConfiguration, office: MarketOffice, content: ContentStore? = nil,
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
     let logger = configuration.logger
@@ -111,7 +114,7 @@ public func serveMarket(
     }
     defer { ticking.cancel() }
     try await serveAlone(configuration, largest: SignedEntry.mostBytes, onListening: onListening) { _, limits in
-        MarketResponder(office: office, limits: limits)
+        MarketResponder(office: office, content: content, limits: limits)
     }
 }
 
@@ -157,7 +160,7 @@ func serveFrames(
 /// A server beside a datasite's, until it is told to stop.
 ///
 /// - Parameter largest: A longer body is not read.
-private func serveAlone<Responder: HTTPResponder>(
+func serveAlone<Responder: HTTPResponder>(
     _ configuration: DatasiteServerConfiguration, largest: Int, onListening: @escaping @Sendable (Int) -> Void,
     responder: (Admission, ServerLimits) -> Responder
 ) async throws where Responder.Context == Exchange {

@@ -199,9 +199,7 @@ extension MarketTask {
         let index = claim.leaf.index
         guard isPaid.indices.contains(index) else { throw .proof }
         guard !isPaid[index] else { throw .repeated("the claim was paid") }
-        var steps: [BookStep] = []
-        steps.move(claim.leaf.amount, from: accounts.payable, to: Market.account(of: claim.leaf.party))
-        return Effect(steps: steps) {
+        return Effect(steps: CreditRail(payable: accounts.payable).instruction(for: claim)) {
             $0.isPaid[index] = true
             if $0.isPaid.allSatisfy({ $0 }) { $0.stage = .paidOut }
         }

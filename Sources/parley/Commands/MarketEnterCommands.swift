@@ -47,7 +47,7 @@ struct MarketEnterCommand: AsyncParsableCommand {
         var seat = try MarketSeat(wallet, party, signer)
         do { try await seat.synchronize() } catch {
             // What nothing was verified of is not left behind.
-            if isNew, seat.copy.count == 0 { try? FileManager.default.removeItem(atPath: wallet.folder) }
+            if isNew, seat.copy.count == 0 { wallet.forget() }
             throw error
         }
         let terminal = Terminal.output

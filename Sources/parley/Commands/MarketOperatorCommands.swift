@@ -125,6 +125,11 @@ struct MarketServeCommand: AsyncParsableCommand {
         help: ArgumentHelp("Trust the certificate authorities in this PEM file at witnesses.", valueName: "file"),
         completion: .file())
     var ca: String?
+    @Option(
+        help: ArgumentHelp(
+            "Give what this folder publishes to any IPFS client, below /ipfs (parley content publish).",
+            valueName: "folder"), completion: .directory)
+    var content: String?
     @Option(help: ArgumentHelp("Let so many newcomers an hour register themselves.", valueName: "number"))
     var newcomers: Int?
     @Option(help: ArgumentHelp("How many entries an hour a party may add; half of them at once.", valueName: "number"))
@@ -167,7 +172,8 @@ struct MarketServeCommand: AsyncParsableCommand {
             host: host, port: port, certificate: certificate, isBehindProxy: behindProxy,
             logger: Logger(label: "market") { StreamLogHandler.standardError(label: $0) })
         let (host, scheme) = (host, certificate == nil ? "http" : "https")
-        try await serveMarket(configuration, office: office) { port in
+        let store = try content.map { try ContentPlace.open($0) }
+        try await serveMarket(configuration, office: office, content: store) { port in
             let shown = host.contains(":") ? "[\(host)]" : host
             Terminal.output.line("Market listening on \(scheme)://\(shown):\(port)")
         }

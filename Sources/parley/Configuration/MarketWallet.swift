@@ -103,6 +103,11 @@ struct MarketWallet {
         try PrivateFile.write([UInt8](JSONEncoder().encode(place)), to: placeFile)
     }
 
+    /// What a first look at a market left, of which nothing was verified.
+    func forget() {
+        for path in [copy, placeFile] { try? FileManager.default.removeItem(atPath: path) }
+    }
+
     // MARK: a party
 
     private func folder(of party: PartyName) -> String { folder + "/parties/" + party.text }

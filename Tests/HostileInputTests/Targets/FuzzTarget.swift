@@ -2,7 +2,7 @@
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
-        frame, report, points, intersection, log, tiles, market
+        frame, report, points, intersection, log, tiles, market, content
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -34,6 +34,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .log: LogTargets.texts(input) + LogEntryTarget.violations(input)
         case .tiles: LogTargets.trees(input)
         case .market: MarketTarget.violations(input)
+        case .content: ContentTarget.violations(input)
         }
     }
 }
