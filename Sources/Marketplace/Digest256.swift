@@ -5,15 +5,25 @@ public struct Digest256: Sendable, Hashable {
     /// The length in bytes.
     public static let byteCount = 32
 
-    /// The bytes as they lie in memory.
-    private let words: SIMD4<UInt64>
+    /// Four words of eight bytes: a vector would have to lie at multiples of 32, which frames of asynchronous functions do not see to.
+    private struct Words: Hashable, BitwiseCopyable {
+        let first, second, third, fourth: UInt64
 
-    private init(words: SIMD4<UInt64>) { self.words = words }
+        /// In the order of the bytes.
+        var ordered: (UInt64, UInt64, UInt64, UInt64) {
+            (first.bigEndian, second.bigEndian, third.bigEndian, fourth.bigEndian)
+        }
+    }
+
+    /// The bytes as they lie in memory.
+    private let words: Words
+
+    private init(words: Words) { self.words = words }
 
     /// The value with these 32 bytes; nil for any other number of bytes.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
-        words = ContiguousArray(bytes).withUnsafeBytes { $0.loadUnaligned(as: SIMD4<UInt64>.self) }
+        words = ContiguousArray(bytes).withUnsafeBytes { $0.loadUnaligned(as: Words.self) }
     }
 
     /// The value of 64 lower-case hexadecimal digits; nil for anything else.
@@ -58,7 +68,7 @@ public struct Digest256: Sendable, Hashable {
     public static func sha256(_ bytes: UnsafeRawBufferPointer) -> Digest256 {
         var function = SHA256()
         function.update(bufferPointer: bytes)
-        return function.finalize().withUnsafeBytes { Digest256(words: $0.loadUnaligned(as: SIMD4<UInt64>.self)) }
+        return function.finalize().withUnsafeBytes { Digest256(words: $0.loadUnaligned(as: Words.self)) }
     }
 
     /// Runs the body with the 32 bytes.
@@ -70,10 +80,7 @@ public struct Digest256: Sendable, Hashable {
 extension Digest256: Comparable {
     /// In the order of the bytes.
     public static func < (a: Digest256, b: Digest256) -> Bool {
-        for index in 0..<4 where a.words[index] != b.words[index] {
-            return UInt64(bigEndian: a.words[index]) < UInt64(bigEndian: b.words[index])
-        }
-        return false
+        a.words.ordered < b.words.ordered
     }
 }
 

@@ -9,6 +9,7 @@ internal import TransparencyLog
 ///     entries       every entry, in order (EntryLog): durable before it is applied
 ///     tile/         the same entries and their Merkle tree
 ///     checkpoint    size, root and hash of the market's state, signed
+///     draws/        by task: the checkpoint that draws validation rows in a dispute (`draw`)
 ///
 /// Whoever adds to it holds the lock on `entries`. An answer is given when the entry and a checkpoint over it are durable. A crash between leaves entries without a checkpoint,
 /// over which the next one goes: tiles and checkpoint follow from the entries, so that there is one root for each size. The private key is not in it.
@@ -45,6 +46,7 @@ public final class MarketFolder {
         static func description(_ path: String) -> String { path + "/market.json" }
         static func entries(_ path: String) -> String { path + "/entries" }
         static func checkpoint(_ path: String) -> String { path + "/checkpoint" }
+        static func draw(_ task: Digest256, _ path: String) -> String { "\(path)/draws/\(task)" }
         static func tile(_ tile: TilePath, _ path: String) -> String { "\(path)/\(tile)" }
     }
 
@@ -236,5 +238,23 @@ public final class MarketFolder {
                 action, by: description.operatorName, in: description.market, time: time ?? market.time)
         } catch { throw Self.error(error, path) }
         return try apply([entry])[0]
+    }
+
+    /// Brings the log's present checkpoint to a task whose result was declared: it draws the rows that a dispute opens. Its bytes are kept in the folder, so that a referee can prove the
+    /// draw (``MarketAudit/drawProof(of:)``): the entry holds their digest alone.
+    ///
+    /// - Throws: ``MarketFolderError``.
+    @discardableResult
+    public func draw(for task: Digest256, at time: Int64? = nil) throws(MarketFolderError) -> MarketAnswer {
+        let bytes: [UInt8]
+        do {
+            let file = File.checkpoint(path)
+            bytes = try DurableFiles.read(file, most: SignedNote.largestSize, expected: "a signed checkpoint")
+            // What drew already stays.
+            if market[task]?.stage == .declared {
+                try DurableFiles.write([(File.draw(task, path), bytes)])
+            }
+        } catch { throw Self.error(error, path) }
+        return try operate(.task(task, .checkpoint(.sha256(bytes))), at: time)
     }
 }

@@ -6,7 +6,7 @@ import MarketplaceStore
 struct MarketCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "market",
-        abstract: "Verify and read a marketplace: tasks, the tree of models, payouts, reputations.",
+        abstract: "Verify and read a marketplace: tasks, the tree of models, payouts, reputations; judge disputes.",
         discussion: """
             A market is a folder that anybody may copy: every entry is signed by the party in whose name it asks, and the operator signs the whole. Each of these commands first \
             verifies all of it: the signatures, the tree, and that the entries come to the state that was signed.
@@ -16,10 +16,11 @@ struct MarketCommand: ParsableCommand {
               parley market tree ./market 3fa8 --svg tree.svg
               parley market payouts ./market 3fa8
               parley market receipt ./market 3fa8 olga --output receipt.json
+              parley market rows ./market 3fa8 xrays --output rows.csv     # for referees
             """,
         subcommands: [
             MarketVerifyCommand.self, MarketShowCommand.self, MarketTreeCommand.self, MarketPayoutsCommand.self,
-            MarketReputationCommand.self, MarketReceiptCommand.self,
+            MarketReputationCommand.self, MarketReceiptCommand.self, MarketRowsCommand.self,
         ])
 }
 
