@@ -338,7 +338,7 @@ struct OpenedRowsTests {
             ("funding", "%%%" as Any, "'funding' is no entry"),
             ("terms", String(repeating: "A", count: 100_000), "'terms' is no entry"),
             ("drawingProof", String(repeating: "A", count: 70_000), "'drawingProof' has at most 64 KiB"),
-            ("checkpoint", 7, "'checkpoint' must be text, not"), ("rows", 399, "'rows' is 399"),
+            ("checkpoint", 7, "'request.checkpoint' must be text, not"), ("rows", 399, "'rows' is 399"),
             ("rows", 501, "opens 400 to 500 rows"), ("dataset", "visit", "there is no dataset"),
             ("more", "x", "unknown key"),
         ] {

@@ -65,7 +65,7 @@ struct OpenedRowsFaultTests {
                 }
                 return answers
             }
-            try await Task.sleep(for: .milliseconds(Int.random(in: 100...900, using: &random)))
+            try await Task.sleep(for: .milliseconds(Int.random(in: 300...2_500, using: &random)))
             server.kill()
             for (key, bytes) in await asking.value { told[key] = bytes }
             try? await client.close()
@@ -74,6 +74,10 @@ struct OpenedRowsFaultTests {
         let client = try DatasiteClient(url: server.url, token: token)
         let draw = OpenedRows.Draw(
             task: market.entries[0].key, checkpoint: .sha256(proof.checkpoint), count: OpenedRows.least)
+        guard
+            case .released = try await client.submit(
+                engine: OpenedRowsRequest.engine, request, idempotencyKey: "undisturbed")
+        else { return #expect(Bool(false), "nothing was opened") }
         let requests = try await client.requests(limit: 1_000)
         var answers: Set<[UInt8]> = []
         var rows: Set<[OpenedRow]> = []
