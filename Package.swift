@@ -81,7 +81,7 @@ let package = Package(
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
         module("TransparencyLog", ["Secrets", crypto]),
-        module("Marketplace", ["Secrets", crypto]),
+        module("Marketplace", ["TransparencyLog", "Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
         .target(
             name: "ChainRail", dependencies: ["Marketplace", "Secrets", "CSecp256k1"],
@@ -95,7 +95,8 @@ let package = Package(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
-                "Federation", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib", "CZstd", crypto,
+                "Federation", "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
+                "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
             ]),
@@ -176,7 +177,7 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
-                "TransparencyLog", "Secrets", outside("GRDB", "GRDB.swift"), crypto,
+                "Marketplace", "TransparencyLog", "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",
@@ -195,7 +196,11 @@ let package = Package(
                 outside("NIOPosix", "swift-nio"),
                 outside("NIOSSL", "swift-nio-ssl"),
             ]),
-        tests("CommandLineTests", ["parley", "DatasiteProtocol", "DatasiteClient", "Secrets"]),
+        tests(
+            "CommandLineTests",
+            [
+                "parley", "Datasite", "DatasiteProtocol", "DatasiteClient", "Marketplace", "TransparencyLog", "Secrets",
+            ]),
         tests(
             "HostileInputTests",
             [

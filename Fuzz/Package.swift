@@ -48,14 +48,14 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         module("TransparencyLog", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
-        module("Marketplace", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
+        module("Marketplace", ["TransparencyLog", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("ContentAddressing", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [
-                "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy", "CZlib",
-                "CZstd",
+                "DatasiteProtocol", "Governance", "Query", "Learning", "Marketplace", "Tables", "DifferentialPrivacy",
+                "CZlib", "CZstd",
                 .product(name: "Yams", package: "Yams"),
             ]),
         module(

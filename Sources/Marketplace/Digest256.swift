@@ -8,6 +8,11 @@ public struct Digest256: Sendable, Hashable {
     /// Four words of eight bytes: a vector would have to lie at multiples of 32, which frames of asynchronous functions do not see to.
     private struct Words: Hashable, BitwiseCopyable {
         let first, second, third, fourth: UInt64
+
+        /// In the order of the bytes.
+        var ordered: (UInt64, UInt64, UInt64, UInt64) {
+            (first.bigEndian, second.bigEndian, third.bigEndian, fourth.bigEndian)
+        }
     }
 
     /// The bytes as they lie in memory.
@@ -75,11 +80,7 @@ public struct Digest256: Sendable, Hashable {
 extension Digest256: Comparable {
     /// In the order of the bytes.
     public static func < (a: Digest256, b: Digest256) -> Bool {
-        let (one, other) = (a.words, b.words)
-        if one.first != other.first { return UInt64(bigEndian: one.first) < UInt64(bigEndian: other.first) }
-        if one.second != other.second { return UInt64(bigEndian: one.second) < UInt64(bigEndian: other.second) }
-        if one.third != other.third { return UInt64(bigEndian: one.third) < UInt64(bigEndian: other.third) }
-        return UInt64(bigEndian: one.fourth) < UInt64(bigEndian: other.fourth)
+        a.words.ordered < b.words.ordered
     }
 }
 

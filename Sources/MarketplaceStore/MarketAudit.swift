@@ -91,6 +91,45 @@ public struct MarketAudit: Sendable {
         } catch { throw .contradiction("\(path): \(error)") }
     }
 
+    /// What proves which validation rows a task's dispute opens: for the sponsor's datasite, which knows nothing of the market but its name and two keys.
+    ///
+    /// - Throws: ``MarketFolderError``, also where no checkpoint was brought to the task, or the folder does not keep it.
+    public func drawProof(of task: MarketTask) throws(MarketFolderError) -> DrawProof {
+        guard let drawn = task.checkpoint else {
+            throw .malformed(
+                path, expected: "a task to which the operator brought a checkpoint, behind its declaration")
+        }
+        let (file, digest) = (SealedFolder.File.draw(task.id, path), task.terms.digest)
+        let checkpoint = try DurableFiles.read(
+            file, most: SignedNote.largestSize, expected: "the checkpoint that draws rows of the task")
+        guard Digest256.sha256(checkpoint) == drawn else {
+            throw .contradiction("\(file) is not the checkpoint that the operator brought to the task")
+        }
+        var (terms, places) = ([UInt8]?.none, [Int?](repeating: nil, count: 3))
+        for (number, (entry, answer)) in entries.enumerated() {
+            guard case .done = answer else { continue }
+            switch entry.request.action {
+            case .draft(let drafted) where entry.key == task.id && drafted.digest == digest: terms = entry.journalBytes
+            case .task(task.id, .amend(let amended)) where amended.digest == digest: terms = entry.journalBytes
+            case .task(task.id, .fund): places[0] = number
+            case .task(task.id, .declare): places[1] = number
+            case .task(task.id, .checkpoint): places[2] = number
+            default: break
+            }
+        }
+        guard let terms, let funding = places[0], let declaration = places[1], let drawing = places[2] else {
+            throw .malformed(
+                path, expected: "a task that its sponsor funded and declared: one who was silent opens no rows")
+        }
+        return DrawProof(
+            terms: terms, funding: try logged(funding), declaration: try logged(declaration),
+            drawing: try logged(drawing), checkpoint: checkpoint)
+    }
+
+    private func logged(_ number: Int) throws(MarketFolderError) -> DrawProof.Logged {
+        DrawProof.Logged(entry: entries[number].entry.journalBytes, proof: try proof(ofEntry: number))
+    }
+
     /// Each bundle of entries is read and led to the signed root, through every tile.
     private static func checkTiles(of path: String, head: TreeHead) throws {
         var tiles = try tiles(of: path, head: head)

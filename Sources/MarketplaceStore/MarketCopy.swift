@@ -135,6 +135,27 @@ public final class MarketCopy {
         return (state, entries)
     }
 
+    /// Tasks whose rows are drawn by a checkpoint that this copy does not have yet.
+    public var missingDraws: [Digest256] {
+        let path = path
+        return market.allTasks.filter { task in
+            task.checkpoint != nil
+                && !FileManager.default.fileExists(atPath: SealedFolder.File.draw(task.id, path))
+        }.map(\.id)
+    }
+
+    /// Keeps the checkpoint that draws a task's rows, if it is the one whose digest stands in the log (``MarketAudit/drawProof(of:)``).
+    ///
+    /// - Throws: ``MarketFolderError``.
+    public func keepDraw(_ bytes: [UInt8], of task: Digest256) throws(MarketFolderError) {
+        guard market[task]?.checkpoint == Digest256.sha256(bytes) else {
+            throw .contradiction("the checkpoint that draws rows of task \(task) is not the one in the log")
+        }
+        do { try DurableFiles.write([(SealedFolder.File.draw(task, path), bytes)]) } catch {
+            throw SealedFolder.error(error, path)
+        }
+    }
+
     /// Keeps both checkpoints, which are signed.
     private func keep(_ other: SignedCheckpoint, _ words: String) -> MarketFolderError {
         let folder = path + ".evidence"

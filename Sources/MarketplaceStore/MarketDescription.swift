@@ -37,11 +37,7 @@ public struct MarketDescription: Sendable, Hashable, Codable {
 
     /// The transparency log of its entries.
     public var log: LogIdentity {
-        get throws {
-            let name = try KeyName("parley.market/\(market)")
-            let key = try VerifierKey(name: name, kind: .ed25519, publicKey: operatorKey.value.bytes)
-            return LogIdentity(key: key)
-        }
+        get throws { try LogIdentity(market: market, operatorKey: operatorKey) }
     }
 
     var bytes: [UInt8] {

@@ -9,6 +9,7 @@ internal import TransparencyLog
 ///     entries       every entry, in order (EntryLog): durable before it is applied
 ///     tile/         the same entries and their Merkle tree
 ///     checkpoint    size, root and hash of the market's state, signed
+///     draws/        by task: the checkpoint that draws validation rows in a dispute (`draw`)
 ///
 /// Whoever adds to it holds the lock on `entries`. An answer is given when the entry and a checkpoint over it are durable. A crash between leaves entries without a checkpoint,
 /// over which the next one goes: tiles and checkpoint follow from the entries, so that there is one root for each size. The private key is not in it.
@@ -127,5 +128,23 @@ public final class MarketFolder {
     @discardableResult
     public func operate(_ action: MarketAction, at time: Int64? = nil) throws(MarketFolderError) -> MarketAnswer {
         try apply([signed(action, at: time)])[0]
+    }
+
+    /// Brings the log's present checkpoint to a task whose result was declared: it draws the rows that a dispute opens. Its bytes are kept in the folder, so that a referee can prove the
+    /// draw (``MarketAudit/drawProof(of:)``): the entry holds their digest alone.
+    ///
+    /// - Throws: ``MarketFolderError``.
+    @discardableResult
+    public func draw(for task: Digest256, at time: Int64? = nil) throws(MarketFolderError) -> MarketAnswer {
+        try keepDraw(for: task)
+        return try operate(.task(task, .checkpoint(.sha256(checkpoint))), at: time)
+    }
+
+    /// Keeps the present checkpoint as the one that draws a task's rows; what drew already stays.
+    func keepDraw(for task: Digest256) throws(MarketFolderError) {
+        guard market[task]?.stage == .declared else { return }
+        do { try DurableFiles.write([(SealedFolder.File.draw(task, path), checkpoint)]) } catch {
+            throw SealedFolder.error(error, path)
+        }
     }
 }

@@ -163,7 +163,10 @@ public final class MarketOffice: Sendable {
                 let due = folder.market.due(at: time, checkpoint: .sha256(folder.checkpoint))
                 guard !due.isEmpty else { return }
                 var entries: [SignedEntry] = []
-                for action in due { entries.append(try folder.signed(action, at: time)) }
+                for action in due {
+                    if case .task(let task, .checkpoint) = action { try folder.keepDraw(for: task) }
+                    entries.append(try folder.signed(action, at: time))
+                }
                 _ = try folder.apply(entries)
             }
         }

@@ -129,7 +129,7 @@ public struct MarketReceipt: Sendable, Codable {
         for entry in entries {
             let signed: SignedEntry
             do {
-                try Self.verify(entry, log: log())
+                try Self.verify(entry, log: LogIdentity(market: market, operatorKey: operatorKey))
                 signed = try SignedEntry(journalBytes: [UInt8](entry.bytes))
             } catch { throw .contradiction("entry \(entry.number): \(error)") }
             try demand(entry.number > last, "entry \(entry.number) is not behind entry \(last)")
@@ -151,11 +151,6 @@ public struct MarketReceipt: Sendable, Codable {
             verified.append(signed)
         }
         return verified
-    }
-
-    private func log() throws -> LogIdentity {
-        let name = try KeyName("parley.market/\(market)")
-        return LogIdentity(key: try VerifierKey(name: name, kind: .ed25519, publicKey: operatorKey.value.bytes))
     }
 
     private static func verify(_ entry: Entry, log: LogIdentity) throws {

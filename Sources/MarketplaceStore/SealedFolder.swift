@@ -28,6 +28,7 @@ final class SealedFolder {
         static func description(_ path: String) -> String { path + "/market.json" }
         static func entries(_ path: String) -> String { path + "/entries" }
         static func checkpoint(_ path: String) -> String { path + "/checkpoint" }
+        static func draw(_ task: Digest256, _ path: String) -> String { "\(path)/draws/\(task)" }
         static func tile(_ tile: TilePath, _ path: String) -> String { "\(path)/\(tile)" }
     }
 

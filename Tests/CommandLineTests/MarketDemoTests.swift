@@ -29,5 +29,52 @@ struct MarketDemoTests {
         #expect(verified.status == 0, "\(verified.all)")
         let other = try place.parley("market", "verify", "kept/market", "--key", String(repeating: "1", count: 64))
         #expect(other.status != 0, "\(other.all)")
+
+        // The third referee asks over the wire, and judges by what comes.
+        let task = try #require(
+            try place.parley("market", "show", "kept/market").output.firstMatch(
+                of: #/^([0-9a-f]{16})/#.anchorsMatchLineEndings())?.1)
+        let token = try place.parley("user", "add", "rob", "--role", "researcher", "--site", "kept/sue")
+        #expect(token.status == 0, "\(token.all)")
+        try place.write(token.output, to: "rob.token")
+        let server = try place.serve(site: "kept/sue")
+        defer { server.kill() }
+        func rows(_ more: String...) throws -> Workplace.Finished {
+            try place.run(
+                [Workplace.executable, "market", "rows", "kept/market", "\(task)", "validation", "--key", "\(key)"]
+                    + more
+                    + ["--url", server.url, "--token-file", place.path("rob.token")])
+        }
+        let asked = try rows("--output", "rows.csv", "--purpose", "dispute 0")
+        #expect(asked.status == 3, "\(asked.all)")
+        let id = try #require(asked.all.firstMatch(of: #/Request (\w+) waits/#)?.1)
+        #expect(try place.parley("approve", "\(id)", "--site", "kept/sue").status == 0)
+        let saved = try rows("--output", "rows.csv", "--request", "\(id)")
+        #expect(saved.status == 0 && saved.output.contains("400 of"), "\(saved.all)")
+        #expect(try place.read("rows.csv").split(separator: "\r\n").count == 401)
+        #expect(try place.read("rows.csv").hasPrefix("row,pneumonia,image.0,"))
+        let model = ["--model", "kept/model/weights.safetensors", "--features", "image", "--label", "pneumonia"]
+        func judged(_ more: String...) throws -> Workplace.Finished {
+            try place.run(
+                [Workplace.executable, "market", "rows", "kept/market", "\(task)", "validation", "--request", "\(id)"]
+                    + model + more + ["--url", server.url, "--token-file", place.path("rob.token")])
+        }
+        let plausible = try judged("--tolerance", "0.03")
+        #expect(plausible.status == 0 && plausible.output.contains("Plausible: were the accuracy"), "\(plausible.all)")
+        #expect(
+            plausible.output.contains("Right on") && plausible.output.contains("Declared for node"), "\(plausible.all)")
+        // Nothing would be believed.
+        let doubted = try judged("--tolerance", "0", "--false-alarm", "0.9999999999")
+        #expect(doubted.status == 4 && doubted.output.contains("NOT PLAUSIBLE"), "\(doubted.all)")
+        let others = try judged("--rows", "401")
+        #expect(others.status == 4 && others.all.contains("did not show the rows that were drawn"), "\(others.all)")
+        for (more, words) in [
+            (["--output", "rows.csv"], "is there already"),
+            (["--node", "99"], "No final score is declared for node 99"),
+            (["--rows", "10"], "400 at least"), (["--tolerance", "2"], "--tolerance is a share"),
+        ] {
+            let wrong = try judged(more[0], more[1])
+            #expect(wrong.status != 0 && wrong.all.contains(words), "\(wrong.all)")
+        }
     }
 }

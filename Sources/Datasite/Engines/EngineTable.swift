@@ -9,5 +9,6 @@ extension EngineTable {
         IntersectionWork.self,
         FeedbackWork.self,
         FinalWork.self,
+        OpenedRowsWork.self,
     ])
 }

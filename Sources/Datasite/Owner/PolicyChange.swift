@@ -111,7 +111,7 @@ struct PolicyChange {
                 [
                     rule.approval.map { "approval \(approval($0))" }, rule.uses.map { "uses \($0)" },
                     rule.usesPerResearcher.map { "uses-per-researcher \($0)" },
-                ].compactMap(\.self) + rule.words
+                ].compactMap(\.self) + rule.words + (rule.openedRows?.ownersWords ?? [])
             return name.rawValue + (parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))")
         }
         return list(rules.sorted())

@@ -1,6 +1,7 @@
 import DatasiteProtocol
 import DifferentialPrivacy
 import Governance
+import Marketplace
 import Secrets
 import Tables
 
@@ -20,13 +21,16 @@ struct Grant<Kind: EngineWork>: ~Copyable {
     let outside: Outside
     /// The key by which a population's units are named and divided: secret.
     let clustering: @Sendable (_ population: String) throws -> ClusteringKey
+    /// What the salts of a version's committed rows are derived from: secret.
+    let commitmentSecret: @Sendable (_ version: String, _ columns: [UInt8]) throws -> Salt
 
     fileprivate init(
         _ reservation: consuming Reservation, _ work: Kind, _ tables: [OpenTables.Opened], on track: StepTrack,
         in folders: (workspace: Workspace, kept: Workspace), outside: Outside,
-        clustering: @escaping @Sendable (String) throws -> ClusteringKey
+        secrets folder: SiteFolder
     ) {
-        self.clustering = clustering
+        clustering = { ClusteringKey(siteSecret: try folder.readRowSecret(), population: $0) }
+        commitmentSecret = { try folder.commitmentSecret(version: $0, columns: $1) }
         self.outside = outside
         self.reservation = reservation
         self.work = work
@@ -47,9 +51,7 @@ extension Datasite {
                 "\(Kind.noun) would now be charged differently; its charge is kept",
                 hint: Kind.askAgain)
         }
-        return Grant(reservation, work, tables, on: track, in: folders, outside: outside) { [folder] population in
-            ClusteringKey(siteSecret: try folder.readRowSecret(), population: population)
-        }
+        return Grant(reservation, work, tables, on: track, in: folders, outside: outside, secrets: folder)
     }
 }
 

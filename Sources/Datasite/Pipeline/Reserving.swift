@@ -161,7 +161,8 @@ extension PlannedWork {
     /// The first reason for which a policy refuses it, before any ledger is asked.
     func refusal(researcher: String, purpose: String?) -> Refusal? {
         for entry in entries {
-            if rule(of: entry) == nil { return .engineNotAllowed }
+            guard let rule = rule(of: entry) else { return .engineNotAllowed }
+            guard rule.names(researcher) else { return .researcherNotAllowed }
             if let refusal = entry.policy?.refuses(researcher: researcher, charge: charge, purpose: purpose) {
                 return refusal
             }

@@ -22,4 +22,18 @@ enum AnswerEncoding {
         case .timestamp(let seconds): CivilText.timestamp(seconds).map(Scalar.text) ?? .null
         }
     }
+
+    /// What a scalar says of a column of that type: as ``scalar(_:)`` wrote it.
+    static func value(_ scalar: Scalar, _ type: ValueType) -> Value {
+        switch (scalar, type) {
+        case (.integer(let number), .real): .real(Double(number))
+        case (.integer(let number), _): .integer(number)
+        case (.real(let number), _): .real(number)
+        case (.boolean(let flag), _): .boolean(flag)
+        case (.text(let text), .date): CivilText.days(text).map(Value.date) ?? .null
+        case (.text(let text), .timestamp): CivilText.seconds(text).map(Value.timestamp) ?? .null
+        case (.text(let text), _): .text(text)
+        case (.null, _): .null
+        }
+    }
 }

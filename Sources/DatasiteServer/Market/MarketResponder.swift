@@ -52,6 +52,9 @@ struct MarketResponder: HTTPResponder {
                 // There is one name for each tile, and none leads out of the folder.
                 guard let tile = try? TilePath(String(path.dropFirst())) else { throw Problem.notFound }
                 return try await self.tile(tile, context)
+            case (let path, .get) where path.hasPrefix("/draws/"):
+                guard let task = Digest256(hex: String(path.dropFirst(7))) else { throw Problem.notFound }
+                return try await file("draws/\(task)", type: Reply.text, context)
             default: throw Problem.notFound
             }
         } catch let problem as Problem {

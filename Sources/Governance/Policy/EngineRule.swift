@@ -26,13 +26,16 @@ public struct EngineRule: Sendable, Hashable {
     public var intersection: IntersectionRule?
     /// How others' models are measured.
     public var evaluation: EvaluationRule?
+    /// Which rows are opened, and to whom.
+    public var openedRows: OpenedRowsRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
         training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil,
-        evaluation: EvaluationRule? = nil
+        evaluation: EvaluationRule? = nil, openedRows: OpenedRowsRule? = nil
     ) {
+        self.openedRows = openedRows
         self.evaluation = evaluation
         self.training = training
         self.federation = federation
@@ -41,6 +44,11 @@ public struct EngineRule: Sendable, Hashable {
         self.uses = uses
         self.usesPerResearcher = usesPerResearcher
     }
+}
+
+extension EngineRule {
+    /// Whether this researcher may ask for this kind of work, as far as its own rule says.
+    public func names(_ researcher: String) -> Bool { openedRows?.referees.contains(researcher) ?? true }
 }
 
 /// What a policy says of training: ranges that a plan keeps to.

@@ -9,6 +9,7 @@ extension Manifest {
     public func doubts(site: [UInt8]? = nil) -> [ManifestProblem] {
         schema.columns.compactMap(\.doubt) + (policy?.doubts(units: capacityUnits, site: site) ?? [])
             + (policy?.engines?[IntersectionRule.engine]?.intersection?.doubts(of: self) ?? [])
+            + (policy?.engines?[OpenedRowsRule.engine]?.openedRows?.doubts(of: self) ?? [])
     }
 }
 

@@ -2,8 +2,8 @@
 /// rows in their keyed order (docs/privacy.md, rule 11).
 ///
 /// It prints nothing and its rows cannot be read from outside the module: what leaves it are bounded aggregates, through
-/// ``BoundedAggregation``, and within the package numbers to learn from (``TableExamples``) and identifiers to be hashed (``TableIdentifiers``), which print
-/// nothing either.
+/// ``BoundedAggregation``, and within the package numbers to learn from (``TableExamples``), identifiers to be hashed (``TableIdentifiers``) and
+/// rows that an owner opens (``RowContents``), which print nothing either.
 public final class Table: Sendable {
     /// Its columns.
     public let schema: Schema

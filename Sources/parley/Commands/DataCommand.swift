@@ -7,6 +7,6 @@ struct DataCommand: AsyncParsableCommand {
             DataDescribe.self, DataAdvise.self, DataAdd.self, DataList.self, DataShow.self, DataMock.self,
             DataVersion.self,
             DataAppend.self, DataPolicy.self, DataSynthesize.self, DataSynthetic.self, DataIntersections.self,
-            DataRemove.self,
+            DataCommit.self, DataRemove.self,
         ])
 }

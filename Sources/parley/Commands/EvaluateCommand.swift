@@ -25,17 +25,7 @@ struct EvaluateCommand: AsyncParsableCommand {
             """)
 
     @Argument(help: "The dataset.", completion: DatasetNames.completion) var dataset: String
-    @Option(help: ArgumentHelp("The weights (safetensors).", valueName: "file"), completion: .file()) var model: String?
-    @Option(
-        help: ArgumentHelp("The architecture (default: architecture.json beside the weights).", valueName: "file"),
-        completion: .file()) var architecture: String?
-    @Option(
-        help: ArgumentHelp(
-            "The plan that says which features go in, and the label (default: plan.yaml beside the weights).",
-            valueName: "file"), completion: .file()) var plan: String?
-    @Option(help: "Instead of the plan: the columns that go in, in their order, or one array; with commas between.")
-    var features: String?
-    @Option(help: "With --features: the column with the labels.") var label: String?
+    @OptionGroup var files: ModelOptions
     @Option(
         help: "feedback: the best so far, of one half of the table; final: noisy counts of the other, once a model.")
     var part: EvaluationRequest.Part = .feedback
@@ -53,12 +43,12 @@ struct EvaluateCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard request == nil else {
-            guard model == nil, !dryRun else {
+            guard files.model == nil, !dryRun else {
                 throw ValidationError("--request fetches what was asked before: leave out --model and --dry-run.")
             }
             return
         }
-        guard model != nil else {
+        guard files.model != nil else {
             throw ValidationError(
                 "Say which model: --model weights.safetensors, or --request ID for an earlier answer.")
         }
@@ -68,16 +58,12 @@ struct EvaluateCommand: AsyncParsableCommand {
         guard [epsilon, rho].allSatisfy({ $0.map { $0 > 0 && $0.isFinite } ?? true }) else {
             throw ValidationError("--epsilon and --rho are positive numbers.")
         }
-        guard (features == nil) == (label == nil) else {
-            throw ValidationError("--features and --label come together; without them the plan says both.")
-        }
-        guard features == nil || plan == nil else { throw ValidationError("Give --features or --plan, not both.") }
     }
 
     func run() async throws {
         let connection = try connection.connect()
         if let request { return try await fetch(request, connection) }
-        let asked = try await asked()
+        let asked = try await files.request(on: dataset, budget: rho.map { .rho($0) } ?? .epsilon(epsilon ?? 0))
         if dryRun { return try await preview(asked, connection) }
         try KeptReceipts().prepare()
         let key = idempotencyKey ?? UUID().uuidString.lowercased()
@@ -94,48 +80,6 @@ struct EvaluateCommand: AsyncParsableCommand {
                 "  It may have been answered and charged. Ask again with --idempotency-key \(key): it is charged once.")
             throw ExitStatus.failed
         }
-    }
-
-    // MARK: What is asked
-
-    private func asked() async throws -> EvaluationRequest {
-        let weights = try Self.read(model ?? "", what: "weights")
-        let architecture = try readText(architecture ?? beside("architecture.json"))
-        return EvaluationRequest(
-            data: try await data(), model: architecture, weights: weights,
-            budget: rho.map { .rho($0) } ?? .epsilon(epsilon ?? 0))
-    }
-
-    private func data() async throws -> String {
-        if let features, let label {
-            let columns = features.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            return EvaluationRequest.data(dataset: dataset, features: columns, label: label)
-        }
-        let file = plan ?? beside("plan.yaml")
-        guard plan != nil || FileManager.default.fileExists(atPath: file) else {
-            throw Failure(
-                "There is no plan beside the weights that says what goes in.",
-                next: "Say it: --features age,ward --label ill, or --plan FILE.")
-        }
-        let text = try readText(file)
-        return try await naming(file) { try EvaluationRequest.data(ofPlan: text, on: dataset) }
-    }
-
-    private func beside(_ name: String) -> String {
-        URL(filePath: model ?? "").deletingLastPathComponent().appending(path: name).path(percentEncoded: false)
-    }
-
-    private static func read(_ path: String, what: String) throws -> [UInt8] {
-        let limit = EvaluationRequest.largestWeights
-        guard let file = FileHandle(forReadingAtPath: path), let data = try file.read(upToCount: limit + 1) else {
-            throw Failure("Cannot read \(PrintableText.escape(path)).")
-        }
-        guard data.count <= limit else {
-            throw Failure(
-                "\(PrintableText.escape(path)) is larger than the \(limit >> 10) KiB of \(what) that a datasite measures.",
-                next: "A smaller model, or values of 16 bits (F16, BF16).")
-        }
-        return Array(data)
     }
 
     // MARK: What comes

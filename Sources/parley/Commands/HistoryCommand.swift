@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasite
 import DatasiteClient
 import DatasiteProtocol
 
@@ -34,6 +35,13 @@ struct HistoryCommand: AsyncParsableCommand {
                 "Request \(PrintableText.escape(id)) measured a model, and its answer is no table.",
                 next:
                     "Read it with: parley evaluate \(PrintableText.escape(request.dataset)) --request \(PrintableText.escape(id))"
+            )
+        }
+        guard request.engine != OpenedRowsRequest.engine else {
+            throw Failure(
+                "Request \(PrintableText.escape(id)) opened rows to a referee, and its answer is no table.",
+                next:
+                    "Read them with: parley market rows MARKET TASK \(PrintableText.escape(request.dataset)) --request \(PrintableText.escape(id))"
             )
         }
         switch request.state {

@@ -7,7 +7,7 @@ import TransparencyLog
 struct MarketCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "market",
-        abstract: "Take part in a marketplace for models, and verify one: tasks, payouts, reputations.",
+        abstract: "Take part in a marketplace for models, and verify one: tasks, payouts, reputations, disputes.",
         discussion: """
             A market is a log that anybody may copy: every entry is signed by the party in whose name it asks, and the operator signs the whole. Whoever takes part keeps a copy, and \
             believes nothing that is not verified in it.
@@ -31,7 +31,7 @@ struct MarketCommand: AsyncParsableCommand {
                 subcommands: [
                     MarketEnterCommand.self, MarketWatchCommand.self, MarketRotateKeyCommand.self,
                     MarketWithdrawCommand.self, MarketDisputeCommand.self, MarketVoteCommand.self,
-                    MarketClaimCommand.self,
+                    MarketClaimCommand.self, MarketRowsCommand.self,
                 ]),
             CommandGroup(
                 name: "Sponsors",

@@ -150,6 +150,13 @@ struct MarketLink {
             for (entry, answer) in try verified({ () throws(MarketFolderError) in
                 try copy.take(checkpoint, bundles: bundles)
             }) { each(entry, answer) }
+            // What draws a dispute's rows is beside the log, which holds its digest.
+            for task in copy.missingDraws.prefix(64) {
+                guard
+                    let bytes = try await client.get("draws/\(task)", largest: MarketCopy.longestCheckpoint)
+                else { continue }
+                try verified({ () throws(MarketFolderError) in try copy.keepDraw(bytes, of: task) })
+            }
             return
         }
         throw Failure("\(url) does not show what its checkpoint is over.", next: "Try again in a moment.")

@@ -23,6 +23,7 @@ final class MarketDesk {
 
     var market: Market { folder.market }
     private var clerk: PartyName { folder.description.operatorName }
+    var name: Digest256 { folder.description.market }
     var operatorKey: PartyKey { folder.description.operatorKey }
 
     func wait(until time: Int64) throws {
@@ -42,6 +43,9 @@ final class MarketDesk {
     func operate(_ action: MarketAction) throws -> MarketResult {
         try done(clerk, folder.operate(action, at: time))
     }
+
+    /// Brings the log's checkpoint to a task, which draws the rows that a dispute opens.
+    func draw(for task: Digest256) throws { _ = try done(clerk, folder.draw(for: task, at: time)) }
 
     /// - Throws: A `Failure` where it is refused.
     @discardableResult

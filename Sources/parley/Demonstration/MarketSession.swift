@@ -58,12 +58,13 @@ final class MarketSession {
                 + "ideas, images and machines. Nobody shows what they have, and everybody is paid for what it brought.")
         try register()
         let judge = try MarketJudge(at: folder + "/sue", examples.tested)
-        try fund(examples)
+        try fund(judge)
         let proposals = try propose()
         try rehearse(proposals)
         let models = try await train(proposals, examples, judge)
         try await declare(models, judge)
-        try dispute()
+        try await disputeDeclaration(models, judge)
+        try disputeJob()
         try settle()
         try verify(judge)
         let terminal = narration.terminal
@@ -110,7 +111,7 @@ final class MarketSession {
         )
     }
 
-    private func fund(_ examples: MarketExamples) throws {
+    private func fund(_ judge: MarketJudge) throws {
         narration.heading("A task is funded")
         let rules = """
             Accuracy on validation rows that stay in the sponsor's datasite, by noisy counts, with feedback through the Ladder. Training: private, distributed noise of five owners of
@@ -118,16 +119,13 @@ final class MarketSession {
             settlement: post-processing of updates that are private by themselves; what they tell of the sponsor's rows, without noise, she agrees to.
             """
         let start = desk.time
-        // She binds herself to her rows: another set cannot be shown later.
-        let rows = Digest256.sha256(examples.tested.pixels + examples.tested.labels.map { UInt8($0) })
-        let salt = Salt.fresh()
-        try PrivateFile.write(salt.value.bytes, to: folder + "/sue-rows.salt")
-        let validation = Digest256.sha256(salt.value.bytes + rows.bytes)
+        // She binds herself to her rows: others cannot be shown later.
+        let committed = try judge.commit(in: desk, as: Self.sponsor, referees: Self.referees)
         let terms = TaskTerms(
             rules: .sha256(Array(rules.utf8)), pot: .init(data: 60_000, computation: 20_000, expertise: 40_000),
             goal: .init(
                 metric: .sha256(Array("accuracy".utf8)), direction: .higherIsBetter, baseline: Self.baseline,
-                target: Self.target, step: Self.step, validation: validation, evaluations: 8,
+                target: Self.target, step: Self.step, validation: committed, evaluations: 8,
                 evaluationsEach: 4, finalists: 2),
             formula: .init(
                 ancestorThousandths: 250, significanceThousandths: 3_000, price: 10_000, computationEach: 8_000),
@@ -144,8 +142,9 @@ final class MarketSession {
         try does(Self.sponsor, .open)
         narration.say(
             "sue puts \(money(terms.pot.data)) into a pot for data, \(money(terms.pot.computation)) for computation and \(money(terms.pot.expertise)) for ideas, and a deposit of "
-                + "\(money(try state.sponsorDeposit)). Who reaches an accuracy of \(Self.target) wins; saying pneumonia of everything has \(Self.baseline). Terms, metric and payout formula are frozen. "
-                + "It is task \(task.hex.prefix(16)).")
+                + "\(money(try state.sponsorDeposit)). Who reaches an accuracy of \(Self.target) wins; saying pneumonia of everything has \(Self.baseline). Terms, metric and payout formula are frozen. So is "
+                + "a commitment to the images that final scores are measured on: in a dispute she can show no others. It is task \(task.hex.prefix(16))."
+        )
     }
 
     // MARK: 2. proposals
@@ -328,6 +327,9 @@ final class MarketSession {
 
     // MARK: 5. the winner
 
+    /// The standard error that noise gives a model's final score.
+    private var noise: [Int: Double] = [:]
+
     private func declare(_ models: [Trained], _ judge: MarketJudge) async throws {
         narration.heading("The winner, and who contributed what")
         var finals: [Verdict.Final] = []
@@ -335,6 +337,7 @@ final class MarketSession {
             guard let model = models.first(where: { $0.node == node }) else { continue }
             let measured = try await judge.final(model.weights, of: model.entrant.proposal)
             finals.append(.init(node: node, score: Self.score(measured.share)))
+            noise[node] = measured.noise
             narration.say(
                 "Model \(node) on the half that no feedback was ever given on: \(NumberText.fixed(measured.share, decimals: 3)), standard error "
                     + "\(NumberText.fixed(measured.error, decimals: 3)).")
@@ -384,10 +387,49 @@ final class MarketSession {
 
     // MARK: 6. challenge
 
-    private func dispute() throws {
+    /// Somebody doubts the declaration. The sponsor was honest.
+    private func disputeDeclaration(_ models: [Trained], _ judge: MarketJudge) async throws {
         narration.heading("The challenge")
+        try desk.draw(for: task)
+        guard case .dispute(let number) = try does(Self.owners[Self.free], .dispute(.declaration)),
+            let winner = try state.declaration?.winner, let model = models.first(where: { $0.node == winner }),
+            let declared = try state.declaration?.verdict?.finals.first(where: { $0.node == winner })?.score.value
+        else { throw Failure("The declaration was not disputed.") }
+        let court = try MarketReferee(
+            try desk.audited().drawProof(of: try state), of: try state, model: model.weights, model.entrant.proposal)
+        try court.keepModel(in: folder + "/model")
+        var shown: Set<[OpenedRow]> = []
+        for referee in Self.referees.prefix(2) {
+            let found = try await court.find(referee, judge)
+            // Noise has moved what was declared.
+            let tolerance = 3 * (noise[winner] ?? 0)
+            let (honest, lie) = (
+                try found.test(declared, tolerance: tolerance),
+                try found.test(max(0, declared - 0.15), tolerance: tolerance)
+            )
+            if shown.isEmpty {
+                narration.say(
+                    "finn does not believe the score. The log's checkpoint behind the declaration draws \(found.opened.count) of the \(NumberText.integer(Int64(found.all))) images that final scores are of. \(referee) "
+                        + "asks sue's datasite for them, with a proof of the draw, and sue approves. Their salts and paths lead to what was frozen at funding. The model is right on \(found.right) of "
+                        + "\(found.rows): \(NumberText.fixed(honest.share, decimals: 3)), standard error \(NumberText.fixed(honest.standardError, decimals: 3)). Declared were "
+                        + "\(NumberText.fixed(declared, decimals: 3)), with noise: plausible. Had sue declared \(NumberText.fixed(lie.declared, decimals: 3)), so as to pay nobody, it would have been found out."
+                )
+            }
+            shown.insert(found.opened)
+            hold(
+                "rows that are opened to \(referee) bear out an honest sponsor, and would not bear out a liar",
+                honest.isPlausible && !lie.isPlausible)
+            try does(referee, .vote(dispute: number, honest.isPlausible ? .rejected : .upheld(nil)))
+        }
+        narration.say(
+            "The other referee is shown the same images. Two of three votes reject the dispute, and its deposit is lost."
+        )
+        hold("every referee is shown the same rows, of those that were frozen", shown.count == 1)
+        hold("an honest declaration stands", try state.disputes[number].outcome == .refuted)
+    }
+
+    private func disputeJob() throws {
         guard let lie else { return }
-        try desk.operate(.task(task, .checkpoint(desk.checkpoint())))
         guard case .dispute(let number) = try does(Self.ben, .dispute(.job(lie.job))) else { return }
         let (rehearsal, told) = (lie.rehearsal, lie.told)
         let own = try rehearsal.executed()

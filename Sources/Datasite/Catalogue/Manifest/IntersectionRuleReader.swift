@@ -96,8 +96,9 @@ extension IntersectionRule {
 }
 
 extension EngineRule {
-    /// What it says of work with other sites, or of measuring models, for people and for comparing policies.
+    /// What it says of work with other sites, of measuring models or of opening rows, for people and for comparing policies.
     var words: [String] {
+        if let openedRows { return openedRows.words }
         if let evaluation { return evaluation.words }
         guard let federation else { return [] }
         guard let intersection else { return federation.words }

@@ -39,21 +39,9 @@ struct EvaluationTask: Sendable {
         let weights = try Self.weights(request.weights)
         digest = sha256Hex(weights)
         let unit = rows.entry.manifest.unit.rowsPerUnit
-        do throws(ModelError) {
-            model = try Architecture.model(json: Array(request.model.utf8))
-            guard model.inputShape == rows.features.rowShape else {
-                throw .data(
-                    "the model takes rows of \(Self.words(model.inputShape))",
-                    expected: "\(Self.words(rows.features.rowShape)), as the features of \(section.dataset) are")
-            }
-            try model.checkLabels(classes)
-            try TrainingBounds.check(model, rowsPerUnit: unit)
-            parameters = try model.parameters(safetensors: weights)
-            let tensors = zip(parameters.names, parameters.tensors)
-            if let wrong = tensors.first(where: { !$0.1.values.allSatisfy(\.isFinite) }) {
-                throw .parameter(name: wrong.0, expected: "has a value that is no finite number")
-            }
-        } catch { throw Problem.invalidRequest("\(error)") }
+        let sent = try SentModel(
+            request.model, weights, rows.features, classes: classes, rowsPerUnit: unit, on: section.dataset)
+        (model, parameters) = (sent.model, sent.parameters)
         together = min(model.rowsTogether, TrainingBounds.rowsTogether(model))
         do throws(MechanismError) { noise = try Self.noise(rowsPerUnit: unit, loss) } catch {
             throw Problem.invalidRequest("\(error)", hint: "a larger epsilon or rho")
@@ -67,8 +55,6 @@ struct EvaluationTask: Sendable {
         }
         return Array(bytes)
     }
-
-    private static func words(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "x") }
 
     // MARK: What is measured
 
@@ -129,18 +115,7 @@ struct EvaluationTask: Sendable {
             count * (3 * Double(rows.features.rowBytes) + 60)
             + 12 * Double(together) * Double(model.valuesPerRow)
             + 12 * Double(request.weights.utf8.count + request.model.utf8.count)
-        return PlanBound(work: rows.reading(rows: count) + dividing(count) + forward, memory: memory)
-    }
-
-    /// Of dividing the table: a hash of each unit's name, or of all that a row holds.
-    private func dividing(_ count: Double) -> Work {
-        let manifest = entry.manifest
-        guard manifest.unitColumnName == nil else { return Work([.probe: Double(manifest.capacityUnits)]) }
-        let schema = manifest.schema
-        let bytes =
-            schema.columns.reduce(0) { $0 + ($1.type == .text ? $1.maximumBytes : 8) }
-            + schema.arrays.reduce(0) { $0 + $1.rowBytes }
-        return Work([.format: count * Double(schema.columns.count + 1), .byte: 4 * count * Double(bytes)])
+        return PlanBound(work: rows.reading(rows: count) + entry.dividing + forward, memory: memory)
     }
 
     // MARK: Words
@@ -150,5 +125,54 @@ struct EvaluationTask: Sendable {
         guard let section = try? TrainingDatasetSection(YAMLValue.document(request.data)) else { return verb }
         return "\(verb) ON \(section.dataset): \(request.metric) of \(section.label) from "
             + section.features.map(\.column).joined(separator: ", ")
+    }
+}
+
+/// A model that somebody sent: what of it follows from its own files, and from what goes in.
+struct SentModel: Sendable {
+    let model: Model
+    let parameters: Parameters
+
+    /// - Parameters:
+    ///   - text: The architecture, in JSON.
+    ///   - weights: The bytes of a file of safetensors.
+    ///   - classes: How many labels there are.
+    ///   - rowsPerUnit: How many rows it may have to compute together.
+    ///   - dataset: What it is measured on, in words.
+    /// - Throws: A `Problem`: what is wrong in it.
+    init(
+        _ text: String, _ weights: [UInt8], _ features: TrainingFeatures, classes: Int, rowsPerUnit: Int,
+        on dataset: String
+    ) throws {
+        do throws(ModelError) {
+            model = try Architecture.model(json: Array(text.utf8))
+            guard model.inputShape == features.rowShape else {
+                throw .data(
+                    "the model takes rows of \(Self.words(model.inputShape))",
+                    expected: "\(Self.words(features.rowShape)), as the features of \(dataset) are")
+            }
+            try model.checkLabels(classes)
+            try TrainingBounds.check(model, rowsPerUnit: rowsPerUnit)
+            parameters = try model.parameters(safetensors: weights)
+            let tensors = zip(parameters.names, parameters.tensors)
+            if let wrong = tensors.first(where: { !$0.1.values.allSatisfy(\.isFinite) }) {
+                throw .parameter(name: wrong.0, expected: "has a value that is no finite number")
+            }
+        } catch { throw Problem.invalidRequest("\(error)") }
+    }
+
+    private static func words(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "x") }
+}
+
+extension Catalogue.Entry {
+    /// Of dividing the table into halves: a hash of each unit's name, or of all that a row holds.
+    var dividing: Work {
+        let count = Double(manifest.capacityRows)
+        guard manifest.unitColumnName == nil else { return Work([.probe: Double(manifest.capacityUnits)]) }
+        let schema = manifest.schema
+        let bytes =
+            schema.columns.reduce(0) { $0 + ($1.type == .text ? $1.maximumBytes : 8) }
+            + schema.arrays.reduce(0) { $0 + $1.rowBytes }
+        return Work([.format: count * Double(schema.columns.count + 1), .byte: 4 * count * Double(bytes)])
     }
 }

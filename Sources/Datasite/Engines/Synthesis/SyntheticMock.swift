@@ -102,19 +102,6 @@ extension Datasite {
         guard answer.rows.allSatisfy({ $0.count == types.count }) else {
             throw Problem.unavailable("the synthetic table of \(entry.manifest.name) does not fit its columns")
         }
-        return answer.rows.map { row in zip(row, types).map { Self.value($0.value, $1) } }
-    }
-
-    private static func value(_ scalar: Scalar, _ type: ValueType) -> Value {
-        switch (scalar, type) {
-        case (.integer(let number), .real): .real(Double(number))
-        case (.integer(let number), _): .integer(number)
-        case (.real(let number), _): .real(number)
-        case (.boolean(let flag), _): .boolean(flag)
-        case (.text(let text), .date): CivilText.days(text).map(Value.date) ?? .null
-        case (.text(let text), .timestamp): CivilText.seconds(text).map(Value.timestamp) ?? .null
-        case (.text(let text), _): .text(text)
-        case (.null, _): .null
-        }
+        return answer.rows.map { row in zip(row, types).map { AnswerEncoding.value($0.value, $1) } }
     }
 }

@@ -1,0 +1,1 @@
+../CommandLineTests/Support/MadeMarket.swift
