@@ -33,9 +33,8 @@ struct ComputationBenchmark {
         return least
     }
 
-    func report(_ name: String, _ fields: KeyValuePairs<String, Double>) {
-        let text = fields.map { "\"\($0.key)\":\(($0.value * 10000).rounded() / 10000)" }.joined(separator: ",")
-        print("{\"bench\":\"\(name)\",\(text)}")
+    private func report(_ name: String, _ fields: KeyValuePairs<String, Double>) {
+        parley_bench.report(name, fields.map { ($0.key, $0.value) })
     }
 
     let paths: [(String, kernels_instructions)] = [("portable", .portable), ("avx2", .avx2), ("avx512", .avx512)].filter

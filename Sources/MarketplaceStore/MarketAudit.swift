@@ -71,6 +71,7 @@ public struct MarketAudit: Sendable {
                 "the entries come to the state \(replay.market.fingerprint), which is not the one that the operator signed"
             )
         }
+        try Self.checkDraws(of: path, replay.market)
         let wrong = replay.money.contradictions(in: replay.market)
         guard wrong.isEmpty else { throw .contradiction(wrong.joined(separator: "; ")) }
         (self.path, self.signed, self.description) = (path, signed, description)
@@ -128,6 +129,25 @@ public struct MarketAudit: Sendable {
 
     private func logged(_ number: Int) throws(MarketFolderError) -> DrawProof.Logged {
         DrawProof.Logged(entry: entries[number].entry.journalBytes, proof: try proof(ofEntry: number))
+    }
+
+    /// A checkpoint that is kept because it draws rows is the one in the log. (A copy may lack it.)
+    private static func checkDraws(of path: String, _ market: Market) throws(MarketFolderError) {
+        for task in market.allTasks {
+            let file = SealedFolder.File.draw(task.id, path)
+            guard let drawn = task.checkpoint, FileManager.default.fileExists(atPath: file) else { continue }
+            let bytes = try DurableFiles.read(file, most: SignedNote.largestSize, expected: "a signed checkpoint")
+            guard Digest256.sha256(bytes) == drawn else {
+                throw .contradiction("\(file) is not the checkpoint that the operator brought to the task")
+            }
+        }
+    }
+
+    /// Tasks whose rows are drawn by a checkpoint that is not here: in a dispute nothing could be opened by this folder.
+    public var missingDraws: [Digest256] {
+        market.allTasks.filter { task in
+            task.checkpoint != nil && !FileManager.default.fileExists(atPath: SealedFolder.File.draw(task.id, path))
+        }.map(\.id)
     }
 
     /// Each bundle of entries is read and led to the signed root, through every tile.

@@ -10,6 +10,9 @@ struct ContentResponder: HTTPResponder {
     typealias Context = Exchange
 
     private let gateway: TrustlessGateway<ContentStore>
+    /// An archive has no parts that can be asked for, so that a slow line needs its time: 1 GB at 2.3 Mbit/s.
+    static let longest = TimeAmount.hours(1)
+
     private let downloads = Places(all: 64, each: 16, refusal: .tooManyFrames)
 
     init(_ store: ContentStore) { gateway = TrustlessGateway(store) }
@@ -80,5 +83,7 @@ public func serveContent(
     onListening: @escaping @Sendable (Int) -> Void = { _ in }
 ) async throws {
     let responder = ContentResponder(store)
-    try await serveAlone(configuration, largest: 1, onListening: onListening) { _, _ in responder }
+    try await serveAlone(
+        configuration, largest: 1, longestAnswer: ContentResponder.longest, onListening: onListening
+    ) { _, _ in responder }
 }

@@ -113,7 +113,10 @@ public func serveMarket(
         }
     }
     defer { ticking.cancel() }
-    try await serveAlone(configuration, largest: SignedEntry.mostBytes, onListening: onListening) { _, limits in
+    try await serveAlone(
+        configuration, largest: SignedEntry.mostBytes, longestAnswer: content == nil ? .zero : ContentResponder.longest,
+        onListening: onListening
+    ) { _, limits in
         MarketResponder(office: office, content: content, limits: limits)
     }
 }
@@ -161,8 +164,8 @@ func serveFrames(
 ///
 /// - Parameter largest: A longer body is not read.
 func serveAlone<Responder: HTTPResponder>(
-    _ configuration: DatasiteServerConfiguration, largest: Int, onListening: @escaping @Sendable (Int) -> Void,
-    responder: (Admission, ServerLimits) -> Responder
+    _ configuration: DatasiteServerConfiguration, largest: Int, longestAnswer: TimeAmount = .zero,
+    onListening: @escaping @Sendable (Int) -> Void, responder: (Admission, ServerLimits) -> Responder
 ) async throws where Responder.Context == Exchange {
     try configuration.check()
     signal(SIGPIPE, SIG_IGN)
@@ -172,7 +175,7 @@ func serveAlone<Responder: HTTPResponder>(
     // A large model takes its time on a slow line: 1 MB a second.
     let slow = TimeAmount.seconds(Int64(largest >> 20))
     (limits.bodyDeadline, limits.responseDeadline) = (
-        max(limits.bodyDeadline, slow), max(limits.responseDeadline, slow)
+        max(limits.bodyDeadline, slow), max(limits.responseDeadline, slow, longestAnswer)
     )
     let metrics = Metrics()
     let admission = Admission(limits: limits)

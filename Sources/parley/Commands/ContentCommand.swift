@@ -36,6 +36,17 @@ enum ContentPlace {
         do throws(ContentError) { return try body() } catch { throw Failure(PrintableText.escape("\(error)")) }
     }
 
+    /// Nobody waits for what is no file, a pipe say.
+    static func reading(_ path: String) throws -> FileHandle {
+        let type =
+            try? FileManager.default.attributesOfItem(
+                atPath: URL(filePath: path).resolvingSymlinksInPath().path)[.type] as? FileAttributeType
+        guard type == .typeRegular, let handle = FileHandle(forReadingAtPath: path) else {
+            throw Failure(PrintableText.escape("\(path) is no file that can be read."))
+        }
+        return handle
+    }
+
     static func name(_ text: String) throws -> CID {
         do { return try CID(text) } catch {
             throw Failure(PrintableText.escape("\(text) is no name of content: \(error)"))
@@ -121,16 +132,21 @@ struct ContentExportCommand: ParsableCommand {
         guard store.published.contains(where: { $0.root.v1 == root.v1 }) else {
             throw Failure("\(root) is not published here.", next: "parley content list shows what is.")
         }
-        try SavedFile.check(output)
-        guard FileManager.default.createFile(atPath: output, contents: nil),
-            let handle = FileHandle(forWritingAtPath: output)
+        guard !FileManager.default.fileExists(atPath: output) else {
+            throw Failure(PrintableText.escape("\(output) is there already."), next: "Name another file.")
+        }
+        // What is not whole is not there.
+        let partial = "\(output).\(ProcessInfo.processInfo.processIdentifier).partial"
+        guard FileManager.default.createFile(atPath: partial, contents: nil),
+            let handle = FileHandle(forWritingAtPath: partial)
         else { throw Failure(PrintableText.escape("\(output) cannot be written.")) }
         var writer = ArchiveWriter(of: root, in: store)
         do {
             while let piece = try writer.next() { try handle.write(contentsOf: Data(piece)) }
             try handle.synchronize()
+            try FileManager.default.moveItem(atPath: partial, toPath: output)
         } catch {
-            try? FileManager.default.removeItem(atPath: output)
+            try? FileManager.default.removeItem(atPath: partial)
             throw Failure(PrintableText.escape("\(output) cannot be written: \(error)"))
         }
         Terminal.output.line("\(PrintableText.escape(output)) holds \(root).")
@@ -149,9 +165,7 @@ struct ContentImportCommand: ParsableCommand {
 
     func run() throws {
         let store = try ContentPlace.open(folder)
-        guard let handle = FileHandle(forReadingAtPath: file) else {
-            throw Failure(PrintableText.escape("\(file) cannot be read."))
-        }
+        let handle = try ContentPlace.reading(file)
         let published = try ContentPlace.failing { () throws(ContentError) in
             try store.publish(
                 name: URL(filePath: file).lastPathComponent,
@@ -175,9 +189,7 @@ struct ContentNameCommand: ParsableCommand {
     @Argument(help: "The file.", completion: .file()) var file: String
 
     func run() throws {
-        guard let handle = FileHandle(forReadingAtPath: file) else {
-            throw Failure(PrintableText.escape("\(file) cannot be read."))
-        }
+        let handle = try ContentPlace.reading(file)
         var importer = UnixFSImporter()
         while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty {
             importer.append([UInt8](piece)) { _ in }

@@ -178,6 +178,11 @@ struct MarketVerifyCommand: AsyncParsableCommand {
         terminal.line(
             "Deposits: \(MarketMoney.text(sum.deposited)) = held \(MarketMoney.text(sum.heldDeposits)) + returned \(MarketMoney.text(sum.returned)) + forfeited \(MarketMoney.text(sum.forfeited))"
         )
+        if !audit.missingDraws.isEmpty {
+            terminal.paragraph(
+                "The checkpoint that draws rows in a dispute is not here, of \(NumberText.integer(audit.missingDraws.count)) of the tasks: ask the operator for it."
+            )
+        }
         if audit.unsealed > 0 {
             terminal.paragraph(
                 "\(Self.entries(audit.unsealed)) behind these are signed by their parties, and no checkpoint is over them yet: they were being added, or a crash came between."

@@ -287,10 +287,19 @@ struct MarketRotateKeyCommand: AsyncParsableCommand {
               parley market rotate-key --as olga
             """)
 
+    @Flag(help: "Also while a task that you sponsor is under way.") var yes = false
     @OptionGroup var seat: MarketSeatOptions
 
     func run() async throws {
         let seat = try await seat.seat()
+        let sponsored = seat.market.allTasks.filter {
+            $0.sponsor == seat.party && ![.draft, .settled].contains($0.stage) && !$0.stage.isOver
+        }
+        guard sponsored.isEmpty || yes else {
+            throw Failure(
+                "You sponsor a task that is under way: in a dispute your datasite opens rows only if funding and declaration are signed under one key.",
+                next: "Wait until it is settled. If the key is no longer yours alone: --yes")
+        }
         let key = try await seat.rotateKey()
         Terminal.output.line("\(seat.party) acts under \(key) from now on.")
     }
