@@ -194,7 +194,7 @@ struct ContentNameCommand: ParsableCommand {
         while let piece = try handle.read(upToCount: 1 << 20), !piece.isEmpty {
             importer.append([UInt8](piece)) { _ in }
         }
-        Terminal.output.line("\(importer.finish { _ in })")
+        Terminal.output.line("\(importer.finish { _ in }.root)")
     }
 }
 
