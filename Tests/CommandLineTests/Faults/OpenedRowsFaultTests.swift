@@ -48,6 +48,7 @@ struct OpenedRowsFaultTests {
         let request = OpenedRowsRequest(dataset: "survey", proof: proof)
         var random = SeededGenerator(key: (32, 0, 0, 0), stream: 0)
         var told: [String: [UInt8]] = [:]
+        let arrivals = Arrivals()
         for round in 0..<Self.kills {
             let server = try place.serve()
             let client = try DatasiteClient(
@@ -62,9 +63,11 @@ struct OpenedRowsFaultTests {
                             engine: OpenedRowsRequest.engine, request, idempotencyKey: key)
                     else { break }
                     answers.append((key, released.bytes))
+                    arrivals.note()
                 }
                 return answers
             }
+            if round == 0 { try await arrivals.first() }
             try await Task.sleep(for: .milliseconds(Int.random(in: 300...2_500, using: &random)))
             server.kill()
             for (key, bytes) in await asking.value { told[key] = bytes }
