@@ -144,11 +144,7 @@ public struct MarketAudit: Sendable {
     }
 
     /// Tasks whose rows are drawn by a checkpoint that is not here: in a dispute nothing could be opened by this folder.
-    public var missingDraws: [Digest256] {
-        market.allTasks.filter { task in
-            task.checkpoint != nil && !FileManager.default.fileExists(atPath: SealedFolder.File.draw(task.id, path))
-        }.map(\.id)
-    }
+    public var missingDraws: [Digest256] { SealedFolder.missingDraws(of: path, market) }
 
     /// Each bundle of entries is read and led to the signed root, through every tile.
     private static func checkTiles(of path: String, head: TreeHead) throws {

@@ -136,13 +136,7 @@ public final class MarketCopy {
     }
 
     /// Tasks whose rows are drawn by a checkpoint that this copy does not have yet.
-    public var missingDraws: [Digest256] {
-        let path = path
-        return market.allTasks.filter { task in
-            task.checkpoint != nil
-                && !FileManager.default.fileExists(atPath: SealedFolder.File.draw(task.id, path))
-        }.map(\.id)
-    }
+    public var missingDraws: [Digest256] { SealedFolder.missingDraws(of: path, market) }
 
     /// Keeps the checkpoint that draws a task's rows, if it is the one whose digest stands in the log (``MarketAudit/drawProof(of:)``).
     ///

@@ -180,8 +180,9 @@ public final class MarketOffice: Sendable {
         let (party, isOperator) = (entry.request.by, entry.request.by == description.operatorName)
         // A kibibyte is an entry: all are kept.
         let cost = Double(max(1, entry.journalBytes.count >> 10))
-        let seconds = isOperator ? nil : spent.wait(of: party.text, cost, pace, at: now())
-        if let seconds { throw Refusal.tooMany(seconds: seconds) }
+        if !isOperator, let seconds = spent.wait(of: party.text, cost, pace, at: now()) {
+            throw Refusal.tooMany(seconds: seconds)
+        }
         let outcome = try await commits.submit(.entry(entry))
         // What others send in a party's name is not hers.
         if outcome.isNew, !isOperator, outcome.answer.isKept { spent.spend(of: party.text, cost, pace, at: now()) }

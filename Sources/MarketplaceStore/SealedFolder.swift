@@ -80,6 +80,13 @@ final class SealedFolder {
         return try MarketDescription(reading: bytes, file: file)
     }
 
+    /// Tasks whose rows are drawn by a checkpoint that a folder does not have.
+    static func missingDraws(of path: String, _ market: Market) -> [Digest256] {
+        market.allTasks.filter { task in
+            task.checkpoint != nil && !FileManager.default.fileExists(atPath: File.draw(task.id, path))
+        }.map(\.id)
+    }
+
     static func error(_ error: any Error, _ path: String) -> MarketFolderError {
         switch error {
         case let error as MarketFolderError: error

@@ -117,13 +117,7 @@ struct MarketTaskChoice: ParsableArguments {
 
     func read() async throws -> (audit: MarketAudit, task: MarketTask) {
         let audit = try await place.read()
-        let found = audit.market.allTasks.filter { $0.id.hex.hasPrefix(task) && task.utf8.count >= 4 }
-        guard found.count == 1, let only = found.first else {
-            throw Failure(
-                PrintableText.escape(found.isEmpty ? "There is no task \(task)." : "Several tasks begin with \(task)."),
-                next: "parley market show \(PrintableText.escape(place.folder)) lists them.")
-        }
-        return (audit, only)
+        return (audit, try audit.market.task(beginning: task, listedIn: place.folder))
     }
 }
 

@@ -84,10 +84,7 @@ struct MarketEnterCommand: AsyncParsableCommand {
             try await seat.synchronize()
             return terminal.line("You are \(party), registered under \(signer.publicKey).")
         }
-        guard reply.status == 403 else {
-            throw (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
-                ?? Problem(.siteUnavailable, "\(link.url) answered with status \(reply.status)")
-        }
+        guard reply.status == 403 else { throw link.problem(reply) }
         terminal.line("Your key is made. The operator registers parties itself: tell it, in a way that it can trust,")
         terminal.line("  \(party) \(signer.publicKey)")
         terminal.line("It enters that with: parley market admit \(party) \(signer.publicKey)")

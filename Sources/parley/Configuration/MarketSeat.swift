@@ -99,6 +99,12 @@ struct MarketLink {
         try await calling { try await client.post(path, body) }
     }
 
+    /// What an answer says that is no 200.
+    func problem(_ reply: (status: Int, body: [UInt8])) -> Problem {
+        (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
+            ?? Problem(.siteUnavailable, "\(url) answered with status \(reply.status)")
+    }
+
     private func calling<Value>(_ body: () async throws -> Value) async throws -> Value {
         do { return try await body() } catch let error as TransportError {
             switch error.kind {
@@ -119,12 +125,8 @@ struct MarketLink {
 
     /// Brings a copy up to date.
     ///
-    /// - Parameters:
-    ///   - policy: Whose quorum must have cosigned what is taken; it is waited for, some seconds. nil: nobody's.
-    ///   - each: Is given each new entry, and what it came to.
-    func bring(
-        _ copy: MarketCopy, under policy: LogPolicy? = nil, each: (SignedEntry, MarketAnswer) -> Void = { _, _ in }
-    ) async throws {
+    /// - Parameter policy: Whose quorum must have cosigned what is taken; it is waited for, some seconds. nil: nobody's.
+    func bring(_ copy: MarketCopy, under policy: LogPolicy? = nil) async throws {
         // A bundle that is not full goes when the log has grown: the next checkpoint has another.
         for _ in 0..<8 {
             let checkpoint = try await checkpoint(of: copy, under: policy)
@@ -147,9 +149,7 @@ struct MarketLink {
             }
             progress?.finish()
             guard bundles.count == paths.count else { continue }
-            for (entry, answer) in try verified({ () throws(MarketFolderError) in
-                try copy.take(checkpoint, bundles: bundles)
-            }) { each(entry, answer) }
+            _ = try verified({ () throws(MarketFolderError) in try copy.take(checkpoint, bundles: bundles) })
             // What draws a dispute's rows is beside the log, which holds its digest.
             for task in copy.missingDraws.prefix(64) {
                 guard
@@ -195,6 +195,23 @@ struct MarketLink {
                 PrintableText.escape("\(url) shows what was not signed, or another history than before: \(error)"),
                 next: "Do nothing there, and ask others what they see.", status: ExitStatus.contradicted)
         }
+    }
+}
+
+extension Market {
+    /// The task whose name begins so.
+    ///
+    /// - Parameter place: Where the tasks are listed, for who named none.
+    func task(beginning text: String, listedIn place: String) throws -> MarketTask {
+        let found = allTasks.filter { $0.id.hex.hasPrefix(text) && text.utf8.count >= 4 }
+        guard found.count == 1, let only = found.first else {
+            throw Failure(
+                PrintableText.escape(found.isEmpty ? "There is no task \(text)." : "Several tasks begin with \(text)."),
+                next:
+                    "A task is named by its first digits, four at least: parley market show \(PrintableText.escape(place)) lists them."
+            )
+        }
+        return only
     }
 }
 
@@ -247,17 +264,7 @@ final class MarketSeat {
     func synchronize() async throws { try await link.bring(copy) }
 
     /// The task that a name begins.
-    func task(_ text: String) throws -> MarketTask {
-        let found = market.allTasks.filter { $0.id.hex.hasPrefix(text) && text.utf8.count >= 4 }
-        guard found.count == 1, let only = found.first else {
-            throw Failure(
-                PrintableText.escape(found.isEmpty ? "There is no task \(text)." : "Several tasks begin with \(text)."),
-                next:
-                    "A task is named by its first digits, four at least: parley market show \(wallet.copy) lists them."
-            )
-        }
-        return only
-    }
+    func task(_ text: String) throws -> MarketTask { try market.task(beginning: text, listedIn: wallet.copy) }
 
     /// Asks for something of a task.
     @discardableResult
@@ -317,9 +324,7 @@ final class MarketSeat {
         }
         let reply = try await link.post("entries", entry.journalBytes)
         guard reply.status == 200 else {
-            let problem =
-                (try? JSONDecoder().decode(Problem.self, from: Data(reply.body)))
-                ?? Problem(.siteUnavailable, "\(link.url) answered with status \(reply.status)")
+            let problem = link.problem(reply)
             // It was not taken, and will not be: these say so. (What waits for its turn is kept, and sent again.)
             if [400, 403, 409, 413].contains(reply.status) {
                 try await synchronize()
