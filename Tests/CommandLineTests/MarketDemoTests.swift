@@ -7,6 +7,12 @@ struct MarketDemoTests {
         path: "shared/data/pneumoniamnist/pneumoniamnist_full.npz"
     ).path
 
+    /// A file of safetensors whose numbers are all zero.
+    private static func zeros(like file: Data) -> Data {
+        let header = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+        return file.prefix(8 + header) + Data(count: file.count - 8 - header)
+    }
+
     @Test("A task is played from funding to payout, every invariant holds, and its folder proves itself")
     func played() throws {
         let place = try Workplace()
@@ -53,18 +59,20 @@ struct MarketDemoTests {
         #expect(saved.status == 0 && saved.output.contains("400 of"), "\(saved.all)")
         #expect(try place.read("rows.csv").split(separator: "\r\n").count == 401)
         #expect(try place.read("rows.csv").hasPrefix("row,pneumonia,image.0,"))
-        let model = ["--model", "kept/model/weights.safetensors", "--features", "image", "--label", "pneumonia"]
-        func judged(_ more: String...) throws -> Workplace.Finished {
+        func judged(_ more: String..., model: String = "kept/model/weights.safetensors") throws -> Workplace.Finished {
             try place.run(
                 [Workplace.executable, "market", "rows", "kept/market", "\(task)", "validation", "--request", "\(id)"]
-                    + model + more + ["--url", server.url, "--token-file", place.path("rob.token")])
+                    + ["--model", model, "--features", "image", "--label", "pneumonia"] + more
+                    + ["--url", server.url, "--token-file", place.path("rob.token")])
         }
         let plausible = try judged("--tolerance", "0.03")
         #expect(plausible.status == 0 && plausible.output.contains("Plausible: were the accuracy"), "\(plausible.all)")
         #expect(
             plausible.output.contains("Right on") && plausible.output.contains("Declared for node"), "\(plausible.all)")
-        // Nothing would be believed.
-        let doubted = try judged("--tolerance", "0", "--false-alarm", "0.9999999999")
+        // A model that says the same of every row: three in four are ill, whichever were drawn.
+        try Self.zeros(like: Data(contentsOf: URL(filePath: place.path("kept/model/weights.safetensors"))))
+            .write(to: URL(filePath: place.path("kept/model/zeros.safetensors")))
+        let doubted = try judged("--tolerance", "0.03", model: "kept/model/zeros.safetensors")
         #expect(doubted.status == 4 && doubted.output.contains("NOT PLAUSIBLE"), "\(doubted.all)")
         let others = try judged("--rows", "401")
         #expect(others.status == 4 && others.all.contains("did not show the rows that were drawn"), "\(others.all)")
