@@ -69,7 +69,7 @@ struct SignOperation: Sendable, Hashable {
         case bit
         /// d(t) (x - t).
         case excess
-        /// d(0) times x divided by 2^bits, to one unit.
+        /// d(t) times x - t divided by 2^bits, to one unit.
         case truncated(bits: Int)
         /// d(t) times another secret value.
         case carried

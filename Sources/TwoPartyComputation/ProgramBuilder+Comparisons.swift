@@ -60,6 +60,28 @@ extension ProgramBuilder {
             isNonNegative: true)
     }
 
+    /// min(max(x, 0) / 2^bits, limit), rounded as by ``relu(_:truncatedBy:)``. One round, with the key of one comparison.
+    ///
+    /// The limit times 2^bits is a multiple of 2^bits, so that what is above it is divided with the same remainder as the whole, and their difference is the limit to the bit.
+    ///
+    /// - Parameter limit: Of what comes out.
+    /// - Throws: ``ComputationError``.
+    public mutating func relu(
+        _ value: Value, truncatedBy bits: Int, upTo limit: Int64
+    ) throws(ComputationError) -> Value {
+        guard (1...61).contains(bits) else { throw .parameter("truncation by \(bits) bits", expected: "1 to 61") }
+        guard limit > 0, limit < 1 << Int64(62 - bits) else {
+            throw .parameter("a limit of \(limit)", expected: "above 0, and below 2^\(62 - bits)")
+        }
+        let bound = (value.bound / Double(sign: .plus, exponent: bits, significand: 1)).rounded(.up) + 1
+        let both = try sign(
+            value, thresholds: [0, limit << Int64(bits)], results: [.truncated(bits: bits)], shape: [2] + value.shape,
+            bound: bound + Double(limit))
+        return try narrowed(
+            part(both, 0, like: value), plus: -1, times: part(both, 1, like: value), bound: min(bound, Double(limit)),
+            isNonNegative: true)
+    }
+
     /// Whether x is at least the number, 0 or 1. One round.
     ///
     /// - Throws: ``ComputationError``.
