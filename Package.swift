@@ -159,7 +159,7 @@ let package = Package(
         tests("TwoPartyComputationTests", ["TwoPartyComputation", "ModularArithmetic", "Secrets", "Kernels"]),
         tests(
             "EncryptedPredictionTests",
-            ["EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets"]),
+            ["EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets", "CZlib"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests(
             "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),

@@ -11,8 +11,8 @@ struct KnownValues: Sendable {
 /// How far fixed point is from the model in float32, element by element, for every row within the bound of which no limit cuts an activation.
 ///
 /// **Argument.** Let a be what the model computes in float32 and a' what stands on shares, |a' - a| <= e. A linear step gives sum w' a' + b' with w' = w + d: it differs from sum w a + b by at most
-/// sum |w| e + sum |d| (|a| + e) + |b' - b|, and the model's own float32 sum of n products from the real one by at most g_n sum |w| |a|, g_n = n u / (1 - n u), u = 2^-24, in any order (Higham
-/// 2002, theorem 3.1 and section 4.2). max(x, 0), min(x, limit) where the limit cuts neither, and maxima do not lengthen distances; a division adds less than one unit, an exact one half; averages average.
+/// sum |w| e + sum |d| (|a| + e) + |b' - b|. The model's own float32 sum of n products differs from the real one, in whichever order it is added, by u = 2^-24 times each product and each partial sum (Higham
+/// 2002, section 4.2); a partial sum lies between the sum of all products that can be negative and that of all that can be positive, so that g_n times the larger one of both is enough, g_n = n u / (1 - n u). max(x, 0), min(x, limit) where the limit cuts neither, and maxima do not lengthen distances; a division adds less than one unit, an exact one half; averages average.
 /// |a| is bounded by intervals through the same weights, and by the limits. All terms are nonnegative sums in float64, and a last factor covers their own rounding.
 struct ErrorArithmetic: PlanArithmetic {
     let folded: [FoldedLayer]
@@ -46,12 +46,16 @@ struct ErrorArithmetic: PlanArithmetic {
                 step.applied(layer.weights.map(abs), to: value.error),
                 step.applied(rounding, to: plus(magnitudes, value.error))))
         let sums = step.applied(layer.weights.map(abs), to: magnitudes)
+        let (least, most) = (value.low.map { min($0, 0) }, value.high.map { max($0, 0) })
+        let positive = plus(step.applied(above, to: most), step.applied(below, to: least))
+        let negative = plus(step.applied(above, to: least), step.applied(below, to: most))
         let gamma = Self.gamma(step.terms + 8)
         let biasUnit = LayerTerms.power(-terms.bits - fractionBits)
         for place in result.error.indices {
             let output = step.output(of: place)
             let bias = layer.bias[output]
-            let own = gamma * (sums[place] + layer.offsets[output])
+            let partial = max(positive[place], -negative[place]) + layer.offsets[output]
+            let own = gamma * partial + Self.gamma(8) * (sums[place] + layer.offsets[output])
             let slack = own + 1e-12 * sums[place]
             result.low[place] += bias - slack
             result.high[place] += bias + slack

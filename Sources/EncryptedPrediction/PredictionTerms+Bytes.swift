@@ -13,7 +13,9 @@ extension PredictionTerms {
             "format": .string(Self.format), "version": .integer(1), "output": .string(output.rawValue),
             "comparison": .string(comparison == .oneRound ? "one-round" : "two-rounds"),
             "fraction-bits": .integer(Int64(fractionBits)), "output-bits": .integer(Int64(outputBits)),
-            "input-bound": .string("\(inputBound)"), "error-bound": .string("\(errorBound)"),
+            "input-bound": .string("\(inputBound)"),
+            "input-sign": .string(inputsAreNonNegative ? "not-negative" : "any"),
+            "error-bound": .string("\(errorBound)"),
             "error": .string(isErrorProven ? "proven" : "estimated"),
             "architecture": .string(String(decoding: architecture, as: UTF8.self)),
             "layers": .array(
@@ -49,6 +51,9 @@ extension PredictionTerms {
         guard inputBound > 0, inputBound <= 0x1p24, errorBound >= 0, errorBound.isFinite else {
             throw .malformed("'input-bound' or 'error-bound'", expected: "above 0 and at most 2^24; finite")
         }
+        guard ["not-negative", "any"].contains(read.inputSign) else {
+            throw .malformed("'input-sign'", expected: "not-negative or any")
+        }
         guard (4...24).contains(read.fractionBits), (1...24).contains(read.outputBits) else {
             throw .malformed("'fraction-bits' or 'output-bits'", expected: "4 to 24; 1 to 24")
         }
@@ -60,7 +65,8 @@ extension PredictionTerms {
             output: output, plan: plan, architecture: architecture,
             range: PredictionRange(
                 fractionBits: Int(read.fractionBits), outputBits: Int(read.outputBits), inputBound: inputBound,
-                comparison: comparison, layers: try Self.layers(read.layers, plan),
+                inputsAreNonNegative: read.inputSign == "not-negative", comparison: comparison,
+                layers: try Self.layers(read.layers, plan),
                 limits: try Self.limits(read.limits, plan)),
             error: (errorBound, read.error == "proven"))
         guard self.bytes == bytes, Architecture.json(model) == architecture else {
@@ -112,6 +118,7 @@ private struct TermsText {
     let fractionBits: Int64
     let outputBits: Int64
     let inputBound: String
+    let inputSign: String
     let errorBound: String
     let architecture: String
     let layers: [[Int64]]
@@ -127,6 +134,7 @@ private struct TermsText {
         fractionBits = try object.integer("fraction-bits")
         outputBits = try object.integer("output-bits")
         inputBound = try object.string("input-bound")
+        inputSign = try object.string("input-sign")
         errorBound = try object.string("error-bound")
         architecture = try object.string("architecture")
         limits = try object.optionalIntegers("limits") ?? []

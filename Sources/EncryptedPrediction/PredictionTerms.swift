@@ -26,6 +26,8 @@ public struct PredictionTerms: Sendable, Hashable {
     public let outputBits: Int
     /// The largest magnitude of an input: what is beyond is held to it.
     public let inputBound: Double
+    /// Whether inputs below 0 are held to 0.
+    public let inputsAreNonNegative: Bool
     /// How far a score is at most from what the model itself computes in float32, for rows within the bound of which no limit cuts an activation; as the owner computed and states it.
     public let errorBound: Double
     /// Whether ``errorBound`` was proven, or estimated from what was seen on the calibration's rows.
@@ -44,7 +46,8 @@ public struct PredictionTerms: Sendable, Hashable {
     ) {
         self.output = output
         (inputShape, classes) = (plan.inputShape, plan.outputs)
-        (fractionBits, outputBits, inputBound) = (range.fractionBits, range.outputBits, range.inputBound)
+        (fractionBits, outputBits) = (range.fractionBits, range.outputBits)
+        (inputBound, inputsAreNonNegative) = (range.inputBound, range.inputsAreNonNegative)
         (errorBound, isErrorProven) = (error.bound, error.isProven)
         (comparison, self.architecture) = (range.comparison, architecture)
         (layers, limits) = (range.layers, range.limits)
@@ -116,7 +119,7 @@ public struct PredictionTerms: Sendable, Hashable {
         let limit = inputIntegerBound
         let scale = LayerTerms.power(fractionBits)
         let words = values.map { value in
-            let held = min(max(Double(value), -inputBound), inputBound)
+            let held = min(max(Double(value), inputsAreNonNegative ? 0 : -inputBound), inputBound)
             return UInt64(bitPattern: min(max(Int64((held * scale).rounded()), -limit), limit))
         }
         do { return [try RingTensor(shape: [rows] + inputShape, words: words)] } catch {
@@ -159,6 +162,7 @@ struct PredictionRange {
     let fractionBits: Int
     let outputBits: Int
     let inputBound: Double
+    let inputsAreNonNegative: Bool
     let comparison: ComparisonForm
     let layers: [LayerTerms]
     let limits: [Int?]

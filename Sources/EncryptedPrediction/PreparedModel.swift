@@ -17,13 +17,15 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
     ///
     /// - Parameters:
     ///   - inputBound: The largest magnitude of an input, above 0 and at most 2^24: what is beyond is held to it.
+    ///   - inputsAreNonNegative: Whether inputs below 0 are held to 0, as pixels are: bounds of errors are smaller.
     ///   - calibration: Public rows, one behind the other: never private ones, since limits are public and follow from them.
     ///   - fractionBits: Behind the point of what goes into each linear step, 8 to 20; nil: the most that fit.
     ///   - threads: 1 or 2, for the estimate.
     /// - Throws: ``PredictionError``: layers that have no form on shares, ranges that do not fit, each with the layer.
     public init(
-        _ model: Model, _ parameters: Parameters, inputBound: Double, calibration: [Float]? = nil,
-        output: PredictionTerms.Output, comparison: ComparisonForm = .oneRound, fractionBits: Int? = nil,
+        _ model: Model, _ parameters: Parameters, inputBound: Double,
+        inputsAreNonNegative: Bool = false, calibration: [Float]? = nil, output: PredictionTerms.Output,
+        comparison: ComparisonForm = .oneRound, fractionBits: Int? = nil,
         threads: Int = 1
     ) throws(PredictionError) {
         do { try model.check(parameters) } catch { throw .model(error) }
@@ -42,18 +44,21 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
             throw .input(
                 "\(calibration?.count ?? 0) values of calibration", expected: "\(size) a row, at least one row")
         }
+        let wish = Wish(
+            inputs: (inputsAreNonNegative ? 0 : -inputBound)...inputBound, output: output, comparison: comparison,
+            fractionBits: fractionBits)
         let seen = try calibration.map { (values) throws(PredictionError) in
-            try Self.seen(plan, folded, values, rows: rows, inputBound)
+            try Self.seen(plan, folded, values, wish)
         }
-        let chosen = try Self.range(
-            plan, folded, seen: seen, inputBound: inputBound, output: output, comparison: comparison, fractionBits)
+        let chosen = try Self.range(plan, folded, seen: seen, wish)
         var errors = ErrorArithmetic(
             folded: folded, integers: chosen.integers, layers: chosen.range.layers, limits: chosen.range.limits,
             fractionBits: chosen.range.fractionBits)
         let unit = LayerTerms.power(-chosen.range.fractionBits)
         let known = try plan.walk(
             KnownValues(
-                low: [Double](repeating: -inputBound, count: size), high: [Double](repeating: inputBound, count: size),
+                low: [Double](repeating: wish.inputs.lowerBound, count: size),
+                high: [Double](repeating: inputBound, count: size),
                 error: [Double](repeating: unit / 2, count: size)),
             fractionBits: chosen.range.fractionBits, outputBits: chosen.range.outputBits, &errors)
         let proven = (known.value.error.max() ?? 0) * (1 + 1e-6)
@@ -89,17 +94,27 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
         return try terms.results(outputs, rows: rows)
     }
 
+    /// What the owner asks for.
+    private struct Wish {
+        let inputs: ClosedRange<Double>
+        let output: PredictionTerms.Output
+        let comparison: ComparisonForm
+        let fractionBits: Int?
+    }
+
     /// The largest value behind each ReLU.
     private static func seen(
-        _ plan: PredictionPlan, _ folded: [FoldedLayer], _ values: [Float], rows: Int, _ inputBound: Double
+        _ plan: PredictionPlan, _ folded: [FoldedLayer], _ values: [Float], _ wish: Wish
     ) throws(PredictionError) -> [Double] {
         let size = plan.inputShape.reduce(1, *)
         guard values.allSatisfy(\.isFinite) else {
             throw .input("the calibration's values", expected: "finite numbers")
         }
         var arithmetic = RealArithmetic(folded: folded, seen: [Double](repeating: 0, count: plan.activations))
-        for row in 0..<rows {
-            let input = values[row * size..<(row + 1) * size].map { min(max(Double($0), -inputBound), inputBound) }
+        for row in 0..<values.count / size {
+            let input = values[row * size..<(row + 1) * size].map {
+                min(max(Double($0), wish.inputs.lowerBound), wish.inputs.upperBound)
+            }
             _ = try plan.walk(input, fractionBits: 16, outputBits: 12, &arithmetic)
         }
         return arithmetic.seen
@@ -107,14 +122,13 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
 
     /// The most bits behind the point with which nothing can pass the ring: without limits where there was no calibration, or else with them.
     private static func range(
-        _ plan: PredictionPlan, _ folded: [FoldedLayer], seen: [Double]?, inputBound: Double,
-        output: PredictionTerms.Output, comparison: ComparisonForm, _ fractionBits: Int?
+        _ plan: PredictionPlan, _ folded: [FoldedLayer], seen: [Double]?, _ wish: Wish
     ) throws(PredictionError) -> (range: PredictionRange, integers: [LayerIntegers]) {
-        let all = fractionBits.map { [$0] } ?? Array((8...20).reversed())
+        let all = wish.fractionBits.map { [$0] } ?? Array((8...20).reversed())
         // Bits of weights first at least 16; then fewer, rather than none.
         var attempts: [(bits: Int, least: Int, clamp: Int?)] = []
         for clamp in seen == nil ? [nil, 10] : [nil] {
-            attempts += all.filter { $0 >= 12 || $0 == fractionBits }.map { ($0, 16, clamp) }
+            attempts += all.filter { $0 >= 12 || $0 == wish.fractionBits }.map { ($0, 16, clamp) }
         }
         attempts += all.map { ($0, 8, seen == nil ? 10 : nil) }
         var last: PredictionError?
@@ -122,9 +136,9 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
             let choice = RangeChoice(
                 folded: folded, fractionBits: attempt.bits, leastBits: attempt.least, seen: seen, clamp: attempt.clamp)
             var arithmetic = BoundArithmetic(choosing: choice)
-            let outputBits = output == .label ? attempt.bits : min(attempt.bits, Self.scoreBits)
+            let outputBits = wish.output == .label ? attempt.bits : min(attempt.bits, Self.scoreBits)
             do {
-                let bound = (inputBound * LayerTerms.power(attempt.bits)).rounded(.up)
+                let bound = (wish.inputs.upperBound * LayerTerms.power(attempt.bits)).rounded(.up)
                 _ = try plan.walk(bound, fractionBits: attempt.bits, outputBits: outputBits, &arithmetic)
             } catch {
                 guard case .overflow = error else { throw error }
@@ -132,7 +146,8 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
                 continue
             }
             let range = PredictionRange(
-                fractionBits: attempt.bits, outputBits: outputBits, inputBound: inputBound, comparison: comparison,
+                fractionBits: attempt.bits, outputBits: outputBits, inputBound: wish.inputs.upperBound,
+                inputsAreNonNegative: wish.inputs.lowerBound == 0, comparison: wish.comparison,
                 layers: arithmetic.layers, limits: arithmetic.limits)
             return (range, arithmetic.integers)
         }
@@ -140,7 +155,7 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
     }
 
     /// Behind the point of scores that are opened: what is below would tell more of the weights than of the row.
-    private static let scoreBits = 12
+    private static let scoreBits = 10
 
     private static func weights(
         _ plan: PredictionPlan, _ integers: [LayerIntegers]
