@@ -10,24 +10,20 @@ extension ProgramBuilder {
             throw .overflow("comparison", bits: (value.bound + largest).exponent + 2)
         }
         let isRounded = results.contains { if case .truncated = $0 { true } else { false } }
-        if comparisons == .twoRounds, thresholds == [0], carried == nil {
-            return try compactSign(value, results: results, shape: shape, bound: bound, isRounded: isRounded)
+        let words = thresholds.map { UInt64(bitPattern: $0) }
+        if comparisons == .twoRounds, carried == nil {
+            let sign = try add(
+                .compactSign(value, thresholds: words), shape: [1 + words.count] + value.shape, bound: value.bound,
+                named: "sign")
+            let product = CompactProduct(sign: sign, thresholds: words, results: results, count: value.count)
+            return try add(
+                .compactProduct(product), shape: shape, bound: bound, named: "product with a sign",
+                isNonNegative: true, isRough: isRounded ? true : nil)
         }
-        let operation = SignOperation(
-            value: value, thresholds: thresholds.map { UInt64(bitPattern: $0) }, results: results, carried: carried)
+        let operation = SignOperation(value: value, thresholds: words, results: results, carried: carried)
         return try add(
             .sign(operation), shape: shape, bound: bound, named: "comparison",
             isNonNegative: carried == nil || carried?.isNonNegative == true, isRough: isRounded ? true : nil)
-    }
-
-    private mutating func compactSign(
-        _ value: Value, results: [SignOperation.Result], shape: [Int], bound: Double, isRounded: Bool
-    ) throws(ComputationError) -> Value {
-        let sign = try add(.compactSign(value), shape: [2] + value.shape, bound: value.bound, named: "sign")
-        return try add(
-            .compactProduct(CompactProduct(sign: sign, results: results, count: value.count)), shape: shape,
-            bound: bound,
-            named: "product with a sign", isNonNegative: true, isRough: isRounded ? true : nil)
     }
 
     /// max(x, 0). One round.
@@ -86,9 +82,6 @@ extension ProgramBuilder {
     ///
     /// - Throws: ``ComputationError``.
     public mutating func isAtLeast(_ value: Value, _ threshold: Int64 = 0) throws(ComputationError) -> Value {
-        if comparisons == .twoRounds, threshold != 0 {
-            return try isAtLeast(try sum(value, try filled(0 &- threshold, like: value)))
-        }
         return try sign(value, thresholds: [threshold], results: [.bit], shape: value.shape, bound: 1)
     }
 
