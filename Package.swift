@@ -82,6 +82,7 @@ let package = Package(
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
         module("ModularArithmetic", ["Kernels"]),
         module("TwoPartyComputation", ["ModularArithmetic", "Secrets", crypto]),
+        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "TwoPartyComputation"]),
         module("TransparencyLog", ["Secrets", crypto]),
         module("Marketplace", ["TransparencyLog", "Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
@@ -156,6 +157,9 @@ let package = Package(
         tests("RingKernelsTests", ["Kernels", "Secrets"]),
         tests("ModularArithmeticTests", ["ModularArithmetic"]),
         tests("TwoPartyComputationTests", ["TwoPartyComputation", "ModularArithmetic", "Secrets", "Kernels"]),
+        tests(
+            "EncryptedPredictionTests",
+            ["EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets", "CZlib"]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests(
             "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),

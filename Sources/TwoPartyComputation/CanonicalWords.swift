@@ -48,9 +48,12 @@ struct CanonicalWords {
             append([11, sign.carried == nil ? 0 : 1])
             append(sign.thresholds)
             append(sign.results)
-        case .compactSign: append(12)
+        case .compactSign(_, let thresholds):
+            append(12)
+            append(thresholds)
         case .compactProduct(let product):
             append([13, product.count])
+            append(product.thresholds)
             append(product.results)
         case .reveal(_, let party): append([14, party.rawValue])
         }

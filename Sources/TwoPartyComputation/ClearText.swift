@@ -66,10 +66,11 @@ public enum ClearText {
         case .weighted(let map, let left, let slot): return product(map, words(left), weights[slot.place].words)
         case .truncation(let value, let bits, _): return words(value).map { nearest($0, bits) }
         case .sign(let sign): return self.sign(sign, words(sign.value), sign.carried.map(words) ?? [])
-        case .compactSign(let value): return words(value)
+        case .compactSign(let value, _): return words(value)
         case .compactProduct(let compact):
             return self.sign(
-                SignOperation(value: compact.sign, thresholds: [0], results: compact.results, carried: nil),
+                SignOperation(
+                    value: compact.sign, thresholds: compact.thresholds, results: compact.results, carried: nil),
                 words(compact.sign), [])
         case .reveal(let value, _): return words(value)
         default: preconditionFailure("A local step has no round.")

@@ -146,7 +146,7 @@ extension Program {
 
     /// The comparison functions of a step that gives a bit.
     func bitComparisons(_ place: Int) -> BitComparisonFunctions? {
-        guard case .compactSign(let value) = operation(place) else { return nil }
+        guard case .compactSign(let value, _) = operation(place) else { return nil }
         return try? BitComparisonFunctions(count: value.count, bits: 63)
     }
 
@@ -156,8 +156,8 @@ extension Program {
         case .product(let map, _, _), .weighted(let map, _, _): map.resultCount
         case .truncation(let value, _, _): 2 * value.count
         case .sign(let sign): sign.constants.count * sign.value.count
-        case .compactSign(let value): PackedBits.words(value.count)
-        case .compactProduct(let product): product.constants.count * product.count
+        case .compactSign(let value, _): PackedBits.words(value.count)
+        case .compactProduct(let product): product.constants.count * product.bitCount
         default: 0
         }
     }

@@ -96,15 +96,15 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
             wanted = mask.map { $0 >> UInt64(bits) } + mask.map { $0 >> 63 }
             corrections = comparison(place, streams, alphas: mask, items: [[UInt64](repeating: 1, count: value.count)])
         case .sign(let sign): (wanted, corrections) = self.sign(place, sign, streams)
-        case .compactSign(let value):
+        case .compactSign(let value, _):
             let mask = sum(streams, value.count, .mask)
             wanted = PackedBits.packed(mask.map { $0 >> 63 ^ 1 })
             corrections = bitComparison(place, streams, alphas: mask)
             isBits = true
         case .compactProduct(let product):
             let before = keys.map { StepStream(key: $0, place: product.sign.place) }
-            let packed = streams.map { $0.words(PackedBits.words(product.count), .mask) }
-            let bits = (0..<product.count).map { PackedBits.bit(packed[0], $0) ^ PackedBits.bit(packed[1], $0) }
+            let packed = streams.map { $0.words(PackedBits.words(product.bitCount), .mask) }
+            let bits = (0..<product.bitCount).map { PackedBits.bit(packed[0], $0) ^ PackedBits.bit(packed[1], $0) }
             wanted = product.shared(mask: sum(before, product.count, .mask), bits: bits)
         default: return (StepCorrelation(), StepCorrelation())
         }

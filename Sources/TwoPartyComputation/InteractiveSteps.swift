@@ -33,7 +33,7 @@ extension TwoPartyMachine {
             var words = Self.sum(share(sign.value), stream.words(sign.value.count, .mask))
             if let carried = sign.carried { words += Self.sum(share(carried), stream.words(carried.count, .otherMask)) }
             return words
-        case .compactSign(let value): return Self.sum(share(value), stream.words(value.count, .mask))
+        case .compactSign(let value, _): return Self.sum(share(value), stream.words(value.count, .mask))
         case .compactProduct(let product):
             let bits = PackedBits.packed(Array(share(product.sign)[product.count...]))
             return zip(bits, stream.words(bits.count, .mask)).map { $0 ^ $1 }
@@ -55,7 +55,8 @@ extension TwoPartyMachine {
             return weighted(place, map, left, weights: weights, received: received)
         case .truncation(_, let bits, _): return truncation(place, bits, opened: Self.sum(own, received))
         case .sign(let sign): return self.sign(place, sign, opened: Self.sum(own, received))
-        case .compactSign: return compactSign(place, opened: Self.sum(own, received))
+        case .compactSign(_, let thresholds):
+            return compactSign(place, opened: Self.sum(own, received), thresholds: thresholds)
         case .compactProduct(let product):
             return product.finished(
                 isFirst: party == .first, opened: share(product.sign)[..<product.count],

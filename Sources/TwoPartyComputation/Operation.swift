@@ -24,8 +24,8 @@ enum Operation: Sendable, Hashable {
     case truncation(Value, bits: Int, isExact: Bool)
     /// What follows from the sign. One round.
     case sign(SignOperation)
-    /// The sign alone, as a bit: a value of what is opened and of bits, for ``compactProduct(_:)`` only. One round.
-    case compactSign(Value)
+    /// The signs of x - t alone, as bits: a value of what is opened and of bits, for ``compactProduct(_:)`` only. One round.
+    case compactSign(Value, thresholds: [UInt64])
     /// The sign's products. One round, in which a bit an element is opened.
     case compactProduct(CompactProduct)
     /// The value to a party. One round, in which that party sends nothing.
@@ -44,7 +44,7 @@ enum Operation: Sendable, Hashable {
         case .combination(let terms): terms.map(\.value)
         case .concatenation(let values): values
         case .gather(let value, _), .sums(let value, _), .publicProduct(_, let value, _), .weighted(_, let value, _),
-            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value):
+            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value, _):
             [value]
         case .compactProduct(let product): [product.sign]
         case .product(_, let left, let right): [left, right]
@@ -69,7 +69,7 @@ struct SignOperation: Sendable, Hashable {
         case bit
         /// d(t) (x - t).
         case excess
-        /// d(0) times x divided by 2^bits, to one unit.
+        /// d(t) times x - t divided by 2^bits, to one unit.
         case truncated(bits: Int)
         /// d(t) times another secret value.
         case carried

@@ -115,8 +115,8 @@ public struct Program: Sendable {
         case .weighted(let map, _, let weights): party == weights.owner ? 0 : map.leftCount
         case .truncation(let value, _, _): value.count
         case .sign(let sign): sign.value.count * (sign.carried == nil ? 1 : 2)
-        case .compactSign(let value): value.count
-        case .compactProduct(let product): PackedBits.words(product.count)
+        case .compactSign(let value, _): value.count
+        case .compactProduct(let product): PackedBits.words(product.bitCount)
         case .reveal(let value, let to): party == to ? 0 : value.count
         default: 0
         }

@@ -10,24 +10,20 @@ extension ProgramBuilder {
             throw .overflow("comparison", bits: (value.bound + largest).exponent + 2)
         }
         let isRounded = results.contains { if case .truncated = $0 { true } else { false } }
-        if comparisons == .twoRounds, thresholds == [0], carried == nil {
-            return try compactSign(value, results: results, shape: shape, bound: bound, isRounded: isRounded)
+        let words = thresholds.map { UInt64(bitPattern: $0) }
+        if comparisons == .twoRounds, carried == nil {
+            let sign = try add(
+                .compactSign(value, thresholds: words), shape: [1 + words.count] + value.shape, bound: value.bound,
+                named: "sign")
+            let product = CompactProduct(sign: sign, thresholds: words, results: results, count: value.count)
+            return try add(
+                .compactProduct(product), shape: shape, bound: bound, named: "product with a sign",
+                isNonNegative: true, isRough: isRounded ? true : nil)
         }
-        let operation = SignOperation(
-            value: value, thresholds: thresholds.map { UInt64(bitPattern: $0) }, results: results, carried: carried)
+        let operation = SignOperation(value: value, thresholds: words, results: results, carried: carried)
         return try add(
             .sign(operation), shape: shape, bound: bound, named: "comparison",
             isNonNegative: carried == nil || carried?.isNonNegative == true, isRough: isRounded ? true : nil)
-    }
-
-    private mutating func compactSign(
-        _ value: Value, results: [SignOperation.Result], shape: [Int], bound: Double, isRounded: Bool
-    ) throws(ComputationError) -> Value {
-        let sign = try add(.compactSign(value), shape: [2] + value.shape, bound: value.bound, named: "sign")
-        return try add(
-            .compactProduct(CompactProduct(sign: sign, results: results, count: value.count)), shape: shape,
-            bound: bound,
-            named: "product with a sign", isNonNegative: true, isRough: isRounded ? true : nil)
     }
 
     /// max(x, 0). One round.
@@ -60,13 +56,32 @@ extension ProgramBuilder {
             isNonNegative: true)
     }
 
+    /// min(max(x, 0) / 2^bits, limit), rounded as by ``relu(_:truncatedBy:)``. One round, with the key of one comparison.
+    ///
+    /// The limit times 2^bits is a multiple of 2^bits, so that what is above it is divided with the same remainder as the whole, and their difference is the limit to the bit.
+    ///
+    /// - Parameter limit: Of what comes out.
+    /// - Throws: ``ComputationError``.
+    public mutating func relu(
+        _ value: Value, truncatedBy bits: Int, upTo limit: Int64
+    ) throws(ComputationError) -> Value {
+        guard (1...61).contains(bits) else { throw .parameter("truncation by \(bits) bits", expected: "1 to 61") }
+        guard limit > 0, limit < 1 << Int64(62 - bits) else {
+            throw .parameter("a limit of \(limit)", expected: "above 0, and below 2^\(62 - bits)")
+        }
+        let bound = (value.bound / Double(sign: .plus, exponent: bits, significand: 1)).rounded(.up) + 1
+        let both = try sign(
+            value, thresholds: [0, limit << Int64(bits)], results: [.truncated(bits: bits)], shape: [2] + value.shape,
+            bound: bound + Double(limit))
+        return try narrowed(
+            part(both, 0, like: value), plus: -1, times: part(both, 1, like: value), bound: min(bound, Double(limit)),
+            isNonNegative: true)
+    }
+
     /// Whether x is at least the number, 0 or 1. One round.
     ///
     /// - Throws: ``ComputationError``.
     public mutating func isAtLeast(_ value: Value, _ threshold: Int64 = 0) throws(ComputationError) -> Value {
-        if comparisons == .twoRounds, threshold != 0 {
-            return try isAtLeast(try sum(value, try filled(0 &- threshold, like: value)))
-        }
         return try sign(value, thresholds: [threshold], results: [.bit], shape: value.shape, bound: 1)
     }
 

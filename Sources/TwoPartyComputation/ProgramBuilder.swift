@@ -4,7 +4,7 @@ public import ModularArithmetic
 public enum ComparisonForm: Sendable, Hashable {
     /// One round and 8 bytes an element each way; 2,032 bytes of key an element for ReLU, 1,520 for the bit, 2,544 for ReLU with truncation.
     case oneRound
-    /// Two rounds and 8 1/8 bytes an element each way; 912 bytes of key an element.
+    /// Two rounds and 8 bytes an element each way, beside 1/8 for each number compared with; 912 bytes of key an element. What carries another value (``ProgramBuilder/argmax(_:)``) stays at one round.
     case twoRounds
 }
 

@@ -46,6 +46,17 @@ struct CostTests {
                 [1, 8 * n, 8 * n, 2544 * n, 2568 * n]
             ),
             (
+                "clamped truncated relu", { b, x, _, _ in _ = try b.relu(x, truncatedBy: 5, upTo: 9) },
+                [1, 8 * n, 8 * n, 2544 * n, 2568 * n]
+            ),
+            (
+                "clamped truncated relu in two rounds",
+                { b, x, _, _ in
+                    b.comparisons = .twoRounds
+                    _ = try b.relu(x, truncatedBy: 5, upTo: 9)
+                }, [2, 8 * n + 8, 8 * n + 8, 912 * n, 992 * n + 8]
+            ),
+            (
                 "two rounds",
                 { b, x, _, _ in
                     b.comparisons = .twoRounds

@@ -170,6 +170,45 @@ struct OperationTests {
     }
 
     @Test(
+        "ReLU that divides and is held to a limit is never above it, is the limit to the bit from there on, and is off by less than one unit below, in both forms"
+    )
+    func heldAndTruncated() throws {
+        let limit: Int64 = 100
+        let edges: [Int64] = [
+            0, 1, -1, 255, 256, 257, limit << 8 - 257, limit << 8 - 256, limit << 8 - 1, limit << 8, limit << 8 + 1,
+            limit << 8 + 255, 1 << 60, -1 << 60, 1 << 60 - 1, 12_345,
+        ]
+        for (form, rounds) in [(ComparisonForm.oneRound, 2), (.twoRounds, 3)] {
+            for seed in 0..<20 as Range<UInt64> {
+                var builder = ProgramBuilder()
+                builder.comparisons = form
+                let a = try builder.input(from: .first, shape: [edges.count], bound: 1 << 60)
+                let value = try builder.relu(a, truncatedBy: 8, upTo: limit)
+                #expect(value.isRough && value.bound == Double(limit) && value.isNonNegative)
+                // Opened all the same, for the test alone.
+                _ = try builder.add(.reveal(value, to: .first), shape: value.shape, bound: value.bound, named: "reveal")
+                let program = builder.program()
+                #expect(program.rounds.count == rounds)
+                let run = try Pair(program, [try tensor([edges.count], edges)], seed: seed).run()
+                for (number, found) in zip(edges, signed(run.outputs[0][0].words)) {
+                    #expect((0...limit).contains(found))
+                    if number <= 0 { #expect(found == 0) }
+                    if number >= limit << 8 { #expect(found == limit) }
+                    if (1..<limit << 8).contains(number) { #expect(abs(Double(found) - Double(number) / 256) < 1) }
+                }
+                let clear = try ClearText.run(program, inputs: [try tensor([edges.count], edges)])
+                #expect(
+                    signed(clear.outputs[0].words) == edges.map { min((max($0, 0) + 128) >> 8, limit) })
+            }
+        }
+        var builder = ProgramBuilder()
+        let a = try builder.input(from: .first, shape: [1], bound: 1 << 60)
+        for (bits, limit) in [(0, 5), (62, 5), (8, 0), (8, 1 << 54)] as [(Int, Int64)] {
+            #expect(throws: ComputationError.self) { try builder.relu(a, truncatedBy: bits, upTo: limit) }
+        }
+    }
+
+    @Test(
         "Truncation that is not exact is off by less than one unit, and rounds up with the fraction as probability: 40,000 draws, false alarm below 1e-6"
     )
     func roughTruncation() throws {

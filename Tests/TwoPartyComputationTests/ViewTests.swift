@@ -28,7 +28,9 @@ struct ViewTests {
             try builder.reshaped(try builder.concatenated([exact, a, product]), to: [1, 3]))
         builder.comparisons = .twoRounds
         let compact = try builder.relu(both, truncatedBy: 1)
-        let last = try builder.truncated(try builder.sum(compact, try builder.isAtLeast(both, 1)), by: 2, exactly: true)
+        let held = try builder.relu(both, truncatedBy: 1, upTo: 40)
+        let all = try builder.sum(try builder.sum(compact, held), try builder.isAtLeast(both, 1))
+        let last = try builder.truncated(all, by: 2, exactly: true)
         if reveals {
             _ = try builder.reveal(place, to: .first)
             _ = try builder.reveal(last, to: .first)
@@ -135,7 +137,11 @@ struct ViewTests {
             {
                 $0.comparisons = .twoRounds
                 return try $0.relu($0.sum($1, $2))
-            }, { try $0.relu($0.sum($1, $2)) },
+            },
+            {
+                $0.comparisons = .twoRounds
+                return try $0.relu($0.sum($1, $2), truncatedBy: 2, upTo: 9)
+            }, { try $0.relu($0.sum($1, $2), truncatedBy: 2, upTo: 9) }, { try $0.relu($0.sum($1, $2)) },
             { try $0.truncated($0.sum($1, $2), by: 5, exactly: true) },
             { try $0.truncated($0.sum($1, $2), by: 5, exactly: false) },
         ]
