@@ -82,7 +82,9 @@ let package = Package(
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
         module("ModularArithmetic", ["Kernels"]),
         module("TwoPartyComputation", ["ModularArithmetic", "Secrets", crypto]),
-        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "TwoPartyComputation"]),
+        module(
+            "EncryptedPrediction",
+            ["Learning", "TwoPartyComputation", "ModularArithmetic", "DatasiteProtocol", "Secrets", crypto]),
         module("TransparencyLog", ["Secrets", crypto]),
         module("Marketplace", ["TransparencyLog", "Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
@@ -98,7 +100,7 @@ let package = Package(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
-                "Federation", "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
+                "Federation", "EncryptedPrediction", "TwoPartyComputation", "ModularArithmetic", "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
                 "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
@@ -106,7 +108,7 @@ let package = Package(
         module(
             "DatasiteClient",
             [
-                "DatasiteProtocol", crypto,
+                "DatasiteProtocol", "EncryptedPrediction", "TwoPartyComputation", crypto,
                 outside("AsyncHTTPClient", "async-http-client"),
                 outside("NIOCore", "swift-nio"),
                 outside("NIOHTTP1", "swift-nio"),
@@ -117,8 +119,8 @@ let package = Package(
         module(
             "DatasiteServer",
             [
-                "Datasite", "DatasiteProtocol", "Federation", "Marketplace", "MarketplaceStore", "TransparencyLog",
-                "ContentAddressing", "ContentStorage", logging,
+                "Datasite", "DatasiteProtocol", "EncryptedPrediction", "Federation", "Marketplace", "MarketplaceStore",
+                "TransparencyLog", "ContentAddressing", "ContentStorage", logging,
                 outside("Hummingbird", "hummingbird"),
                 outside("HummingbirdCore", "hummingbird"),
                 outside("HummingbirdTLS", "hummingbird"),
@@ -132,8 +134,8 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "Federation", "Learning",
-                "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "MultipartyComputation",
+                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "EncryptedPrediction", "Federation",
+                "Learning", "TwoPartyComputation", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "MultipartyComputation",
                 "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),

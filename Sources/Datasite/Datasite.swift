@@ -30,6 +30,8 @@ public final class Datasite: Sendable {
     let rounds: WorkPlace
     /// How such work reaches them; nil: this process does not.
     let outward = Mutex<(any CoordinatorConnection)?>(nil)
+    /// Work that takes messages from whoever asked for it, by request.
+    let visits = Mutex<[String: Visit]>([:])
     /// Whether this process serves the site: long work that an owner approves elsewhere is computed here.
     let isServing = Mutex(false)
     let timings = Timings()

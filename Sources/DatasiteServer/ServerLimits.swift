@@ -108,11 +108,15 @@ public struct ServerLimits: Sendable, Hashable {
 }
 
 extension ServerLimits {
+    /// The longest message of a round, in bytes.
+    static let largestMessage = 256 << 20
     private static let work: Set<Substring> = ["/v1/requests", "/v1/requests/preview"]
 
     /// The largest body of a request to that target.
     func largestBody(at target: String) -> Int {
         let path = target.prefix { $0 != "?" }
+        // A message of a round is as long as the work says, once it is known whose it is.
+        if path.hasPrefix("/v1/requests/"), path.hasSuffix("/rounds") { return Self.largestMessage }
         return Self.work.contains(path) ? max(bodyBytes, workBytes) : bodyBytes
     }
 }

@@ -63,11 +63,7 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
     }
 
     /// The steps that have correlations, in the order in which a run takes them.
-    public var steps: [Int] {
-        program.rounds.joined().filter { place in
-            ComputingParty.allCases.contains { program.correlationWords(place, of: $0) > 0 }
-        }
-    }
+    public var steps: [Int] { program.correlatedSteps }
 
     /// What each party's run begins with, where its correlations follow step by step.
     public var headers: (first: [UInt8], second: [UInt8]) { (begun(.first).header, begun(.second).header) }

@@ -92,6 +92,9 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
     /// Whether the run is over.
     public var isFinished: Bool { hasBegun && round == program.rounds.count }
 
+    /// Whether the round that is under way is the last.
+    public var isLastRound: Bool { hasBegun && round == program.rounds.count - 1 }
+
     /// How many words the other party's next message has.
     public var expectedWords: Int { isFinished ? 0 : program.openedWords(round: round, by: party.other) }
 
@@ -125,6 +128,19 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
     ///
     /// - Throws: ``ComputationError``; the machine is as before then.
     public mutating func receive(_ message: RoundMessage) throws(ComputationError) -> RoundMessage? {
+        try check(message)
+        cost.send(message.words.count, from: party.other)
+        finish(message.words)
+        round += 1
+        takeLocalSteps()
+        for place in shares.indices where program.lastUse[place] <= round { shares[place] = nil }
+        return open()
+    }
+
+    /// Whether a message is the other party's of this round, and what it takes to compute with it is here; nothing changes.
+    ///
+    /// - Throws: ``ComputationError``.
+    public func check(_ message: RoundMessage) throws(ComputationError) {
         guard hasBegun, !isFinished else {
             throw .order(round: message.round, expected: "none: the run has not begun, or is over")
         }
@@ -140,12 +156,6 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
         if let step = awaitedSteps.first {
             throw .correlation(step: step, count: 0, expected: program.correlationWords(step, of: party))
         }
-        cost.send(message.words.count, from: party.other)
-        finish(message.words)
-        round += 1
-        takeLocalSteps()
-        for place in shares.indices where program.lastUse[place] <= round { shares[place] = nil }
-        return open()
     }
 
     /// What was opened to this party, in the program's order; nil before the run is over.

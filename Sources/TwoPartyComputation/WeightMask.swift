@@ -42,6 +42,25 @@ public struct WeightMask: Sendable, CustomStringConvertible, CustomReflectable {
         return MaskedWeights(mask: identifier, words: masked)
     }
 
+    /// Its bytes, as whoever keeps it stores them: the name (16), the seed (16), and 32 of what it is bound to where it is. As secret as the weights.
+    public var stored: [UInt8] {
+        var bytes = identifier
+        append([seed.0, seed.1], to: &bytes)
+        return bytes + (binding ?? [])
+    }
+
+    /// Reads ``stored``.
+    ///
+    /// - Throws: ``ComputationError/malformed(_:expected:)``.
+    public init(stored bytes: [UInt8]) throws(ComputationError) {
+        guard bytes.count == 32 || bytes.count == 64 else {
+            throw .malformed("a weight mask of \(bytes.count) bytes", expected: "32 or 64")
+        }
+        identifier = Array(bytes[..<16])
+        seed = (word(bytes, 16), word(bytes, 24))
+        binding = bytes.count == 64 ? Array(bytes[32...]) : nil
+    }
+
     /// Whether it was used for these weights, so that what the other party has fits them.
     func hides(_ weights: [RingTensor], of owner: ComputingParty, in program: Program) -> Bool {
         binding.map { constantTimeEqual($0, digest(weights, of: owner, in: program)) } ?? false
@@ -70,6 +89,33 @@ public struct MaskedWeights: Sendable, Hashable {
     public let mask: [UInt8]
     /// For each of the owner's weights in the program's order, W - B.
     public let words: [[UInt64]]
+
+    init(mask: [UInt8], words: [[UInt64]]) { (self.mask, self.words) = (mask, words) }
+
+    /// The mask's name, and the words, little-endian.
+    public var bytes: [UInt8] {
+        var bytes = mask
+        bytes.reserveCapacity(16 + 8 * words.reduce(0) { $0 + $1.count })
+        for one in words { append(one, to: &bytes) }
+        return bytes
+    }
+
+    /// Reads ``bytes``, of the weights that an owner has in a program.
+    ///
+    /// - Throws: ``ComputationError/malformed(_:expected:)``.
+    public init(bytes: [UInt8], of owner: ComputingParty, in program: Program) throws(ComputationError) {
+        let counts = program.weights.filter { $0.owner == owner }.map(\.count)
+        let expected = 16 + 8 * counts.reduce(0, +)
+        guard bytes.count == expected else {
+            throw .malformed("masked weights of \(bytes.count) bytes", expected: "\(expected)")
+        }
+        mask = Array(bytes[..<16])
+        var offset = 16
+        words = counts.map { count in
+            defer { offset += 8 * count }
+            return wordsOf(bytes[...], from: offset, count: count)
+        }
+    }
 }
 
 extension Program {

@@ -25,14 +25,14 @@ struct Parley: AsyncParsableCommand {
             CommandGroup(
                 name: "Data owner",
                 subcommands: [
-                    SiteCommand.self, ServeCommand.self, UserCommand.self, DataCommand.self, ApproveCommand.self,
-                    DenyCommand.self, VerifyCommand.self,
+                    SiteCommand.self, ServeCommand.self, UserCommand.self, DataCommand.self, ModelCommand.self,
+                    ApproveCommand.self, DenyCommand.self, VerifyCommand.self,
                 ]),
             CommandGroup(
                 name: "Researcher",
                 subcommands: [
                     LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, AskCommand.self, ShellCommand.self,
-                    EvaluateCommand.self, HistoryCommand.self, ReceiptsCommand.self, ReceiptCommand.self,
+                    EvaluateCommand.self, PredictCommand.self, HistoryCommand.self, ReceiptsCommand.self, ReceiptCommand.self,
                 ]),
             CommandGroup(
                 name: "Owner, researcher and auditor",
@@ -44,6 +44,7 @@ struct Parley: AsyncParsableCommand {
                 name: "Together",
                 subcommands: [
                     CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
+                    DealerCommand.self, MpcCommand.self,
                 ]),
             CommandGroup(name: "Marketplace", subcommands: [MarketCommand.self, ContentCommand.self]),
             CommandGroup(name: "On one's own data", subcommands: [TrainCommand.self, SimulateCommand.self]),

@@ -10,5 +10,6 @@ extension EngineTable {
         FeedbackWork.self,
         FinalWork.self,
         OpenedRowsWork.self,
+        PredictionWork.self,
     ])
 }

@@ -120,7 +120,8 @@ extension Datasite {
     ) throws -> PlannedWork {
         let knowledge = PublicKnowledge(
             catalogue: catalogue, lookup: { try self.lookupTable($0) }, timings: timings,
-            publicKey: signingKey.publicKey.rawRepresentation)
+            publicKey: signingKey.publicKey.rawRepresentation,
+            model: { try self.predictionModel($0, in: catalogue) })
         let planned = try PlannedWork(engine, body: body, in: knowledge)
         if isLimited { try limits.check(planned.work.bound, of: engine, threads: engines.threads) }
         return planned

@@ -145,6 +145,10 @@ struct PublicKnowledge: Sendable {
     var timings = Timings()
     /// The key by which others know this site.
     var publicKey = Data()
+    /// The model that a dataset's policy lets others predict with.
+    var model: @Sendable (_ dataset: String) throws -> (ServedModel, PredictionRule) = { _ in
+        throw Problem.unavailable("no model is served here")
+    }
 }
 
 /// What a document says beside its product: from plan, policy and approvals.

@@ -18,10 +18,12 @@ extension Datasite {
             if !isAnnounced { try await self.announce(id, planned) }
             do {
                 let stored = try await self.run(id, planned, planned.work)
+                self.endVisit(id, isReleased: true)
                 // Its dataset may have been removed behind its last step.
                 if planned.engine.isLong { try? await self.reading { $0.removeRemains(of: id) } }
                 return stored
             } catch {
+                self.endVisit(id, isReleased: false)
                 // Of long work nobody may be there to be told.
                 let words = planned.engine.isLong ? Problem.storage(error).detail : nil
                 _ = try? await self.commit.perform { try RequestEventRow.appendFailure(to: id, words: words, in: $0) }
@@ -57,9 +59,10 @@ extension Datasite {
         }
         defer { telling.cancel() }
         let pace = Pace(clock: clock) { [limits] in self.slot(limits, PlanBound(work: $0, memory: 0)) }
-        let outside = Outside(identity: signingKey, connection: outward.withLock { $0 }, pace: pace) { round in
-            self.enter(round, of: id, in: work.assets.first?.manifest.name)
-        }
+        let outside = Outside(
+            identity: signingKey, connection: outward.withLock { $0 }, pace: pace,
+            enters: { self.enter($0, of: id, in: work.assets.first?.manifest.name) },
+            receives: { self.visit(id, by: researcher, mostBytes: $0) })
         // Of scans the order is that of arrival, because their slots are.
         let (computed, end) = try await place.threads.run(for: Kind.isPaced ? researcher : nil) {
             (try self.compute(id, work, track, outside: outside), self.clock.instant())

@@ -4,11 +4,15 @@ import DatasiteProtocol
 enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
         listRequests, getRequest, getReview, getAnswer, getReceipt, getProof, getEvents, approve, deny, listJobs,
-        cancelJob, budget, audit, getCheckpoint, compareCheckpoint, getTile
+        cancelJob, budget, audit, getCheckpoint, compareCheckpoint, getTile, getPrediction, getMaskedWeights,
+        checkDealer,
+        exchangeRound
 
     var method: String {
         switch self {
-        case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob, .compareCheckpoint: "POST"
+        case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob, .compareCheckpoint,
+            .exchangeRound:
+            "POST"
         default: "GET"
         }
     }
@@ -41,6 +45,10 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .audit: "/v1/audit"
         case .getCheckpoint, .compareCheckpoint: "/log/checkpoint"
         case .getTile: "/log/tile/{path}"
+        case .getPrediction: "/v1/predictions/{name}"
+        case .getMaskedWeights: "/v1/predictions/{name}/weights"
+        case .checkDealer: "/v1/predictions/{name}/dealer"
+        case .exchangeRound: "/v1/requests/{id}/rounds"
         }
     }
 
@@ -57,7 +65,9 @@ enum Endpoint: String, CaseIterable, Sendable {
             .listJobs,
             .budget:
             Set(Role.allCases)
-        case .preview, .ask, .mock, .submit, .previewWork, .getAnswer, .cancelJob: [.owner, .researcher]
+        case .preview, .ask, .mock, .submit, .previewWork, .getAnswer, .cancelJob, .getPrediction, .checkDealer:
+            [.owner, .researcher]
+        case .getMaskedWeights, .exchangeRound: [.researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }

@@ -25,8 +25,16 @@ enum Reply {
 
     /// The stored bytes of a release that all may read, in pieces, each of which the peer takes before the next.
     static func download(_ release: SyntheticTableRelease, tag: String, holding place: Places.Place) -> Response {
-        let bytes = ByteBuffer(bytes: release.answer)
-        var response = buffer(ByteBuffer(), status: .ok, type: "application/json")
+        var response = pieces(release.answer, type: "application/json", holding: place)
+        response.headers[.parleyReceipt] = Base64URL.encode(release.receipt)
+        (response.headers[.eTag], response.headers[.cacheControl]) = (tag, "private, no-cache")
+        return response
+    }
+
+    /// Bytes in pieces, each of which the peer takes before the next.
+    static func pieces(_ bytes: [UInt8], type: String, holding place: Places.Place) -> Response {
+        let bytes = ByteBuffer(bytes: bytes)
+        var response = buffer(ByteBuffer(), status: .ok, type: type)
         response.body = ResponseBody(contentLength: bytes.readableBytes) { writer in
             var rest = bytes
             while let piece = rest.readSlice(length: min(rest.readableBytes, 1 << 18)), piece.readableBytes > 0 {
@@ -35,8 +43,6 @@ enum Reply {
             try await writer.finish(nil)
             withExtendedLifetime(place) {}
         }
-        response.headers[.parleyReceipt] = Base64URL.encode(release.receipt)
-        (response.headers[.eTag], response.headers[.cacheControl]) = (tag, "private, no-cache")
         return response
     }
 

@@ -69,6 +69,12 @@ struct Routes: Sendable {
             return try Reply.json(await datasite.cancelJob(call.parameter, by: call.requireIdentity()))
         case .budget: return try await reading(call) { try JSONEncoding.bytes($0.budget(as: $1)) }
         case .audit: return try await audit(call)
+        case .getPrediction:
+            return try await reading(call) { site, _ in try JSONEncoding.bytes(site.prediction(of: call.parameter)) }
+        case .getMaskedWeights: return try await maskedWeights(call)
+        case .checkDealer:
+            return try await reading(call) { site, _ in try JSONEncoding.bytes(site.dealerCheck(of: call.parameter)) }
+        case .exchangeRound: return try await round(call)
         }
     }
 
@@ -112,6 +118,28 @@ struct Routes: Sendable {
         let place = try downloads.enter(user)
         let table = try await datasite.reading(for: user) { try $0.syntheticTable(of: name) }
         return Reply.download(table, tag: "\"\(table.request)\"", holding: place)
+    }
+
+    /// The same for all, and large: few are sent it at a time.
+    private func maskedWeights(_ call: Call) async throws -> Response {
+        let user = try call.requireIdentity().name
+        let place = try downloads.enter(user)
+        let bytes = try await datasite.reading(for: user) { try $0.maskedWeights(of: call.parameter) }
+        return Reply.pieces(bytes, type: FramesResponder.type, holding: place)
+    }
+
+    /// A message to work that goes on: empty, it asks whether the work is ready.
+    private func round(_ call: Call) async throws -> Response {
+        let identity = try call.requireIdentity()
+        let greeting = try await datasite.greeting(of: call.parameter, as: identity)
+        let message = try await call.request.wholeBody(largest: greeting.mostBytes)
+        guard !message.isEmpty else {
+            return Reply.buffer(ByteBuffer(bytes: greeting.bytes), status: .ok, type: FramesResponder.type)
+        }
+        guard let reply = try await datasite.exchange(message, with: call.parameter, as: identity) else {
+            return Response(status: .noContent)
+        }
+        return Reply.buffer(ByteBuffer(bytes: reply), status: .ok, type: FramesResponder.type)
     }
 
     private func question(_ call: Call) async throws -> Response {

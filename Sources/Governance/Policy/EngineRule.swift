@@ -28,13 +28,17 @@ public struct EngineRule: Sendable, Hashable {
     public var evaluation: EvaluationRule?
     /// Which rows are opened, and to whom.
     public var openedRows: OpenedRowsRule?
+    /// With which model others predict on shares.
+    public var prediction: PredictionRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
         training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil,
-        evaluation: EvaluationRule? = nil, openedRows: OpenedRowsRule? = nil
+        evaluation: EvaluationRule? = nil, openedRows: OpenedRowsRule? = nil,
+        prediction: PredictionRule? = nil
     ) {
+        self.prediction = prediction
         self.openedRows = openedRows
         self.evaluation = evaluation
         self.training = training

@@ -19,7 +19,7 @@ struct DemoCommand: AsyncParsableCommand {
             Starts a datasite in a fresh temporary folder on a free port of 127.0.0.1, puts the RAND Health Insurance \
             Experiment on it, and plays a researcher's session. On a terminal it then stays until Ctrl-C, for you to \
             go on by hand; otherwise it ends by itself, with status 0 only if every step held.
-            """, subcommands: [HospitalsCommand.self, MarketDemoCommand.self])
+            """, subcommands: [HospitalsCommand.self, PredictDemoCommand.self, MarketDemoCommand.self])
 
     @Option(
         help: ArgumentHelp(

@@ -17,16 +17,14 @@ final class HospitalsSession {
     private let files: HospitalFiles
     private let port: Int
     private var narration = Narration()
-    private let program: URL
-    private var servers: [String: Process] = [:]
+    private let processes: DemonstrationProcesses
     /// nil where no certificate could be made: plain HTTP stays on this machine.
     private var certificate: String?
 
     init(folder: String, archive: String, port: Int) throws {
         (self.folder, self.port) = (folder, port)
         files = HospitalFiles(folder: folder, archive: archive)
-        let path = Bundle.main.executablePath ?? CommandLine.arguments[0]
-        program = URL(filePath: path)
+        processes = DemonstrationProcesses(folder: folder)
     }
 
     private var coordinator: String { "\(certificate == nil ? "http" : "https")://127.0.0.1:\(port)" }
@@ -37,7 +35,7 @@ final class HospitalsSession {
 
     func run() async throws {
         let started = ContinuousClock.now
-        defer { for server in servers.values { kill(server.processIdentifier, SIGKILL) } }
+        defer { processes.killAll() }
         narration.say(
             "Three hospitals train one model on chest X-rays that never leave them. Nobody, the coordinator included, sees a hospital's update."
         )
@@ -113,7 +111,7 @@ final class HospitalsSession {
         for name in HospitalFiles.names { try serve(name) }
         for name in HospitalFiles.names {
             narration.command("parley login \(url(name)) --token-file \(name).token")
-            try call(["login", url(name), "--token-file", "\(folder)/\(name).token"])
+            try processes.call(["login", url(name), "--token-file", "\(folder)/\(name).token"])
         }
     }
 
@@ -137,15 +135,7 @@ final class HospitalsSession {
     private func serve(_ name: String) throws {
         var arguments = ["serve", "--site", site(name), "--port", String(url(name).split(separator: ":").last ?? "")]
         if let certificate { arguments += ["--coordinator-ca", certificate] }
-        narration.command("parley \(shown(arguments)) &")
-        let process = try start(arguments, log: "\(name).log")
-        servers[name] = process
-        let limit = ContinuousClock.now + .seconds(30)
-        while !((try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)) ?? "").contains("listening on")
-        {
-            guard .now < limit, process.isRunning else { throw Failure("The server of \(name) did not start.") }
-            usleep(50_000)
-        }
+        try processes.serve(arguments, named: name, narrating: narration)
     }
 
     // MARK: a run
@@ -170,8 +160,8 @@ final class HospitalsSession {
         if let certificate {
             arguments += ["--tls-certificate", certificate, "--tls-key", "\(folder)/coordinator.key"]
         }
-        narration.command("parley \(shown(arguments))")
-        let coordinating = try start(arguments, log: nil)
+        narration.command("parley \(processes.shown(arguments))")
+        let coordinating = try processes.start(arguments, log: nil)
         defer { kill(coordinating.processIdentifier, SIGKILL) }
         try await approve(coordinating)
         try await disturb(coordinating)
@@ -230,14 +220,14 @@ final class HospitalsSession {
     private func disturb(_ coordinating: Process) async throws {
         let (killed, silent) = ("river", "summit")
         try await reach(0.3, at: killed, coordinating)
-        if let server = servers[killed] {
+        if let server = processes.servers[killed] {
             narration.say("Now \(killed)'s server is killed, and started again: it goes on from what it had stored.")
             kill(server.processIdentifier, SIGKILL)
             server.waitUntilExit()
             try serve(killed)
         }
         try await reach(0.6, at: silent, coordinating)
-        if let server = servers[silent] {
+        if let server = processes.servers[silent] {
             narration.say("Now \(silent) falls silent. Its round is void, and a spare one takes its place.")
             kill(server.processIdentifier, SIGSTOP)
             try await Task.sleep(for: .seconds(14))
@@ -275,44 +265,6 @@ final class HospitalsSession {
             narration.terminal.line("\(name): charged \(charges); files sound")
         }
         narration.command("parley receipts")
-        narration.terminal.write(try call(["receipts"]))
-    }
-
-    // MARK: processes
-
-    private func shown(_ arguments: [String]) -> String {
-        arguments.map { $0.replacing(folder + "/", with: "") }.joined(separator: " ")
-    }
-
-    /// - Parameter log: Where its words go; nil: to this terminal.
-    private func start(_ arguments: [String], log: String?) throws -> Process {
-        let process = Process()
-        (process.executableURL, process.arguments) = (program, arguments)
-        process.environment = ProcessInfo.processInfo.environment.merging(
-            ["XDG_CONFIG_HOME": folder + "/config", "XDG_DATA_HOME": folder + "/share"]) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        if let log {
-            let path = "\(folder)/\(log)"
-            guard FileManager.default.createFile(atPath: path, contents: nil),
-                let handle = FileHandle(forWritingAtPath: path)
-            else { throw Failure("\(path) cannot be written.") }
-            (process.standardOutput, process.standardError) = (handle, handle)
-        }
-        do { try process.run() } catch { throw Failure("\(program.path) cannot be started: \(error)") }
-        return process
-    }
-
-    /// Runs a command to its end.
-    ///
-    /// - Returns: What it said.
-    @discardableResult
-    private func call(_ arguments: [String]) throws -> String {
-        let process = try start(arguments, log: "last.log")
-        process.waitUntilExit()
-        let words = (try? String(contentsOfFile: folder + "/last.log", encoding: .utf8)) ?? ""
-        guard process.terminationStatus == 0 else {
-            throw Failure("parley \(shown(arguments)) failed: \(words)")
-        }
-        return words
+        narration.terminal.write(try processes.call(["receipts"]))
     }
 }

@@ -96,9 +96,10 @@ extension IntersectionRule {
 }
 
 extension EngineRule {
-    /// What it says of work with other sites, of measuring models or of opening rows, for people and for comparing policies.
+    /// What it says of work with other sites, of measuring models, of predicting or of opening rows, for people and for comparing policies.
     var words: [String] {
         if let openedRows { return openedRows.words }
+        if let prediction { return prediction.words }
         if let evaluation { return evaluation.words }
         guard let federation else { return [] }
         guard let intersection else { return federation.words }

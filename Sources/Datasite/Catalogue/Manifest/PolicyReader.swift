@@ -142,9 +142,11 @@ enum PolicyReader {
             let own = own(engine)
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             let (isIntersection, isOpening) = (engine == IntersectionRule.engine, engine == OpenedRowsRule.engine)
+            let isPrediction = engine == PredictionRule.engine
             let read = EngineRule(
                 // What becomes known without differential privacy an owner decides on, unless she says otherwise here.
-                approval: try keys["approval"].map(approval) ?? (isIntersection || isOpening ? .owners(1) : nil),
+                approval: try keys["approval"].map(approval)
+                    ?? (isIntersection || isOpening || isPrediction ? .owners(1) : nil),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
                 training: engine == TrainingRule.engine
@@ -154,11 +156,13 @@ enum PolicyReader {
                 federation: FederationRuleReader.keys(engine) == nil ? nil : try FederationRuleReader.rule(rule, keys),
                 intersection: isIntersection ? try IntersectionRuleReader.rule(rule, keys) : nil,
                 evaluation: EvaluationRuleReader.keys(engine) == nil ? nil : try EvaluationRuleReader.rule(keys),
-                openedRows: isOpening ? try OpenedRowsRuleReader.rule(rule, keys) : nil)
+                openedRows: isOpening ? try OpenedRowsRuleReader.rule(rule, keys) : nil,
+                prediction: isPrediction ? try PredictionRuleReader.rule(rule, keys) : nil)
             // What was accepted before is not refused now.
             if let engines {
                 try EvaluationRuleReader.check(read, of: engine, at: rule)
                 try OpenedRowsRuleReader.check(read, at: rule)
+                try PredictionRuleReader.check(read, at: rule)
                 try FederationRuleReader.check(read, of: engine, loss, site: engines.site, at: rule, keys)
             }
             rules[engine] = read
@@ -171,6 +175,7 @@ enum PolicyReader {
         switch engine {
         case TrainingRule.engine: ["noise", "clip", "audit"]
         case OpenedRowsRule.engine: OpenedRowsRuleReader.keys
+        case PredictionRule.engine: PredictionRuleReader.keys
         default: FederationRuleReader.keys(engine) ?? EvaluationRuleReader.keys(engine) ?? []
         }
     }

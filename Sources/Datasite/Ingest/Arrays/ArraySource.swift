@@ -50,7 +50,7 @@ struct StoredNumbers {
 
 extension DataArray {
     /// With an extent of 1 before its own.
-    fileprivate var asOneRow: DataArray {
+    var asOneRow: DataArray {
         get throws(DataError) { try DataArray(shape: [1] + shape, type: type, bytes: bytes) }
     }
 
@@ -145,7 +145,8 @@ struct ArrayFileReader {
         }
     }
 
-    private mutating func array(_ file: ArrayFile) throws -> DataArray {
+    /// A file's numbers.
+    mutating func array(_ file: ArrayFile) throws -> DataArray {
         guard let member = file.member else {
             let whole = try WholeFile(file.path, named: file.path)
             return try naming(file) { () throws(DataError) in

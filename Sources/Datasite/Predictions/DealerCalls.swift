@@ -1,0 +1,75 @@
+import Crypto
+public import DatasiteProtocol
+import EncryptedPrediction
+import Foundation
+import Synchronization
+import TwoPartyComputation
+
+/// A dealer, asked by this site under its own key.
+struct DealerCalls {
+    let dealer: ServedPrediction.Dealer
+    let key: Curve25519.Signing.PrivateKey
+    let connection: any CoordinatorConnection
+
+    /// - Parameter largest: Of what is replied.
+    /// - Throws: A `Problem`; ``UnusableCoordinator``.
+    func ask(_ question: DealerQuestion, largest: Int) throws -> [UInt8] {
+        let asked = try SignedQuestion(
+            question, dealer: dealer.key, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
+        let reply: [UInt8]
+        do {
+            reply = try connection.exchange(
+                asked.bytes, with: dealer.url, largestReply: largest + SignedQuestion.replyHead)
+        } catch let problem as Problem { throw problem } catch let unusable as UnusableCoordinator {
+            throw Problem.unavailable(unusable.words.replacing("coordinator", with: "dealer"))
+        } catch {
+            throw Problem.unavailable(
+                "the dealer at \(dealer.url) cannot be reached", hint: "is it served? `parley mpc check` looks")
+        }
+        do throws(DealingError) { return try asked.verifiedReply(reply) } catch {
+            throw Problem.unavailable(
+                "the dealer at \(dealer.url) does not have the key \(hexadecimal(dealer.key))", hint: "\(error)")
+        }
+    }
+
+    func mask() throws -> WeightMask {
+        do { return try WeightMask(stored: try ask(.mask, largest: 1 << 10)) } catch let error as ComputationError {
+            throw Problem.unavailable("the dealer's mask cannot be read", hint: "\(error)")
+        }
+    }
+
+    /// Asks what an admitted party is refused otherwise than a stranger: nothing is begun.
+    func check() -> DealerCheck {
+        let start = ContinuousClock.now
+        let nothing = DealerQuestion.session(
+            terms: [], rows: 1, first: Data(count: 32), mask: [UInt8](repeating: 0, count: 16))
+        do { _ = try ask(nothing, largest: 1 << 10) } catch let problem as Problem {
+            let away = "\(ShortNumber.text(((ContinuousClock.now - start) / .milliseconds(1)).rounded())) ms"
+            switch problem.status {
+            case 404:
+                return DealerCheck(isAdmitted: true, detail: "the site is admitted at \(dealer.url), \(away) away")
+            case 403:
+                return DealerCheck(
+                    isAdmitted: false,
+                    detail:
+                        "the dealer at \(dealer.url) serves the site not: its operator has to admit \(key.publicKey.rawRepresentation.base64EncodedString())"
+                )
+            default: return DealerCheck(isAdmitted: false, detail: problem.detail)
+            }
+        } catch { return DealerCheck(isAdmitted: false, detail: "the dealer at \(dealer.url) cannot be reached") }
+        return DealerCheck(isAdmitted: true, detail: "the site is admitted at \(dealer.url)")
+    }
+}
+
+extension Datasite {
+    /// Whether this site reaches the dealer of the model that a dataset's policy names.
+    ///
+    /// - Throws: A `Problem`: the policy allows no predictions, or this process reaches nobody.
+    public func dealerCheck(of dataset: String) throws -> DealerCheck {
+        let (model, _) = try predictionModel(dataset, in: catalogue())
+        guard let connection = outward.withLock({ $0 }) else {
+            throw Problem.unavailable("this process reaches no dealer: `parley serve` does")
+        }
+        return DealerCalls(dealer: model.dealer, key: signingKey, connection: connection).check()
+    }
+}

@@ -1,0 +1,154 @@
+internal import DatasiteProtocol
+public import Foundation
+public import TwoPartyComputation
+
+/// A dealer's sessions and masks: pure, for whoever serves it (docs/privacy.md, rule 33).
+///
+/// Parties whom its operator admitted keep masks and begin sessions; with whom, they say. Both of a session ask for their own correlations, step by step; each step is made when it is asked for, from seeds that are in memory
+/// alone, and forgotten with the session. What a party has is derived from its own seed and what the dealer made for it; nobody gets the other one's.
+///
+/// **Threat model.** That of ``TwoPartyComputation/Dealer``: trusted not to collude. It learns who computes with whom, which architecture, on how many rows, and when: no input, no weights, no result.
+public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
+    /// What a stranger or a party can make it hold or compute.
+    public enum Limits {
+        /// Masks of one party.
+        public static let masks = 1_000
+        /// Sessions of one party at a time.
+        public static let sessions = 8
+        /// Seconds that a session lasts.
+        public static let lifetime: UInt64 = 3_600
+        /// Bytes of one step's correlations of one party: it is made and sent whole.
+        public static let stepBytes = 1 << 29
+        /// Times that a party gets a step: once, and again where the line broke.
+        public static let takes = 4
+    }
+
+    /// A session: who, and what each of them has had.
+    private struct Session {
+        let dealer: Dealer
+        let owner: Data
+        let first: Data
+        let expires: UInt64
+        var taken: [Int: [Int]] = [:]
+    }
+
+    /// What is to be done for a question.
+    public enum Work: Sendable {
+        /// The reply.
+        case reply([UInt8])
+        /// The reply, once this mask of the asker's is stored.
+        case keep(WeightMask)
+        /// A step's correlations, which take a while: for ``bytes``.
+        case step(Dealer, ComputingParty, Int)
+
+        /// The reply's content.
+        public var bytes: [UInt8] {
+            switch self {
+            case .reply(let bytes): return bytes
+            case .keep(let mask): return mask.stored
+            case .step(let dealer, let party, let step):
+                let both = dealer.encodedStep(step)
+                return party == .first ? both.first : both.second
+            }
+        }
+    }
+
+    /// Its key.
+    public let key: Data
+    /// The keys of the parties that it serves.
+    public var parties: Set<Data>
+    private var masks: [Data: [WeightMask]]
+    private var sessions: [[UInt8]: Session] = [:]
+
+    /// - Parameter masks: By owner, as they were stored.
+    public init(key: Data, parties: Set<Data>, masks: [Data: [WeightMask]]) {
+        (self.key, self.parties, self.masks) = (key, parties, masks)
+    }
+
+    /// Takes a question that its asker signed.
+    ///
+    /// - Throws: ``DealingError``.
+    public mutating func take(
+        _ question: DealerQuestion, from asker: Data, now: UInt64
+    ) throws(DealingError) -> Work {
+        sessions = sessions.filter { $0.value.expires > now }
+        switch question {
+        case .mask:
+            guard parties.contains(asker) else { throw .stranger }
+            guard masks[asker, default: []].count < Limits.masks else {
+                throw .full("a party has at most \(Limits.masks) masks here, one a model")
+            }
+            return .keep(Dealer.weightMask())
+        case .session(let terms, let rows, let first, let mask):
+            return .reply(try open(terms, rows: rows, owner: asker, first: first, mask: mask, now: now))
+        case .header(let name):
+            let (session, party) = try session(name, of: asker)
+            let headers = session.dealer.headers
+            return .reply(party == .first ? headers.first : headers.second)
+        case .step(let name, let step):
+            let (session, party) = try session(name, of: asker)
+            guard session.dealer.steps.contains(step) else { throw .program("the program has no such step") }
+            let taken = session.taken[step] ?? [0, 0]
+            guard taken[party.rawValue] < Limits.takes else {
+                throw .full("a step is given at most \(Limits.takes) times: begin a new session")
+            }
+            sessions[name]?.taken[step, default: [0, 0]][party.rawValue] += 1
+            return .step(session.dealer, party, step)
+        }
+    }
+
+    /// A mask that is stored.
+    public mutating func keep(_ mask: WeightMask, of owner: Data) { masks[owner, default: []].append(mask) }
+
+    private func session(_ name: [UInt8], of asker: Data) throws(DealingError) -> (Session, ComputingParty) {
+        guard let session = sessions[name] else { throw .session }
+        if asker == session.first { return (session, .first) }
+        guard asker == session.owner else { throw .session }
+        return (session, .second)
+    }
+
+    private mutating func open(
+        _ bytes: [UInt8], rows: Int, owner: Data, first: Data, mask name: [UInt8], now: UInt64
+    ) throws(DealingError) -> [UInt8] {
+        guard parties.contains(owner) else { throw .stranger }
+        guard sessions.values.count(where: { $0.owner == owner }) < Limits.sessions else {
+            throw .full("a party has at most \(Limits.sessions) sessions at a time: try again when one is over")
+        }
+        guard let mask = masks[owner]?.first(where: { $0.identifier == name }) else { throw .mask }
+        let program: Program
+        do { program = try PredictionTerms(bytes: bytes).program(rows: rows) } catch { throw .program("\(error)") }
+        for party in ComputingParty.allCases {
+            let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: party) }.max() ?? 0
+            guard largest <= Limits.stepBytes else {
+                throw .program(
+                    "a step's correlations have \(largest >> 20) MiB, and at most \(Limits.stepBytes >> 20) are dealt: predict fewer rows at a time"
+                )
+            }
+        }
+        do throws(ComputationError) {
+            let session = try PredictionSession.session(program, first: first, second: owner, dealer: key)
+            let dealer = try Dealer(program: program, session: session, masks: [.second: mask])
+            sessions[session.nonce] = Session(
+                dealer: dealer, owner: owner, first: first, expires: now + Limits.lifetime)
+            return session.nonce
+        } catch { throw .program("\(error)") }
+    }
+
+    /// How much it holds.
+    public var description: String { "DealerDesk(\(parties.count) parties, \(sessions.count) sessions)" }
+    /// Nothing.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// The session of a prediction, as all three name it: by their keys.
+public enum PredictionSession {
+    /// - Parameter nonce: The dealer's; nil: a new one.
+    /// - Throws: ``TwoPartyComputation/ComputationError``.
+    public static func session(
+        _ program: Program, first: Data, second: Data, dealer: Data, nonce: [UInt8]? = nil
+    ) throws(ComputationError) -> ComputationSession {
+        try ComputationSession(
+            program: program, first: hexadecimal(first), second: hexadecimal(second), dealer: hexadecimal(dealer),
+            nonce: nonce)
+    }
+}

@@ -1,0 +1,211 @@
+import ArgumentParser
+import Datasite
+import DatasiteClient
+import DatasiteProtocol
+import EncryptedPrediction
+import Foundation
+import TwoPartyComputation
+
+struct PredictCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "predict", abstract: "Predict with a model that you do not see, on rows that nobody else sees.",
+        discussion: """
+            You and the site compute on shares, with random numbers that a dealer makes. The site learns how many rows they are; you learn the labels (or scores), the architecture and bounds; the dealer learns who, \
+            how many, and when. Whoever controls the dealer and one of you two sees everything: name a dealer that you trust (--dealer), which must be the one that the site uses.
+
+              parley predict scans image.png --dealer https://dealer.example.org --explain    # rounds, bytes, error; nothing is sent or spent
+              parley predict scans image.png --dealer https://dealer.example.org
+              parley predict scans images.npz:test_images --rows 0,32 --dealer https://dealer.example.org --json
+
+            Each prediction is a use of what the owner's policy allows you.
+            """)
+
+    @Argument(help: "The dataset whose policy the model has.", completion: DatasetNames.completion) var dataset: String
+    @Argument(
+        help: "The rows: PNG, .npy, IDX, or one array of an archive (FILE.npz:NAME).", completion: .file()) var input:
+        String
+    @Option(help: ArgumentHelp("The dealer that you trust.", valueName: "url")) var dealer: String
+    @Option(help: ArgumentHelp("Only some of the rows: the first, and how many.", valueName: "first,count")) var rows:
+        String?
+    @Flag(help: "Show what it takes, and send nothing.") var explain = false
+    @Flag(help: "Show the first bytes of what each side sent.") var peek = false
+    @Option(help: "Say what it is for: owners who decide read it.") var purpose: String?
+    @Flag(help: "Print JSON.") var json = false
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() async throws {
+        let connection = try connection.connect()
+        let served = try await connection.client.prediction(of: dataset)
+        let terms = try Self.terms(served)
+        let dealer = try await Self.dealer(self.dealer, of: served, ca: connection.certificateAuthority)
+        let range = served.range.flatMap { $0.count == 2 && $0[0] < $0[1] ? $0[0]...$0[1] : nil }
+        var (values, count) = try ModelFiles.rows(input, of: terms.inputShape, range: range)
+        if let rows {
+            let both = rows.split(separator: ",").compactMap { Int($0) }
+            guard both.count == 2, both[0] >= 0, both[1] > 0, both[0] <= count, both[1] <= count - both[0] else {
+                throw ValidationError("--rows is the first and how many, of \(count): 0,32.")
+            }
+            let width = terms.inputShape.reduce(1, *)
+            (values, count) = (Array(values[both[0] * width..<(both[0] + both[1]) * width]), both[1])
+        }
+        guard count > 0 else { throw Failure("\(PrintableText.escape(input)) has no rows.") }
+        let sizes = Self.parts(count, served.rows)
+        if explain { return try Self.explain(served, terms, rows: count, parts: sizes, on: .output) }
+        let weights = try await MaskedWeightsCache.weights(
+            of: served, count: try terms.program(rows: 1).weightCount, by: connection.client)
+        let directory = FileManager.default.temporaryDirectory.path(percentEncoded: false)
+        var outcomes: [PredictionOutcome] = []
+        let width = terms.inputShape.reduce(1, *)
+        var first = 0
+        for size in sizes {
+            let part = Array(values[first * width..<(first + size) * width])
+            first += size
+            let progress = Progress("Predicting")
+            outcomes.append(
+                try await connection.client.predict(
+                    part, rows: size, with: served, weights: weights, dealer: dealer, directory: directory,
+                    purpose: purpose,
+                    progress: { step in
+                        switch step {
+                        case .waiting(let id):
+                            progress.finish()
+                            Terminal.diagnostics.line(
+                                "Request \(PrintableText.escape(id)) waits for its owners' decision. Keep this running: what it was asked with is in this process alone."
+                            )
+                        case .charged(let id): progress.update(0, doing: "request \(id)")
+                        case .dealt(let bytes, let whole):
+                            progress.update(
+                                0.9 * Double(bytes) / Double(max(1, whole)), doing: "being dealt \(ByteText.of(whole))")
+                        case .round(let round, let rounds):
+                            progress.update(
+                                0.9 + 0.1 * Double(round) / Double(max(1, rounds)), doing: "round \(round) of \(rounds)"
+                            )
+                        }
+                    }))
+            progress.finish()
+        }
+        try show(outcomes, terms)
+    }
+
+    private func show(_ outcomes: [PredictionOutcome], _ terms: PredictionTerms) throws {
+        let results = outcomes.map(\.results)
+        let labels = results.flatMap(\.labels)
+        let scores = results.flatMap { $0.scores ?? [] }
+        if json {
+            struct Shown: Encodable {
+                var labels: [Int]
+                var scores: [[Double]]?
+                var errorBound: Double
+                var isErrorProven: Bool
+                var requests: [String]
+                var bytes: Int
+                var rounds: Int
+                var onlineSeconds: Double
+                var dealingSeconds: Double
+            }
+            return try Terminal.output.json(
+                Shown(
+                    labels: labels, scores: scores.isEmpty ? nil : scores, errorBound: terms.errorBound,
+                    isErrorProven: terms.isErrorProven, requests: outcomes.map(\.released.receipt.body.request),
+                    bytes: outcomes.reduce(0) { $0 + $1.cost.bytes },
+                    rounds: outcomes.reduce(0) { $0 + $1.cost.rounds },
+                    onlineSeconds: outcomes.reduce(0) { $0 + $1.online / .seconds(1) },
+                    dealingSeconds: outcomes.reduce(0) { $0 + $1.dealing / .seconds(1) }))
+        }
+        let terminal = Terminal.output
+        for (row, label) in labels.enumerated() {
+            let own =
+                row < scores.count ? "  " + scores[row].map { NumberText.significant($0) }.joined(separator: "  ") : ""
+            terminal.line("\(row)  \(label)\(own)")
+        }
+        if peek, let one = outcomes.first {
+            terminal.line("What you sent begins with      \(Self.hex(one.peek.sent))")
+            terminal.line("What the site sent begins with \(Self.hex(one.peek.received))")
+        }
+        let bytes = outcomes.reduce(0) { $0 + $1.cost.bytes }
+        let online = outcomes.reduce(Duration.zero) { $0 + $1.online }
+        terminal.line(
+            terminal.styled(
+                "\(outcomes.reduce(0) { $0 + $1.cost.rounds }) rounds, \(ByteText.of(bytes)) both ways, \(NumberText.significant(online / .milliseconds(1))) ms; \(labels.count) use\(labels.count == 1 ? "" : "s") counted.",
+                .dim))
+    }
+
+    private static func hex(_ bytes: [UInt8]) -> String { hexadecimal(bytes.dropFirst(40).prefix(24)) }
+
+    static func terms(_ served: ServedPrediction) throws -> PredictionTerms {
+        do { return try PredictionTerms(bytes: Array(served.terms)) } catch {
+            throw Failure("What the site says of its model cannot be read: \(error)")
+        }
+    }
+
+    /// The dealer that the caller names, if it is the one that the site uses.
+    static func dealer(_ url: String, of served: ServedPrediction, ca: String?) async throws -> DealerClient {
+        let client = try DealerClient(url: url, options: ClientOptions(certificateAuthority: ca))
+        let own = try await client.description().key
+        guard own == served.dealer.key else {
+            throw Failure(
+                "The site's owner has another dealer than the one at \(PrintableText.escape(url)): \(PrintableText.escape(served.dealer.url)), with the key \(served.dealer.key.base64EncodedString()).",
+                next: "If you trust that one not to collude with the site, name it with --dealer.")
+        }
+        guard own != served.site else {
+            throw Failure("The site would deal for itself, and so see everything.", next: "Do not go on.")
+        }
+        return client
+    }
+
+    /// As many at a time as the policy allows.
+    static func parts(_ count: Int, _ most: Int) -> [Int] {
+        stride(from: 0, to: count, by: max(1, most)).map { min(max(1, most), count - $0) }
+    }
+
+    static func explain(
+        _ served: ServedPrediction, _ terms: PredictionTerms, rows: Int, parts: [Int], on terminal: Terminal
+    ) throws {
+        var (rounds, bytes, dealt) = (0, 0, 0)
+        for part in parts {
+            let cost = try terms.program(rows: part).cost
+            (rounds, bytes, dealt) = (rounds + cost.rounds, bytes + cost.bytes, dealt + cost.correlationBytesToFirst)
+        }
+        let program = try terms.program(rows: 1)
+        terminal.line(
+            "The model \(PrintableText.escape(served.model)) of \(PrintableText.escape(served.dataset)), version \(PrintableText.escape(served.version))"
+        )
+        terminal.line(
+            "  \(rows) row\(rows == 1 ? "" : "s") in \(parts.count) request\(parts.count == 1 ? "" : "s"): \(rows) use\(rows == 1 ? "" : "s")"
+        )
+        terminal.line(
+            "  \(rounds) rounds, \(ByteText.of(bytes)) both ways; \(ByteText.of(dealt)) dealt to you, kept in a temporary file meanwhile"
+        )
+        terminal.line("  The masked weights, fetched once: \(ByteText.of(8 * program.weightCount))")
+        terminal.line(
+            "  A score is \(terms.isErrorProven ? "proven to be" : "estimated to be") within \(NumberText.significant(terms.errorBound)) of the model's own"
+        )
+        terminal.line(
+            "  You learn \(terms.output == .label ? "the label" : "the scores"); the site learns how many rows, and when; the dealer who, how many, and when"
+        )
+        let seconds = (Double(dealt) / 100e6, Double(rounds) * 0.001 + Double(bytes) / 100e6)
+        terminal.line(
+            "  At 100 MB a second and 1 ms away: about \(NumberText.significant(seconds.0)) s for what is dealt, \(NumberText.significant(seconds.1)) s of messages. parley mpc check measures your lines"
+        )
+        terminal.line("Nothing was sent or spent.")
+    }
+}
+
+/// Masked weights are the same for all predictions with a version: they are fetched once.
+enum MaskedWeightsCache {
+    static func weights(
+        of served: ServedPrediction, count: Int, by client: DatasiteClient
+    ) async throws -> [UInt8] {
+        let folder = Logins.folder() + "/masked-weights"
+        let name = served.version.filter(\.isHexDigit)
+        let file = folder + "/\(name)"
+        let size = 16 + 8 * count
+        if let known = try? Data(contentsOf: URL(filePath: file)), known.count == size { return Array(known) }
+        let bytes = try await client.maskedWeights(of: served, bytes: size)
+        // Nothing depends on it: where it cannot be kept it is fetched again.
+        try? FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        try? Data(bytes).write(to: URL(filePath: file), options: .atomic)
+        return bytes
+    }
+}
