@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals market test audit faults fuzz bench compare study contract build format install prerequisites
+.PHONY: demo hospitals predict market test audit faults fuzz bench compare study contract build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -20,6 +20,10 @@ demo: build
 DATA ?= ../shared/data/pneumoniamnist/pneumoniamnist_full.npz
 hospitals: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo hospitals --data "$(DATA)"
+
+# Ten of the same images are predicted on shares: a dealer, a company's datasite and a hospital, as processes; ten seconds.
+predict: build
+	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo predict --data "$(DATA)"
 
 # A task of the marketplace on the same images, from funding to payout: a minute.
 market: build

@@ -84,7 +84,7 @@ let package = Package(
         module("TwoPartyComputation", ["ModularArithmetic", "Secrets", crypto]),
         module(
             "EncryptedPrediction",
-            ["Learning", "TwoPartyComputation", "ModularArithmetic", "DatasiteProtocol", "Secrets", crypto]),
+            ["Learning", "TwoPartyComputation", "ModularArithmetic", "DatasiteProtocol", crypto]),
         module("TransparencyLog", ["Secrets", crypto]),
         module("Marketplace", ["TransparencyLog", "Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
@@ -150,8 +150,8 @@ let package = Package(
             dependencies: [
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
                 "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
-                "ModularArithmetic", "TwoPartyComputation", "MultipartyComputation", "TransparencyLog", "Secrets",
-                "ValuationStudy", crypto,
+                "EncryptedPrediction", "ModularArithmetic", "TwoPartyComputation", "MultipartyComputation",
+                "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -161,7 +161,9 @@ let package = Package(
         tests("TwoPartyComputationTests", ["TwoPartyComputation", "ModularArithmetic", "Secrets", "Kernels"]),
         tests(
             "EncryptedPredictionTests",
-            ["EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets", "CZlib"]),
+            [
+                "EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets", "CZlib", crypto,
+            ]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests(
             "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
@@ -189,7 +191,8 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
-                "Marketplace", "TransparencyLog", "Secrets", outside("GRDB", "GRDB.swift"), crypto,
+                "EncryptedPrediction", "TwoPartyComputation", "ModularArithmetic", "Marketplace", "TransparencyLog",
+                "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",

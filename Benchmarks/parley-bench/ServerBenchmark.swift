@@ -71,16 +71,21 @@ struct ServerBenchmark {
     }
 }
 
-/// `parley serve` as a child.
+/// `parley serve`, or another command that serves, as a child.
 final class ServedProcess {
     private let process = Process()
     let url: String
     /// From its start until it listens.
     let startSeconds: Double
 
-    init(_ program: String, site: String) throws {
+    convenience init(_ program: String, site: String) throws {
+        try self.init(program, ["serve", "--site", site, "--port", "0"])
+    }
+
+    /// Any command that serves.
+    init(_ program: String, _ arguments: [String]) throws {
         process.executableURL = URL(filePath: program)
-        process.arguments = ["serve", "--site", site, "--port", "0"]
+        process.arguments = arguments
         let pipe = Pipe()
         process.standardOutput = pipe
         process.standardError = FileHandle.nullDevice

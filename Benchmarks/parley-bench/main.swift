@@ -4,7 +4,7 @@ import Foundation
 let arguments = Array(CommandLine.arguments.dropFirst())
 let benchmarks = [
     "disk", "noise", "ingest", "spill", "groupby", "ask", "server", "orders", "kernels", "training", "accuracy",
-    "federation", "large", "protocols", "tally", "log", "market", "valuation", "content", "computation",
+    "federation", "large", "protocols", "tally", "log", "market", "valuation", "content", "computation", "prediction",
 ]
 
 if arguments.first == "child", arguments.count > 1 {
@@ -44,6 +44,7 @@ if arguments.first == "child", arguments.count > 1 {
             try await MarketStoreBenchmark(workplace: workplace).run()
         case "valuation": try ValuationBenchmark().run()
         case "computation": try ComputationBenchmark().run()
+        case "prediction": try await PredictionBenchmark(workplace: workplace).run()
         case "content": try ContentBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()
         case "kernels": KernelsBenchmark().run()

@@ -93,7 +93,7 @@ public struct PredictionOutcome: Sendable {
     public var dealing: Duration
     /// The release, its receipt verified.
     public var released: ReleasedWork
-    /// The first bytes of the first message that was sent, and of the one that came.
+    /// The first bytes of the first messages with words that were sent, and that came.
     public var peek: (sent: [UInt8], received: [UInt8])
 }
 
@@ -195,7 +195,10 @@ extension DatasiteClient {
             async let reply = transport.exchangeRound(visit, sent, largest: largest)
             for step in machine.awaitedSteps { try machine.supply(try steps.take(step), step: step) }
             let bytes = try await reply
-            if peek.sent.isEmpty { peek = (Array(own.bytes.prefix(64)), Array(bytes.prefix(64))) }
+            if peek.sent.isEmpty, !own.words.isEmpty { peek.sent = Array(own.bytes.prefix(64)) }
+            if peek.received.isEmpty, bytes.count > RoundMessage.headerBytes {
+                peek.received = Array(bytes.prefix(64))
+            }
             let received = try RoundMessage(bytes: bytes, words: machine.expectedWords)
             message = try machine.receive(received)
             progress(.round(machine.cost.rounds - 1, of: program.roundCount))

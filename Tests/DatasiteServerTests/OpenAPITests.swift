@@ -192,7 +192,9 @@ struct OpenAPITests {
             let bytes = Array(try #require(example as? String).utf8)
             #expect(try SignedCheckpoint(parsing: bytes).bytes == bytes)
         // Bytes, of which an example says what they are.
-        case .getTile: #expect((example as? String)?.isEmpty == false)
+        case .getTile, .getMaskedWeights, .exchangeRound: #expect((example as? String)?.isEmpty == false)
+        case .getPrediction: try same(ServedPrediction.self, example)
+        case .checkDealer: try same(DealerCheck.self, example)
         case .budget: try same([BudgetReport].self, example)
         case .audit: try same([AuditEntry].self, example)
         }

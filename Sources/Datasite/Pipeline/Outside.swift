@@ -37,7 +37,7 @@ struct Outside: Sendable {
     /// - Returns: Whether the entry is durable.
     let enters: @Sendable (_ round: String) -> Bool
     /// Takes messages from whoever asked, of at most so many bytes, until the run ends.
-    let receives: @Sendable (_ mostBytes: Int) -> Visit
+    var receives: @Sendable (_ mostBytes: Int) -> Visit = { Visit(visitor: nil, mostBytes: $0) }
     /// Before the first row was read, or a table opened.
     var start = Duration.zero
 }

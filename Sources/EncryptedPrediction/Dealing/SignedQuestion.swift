@@ -1,6 +1,5 @@
 public import Crypto
 public import Foundation
-internal import Secrets
 
 /// What is asked of a dealer.
 public enum DealerQuestion: Sendable, Hashable {

@@ -3,7 +3,7 @@ public struct PredictionRule: Sendable, Hashable {
     /// The kind of work that it is of.
     public static let engine: EngineName = "prediction"
     /// The most predictions that a policy may allow, of one request and in all.
-    public static let mostRows = 1 << 16, mostUses: Int64 = 1 << 40
+    public static let mostRows = 4_096, mostUses: Int64 = 1 << 40
 
     /// The model's name at the site.
     public var model: String

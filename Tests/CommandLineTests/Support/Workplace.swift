@@ -145,10 +145,16 @@ final class Workplace: Sendable {
     func serve(
         site: String? = nil, port: Int = 0, log: Any? = FileHandle.nullDevice, showsMetrics: Bool = false
     ) throws -> Server {
-        let pipe = Pipe()
-        let arguments =
+        try serve(
             ["serve", "--port", "\(port)"] + (showsMetrics ? ["--metrics-port", "0"] : [])
-            + (site.map { ["--site", $0] } ?? [])
+                + (site.map { ["--site", $0] } ?? []), log: log, showsMetrics: showsMetrics)
+    }
+
+    /// Starts a command that serves, and waits until it says where it listens.
+    func serve(
+        _ arguments: [String], log: Any? = FileHandle.nullDevice, showsMetrics: Bool = false
+    ) throws -> Server {
+        let pipe = Pipe()
         let process = try start(arguments, output: pipe, errors: log)
         var text = ""
         while true {

@@ -1,0 +1,176 @@
+import Crypto
+import DatasiteProtocol
+import Dispatch
+import EncryptedPrediction
+import Foundation
+import Learning
+import ModularArithmetic
+import Secrets
+import Synchronization
+import TwoPartyComputation
+
+@testable import Datasite
+
+/// A site with a model, a dealer in the same process, and whoever asks.
+final class PredictionSite: Sendable {
+    let test: TestSite
+    let office: DealerOffice
+    let connection: DealerConnection
+    let model: ServedModel
+    let prepared: PreparedModel
+
+    var site: Datasite { test.site }
+
+    static let width = 6
+
+    init(
+        rows: Int = 4, uses: Int = 100, each: Int = 50, approval: String? = "automatic",
+        output: PredictionTerms.Output = .scores
+    ) throws {
+        test = try TestSite(researchers: ["ada", "bea"])
+        let folder = try DealerFolder.create(at: test.path + "-dealer")
+        try folder.admit("site", key: test.site.signingKey.publicKey.rawRepresentation)
+        office = try DealerOffice(folder)
+        connection = DealerConnection(office)
+        test.site.connect(by: connection)
+        let model = try Model(inputShape: [Self.width]) {
+            Linear(8, name: "one")
+            ReLU()
+            Linear(3, name: "two")
+        }
+        var generator = SeededGenerator(seed: 5)
+        prepared = try PreparedModel(
+            model, model.initialParameters(using: &generator), inputBound: 1, output: output)
+        self.model = try test.site.addModel(
+            prepared, AddedModel(name: "chest", dataset: "visits"),
+            dealer: ServedPrediction.Dealer(url: "http://127.0.0.1:1", key: office.key), over: connection)
+        try test.site.setPolicy(
+            of: "visits", policyText: policy(rows: rows, uses: uses, each: each, approval: approval))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: test.path + "-dealer") }
+
+    func policy(rows: Int, uses: Int, each: Int, approval: String?, version: String? = nil) -> String {
+        "{loss: pure, total: {epsilon: 10}, engines: {questions: {}, prediction: {model: chest, version: \(version ?? model.version), rows: \(rows), uses: \(uses), uses-per-researcher: \(each)"
+            + (approval.map { ", approval: \($0)" } ?? "") + "}}}"
+    }
+
+    func uses(by name: String = "ada") throws -> Int64 {
+        try site.read { try UseLedger.spent(of: "visits", engine: PredictionWork.engine, by: name, in: $0).own }
+    }
+
+    static func values(rows: Int, seed: UInt64 = 9) -> [Float] {
+        var generator = SeededGenerator(seed: seed)
+        return (0..<rows * width).map { _ in Float.random(in: -1...1, using: &generator) }
+    }
+
+    func request(rows: Int, key: Curve25519.Signing.PrivateKey, version: String? = nil) throws -> WorkRequest {
+        let body =
+            #"{"engine":"prediction","request":{"dataset":"visits","version":"\#(version ?? model.version)","rows":\#(rows),"key":"\#(hexadecimal(key.publicKey.rawRepresentation))"}}"#
+        return try WorkRequest(decoding: Array(body.utf8))
+    }
+
+    /// Asks, as `DatasiteClient` does over the wire.
+    func asked(rows: Int, as identity: Identity = .ada) async throws -> Visitor {
+        let key = Curve25519.Signing.PrivateKey()
+        guard case .pending(let summary) = try await site.submit(request(rows: rows, key: key), as: identity) else {
+            throw Problem.conflict("long work is told of at once")
+        }
+        return Visitor(at: self, request: summary.id, key: key, rows: rows, identity: identity)
+    }
+
+    /// Whoever asked for predictions.
+    struct Visitor {
+        let at: PredictionSite
+        let request: String
+        let key: Curve25519.Signing.PrivateKey
+        let rows: Int
+        let identity: Identity
+
+        init(
+            at: PredictionSite, request: String, key: Curve25519.Signing.PrivateKey, rows: Int, identity: Identity
+        ) {
+            (self.at, self.request, self.key, self.rows, self.identity) = (at, request, key, rows, identity)
+        }
+
+        /// Her side, dealt to and begun.
+        func machine(_ values: [Float]) async throws -> TwoPartyMachine {
+            let (terms, office) = (at.prepared.terms, at.office)
+            let program = try terms.program(rows: rows)
+            let nonce = try await at.site.greeting(of: request, as: identity).bytes
+            let site = at.site.signingKey.publicKey.rawRepresentation
+            let session = try PredictionSession.session(
+                program, first: key.publicKey.rawRepresentation, second: site, dealer: office.key, nonce: nonce)
+            func ask(_ question: DealerQuestion) async throws -> [UInt8] {
+                let asked = try SignedQuestion(
+                    question, dealer: office.key, key: key, time: UInt64(Date().timeIntervalSince1970))
+                return try asked.verifiedReply(try await office.answer(asked.bytes))
+            }
+            let correlations = try Correlations(
+                try await ask(.header(session: nonce)), program: program, session: session)
+            let masked = try MaskedWeights(
+                bytes: try at.site.maskedWeights(of: "visits"), of: .second, in: program)
+            var ledger = CorrelationLedger()
+            let claim = try ledger.claim(
+                correlations, inputs: PartyInputs(inputs: try terms.inputs(values, rows: rows), maskedWeights: masked))
+            var machine = try TwoPartyMachine(
+                program: program, session: session, correlations: correlations, claim: claim)
+            for step in program.correlatedSteps where program.correlationBytes(step: step, of: .first) > 0 {
+                try machine.supply(try await ask(.step(session: nonce, step: step)), step: step)
+            }
+            return machine
+        }
+
+        func exchange(_ message: RoundMessage) async throws -> [UInt8]? {
+            try await at.site.exchange(message.bytes, with: request, as: identity)
+        }
+
+        /// All rounds, and what came out.
+        func predict(_ values: [Float]) async throws -> PredictionResults {
+            var machine = try await machine(values)
+            var message = try machine.begin()
+            while let own = message, !machine.isLastRound {
+                guard let bytes = try await exchange(own) else { throw Problem.conflict("it ended early") }
+                message = try machine.receive(RoundMessage(bytes: bytes, words: machine.expectedWords))
+            }
+            if let own = message, try await exchange(own) != nil { throw Problem.conflict("it did not end") }
+            let released = try released(await at.site.answer(request, as: identity))
+            _ = try machine.receive(RoundMessage(bytes: Array(released.message), words: machine.expectedWords))
+            return try at.prepared.terms.results(machine.outputs ?? [], rows: rows)
+        }
+
+        func released(_ bytes: [UInt8]) throws -> ReleasedPrediction {
+            try JSONDecoder().decode(ReleasedPrediction.self, from: Data(bytes))
+        }
+    }
+}
+
+/// Reaches a dealer in this process; what is asked of it can be looked at, or not arrive.
+final class DealerConnection: CoordinatorConnection {
+    struct Lost: Error {}
+    private let office: DealerOffice
+    let isCut = Mutex(false)
+
+    init(_ office: DealerOffice) { self.office = office }
+
+    func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8] {
+        guard !isCut.withLock({ $0 }) else { throw Lost() }
+        let result = Mutex<Result<[UInt8], any Error>?>(nil)
+        let isThere = DispatchSemaphore(value: 0)
+        Self.answer(office, message) { given in
+            result.withLock { $0 = given }
+            isThere.signal()
+        }
+        isThere.wait()
+        return try result.withLock { $0 }?.get() ?? []
+    }
+
+    private static func answer(
+        _ office: DealerOffice, _ message: [UInt8],
+        _ give: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
+    ) {
+        Task {
+            do { give(.success(try await office.answer(message))) } catch { give(.failure(error)) }
+        }
+    }
+}
