@@ -29,6 +29,7 @@ struct PlanMaker {
         while index < layers.count {
             let layer = layers[index]
             let next = index + 1 < layers.count ? layers[index + 1] : nil
+            let behind = layers[(index + 1)...].first { !($0 is MaxPool) }
             index += 1
             switch layer {
             case is ReLU:
@@ -39,7 +40,7 @@ struct PlanMaker {
                 shape = [shape.reduce(1, *)]
                 steps.append(.shaped(shape))
             case let pool as MaxPool:
-                guard pool.windows.padding == 0 || isNonNegative || next is ReLU else {
+                guard pool.windows.padding == 0 || isNonNegative || behind is ReLU else {
                     throw .unsupported(
                         layer: Self.title(layer), instead: "padding takes a ReLU before or behind the pooling")
                 }

@@ -55,8 +55,8 @@ public struct PredictionTerms: Sendable, Hashable {
 
     /// The most rows of one program.
     public static let largestRows = 4096
-    /// The most values of all rows in one step.
-    private static let largestStep = 1 << 28
+    /// The most values of all rows in all steps.
+    private static let largestWork = 1 << 27
 
     func plan() throws(PredictionError) -> PredictionPlan {
         let model: Model
@@ -95,11 +95,8 @@ public struct PredictionTerms: Sendable, Hashable {
     }
 
     private func check(rows: Int, _ plan: PredictionPlan) throws(PredictionError) {
-        guard (1...Self.largestRows).contains(rows), rows <= Self.largestStep / max(1, plan.largestRow) else {
-            throw .parameter(
-                "\(rows) rows at once",
-                expected: "1 to \(min(Self.largestRows, Self.largestStep / max(1, plan.largestRow)))")
-        }
+        let most = min(Self.largestRows, Self.largestWork / plan.values)
+        guard rows >= 1, rows <= most else { throw .parameter("\(rows) rows at once", expected: "1 to \(most)") }
     }
 
     /// The client's side: values of rows, one row behind the other, as the program's inputs. What is beyond the bound is held to it.
