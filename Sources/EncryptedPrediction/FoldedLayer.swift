@@ -91,6 +91,8 @@ struct RangeChoice {
     let clamp: Int?
     private(set) var integers: [LayerIntegers] = []
 
+    /// The exponent of what ReLU is held to where nothing is known and the ring has no room.
+    static let clamp = 10
     /// The most bits behind the point of weights: those of a float32 below 1.
     static let mostBits = 24
     /// What no result of a linear step passes: maxima, limits and sums of two have room above it.
@@ -141,7 +143,15 @@ struct RangeChoice {
     /// The power of two that a ReLU is held to, as an integer's exponent; nil where it cannot pass it anyhow.
     func limit(_ number: Int, bound: Double, unit: Double) -> Int? {
         let real: Double
-        if let seen { real = 2 * seen[number] } else if let clamp { real = LayerTerms.power(clamp) } else { return nil }
+        // Of a ReLU behind which nothing was seen, nothing is known.
+        let unknown = LayerTerms.power(clamp ?? Self.clamp)
+        if let seen {
+            real = seen[number] > 0 ? 2 * seen[number] : unknown
+        } else if clamp != nil {
+            real = unknown
+        } else {
+            return nil
+        }
         let exponent = max(4, Self.exponent(real / unit))
         return LayerTerms.power(exponent) < bound ? exponent : nil
     }

@@ -5,6 +5,8 @@ struct PlanMaker {
     private(set) var linears: [PlannedLinear] = []
     private(set) var activations = 0
     private(set) var largestRow = 0
+    /// Elements that windows pick, of a row.
+    private(set) var picked = 0
     private var count = 0
 
     static func title(_ layer: (any Layer)?) -> String {
@@ -94,13 +96,15 @@ struct PlanMaker {
         linears[step.number] = step
     }
 
-    private func windows(
+    private mutating func windows(
         _ layer: any Layer, _ shape: [Int], _ windows: Windows
     ) throws(PredictionError) -> PlannedWindows {
         guard windows.window <= 32, windows.stride <= 32, shape.count == 3 else {
             throw .unsupported(layer: Self.title(layer), instead: "a window and a stride of at most 32")
         }
-        return PlannedWindows(Self.title(layer), shape, windows)
+        let planned = PlannedWindows(Self.title(layer), shape, windows)
+        picked += shape[0] * planned.outputWidth * (shape[1] + planned.outputHeight) * windows.window
+        return planned
     }
 
     private func linear(

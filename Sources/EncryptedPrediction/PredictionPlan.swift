@@ -41,7 +41,6 @@ struct PredictionPlan: Sendable {
             throw .parameter("the work of a row", expected: "at most 2^37 products and 2^26 values")
         }
         inputShape = model.inputShape
-        values = model.valuesPerRow
         var maker = PlanMaker()
         var shape = model.inputShape
         maker.note(shape)
@@ -58,10 +57,13 @@ struct PredictionPlan: Sendable {
         }
         outputs = shape[0]
         (linears, activations) = (maker.linears, maker.activations)
-        guard maker.largestRow <= Limit.row, weightCount <= Limit.weights, outputs <= Limit.classes else {
+        values = model.valuesPerRow + maker.picked
+        guard values <= Limit.values, maker.largestRow <= Limit.row, weightCount <= Limit.weights,
+            outputs <= Limit.classes
+        else {
             throw .parameter(
-                "a model of \(weightCount) weights, \(maker.largestRow) values of a row in one layer and \(outputs) scores",
-                expected: "at most 2^27, 2^22 and 2^16")
+                "a model of \(weightCount) weights, \(outputs) scores and, of a row, \(maker.largestRow) values in one layer and \(values) in all",
+                expected: "at most 2^27, 2^16, 2^22 and 2^26")
         }
     }
 }

@@ -127,10 +127,10 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
         let all = wish.fractionBits.map { [$0] } ?? Array((8...20).reversed())
         // Bits of weights first at least 16; then fewer, rather than none.
         var attempts: [(bits: Int, least: Int, clamp: Int?)] = []
-        for clamp in seen == nil ? [nil, 10] : [nil] {
+        for clamp in seen == nil ? [nil, RangeChoice.clamp] : [nil] {
             attempts += all.filter { $0 >= 12 || $0 == wish.fractionBits }.map { ($0, 16, clamp) }
         }
-        attempts += all.map { ($0, 8, seen == nil ? 10 : nil) }
+        attempts += all.map { ($0, 8, seen == nil ? RangeChoice.clamp : nil) }
         var last: PredictionError?
         for attempt in attempts {
             let choice = RangeChoice(
@@ -175,7 +175,7 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
     }
 
     /// With two digits, so that it tells little of the weights.
-    private static func roundedUp(_ bound: Double) -> Double {
+    static func roundedUp(_ bound: Double) -> Double {
         guard bound > 0 else { return 0 }
         var exponent = -320
         var power = Double("1e\(exponent)") ?? 0

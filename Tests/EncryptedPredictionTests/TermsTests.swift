@@ -74,6 +74,7 @@ struct TermsTests {
         try refused("\\\"outputs\\\": 2", "\\\"outputs\\\": 1048576")
         try refused("\\\"kernel\\\": 3", "\\\"kernel\\\": 1024")
         try refused("\\\"window\\\": 2", "\\\"window\\\": 0")
+        try refused("\\\"window\\\": 2", "\\\"window\\\": 33")
         try refused("\"fraction-bits\":20", "\"fraction-bits\":52")
         try refused("\"fraction-bits\":20", "\"fraction-bits\":-1")
         try refused("\"output-bits\":10", "\"output-bits\":99999999999999999999")
