@@ -5,7 +5,7 @@ public import TwoPartyComputation
 /// What is public of a model that is predicted with on shares: architecture, how numbers become integers, bounds. Both parties and the dealer make the same program of it.
 ///
 /// Bounds of weights are powers of two, and so are the limits of activations, so that they tell little.
-public struct PredictionTerms: Sendable, Hashable {
+public struct PredictionTerms: Sendable, Hashable, CustomStringConvertible {
     /// What is opened to who asks.
     public enum Output: String, Sendable, Hashable, CaseIterable {
         /// The number of the largest score alone.
@@ -28,7 +28,7 @@ public struct PredictionTerms: Sendable, Hashable {
     public let inputBound: Double
     /// Whether inputs below 0 are held to 0.
     public let inputsAreNonNegative: Bool
-    /// How far a score is at most from what the model itself computes in float32, for rows within the bound of which no limit cuts an activation; as the owner computed and states it.
+    /// How far a score, in front of a softmax or sigmoid at the end, is at most from what the model itself computes in float32, for rows within the bound of which no limit cuts an activation; as the owner computed and states it.
     public let errorBound: Double
     /// Whether ``errorBound`` was proven, or estimated from what was seen on the calibration's rows.
     public let isErrorProven: Bool
@@ -57,6 +57,11 @@ public struct PredictionTerms: Sendable, Hashable {
     public static let largestRows = 4096
     /// The most values of all rows in all steps.
     private static let largestWork = 1 << 27
+
+    /// Shape, scores and the error's bound.
+    public var description: String {
+        "PredictionTerms(\(inputShape) to \(classes), opening \(output.rawValue), within \(errorBound), \(isErrorProven ? "proven" : "estimated"))"
+    }
 
     func plan() throws(PredictionError) -> PredictionPlan {
         let model: Model

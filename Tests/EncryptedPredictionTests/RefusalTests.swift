@@ -159,6 +159,20 @@ struct RefusalTests {
         }
     }
 
+    @Test("Where inputs are never negative, what is below 0 counts as 0, and elsewhere it counts")
+    func negativeInputs() throws {
+        let model = try Model(inputShape: [5]) { Linear(3) }
+        let parameters = Trial.parameters(model, seed: 1)
+        let values: [Float] = [-1, 0.5, -0.25, 1, -.infinity]
+        let held: [Float] = [0, 0.5, 0, 1, 0]
+        for isNonNegative in [false, true] {
+            let prepared = try PreparedModel(
+                model, parameters, inputBound: 1, inputsAreNonNegative: isNonNegative, output: .scores)
+            let scores = try prepared.clear(values, rows: 1)
+            #expect(try (scores == prepared.clear(held, rows: 1)) == isNonNegative)
+        }
+    }
+
     @Test("What no party that follows the program opens is refused: other shapes, labels that are none")
     func results() throws {
         let model = try Model(inputShape: [3]) { Linear(4) }
