@@ -61,7 +61,7 @@ struct LayerTests {
             "folded into a convolution", [2, 6, 6],
             [Convolution(3, kernel: 3, hasBias: false), BatchNormalization(), ReLU(), Flatten(), Linear(2)]
         ),
-        ("folded into a linear layer", [7], [Linear(6), BatchNormalization(), ReLU(), Linear(2)]),
+        ("folded into a linear layer", [7], [Linear(6), BatchNormalization(epsilon: 0.3), ReLU(), Linear(2)]),
         (
             "batch normalisation first", [3, 4, 4],
             [BatchNormalization(), Convolution(2, kernel: 3), Flatten(), Linear(2)]
@@ -84,6 +84,14 @@ struct LayerTests {
                     ],
                     shortcut: [Convolution(4, kernel: 1, stride: 2, hasBias: false), BatchNormalization()]), ReLU(),
                 GlobalAveragePool(), Linear(2),
+            ]
+        ),
+        (
+            "a block whose short way is an average", [2, 6, 6],
+            [
+                Residual(
+                    body: [Convolution(2, kernel: 2, stride: 2)], shortcut: [AveragePool(2)]), ReLU(),
+                Flatten(), Linear(2),
             ]
         ),
         (

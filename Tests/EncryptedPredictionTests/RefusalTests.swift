@@ -34,9 +34,10 @@ struct RefusalTests {
                 [2, 6, 6],
                 [
                     Residual(
-                        name: "block", body: [Convolution(2, kernel: 2, stride: 2)], shortcut: [AveragePool(2)]),
+                        name: "block", body: [Convolution(2, kernel: 2, stride: 2)],
+                        shortcut: [AveragePool(3, stride: 2, padding: 1)]),
                     Flatten(), Linear(2),
-                ], ["block", "average"]
+                ], ["block", "an average"]
             ),
         ]
         for (input, layers, words) in wrong {

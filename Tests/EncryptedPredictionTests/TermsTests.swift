@@ -88,6 +88,10 @@ struct TermsTests {
         try refused("\"limits\":[", "\"limits\":[9,")
         try refused("\"version\":1", "\"version\":2")
         try refused("{\"architecture\"", "{\"Architecture\"")
+        let limits = try terms().limits.map { String($0 ?? 0) }.joined(separator: ",")
+        try refused("\"limits\":[\(limits)]", "\"limits\":[38]")
+        try refused("\"limits\":[\(limits)]", "\"limits\":[61]")
+        try refused("\"limits\":[\(limits)]", "\"limits\":[-1]")
         // Bounds with which a number could wrap.
         for (number, layer) in try terms().layers.enumerated() {
             let numbers = [layer.bits, layer.bound, layer.sum] + (layer.bias.map { [$0] } ?? [])
