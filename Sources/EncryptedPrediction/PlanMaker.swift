@@ -49,11 +49,9 @@ struct PlanMaker {
                 steps.append(.maximum(try windows(layer, shape, pool.windows)))
                 shape = pool.windows.shape(of: shape)
             case let pool as AveragePool:
-                grow(&steps, pool.windows.window * pool.windows.window)
                 steps.append(.sum(try windows(layer, shape, pool.windows)))
                 shape = pool.windows.shape(of: shape)
             case is GlobalAveragePool:
-                grow(&steps, shape.dropFirst().reduce(1, *))
                 steps.append(.sum(PlannedWindows(whole: shape, Self.title(layer))))
                 shape = [shape[0]]
             case let residual as Residual:
@@ -87,13 +85,6 @@ struct PlanMaker {
             }
         }
         return layers
-    }
-
-    private mutating func grow(_ steps: inout [PlannedStep], _ factor: Int) {
-        guard case .linear(var step)? = steps.last else { return }
-        step.growth = factor
-        steps[steps.count - 1] = .linear(step)
-        linears[step.number] = step
     }
 
     private mutating func windows(

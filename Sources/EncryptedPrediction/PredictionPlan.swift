@@ -99,8 +99,6 @@ struct PlannedLinear: Sendable {
     /// Batch normalisation behind it, or that it is.
     let normalization: Normalization?
     let outputShape: [Int]
-    /// How many of its results are summed behind it before a ReLU.
-    var growth = 1
 
     struct Normalization: Sendable, Equatable {
         let name: String

@@ -95,6 +95,14 @@ struct LayerTests {
             ]
         ),
         (
+            "averages of a block's sum", [2, 16, 16],
+            [
+                Residual(
+                    body: [Convolution(2, kernel: 3, padding: 1)], shortcut: [Convolution(2, kernel: 1)]),
+                GlobalAveragePool(), Linear(2),
+            ]
+        ),
+        (
             "a block without ReLU behind, and a short way that pools", [2, 6, 6],
             [
                 Residual(
