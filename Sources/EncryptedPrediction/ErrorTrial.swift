@@ -25,7 +25,9 @@ struct ErrorTrial {
                 try ClearText.run(program, inputs: inputs, weights: weights, threads: threads).outputs
             }
             let scores = try terms.results(outputs, rows: 1).scores?[0] ?? []
-            for (score, own) in zip(scores, try self.scores(of: row)) { largest = max(largest, abs(score - Double(own))) }
+            for (score, own) in zip(scores, try self.scores(of: row)) {
+                largest = max(largest, abs(score - Double(own)))
+            }
         }
         return largest
     }

@@ -117,7 +117,7 @@ struct ProgramArithmetic: PlanArithmetic {
         let (lines, columns) = (windows.outputHeight, windows.outputWidth)
         let planes = rows * channels
         /// The elements of each plane at places that follow from the place in the result.
-        func elements(_ value: Value, _ plane: Int, _ shape: [Int], _ place: (Int) -> Int?) throws(ComputationError)
+        func elements(of value: Value, plane: Int, shape: [Int], _ place: (Int) -> Int?) throws(ComputationError)
             -> Value
         {
             let own = (0..<shape[2] * shape[3]).map(place)
@@ -127,7 +127,7 @@ struct ProgramArithmetic: PlanArithmetic {
         var parts: [Value] = []
         for x in 0..<windows.width {
             parts.append(
-                try elements(value, height * width, [rows, channels, height, columns]) { place in
+                try elements(of: value, plane: height * width, shape: [rows, channels, height, columns]) { place in
                     let column = place % columns * windows.stride + x - windows.padding
                     return (0..<width).contains(column) ? place / columns * width + column : nil
                 })
@@ -136,7 +136,7 @@ struct ProgramArithmetic: PlanArithmetic {
         parts = []
         for y in 0..<windows.height {
             parts.append(
-                try elements(narrow, height * columns, [rows, channels, lines, columns]) { place in
+                try elements(of: narrow, plane: height * columns, shape: [rows, channels, lines, columns]) { place in
                     let line = place / columns * windows.stride + y - windows.padding
                     return (0..<height).contains(line) ? line * columns + place % columns : nil
                 })

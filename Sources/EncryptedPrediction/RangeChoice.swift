@@ -52,7 +52,7 @@ struct RangeChoice {
             let needed = product + (bias.map(LayerTerms.power) ?? 0)
             if needed <= LayerTerms.power(room) {
                 let terms = LayerTerms(bits: bits, bound: largest, sum: sum, bias: bias)
-                encode(layer, step, terms, divisor)
+                encode(layer, step, terms, divisor: divisor)
                 return terms
             }
             guard bits > leastBits else {
@@ -64,7 +64,7 @@ struct RangeChoice {
         }
     }
 
-    private mutating func encode(_ layer: FoldedLayer, _ step: PlannedLinear, _ terms: LayerTerms, _ divisor: Int) {
+    private mutating func encode(_ layer: FoldedLayer, _ step: PlannedLinear, _ terms: LayerTerms, divisor: Int) {
         let scale = LayerTerms.power(terms.bits) / Double(divisor)
         let biasScale = LayerTerms.power(terms.bits + fractionBits)
         integers.append(
