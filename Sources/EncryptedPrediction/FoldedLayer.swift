@@ -44,14 +44,9 @@ struct FoldedLayer: Sendable {
         let weights = try Self.weights(
             step, factors, step.weight.map { (name) throws(PredictionError) in try values(name) })
         var sums = [Double](repeating: 0, count: outputs)
-        for (place, weight) in weights.enumerated() { sums[Self.output(of: place, step)] += abs(weight) }
+        for (place, weight) in weights.enumerated() { sums[step.output(ofWeight: place)] += abs(weight) }
         (self.weights, self.bias, self.offsets) = (weights, bias, offsets)
         (largest, largestSum) = (weights.reduce(0) { max($0, abs($1)) }, sums.max() ?? 0)
-    }
-
-    /// The output that a weight belongs to.
-    private static func output(of place: Int, _ step: PlannedLinear) -> Int {
-        if case .dense = step.form { place % step.outputs } else { place / step.terms }
     }
 
     private static func weights(

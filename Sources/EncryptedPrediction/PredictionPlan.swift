@@ -122,6 +122,11 @@ struct PlannedLinear: Sendable {
         }
     }
 
+    /// The output that a weight belongs to.
+    func output(ofWeight place: Int) -> Int {
+        if case .dense = form { place % outputs } else { place / terms }
+    }
+
     /// Products in an element of the result.
     var terms: Int { weightShape.reduce(1, *) / outputs }
     var weightCount: Int { weightShape.reduce(1, *) + (hasBias ? outputs : 0) }

@@ -152,10 +152,17 @@ public struct PredictionTerms: Sendable, Hashable, CustomStringConvertible {
     /// The bound of the scores, as integers and as real numbers.
     ///
     /// - Throws: ``PredictionError/overflow(layer:bits:)``.
-    func range() throws(PredictionError) -> Scaled<Double> {
-        var arithmetic = BoundArithmetic(layers: layers, limits: limits)
-        return try plan().walk(
+    func range() throws(PredictionError) -> Scaled<Double> { try range(encoding: nil).scores }
+
+    /// As ``range()``, with the owner's weights as integers on the way.
+    func range(
+        encoding weights: [FoldedLayer]?
+    ) throws(PredictionError) -> (scores: Scaled<Double>, integers: [LayerIntegers]) {
+        var arithmetic = BoundArithmetic(
+            layers: layers, limits: limits, encoding: weights.map { ($0, fractionBits) })
+        let scores = try plan().walk(
             Double(inputIntegerBound), fractionBits: fractionBits, outputBits: outputBits, &arithmetic)
+        return (scores, arithmetic.integers)
     }
 }
 

@@ -63,6 +63,21 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
         self.terms = terms(output, 8 * seenError, isProven: false)
     }
 
+    /// The owner again, under terms that were published: the same weights, without the calibration.
+    ///
+    /// - Throws: ``PredictionError`` where the model is not the terms', or weights are beyond their bounds.
+    public init(_ model: Model, _ parameters: Parameters, terms: PredictionTerms) throws(PredictionError) {
+        do { try model.check(parameters) } catch { throw .model(error) }
+        guard Architecture.json(model) == terms.architecture else {
+            throw .input("the model", expected: "the one of the terms")
+        }
+        let plan = try terms.plan()
+        var folded: [FoldedLayer] = []
+        for step in plan.linears { folded.append(try FoldedLayer(step, parameters)) }
+        self.terms = terms
+        weights = try Self.weights(plan, try terms.range(encoding: folded).integers)
+    }
+
     /// The twin: the same integers without cryptography.
     ///
     /// - Throws: ``PredictionError`` for rows that do not fit.

@@ -1,10 +1,4 @@
-/// A linear step's weights as integers.
-struct LayerIntegers: Sendable {
-    let weights: [Int64]
-    let bias: [Int64]
-}
-
-/// Chooses bits of weights and limits of ReLU so that nothing can pass the ring, and encodes.
+/// Chooses bits of weights and limits of ReLU so that nothing can pass the ring.
 struct RangeChoice {
     let folded: [FoldedLayer]
     let fractionBits: Int
@@ -16,7 +10,6 @@ struct RangeChoice {
     let clamp: Int?
     /// No result of a linear step passes 2^this: maxima, limits and sums behind it have what is left.
     let room: Int
-    private(set) var integers: [LayerIntegers] = []
 
     /// The exponent of what ReLU is held to where nothing is known and the ring has no room.
     static let clamp = 10
@@ -39,7 +32,7 @@ struct RangeChoice {
     /// The step's terms, with as many bits as fit.
     ///
     /// - Parameter bound: Of the integers that arrive, which have ``fractionBits`` behind the point.
-    mutating func terms(_ step: PlannedLinear, bound: Double, divisor: Int) throws(PredictionError) -> LayerTerms {
+    func terms(_ step: PlannedLinear, bound: Double, divisor: Int) throws(PredictionError) -> LayerTerms {
         let layer = folded[step.number]
         var bits = Self.mostBits
         while true {
@@ -51,9 +44,7 @@ struct RangeChoice {
             let product = bound * min(LayerTerms.power(sum), LayerTerms.power(largest) * Double(step.terms))
             let needed = product + (bias.map(LayerTerms.power) ?? 0)
             if needed <= LayerTerms.power(room) {
-                let terms = LayerTerms(bits: bits, bound: largest, sum: sum, bias: bias)
-                encode(layer, step, terms, divisor: divisor)
-                return terms
+                return LayerTerms(bits: bits, bound: largest, sum: sum, bias: bias)
             }
             guard bits > leastBits else {
                 // What the room is for is needed above it.
@@ -62,15 +53,6 @@ struct RangeChoice {
             }
             bits -= 1
         }
-    }
-
-    private mutating func encode(_ layer: FoldedLayer, _ step: PlannedLinear, _ terms: LayerTerms, divisor: Int) {
-        let scale = LayerTerms.power(terms.bits) / Double(divisor)
-        let biasScale = LayerTerms.power(terms.bits + fractionBits)
-        integers.append(
-            LayerIntegers(
-                weights: layer.weights.map { Int64(($0 * scale).rounded()) },
-                bias: step.hasBias ? layer.bias.map { Int64(($0 * biasScale).rounded()) } : []))
     }
 
     /// The power of two that a ReLU is held to, as an integer's exponent; nil where it cannot pass it anyhow.

@@ -174,6 +174,32 @@ struct RefusalTests {
         }
     }
 
+    @Test(
+        "Under published terms an owner has the same weights again, and weights beyond them, or another model, are refused"
+    )
+    func again() throws {
+        for (number, (name, input, layers)) in LayerTests.models.enumerated() {
+            let model = try Model(inputShape: input, layers: layers)
+            let parameters = Trial.parameters(model, seed: UInt64(100 + number))
+            let rows = Trial.values(3 * input.reduce(1, *), in: -2...2, seed: 1)
+            let prepared = try PreparedModel(model, parameters, inputBound: 2, calibration: rows, output: .scores)
+            let terms = try PredictionTerms(bytes: prepared.terms.bytes)
+            let again = try PreparedModel(model, parameters, terms: terms)
+            #expect(again.weights == prepared.weights && again.terms == prepared.terms, "\(name)")
+            let larger = Parameters(
+                names: parameters.names,
+                tensors: parameters.tensors.map { Tensor(shape: $0.shape, values: $0.values.map { 9 * $0 }) })
+            #expect(throws: PredictionError.self, "\(name)") { try PreparedModel(model, larger, terms: terms) }
+        }
+        let model = try Model(inputShape: [3]) { Linear(4) }
+        let parameters = Trial.parameters(model, seed: 1)
+        let terms = try PreparedModel(model, parameters, inputBound: 1, output: .label).terms
+        let other = try Model(inputShape: [3]) { Linear(4, name: "other") }
+        #expect(throws: PredictionError.self) {
+            try PreparedModel(other, Trial.parameters(other, seed: 1), terms: terms)
+        }
+    }
+
     @Test("What no party that follows the program opens is refused: other shapes, labels that are none")
     func results() throws {
         let model = try Model(inputShape: [3]) { Linear(4) }
