@@ -49,6 +49,11 @@ let package = Package(
             ]),
         module("TransparencyLog", ["Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("Marketplace", ["TransparencyLog", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
+        module("ModularArithmetic", ["Kernels"]),
+        module(
+            "TwoPartyComputation",
+            ["ModularArithmetic", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
+        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "TwoPartyComputation"]),
         module("ContentAddressing", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
@@ -63,7 +68,8 @@ let package = Package(
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
-                "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "Secrets",
+                "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
+                "TwoPartyComputation", "Secrets",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(

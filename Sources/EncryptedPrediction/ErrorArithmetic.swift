@@ -12,7 +12,8 @@ struct KnownValues: Sendable {
 ///
 /// **Argument.** Let a be what the model computes in float32 and a' what stands on shares, |a' - a| <= e. A linear step gives sum w' a' + b' with w' = w + d: it differs from sum w a + b by at most
 /// sum |w| e + sum |d| (|a| + e) + |b' - b|. The model's own float32 sum of n products differs from the real one, in whichever order it is added, by u = 2^-24 times each product and each partial sum (Higham
-/// 2002, section 4.2); a partial sum lies between the sum of all products that can be negative and that of all that can be positive, so that g_n times the larger one of both is enough, g_n = n u / (1 - n u). max(x, 0), min(x, limit) where the limit cuts neither, and maxima do not lengthen distances; a division adds less than one unit, an exact one half; averages average.
+/// 2002, section 4.2); a partial sum lies between the sum of all products that can be negative and that of all that can be positive, so that g_n times the larger one of both is enough, g_n = n u / (1 - n u),
+/// beside what is below a float32's normal range. max(x, 0), min(x, limit) where the limit cuts neither, and maxima do not lengthen distances; a division adds less than one unit, an exact one half; averages average.
 /// |a| is bounded by intervals through the same weights, and by the limits. All terms are nonnegative sums in float64, and a last factor covers their own rounding.
 struct ErrorArithmetic: PlanArithmetic {
     let folded: [FoldedLayer]
@@ -55,7 +56,9 @@ struct ErrorArithmetic: PlanArithmetic {
             let output = step.output(of: place)
             let bias = layer.bias[output]
             let partial = max(positive[place], -negative[place]) + layer.offsets[output]
-            let own = gamma * partial + Self.gamma(8) * (sums[place] + layer.offsets[output])
+            let own =
+                gamma * partial + Self.gamma(8) * (sums[place] + layer.offsets[output])
+                + Double(step.terms + 8) * Double(Float.leastNormalMagnitude)
             let slack = own + 1e-12 * sums[place]
             result.low[place] += bias - slack
             result.high[place] += bias + slack

@@ -44,14 +44,9 @@ struct FoldedLayer: Sendable {
         let weights = try Self.weights(
             step, factors, step.weight.map { (name) throws(PredictionError) in try values(name) })
         var sums = [Double](repeating: 0, count: outputs)
-        for (place, weight) in weights.enumerated() { sums[Self.output(of: place, step)] += abs(weight) }
+        for (place, weight) in weights.enumerated() { sums[step.output(ofWeight: place)] += abs(weight) }
         (self.weights, self.bias, self.offsets) = (weights, bias, offsets)
         (largest, largestSum) = (weights.reduce(0) { max($0, abs($1)) }, sums.max() ?? 0)
-    }
-
-    /// The output that a weight belongs to.
-    private static func output(of place: Int, _ step: PlannedLinear) -> Int {
-        if case .dense = step.form { place % step.outputs } else { place / step.terms }
     }
 
     private static func weights(
@@ -70,86 +65,5 @@ struct FoldedLayer: Sendable {
             let (input, output) = (place / outputs, place % outputs)
             return values[output * terms + input] * factors[output]
         }
-    }
-}
-
-/// A linear step's weights as integers.
-struct LayerIntegers: Sendable {
-    let weights: [Int64]
-    let bias: [Int64]
-}
-
-/// Chooses bits of weights and limits of ReLU so that nothing can pass the ring, and encodes.
-struct RangeChoice {
-    let folded: [FoldedLayer]
-    let fractionBits: Int
-    /// The fewest bits behind the point of weights.
-    let leastBits: Int
-    /// The largest values that were seen behind each ReLU; nil where there was no calibration.
-    let seen: [Double]?
-    /// Without calibration, ReLU is held to 2^this where it could pass it; nil: it is not held.
-    let clamp: Int?
-    private(set) var integers: [LayerIntegers] = []
-
-    /// The most bits behind the point of weights: those of a float32 below 1.
-    static let mostBits = 24
-    /// What no result of a linear step passes: maxima, limits and sums of two have room above it.
-    private static let target = 0x1p59
-
-    init(
-        folded: [FoldedLayer], fractionBits: Int, leastBits: Int, seen: [Double]?, clamp: Int?
-    ) {
-        (self.folded, self.fractionBits, self.leastBits) = (folded, fractionBits, leastBits)
-        (self.seen, self.clamp) = (seen, clamp)
-    }
-
-    /// The step's terms, with as many bits as fit.
-    ///
-    /// - Parameter bound: Of the integers that arrive, which have ``fractionBits`` behind the point.
-    mutating func terms(_ step: PlannedLinear, bound: Double, divisor: Int) throws(PredictionError) -> LayerTerms {
-        let layer = folded[step.number]
-        var bits = Self.mostBits
-        while true {
-            let scale = LayerTerms.power(bits)
-            let largest = Self.exponent(layer.largest / Double(divisor) * scale + 1)
-            let sum = Self.exponent(layer.largestSum / Double(divisor) * scale + Double(step.terms))
-            let added = layer.bias.reduce(0) { max($0, abs($1)) } * scale * LayerTerms.power(fractionBits) + 1
-            let bias = step.hasBias ? Self.exponent(added) : nil
-            let product = bound * min(LayerTerms.power(sum), LayerTerms.power(largest) * Double(step.terms))
-            let needed = (product + (bias.map(LayerTerms.power) ?? 0)) * Double(step.growth)
-            if needed <= Self.target {
-                let terms = LayerTerms(bits: bits, bound: largest, sum: sum, bias: bias)
-                encode(layer, step, terms, divisor)
-                return terms
-            }
-            guard bits > leastBits else {
-                throw .overflow(layer: step.title, bits: needed.isFinite ? max(63, needed.exponent + 4) : 1024)
-            }
-            bits -= 1
-        }
-    }
-
-    private mutating func encode(_ layer: FoldedLayer, _ step: PlannedLinear, _ terms: LayerTerms, _ divisor: Int) {
-        let scale = LayerTerms.power(terms.bits) / Double(divisor)
-        let biasScale = LayerTerms.power(terms.bits + fractionBits)
-        integers.append(
-            LayerIntegers(
-                weights: layer.weights.map { Int64(($0 * scale).rounded()) },
-                bias: step.hasBias ? layer.bias.map { Int64(($0 * biasScale).rounded()) } : []))
-    }
-
-    /// The power of two that a ReLU is held to, as an integer's exponent; nil where it cannot pass it anyhow.
-    func limit(_ number: Int, bound: Double, unit: Double) -> Int? {
-        let real: Double
-        if let seen { real = 2 * seen[number] } else if let clamp { real = LayerTerms.power(clamp) } else { return nil }
-        let exponent = max(4, Self.exponent(real / unit))
-        return LayerTerms.power(exponent) < bound ? exponent : nil
-    }
-
-    /// The least power of two that is not below the number.
-    private static func exponent(_ number: Double) -> Int {
-        guard number > 1 else { return 0 }
-        guard number.isFinite else { return 1023 }
-        return LayerTerms.power(number.exponent) == number ? number.exponent : number.exponent + 1
     }
 }

@@ -19,14 +19,22 @@ struct BoundArithmetic: PlanArithmetic {
 
     private(set) var layers: [LayerTerms]
     private(set) var limits: [Int?]
+    /// Weights as integers, where there are weights.
+    private(set) var integers: [LayerIntegers] = []
     /// Who chooses terms of layers, and limits, as they come; nil where they are given.
-    private var choice: RangeChoice?
+    private let choice: RangeChoice?
+    /// Weights to encode, and the bits behind the point that they meet.
+    private let encoded: (layers: [FoldedLayer], fractionBits: Int)?
 
-    init(layers: [LayerTerms], limits: [Int?]) { (self.layers, self.limits, choice) = (layers, limits, nil) }
-    init(choosing choice: RangeChoice) { (layers, limits, self.choice) = ([], [], choice) }
+    /// - Parameter encoded: Weights, and the bits behind the point that they meet; nil: none.
+    init(layers: [LayerTerms], limits: [Int?], encoding encoded: (layers: [FoldedLayer], fractionBits: Int)? = nil) {
+        (self.layers, self.limits, choice, self.encoded) = (layers, limits, nil, encoded)
+    }
 
-    /// The integers of the weights that were chosen for.
-    var integers: [LayerIntegers] { choice?.integers ?? [] }
+    init(choosing choice: RangeChoice) {
+        (layers, limits, self.choice) = ([], [], choice)
+        encoded = (choice.folded, choice.fractionBits)
+    }
 
     private func checked(_ bound: Double, _ title: String, room: Double = 0) throws(PredictionError) -> Double {
         guard bound + room < Self.limit else {
@@ -40,6 +48,13 @@ struct BoundArithmetic: PlanArithmetic {
     ) throws(PredictionError) -> (value: Double, bits: Int) {
         if let chosen = try choice?.terms(step, bound: bound, divisor: divisor) { layers.append(chosen) }
         let terms = layers[step.number]
+        if let encoded {
+            let scale = LayerTerms.power(terms.bits)
+            integers.append(
+                try LayerIntegers(
+                    encoded.layers[step.number], step, terms,
+                    scale: (scale / Double(divisor), scale * LayerTerms.power(encoded.fractionBits))))
+        }
         let product = bound * min(LayerTerms.power(terms.sum), LayerTerms.power(terms.bound) * Double(step.terms))
         let bias = terms.bias.map(LayerTerms.power) ?? 0
         return (try checked(product + bias, step.title), terms.bits)

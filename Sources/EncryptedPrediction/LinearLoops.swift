@@ -1,6 +1,4 @@
-/// Planes of numbers that a step with weights takes through side by side: all by the same weights' parts.
-///
-/// The loops of all real-number analyses: for each weight, `body` adds to outputs that follow each other what inputs that follow each other (or `step` apart) give.
+// The loops of all analyses on real numbers.
 extension PlannedLinear {
     /// Calls `body` for each weight and each run of outputs that it reaches: the weight's place, the first output, the first input, from one input to the next, and how many.
     @inline(__always)

@@ -37,6 +37,12 @@ struct Scaled<Quantity> {
     var scale: Int
     var divisor = 1
 
+    /// Takes the divisor's powers of two for bits behind the point.
+    mutating func halve() {
+        scale += divisor.trailingZeroBitCount
+        divisor >>= divisor.trailingZeroBitCount
+    }
+
     /// The real number that one unit stands for.
     var unit: Double { Double(sign: .plus, exponent: -scale, significand: 1) / Double(divisor) }
 }
@@ -93,14 +99,21 @@ private struct PlanWalk {
             now.divisor = divisor
         case .shaped(let shape): now.value = try arithmetic.shaped(now.value, shape)
         case .residual(let title, let body, let shortcut):
-            let long = try through(body, now, &arithmetic)
-            let short = try through(shortcut, now, &arithmetic)
+            var long = try through(body, now, &arithmetic)
+            var short = try through(shortcut, now, &arithmetic)
+            if long.divisor != short.divisor {
+                long.halve()
+                short.halve()
+            }
             guard long.divisor == short.divisor else {
                 throw .unsupported(
-                    layer: title, instead: "average pooling with a linear step behind it, on either way of the block")
+                    layer: title,
+                    instead:
+                        "an average on one way of a block takes a linear step behind it, or windows of 2, 4, 8 or 16")
             }
             now = long
             now.scale = max(long.scale, short.scale)
+            guard now.scale <= 61 else { throw .overflow(layer: title, bits: now.scale + 2) }
             now.value = try arithmetic.added(
                 (long.value, now.scale - long.scale), (short.value, now.scale - short.scale), title: title)
         }

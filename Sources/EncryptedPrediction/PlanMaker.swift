@@ -5,6 +5,8 @@ struct PlanMaker {
     private(set) var linears: [PlannedLinear] = []
     private(set) var activations = 0
     private(set) var largestRow = 0
+    /// Elements that windows pick, of a row.
+    private(set) var picked = 0
     private var count = 0
 
     static func title(_ layer: (any Layer)?) -> String {
@@ -29,6 +31,7 @@ struct PlanMaker {
         while index < layers.count {
             let layer = layers[index]
             let next = index + 1 < layers.count ? layers[index + 1] : nil
+            let behind = layers[(index + 1)...].first { !($0 is MaxPool) }
             index += 1
             switch layer {
             case is ReLU:
@@ -39,18 +42,16 @@ struct PlanMaker {
                 shape = [shape.reduce(1, *)]
                 steps.append(.shaped(shape))
             case let pool as MaxPool:
-                guard pool.windows.padding == 0 || isNonNegative || next is ReLU else {
+                guard pool.windows.padding == 0 || isNonNegative || behind is ReLU else {
                     throw .unsupported(
                         layer: Self.title(layer), instead: "padding takes a ReLU before or behind the pooling")
                 }
                 steps.append(.maximum(try windows(layer, shape, pool.windows)))
                 shape = pool.windows.shape(of: shape)
             case let pool as AveragePool:
-                grow(&steps, pool.windows.window * pool.windows.window)
                 steps.append(.sum(try windows(layer, shape, pool.windows)))
                 shape = pool.windows.shape(of: shape)
             case is GlobalAveragePool:
-                grow(&steps, shape.dropFirst().reduce(1, *))
                 steps.append(.sum(PlannedWindows(whole: shape, Self.title(layer))))
                 shape = [shape[0]]
             case let residual as Residual:
@@ -86,20 +87,15 @@ struct PlanMaker {
         return layers
     }
 
-    private mutating func grow(_ steps: inout [PlannedStep], _ factor: Int) {
-        guard case .linear(var step)? = steps.last else { return }
-        step.growth = factor
-        steps[steps.count - 1] = .linear(step)
-        linears[step.number] = step
-    }
-
-    private func windows(
+    private mutating func windows(
         _ layer: any Layer, _ shape: [Int], _ windows: Windows
     ) throws(PredictionError) -> PlannedWindows {
         guard windows.window <= 32, windows.stride <= 32, shape.count == 3 else {
             throw .unsupported(layer: Self.title(layer), instead: "a window and a stride of at most 32")
         }
-        return PlannedWindows(Self.title(layer), shape, windows)
+        let planned = PlannedWindows(Self.title(layer), shape, windows)
+        picked += shape[0] * planned.outputWidth * (shape[1] + planned.outputHeight) * windows.window
+        return planned
     }
 
     private func linear(

@@ -12,15 +12,19 @@ struct PredictionPlan: Sendable {
     let linears: [PlannedLinear]
     /// How many ReLU there are.
     let activations: Int
-    /// The most elements of a row in any step.
-    let largestRow: Int
+    /// How many values a row has in all steps together.
+    let values: Int
     /// How many weights there are.
     var weightCount: Int { linears.reduce(0) { $0 + $1.weightCount } }
 
     /// What a stranger's architecture may cost.
     enum Limit {
-        static let row = 1 << 24
-        static let weights = 1 << 28
+        /// Values of a row in one step.
+        static let row = 1 << 22
+        /// Values of a row in all steps.
+        static let values = 1 << 26
+        static let weights = 1 << 27
+        static let classes = 1 << 16
         static let layers = 1000
         static let multiplications = 0x1p37
     }
@@ -33,8 +37,8 @@ struct PredictionPlan: Sendable {
     }
 
     init(_ model: Model) throws(PredictionError) {
-        guard model.multiplicationsPerRow <= Limit.multiplications, model.valuesPerRow <= Limit.row * 16 else {
-            throw .parameter("the work of a row", expected: "at most 2^37 products and 2^28 values")
+        guard model.multiplicationsPerRow <= Limit.multiplications, model.valuesPerRow <= Limit.values else {
+            throw .parameter("the work of a row", expected: "at most 2^37 products and 2^26 values")
         }
         inputShape = model.inputShape
         var maker = PlanMaker()
@@ -52,11 +56,14 @@ struct PredictionPlan: Sendable {
             throw .parameter("the model", expected: "at least one linear layer or convolution")
         }
         outputs = shape[0]
-        (linears, activations, largestRow) = (maker.linears, maker.activations, maker.largestRow)
-        guard largestRow <= Limit.row, weightCount <= Limit.weights else {
+        (linears, activations) = (maker.linears, maker.activations)
+        values = model.valuesPerRow + maker.picked
+        guard values <= Limit.values, maker.largestRow <= Limit.row, weightCount <= Limit.weights,
+            outputs <= Limit.classes
+        else {
             throw .parameter(
-                "a model of \(weightCount) weights and \(largestRow) values of a row in one layer",
-                expected: "at most 2^28 weights and 2^24 values")
+                "a model of \(weightCount) weights, \(outputs) scores and, of a row, \(maker.largestRow) values in one layer and \(values) in all",
+                expected: "at most 2^27, 2^16, 2^22 and 2^26")
         }
     }
 }
@@ -92,8 +99,6 @@ struct PlannedLinear: Sendable {
     /// Batch normalisation behind it, or that it is.
     let normalization: Normalization?
     let outputShape: [Int]
-    /// How many of its results are summed behind it before a ReLU.
-    var growth = 1
 
     struct Normalization: Sendable, Equatable {
         let name: String
@@ -115,6 +120,11 @@ struct PlannedLinear: Sendable {
         case .dense(_, _, let outputs): outputs
         case .convolution(let windows): windows.outputs
         }
+    }
+
+    /// The output that a weight belongs to.
+    func output(ofWeight place: Int) -> Int {
+        if case .dense = form { place % outputs } else { place / terms }
     }
 
     /// Products in an element of the result.

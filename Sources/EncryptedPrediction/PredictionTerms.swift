@@ -5,7 +5,7 @@ public import TwoPartyComputation
 /// What is public of a model that is predicted with on shares: architecture, how numbers become integers, bounds. Both parties and the dealer make the same program of it.
 ///
 /// Bounds of weights are powers of two, and so are the limits of activations, so that they tell little.
-public struct PredictionTerms: Sendable, Hashable {
+public struct PredictionTerms: Sendable, Hashable, CustomStringConvertible {
     /// What is opened to who asks.
     public enum Output: String, Sendable, Hashable, CaseIterable {
         /// The number of the largest score alone.
@@ -28,7 +28,7 @@ public struct PredictionTerms: Sendable, Hashable {
     public let inputBound: Double
     /// Whether inputs below 0 are held to 0.
     public let inputsAreNonNegative: Bool
-    /// How far a score is at most from what the model itself computes in float32, for rows within the bound of which no limit cuts an activation; as the owner computed and states it.
+    /// How far a score, in front of a softmax or sigmoid at the end, is at most from what the model itself computes in float32, for rows within the bound of which no limit cuts an activation; as the owner computed and states it.
     public let errorBound: Double
     /// Whether ``errorBound`` was proven, or estimated from what was seen on the calibration's rows.
     public let isErrorProven: Bool
@@ -55,8 +55,13 @@ public struct PredictionTerms: Sendable, Hashable {
 
     /// The most rows of one program.
     public static let largestRows = 4096
-    /// The most values of all rows in one step.
-    private static let largestStep = 1 << 28
+    /// The most values of all rows in all steps.
+    private static let largestWork = 1 << 27
+
+    /// Shape, scores and the error's bound.
+    public var description: String {
+        "PredictionTerms(\(inputShape) to \(classes), opening \(output.rawValue), within \(errorBound), \(isErrorProven ? "proven" : "estimated"))"
+    }
 
     func plan() throws(PredictionError) -> PredictionPlan {
         let model: Model
@@ -95,11 +100,8 @@ public struct PredictionTerms: Sendable, Hashable {
     }
 
     private func check(rows: Int, _ plan: PredictionPlan) throws(PredictionError) {
-        guard (1...Self.largestRows).contains(rows), rows <= Self.largestStep / max(1, plan.largestRow) else {
-            throw .parameter(
-                "\(rows) rows at once",
-                expected: "1 to \(min(Self.largestRows, Self.largestStep / max(1, plan.largestRow)))")
-        }
+        let most = min(Self.largestRows, Self.largestWork / plan.values)
+        guard rows >= 1, rows <= most else { throw .parameter("\(rows) rows at once", expected: "1 to \(most)") }
     }
 
     /// The client's side: values of rows, one row behind the other, as the program's inputs. What is beyond the bound is held to it.
@@ -150,10 +152,17 @@ public struct PredictionTerms: Sendable, Hashable {
     /// The bound of the scores, as integers and as real numbers.
     ///
     /// - Throws: ``PredictionError/overflow(layer:bits:)``.
-    func range() throws(PredictionError) -> Scaled<Double> {
-        var arithmetic = BoundArithmetic(layers: layers, limits: limits)
-        return try plan().walk(
+    func range() throws(PredictionError) -> Scaled<Double> { try range(encoding: nil).scores }
+
+    /// As ``range()``, with the owner's weights as integers on the way.
+    func range(
+        encoding weights: [FoldedLayer]?
+    ) throws(PredictionError) -> (scores: Scaled<Double>, integers: [LayerIntegers]) {
+        var arithmetic = BoundArithmetic(
+            layers: layers, limits: limits, encoding: weights.map { ($0, fractionBits) })
+        let scores = try plan().walk(
             Double(inputIntegerBound), fractionBits: fractionBits, outputBits: outputBits, &arithmetic)
+        return (scores, arithmetic.integers)
     }
 }
 

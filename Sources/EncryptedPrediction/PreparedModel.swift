@@ -38,48 +38,44 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
         let plan = try PredictionPlan(model)
         var folded: [FoldedLayer] = []
         for step in plan.linears { folded.append(try FoldedLayer(step, parameters)) }
-        let size = plan.inputShape.reduce(1, *)
-        let rows = (calibration?.count ?? 0) / size
-        guard rows * size == calibration?.count ?? 0, calibration == nil || rows > 0 else {
-            throw .input(
-                "\(calibration?.count ?? 0) values of calibration", expected: "\(size) a row, at least one row")
-        }
-        let wish = Wish(
+        let wish = PredictionWish(
             inputs: (inputsAreNonNegative ? 0 : -inputBound)...inputBound, output: output, comparison: comparison,
             fractionBits: fractionBits)
         let seen = try calibration.map { (values) throws(PredictionError) in
-            try Self.seen(plan, folded, values, wish)
+            try plan.largestActivations(folded, values, wish)
         }
-        let chosen = try Self.range(plan, folded, seen: seen, wish)
-        var errors = ErrorArithmetic(
-            folded: folded, integers: chosen.integers, layers: chosen.range.layers, limits: chosen.range.limits,
-            fractionBits: chosen.range.fractionBits)
-        let unit = LayerTerms.power(-chosen.range.fractionBits)
-        let known = try plan.walk(
-            KnownValues(
-                low: [Double](repeating: wish.inputs.lowerBound, count: size),
-                high: [Double](repeating: inputBound, count: size),
-                error: [Double](repeating: unit / 2, count: size)),
-            fractionBits: chosen.range.fractionBits, outputBits: chosen.range.outputBits, &errors)
-        let proven = (known.value.error.max() ?? 0) * (1 + 1e-6)
-        guard proven.isFinite, !proven.isNaN else {
-            throw .parameter("the error's bound", expected: "a finite number: smaller weights")
-        }
+        let chosen = try plan.range(folded, seen: seen, wish)
+        weights = try Self.weights(plan, chosen.integers)
         let architecture = Architecture.json(model)
-        func terms(_ bound: Double, _ isProven: Bool) -> PredictionTerms {
+        func terms(_ output: PredictionTerms.Output, _ error: Double, isProven: Bool) -> PredictionTerms {
             PredictionTerms(
                 output: output, plan: plan, architecture: architecture, range: chosen.range,
-                error: (Self.roundedUp(bound), isProven))
+                error: (Self.roundedUp(error), isProven))
         }
-        weights = try Self.weights(plan, chosen.integers)
+        let proven = try plan.error(folded, chosen, wish)
         guard proven > 1, let calibration else {
-            self.terms = terms(proven, true)
+            self.terms = terms(output, proven, isProven: true)
             return
         }
-        let trial = Self.Trial(model: model, parameters: parameters, weights: weights, threads: threads)
-        let scored = PredictionTerms(
-            output: .scores, plan: plan, architecture: architecture, range: chosen.range, error: (0, false))
-        self.terms = terms(8 * (try trial.error(scored, Array(calibration.prefix(min(rows, 4) * size)))), false)
+        let trial = ErrorTrial(model: model, parameters: parameters, weights: weights, threads: threads)
+        let rows = calibration.prefix(4 * plan.inputCount)
+        let seenError = try trial.error(terms(.scores, 0, isProven: false), Array(rows), wish)
+        self.terms = terms(output, 8 * seenError, isProven: false)
+    }
+
+    /// The owner again, under terms that were published: the same weights, without the calibration.
+    ///
+    /// - Throws: ``PredictionError`` where the model is not the terms', or weights are beyond their bounds.
+    public init(_ model: Model, _ parameters: Parameters, terms: PredictionTerms) throws(PredictionError) {
+        do { try model.check(parameters) } catch { throw .model(error) }
+        guard Architecture.json(model) == terms.architecture else {
+            throw .input("the model", expected: "the one of the terms")
+        }
+        let plan = try terms.plan()
+        var folded: [FoldedLayer] = []
+        for step in plan.linears { folded.append(try FoldedLayer(step, parameters)) }
+        self.terms = terms
+        weights = try Self.weights(plan, try terms.range(encoding: folded).integers)
     }
 
     /// The twin: the same integers without cryptography.
@@ -93,69 +89,6 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
         }
         return try terms.results(outputs, rows: rows)
     }
-
-    /// What the owner asks for.
-    private struct Wish {
-        let inputs: ClosedRange<Double>
-        let output: PredictionTerms.Output
-        let comparison: ComparisonForm
-        let fractionBits: Int?
-    }
-
-    /// The largest value behind each ReLU.
-    private static func seen(
-        _ plan: PredictionPlan, _ folded: [FoldedLayer], _ values: [Float], _ wish: Wish
-    ) throws(PredictionError) -> [Double] {
-        let size = plan.inputShape.reduce(1, *)
-        guard values.allSatisfy(\.isFinite) else {
-            throw .input("the calibration's values", expected: "finite numbers")
-        }
-        var arithmetic = RealArithmetic(folded: folded, seen: [Double](repeating: 0, count: plan.activations))
-        for row in 0..<values.count / size {
-            let input = values[row * size..<(row + 1) * size].map {
-                min(max(Double($0), wish.inputs.lowerBound), wish.inputs.upperBound)
-            }
-            _ = try plan.walk(input, fractionBits: 16, outputBits: 12, &arithmetic)
-        }
-        return arithmetic.seen
-    }
-
-    /// The most bits behind the point with which nothing can pass the ring: without limits where there was no calibration, or else with them.
-    private static func range(
-        _ plan: PredictionPlan, _ folded: [FoldedLayer], seen: [Double]?, _ wish: Wish
-    ) throws(PredictionError) -> (range: PredictionRange, integers: [LayerIntegers]) {
-        let all = wish.fractionBits.map { [$0] } ?? Array((8...20).reversed())
-        // Bits of weights first at least 16; then fewer, rather than none.
-        var attempts: [(bits: Int, least: Int, clamp: Int?)] = []
-        for clamp in seen == nil ? [nil, 10] : [nil] {
-            attempts += all.filter { $0 >= 12 || $0 == wish.fractionBits }.map { ($0, 16, clamp) }
-        }
-        attempts += all.map { ($0, 8, seen == nil ? 10 : nil) }
-        var last: PredictionError?
-        for attempt in attempts {
-            let choice = RangeChoice(
-                folded: folded, fractionBits: attempt.bits, leastBits: attempt.least, seen: seen, clamp: attempt.clamp)
-            var arithmetic = BoundArithmetic(choosing: choice)
-            let outputBits = wish.output == .label ? attempt.bits : min(attempt.bits, Self.scoreBits)
-            do {
-                let bound = (wish.inputs.upperBound * LayerTerms.power(attempt.bits)).rounded(.up)
-                _ = try plan.walk(bound, fractionBits: attempt.bits, outputBits: outputBits, &arithmetic)
-            } catch {
-                guard case .overflow = error else { throw error }
-                last = error
-                continue
-            }
-            let range = PredictionRange(
-                fractionBits: attempt.bits, outputBits: outputBits, inputBound: wish.inputs.upperBound,
-                inputsAreNonNegative: wish.inputs.lowerBound == 0, comparison: wish.comparison,
-                layers: arithmetic.layers, limits: arithmetic.limits)
-            return (range, arithmetic.integers)
-        }
-        throw last ?? .parameter("bits behind the point", expected: "8 to 20")
-    }
-
-    /// Behind the point of scores that are opened: what is below would tell more of the weights than of the row.
-    private static let scoreBits = 10
 
     private static func weights(
         _ plan: PredictionPlan, _ integers: [LayerIntegers]
@@ -175,7 +108,7 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
     }
 
     /// With two digits, so that it tells little of the weights.
-    private static func roundedUp(_ bound: Double) -> Double {
+    static func roundedUp(_ bound: Double) -> Double {
         guard bound > 0 else { return 0 }
         var exponent = -320
         var power = Double("1e\(exponent)") ?? 0
@@ -190,40 +123,4 @@ public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectabl
     public var description: String { "PreparedModel(\(terms.inputShape) to \(terms.classes))" }
     /// Nothing.
     public var customMirror: Mirror { Mirror(self, children: []) }
-}
-
-extension PreparedModel {
-    /// A trial of the twin beside the model.
-    private struct Trial {
-        let model: Model
-        let parameters: Parameters
-        let weights: [RingTensor]
-        let threads: Int
-
-        /// The largest difference of a score, row by row.
-        func error(_ terms: PredictionTerms, _ values: [Float]) throws(PredictionError) -> Double {
-            let size = terms.inputShape.reduce(1, *)
-            var largest = 0.0
-            let program = try terms.program(rows: 1)
-            for start in stride(from: 0, to: values.count, by: size) {
-                let row = values[start..<start + size].map {
-                    min(max($0, -Float(terms.inputBound)), Float(terms.inputBound))
-                }
-                let expected: [Float]
-                do {
-                    let scoring = try Model(
-                        inputShape: model.inputShape, layers: PredictionPlan.scoring(model.layers))
-                    expected = try scoring.predict(Tensor(shape: [1] + terms.inputShape, values: row), parameters)
-                        .values
-                } catch { throw .model(error) }
-                let inputs = try terms.inputs(row, rows: 1)
-                let outputs = try computing("the model") { () throws(ComputationError) in
-                    try ClearText.run(program, inputs: inputs, weights: weights, threads: threads).outputs
-                }
-                let scores = try terms.results(outputs, rows: 1).scores?[0] ?? []
-                for (score, own) in zip(scores, expected) { largest = max(largest, abs(score - Double(own))) }
-            }
-            return largest
-        }
-    }
 }

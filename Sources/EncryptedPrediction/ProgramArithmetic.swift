@@ -77,61 +77,71 @@ struct ProgramArithmetic: PlanArithmetic {
         }
     }
 
-    /// Along rows, and then along columns: of a window of 3 x 3, four comparisons a place at most and not eight, in as many rounds.
     mutating func maximum(_ value: Value, _ windows: PlannedWindows) throws(PredictionError) -> Value {
         try computing(windows.title) { () throws(ComputationError) in
-            let (channels, height, width) = (windows.shape[0], windows.shape[1], windows.shape[2])
-            let narrow = try tournament(
-                value, planes: rows * channels, from: height * width,
-                to: [rows, channels, height, windows.outputWidth],
-                of: windows.width
-            ) { x in
-                (0..<height * windows.outputWidth).map { place in
-                    let column = place % windows.outputWidth * windows.stride + x - windows.padding
-                    return (0..<width).contains(column) ? place / windows.outputWidth * width + column : -1
+            try reduced(value, windows) { (builder, elements) throws(ComputationError) in
+                // Two by two.
+                var left = elements
+                while left.count > 1 {
+                    var next: [Value] = []
+                    for pair in 0..<left.count / 2 {
+                        next.append(try builder.maximum(left[2 * pair], left[2 * pair + 1]))
+                    }
+                    left = next + (left.count % 2 == 1 ? left.suffix(1) : [])
                 }
-            }
-            return try tournament(
-                narrow, planes: rows * channels, from: height * windows.outputWidth, to: [rows] + windows.outputShape,
-                of: windows.height
-            ) { y in
-                (0..<windows.outputHeight * windows.outputWidth).map { place in
-                    let row = place / windows.outputWidth * windows.stride + y - windows.padding
-                    return (0..<height).contains(row)
-                        ? row * windows.outputWidth + place % windows.outputWidth : -1
-                }
+                return left[0]
             }
         }
-    }
-
-    /// The largest of so many elements each, two by two.
-    private mutating func tournament(
-        _ value: Value, planes: Int, from plane: Int, to shape: [Int], of count: Int, places: (Int) -> [Int]
-    ) throws(ComputationError) -> Value {
-        var left: [Value] = []
-        for number in 0..<count {
-            let own = places(number)
-            let all = (0..<planes).flatMap { place in own.map { $0 < 0 ? -1 : place * plane + $0 } }
-            left.append(try builder.gathered(value, places: all, shape: shape))
-        }
-        while left.count > 1 {
-            var next: [Value] = []
-            for pair in 0..<left.count / 2 { next.append(try builder.maximum(left[2 * pair], left[2 * pair + 1])) }
-            left = next + (left.count % 2 == 1 ? left.suffix(1) : [])
-        }
-        return left[0]
     }
 
     mutating func sum(_ value: Value, _ windows: PlannedWindows) throws(PredictionError) -> Value {
         try computing(windows.title) { () throws(ComputationError) in
-            let shape = [rows] + windows.outputShape
-            if windows.outputShape.count == 1 {
-                let flat = try builder.reshaped(value, to: shape + [windows.area])
+            guard windows.outputShape.count > 1 else {
+                let flat = try builder.reshaped(value, to: [rows] + windows.outputShape + [windows.area])
                 return try builder.summed(flat)
             }
-            return try builder.sumPool(
-                value, window: windows.height, stride: windows.stride, padding: windows.padding)
+            return try reduced(value, windows) { (builder, elements) throws(ComputationError) in
+                try builder.combined(elements.map { ($0, 1) })
+            }
         }
+    }
+
+    /// Windows along rows, and then along columns: of a window of 3 x 3, four comparisons a place at most and not eight, in as many rounds. What lies outside counts as zero.
+    ///
+    /// - Parameter reduce: Makes one value of several.
+    private mutating func reduced(
+        _ value: Value, _ windows: PlannedWindows,
+        _ reduce: (inout ProgramBuilder, [Value]) throws(ComputationError) -> Value
+    ) throws(ComputationError) -> Value {
+        let (channels, height, width) = (windows.shape[0], windows.shape[1], windows.shape[2])
+        let (lines, columns) = (windows.outputHeight, windows.outputWidth)
+        let planes = rows * channels
+        /// The elements of each plane at places that follow from the place in the result.
+        func elements(of value: Value, plane: Int, shape: [Int], _ place: (Int) -> Int?) throws(ComputationError)
+            -> Value
+        {
+            let own = (0..<shape[2] * shape[3]).map(place)
+            let all = (0..<planes).flatMap { number in own.map { $0.map { number * plane + $0 } ?? -1 } }
+            return try builder.gathered(value, places: all, shape: shape)
+        }
+        var parts: [Value] = []
+        for x in 0..<windows.width {
+            parts.append(
+                try elements(of: value, plane: height * width, shape: [rows, channels, height, columns]) { place in
+                    let column = place % columns * windows.stride + x - windows.padding
+                    return (0..<width).contains(column) ? place / columns * width + column : nil
+                })
+        }
+        let narrow = try reduce(&builder, parts)
+        parts = []
+        for y in 0..<windows.height {
+            parts.append(
+                try elements(of: narrow, plane: height * columns, shape: [rows, channels, lines, columns]) { place in
+                    let line = place / columns * windows.stride + y - windows.padding
+                    return (0..<height).contains(line) ? line * columns + place % columns : nil
+                })
+        }
+        return try reduce(&builder, parts)
     }
 
     mutating func shaped(_ value: Value, _ shape: [Int]) throws(PredictionError) -> Value {

@@ -48,30 +48,18 @@ struct PneumoniaTests {
         }
         let areas = (try area(results), try area(ownResults))
         let distance = Trial.distance(found, own)
-        print(
-            "pneumonia: bound \(bound), largest \(distance), beyond \(share), AUC \(areas), equal \(zip(results.labels, ownResults.labels).filter { $0 == $1 }.count), \(prepared.terms.fractionBits) \(prepared.terms.limits) accuracy \(zip(results.labels, testing.labels).filter { $0 == $1 }.count)"
-        )
         #expect(prepared.terms.isErrorProven && share >= 0.95 && distance <= bound)
         #expect(abs(areas.0 - areas.1) <= 1e-3)
-    }
 
-    @Test("LeNet trained") func trainedLeNet() throws {
-        guard let (training, testing) = try SharedData.digits() else { return }
-        let model = try Trial.leNet()
-        let parameters = try SharedData.trained(model, on: training, steps: 150, batchRows: 64, rate: 1e-3)
-        let rows = 100
-        let values = testing.values(0..<rows)
-        let own = try Trial.scores(model, parameters, values, rows: rows)
-        for calibration in [nil, training.values(0..<200)] {
-            let prepared = try PreparedModel(
-                model, parameters, inputBound: 1, inputsAreNonNegative: true, calibration: calibration, output: .scores)
-            let found = try prepared.clear(values, rows: rows)
-            let distance = Trial.distance(found.scores, own)
-            print(
-                "trained LeNet", distance, prepared.terms.errorBound, prepared.terms.errorBound / distance,
-                prepared.terms.fractionBits, prepared.terms.layers, prepared.terms.limits)
-            let right = zip(found.labels, testing.labels).filter { $0 == $1 }.count
-            print(right)
-        }
+        // A handful by two parties, with scores and with labels alone.
+        let few = Array(values.prefix(5 * 784))
+        let run = try Trial.onShares(prepared, few, rows: 5, seed: 8)
+        #expect(Trial.distance(run.results.scores, Array(found.prefix(5))) <= 2 * bound)
+        #expect(run.results.labels == Array(results.labels.prefix(5)))
+        let labelled = try PreparedModel(
+            model, parameters, inputBound: 1, inputsAreNonNegative: true, calibration: training.values(0..<300),
+            output: .label, comparison: .twoRounds)
+        let labels = try Trial.onShares(labelled, few, rows: 5, seed: 9)
+        #expect(labels.results == PredictionResults(labels: Array(results.labels.prefix(5))))
     }
 }

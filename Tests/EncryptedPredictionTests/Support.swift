@@ -23,9 +23,23 @@ enum Trial {
         }
     }
 
+    /// As a model begins, but for batch normalisation, whose numbers are drawn.
     static func parameters(_ model: Model, seed: UInt64) -> Parameters {
         var generator = SeededGenerator(seed: seed)
-        return model.initialParameters(using: &generator)
+        let begin = model.initialParameters(using: &generator)
+        let normalized = Set(begin.names.filter { $0.hasSuffix("running_var") }.map { $0.dropLast(11) })
+        let tensors = zip(begin.names, begin.tensors).map { name, tensor in
+            guard let layer = normalized.first(where: { name.hasPrefix($0) }) else { return tensor }
+            let range: ClosedRange<Float> =
+                switch name.dropFirst(layer.count) {
+                case "running_var": 0.2...2
+                case "weight": -1.5...1.5
+                default: -0.5...0.5
+                }
+            return Tensor(
+                shape: tensor.shape, values: tensor.values.map { _ in Float.random(in: range, using: &generator) })
+        }
+        return Parameters(names: begin.names, tensors: tensors)
     }
 
     /// Numbers evenly in a range.

@@ -2,7 +2,7 @@
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
-        frame, report, points, intersection, log, tiles, market, content
+        frame, report, points, intersection, log, tiles, market, content, prediction
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -35,6 +35,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .tiles: LogTargets.trees(input)
         case .market: MarketTarget.violations(input)
         case .content: ContentTarget.violations(input)
+        case .prediction: PredictionTarget.violations(input)
         }
     }
 }
