@@ -105,6 +105,22 @@ public struct Program: Sendable {
         return words.digest
     }
 
+    /// Whether a third party gives or gets anything: such a program needs a ``ThreePartyMachine``.
+    public var namesThirdParty: Bool {
+        weights.contains { $0.owner == .third }
+            || steps.contains { step in
+                switch step.operation {
+                case .input(let party), .reveal(_, let party): party == .third
+                default: false
+                }
+            }
+    }
+
+    /// - Throws: ``ComputationError/thirdParty`` where it names more parties than two.
+    func checkTwoParties() throws(ComputationError) {
+        guard !namesThirdParty else { throw .thirdParty }
+    }
+
     /// The step's operation.
     func operation(_ place: Int) -> Operation { steps[place].operation }
 
