@@ -5,7 +5,9 @@ internal import ModularArithmetic
 ///
 /// From them follow, without a message, masks that one other party cannot know, and zero sharings: F(k_i) - F(k_(i+1)) at each party i sum to zero, and each is pseudorandom to whoever
 /// lacks one of both keys (Araki, Furukawa, Lindell, Nof and Ohara 2016, protocol 3.1, with AES in counter mode as F).
-struct PairwiseKeys: Sendable, CustomStringConvertible, CustomReflectable {
+///
+/// A class, since expanded keys are large and each step has them.
+final class PairwiseKeys: Sendable, CustomStringConvertible, CustomReflectable {
     let own: CipherKey
     let next: CipherKey
     /// A key that all three know, of the session's digest: what it gives hides nothing.

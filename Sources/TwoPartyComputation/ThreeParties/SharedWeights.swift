@@ -84,6 +84,7 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
             throw .malformed("the weights' owner and holder", expected: "0, 1 or 2 each")
         }
         let shapes = program.weights.filter { $0.owner == owner }.map(\.shape)
+        guard !shapes.isEmpty else { throw .otherWeights }
         let counts = shapes.map { $0.reduce(1, *) }
         let hasSeed = holder == owner.previous
         let expected = hasSeed ? 2 : counts.reduce(0, +)

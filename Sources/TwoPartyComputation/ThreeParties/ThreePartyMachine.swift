@@ -47,8 +47,8 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     private(set) var values: [ReplicatedWords?]
     /// The bits of signs whose products come in a later step.
     private var bits: [Int: LeadBits] = [:]
-    private var running: [Int: any ReplicatedStep] = [:]
-    private let seed: [UInt64]
+    private(set) var running: [Int: any ReplicatedStep] = [:]
+    let seed: [UInt64]
     private let ownKey: CipherKey
     /// From the first round on.
     private(set) var keys: PairwiseKeys?
@@ -114,7 +114,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     /// How many words the round's message from another party must have.
     public func expectedWords(from other: ComputingParty) -> Int {
         guard !isFinished, other != party else { return 0 }
-        let traffic = plan.traffic(round, of: other, in: program)
+        let traffic = plan.traffic(round, of: other)
         return other == party.next ? traffic.previous : traffic.next
     }
 
@@ -147,7 +147,9 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         guard hasBegun, !isFinished else {
             throw .order(round: messages.first?.round ?? 0, expected: "none: the run has not begun, or is over")
         }
-        guard messages.count == 2, Set(messages.map(\.from)) == [party.next, party.previous] else {
+        guard messages.count == 2, messages.contains(where: { $0.from == party.next }),
+            messages.contains(where: { $0.from == party.previous })
+        else {
             throw .malformed("messages of \(messages.map(\.from))", expected: "one of each other party")
         }
         for message in messages { try check(message) }
@@ -158,7 +160,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         cost.send(incoming.previous.count, from: party.previous)
         for other in [party.next, party.previous] {
             // What the two others sent each other is known from the program.
-            let traffic = plan.traffic(round, of: other, in: program)
+            let traffic = plan.traffic(round, of: other)
             cost.send(other == party.next ? traffic.next : traffic.previous, from: other)
         }
         if round == 0 { takeKeysAndInputs(incoming) } else { take(incoming) }
@@ -218,14 +220,14 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             }
         }
         cost.send(ThreePartyPlan.seedWords, from: party)
-        cost.send(plan.traffic(0, of: party, in: program).next, from: party)
+        cost.send(plan.traffic(0, of: party).next, from: party)
         cost.rounds += 1
     }
 
     /// This round's messages.
     private mutating func open() -> ThreePartyMessages {
         var outgoing = Outgoing()
-        let traffic = plan.traffic(round, of: party, in: program)
+        let traffic = plan.traffic(round, of: party)
         outgoing.next.reserveCapacity(traffic.next)
         outgoing.previous.reserveCapacity(traffic.previous)
         for (place, round) in plan.rounds[round] { running[place]?.send(round, to: &outgoing) }

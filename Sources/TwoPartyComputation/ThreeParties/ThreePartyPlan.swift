@@ -52,6 +52,8 @@ struct ThreePartyPlan: Sendable {
     /// After how many rounds a step's value is needed no more; one more than there are rounds for those that stay.
     let lastUse: [Int]
     let shapes: [Int: any ReplicatedShape]
+    /// For each round, what each party sends.
+    private let traffic: [[Traffic]]
 
     init(_ program: Program) {
         var ready = [Int](repeating: 0, count: program.steps.count)
@@ -79,18 +81,22 @@ struct ThreePartyPlan: Sendable {
             if case .reveal = step.operation { last[place] = depth + 1 }
         }
         (self.rounds, self.begun, self.shapes, lastUse) = (rounds, begun, shapes, last)
+        traffic = rounds.enumerated().map { number, steps in
+            ComputingParty.three.map { party in
+                guard number > 0 else { return Self.first(program, of: party) }
+                return steps.reduce(Traffic()) { $0 + (shapes[$1.place]?.traffic($1.round, of: party) ?? Traffic()) }
+            }
+        }
+    }
+
+    /// Of the first round: the seed of a key, and masked inputs.
+    private static func first(_ program: Program, of party: ComputingParty) -> Traffic {
+        let own = program.inputs.filter { program.operation($0.place) == .input(party) }
+        return Traffic(next: own.reduce(0) { $0 + $1.count }, previous: seedWords)
     }
 
     /// Words that a party sends in a round.
-    func traffic(_ round: Int, of party: ComputingParty, in program: Program) -> Traffic {
-        guard round > 0 else {
-            let own = program.inputs.filter { program.operation($0.place) == .input(party) }
-            return Traffic(next: own.reduce(0) { $0 + $1.count }, previous: Self.seedWords)
-        }
-        return rounds[round].reduce(Traffic()) { sum, step in
-            sum + (shapes[step.place]?.traffic(step.round, of: party) ?? Traffic())
-        }
-    }
+    func traffic(_ round: Int, of party: ComputingParty) -> Traffic { traffic[round][party.rawValue] }
 
     /// Words of a key's seed.
     static let seedWords = 2
@@ -127,7 +133,7 @@ extension Program {
         for round in plan.rounds.indices {
             cost.rounds += 1
             for party in ComputingParty.three {
-                let traffic = plan.traffic(round, of: party, in: self)
+                let traffic = plan.traffic(round, of: party)
                 cost.send(traffic.next, from: party)
                 cost.send(traffic.previous, from: party)
             }

@@ -14,6 +14,10 @@ struct Trio {
     struct Run {
         let outputs: [[RingTensor]]
         let received: [[[UInt64]]]
+        /// By round and party.
+        let sent: [[ThreePartyMessages]]
+        let keys: [PairwiseKeys]
+        let seeds: [[UInt64]]
         let cost: ThreePartyCost
     }
 
@@ -52,8 +56,10 @@ struct Trio {
         var machines = try ComputingParty.three.map(machine)
         var messages: [ThreePartyMessages?] = try machines.indices.map { try machines[$0].begin() }
         var received: [[[UInt64]]] = [[], [], []]
+        var all: [[ThreePartyMessages]] = []
         while messages[0] != nil {
             let sent = messages.compactMap { $0 }
+            all.append(sent)
             messages = try ComputingParty.three.map { party in
                 let read = try [party.previous, party.next].map { other in
                     let bytes = sent[other.rawValue][party]?.bytes ?? []
@@ -68,6 +74,9 @@ struct Trio {
         guard outputs.count == 3, machines.allSatisfy({ $0.cost == machines[0].cost }) else {
             throw ComputationError.order(round: -1, expected: "an end at all parties with the same costs")
         }
-        return Run(outputs: outputs, received: received, cost: machines[0].cost)
+        return Run(
+            outputs: outputs, received: received, sent: all, keys: machines.compactMap(\.keys),
+            seeds: machines.map(\.seed),
+            cost: machines[0].cost)
     }
 }
