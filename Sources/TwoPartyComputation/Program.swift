@@ -35,7 +35,7 @@ public struct Weights: Sendable, Hashable {
     var count: Int { shape.reduce(1, *) }
 }
 
-/// What two parties compute, known to both and to the dealer: operations in an order in which each follows its operands. Made by a ``ProgramBuilder``.
+/// What parties compute, known to all of them, and to the dealer where there is one: operations in an order in which each follows its operands. Made by a ``ProgramBuilder``.
 public struct Program: Sendable {
     struct Step: Sendable, Hashable {
         let operation: Operation
