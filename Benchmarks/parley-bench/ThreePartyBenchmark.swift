@@ -116,8 +116,78 @@ struct ThreePartyBenchmark {
         try online("three-lenet-batch-\(batch)", program, inputs, weights: weights)
     }
 
+    /// A run of operations on tables: the largest of the parties' CPU seconds, rounds, and bytes that all send together.
+    private func online(_ name: String, _ program: TableProgram, _ tables: [ComputingParty: [[[Int64]]]]) throws {
+        let measuring = ComputationBenchmark()
+        let session = try ThreePartySession(program: program, parties: ["a", "b", "c"])
+        var times = [0.0, 0.0, 0.0]
+        func timed<Result>(_ party: ComputingParty, _ work: () throws -> Result) rethrows -> Result {
+            let start = measuring.seconds(CLOCK_PROCESS_CPUTIME_ID)
+            defer { times[party.rawValue] += measuring.seconds(CLOCK_PROCESS_CPUTIME_ID) - start }
+            return try work()
+        }
+        var machines = try ComputingParty.three.map { party in
+            try TableMachine(program: program, session: session, party: party, tables: tables[party] ?? [])
+        }
+        var messages: [ThreePartyMessages?] = try ComputingParty.three.map { try machines[$0.rawValue].begin() }
+        while messages[0] != nil {
+            let sent = messages.compactMap { $0 }
+            messages = try ComputingParty.three.map { party in
+                try timed(party) {
+                    let read = try [party.next, party.previous].map { other in
+                        try ThreePartyMessage(
+                            bytes: sent[other.rawValue][party]?.bytes ?? [],
+                            words: machines[party.rawValue].expectedWords(from: other))
+                    }
+                    return try machines[party.rawValue].receive(read)
+                }
+            }
+        }
+        let cost = machines[0].cost
+        report(
+            name,
+            [
+                ("party_cpu_s", times.max() ?? 0), ("rounds", Double(cost.rounds)),
+                ("mb_all_parties", Double(cost.bytes) / 1e6),
+            ])
+    }
+
+    /// Keys of 32 bits and a column of numbers beside them; groups of about a hundred rows; a join of which half the rows match.
+    func tables(rows: Int) throws {
+        let numbers = ComputationBenchmark().numbers
+        let values = try numbers([rows], 1 << 31, 5).words.map { Int64(bitPattern: $0) }
+        let groups = values.map { abs($0) % Int64(max(rows / 100, 1)) }
+        func columns(_ key: Int64) -> [TableColumn] {
+            [TableColumn("key", bound: key), TableColumn("value", bound: 1 << 31)]
+        }
+        func one(
+            _ name: String, _ key: Int64, _ keys: [Int64],
+            _ add: (inout TableProgramBuilder, SharedTable) throws -> Void
+        ) throws {
+            var builder = TableProgramBuilder()
+            try add(&builder, try builder.input(from: .first, rows: rows, columns: columns(key)))
+            try online("three-\(name)-\(rows)", builder.program(), [.first: [[keys, values]]])
+        }
+        try one("shuffle", 1 << 31, values) { _ = try $0.shuffled($1) }
+        try one("sort", 1 << 31, values) { _ = try $0.sorted($1, by: "key") }
+        try one("group-sums", Int64(rows), groups) { _ = try $0.groupSums($1, by: "key", of: ["value"]) }
+        var builder = TableProgramBuilder()
+        let left = try builder.input(
+            from: .first, rows: rows,
+            columns: [TableColumn("id", bound: 1 << 31, isUnique: true), TableColumn("a", bound: 1 << 31)])
+        let right = try builder.input(
+            from: .second, rows: rows,
+            columns: [TableColumn("id", bound: 1 << 31, isUnique: true), TableColumn("b", bound: 1 << 31)])
+        _ = try builder.joined(left, right, on: "id", "id")
+        let identifiers = (0..<Int64(rows)).map { $0 }
+        try online(
+            "three-join-\(rows)-\(rows)", builder.program(),
+            [.first: [[identifiers, values]], .second: [[identifiers.map { 2 * $0 }, values]]])
+    }
+
     func run() throws {
         try operations()
         for batch in [1, 32] { try lenet(batch: batch) }
+        for rows in [10_000, 100_000] { try tables(rows: rows) }
     }
 }

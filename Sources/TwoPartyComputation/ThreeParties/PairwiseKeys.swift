@@ -19,14 +19,6 @@ final class PairwiseKeys: Sendable, CustomStringConvertible, CustomReflectable {
         common = CipherKey(words: (word(digest, 0), word(digest, 8)))
     }
 
-    /// The key that a party drew a seed for: bound to the session, so that a seed that comes again in another one gives another key.
-    static func key(seed: [UInt64], of party: ComputingParty, session: [UInt8]) -> CipherKey {
-        var bytes = Array("parley/three-party-key/1".utf8) + session + [UInt8(party.rawValue)]
-        append(seed, to: &bytes)
-        let digest = Array(SHA256.hash(data: bytes))
-        return CipherKey(words: (word(digest, 0), word(digest, 8)))
-    }
-
     /// Shares of zero for the usual sum, as many as wanted.
     func zeros(_ count: Int, _ stream: MaskStream) -> [UInt64] {
         var zeros = own.words(count, stream: stream.number)
@@ -44,6 +36,21 @@ final class PairwiseKeys: Sendable, CustomStringConvertible, CustomReflectable {
     }
 
     var description: String { "PairwiseKeys" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// The key that a party drew a seed for: bound to the session, so that a seed that comes again in another one gives another key.
+struct SeededKey: Sendable, CustomStringConvertible, CustomReflectable {
+    let key: CipherKey
+
+    init(seed: [UInt64], of party: ComputingParty, session: [UInt8]) {
+        var bytes = Array("parley/three-party-key/1".utf8) + session + [UInt8(party.rawValue)]
+        append(seed, to: &bytes)
+        let digest = Array(SHA256.hash(data: bytes))
+        key = CipherKey(words: (word(digest, 0), word(digest, 8)))
+    }
+
+    var description: String { "SeededKey" }
     var customMirror: Mirror { Mirror(self, children: []) }
 }
 

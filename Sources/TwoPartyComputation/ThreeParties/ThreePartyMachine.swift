@@ -36,26 +36,16 @@ public struct ThreePartyInputs: Sendable, CustomStringConvertible, CustomReflect
 /// **Once.** A machine draws its own randomness, and is not stored: a run that breaks begins anew, in another session.
 public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflectable {
     let program: Program
-    let session: ThreePartySession
-    /// Who it is.
-    public let party: ComputingParty
     /// On how many threads products are computed, 1 or 2.
     public var threads = 1
     let plan: ThreePartyPlan
     let inputs: ThreePartyInputs
+    private(set) var rounds: ThreePartyRounds
     /// By step, until they are needed no more.
     private(set) var values: [ReplicatedWords?]
     /// The bits of signs whose products come in a later step.
     private var bits: [Int: LeadBits] = [:]
     private(set) var running: [Int: any ReplicatedStep] = [:]
-    let seed: [UInt64]
-    private let ownKey: CipherKey
-    /// From the first round on.
-    private(set) var keys: PairwiseKeys?
-    private var round = 0
-    private var hasBegun = false
-    /// What was sent and received so far.
-    public private(set) var cost = ThreePartyCost()
 
     /// A party that has sent nothing yet.
     ///
@@ -76,15 +66,18 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             throw .input("inputs of shapes \(inputs.inputs.map(\.shape))", expected: "\(own.map(\.shape))")
         }
         self.program = program
-        self.session = session
-        self.party = party
         self.inputs = inputs
+        rounds = ThreePartyRounds(session: session, party: party, random: &random)
         plan = ThreePartyPlan(program)
         values = [ReplicatedWords?](repeating: nil, count: program.steps.count)
-        seed = [random.next(), random.next()]
-        ownKey = PairwiseKeys.key(seed: seed, of: party, session: session.digest)
         try checkWeights()
     }
+
+    /// Who it is.
+    public var party: ComputingParty { rounds.party }
+    /// What was sent and received so far, by all three.
+    public var cost: ThreePartyCost { rounds.cost }
+    private var round: Int { rounds.round }
 
     private func checkWeights() throws(ComputationError) {
         for owner in ComputingParty.three {
@@ -96,7 +89,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             }
             guard let part = given.first else { continue }
             guard part.holder == party, part.shapes == slots.map(\.shape),
-                part.identifier == session.weights[owner.rawValue]
+                part.identifier == rounds.session.weights[owner.rawValue]
             else { throw .otherWeights }
             guard owner == party else { continue }
             var tensors: [RingTensor] = []
@@ -109,7 +102,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     /// Whether the last round is over.
-    public var isFinished: Bool { hasBegun && round == plan.rounds.count }
+    public var isFinished: Bool { rounds.hasBegun && round == plan.rounds.count }
 
     /// How many words the round's message from another party must have.
     public func expectedWords(from other: ComputingParty) -> Int {
@@ -122,21 +115,19 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     ///
     /// - Throws: ``ComputationError/order(round:expected:)`` where it began before.
     public mutating func begin() throws(ComputationError) -> ThreePartyMessages {
-        guard !hasBegun else { throw .order(round: 0, expected: "no second beginning") }
-        hasBegun = true
-        var outgoing = Outgoing(previous: seed)
+        try rounds.begin()
+        var outgoing = Outgoing(previous: rounds.seed)
         var number = 0
         for value in program.inputs where program.operation(value.place) == .input(party) {
-            var words = Program.held(inputs.inputs[number].words, to: Int64(value.bound))
-            let mask = ownKey.words(words.count, MaskStream(value.place, .input))
-            for i in words.indices { words[i] &-= mask[i] }
-            values[value.place] = ReplicatedWords(own: mask, next: words)
-            outgoing.next += words
+            let words = Program.held(inputs.inputs[number].words, to: Int64(value.bound))
+            let shared = rounds.shared(words, place: value.place)
+            outgoing.next += shared.next
+            values[value.place] = shared
             number += 1
         }
         // Constants.
         beginSteps()
-        return messages(outgoing)
+        return rounds.messages(outgoing)
     }
 
     /// Takes both others' messages of the round, and gives the next round's; nil where the run is over.
@@ -144,45 +135,19 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     /// - Parameter messages: One of each other party, in any order.
     /// - Throws: ``ComputationError``; the machine is as before then.
     public mutating func receive(_ messages: [ThreePartyMessage]) throws(ComputationError) -> ThreePartyMessages? {
-        guard hasBegun, !isFinished else {
+        guard rounds.hasBegun, !isFinished else {
             throw .order(round: messages.first?.round ?? 0, expected: "none: the run has not begun, or is over")
         }
-        guard messages.count == 2, messages.contains(where: { $0.from == party.next }),
-            messages.contains(where: { $0.from == party.previous })
-        else {
-            throw .malformed("messages of \(messages.map(\.from))", expected: "one of each other party")
-        }
-        for message in messages { try check(message) }
-        let isFirstNext = messages[0].from == party.next
-        let incoming = Incoming(
-            next: messages[isFirstNext ? 0 : 1].words[...], previous: messages[isFirstNext ? 1 : 0].words[...])
-        cost.send(incoming.next.count, from: party.next)
-        cost.send(incoming.previous.count, from: party.previous)
-        for other in [party.next, party.previous] {
-            // What the two others sent each other is known from the program.
-            let traffic = plan.traffic(round, of: other)
-            cost.send(other == party.next ? traffic.next : traffic.previous, from: other)
-        }
+        let (plan, round) = (plan, round)
+        let incoming = try rounds.checked(messages) { plan.traffic(round, of: $0) }
         if round == 0 { takeKeysAndInputs(incoming) } else { take(incoming) }
-        round += 1
+        rounds.end { plan.traffic(round, of: $0) }
         beginSteps()
-        for place in values.indices where plan.lastUse[place] <= round {
+        for place in values.indices where plan.lastUse[place] <= round + 1 {
             values[place] = nil
             bits[place] = nil
         }
         return isFinished ? nil : open()
-    }
-
-    private func check(_ message: ThreePartyMessage) throws(ComputationError) {
-        guard message.session.elementsEqual(session.digest.prefix(16)) else { throw .otherSession }
-        guard message.to == party else {
-            throw .malformed("a message to the \(message.to) party", expected: "one to the \(party)")
-        }
-        guard message.round == round else { throw .order(round: message.round, expected: "\(round)") }
-        let expected = expectedWords(from: message.from)
-        guard message.words.count == expected else {
-            throw .malformed("\(message.words.count) words", expected: "\(expected)")
-        }
     }
 
     /// What was opened to this party, in the program's order; nil before the run is over.
@@ -194,34 +159,14 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         }
     }
 
-    private func messages(_ outgoing: Outgoing) -> ThreePartyMessages {
-        let name = Array(session.digest.prefix(16))
-        return ThreePartyMessages(
-            toNext: ThreePartyMessage(
-                session: name, from: party, to: party.next, round: round, words: outgoing.next),
-            toPrevious: ThreePartyMessage(
-                session: name, from: party, to: party.previous, round: round, words: outgoing.previous))
-    }
-
-    /// An input x of party o has components F and x - F, F from o's key, and zero, which o lacks.
     private mutating func takeKeysAndInputs(_ incoming: Incoming) {
-        let seed = Array(incoming.next.prefix(ThreePartyPlan.seedWords))
-        let nextKey = PairwiseKeys.key(seed: seed, of: party.next, session: session.digest)
-        keys = PairwiseKeys(own: ownKey, next: nextKey, session: session.digest)
+        let keys = rounds.takeKey(incoming.next.prefix(ThreePartyRounds.seedWords))
         var received = incoming.previous
         for value in program.inputs {
-            let zeros = [UInt64](repeating: 0, count: value.count)
-            if program.operation(value.place) == .input(party.next) {
-                let mask = nextKey.words(value.count, MaskStream(value.place, .input))
-                values[value.place] = ReplicatedWords(own: zeros, next: mask)
-            } else if program.operation(value.place) == .input(party.previous) {
-                values[value.place] = ReplicatedWords(own: Array(received.prefix(value.count)), next: zeros)
-                received = received.dropFirst(value.count)
-            }
+            guard case .input(let owner) = program.operation(value.place), owner != party else { continue }
+            values[value.place] = ThreePartyRounds.received(
+                from: owner, at: party, count: value.count, place: value.place, keys: keys, &received)
         }
-        cost.send(ThreePartyPlan.seedWords, from: party)
-        cost.send(plan.traffic(0, of: party).next, from: party)
-        cost.rounds += 1
     }
 
     /// This round's messages.
@@ -231,10 +176,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         outgoing.next.reserveCapacity(traffic.next)
         outgoing.previous.reserveCapacity(traffic.previous)
         for (place, round) in plan.rounds[round] { running[place]?.send(round, to: &outgoing) }
-        cost.rounds += 1
-        cost.send(outgoing.next.count, from: party)
-        cost.send(outgoing.previous.count, from: party)
-        return messages(outgoing)
+        return rounds.messages(outgoing)
     }
 
     private mutating func take(_ incoming: Incoming) {
@@ -258,7 +200,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         for place in plan.begun[round] {
             if plan.shapes[place] == nil {
                 if values[place] == nil { values[place] = local(place) }
-            } else if let keys {
+            } else if let keys = rounds.keys {
                 running[place] = step(place, keys)
             }
         }

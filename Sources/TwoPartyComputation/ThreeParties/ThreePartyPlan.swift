@@ -92,14 +92,11 @@ struct ThreePartyPlan: Sendable {
     /// Of the first round: the seed of a key, and masked inputs.
     private static func first(_ program: Program, of party: ComputingParty) -> Traffic {
         let own = program.inputs.filter { program.operation($0.place) == .input(party) }
-        return Traffic(next: own.reduce(0) { $0 + $1.count }, previous: seedWords)
+        return Traffic(next: own.reduce(0) { $0 + $1.count }, previous: ThreePartyRounds.seedWords)
     }
 
     /// Words that a party sends in a round.
     func traffic(_ round: Int, of party: ComputingParty) -> Traffic { traffic[round][party.rawValue] }
-
-    /// Words of a key's seed.
-    static let seedWords = 2
 }
 
 /// What a run of three parties costs: counted while it runs, or beforehand from the program.

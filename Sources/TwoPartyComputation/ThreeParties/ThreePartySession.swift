@@ -36,15 +36,17 @@ public struct ThreePartySession: Sendable, Hashable {
         digest = Self.digest([Array("program".utf8), program.digest] + names, parties, nonce)
     }
 
-    /// A session of something else than a program.
-    init(purpose: [[UInt8]], parties: [String], nonce: [UInt8]?) throws(ComputationError) {
+    /// A session of a program on tables.
+    ///
+    /// - Throws: ``ComputationError/roles(_:)``.
+    public init(program: TableProgram, parties: [String], nonce: [UInt8]? = nil) throws(ComputationError) {
         guard parties.count == 3, Set(parties).count == 3 else {
             throw .roles("\(Set(parties).count) names for three parties")
         }
         let nonce = nonce ?? SecureRandom.bytes(16)
         guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
         (self.parties, self.nonce, weights) = (parties, nonce, [])
-        digest = Self.digest(purpose, parties, nonce)
+        digest = Self.digest([Array("tables".utf8), program.digest], parties, nonce)
     }
 
     private static func digest(_ purpose: [[UInt8]], _ parties: [String], _ nonce: [UInt8]) -> [UInt8] {

@@ -255,7 +255,7 @@ struct ThreePartyAdversaryTests {
             dump(secret, to: &text)
             text += "\(secret)"
         }
-        let words = machine.seed + message.toNext.words + [424_242_424_242] + inputs[0].words
+        let words = machine.rounds.seed + message.toNext.words + [424_242_424_242] + inputs[0].words
         for word in words where word > 1000 { #expect(!text.contains("\(word)")) }
     }
 }

@@ -75,8 +75,8 @@ struct Trio {
             throw ComputationError.order(round: -1, expected: "an end at all parties with the same costs")
         }
         return Run(
-            outputs: outputs, received: received, sent: all, keys: machines.compactMap(\.keys),
-            seeds: machines.map(\.seed),
+            outputs: outputs, received: received, sent: all, keys: machines.compactMap(\.rounds.keys),
+            seeds: machines.map(\.rounds.seed),
             cost: machines[0].cost)
     }
 }
