@@ -57,42 +57,31 @@ struct ComparisonSort: Sendable {
         return (left, right)
     }
 
-    /// Takes the answers: bit i says whether the left element of pair i is the larger one.
-    mutating func take(_ bits: [UInt64]) {
+    /// Answers in the order of the questions.
+    private struct Answers {
+        let bits: [UInt64]
         var place = 0
-        func next() -> Int32 {
+
+        mutating func next() -> Int32 {
             defer { place += 1 }
             return Int32(truncatingIfNeeded: bits[place >> 6] >> UInt64(place & 63) & 1)
         }
+    }
+
+    /// Takes the answers: bit i says whether the left element of pair i is the larger one.
+    mutating func take(_ bits: [UInt64]) {
+        var answers = Answers(bits: bits)
         var after: [Segment] = []
         for segment in segments {
             switch segment {
             case .sorted: after.append(segment)
-            case .unsorted(let elements):
-                let count = sampleCount(elements.count)
-                var ranks = [Int](repeating: 0, count: count)
-                for i in 0..<count {
-                    for j in 0..<i { if next() == 1 { ranks[i] += 1 } else { ranks[j] += 1 } }
-                }
-                var sample = [Int32](repeating: 0, count: count)
-                for (element, rank) in zip(elements, ranks) { sample[min(rank, count - 1)] = element }
-                let rest = Array(elements.dropFirst(count))
-                after.append(
-                    rest.isEmpty
-                        ? .sorted(sample)
-                        : .searching(
-                            sample: sample, rest: rest, below: rest.map { _ in 0 }, width: Int32((count + 1) / 2)))
+            case .unsorted(let elements): after.append(sampled(elements, &answers))
             case .searching(let sample, let rest, let below, let width):
-                let found = below.map { $0 + width * next() }
+                let found = below.map { $0 + width * answers.next() }
                 if width > 1 {
                     after.append(.searching(sample: sample, rest: rest, below: found, width: width / 2))
                 } else {
-                    var parts = [[Int32]](repeating: [], count: sample.count + 1)
-                    for (element, place) in zip(rest, found) { parts[Int(place)].append(element) }
-                    for (number, part) in parts.enumerated() {
-                        after.append(Self.segment(part))
-                        if number < sample.count { after.append(.sorted([sample[number]])) }
-                    }
+                    after += Self.divided(sample, rest, found)
                 }
             }
         }
@@ -102,6 +91,29 @@ struct ComparisonSort: Sendable {
             return sum + elements.count * (elements.count - 1) / 2
         }
         isFinishing = left <= 2 * count
+    }
+
+    /// A segment whose sample is sorted by how many of it each is larger than.
+    private func sampled(_ elements: [Int32], _ answers: inout Answers) -> Segment {
+        let count = sampleCount(elements.count)
+        var ranks = [Int](repeating: 0, count: count)
+        for i in 0..<count {
+            for j in 0..<i { ranks[answers.next() == 1 ? i : j] += 1 }
+        }
+        var sample = [Int32](repeating: 0, count: count)
+        for (element, rank) in zip(elements, ranks) { sample[rank] = element }
+        let rest = Array(elements.dropFirst(count))
+        guard !rest.isEmpty else { return .sorted(sample) }
+        return .searching(sample: sample, rest: rest, below: rest.map { _ in 0 }, width: Int32((count + 1) / 2))
+    }
+
+    /// What lies between two of a sample, by how many of it lie below.
+    private static func divided(_ sample: [Int32], _ rest: [Int32], _ found: [Int32]) -> [Segment] {
+        var parts = [[Int32]](repeating: [], count: sample.count + 1)
+        for (element, place) in zip(rest, found) { parts[Int(place)].append(element) }
+        return parts.enumerated().flatMap { number, part in
+            [segment(part)] + (number < sample.count ? [.sorted([sample[number]])] : [])
+        }
     }
 
     /// The elements in ascending order; nil before the end.

@@ -54,22 +54,16 @@ enum LeadFunctions: Sendable, Hashable {
     /// The lead's functions, one behind the other.
     func functions(_ operands: LeadOperands, _ part: LeadParts.Part) -> [UInt64] {
         let range = part.range
-        let count = range.count
         let sums = Self.sum(operands.value, range)
         // For a division.
         let parts = isRough ? zip(sums, operands.dither[range]).map { $0 &+ $1 } : sums
         var words: [UInt64] = []
-        words.reserveCapacity(functions * count)
-        func append(_ element: (Int) -> UInt64) { for i in 0..<count { words.append(element(i)) } }
+        words.reserveCapacity(functions * range.count)
         switch self {
         case .truncation(let bits, let isExact):
-            let shift = UInt64(bits)
-            append { parts[$0] >> shift &- (parts[$0] >> 63) << (64 - shift) }
-            append { (parts[$0] >> 63) << (64 - shift) }
-            if isExact {
-                let packed = operands.bits?.parts[part.number] ?? []
-                append { PackedBits.bit(packed, $0) }
-            }
+            for word in parts { words.append(Self.quotient(word, bits)) }
+            for word in parts { words.append(Self.wrap(word, bits)) }
+            if isExact { words += Self.bits(operands, part, 0) }
         case .sign(let thresholds, let results):
             let carried = operands.carried.map { Self.sum($0, range) } ?? []
             for tree in thresholds.indices {
@@ -78,20 +72,25 @@ enum LeadFunctions: Sendable, Hashable {
                 for result in results {
                     switch result {
                     case .bit: break
-                    case .excess: append { bits[$0] &* sums[$0] }
-                    case .carried: append { bits[$0] &* carried[$0] }
-                    case .truncated(let bitCount):
-                        let shift = UInt64(bitCount)
-                        append { bits[$0] &* (parts[$0] >> shift &- (parts[$0] >> 63) << (64 - shift)) }
-                        append { parts[$0] >> shift &- (parts[$0] >> 63) << (64 - shift) }
-                        append { bits[$0] &* (parts[$0] >> 63) << (64 - shift) }
-                        append { (parts[$0] >> 63) << (64 - shift) }
+                    case .excess: for i in sums.indices { words.append(bits[i] &* sums[i]) }
+                    case .carried: for i in carried.indices { words.append(bits[i] &* carried[i]) }
+                    case .truncated(let by):
+                        for i in parts.indices { words.append(bits[i] &* Self.quotient(parts[i], by)) }
+                        for word in parts { words.append(Self.quotient(word, by)) }
+                        for i in parts.indices { words.append(bits[i] &* Self.wrap(parts[i], by)) }
+                        for word in parts { words.append(Self.wrap(word, by)) }
                     }
                 }
             }
         }
         return words
     }
+
+    /// A part of a sum divided by 2^bits, as if the sum wrapped where this part's highest bit is 1.
+    private static func quotient(_ word: UInt64, _ bits: Int) -> UInt64 { word >> UInt64(bits) &- wrap(word, bits) }
+
+    /// What wrapping takes away, where this part's highest bit is 1.
+    private static func wrap(_ word: UInt64, _ bits: Int) -> UInt64 { (word >> 63) << UInt64(64 - bits) }
 
     /// A share of the results at one of the other two, results one behind the other.
     ///
@@ -101,71 +100,35 @@ enum LeadFunctions: Sendable, Hashable {
     func shares(
         _ operands: LeadOperands, _ part: LeadParts.Part, functions: [UInt64], isMiddle: Bool
     ) -> [UInt64] {
-        let range = part.range
-        let count = range.count
-        // t, which both know, and a number of which the lead knows the sum.
-        let both = isMiddle ? operands.value.next : operands.value.own
-        let half = isMiddle ? operands.value.own : operands.value.next
-        let once: UInt64 = isMiddle ? ~0 : 0
-        // For a division.
-        let parts = isRough ? zip(both[range], operands.dither[range]).map { $0 &- $1 } : Array(both[range])
-        var words: [UInt64] = []
-        words.reserveCapacity(results * count)
+        let known = Known(operands, part, functions: functions, isMiddle: isMiddle, isRough: isRough)
         switch self {
         case .truncation(let bits, let isExact):
-            let shift = UInt64(bits)
-            let offset = Self.offset(bits, isExact: isExact)
-            let d = isExact ? Self.bits(operands, part, 0) : []
-            let constant: UInt64 = (isExact ? 0 : 1) &- (UInt64(1) << (62 - shift))
-            for i in 0..<count {
-                let t = parts[i] &+ offset
-                let top = t >> 63
-                let known: UInt64 = t >> shift &- top << (64 - shift) &+ constant
-                var share: UInt64 = functions[i] &+ functions[count + i] &* top
-                if isExact { share &+= functions[2 * count + i] &* (1 &- 2 &* d[i]) &+ d[i] & once }
-                words.append(share &+ known & once)
-            }
+            return known.divided(bits, isExact: isExact, bits: isExact ? Self.bits(operands, part, 0) : [])
         case .sign(let thresholds, let results):
+            var words: [UInt64] = []
+            words.reserveCapacity(self.results * part.range.count)
             var place = 0
             for (tree, threshold) in thresholds.enumerated() {
                 let d = Self.bits(operands, part, tree)
                 let bit = place
-                place += count
+                place += part.range.count
                 for result in results {
                     switch result {
-                    case .bit:
-                        for i in 0..<count { words.append(functions[bit + i] &* (1 &- 2 &* d[i]) &+ d[i] & once) }
-                    case .excess, .carried:
-                        let isCarried = result == .carried
-                        let own = isCarried ? (isMiddle ? operands.carried?.own : operands.carried?.next) ?? [] : half
-                        let known = isCarried ? (isMiddle ? operands.carried?.next : operands.carried?.own) ?? [] : both
-                        let offset: UInt64 = isCarried ? 0 : threshold
-                        for i in 0..<count {
-                            let t = known[range.lowerBound + i] &- offset
-                            let turned = 1 &- 2 &* d[i]
-                            let fromLead: UInt64 = turned &* (functions[place + i] &+ functions[bit + i] &* t)
-                            let direct: UInt64 = own[range.lowerBound + i] &+ t & once
-                            words.append(fromLead &+ d[i] &* direct)
-                        }
-                        place += count
-                    case .truncated(let bitCount):
-                        let shift = UInt64(bitCount)
-                        for i in 0..<count {
-                            // Where the bit is 1, x is not negative: it is rounded up, and by the carry that is left out, down.
-                            let t = parts[i] &- threshold &+ (UInt64(1) << shift &- 1)
-                            let top = t >> 63
-                            let known: UInt64 = t >> shift &- top << (64 - shift)
-                            let divided: UInt64 = functions[place + i] &+ functions[place + 2 * count + i] &* top
-                            let whole: UInt64 = functions[place + count + i] &+ functions[place + 3 * count + i] &* top
-                            let fromLead: UInt64 = (1 &- 2 &* d[i]) &* (divided &+ functions[bit + i] &* known)
-                            words.append(fromLead &+ d[i] &* (whole &+ known & once))
-                        }
-                        place += 4 * count
+                    case .bit: words += known.bit(d, at: bit)
+                    case .excess:
+                        words += known.product(d, at: bit, place, with: operands.value, less: threshold)
+                        place += part.range.count
+                    case .carried:
+                        words += operands.carried.map { known.product(d, at: bit, place, with: $0, less: 0) } ?? []
+                        place += part.range.count
+                    case .truncated(let by):
+                        words += known.dividedProduct(d, at: bit, place, by: by, less: threshold)
+                        place += 4 * part.range.count
                     }
                 }
             }
+            return words
         }
-        return words
     }
 
     private static func sum(_ value: ReplicatedWords, _ range: Range<Int>) -> [UInt64] {
@@ -186,6 +149,83 @@ enum LeadFunctions: Sendable, Hashable {
         return [UInt64](unsafeUninitializedCapacity: part.range.count) { bits, initialized in
             for i in 0..<part.range.count { bits[i] = packed[first + i >> 6] >> UInt64(i & 63) & 1 }
             initialized = part.range.count
+        }
+    }
+}
+
+/// What the middle or the last party makes its share of results from: t, which both know, and of s and the lead's functions a share each.
+private struct Known {
+    let range: Range<Int>
+    let functions: [UInt64]
+    let isMiddle: Bool
+    /// All ones at the party that takes what both know.
+    let once: UInt64
+    /// t of a division.
+    let parts: [UInt64]
+
+    private var count: Int { range.count }
+
+    init(
+        _ operands: LeadOperands, _ part: LeadParts.Part, functions: [UInt64], isMiddle: Bool, isRough: Bool
+    ) {
+        (range, self.functions, self.isMiddle) = (part.range, functions, isMiddle)
+        once = isMiddle ? ~0 : 0
+        let both = isMiddle ? operands.value.next : operands.value.own
+        parts = isRough ? zip(both[range], operands.dither[range]).map { $0 &- $1 } : Array(both[range])
+    }
+
+    private func made(_ element: (Int) -> UInt64) -> [UInt64] {
+        [UInt64](unsafeUninitializedCapacity: count) { result, initialized in
+            for i in 0..<count { result[i] = element(i) }
+            initialized = count
+        }
+    }
+
+    /// x divided, where the bits are the carry's.
+    func divided(_ by: Int, isExact: Bool, bits d: [UInt64]) -> [UInt64] {
+        let shift = UInt64(by)
+        let offset = LeadFunctions.offset(by, isExact: isExact)
+        let constant: UInt64 = (isExact ? 0 : 1) &- (UInt64(1) << (62 - shift))
+        return made { i in
+            let t = parts[i] &+ offset
+            let top = t >> 63
+            let known: UInt64 = t >> shift &- top << (64 - shift) &+ constant
+            var share: UInt64 = functions[i] &+ functions[count + i] &* top
+            if isExact { share &+= functions[2 * count + i] &* (1 &- 2 &* d[i]) &+ d[i] & once }
+            return share &+ known & once
+        }
+    }
+
+    func bit(_ d: [UInt64], at bit: Int) -> [UInt64] {
+        made { i in functions[bit + i] &* (1 &- 2 &* d[i]) &+ d[i] & once }
+    }
+
+    /// The bit times a value less a number.
+    func product(
+        _ d: [UInt64], at bit: Int, _ place: Int, with value: ReplicatedWords, less number: UInt64
+    ) -> [UInt64] {
+        let (both, half) = isMiddle ? (value.next, value.own) : (value.own, value.next)
+        let first = range.lowerBound
+        return made { i in
+            let t = both[first + i] &- number
+            let fromLead: UInt64 = (1 &- 2 &* d[i]) &* (functions[place + i] &+ functions[bit + i] &* t)
+            let direct: UInt64 = half[first + i] &+ t & once
+            return fromLead &+ d[i] &* direct
+        }
+    }
+
+    /// The bit times x less a number, divided. Where the bit is 1, that is not negative: it is rounded up, and by the carry that is left out, down.
+    func dividedProduct(_ d: [UInt64], at bit: Int, _ place: Int, by: Int, less number: UInt64) -> [UInt64] {
+        let shift = UInt64(by)
+        let offset = (UInt64(1) << shift &- 1) &- number
+        return made { i in
+            let t = parts[i] &+ offset
+            let top = t >> 63
+            let known: UInt64 = t >> shift &- top << (64 - shift)
+            let divided: UInt64 = functions[place + i] &+ functions[place + 2 * count + i] &* top
+            let whole: UInt64 = functions[place + count + i] &+ functions[place + 3 * count + i] &* top
+            let fromLead: UInt64 = (1 &- 2 &* d[i]) &* (divided &+ functions[bit + i] &* known)
+            return fromLead &+ d[i] &* (whole &+ known & once)
         }
     }
 }
