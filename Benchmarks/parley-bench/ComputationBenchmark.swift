@@ -243,7 +243,7 @@ struct ComputationBenchmark {
     }
 
     /// LeNet as the comparisons have it: 20 and 50 kernels of 5 x 5, max pooling, 500 and 10 outputs; fixed point of 12 bits.
-    func lenet(batch: Int) throws {
+    func lenetProgram(batch: Int) throws -> (program: Program, inputs: [RingTensor], weights: [RingTensor]) {
         let one: Int64 = 1 << 12
         var builder = ProgramBuilder()
         let images = try builder.input(from: .first, shape: [batch, 1, 28, 28], bound: one)
@@ -261,9 +261,12 @@ struct ComputationBenchmark {
         let tensors = try shapes.enumerated().map {
             try numbers($1, within: 12 * one / Int64($1.count == 2 ? $1[0] : $1[1] * 25), stream: UInt64($0))
         }
-        try online(
-            "lenet-batch-\(batch)", builder.program(), [numbers([batch, 1, 28, 28], within: one, stream: 9)],
-            weights: tensors)
+        return (builder.program(), [try numbers([batch, 1, 28, 28], within: one, stream: 9)], tensors)
+    }
+
+    func lenet(batch: Int) throws {
+        let (program, inputs, weights) = try lenetProgram(batch: batch)
+        try online("lenet-batch-\(batch)", program, inputs, weights: weights)
     }
 
     func run() throws {

@@ -43,7 +43,9 @@ if arguments.first == "child", arguments.count > 1 {
             try MarketBenchmark().run()
             try await MarketStoreBenchmark(workplace: workplace).run()
         case "valuation": try ValuationBenchmark().run()
-        case "computation": try ComputationBenchmark().run()
+        case "computation":
+            try ComputationBenchmark().run()
+            try ThreePartyBenchmark().run()
         case "prediction": try await PredictionBenchmark(workplace: workplace).run()
         case "content": try ContentBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()

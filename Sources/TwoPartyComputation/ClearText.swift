@@ -9,15 +9,15 @@ public enum ClearText {
     public struct Run: Sendable {
         /// In the program's order, to whomever they are opened.
         public let outputs: [RingTensor]
-        /// As ``TwoPartyMachine/cost`` counts.
+        /// As ``TwoPartyMachine/cost`` counts; without bytes where the program names a third party (``Program/threePartyCost``).
         public let cost: ComputationCost
     }
 
     /// Runs a program.
     ///
     /// - Parameters:
-    ///   - inputs: Of both parties, in the program's order. Magnitudes are held to the declared bounds.
-    ///   - weights: Of both parties, in the program's order.
+    ///   - inputs: Of all parties, in the program's order. Magnitudes are held to the declared bounds.
+    ///   - weights: Of all parties, in the program's order.
     /// - Throws: ``ComputationError`` where inputs or weights are not what the program takes.
     public static func run(
         _ program: Program, inputs: [RingTensor], weights: [RingTensor] = [], threads: Int = 1
@@ -28,7 +28,7 @@ public enum ClearText {
         guard weights.count == program.weights.count else {
             throw .input("\(weights.count) weights", expected: "\(program.weights.count)")
         }
-        for party in ComputingParty.allCases {
+        for party in ComputingParty.three {
             try program.check(zip(program.weights, weights).filter { $0.0.owner == party }.map { $0.1 }, of: party)
         }
         var values = [[UInt64]?](repeating: nil, count: program.steps.count)
@@ -39,7 +39,7 @@ public enum ClearText {
             }
             guard round < program.rounds.count else { break }
             cost.rounds += 1
-            for party in ComputingParty.allCases {
+            for party in ComputingParty.two where !program.namesThirdParty {
                 cost.send(program.openedWords(round: round, by: party), from: party)
             }
             for place in program.rounds[round] {

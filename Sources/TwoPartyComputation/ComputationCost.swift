@@ -29,12 +29,12 @@ public struct ComputationCost: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Program {
-    /// What a run of it costs, known before anything is sent.
+    /// What a run of it costs with a dealer, known before anything is sent. A program that names a third party cannot be run so (``threePartyCost``).
     public var cost: ComputationCost {
         var cost = ComputationCost()
         for round in rounds.indices {
             cost.rounds += 1
-            for party in ComputingParty.allCases { cost.send(openedWords(round: round, by: party), from: party) }
+            for party in ComputingParty.two { cost.send(openedWords(round: round, by: party), from: party) }
             for place in rounds[round] {
                 cost.correlationBytesToFirst += 8 * correlationWords(place, of: .first)
                 cost.correlationBytesToSecond += 8 * correlationWords(place, of: .second)

@@ -20,6 +20,10 @@ public enum ComputationError: Error, Sendable, Hashable, CustomStringConvertible
     case roles(String)
     /// Correlations that served already, with other inputs: they are burnt.
     case correlationsServed
+    /// A program that names a third party, where two compute with a dealer.
+    case thirdParty
+    /// Weights that were shared for another program, with another party, or in another sharing than the session's.
+    case otherWeights
     /// Correlations or a message of another session.
     case otherSession
     /// Correlations that are not as long as the program needs: for which step.
@@ -46,6 +50,9 @@ public enum ComputationError: Error, Sendable, Hashable, CustomStringConvertible
         case .roles(let why): "\(why): the dealer and the two parties must be three"
         case .correlationsServed:
             "these correlations served already, for other inputs: they serve once, ask the dealer for new ones"
+        case .thirdParty:
+            "the program names a third party: two compute with a dealer, three on a ThreePartyMachine without one"
+        case .otherWeights: "these weights were not shared for this program, this party and this session"
         case .otherSession: "it belongs to another session"
         case .correlation(let step, let count, let expected):
             "the correlation of step \(step) has \(count) words, expected \(expected)"

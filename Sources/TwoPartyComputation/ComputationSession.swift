@@ -17,10 +17,11 @@ public struct ComputationSession: Sendable, Hashable {
     public let digest: [UInt8]
 
     /// - Parameter nonce: Sixteen bytes of the operating system's randomness unless the session is one that another party began.
-    /// - Throws: ``ComputationError/roles(_:)`` where the three are not three: a dealer who is one of the two would see everything.
+    /// - Throws: ``ComputationError/roles(_:)`` where the three are not three: a dealer who is one of the two would see everything; ``ComputationError/thirdParty``.
     public init(
         program: Program, first: String, second: String, dealer: String, nonce: [UInt8]? = nil
     ) throws(ComputationError) {
+        try program.checkTwoParties()
         guard first != second else { throw .roles("both parties are \(first)") }
         guard dealer != first, dealer != second else { throw .roles("the dealer is one of the two parties") }
         let nonce = nonce ?? SecureRandom.bytes(16)

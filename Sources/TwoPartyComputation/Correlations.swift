@@ -77,7 +77,7 @@ public struct Correlations: Sendable, CustomStringConvertible, CustomReflectable
                 expected: "a header of \(header) bytes that begins with PRLYCOR1")
         }
         guard bytes[Self.magic.count..<Self.magic.count + 32].elementsEqual(session.digest) else { throw .otherSession }
-        guard let party = ComputingParty(rawValue: Int(bytes[40])) else {
+        guard let party = ComputingParty(rawValue: Int(bytes[40])), ComputingParty.two.contains(party) else {
             throw .malformed("party \(bytes[40])", expected: "0 or 1")
         }
         self.init(

@@ -34,6 +34,7 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
         program: Program, session: ComputationSession, masks: [ComputingParty: WeightMask],
         random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
+        try program.checkTwoParties()
         for weights in program.weights where masks[weights.owner] == nil {
             throw .input("no mask of the \(weights.owner) party's weights", expected: "one")
         }
@@ -57,7 +58,7 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
 
     /// A party's correlations of no step.
     private func begun(_ party: ComputingParty) -> Correlations {
-        let names = ComputingParty.allCases.flatMap { masks[$0]?.identifier ?? [UInt8](repeating: 0, count: 16) }
+        let names = ComputingParty.two.flatMap { masks[$0]?.identifier ?? [UInt8](repeating: 0, count: 16) }
         return Correlations(
             session: session.digest, party: party, seed: party == .first ? seeds.0 : seeds.1, masks: names, steps: [:])
     }

@@ -4,7 +4,7 @@ extension Program {
     /// The steps that have correlations, in the order in which a run takes them.
     public var correlatedSteps: [Int] {
         rounds.joined().filter { place in
-            ComputingParty.allCases.contains { correlationWords(place, of: $0) > 0 }
+            ComputingParty.two.contains { correlationWords(place, of: $0) > 0 }
         }
     }
 

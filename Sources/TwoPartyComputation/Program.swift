@@ -35,7 +35,7 @@ public struct Weights: Sendable, Hashable {
     var count: Int { shape.reduce(1, *) }
 }
 
-/// What two parties compute, known to both and to the dealer: operations in an order in which each follows its operands. Made by a ``ProgramBuilder``.
+/// What parties compute, known to all of them, and to the dealer where there is one: operations in an order in which each follows its operands. Made by a ``ProgramBuilder``.
 public struct Program: Sendable {
     struct Step: Sendable, Hashable {
         let operation: Operation
@@ -103,6 +103,22 @@ public struct Program: Sendable {
             words.append(step.operation)
         }
         return words.digest
+    }
+
+    /// Whether a third party gives or gets anything: such a program needs a ``ThreePartyMachine``.
+    public var namesThirdParty: Bool {
+        weights.contains { $0.owner == .third }
+            || steps.contains { step in
+                switch step.operation {
+                case .input(let party), .reveal(_, let party): party == .third
+                default: false
+                }
+            }
+    }
+
+    /// - Throws: ``ComputationError/thirdParty`` where it names more parties than two.
+    func checkTwoParties() throws(ComputationError) {
+        guard !namesThirdParty else { throw .thirdParty }
     }
 
     /// The step's operation.

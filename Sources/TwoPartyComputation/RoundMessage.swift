@@ -39,7 +39,9 @@ public struct RoundMessage: Sendable, Hashable, CustomStringConvertible, CustomR
                 "a message of \(bytes.count) bytes",
                 expected: "a header of \(Self.headerBytes) bytes that begins with PRLYMPC1")
         }
-        guard let party = ComputingParty(rawValue: Int(bytes[24])), bytes[25..<28].allSatisfy({ $0 == 0 }) else {
+        guard let party = ComputingParty(rawValue: Int(bytes[24])), ComputingParty.two.contains(party),
+            bytes[25..<28].allSatisfy({ $0 == 0 })
+        else {
             throw .malformed("a message's party", expected: "0 or 1 and three zeros")
         }
         let round = bytes[28..<32].reversed().reduce(0) { $0 << 8 | Int($1) }

@@ -47,6 +47,7 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
         else {
             throw .otherSession
         }
+        try program.checkTwoParties()
         self.program = program
         self.session = session
         self.correlations = correlations.steps

@@ -6,7 +6,7 @@ import Testing
 @Suite("Programs at random")
 struct RandomProgramTests {
     /// Adds an operation to values of six elements, or nothing where the bounds would not hold.
-    private func added(_ kind: Int, _ a: Value, _ b: Value, to builder: inout ProgramBuilder) throws -> Value {
+    static func added(_ kind: Int, _ a: Value, _ b: Value, to builder: inout ProgramBuilder) throws -> Value {
         switch kind {
         case 0: return try builder.sum(a, b)
         case 1: return try builder.combined([(a, -3), (b, 2)])
@@ -42,7 +42,7 @@ struct RandomProgramTests {
             var builder = ProgramBuilder()
             builder.comparisons = seed % 2 == 0 ? .oneRound : .twoRounds
             var values: [Value] = []
-            for party in ComputingParty.allCases + ComputingParty.allCases {
+            for party in ComputingParty.two + ComputingParty.two {
                 values.append(
                     try builder.input(from: party, shape: [6], bound: [3, 1000, 1 << 20][numbers.number(0...2)]))
             }
@@ -52,7 +52,7 @@ struct RandomProgramTests {
                 let (a, b) = (
                     values[numbers.number(0...values.count - 1)], values[numbers.number(0...values.count - 1)]
                 )
-                guard let value = try? added(kind, a, b, to: &next) else { continue }
+                guard let value = try? Self.added(kind, a, b, to: &next) else { continue }
                 operations[kind] += 1
                 builder = next
                 values.append(value)
@@ -64,7 +64,7 @@ struct RandomProgramTests {
             let inputs = try program.inputs.map { try numbers($0.shape, within: Int64($0.bound)) }
             let clear = try ClearText.run(program, inputs: inputs)
             let run = try Pair(program, inputs, seed: seed).run()
-            for party in ComputingParty.allCases {
+            for party in ComputingParty.two {
                 let expected = zip(program.outputs, clear.outputs).filter { $0.0.to == party }.map { $0.1 }
                 #expect(run.outputs[party.rawValue] == expected, "seed \(seed)")
             }
@@ -88,7 +88,7 @@ struct RandomProgramTests {
             try numbers([count], within: 499_500).words.map { 500.5 + Double(Int64(bitPattern: $0)) / 1000 }
         }
         var builder = ProgramBuilder()
-        let inputs = try ComputingParty.allCases.map {
+        let inputs = try ComputingParty.two.map {
             try builder.input(from: $0, shape: [count], bound: code.integerBound)
         }
         let all = try builder.concatenated(inputs)

@@ -30,7 +30,7 @@ struct Pair {
         let dealer = try Dealer(program: program, session: session, masks: masks, random: &random)
         correlations = dealer.correlations()
         var sides: [PartyInputs] = []
-        for party in ComputingParty.allCases {
+        for party in ComputingParty.two {
             let own = zip(program.inputs, inputs).filter { program.operation($0.0.place) == .input(party) }.map { $0.1 }
             func weightsOf(_ owner: ComputingParty) -> [RingTensor] {
                 zip(program.weights, weights).filter { $0.0.owner == owner }.map { $0.1 }

@@ -117,7 +117,7 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         guard let mask = masks[owner]?.first(where: { $0.identifier == name }) else { throw .mask }
         let program: Program
         do { program = try PredictionTerms(bytes: bytes).program(rows: rows) } catch { throw .program("\(error)") }
-        for party in ComputingParty.allCases {
+        for party in ComputingParty.two {
             let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: party) }.max() ?? 0
             guard largest <= Limits.stepBytes else {
                 throw .program(

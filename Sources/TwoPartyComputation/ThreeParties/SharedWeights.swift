@@ -1,0 +1,118 @@
+public import ModularArithmetic
+internal import Secrets
+
+/// What a party holds of one owner's weights, shared once among three and good for all runs: the owner the weights, the party before it a random component, the party behind it what that leaves.
+///
+/// **Privacy.** Either component alone is uniformly random; both together are the weights. A product masks its result anew in each run, so that components may stay for as long as the weights do; other
+/// weights are shared anew, with other randomness. The party before gets a seed of sixteen bytes, the party behind as many words as there are weights.
+public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectable {
+    /// Whose weights they are.
+    public let owner: ComputingParty
+    /// Whose part of them it is.
+    public let holder: ComputingParty
+    /// Sixteen random bytes that name the sharing.
+    public let identifier: [UInt8]
+    /// The program's slots that they were made for: shapes in order.
+    let shapes: [[Int]]
+    /// The seed of the party before the owner.
+    private let seed: [UInt64]
+    /// For each of the owner's weights in the program's order.
+    let words: [[UInt64]]
+
+    /// The first bytes of the file form.
+    static let magic: [UInt8] = Array("PRLY3PW1".utf8)
+
+    /// Shares an owner's weights: each party's part, for it alone.
+    ///
+    /// - Parameter weights: In the program's order, those of `owner` alone.
+    /// - Throws: ``ComputationError`` where they are not what the program declares.
+    public static func sharing(
+        _ weights: [RingTensor], of owner: ComputingParty, in program: Program
+    ) throws(ComputationError) -> [ComputingParty: SharedWeights] {
+        var random = SecureRandom()
+        return try sharing(weights, of: owner, in: program, random: &random)
+    }
+
+    static func sharing(
+        _ weights: [RingTensor], of owner: ComputingParty, in program: Program,
+        random: inout some RandomNumberGenerator
+    ) throws(ComputationError) -> [ComputingParty: SharedWeights] {
+        try program.check(weights, of: owner)
+        let shapes = weights.map(\.shape)
+        var identifier: [UInt8] = []
+        append([random.next(), random.next()], to: &identifier)
+        let seed: [UInt64] = [random.next(), random.next()]
+        let components = expanded(seed, shapes)
+        let rest = zip(weights, components).map { tensor, component in
+            zip(tensor.words, component).map { $0 &- $1 }
+        }
+        func part(_ holder: ComputingParty, seed: [UInt64], words: [[UInt64]]) -> SharedWeights {
+            SharedWeights(
+                owner: owner, holder: holder, identifier: identifier, shapes: shapes, seed: seed, words: words)
+        }
+        return [
+            owner: part(owner, seed: [], words: weights.map(\.words)),
+            owner.previous: part(owner.previous, seed: seed, words: components),
+            owner.next: part(owner.next, seed: [], words: rest),
+        ]
+    }
+
+    private static func expanded(_ seed: [UInt64], _ shapes: [[Int]]) -> [[UInt64]] {
+        let key = CipherKey(words: (seed[0], seed[1]))
+        return shapes.enumerated().map { key.words($1.reduce(1, *), stream: UInt64($0)) }
+    }
+
+    /// Its bytes, as secret as the weights where both other parties' come together: magic, owner, holder, identifier, and the seed or the words, little-endian.
+    public var encoded: [UInt8] {
+        var bytes = Self.magic + [UInt8(owner.rawValue), UInt8(holder.rawValue)] + identifier
+        append(seed.isEmpty ? words.flatMap { $0 } : seed, to: &bytes)
+        return bytes
+    }
+
+    /// Reads what ``encoded`` wrote; nothing is allocated before the length is right.
+    ///
+    /// - Throws: ``ComputationError``.
+    public init(_ bytes: [UInt8], program: Program) throws(ComputationError) {
+        let header = Self.magic.count + 18
+        guard bytes.count >= header, bytes.starts(with: Self.magic) else {
+            throw .malformed(
+                "shared weights of \(bytes.count) bytes",
+                expected: "a header of \(header) bytes that begins with PRLY3PW1")
+        }
+        guard let owner = ComputingParty(rawValue: Int(bytes[8])), let holder = ComputingParty(rawValue: Int(bytes[9]))
+        else {
+            throw .malformed("the weights' owner and holder", expected: "0, 1 or 2 each")
+        }
+        let shapes = program.weights.filter { $0.owner == owner }.map(\.shape)
+        guard !shapes.isEmpty else { throw .otherWeights }
+        let counts = shapes.map { $0.reduce(1, *) }
+        let hasSeed = holder == owner.previous
+        let expected = hasSeed ? 2 : counts.reduce(0, +)
+        guard bytes.count == header + 8 * expected else {
+            throw .malformed("shared weights of \(bytes.count) bytes", expected: "\(header + 8 * expected)")
+        }
+        var offset = header
+        var words: [[UInt64]] = []
+        let seed = hasSeed ? wordsOf(bytes[...], from: header, count: 2) : []
+        for count in hasSeed ? [] : counts {
+            words.append(wordsOf(bytes[...], from: offset, count: count))
+            offset += 8 * count
+        }
+        self.init(
+            owner: owner, holder: holder, identifier: Array(bytes[10..<26]), shapes: shapes, seed: seed,
+            words: hasSeed ? Self.expanded(seed, shapes) : words)
+    }
+
+    private init(
+        owner: ComputingParty, holder: ComputingParty, identifier: [UInt8], shapes: [[Int]], seed: [UInt64],
+        words: [[UInt64]]
+    ) {
+        (self.owner, self.holder, self.identifier, self.shapes) = (owner, holder, identifier, shapes)
+        (self.seed, self.words) = (seed, words)
+    }
+
+    /// Owner and holder alone.
+    public var description: String { "SharedWeights(of \(owner), part of \(holder))" }
+    /// Nothing.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

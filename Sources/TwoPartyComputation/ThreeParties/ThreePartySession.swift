@@ -1,0 +1,60 @@
+internal import Crypto
+internal import Foundation
+internal import Secrets
+
+/// One run of three parties without a dealer: who they are, and what they compute. Its digest is in every message.
+public struct ThreePartySession: Sendable, Hashable {
+    /// Who the first, second and third party are: names that stand for keys, as the caller has them.
+    public let parties: [String]
+    /// Sixteen bytes that no other session has.
+    public let nonce: [UInt8]
+    /// SHA-256 of names, nonce, weights and program.
+    public let digest: [UInt8]
+    /// The names of the owners' shared weights: of the first party's, the second's, the third's; none where the program has none of theirs.
+    let weights: [[UInt8]]
+
+    /// - Parameters:
+    ///   - parties: Three names.
+    ///   - weights: The identifier of each owner's ``SharedWeights``.
+    ///   - nonce: Sixteen bytes of the operating system's randomness unless the session is one that another party began.
+    /// - Throws: ``ComputationError/roles(_:)`` where they are not three; ``ComputationError/input(_:expected:)`` where an owner's weights have no identifier.
+    public init(
+        program: Program, parties: [String], weights: [ComputingParty: [UInt8]] = [:], nonce: [UInt8]? = nil
+    ) throws(ComputationError) {
+        guard parties.count == 3, Set(parties).count == 3 else {
+            throw .roles("\(Set(parties).count) names for three parties")
+        }
+        let owners = Set(program.weights.map(\.owner))
+        guard owners == Set(weights.keys), weights.values.allSatisfy({ $0.count == 16 }) else {
+            throw .input(
+                "identifiers of the weights of \(weights.count) owners", expected: "one of 16 bytes for each owner")
+        }
+        let nonce = nonce ?? SecureRandom.bytes(16)
+        guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
+        let names = ComputingParty.three.map { weights[$0] ?? [] }
+        (self.parties, self.nonce, self.weights) = (parties, nonce, names)
+        digest = Self.digest([Array("program".utf8), program.digest] + names, parties, nonce)
+    }
+
+    /// A session of a program on tables.
+    ///
+    /// - Throws: ``ComputationError/roles(_:)``.
+    public init(program: TableProgram, parties: [String], nonce: [UInt8]? = nil) throws(ComputationError) {
+        guard parties.count == 3, Set(parties).count == 3 else {
+            throw .roles("\(Set(parties).count) names for three parties")
+        }
+        let nonce = nonce ?? SecureRandom.bytes(16)
+        guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
+        (self.parties, self.nonce, weights) = (parties, nonce, [])
+        digest = Self.digest([Array("tables".utf8), program.digest], parties, nonce)
+    }
+
+    private static func digest(_ purpose: [[UInt8]], _ parties: [String], _ nonce: [UInt8]) -> [UInt8] {
+        var hash = SHA256()
+        for part in [Array("parley/three-party/1".utf8)] + parties.map({ Array($0.utf8) }) + [nonce] + purpose {
+            hash.update(data: Data("\(part.count):".utf8))
+            hash.update(data: part)
+        }
+        return Array(hash.finalize())
+    }
+}

@@ -1,0 +1,85 @@
+import ModularArithmetic
+import Testing
+
+@testable import TwoPartyComputation
+
+@Suite("What the front page's table says of three parties' costs")
+struct ThreePartyCostTests {
+    typealias Add = (inout ProgramBuilder, Value, Value, Weights) throws -> Void
+
+    @Test("Rounds and bytes of each operation, for 192 elements, in equal parts")
+    func table() throws {
+        let n = 192
+        // Rounds and eighths of a byte of all parties, beside headers, keys and inputs. T(11) is 50 bits, T(9) 37, T(16) 86.
+        let rows: [(String, Add, rounds: Int, bits: Int)] = [
+            ("sum", { b, x, y, _ in _ = try b.sum(x, y) }, 0, 0),
+            ("product", { b, x, y, _ in _ = try b.product(x, y) }, 1, 24 * 8),
+            (
+                "matrix product",
+                { b, x, y, _ in
+                    _ = try b.matrixProduct(try b.reshaped(x, to: [24, 8]), try b.reshaped(y, to: [8, 24]))
+                }, 1, 24 * 8 * 3
+            ),
+            ("weights", { b, x, _, w in _ = try b.matrixProduct(try b.reshaped(x, to: [24, 8]), w) }, 1, 24 * 3),
+            ("truncation", { b, x, _, _ in _ = try b.truncated(x, by: 9, exactly: false) }, 2, 32 * 8),
+            ("exact truncation", { b, x, _, _ in _ = try b.truncated(x, by: 9, exactly: true) }, 6, 40 * 8 + 37),
+            ("comparison", { b, x, y, _ in _ = try b.isAtLeast(x, y) }, 6, 24 * 8 + 50),
+            ("relu", { b, x, y, _ in _ = try b.relu(try b.sum(x, y)) }, 6, 32 * 8 + 50),
+            ("maximum", { b, x, y, _ in _ = try b.maximum(x, y) }, 6, 32 * 8 + 50),
+            // A second tree of four blocks: 7 bits shared by two, 3 + 1 gates of three.
+            ("interval", { b, x, y, _ in _ = try b.isWithin(try b.sum(x, y), -5...7) }, 6, 48 * 8 + 50 + 14 + 12),
+            ("truncated relu", { b, x, y, _ in _ = try b.relu(try b.sum(x, y), truncatedBy: 5) }, 6, 56 * 8 + 50),
+            (
+                "two rounds",
+                { b, x, y, _ in
+                    b.comparisons = .twoRounds
+                    _ = try b.relu(try b.sum(x, y))
+                }, 6, 32 * 8 + 50
+            ),
+            (
+                "16 bits",
+                { b, x, y, _ in _ = try b.isAtLeast(try b.combined([(x, 30), (y, 30)])) }, 6, 24 * 8 + 86
+            ),
+            ("opening", { b, x, _, _ in _ = try b.reveal(x, to: .second) }, 1, 8 * 8),
+        ]
+        for (name, add, rounds, bits) in rows {
+            var builder = ProgramBuilder()
+            let x = try builder.input(from: .first, shape: [n], bound: 1000)
+            let y = try builder.input(from: .second, shape: [n], bound: 1000)
+            let weights = try builder.weights("w", of: .third, shape: [8, 3], bound: 9, sumBound: 72)
+            try add(&builder, x, y, weights)
+            let cost = builder.program().threePartyCost
+            #expect(cost.rounds == rounds + 1, "\(name)")
+            let beside = 6 * ThreePartyMessage.headerBytes * cost.rounds + 3 * 16 + 2 * 8 * n
+            #expect(8 * (cost.bytes - beside) == bits * n, "\(name)")
+            if name != "opening" {
+                let sent = zip(cost.bytesFrom, [8 * n, 8 * n, 0]).map { $0 - $1 }
+                #expect(Set(sent).count == 1, "\(name)")
+            }
+        }
+    }
+
+    @Test("A network costs with three parties less than a tenth of the dealer's correlations")
+    func network() throws {
+        var builder = ProgramBuilder()
+        let images = try builder.input(from: .third, shape: [1, 1, 28, 28], bound: 1 << 12)
+        let weights = try builder.weights("w", of: .first, shape: [8, 1, 5, 5], bound: 1 << 12, sumBound: 12 << 12)
+        _ = try builder.maximumPool(try builder.relu(try builder.convolution(images, weights)), window: 2, stride: 2)
+        let program = builder.program()
+        #expect(10 * program.threePartyCost.bytes < program.cost.correlationBytesToFirst)
+    }
+
+    @Test("Blocks of a carry: all bits, none of more than four, and layers as few as those allow")
+    func blocks() {
+        for bits in 1...63 {
+            let blocks = CarryBlocks(bits: bits)
+            #expect(blocks.widths.reduce(0, +) == bits)
+            #expect(blocks.widths.allSatisfy { (1...4).contains($0) })
+            #expect(
+                1 << blocks.layers >= (bits + 3) / 4
+                    && (blocks.layers == 0 || 1 << (blocks.layers - 1) < (bits + 3) / 4))
+        }
+        let rounds = [8, 16, 24, 32, 48, 62].map { CarryBlocks(bits: $0).layers + 2 }
+        #expect(rounds == [3, 4, 5, 5, 6, 6])
+    }
+}
