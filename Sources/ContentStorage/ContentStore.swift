@@ -171,8 +171,7 @@ public final class ContentStore: BlockSource {
                 var links: [(name: String, cid: CID, cumulativeSize: UInt64)] = []
                 for entry in entries {
                     guard isNeeded(entry.root) else { throw .missing(entry.root) }
-                    let size = try folder.reach(entry.root).blocks.values.reduce(0) { $0 + UInt64($1) }
-                    links.append((entry.name, entry.root, size))
+                    links.append((entry.name, entry.root, try GraphSurvey(of: entry.root, in: folder).bytes))
                 }
                 let block = try Block.folder(links)
                 try writing.add(block, to: self)
@@ -235,13 +234,13 @@ public final class ContentStore: BlockSource {
             do throws(ContentError) {
                 let root = try body(&writing).v1
                 try writing.place()
-                let (blocks, size) = try folder.reach(root)
+                let survey = try GraphSurvey(of: root, in: folder)
                 try BlockFiles.synchronize(folders: writing.folders)
-                let published = Published(root: root, name: name, size: size)
+                let published = Published(root: root, name: name, size: survey.size)
                 try record(published)
-                state.withLock { $0.add(published, blocks) }
+                state.withLock { $0.add(published, survey.blocks) }
                 // It is published now: what cannot be removed is when the folder is opened.
-                try? remove(writing.made.subtracting(blocks.keys))
+                try? remove(writing.made.subtracting(survey.blocks.keys))
                 return published
             } catch {
                 // Nothing that is published needs them; what cannot be removed now is when the folder is opened.
@@ -281,7 +280,7 @@ public final class ContentStore: BlockSource {
         let root = root.v1
         return try writing.withLock { _ throws(ContentError) in
             guard state.withLock({ $0.published[root] != nil || $0.damaged[root] != nil }) else { return false }
-            let blocks = try? folder.reach(root).blocks
+            let blocks = try? GraphSurvey(of: root, in: folder).blocks
             try BlockFiles.remove(recordFile(of: root))
             try BlockFiles.synchronize(folder: path + "/published")
             guard let blocks, state.withLock({ $0.published[root] != nil }) else {
@@ -310,9 +309,11 @@ public final class ContentStore: BlockSource {
             }
             do throws(ContentError) {
                 let published = try Self.published(file, root)
-                let (blocks, size) = try folder.reach(root)
-                guard size == published.size else { throw .inconsistent(root, expected: "\(published.size) bytes") }
-                state.add(published, blocks)
+                let survey = try GraphSurvey(of: root, in: folder)
+                guard survey.size == published.size else {
+                    throw .inconsistent(root, expected: "\(published.size) bytes")
+                }
+                state.add(published, survey.blocks)
             } catch {
                 state.damaged[root] = error
             }

@@ -145,7 +145,7 @@ struct ContentFolderTests {
             #expect(try blocks.bytes(of: shared) == a)
             // The lost part alone mends it.
             _ = try store.publish(b, "the lost part")
-            #expect(try blocks.reach(damaged).size == 2 << 20)
+            #expect(try GraphSurvey(of: damaged, in: blocks).size == 2 << 20)
             #expect(try store.publish(a + b, "mended").root == damaged && store.damaged.isEmpty)
             #expect(try store.withdraw(damaged) && store.withdraw(lost))
         }
