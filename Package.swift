@@ -189,7 +189,7 @@ let package = Package(
             "DatasiteServerTests",
             [
                 "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Federation",
-                "Governance", "Marketplace", "MarketplaceStore", "Query", "Tables",
+                "Governance", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "Query", "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),
