@@ -170,7 +170,7 @@ let package = Package(
         tests("MarketplaceStoreTests", ["Marketplace", "MarketplaceStore", "TransparencyLog", "Secrets", crypto]),
         tests("ContentAddressingTests", ["ContentAddressing", "Secrets", crypto]),
         tests("ContentStorageTests", ["ContentAddressing", "ContentStorage", "Secrets"], exclude: ["Kubo"]),
-        tests("ValuationTests", ["Marketplace", "ValuationStudy", "Secrets"]),
+        tests("ValuationTests", ["Marketplace", "ValuationStudy", "DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -189,7 +189,8 @@ let package = Package(
             "DatasiteServerTests",
             [
                 "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Federation",
-                "Governance", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "Query", "Tables",
+                "Governance", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "Query",
+                "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),
