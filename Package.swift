@@ -207,7 +207,7 @@ let package = Package(
             "CommandLineTests",
             [
                 "parley", "Datasite", "DatasiteProtocol", "DatasiteClient", "Marketplace", "TransparencyLog", "Secrets",
-            ]),
+            ], exclude: ["Texts"]),
         tests(
             "HostileInputTests",
             [
