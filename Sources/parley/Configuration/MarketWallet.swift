@@ -2,6 +2,7 @@ import DatasiteClient
 import Foundation
 import Marketplace
 import MarketplaceStore
+import TransparencyLog
 
 /// The markets in which this user acts: keys, what she is bound to, and a verified copy of each log.
 ///
