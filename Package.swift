@@ -178,7 +178,7 @@ let package = Package(
         tests("MarketplaceStoreTests", ["Marketplace", "MarketplaceStore", "TransparencyLog", "Secrets", crypto]),
         tests("ContentAddressingTests", ["ContentAddressing", "Secrets", crypto]),
         tests("ContentStorageTests", ["ContentAddressing", "ContentStorage", "Secrets"], exclude: ["Kubo"]),
-        tests("ValuationTests", ["Marketplace", "ValuationStudy", "Secrets"]),
+        tests("ValuationTests", ["Marketplace", "ValuationStudy", "DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
         tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
@@ -198,7 +198,8 @@ let package = Package(
             "DatasiteServerTests",
             [
                 "TransparencyLog", "DatasiteServer", "DatasiteClient", "Datasite", "DatasiteProtocol", "Federation",
-                "Governance", "Marketplace", "MarketplaceStore", "Query", "Tables",
+                "Governance", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "Query",
+                "Tables",
                 crypto,
                 logging,
                 outside("AsyncHTTPClient", "async-http-client"),
@@ -215,7 +216,7 @@ let package = Package(
             "CommandLineTests",
             [
                 "parley", "Datasite", "DatasiteProtocol", "DatasiteClient", "Marketplace", "TransparencyLog", "Secrets",
-            ]),
+            ], exclude: ["Texts"]),
         tests(
             "HostileInputTests",
             [

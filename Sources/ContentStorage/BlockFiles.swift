@@ -14,12 +14,13 @@ internal import Foundation
 enum BlockFiles {
     static let partial = ".partial"
 
-    /// All of a regular file; nil where there is none.
+    /// All of a regular file; nil where there is none. A link is none.
     static func read(_ path: String, most: Int) throws(ContentError) -> [UInt8]? {
         // Nobody waits for what is no file, a pipe say.
-        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
+            if errno == ELOOP { throw .storage(path, reason: "expected a file, and no link") }
             throw failure("\(path) cannot be opened")
         }
         defer { close(descriptor) }
@@ -53,14 +54,25 @@ enum BlockFiles {
         return done
     }
 
-    /// How long a file is; nil where there is none.
+    /// How long a regular file is; nil where there is none.
     static func byteCount(_ path: String) throws(ContentError) -> Int? {
+        guard let status = try status(path) else { return nil }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .storage(path, reason: "expected a file") }
+        return Int(status.st_size)
+    }
+
+    /// Of what has this name, be it a link; nil where nothing has.
+    private static func status(_ path: String) throws(ContentError) -> stat? {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard lstat(path, &status) == 0 else {
             if errno == ENOENT { return nil }
             throw failure("\(path) cannot be read")
         }
-        return Int(status.st_size)
+        return status
+    }
+
+    static func isFile(_ path: String) throws(ContentError) -> Bool {
+        try status(path).map { $0.st_mode & S_IFMT == S_IFREG } ?? false
     }
 
     /// Puts a file in its place. Its name is durable once its folder is.
@@ -71,9 +83,14 @@ enum BlockFiles {
     }
 
     /// Whether the folder was made now.
+    ///
+    /// - Throws: ``ContentError`` also where something else has its name; a link to a folder is none.
     static func makeFolder(_ path: String) throws(ContentError) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         guard errno == EEXIST else { throw failure("\(path) cannot be made") }
+        guard let mode = try status(path)?.st_mode, mode & S_IFMT == S_IFDIR else {
+            throw .storage(path, reason: "expected a folder, and no link to one")
+        }
         return false
     }
 
@@ -85,6 +102,12 @@ enum BlockFiles {
 
     static func remove(_ path: String) throws(ContentError) {
         guard unlink(path) == 0 || errno == ENOENT else { throw failure("\(path) cannot be removed") }
+    }
+
+    /// Folders, many at once.
+    static func synchronize(folders: some Collection<String>) throws(ContentError) {
+        let folders = Array(folders)
+        try AtOnce.run(folders.count) { index throws(ContentError) in try synchronize(folder: folders[index]) }
     }
 
     static func synchronize(folder: String) throws(ContentError) {
@@ -101,7 +124,7 @@ enum BlockFiles {
         private let descriptor: Int32
 
         init(_ path: String) throws(ContentError) {
-            descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
             guard descriptor >= 0 else { throw BlockFiles.failure("\(path) cannot be opened") }
             guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
                 throw .storage(path, reason: "the folder is open in another process")
@@ -178,13 +201,24 @@ enum BlockFiles {
             guard isWritten else { throw BlockFiles.failure("\(path) cannot be written") }
         }
 
-        func place() throws(ContentError) {
-            #if canImport(Darwin)
-                let isDurable = fcntl(descriptor, F_FULLFSYNC) == 0
-            #else
-                let isDurable = fdatasync(descriptor) == 0
-            #endif
-            guard isDurable else { throw BlockFiles.failure("\(path) cannot be made durable") }
+        func place() throws(ContentError) { try Self.place([self]) }
+
+        /// Puts files in their places once all of them are durable.
+        static func place(_ files: [PartialFile]) throws(ContentError) {
+            let written = files.map { ($0.descriptor, $0.path) }
+            try AtOnce.run(files.count) { index throws(ContentError) in
+                let (descriptor, path) = written[index]
+                #if canImport(Darwin)
+                    let isDurable = fcntl(descriptor, F_FULLFSYNC) == 0
+                #else
+                    let isDurable = fdatasync(descriptor) == 0
+                #endif
+                guard isDurable else { throw BlockFiles.failure("\(path) cannot be made durable") }
+            }
+            for file in files { try file.take() }
+        }
+
+        private func take() throws(ContentError) {
             guard rename(path + BlockFiles.partial, path) == 0 else {
                 throw BlockFiles.failure("\(path) cannot be put in its place")
             }

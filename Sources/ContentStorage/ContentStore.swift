@@ -14,6 +14,9 @@ internal import Synchronization
 /// is published was durable before: blocks first, then the file that says so. After
 /// a crash in the middle, what was begun is removed when the folder is opened.
 ///
+/// Links are not followed in it, and what it did not put there is left alone. While something is damaged no block is removed: which of them
+/// it needs is not known any more.
+///
 /// One process at a time has it open. Any number of threads read while one writes. Everything here waits for the disk: call it on threads that may.
 public final class ContentStore: BlockSource {
     /// What was published.
@@ -55,9 +58,11 @@ public final class ContentStore: BlockSource {
         self.path = path
         self.quota = quota
         folder = BlockFolder(path: path + "/blocks")
-        let isNew = try BlockFiles.makeFolder(path)
+        // The folder may be reached by a link, as behind a slash; what is in it may not.
+        let isNew = try BlockFiles.makeFolder(path.hasSuffix("/") ? path : path + "/")
         lock = try BlockFiles.Lock(path + "/lock")
         for name in ["blocks", "published"] { _ = try BlockFiles.makeFolder(path + "/" + name) }
+        for shard in try shards() { _ = try BlockFiles.makeFolder(shard) }
         try BlockFiles.synchronize(folder: path)
         if isNew {
             let parent = URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
@@ -166,8 +171,7 @@ public final class ContentStore: BlockSource {
                 var links: [(name: String, cid: CID, cumulativeSize: UInt64)] = []
                 for entry in entries {
                     guard isNeeded(entry.root) else { throw .missing(entry.root) }
-                    let size = try folder.reach(entry.root).blocks.values.reduce(0) { $0 + UInt64($1) }
-                    links.append((entry.name, entry.root, size))
+                    links.append((entry.name, entry.root, try GraphSurvey(of: entry.root, in: folder).bytes))
                 }
                 let block = try Block.folder(links)
                 try writing.add(block, to: self)
@@ -177,13 +181,16 @@ public final class ContentStore: BlockSource {
 
     /// Blocks that are being written for something that is not published yet.
     private struct Writing {
-        var added: Set<CID> = []
-        var folders: Set<String> = []
-        var bytes: UInt64 = 0
+        private(set) var added: Set<CID> = []
+        /// Of those, what no file was there for: blocks of something that is damaged may have been.
+        private(set) var made: Set<CID> = []
+        private(set) var folders: Set<String> = []
+        private var bytes: UInt64 = 0
         private var written: [BlockFiles.PartialFile] = []
+        private var unplaced = 0
 
-        /// One synchronisation makes durable what was written before, also of other files: many blocks are written, and then each is placed.
-        static let blocksAtOnce = 32
+        /// Many blocks are written and then made durable together; each keeps its file open until then.
+        private static let blocksAtOnce = 128, bytesAtOnce = 32 << 20
 
         mutating func add(_ block: Block, to store: ContentStore) throws(ContentError) {
             let cid = block.cid.v1
@@ -195,15 +202,18 @@ public final class ContentStore: BlockSource {
             folders.insert(shard)
             added.insert(cid)
             bytes += UInt64(block.bytes.count)
-            let file = try BlockFiles.PartialFile(store.folder.file(of: cid))
+            let path = store.folder.file(of: cid)
+            if try BlockFiles.byteCount(path) == nil { made.insert(cid) }
+            let file = try BlockFiles.PartialFile(path)
             try file.write(block.bytes)
             written.append(file)
-            if written.count == Self.blocksAtOnce { try place() }
+            unplaced += block.bytes.count
+            if written.count >= Self.blocksAtOnce || unplaced >= Self.bytesAtOnce { try place() }
         }
 
         mutating func place() throws(ContentError) {
-            for file in written { try file.place() }
-            written = []
+            try BlockFiles.PartialFile.place(written)
+            (written, unplaced) = ([], 0)
         }
     }
 
@@ -224,17 +234,17 @@ public final class ContentStore: BlockSource {
             do throws(ContentError) {
                 let root = try body(&writing).v1
                 try writing.place()
-                let (blocks, size) = try folder.reach(root)
-                for folder in writing.folders.sorted() { try BlockFiles.synchronize(folder: folder) }
-                let published = Published(root: root, name: name, size: size)
+                let survey = try GraphSurvey(of: root, in: folder)
+                try BlockFiles.synchronize(folders: writing.folders)
+                let published = Published(root: root, name: name, size: survey.size)
                 try record(published)
-                state.withLock { $0.add(published, blocks) }
+                state.withLock { $0.add(published, survey.blocks) }
                 // It is published now: what cannot be removed is when the folder is opened.
-                try? remove(writing.added.subtracting(blocks.keys))
+                try? remove(writing.made.subtracting(survey.blocks.keys))
                 return published
             } catch {
                 // Nothing that is published needs them; what cannot be removed now is when the folder is opened.
-                try? remove(writing.added)
+                try? remove(writing.made)
                 throw error
             }
         }
@@ -270,7 +280,7 @@ public final class ContentStore: BlockSource {
         let root = root.v1
         return try writing.withLock { _ throws(ContentError) in
             guard state.withLock({ $0.published[root] != nil || $0.damaged[root] != nil }) else { return false }
-            let blocks = try? folder.reach(root).blocks
+            let blocks = try? GraphSurvey(of: root, in: folder).blocks
             try BlockFiles.remove(recordFile(of: root))
             try BlockFiles.synchronize(folder: path + "/published")
             guard let blocks, state.withLock({ $0.published[root] != nil }) else {
@@ -280,7 +290,8 @@ public final class ContentStore: BlockSource {
                 return true
             }
             state.withLock { $0.remove(root, blocks) }
-            try remove(blocks.keys)
+            // What is damaged may share them, and how much of them cannot be told: they go when the folder is opened and nothing is.
+            if damaged.isEmpty { try remove(blocks.keys) }
             return true
         }
     }
@@ -290,20 +301,19 @@ public final class ContentStore: BlockSource {
     private func readPublished() throws(ContentError) -> State {
         var state = State()
         for name in try BlockFiles.names(in: path + "/published") {
+            guard let (root, isPartial) = Self.own(name) else { continue }
             let file = path + "/published/" + name
-            if name.hasSuffix(BlockFiles.partial) {
-                try BlockFiles.remove(file)
+            if isPartial {
+                if try BlockFiles.isFile(file) { try BlockFiles.remove(file) }
                 continue
-            }
-            let root: CID
-            do throws(ContentError) { root = try CID(name) } catch {
-                throw .storage(file, reason: "expected a file that is named by a CID")
             }
             do throws(ContentError) {
                 let published = try Self.published(file, root)
-                let (blocks, size) = try folder.reach(root)
-                guard size == published.size else { throw .inconsistent(root, expected: "\(published.size) bytes") }
-                state.add(published, blocks)
+                let survey = try GraphSurvey(of: root, in: folder)
+                guard survey.size == published.size else {
+                    throw .inconsistent(root, expected: "\(published.size) bytes")
+                }
+                state.add(published, survey.blocks)
             } catch {
                 state.damaged[root] = error
             }
@@ -319,17 +329,27 @@ public final class ContentStore: BlockSource {
         return published
     }
 
+    /// What a name of the store's own stands for, and whether it is that of a file that is being written; nil for any other name.
+    private static func own(_ name: String) -> (cid: CID, isPartial: Bool)? {
+        let isPartial = name.hasSuffix(BlockFiles.partial)
+        let text = isPartial ? String(name.dropLast(BlockFiles.partial.count)) : name
+        guard let cid = try? CID(text), cid.v1.description == text else { return nil }
+        return (cid, isPartial)
+    }
+
+    /// The folders of blocks, by their names alone.
+    private func shards() throws(ContentError) -> [String] {
+        try BlockFiles.names(in: folder.path).filter(BlockFolder.isShard).map { folder.path + "/" + $0 }
+    }
+
     /// Removes blocks that nothing published needs. Where something is damaged they stay: what is left of it may be of use to its owner.
     private func sweep() throws(ContentError) {
         let isMended = state.withLock { $0.damaged.isEmpty }
-        for shard in try BlockFiles.names(in: folder.path) {
-            let inside = folder.path + "/" + shard
-            for name in try BlockFiles.names(in: inside) {
-                let isPartial = name.hasSuffix(BlockFiles.partial)
-                var cid: CID?
-                do throws(ContentError) { cid = try CID(name) } catch { cid = nil }
-                let isUseless = cid.map { !isNeeded($0) } ?? false
-                if isPartial || (isUseless && isMended) { try BlockFiles.remove(inside + "/" + name) }
+        for shard in try shards() {
+            for name in try BlockFiles.names(in: shard) {
+                guard let (cid, isPartial) = Self.own(name), folder.shard(of: cid) == shard else { continue }
+                let isUseless = isPartial || (isMended && !isNeeded(cid))
+                if isUseless, try BlockFiles.isFile(shard + "/" + name) { try BlockFiles.remove(shard + "/" + name) }
             }
         }
     }

@@ -30,6 +30,8 @@ extension Problem {
     static let tooManyDownloads = Problem(
         .busy, "as many synthetic tables are being sent as may be, in all or to you",
         hint: "try again when one has arrived")
+    static let tooManyAnswers = Problem(
+        .busy, "as many answers are being sent as may be, in all or to you", hint: "ask again when one has arrived")
     static let tooManyFrames = Problem(
         .busy, "as many frames are being read as may be", hint: "send it again in a moment")
     static let unauthenticated = Problem(

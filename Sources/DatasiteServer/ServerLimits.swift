@@ -13,6 +13,11 @@ public struct ServerLimits: Sendable, Hashable {
     public var bodyDeadline: TimeAmount
     /// From the first byte of a response to its last one being taken by the peer.
     public var responseDeadline: TimeAmount
+    /// What a peer must take of an answer that waits for it in every ``paceInterval``, in bytes; 0: whatever it likes, until the deadline. It is
+    /// for answers with long deadlines, whose places a few who take next to nothing would hold.
+    public var leastTaken: Int
+    /// Over how long ``leastTaken`` is looked at.
+    public var paceInterval: TimeAmount
     /// How long a refused peer's bytes are read and thrown away, so that it can still read why.
     public var lingerDeadline: TimeAmount
     /// The largest body; a question is text that a person writes.
@@ -67,6 +72,7 @@ public struct ServerLimits: Sendable, Hashable {
     public init(
         headDeadline: TimeAmount = .seconds(10), idleDeadline: TimeAmount = .seconds(60),
         bodyDeadline: TimeAmount = .seconds(20), responseDeadline: TimeAmount = .seconds(60),
+        leastTaken: Int = 0, paceInterval: TimeAmount = .seconds(60),
         lingerDeadline: TimeAmount = .seconds(2), bodyBytes: Int = 64 << 10, workBytes: Int = 2 << 20,
         headerBytes: Int = 16 << 10, headerFieldBytes: Int = 8 << 10, headerFields: Int = 64,
         targetBytes: Int = 2 << 10,
@@ -81,6 +87,8 @@ public struct ServerLimits: Sendable, Hashable {
         self.idleDeadline = idleDeadline
         self.bodyDeadline = bodyDeadline
         self.responseDeadline = responseDeadline
+        self.leastTaken = leastTaken
+        self.paceInterval = paceInterval
         self.lingerDeadline = lingerDeadline
         self.bodyBytes = bodyBytes
         self.workBytes = workBytes

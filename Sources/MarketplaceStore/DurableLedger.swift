@@ -22,10 +22,11 @@ public final class DurableLedger<State: Journaled> {
     ///   - disk: Where the log is.
     ///   - state: The state without entries.
     ///   - noted: A position that was noted elsewhere, through which the log must go.
+    ///   - verified: How far its entries were found to be admitted before: where the log goes through that position, these are the same entries, and are not verified again.
     ///   - stored: Is given the bytes of all entries that are durable, in their order: those that are read, and those that are stored from now on.
     /// - Throws: ``StoreError``. A log that is not read is left as it is.
     public init(
-        _ disk: any Disk, from state: State, through noted: LogPosition? = nil,
+        _ disk: any Disk, from state: State, through noted: LogPosition? = nil, verified: LogPosition? = nil,
         stored: @escaping ([[UInt8]]) -> Void = { _ in }
     ) throws(StoreError) {
         var state = state
@@ -35,9 +36,12 @@ public final class DurableLedger<State: Journaled> {
         do throws(DiskError) { bytes = try disk.read() } catch { throw .disk(error) }
         let contents: EntryLog.Contents
         do throws(EntryLogError) {
+            let known = try EntryLog.count(of: bytes, beginning: beginning.digest, through: verified)
             contents = try EntryLog.read(bytes, beginning: beginning.digest) { bytes, position throws(EntryLogError) in
                 let entry = try Self.entry(bytes, position)
-                _ = state.take(try Self.admitted(entry, record: position.count - 1, in: state))
+                _ = state.take(
+                    try Self.admitted(
+                        entry, record: position.count - 1, isKnown: position.count <= known, in: state))
                 stored([[UInt8](bytes)])
                 isNoted = isNoted || position == noted
             }
@@ -62,13 +66,13 @@ public final class DurableLedger<State: Journaled> {
 
     /// An entry of the log, if it is one that was stored: signed where it must be, and new.
     static func admitted(
-        _ entry: State.Entry, record: Int, in state: State
+        _ entry: State.Entry, record: Int, isKnown: Bool = false, in state: State
     ) throws(EntryLogError) -> State.Admitted {
         let time = entry.journalTime ?? state.time
         guard time >= state.time, time <= State.latestTime, state.answer(to: entry.key) == nil else {
             throw .foreign(record: record, reason: "a repeated entry, or a time that goes back: expected a new entry")
         }
-        switch state.admission(of: entry) {
+        switch isKnown ? state.admission(ofKnown: entry) : state.admission(of: entry) {
         case .admitted(let admitted): return admitted
         case .refused(_, let reason): throw .foreign(record: record, reason: reason)
         }

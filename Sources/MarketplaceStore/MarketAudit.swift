@@ -28,14 +28,18 @@ public struct MarketAudit: Sendable {
 
     /// Reads a folder, which another process may be adding to.
     ///
-    /// - Parameter key: The operator's, from elsewhere; nil: the one that the folder tells.
+    /// - Parameters:
+    ///   - key: The operator's, from elsewhere; nil: the one that the folder tells.
+    ///   - verified: A ``MarketCopy/position`` that the caller kept of this market: where the log goes through it, signatures before it are not verified again.
     /// - Throws: ``MarketFolderError``, of which ``MarketFolderError/isContradiction`` tells whether something was changed.
-    public init(of path: String, key: PartyKey? = nil) throws(MarketFolderError) {
+    public init(
+        of path: String, key: PartyKey? = nil, verified: LogPosition? = nil
+    ) throws(MarketFolderError) {
         let file = SealedFolder.File.checkpoint(path)
         var before = Self.checkpoint(file)
         for _ in 0..<8 {
             do throws(MarketFolderError) {
-                try self.init(once: path, key: key)
+                try self.init(once: path, key: key, verified: verified)
                 return
             } catch {
                 // Partial tiles go when a checkpoint over more entries has come: that one is read then.
@@ -44,14 +48,14 @@ public struct MarketAudit: Sendable {
                 before = now
             }
         }
-        try self.init(once: path, key: key)
+        try self.init(once: path, key: key, verified: verified)
     }
 
     private static func checkpoint(_ file: String) -> [UInt8]? {
         try? DurableFiles.read(file, most: SignedNote.largestSize, expected: "a signed checkpoint")
     }
 
-    private init(once path: String, key: PartyKey?) throws(MarketFolderError) {
+    private init(once path: String, key: PartyKey?, verified: LogPosition?) throws(MarketFolderError) {
         let description = try SealedFolder.description(of: path)
         if let key, key != description.operatorKey { throw .otherKey(description.operatorKey, expected: key) }
         // First the checkpoint: entries that come while this reads stand behind it.
@@ -63,7 +67,7 @@ public struct MarketAudit: Sendable {
                     expected: "a signed checkpoint, which the folder has from the first")
             }
             signed = checkpoint
-            replay = try Replay(of: path, description, upTo: checkpoint.head)
+            replay = try Replay(of: path, description, upTo: checkpoint.head, verified: verified)
             try Self.checkTiles(of: path, head: checkpoint.head)
         } catch let error as MarketFolderError { throw error } catch { throw .contradiction("\(path): \(error)") }
         guard signed.checkpoint.extensions == [SealedFolder.stateLine(replay.market.fingerprint)] else {
@@ -172,7 +176,9 @@ private struct Replay {
     /// Entries that may stand behind a checkpoint.
     private static let mostBehind = 4_096
 
-    init(of path: String, _ description: MarketDescription, upTo head: TreeHead) throws {
+    init(
+        of path: String, _ description: MarketDescription, upTo head: TreeHead, verified: LogPosition?
+    ) throws {
         market = description.beginning
         let file = SealedFolder.File.entries(path)
         // As long as the checkpoint's entries and a crash's last batch can be, and no longer.
@@ -183,6 +189,7 @@ private struct Replay {
         // A market is a value: what stands behind the checkpoint is verified on one of its own.
         var isBehind = head.size == 0
         do throws(EntryLogError) {
+            let known = try EntryLog.count(of: data, beginning: market.beginning, through: verified)
             _ = try EntryLog.read(data, beginning: market.beginning) { bytes, position throws(EntryLogError) in
                 let record = position.count - 1
                 let entry = try DurableLedger<Market>.entry(bytes, position)
@@ -191,7 +198,7 @@ private struct Replay {
                     audited.unsealed += 1
                     return
                 }
-                try audited.take(entry, [UInt8](bytes), record: record)
+                try audited.take(entry, [UInt8](bytes), record: record, isKnown: position.count <= known)
                 isBehind = audited.entries.count == Int(head.size)
                 if isBehind { behind = audited.market }
             }
@@ -207,8 +214,10 @@ private struct Replay {
         }
     }
 
-    private mutating func take(_ entry: SignedEntry, _ bytes: [UInt8], record: Int) throws(EntryLogError) {
-        let admitted = try DurableLedger.admitted(entry, record: record, in: market)
+    private mutating func take(
+        _ entry: SignedEntry, _ bytes: [UInt8], record: Int, isKnown: Bool
+    ) throws(EntryLogError) {
+        let admitted = try DurableLedger.admitted(entry, record: record, isKnown: isKnown, in: market)
         do { try frontier.append(.leaf(bytes)) } catch { throw .foreign(record: record, reason: "\(error)") }
         var moved: [BookEntry] = []
         let answer = market.apply(admitted) { moved.append($0) }

@@ -18,6 +18,8 @@ public final class MarketCopy {
     public var market: Market { sealed.ledger.state }
     /// How many there are.
     public var count: Int { sealed.ledger.position.count }
+    /// Behind the last of them. Its digest is over all, so that whoever keeps it where nobody else writes knows them again, here or in any other copy, and need not verify them twice.
+    public var position: LogPosition { sealed.ledger.position }
     /// The checkpoint over them, as the operator signed it; empty: there is none yet.
     public var checkpoint: [UInt8] { sealed.checkpoint?.bytes ?? [] }
 
@@ -46,38 +48,42 @@ public final class MarketCopy {
 
     /// Opens a copy.
     ///
+    /// - Parameter verified: A ``position`` that the caller kept of this market: where the log goes through it, signatures before it are not verified again.
     /// - Throws: ``MarketFolderError``, also where another process has it open.
-    public init(at path: String) throws(MarketFolderError) {
+    public init(at path: String, verified: LogPosition? = nil) throws(MarketFolderError) {
         guard FileManager.default.fileExists(atPath: SealedFolder.File.description(path)) else {
             throw .malformed(path, expected: "a copy of a market")
         }
-        sealed = try SealedFolder(path)
+        sealed = try SealedFolder(path, verified: verified)
     }
 
     /// What is missing up to a checkpoint: tiles below the market's prefix, in the order in which ``take(_:bundles:)`` wants them; nil: nothing new.
     ///
     /// - Throws: ``MarketFolderError`` for a checkpoint that the operator did not sign, or that goes back.
     public func missing(for checkpoint: [UInt8]) throws(MarketFolderError) -> [TilePath]? {
-        do {
-            let next = try SealedFolder.checkpoint(checkpoint, log: description.log)
-            let (have, size) = (sealed.writer.head.size, next.head.size)
-            guard size >= sealed.checkpoint?.head.size ?? 0, size >= have else {
-                throw keep(next, "the market goes back: \(size) entries, where there were \(have)")
+        do { return try missing(for: SealedFolder.checkpoint(checkpoint, log: description.log)) } catch {
+            throw SealedFolder.error(error, path)
+        }
+    }
+
+    private func missing(for next: SignedCheckpoint) throws -> [TilePath]? {
+        let (have, size) = (sealed.writer.head.size, next.head.size)
+        guard size >= sealed.checkpoint?.head.size ?? 0, size >= have else {
+            throw keep(next, "the market goes back: \(size) entries, where there were \(have)")
+        }
+        guard size > have else {
+            guard next.head == sealed.writer.head else {
+                throw keep(next, "the market shows another history of the same \(size) entries")
             }
-            guard size > have else {
-                guard next.head == sealed.writer.head else {
-                    throw keep(next, "the market shows another history of the same \(size) entries")
-                }
-                if next != sealed.checkpoint { try sealed.seal { _ in next } }
-                return nil
-            }
-            guard size - have <= Self.mostAtOnce else {
-                throw MarketFolderError.contradiction(
-                    "the market says that it has \(size - have) new entries: a copy takes at most \(Self.mostAtOnce) at once"
-                )
-            }
-            return try (have / 256...(size - 1) / 256).map { try TilePath(.entries, index: $0, ofTreeWithSize: size) }
-        } catch { throw SealedFolder.error(error, path) }
+            if next != sealed.checkpoint { try sealed.seal { _ in next } }
+            return nil
+        }
+        guard size - have <= Self.mostAtOnce else {
+            throw MarketFolderError.contradiction(
+                "the market says that it has \(size - have) new entries: a copy takes at most \(Self.mostAtOnce) at once"
+            )
+        }
+        return try (have / 256...(size - 1) / 256).map { try TilePath(.entries, index: $0, ofTreeWithSize: size) }
     }
 
     /// Verifies the entries up to a checkpoint, and stores them.
@@ -90,7 +96,7 @@ public final class MarketCopy {
     ) throws(MarketFolderError) -> [(entry: SignedEntry, answer: MarketAnswer)] {
         do {
             let next = try SealedFolder.checkpoint(checkpoint, log: description.log)
-            let paths = try missing(for: checkpoint) ?? []
+            let paths = try missing(for: next) ?? []
             guard paths.count == bundles.count else {
                 throw MarketFolderError.contradiction("\(paths.count) bundles of entries were expected")
             }

@@ -210,9 +210,8 @@ public final class MarketOffice: Sendable {
     public func tick() async throws { _ = try await commits.submit(.tick) }
 
     /// Adds a witness's cosignature, if the checkpoint is still over that tree.
-    func add(_ line: NoteSignature, to head: TreeHead) async throws -> Bool {
-        if case .done = try await commits.submit(.cosign(line, head)).answer { return true }
-        return false
+    func add(_ line: NoteSignature, to head: TreeHead) async throws {
+        _ = try await commits.submit(.cosign(line, head))
     }
 
     /// Looks whether the log leads to a checkpoint that somebody has of it; where the operator signed it, and it does not, nothing is taken any more.

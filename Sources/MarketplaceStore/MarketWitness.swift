@@ -24,28 +24,26 @@ public struct MarketWitness: Sendable {
 
     /// Asks for a cosignature of the checkpoint as it stands, where the witness has not given one.
     ///
-    /// - Returns: Whether one was added.
     /// - Throws: What the calls throw; ``MarketFolderError``; `WitnessError`.
-    public mutating func ask(by post: Post, fetching fetch: Fetch) async throws -> Bool {
+    public mutating func ask(by post: Post, fetching fetch: Fetch) async throws {
         if !isCompared { try await compare(fetch) }
         isCompared = true
         for _ in 0..<2 {
             let (checkpoint, body) = try request()
-            guard let body else { return false }
+            guard let body else { return }
             let answer = try await post(body)
             let outcome = try contact.receive(
                 WitnessReply(status: answer.status, body: answer.body), for: checkpoint,
                 latestTime: UInt64(max(0, Date().timeIntervalSince1970)) + 300)
             switch outcome {
-            case .cosigned(let line, _): return try await office.add(line, to: checkpoint.head)
+            case .cosigned(let line, _): try await office.add(line, to: checkpoint.head)
             case .askAgain: continue
             // Its word is no evidence: a checkpoint under the operator's own key is.
             case .ahead: try await compare(fetch)
             case .refused: break
             }
-            return false
+            return
         }
-        return false
     }
 
     private func request() throws -> (SignedCheckpoint, [UInt8]?) {

@@ -34,13 +34,14 @@ final class SealedFolder {
 
     /// Opens a folder: applies every entry again, and adds what a crash left out of the tree.
     ///
+    /// - Parameter verified: Up to where signatures were verified before.
     /// - Throws: ``MarketFolderError``.
-    init(_ path: String) throws(MarketFolderError) {
+    init(_ path: String, verified: LogPosition? = nil) throws(MarketFolderError) {
         self.path = path
         description = try Self.description(of: path)
         let leaves = LeafQueue()
         self.leaves = leaves
-        ledger = try Self.ledger(path, description, leaves)
+        ledger = try Self.ledger(path, description, verified, leaves)
         do { try resume() } catch { throw Self.error(error, path) }
     }
 
@@ -65,12 +66,12 @@ final class SealedFolder {
     }
 
     private static func ledger(
-        _ path: String, _ description: MarketDescription, _ leaves: LeafQueue
+        _ path: String, _ description: MarketDescription, _ verified: LogPosition?, _ leaves: LeafQueue
     ) throws(MarketFolderError) -> DurableLedger<Market> {
         let file: LogFile
         do throws(DiskError) { file = try LogFile(path: File.entries(path)) } catch { throw .disk(error) }
         do throws(StoreError) {
-            return try DurableLedger(file, from: description.beginning) { leaves.append($0) }
+            return try DurableLedger(file, from: description.beginning, verified: verified) { leaves.append($0) }
         } catch { throw .store(error) }
     }
 

@@ -167,7 +167,7 @@ struct DeskSimulationTests {
         let creation = try Escrow.creation(terms)
         simulation.offices[0].orders = [creation]
         try #require(try simulation.go { $0.offices[0].isDone(creation) })
-        let escrow = Escrow(contract: try #require(simulation.offices[0].desk.contract(madeBy: creation)), terms: terms)
+        let escrow = Escrow(contract: try simulation.offices[0].desk.contract(madeBy: creation), terms: terms)
         let funding = try escrow.funding(Simulation.pot)
         simulation.offices[0].orders.append(funding)
         try #require(try simulation.go { $0.offices[0].isDone(funding) })

@@ -58,7 +58,67 @@ struct DeskTests {
             return
         }
         #expect(signatures > 2 && Set(sent).count == signatures)
-        #expect(desk.contract(madeBy: order)?.address == Escrow.address(createdBy: desk.account, nonce: 5))
+    }
+
+    /// Receipts of all that is asked for, in a block that is there.
+    private func included(_ request: ChainRequest, status: String = "0x1", in block: String = "0x5") -> String {
+        guard request.method == "eth_getTransactionReceipt" else {
+            let tag = request.parameters.dropFirst(2).prefix { $0 != "\"" }
+            return honest(request, head: tag.hasPrefix("0x") ? String(tag) : "0x10", count: "0x0")
+        }
+        let (own, hash) = (request.parameters.dropFirst(2).dropLast(2), String(repeating: "ab", count: 32))
+        return
+            #""result":{"transactionHash":"\#(own)","blockHash":"0x\#(hash)","blockNumber":"\#(block)","status":"\#(status)"}"#
+    }
+
+    @Test("Nothing is paid to a contract whose creation is not done, deep enough; and it is said where that is")
+    func madeFirst() throws {
+        let terms = EscrowTerms(
+            token: try key(number: 9).address, sponsor: try key(number: 1).address,
+            referees: try (2...4).map { try key(number: $0).address }, quorum: 2, deadline: 1_000_000, window: 240,
+            claimPeriod: 10_000)
+        let creation = try Escrow.creation(terms)
+        func begun() throws -> ChainDesk {
+            var desk = ChainDesk(
+                key: try key(number: 1), chain: 31_337, policy: ChainPolicy(confirmations: 3, interval: 0))
+            #expect(throws: ChainDeskError.notMade(nil)) { try desk.contract(madeBy: creation) }
+            try desk.add(creation)
+            #expect(throws: ChainDeskError.notMade(.waiting)) { try desk.contract(madeBy: creation) }
+            return desk
+        }
+        var desk = try begun()
+        // Whoever knows how addresses come to be can name it beforehand.
+        let made = ChainContract(chain: 31_337, address: Escrow.address(createdBy: desk.account, nonce: 0))
+        let escrow = Escrow(contract: made, terms: terms)
+        try run(&desk, turns: 4) { honest($0) }
+        let funding = try escrow.funding(1_000)
+        func refuses(_ progress: ChainDesk.Progress, _ words: String) throws {
+            let error = ChainDeskError.notMade(progress)
+            #expect(throws: error) { try desk.contract(madeBy: creation) }
+            #expect(throws: error) { try desk.add(funding) }
+            #expect(throws: error) { try desk.add(escrow.refund()) }
+            #expect(error.description == words && desk.progress(of: funding) == nil)
+        }
+        let wait = "the contract is not made yet: expected that its creation is done, in a block that is deep enough"
+        try refuses(.sent(nonce: 0, signatures: 1), wait)
+        // Included, and not deep.
+        try run(&desk, turns: 12) { included($0, in: "0xf") }
+        try refuses(.sent(nonce: 0, signatures: 1), wait)
+        // What has to do with another address waits for nothing.
+        try desk.add(ChainOrder("other", to: terms.token, data: [1], gas: 100_000))
+        // A stored desk says the same.
+        desk = try ChainDesk(stored: desk.stored, key: key(number: 1))
+        try refuses(.sent(nonce: 0, signatures: 1), wait)
+        try run(&desk) { included($0) }
+        #expect(try desk.contract(madeBy: creation) == made)
+        try desk.add(funding)
+        #expect(desk.progress(of: funding) == .waiting)
+
+        desk = try begun()
+        try run(&desk) { included($0, status: "0x0") }
+        try refuses(
+            .over(.refused(block: 5)),
+            "the contract was not made, since its creation was refused: expected another one")
     }
 
     @Test("Each replacement costs at least a tenth more, and none above the limit")

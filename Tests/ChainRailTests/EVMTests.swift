@@ -34,7 +34,7 @@ private struct Stage {
         let creation = try Escrow.creation(terms)
         try office.add(creation)
         try node.run(&office)
-        escrow = Escrow(contract: try #require(office.contract(madeBy: creation)), terms: terms)
+        escrow = Escrow(contract: try office.contract(madeBy: creation), terms: terms)
         guard case .over(.done) = office.progress(of: creation) else { throw Missing(what: "the contract") }
         try office.add(try escrow.funding(pot))
         try node.run(&office)
@@ -361,7 +361,7 @@ struct EVMTests {
         let creation = try Escrow.creation(terms)
         try desk.add(creation)
         try node.run(&desk)
-        let contract = try #require(desk.contract(madeBy: creation))
+        let contract = try desk.contract(madeBy: creation)
         let escrow = Escrow(contract: contract, terms: terms)
         #expect(try node.bytes(.code, of: escrow) == terms.code(at: contract))
         try node.send(

@@ -226,6 +226,72 @@ struct GatewayTests {
         #expect(chosen["content-location"] == "/ipfs/\(root)?format=car&car-version=1&car-order=dfs&car-dups=y")
     }
 
+    @Test(
+        "Blocks that repeat beyond a multiple are not sent again and again: it is refused, and how to have them is said"
+    )
+    func repetition() throws {
+        // 32 nodes of two links to the next: 2^31 ways to one block.
+        var blocks = MemoryBlocks()
+        var below = try Block([1], codec: .raw)
+        blocks.insert(below)
+        var roots: [CID] = []
+        for _ in 0..<31 {
+            below = try Block.folder([("a", below.cid, 1), ("b", below.cid, 1)])
+            blocks.insert(below)
+            roots.append(below.cid)
+        }
+        func ask(_ root: CID, _ query: String) -> GatewayAnswer<MemoryBlocks> {
+            TrustlessGateway(blocks).answer(.init(path: "/ipfs/\(root)", query: query))
+        }
+        let refused = ask(below.cid, "format=car&car-dups=y")
+        #expect(refused.status == 406 && ask(below.cid, "format=car&car-dups=y&dag-scope=all").status == 406)
+        #expect(String(decoding: try refused.all(), as: UTF8.self).hasSuffix("with dups=n each is sent once\n"))
+        #expect(try ask(below.cid, "format=car&car-dups=n").car().count == 32)
+        #expect(try ask(below.cid, "format=car&car-dups=y&dag-scope=entity").car() == [below.cid])
+        #expect(try ask(below.cid, "format=car&car-dups=y&dag-scope=block").car() == [below.cid])
+        // As many bytes as are said beforehand are sent: 3, 7 and 15 blocks of folders, and the leaves.
+        for (level, root) in roots.prefix(4).enumerated() {
+            let answer = ask(root, "format=car&car-dups=y")
+            let sent = try read(try answer.all()).blocks
+            #expect(answer.status == 200 && sent.count == 2 << (level + 1) - 1)
+            let survey = try GraphSurvey(of: root, in: blocks)
+            #expect(survey.repeatedBytes == sent.reduce(0) { $0 + UInt64($1.bytes.count) })
+            #expect(survey.blocks.count == level + 2 && survey.bytes == survey.size)
+        }
+        // A file of the same block over and over: up to 64 MiB whatever the multiple, and no more.
+        for (count, status) in [(63, 200), (80, 406)] {
+            let bytes = [UInt8](repeating: 9, count: count << 20)
+            let (file, all) = imported(bytes, .v1)
+            for query in ["format=car&car-dups=y", "format=car&car-dups=y&entity-bytes=0:5"] {
+                let answer = TrustlessGateway(all).answer(.init(path: "/ipfs/\(file.root)", query: query))
+                #expect(answer.status == status, "\(count) \(query)")
+            }
+        }
+    }
+
+    @Test("What was asked stands in a refusal as printable ASCII")
+    func printable() throws {
+        let site = try Site()
+        let wrong = ["%1B[31m", "%0D%0A%0D%0Aforged", "%E2%80%AEtxt", "%C2%9B", "%7F"]
+        for text in wrong {
+            for answer in [
+                site.ask("/ipfs/\(site.folder.cid)/\(text)", "format=car"),
+                site.ask("/ipfs/\(site.note.cid)", "format=\(text)"),
+                site.ask("/ipfs/\(site.note.cid)", "format=car&car-dups=\(text)"),
+                site.ask("/ipfs/\(text)", "format=raw"),
+                site.ask("/ipfs/é\u{1B}\(text)", "format=raw"),
+                site.ask("/ipfs/\(site.note.cid)", "") { $0.method = "\u{1B}\(text)" },
+            ] {
+                let body = try answer.all()
+                #expect(answer.status >= 400 && body.last == 10 && !body.isEmpty)
+                #expect(body.dropLast().allSatisfy { (0x20..<0x7F).contains($0) }, "\(text)")
+                #expect(answer["content-length"] == "\(body.count)")
+            }
+        }
+        let body = try site.ask("/ipfs/\(site.folder.cid)/a%1Bb", "format=car").all()
+        #expect(String(decoding: body, as: UTF8.self) == "/ipfs/\(site.folder.cid) has no entry a%1Bb\n")
+    }
+
     @Test("Tags tell answers apart, and a known one is not sent again")
     func tags() throws {
         let site = try Site()

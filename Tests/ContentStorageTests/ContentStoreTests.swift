@@ -217,8 +217,8 @@ struct ContentStoreTests {
             let gone = try store.publish(random(1_200_000, 2), "gone").root
             try FileManager.default.removeItem(atPath: place.path + "/published/\(gone)")
             try Data([1]).write(to: URL(filePath: place.path + "/published/\(gone).partial"))
-            let shard = try #require(FileManager.default.contentsOfDirectory(atPath: place.path + "/blocks").first)
-            try Data([1]).write(to: URL(filePath: place.path + "/blocks/\(shard)/\(gone).partial"))
+            let block = BlockFolder(path: place.path + "/blocks").file(of: gone)
+            try Data([1]).write(to: URL(filePath: block + ".partial"))
         }
         let store = try ContentStore(at: place.path, quota: 1 << 30)
         #expect(store.published == [kept] && place.files("/published").count == 1)
@@ -289,9 +289,9 @@ struct ContentStoreTests {
         let other = Place()
         do { _ = try ContentStore(at: other.path, quota: 10).publish([1, 2], "two") }
         try Data("{}".utf8).write(to: URL(filePath: other.path + "/published/\(CID.of([3], codec: .raw))"))
-        try Data("x".utf8).write(to: URL(filePath: other.path + "/blocks/notes"))
+        try Data("x".utf8).write(to: URL(filePath: other.path + "/blocks/ab"))
         #expect(throws: ContentError.self) { try ContentStore(at: other.path, quota: 10) }
-        try FileManager.default.removeItem(atPath: other.path + "/blocks/notes")
+        try FileManager.default.removeItem(atPath: other.path + "/blocks/ab")
         let opened = try ContentStore(at: other.path, quota: 10)
         #expect(opened.published.count == 1 && opened.damaged.count == 1)
         #expect(try opened.withdraw(CID.of([3], codec: .raw)) && opened.damaged.isEmpty)

@@ -131,6 +131,30 @@ struct LimitsTests {
         }
     }
 
+    @Test("A peer that takes next to nothing is cut off long before the deadline; one that has taken its answer is not")
+    func pace() async throws {
+        let large = ByteBuffer(repeating: UInt8(ascii: "a"), count: 64 << 20)
+        let limits = ServerLimits(
+            responseDeadline: .hours(1), leastTaken: 1 << 10, paceInterval: Self.short)
+        try await server.run(limits, answer: large) { [server] port in
+            try await RawConnection.open(port: port, reads: false) { connection in
+                try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                try await server.until(.slowReader)
+            }
+            #expect(server.metrics.breaches(.slowReader) == 1 && server.metrics.breaches(.responseDeadline) == 0)
+        }
+        try await server.run(limits) { [server] port in
+            try await RawConnection.open(port: port) { connection in
+                for _ in 0..<2 {
+                    try await connection.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                    #expect(try await connection.read(until: "fine").hasSuffix("fine"))
+                    try await Task.sleep(for: .milliseconds(500))
+                }
+            }
+            #expect(server.metrics.breaches(.slowReader) == 1)
+        }
+    }
+
     @Test(
         "What is not HTTP, or has too much of a head, gets a problem document and the end of the connection",
         arguments: [

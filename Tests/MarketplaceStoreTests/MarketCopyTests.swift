@@ -163,6 +163,60 @@ struct MarketCopyTests {
         }
     }
 
+    @Test("What was verified is not verified again where the log goes through it, to the last byte; what came since is")
+    func verified() throws {
+        let (place, other) = (TemporaryPath(), TemporaryPath())
+        let play = try PlayedFolder(at: place.path)
+        let copy = try MarketCopy.create(at: other.path, description: description(place.path))
+        try bring(copy, from: place.path)
+        let end = copy.position
+        #expect(end.count == play.folder.count)
+        // Nobody's signature, which an ordinary look finds: one that was looked at before is not looked at again.
+        let honest = try play.signed("sue", .withdraw(amount: 1))
+        let forged = SignedEntry(honest.request, signature: [UInt8](repeating: 1, count: 64))
+        let base = try bytes(other.path + "/entries")
+        func log(_ entries: [SignedEntry], at path: String, flipping place: Int? = nil) throws -> LogPosition {
+            let (added, position) = EntryLog.batch(entries.map(\.journalBytes), after: end)
+            var all = base + added
+            if let place { all[place] ^= 1 }
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+            try Data(description(other.path)).write(to: URL(filePath: path + "/market.json"))
+            try Data(all).write(to: URL(filePath: path + "/entries"))
+            return position
+        }
+        let first = TemporaryPath()
+        let position = try log([forged], at: first.path)
+        #expect(throws: MarketFolderError.self) { try MarketCopy(at: first.path) }
+        #expect(throws: MarketFolderError.self) { try MarketCopy(at: first.path, verified: end) }
+        #expect(try MarketCopy(at: first.path, verified: position).count == end.count + 1)
+        // Another digest, another number, and a place that the log does not reach.
+        for wrong in [
+            LogPosition(count: position.count, digest: hashed("another")),
+            LogPosition(count: position.count - 1, digest: position.digest),
+            LogPosition(count: position.count + 1, digest: position.digest),
+            LogPosition(count: -1, digest: position.digest), LogPosition(count: .max, digest: position.digest),
+        ] {
+            #expect(throws: MarketFolderError.self) { try MarketCopy(at: first.path, verified: wrong) }
+        }
+        // A forged entry behind what was verified, and an honest one.
+        let second = TemporaryPath()
+        let known = try log([honest], at: second.path)
+        #expect(try MarketCopy(at: second.path, verified: end).position == known)
+        let third = TemporaryPath()
+        _ = try log([honest, forged], at: third.path)
+        #expect(throws: MarketFolderError.self) { try MarketCopy(at: third.path, verified: known) }
+        // Whatever byte of what was verified is another: it is another log.
+        for place in stride(from: 0, to: base.count, by: base.count / 40) {
+            let changed = TemporaryPath()
+            _ = try log([forged], at: changed.path, flipping: place)
+            #expect(throws: MarketFolderError.self, "\(place)") { try MarketCopy(at: changed.path, verified: position) }
+        }
+        // An audit goes by the same.
+        let audit = try MarketAudit(of: other.path, verified: end)
+        #expect(audit.count == end.count && audit.market.fingerprint == copy.market.fingerprint)
+        #expect(audit.entries.map(\.entry) == (try MarketAudit(of: other.path)).entries.map(\.entry))
+    }
+
     @Test("A copy that a crash left between entries and checkpoint goes on")
     func crash() throws {
         let (place, other) = (TemporaryPath(), TemporaryPath())

@@ -1,3 +1,4 @@
+import DifferentialPrivacy
 import Secrets
 import Testing
 
@@ -73,6 +74,42 @@ struct DataValueTests {
             #expect(throws: ValuationError.self) {
                 try ContributionReport(totals: wrong, steps: [0, 2, 1], tolerance: 100)
             }
+        }
+    }
+
+    @Test("A program that pays for totals by noise: it is in them once, within what is stated, and in the error bars")
+    func program() throws {
+        let terms = try ValuationTerms(
+            session: Digest256.sha256(Array("noisy".utf8)), dimension: 8, folds: 4, rounds: 2, updateNorm: 0.5,
+            gradientNorm: 0.5)
+        let noise = try ScoreNoise(terms: terms, unitNorm: 0.1, unitRounds: 2, multiplier: 1.5)
+        let gaussian = try DiscreteGaussian(sigma: Double(noise.standardDeviation))
+        var random = SeededGenerator(seed: 4)
+        let owners = [party("olga"), party("omar")]
+        let gradients = [[Float]](repeating: [0.25, 0, 0.25, 0, 0, 0, 0, 0], count: 4)
+        let update: [Float] = [0.25, 0.25, 0, 0, 0, 0, 0, 0]
+        var totals: [PartyName: [Double]] = [:]
+        for name in owners {
+            let drawn = (0..<terms.folds).map { _ in gaussian.sample(using: &random) }
+            let (forSponsor, forOwner) = try CorrelationDealer(terms: terms).deal(to: name, noise: drawn)
+            var side = try InnerProductSponsor(terms: terms, correlation: forSponsor)
+            var owner = try InnerProductOwner(terms: terms, correlation: forOwner)
+            for round in 0..<2 {
+                let masked = try side.begin(round: round, vectors: gradients)
+                try side.take(try owner.answer(masked, update: update))
+            }
+            totals[name] = try side.open(owner.open(), noiseBound: 12 * noise.deviation)
+            for (fold, total) in (totals[name] ?? []).enumerated() {
+                // Two rounds of 1/16: the rest is what was drawn, to the last digit.
+                #expect(total - 0.125 == Double(drawn[fold]) * 0x1p-40)
+            }
+        }
+        let slack = 12 * noise.deviation * Double(owners.count).squareRoot()
+        let report = try ContributionReport(
+            totals: totals, steps: [0.25, 0.25, 0.25, 0.25], tolerance: 2 * terms.roundingError + slack,
+            noise: noise.deviation)
+        for contribution in report.contributions {
+            #expect(contribution.error.value >= noise.deviation / 2 - 1e-9)
         }
     }
 

@@ -84,11 +84,19 @@ public struct ChainDesk: Sendable {
 
     /// Adds an order. It is kept from the next turn on; the same again changes nothing.
     ///
-    /// - Throws: ``ChainDeskError/tooMany``, ``ChainDeskError/data``.
+    /// - Throws: ``ChainDeskError/tooMany``, ``ChainDeskError/data``, and ``ChainDeskError/notMade(_:)`` where it calls, or names, a contract that an
+    ///   order of this desk is to make and that is not there yet: money at an address where nothing came to be is lost.
     public mutating func add(_ order: ChainOrder) throws(ChainDeskError) {
         guard places[order.name] == nil else { return }
         guard entries.count < Self.mostOrders else { throw .tooMany }
         guard order.data.count <= ChainOrder.mostData else { throw .data(order.data.count) }
+        for (place, entry) in entries.enumerated() where order.to != nil && entry.order.to == nil {
+            if case .done? = entry.outcome { continue }
+            guard let made = address(madeAt: place), order.to == made || order.data.contains(made.bytes) else {
+                continue
+            }
+            throw .notMade(progress(of: entry.order))
+        }
         insert(Entry(order: order))
         isStored = false
     }
@@ -106,10 +114,20 @@ public struct ChainDesk: Sendable {
         return .sent(nonce: nonce, signatures: entries[place].signed.count)
     }
 
-    /// Where the contract comes to be that an order makes; nil before it is signed.
-    public func contract(madeBy order: ChainOrder) -> ChainContract? {
-        guard let place = places[order.name], order.to == nil, let nonce = nonce(at: place) else { return nil }
-        return ChainContract(chain: chain, address: Escrow.address(createdBy: account, nonce: nonce))
+    /// The contract that an order made, in a block that is deep enough. That its code and state are what they should be is for everybody to look
+    /// at before anything is paid to it (``EscrowTerms/code(at:)``).
+    ///
+    /// - Throws: ``ChainDeskError/notMade(_:)`` until then, and where its creation was refused.
+    public func contract(madeBy order: ChainOrder) throws(ChainDeskError) -> ChainContract {
+        guard order.to == nil, case .over(.done)? = progress(of: order), let place = places[order.name],
+            let address = address(madeAt: place)
+        else { throw .notMade(order.to == nil ? progress(of: order) : nil) }
+        return ChainContract(chain: chain, address: address)
+    }
+
+    /// As far as is known: until something was signed, the account's number may still change.
+    private func address(madeAt place: Int) -> ChainAddress? {
+        firstNonce.map { Escrow.address(createdBy: account, nonce: $0 + UInt64(place)) }
     }
 
     private func nonce(at place: Int) -> UInt64? {

@@ -42,6 +42,8 @@ public enum ChainDeskError: Error, Sendable, Hashable, CustomStringConvertible {
     case tooMany
     /// An order's data are too long.
     case data(Int)
+    /// A contract is not there, or not deep enough in the chain: where its creation is. Nil: no order of the desk makes it.
+    case notMade(ChainDesk.Progress?)
     /// What was stored is not a desk's, or is damaged.
     case stored(String)
     /// What was stored is another account's.
@@ -52,6 +54,11 @@ public enum ChainDeskError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .tooMany: "the desk is full: expected at most \(ChainDesk.mostOrders) orders"
         case .data(let count): "an order with \(count) bytes of data: expected at most \(ChainOrder.mostData)"
+        case .notMade(.over(.refused)?):
+            "the contract was not made, since its creation was refused: expected another one"
+        case .notMade(nil): "no order of this desk makes the contract: expected its creation"
+        case .notMade:
+            "the contract is not made yet: expected that its creation is done, in a block that is deep enough"
         case .stored(let expected): "what was stored is no desk: expected \(expected)"
         case .key(let error): error.description
         }

@@ -156,6 +156,18 @@ enum Percent {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// All that is not printable ASCII as two digits a byte; a text for people, which cannot be read back.
+    static func printable(_ text: String) -> String {
+        text.utf8.allSatisfy { (0x20..<0x7F).contains($0) }
+            ? text
+            : text.utf8.map { (0x20..<0x7F).contains($0) ? String(UnicodeScalar($0)) : encoded($0) }.joined()
+    }
+
+    private static func encoded(_ byte: UInt8) -> String {
+        let digits = String(byte, radix: 16, uppercase: true)
+        return digits.count == 1 ? "%0" + digits : "%" + digits
+    }
+
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")

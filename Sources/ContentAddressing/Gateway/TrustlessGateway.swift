@@ -14,6 +14,11 @@ public struct TrustlessGateway<Source: BlockSource>: Sendable {
     public static var probe: String { "bafkqaaa" }
     /// The most segments of a path below a CID.
     public static var mostSegments: Int { 32 }
+    /// A CAR with `dups=y` has at most so many times the bytes of the blocks that it is of, or ``freeRepeatedBytes``: a few blocks can be made to
+    /// occur any number of times, and ask a server for as much.
+    public static var mostRepetition: UInt64 { 16 }
+    /// 64 MiB.
+    public static var freeRepeatedBytes: UInt64 { 64 << 20 }
 
     private let source: Source
 
@@ -30,7 +35,8 @@ public struct TrustlessGateway<Source: BlockSource>: Sendable {
     }
 
     private func refusal(_ refusal: GatewayRefusal, isHead: Bool) -> GatewayAnswer<Source> {
-        let message = Array("\(refusal.message)\n".utf8)
+        // What was asked is in it, which may be any text: a terminal shows printable ASCII alone, and the rest as an address has it.
+        let message = Array((Percent.printable(refusal.message) + "\n").utf8)
         var headers = refusal.headers
         let hasBody = refusal.status != 304
         if hasBody {
@@ -151,6 +157,7 @@ public struct TrustlessGateway<Source: BlockSource>: Sendable {
     {
         let (way, end) = try resolve(root, target)
         let scope = try scope(of: end, target)
+        if target.format.givesDuplicates { try checkRepetition(of: end, scope) }
         let tag = target.archiveTag
         try Self.compare(tag, request)
         let names = [target.name] + way.dropFirst().map(\.description) + (way.isEmpty ? [] : [end.description])
@@ -169,6 +176,22 @@ public struct TrustlessGateway<Source: BlockSource>: Sendable {
         return GatewayAnswer(
             status: 200, headers: headers,
             body: GatewayBody(content: .archive(ArchiveWriter(header: header, walks: walks))))
+    }
+
+    /// Of a part of a file the whole counts, of which the part may be as good as all.
+    private func checkRepetition(of end: CID, _ scope: GraphWalk<Source>.Scope) throws(GatewayRefusal) {
+        guard scope != .block else { return }
+        let survey = try found { () throws(ContentError) in
+            try GraphSurvey(of: end, in: source, opensFolders: scope == .all)
+        }
+        let (most, overflow) = survey.bytes.multipliedReportingOverflow(by: Self.mostRepetition)
+        guard overflow || survey.repeatedBytes <= max(most, Self.freeRepeatedBytes) else {
+            throw GatewayRefusal(
+                status: 406,
+                message:
+                    "dups=y: expected blocks that repeat to at most \(Self.mostRepetition) times their bytes; with dups=n each is sent once"
+            )
+        }
     }
 
     /// The folders on the way, the root first, and what is at the path's end.

@@ -13,7 +13,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// What ends an exchange from this side; the application's body stream throws it, so that what was read so far is
     /// never taken for a whole request.
     enum Breach: Error, Hashable {
-        case headDeadline, idleDeadline, bodyDeadline, responseDeadline, bodyTooLarge, framingTooLarge, invalidHost
+        case headDeadline, idleDeadline, bodyDeadline, responseDeadline, slowReader, bodyTooLarge, framingTooLarge
+        case invalidHost
         case tooManyConnections, evicted, displaced
         case malformed(headersTooLarge: Bool)
     }
@@ -45,6 +46,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private var untaken = 0
     private var readDeadline: (at: NIODeadline, breach: Breach)?
     private var writeDeadline: NIODeadline?
+    /// Of an answer that must be taken at a pace: bytes that the peer has not taken, those that it took since the last look, and when the next is.
+    private var (waiting, taken) = (0, 0)
+    private var paceDeadline: NIODeadline?
     private var alarm: (at: NIODeadline, task: Scheduled<Void>)?
 
     /// - Parameter noteWaiting: Told when a whole request has come (true), and when what came is answered (false).
@@ -172,11 +176,13 @@ final class ConnectionGuard: ChannelDuplexHandler {
             isStreaming = head.headers.first(name: "content-type") == EventStream.type
             untaken = 0
             writeDeadline = .now() + limits.responseDeadline
+            if limits.leastTaken > 0, !isStreaming { (taken, paceDeadline) = (0, .now() + limits.paceInterval) }
             setAlarm(context)
             if endsConnection { head.headers.replaceOrAdd(name: "connection", value: "close") }
             context.write(wrapOutboundOut(.head(head)), promise: promise)
-        case .body:
-            context.write(data, promise: isStreaming ? awaitTaking(context, promise) : promise)
+        case .body(let bytes):
+            let taking = paceDeadline == nil ? promise : measureTaking(bytes.readableBytes, context, promise)
+            context.write(data, promise: isStreaming ? awaitTaking(context, promise) : taking)
         case .end:
             if isStreaming, writeDeadline == nil { writeDeadline = .now() + limits.responseDeadline }
             isStreaming = false
@@ -211,8 +217,26 @@ final class ConnectionGuard: ChannelDuplexHandler {
         return taken
     }
 
+    private func measureTaking(
+        _ count: Int, _ context: ChannelHandlerContext, _ promise: EventLoopPromise<Void>?
+    ) -> EventLoopPromise<Void> {
+        let taking = promise ?? context.eventLoop.makePromise()
+        waiting += count
+        taking.futureResult.assumeIsolated().whenSuccess {
+            self.waiting -= count
+            self.taken += count
+        }
+        return taking
+    }
+
+    /// Whether the peer keeps the pace; a new interval begins.
+    private func keepsPace(at now: NIODeadline) -> Bool {
+        defer { (taken, paceDeadline) = (0, now + limits.paceInterval) }
+        return waiting == 0 || taken >= limits.leastTaken
+    }
+
     private func responseTaken(_ context: ChannelHandlerContext) {
-        if !isResponding { writeDeadline = nil }
+        if !isResponding { (writeDeadline, paceDeadline) = (nil, nil) }
         if unanswered == 0, !isReadingBody { readDeadline = (.now() + limits.idleDeadline, .idleDeadline) }
         setAlarm(context)
     }
@@ -275,7 +299,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         state = .lingering(closing: nil)
         wireBytes = 0
         readDeadline = (.now() + limits.lingerDeadline, breach)
-        writeDeadline = nil
+        (writeDeadline, paceDeadline) = (nil, nil)
         setAlarm(context)
         sent.futureResult.assumeIsolated().whenComplete { _ in context.close(mode: .output, promise: nil) }
     }
@@ -283,8 +307,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: Deadlines
 
     private var nextDeadline: NIODeadline? {
-        guard let readDeadline else { return writeDeadline }
-        return writeDeadline.map { min($0, readDeadline.at) } ?? readDeadline.at
+        [readDeadline?.at, writeDeadline, paceDeadline].compactMap(\.self).min()
     }
 
     /// One timer a connection, moved only when a deadline is earlier than it: a busy connection sets none.
@@ -307,6 +330,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
         } else if let writeDeadline, writeDeadline <= now {
             refuse(context, .responseDeadline)
             return
+        } else if let paceDeadline, paceDeadline <= now, !keepsPace(at: now) {
+            refuse(context, .slowReader)
+            return
         } else if let readDeadline, readDeadline.at <= now {
             refuse(context, readDeadline.breach)
             return
@@ -318,7 +344,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         alarm?.task.cancel()
         alarm = nil
         readDeadline = nil
-        writeDeadline = nil
+        (writeDeadline, paceDeadline) = (nil, nil)
         if case .lingering(let closing?) = state {
             state = .lingering(closing: nil)
             closing.succeed(())
@@ -340,7 +366,7 @@ extension ConnectionGuard.Breach {
         case .tooManyConnections: .tooManyConnections
         case .displaced: .tooManyFrames
         case .malformed(let headersTooLarge): headersTooLarge ? .headersTooLarge : .malformedRequest
-        case .idleDeadline, .responseDeadline, .evicted: nil
+        case .idleDeadline, .responseDeadline, .slowReader, .evicted: nil
         }
     }
 
@@ -351,6 +377,7 @@ extension ConnectionGuard.Breach {
         case .idleDeadline: "idle_deadline"
         case .bodyDeadline: "body_deadline"
         case .responseDeadline: "response_deadline"
+        case .slowReader: "slow_reader"
         case .bodyTooLarge: "body_too_large"
         case .framingTooLarge: "framing_too_large"
         case .invalidHost: "invalid_host"

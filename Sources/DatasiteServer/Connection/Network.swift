@@ -46,6 +46,9 @@ struct Network: Hashable, Sendable {
         return inet_pton(family, text, &bytes) == 1 ? bytes : nil
     }
 
+    /// What stands for an address where places are counted by it: whoever has an IPv6 network has any number of addresses.
+    static func holder(of text: String) -> String { all(of: text).last.map { "\($0.prefix)" } ?? text }
+
     private static func ofFour(_ bytes: [UInt8]) -> [Network] {
         [Network(width: .subnet, prefix: Array(bytes.prefix(3))), Network(width: .address, prefix: bytes)]
     }

@@ -12,8 +12,10 @@ struct ContentResponder: HTTPResponder {
     private let gateway: TrustlessGateway<ContentStore>
     /// An archive has no parts that can be asked for, so that a slow line needs its time: 1 GB at 2.3 Mbit/s.
     static let longest = TimeAmount.hours(1)
+    /// Whoever takes less than 16 KiB a second over a minute gives the place to others.
+    static let leastTaken = 60 * 16 << 10
 
-    private let downloads = Places(all: 64, each: 16, refusal: .tooManyFrames)
+    private let downloads = Places(all: 64, each: 16, refusal: .tooManyAnswers)
 
     init(_ store: ContentStore) { gateway = TrustlessGateway(store) }
 
@@ -35,7 +37,7 @@ struct ContentResponder: HTTPResponder {
     }
 
     private func answer(to request: Request, _ context: Exchange) async throws -> Response {
-        let place = try downloads.enter(context.peer)
+        let place = try downloads.enter(Network.holder(of: context.peer))
         let asked = GatewayRequest(
             method: request.method.rawValue, path: request.uri.path, query: request.uri.query ?? "",
             accept: Self.field("Accept", request), ifNoneMatch: Self.field("If-None-Match", request),
@@ -61,7 +63,11 @@ struct ContentResponder: HTTPResponder {
                 }.value
                 body = rest
                 guard let piece else { break }
-                try await writer.write(ByteBuffer(bytes: piece))
+                // In parts, so that what is taken of it is seen.
+                var bytes = ByteBuffer(bytes: piece)
+                while let part = bytes.readSlice(length: min(bytes.readableBytes, 1 << 18)), part.readableBytes > 0 {
+                    try await writer.write(part)
+                }
             }
             try await writer.finish(nil)
             withExtendedLifetime(place) {}

@@ -25,7 +25,7 @@ struct MarketResponder: HTTPResponder {
         self.content = content.map { ContentResponder($0) }
         (self.office, self.limits) = (office, limits)
         places = FramePlaces(bytes: 256 * SignedEntry.mostBytes, deadline: limits.bodyDeadline.duration)
-        downloads = Places(all: 32, each: 8, refusal: .tooManyFrames)
+        downloads = Places(all: 32, each: 8, refusal: .tooManyAnswers)
         streams = Places(all: limits.streams, each: limits.streamsPerUser, refusal: .tooManyStreams)
     }
 
@@ -92,7 +92,7 @@ struct MarketResponder: HTTPResponder {
     private func file(_ name: String, type: String, _ context: Exchange) async throws -> Response {
         guard let bytes = await contents(name) else { throw Problem.notFound }
         guard bytes.count > Self.short else { return Reply.buffer(ByteBuffer(bytes: bytes), status: .ok, type: type) }
-        let place = try downloads.enter(context.peer)
+        let place = try downloads.enter(Network.holder(of: context.peer))
         var response = Reply.buffer(ByteBuffer(), status: .ok, type: type)
         response.body = ResponseBody(contentLength: bytes.count) { writer in
             var rest = ByteBuffer(bytes: bytes)
@@ -185,7 +185,7 @@ struct MarketResponder: HTTPResponder {
 
     /// The size of the log whenever it has grown, as server-sent events: who hears of it reads the log, and believes nothing else.
     private func announcements(_ request: Request, _ context: Exchange) throws -> Response {
-        let place = try streams.enter(context.peer)
+        let place = try streams.enter(Network.holder(of: context.peer))
         let after = request.headers[.lastEventID].flatMap { Int($0) } ?? 0
         let stream = MarketAnnouncements(office: office, limits: limits, after: after, place: place)
         return Response(

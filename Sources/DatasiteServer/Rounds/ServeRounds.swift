@@ -177,6 +177,7 @@ func serveAlone<Responder: HTTPResponder>(
     (limits.bodyDeadline, limits.responseDeadline) = (
         max(limits.bodyDeadline, slow), max(limits.responseDeadline, slow, longestAnswer)
     )
+    if longestAnswer > .zero, limits.leastTaken == 0 { limits.leastTaken = ContentResponder.leastTaken }
     let metrics = Metrics()
     let admission = Admission(limits: limits)
     let responder = responder(admission, limits)

@@ -112,6 +112,20 @@ public enum EntryLog {
         return Contents(end: end, byteCount: offset, isTorn: offset < bytes.count)
     }
 
+    /// How many records stand before a position, if the log goes through it; else none. Its digest is over all of them.
+    ///
+    /// - Throws: ``EntryLogError``, as ``read(_:beginning:take:)``.
+    public static func count(
+        of bytes: [UInt8], beginning: Digest256, through position: LogPosition?
+    ) throws(EntryLogError) -> Int {
+        guard let position else { return 0 }
+        var isThrough = false
+        _ = try read(bytes, beginning: beginning) { _, here throws(EntryLogError) in
+            isThrough = isThrough || here == position
+        }
+        return isThrough ? position.count : 0
+    }
+
     /// Looks for whole records behind a place where none begins. A record whose length is damaged says nothing of where the next one begins, so that each byte is tried.
     private static func demandTorn(
         _ bytes: [UInt8], _ start: Int, number: UInt64

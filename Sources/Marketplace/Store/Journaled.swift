@@ -24,6 +24,8 @@ public protocol Journaled: Sendable {
     func answer(to key: Digest256) -> Answer?
     /// Whether an entry may be stored: one that is nobody's is not.
     func admission(of entry: Entry) -> Admission<Self>
+    /// The same of an entry that was found to be admitted before, behind the same entries: what takes long is not looked at again. That it was, the caller answers for.
+    func admission(ofKnown entry: Entry) -> Admission<Self>
     /// Applies an entry.
     mutating func take(_ entry: Admitted) -> Answer
 }
@@ -63,6 +65,8 @@ extension Book: Journaled {
     public mutating func rememberFingerprint() {}
     /// Always: who keeps a book by itself has authenticated its entries.
     public func admission(of entry: BookEntry) -> Admission<Book> { .admitted(entry) }
+    /// The same.
+    public func admission(ofKnown entry: BookEntry) -> Admission<Book> { .admitted(entry) }
     /// ``apply(_:)``.
     public mutating func take(_ entry: BookEntry) -> BookAnswer { apply(entry) }
 }
@@ -96,6 +100,8 @@ extension Market: Journaled {
         }
     }
 
+    /// Without verifying its signature.
+    public func admission(ofKnown entry: SignedEntry) -> Admission<Market> { .admitted(AdmittedEntry(entry)) }
     /// Without a journal of the book's own.
     public mutating func take(_ entry: AdmittedEntry) -> MarketAnswer { apply(entry) }
 }

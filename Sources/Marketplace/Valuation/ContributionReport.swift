@@ -13,7 +13,7 @@ public struct ContributionReport: Sendable, Hashable, Codable {
     ///   - steps: By part: what the model's own steps did, the sum over rounds of the inner product of the sponsor's vector with the global step, which she can compute alone.
     ///   - tolerance: By how much both may differ: rounding of every owner's rounds (``ValuationTerms/roundingError``), the aggregation's own, and noise of both at a stated
     ///     false-alarm rate.
-    ///   - noise: The standard deviation of the noise that was added to each total.
+    ///   - noise: The standard deviation of the noise that was added to each total (``ScoreNoise/deviation``): 0 where every update is private by itself, as `parley demo market` has it.
     /// - Throws: ``ValuationError/totals(expected:)``, ``ValuationError/sum(fold:)``.
     public init(
         totals: [PartyName: [Double]], steps: [Double], tolerance: Double, noise: Double = 0

@@ -10,6 +10,22 @@
 /// v each of h and t of a total's noise over the squared norm of the sponsor's vector, all sums and totals together have (x + h) / (h (1 + x)) / v of Fisher information along
 /// that vector, x = t / v, which is x / (1 + x) of what the two charges sum to: they may be added. For other shares that is not proved here: the other way is to charge updates as if all shares but an
 /// owner's own were known. Each is private by itself then, totals need no noise, and are post-processing: `parley demo market` does so, at h times the charge of the sums.
+///
+/// **Who uses it.** Nothing of the program: no command and no engine of a datasite gives totals out whose updates are not private by themselves. A program that does
+/// charges ``rho`` to each owner's people before the first round, never gives it back, and has the dealer add what neither side knows:
+///
+/// ```swift
+/// // At the dealer, for each owner, with DifferentialPrivacy and Secrets. It draws up to 2^40: norms are chosen for a deviation of at most 1.
+/// let gaussian = try DiscreteGaussian(sigma: Double(noise.standardDeviation))
+/// var random = SecureRandom()
+/// let drawn = (0..<terms.folds).map { _ in gaussian.sample(using: &random) }
+/// let (forSponsor, forOwner) = try CorrelationDealer(terms: terms).deal(to: owner, noise: drawn)
+/// // At the sponsor, at settlement, with each owner's opened shares.
+/// let totals = try side.open(opened, noiseBound: 12 * noise.deviation)
+/// let report = try ContributionReport(
+///     totals: totalsByOwner, steps: steps, tolerance: tolerance + 12 * noise.deviation * Double(owners).squareRoot(),
+///     noise: noise.deviation)
+/// ```
 public struct ScoreNoise: Sendable, Hashable {
     /// By how much one unit moves the totals, in units of 2^-40, rounded up: the Euclidean norm over parts.
     public let sensitivity: Int64

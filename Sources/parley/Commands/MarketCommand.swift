@@ -85,18 +85,19 @@ struct MarketPlace: ParsableArguments {
         try SavedFile.write(bytes, to: output)
     }
 
-    /// The market, with everything verified.
-    func read() async throws -> MarketAudit {
-        var (folder, key) = (folder, key.flatMap { PartyKey(hex: $0) })
+    /// The market, with everything verified: signatures now, or where it is a copy that was brought up to date, when they came.
+    func read(verifyingAgain: Bool = false) async throws -> MarketAudit {
+        var (folder, key, verified) = (folder, key.flatMap { PartyKey(hex: $0) }, LogPosition?.none)
         if folder.contains("://") {
             let wallet = try MarketWallet.entered(folder)
             let place = try wallet.place()
             let link = try MarketLink(place.url, certificateAuthority: place.certificateAuthority)
-            try await link.bring(try MarketSeat.copy(of: wallet))
+            try await wallet.bring(try MarketSeat.copy(of: wallet), from: link)
             (folder, key) = (wallet.copy, key ?? place.operatorKey)
+            if !verifyingAgain { verified = wallet.verified() }
         }
         do throws(MarketFolderError) {
-            return try MarketAudit(of: folder, key: key)
+            return try MarketAudit(of: folder, key: key, verified: verified)
         } catch {
             guard error.isContradiction else {
                 throw Failure(
@@ -141,7 +142,7 @@ struct MarketVerifyCommand: AsyncParsableCommand {
     @Flag(help: "Print the log's key alone, by which witnesses know it.") var logKey = false
 
     func run() async throws {
-        let audit = try await place.read()
+        let audit = try await place.read(verifyingAgain: true)
         let (market, terminal) = (audit.market, Terminal.output)
         if logKey {
             return terminal.line(try audit.description.log.keys.map { "\($0)" }.joined(separator: "\n"))

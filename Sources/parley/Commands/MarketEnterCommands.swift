@@ -166,9 +166,9 @@ struct MarketCopyCommand: AsyncParsableCommand {
         let description = try await link.get("market.json", largest: MarketCopy.longestDescription)
         let trusted = try policy.map { try LogTrust(key: nil, policy: $0).read() }
         let isNew = !FileManager.default.fileExists(atPath: folder)
-        let copy = try copy(description)
+        let (copy, wallet) = try copy(description)
         let before = copy.count
-        do { try await link.bring(copy, under: trusted) } catch {
+        do { try await wallet.bring(copy, from: link, under: trusted) } catch {
             // What nothing was verified of is not left behind.
             if isNew, copy.count == 0 { try? FileManager.default.removeItem(atPath: folder) }
             throw error
@@ -183,20 +183,22 @@ struct MarketCopyCommand: AsyncParsableCommand {
         }
     }
 
-    private func copy(_ bytes: [UInt8]) throws -> MarketCopy {
+    private func copy(_ bytes: [UInt8]) throws -> (MarketCopy, MarketWallet) {
         let given = key.flatMap { PartyKey(hex: $0) }
         do throws(MarketFolderError) {
+            let description = try MarketDescription(reading: bytes, file: "market.json")
+            let wallet = MarketWallet(market: MarketWallet.name(of: description.market))
             guard FileManager.default.fileExists(atPath: folder) else {
-                return try MarketCopy.create(at: folder, description: bytes, key: given)
+                return (try MarketCopy.create(at: folder, description: bytes, key: given), wallet)
             }
-            let copy = try MarketCopy(at: folder)
-            guard try MarketDescription(reading: bytes, file: "market.json") == copy.description else {
+            let copy = try wallet.open(folder)
+            guard description == copy.description else {
                 throw .contradiction("what answers there is another market than the copy's, or is described otherwise")
             }
             if let given, given != copy.description.operatorKey {
                 throw .otherKey(copy.description.operatorKey, expected: given)
             }
-            return copy
+            return (copy, wallet)
         } catch {
             throw Failure(
                 PrintableText.escape("\(error)"),
@@ -243,7 +245,7 @@ struct MarketWatchCommand: AsyncParsableCommand {
             do {
                 for try await _ in try await link.client.announcements(after: next) {
                     let copy = try MarketSeat.copy(of: wallet)
-                    try await link.bring(copy)
+                    try await wallet.bring(copy, from: link)
                     withExtendedLifetime(copy) {}
                     next = try tell(from: next, wallet, chosen)
                 }
@@ -262,7 +264,7 @@ struct MarketWatchCommand: AsyncParsableCommand {
 
     /// - Returns: The number of the next entry.
     private func tell(from first: Int, _ wallet: MarketWallet, _ chosen: Digest256?) throws -> Int {
-        let audit = try MarketAudit(of: wallet.copy)
+        let audit = try MarketAudit(of: wallet.copy, verified: wallet.verified())
         for (number, one) in audit.entries.enumerated().dropFirst(first) {
             switch one.entry.request.action {
             case .clock where !clock: continue

@@ -205,7 +205,7 @@ extension MarketServeCommand {
         var (pause, told) = (1.0, "")
         while !Task.isCancelled {
             do {
-                _ = try await witness.ask(
+                try await witness.ask(
                     by: { try await client.post("add-checkpoint", $0) },
                     fetching: { try await client.get($0, largest: MarketCopy.longestCheckpoint) })
                 (pause, told) = (1, "")

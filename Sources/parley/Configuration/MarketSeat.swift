@@ -241,7 +241,7 @@ final class MarketSeat {
         let end = ContinuousClock.now + .seconds(20)
         do throws(MarketFolderError) {
             while true {
-                do throws(MarketFolderError) { return try MarketCopy(at: wallet.copy) } catch {
+                do throws(MarketFolderError) { return try wallet.open(wallet.copy) } catch {
                     guard error.isInUse, ContinuousClock.now < end else { throw error }
                     Thread.sleep(forTimeInterval: 0.05)
                 }
@@ -261,7 +261,7 @@ final class MarketSeat {
     /// What is in the party's account.
     var balance: Int64 { market.book[Market.account(of: party)]?.balance ?? 0 }
 
-    func synchronize() async throws { try await link.bring(copy) }
+    func synchronize() async throws { try await wallet.bring(copy, from: link) }
 
     /// The task that a name begins.
     func task(_ text: String) throws -> MarketTask { try market.task(beginning: text, listedIn: wallet.copy) }

@@ -2,12 +2,14 @@ import DatasiteClient
 import Foundation
 import Marketplace
 import MarketplaceStore
+import TransparencyLog
 
 /// The markets in which this user acts: keys, what she is bound to, and a verified copy of each log.
 ///
 ///     markets/current                        the market and the party used last
 ///     markets/HEX16/place.json               URL, operator's key, certificate authority
 ///     markets/HEX16/copy/                    the market's log, every entry verified (MarketCopy)
+///     markets/HEX16/verified                 how far signatures were verified, in whichever copy
 ///     markets/HEX16/parties/NAME/key         32 secret bytes
 ///     markets/HEX16/parties/NAME/pending/    what was signed, and of which it is not known whether it arrived
 ///     markets/HEX16/parties/NAME/bonds.json  what she committed to, with its salts
@@ -106,6 +108,36 @@ struct MarketWallet {
     /// What a first look at a market left, of which nothing was verified.
     func forget() {
         for path in [copy, placeFile] { try? FileManager.default.removeItem(atPath: path) }
+    }
+
+    // MARK: what was verified
+
+    private var verifiedFile: String { folder + "/verified" }
+
+    /// Behind which entry of the market's log this user has verified every signature. Its digest is over all of them: another log does not go through it.
+    func verified() -> LogPosition? {
+        // It saves time, and no more: what is not there or damaged is verified again.
+        guard let bytes = try? PrivateFile.read(verifiedFile) else { return nil }
+        return try? JSONDecoder().decode(LogPosition.self, from: Data(bytes))
+    }
+
+    func note(verified position: LogPosition) {
+        guard position != verified(), let bytes = try? JSONEncoder().encode(position) else { return }
+        try? PrivateFile.makeFolder(folder)
+        try? PrivateFile.write([UInt8](bytes), to: verifiedFile)
+    }
+
+    /// Opens a copy of the market's log, the wallet's or another one.
+    func open(_ path: String) throws(MarketFolderError) -> MarketCopy {
+        let copy = try MarketCopy(at: path, verified: verified())
+        note(verified: copy.position)
+        return copy
+    }
+
+    /// Brings a copy up to date.
+    func bring(_ copy: MarketCopy, from link: MarketLink, under policy: LogPolicy? = nil) async throws {
+        try await link.bring(copy, under: policy)
+        note(verified: copy.position)
     }
 
     // MARK: a party

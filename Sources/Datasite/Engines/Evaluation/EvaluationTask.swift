@@ -20,6 +20,8 @@ struct EvaluationTask: Sendable {
     let together: Int
     /// SHA-256 of the file of weights, in hexadecimal digits.
     let digest: String
+    /// Which columns go in, as they were named.
+    private let columns: [String]
 
     var entry: Catalogue.Entry { rows.entry }
     var label: String { entry.manifest.schema.columns[rows.label.column].name }
@@ -32,6 +34,7 @@ struct EvaluationTask: Sendable {
     init(_ request: EvaluationRequest, in catalogue: Catalogue) throws {
         let section = try TrainingDatasetSection(YAMLValue.document(request.data))
         rows = try LearnedRows(section, .crossEntropy, in: catalogue)
+        columns = section.features.map(\.column)
         guard case .classes(let classes) = rows.target else {
             throw Problem.invalidRequest("`label`: \(section.label) has no declared domain, so that no answer is right")
         }
@@ -78,9 +81,7 @@ struct EvaluationTask: Sendable {
 
     /// The model whatever file it came in, its architecture and its values; on which version, and which columns.
     var modelDigest: String {
-        let section = try? TrainingDatasetSection(YAMLValue.document(request.data))
-        let columns = ([label] + (section?.features.map(\.column) ?? [])).map { CanonicalJSON.string($0) }
-        let place = CanonicalJSON.array([.string(entry.version)] + columns).bytes
+        let place = CanonicalJSON.array(([entry.version, label] + columns).map { .string($0) }).bytes
         return sha256Hex(place + Architecture.json(model) + SafeTensors.write(parameters))
     }
 
