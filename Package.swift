@@ -81,10 +81,10 @@ let package = Package(
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
         module("ModularArithmetic", ["Kernels"]),
-        module("TwoPartyComputation", ["ModularArithmetic", "Secrets", crypto]),
+        module("SecureComputation", ["ModularArithmetic", "Secrets", crypto]),
         module(
             "EncryptedPrediction",
-            ["Learning", "TwoPartyComputation", "ModularArithmetic", "DatasiteProtocol", crypto]),
+            ["Learning", "SecureComputation", "ModularArithmetic", "DatasiteProtocol", crypto]),
         module("TransparencyLog", ["Secrets", crypto]),
         module("Marketplace", ["TransparencyLog", "Secrets", crypto]),
         module("MarketplaceStore", ["Marketplace", "TransparencyLog"]),
@@ -100,7 +100,8 @@ let package = Package(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
-                "Federation", "EncryptedPrediction", "TwoPartyComputation", "ModularArithmetic", "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
+                "Federation", "EncryptedPrediction", "SecureComputation", "ModularArithmetic", "Marketplace",
+                "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
                 "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
@@ -108,7 +109,7 @@ let package = Package(
         module(
             "DatasiteClient",
             [
-                "DatasiteProtocol", "EncryptedPrediction", "TwoPartyComputation", crypto,
+                "DatasiteProtocol", "EncryptedPrediction", "SecureComputation", crypto,
                 outside("AsyncHTTPClient", "async-http-client"),
                 outside("NIOCore", "swift-nio"),
                 outside("NIOHTTP1", "swift-nio"),
@@ -135,7 +136,8 @@ let package = Package(
             name: "parley",
             dependencies: [
                 "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "EncryptedPrediction", "Federation",
-                "Learning", "TwoPartyComputation", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage", "MultipartyComputation",
+                "Learning", "SecureComputation", "Marketplace", "MarketplaceStore", "ContentAddressing",
+                "ContentStorage", "MultipartyComputation",
                 "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
                 outside("ArgumentParser", "swift-argument-parser"),
                 outside("UnixSignals", "swift-service-lifecycle"),
@@ -150,7 +152,7 @@ let package = Package(
             dependencies: [
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
                 "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
-                "EncryptedPrediction", "ModularArithmetic", "TwoPartyComputation", "MultipartyComputation",
+                "EncryptedPrediction", "ModularArithmetic", "SecureComputation", "MultipartyComputation",
                 "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
@@ -158,11 +160,11 @@ let package = Package(
         tests("KernelsTests", ["Kernels"]),
         tests("RingKernelsTests", ["Kernels", "Secrets"]),
         tests("ModularArithmeticTests", ["ModularArithmetic"]),
-        tests("TwoPartyComputationTests", ["TwoPartyComputation", "ModularArithmetic", "Secrets", "Kernels"]),
+        tests("SecureComputationTests", ["SecureComputation", "ModularArithmetic", "Secrets", "Kernels"]),
         tests(
             "EncryptedPredictionTests",
             [
-                "EncryptedPrediction", "Learning", "TwoPartyComputation", "ModularArithmetic", "Secrets", "CZlib", crypto,
+                "EncryptedPrediction", "Learning", "SecureComputation", "ModularArithmetic", "Secrets", "CZlib", crypto,
             ]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests(
@@ -191,7 +193,7 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
-                "EncryptedPrediction", "TwoPartyComputation", "ModularArithmetic", "Marketplace", "TransparencyLog",
+                "EncryptedPrediction", "SecureComputation", "ModularArithmetic", "Marketplace", "TransparencyLog",
                 "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
@@ -223,7 +225,7 @@ let package = Package(
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
                 "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
-                "TwoPartyComputation", "Secrets", crypto,
+                "SecureComputation", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),

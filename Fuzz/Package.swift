@@ -51,9 +51,9 @@ let package = Package(
         module("Marketplace", ["TransparencyLog", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
         module("ModularArithmetic", ["Kernels"]),
         module(
-            "TwoPartyComputation",
+            "SecureComputation",
             ["ModularArithmetic", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
-        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "TwoPartyComputation"]),
+        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "SecureComputation"]),
         module("ContentAddressing", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
@@ -69,7 +69,7 @@ let package = Package(
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
                 "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
-                "TwoPartyComputation", "Secrets",
+                "SecureComputation", "Secrets",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(

@@ -1,7 +1,7 @@
 import Kernels
 import ModularArithmetic
 import Secrets
-import TwoPartyComputation
+import SecureComputation
 
 #if canImport(Glibc)
     import Glibc

@@ -5,7 +5,7 @@ import EncryptedPrediction
 import Foundation
 import Learning
 import Secrets
-import TwoPartyComputation
+import SecureComputation
 
 /// Predictions on shares over loopback: `parley dealer serve` and `parley serve` as processes, whoever asks in this one. LeNet with weights that nobody trained, and the demonstration's model on all test images of PneumoniaMNIST.
 struct PredictionBenchmark {

@@ -1,5 +1,5 @@
 import ModularArithmetic
-import TwoPartyComputation
+import SecureComputation
 
 #if canImport(Glibc)
     import Glibc

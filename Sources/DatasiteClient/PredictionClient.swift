@@ -3,7 +3,7 @@ public import DatasiteProtocol
 public import EncryptedPrediction
 public import Foundation
 import NIOHTTP1
-public import TwoPartyComputation
+public import SecureComputation
 
 /// A dealer of correlations, seen from a party: signed questions and replies.
 public final class DealerClient: Sendable {

@@ -1,6 +1,6 @@
 internal import Learning
 internal import ModularArithmetic
-internal import TwoPartyComputation
+internal import SecureComputation
 
 /// A trial of the twin beside the model.
 struct ErrorTrial {

@@ -1,5 +1,5 @@
 public import Learning
-public import TwoPartyComputation
+public import SecureComputation
 
 /// Why a model, terms or rows were refused: by names, places and sizes that are public, never by a weight or a value of a row.
 public enum PredictionError: Error, Sendable, Equatable, CustomStringConvertible {

@@ -1,6 +1,6 @@
 internal import DatasiteProtocol
 internal import Learning
-internal import TwoPartyComputation
+internal import SecureComputation
 
 extension PredictionTerms {
     /// The most bytes that are read.

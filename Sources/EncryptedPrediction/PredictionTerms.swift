@@ -1,6 +1,6 @@
 internal import Learning
 public import ModularArithmetic
-public import TwoPartyComputation
+public import SecureComputation
 
 /// What is public of a model that is predicted with on shares: architecture, how numbers become integers, bounds. Both parties and the dealer make the same program of it.
 ///

@@ -1,6 +1,6 @@
 public import Learning
 public import ModularArithmetic
-public import TwoPartyComputation
+public import SecureComputation
 
 /// The model owner's side: terms for all, and weights as integers for the owner alone.
 public struct PreparedModel: Sendable, CustomStringConvertible, CustomReflectable {

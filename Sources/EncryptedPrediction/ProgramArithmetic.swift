@@ -1,5 +1,5 @@
 internal import ModularArithmetic
-internal import TwoPartyComputation
+internal import SecureComputation
 
 /// A plan's steps as steps of a program, of so many rows.
 struct ProgramArithmetic: PlanArithmetic {

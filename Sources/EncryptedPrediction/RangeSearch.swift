@@ -1,4 +1,4 @@
-internal import TwoPartyComputation
+internal import SecureComputation
 
 /// What an owner asks for.
 struct PredictionWish {

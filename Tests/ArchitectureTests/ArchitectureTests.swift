@@ -61,7 +61,7 @@ struct ArchitectureTests {
             "HummingbirdTLS": ["DatasiteServer"], "AsyncHTTPClient": ["DatasiteClient"], "ArgumentParser": ["parley"],
             "Crypto": [
                 "Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "Federation",
-                "Marketplace", "ContentAddressing", "MultipartyComputation", "TransparencyLog", "TwoPartyComputation",
+                "Marketplace", "ContentAddressing", "MultipartyComputation", "TransparencyLog", "SecureComputation",
                 "parley",
             ],
             "CryptoExtras": ["MultipartyComputation"], "CSecp256k1": ["ChainRail"],

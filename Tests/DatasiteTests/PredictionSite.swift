@@ -6,8 +6,8 @@ import Foundation
 import Learning
 import ModularArithmetic
 import Secrets
+import SecureComputation
 import Synchronization
-import TwoPartyComputation
 
 @testable import Datasite
 

@@ -6,9 +6,9 @@ import Governance
 import ModularArithmetic
 import Query
 import Secrets
+import SecureComputation
 import Synchronization
 import Testing
-import TwoPartyComputation
 
 @testable import Datasite
 

@@ -6,7 +6,7 @@ import Secrets
 import Testing
 
 @testable import EncryptedPrediction
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("A dealer's desk, and what is asked of it")
 struct DealingTests {

@@ -1,6 +1,6 @@
 import Learning
+import SecureComputation
 import Testing
-import TwoPartyComputation
 
 @testable import EncryptedPrediction
 

@@ -1,7 +1,7 @@
 import Learning
 import ModularArithmetic
+import SecureComputation
 import Testing
-import TwoPartyComputation
 
 @testable import EncryptedPrediction
 

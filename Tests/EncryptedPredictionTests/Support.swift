@@ -3,7 +3,7 @@ import ModularArithmetic
 import Secrets
 
 @testable import EncryptedPrediction
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 /// Models, rows and two parties for tests.
 enum Trial {

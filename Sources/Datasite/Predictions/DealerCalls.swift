@@ -2,8 +2,8 @@ import Crypto
 public import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
+import SecureComputation
 import Synchronization
-import TwoPartyComputation
 
 /// A dealer, asked by this site under its own key.
 struct DealerCalls {

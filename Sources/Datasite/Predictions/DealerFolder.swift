@@ -3,7 +3,7 @@ import DatasiteProtocol
 import EncryptedPrediction
 public import Foundation
 import Governance
-import TwoPartyComputation
+import SecureComputation
 
 /// A dealer's folder: its key, the parties that it serves, and the masks of their models. It is for its operator alone, and must be no folder of a party's: a dealer is neither of the two.
 public struct DealerFolder: Sendable {

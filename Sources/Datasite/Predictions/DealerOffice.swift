@@ -2,8 +2,8 @@ import Crypto
 import DatasiteProtocol
 import EncryptedPrediction
 public import Foundation
+import SecureComputation
 import Synchronization
-import TwoPartyComputation
 
 /// A dealer at work: answers signed questions from its folder. Sessions are in memory alone: they end with the process.
 public final class DealerOffice: Sendable {

@@ -2,7 +2,7 @@ import DatasiteProtocol
 public import EncryptedPrediction
 import Foundation
 import Learning
-public import TwoPartyComputation
+public import SecureComputation
 
 /// A trained model's files, read and prepared for predictions on shares.
 public enum ModelFiles {

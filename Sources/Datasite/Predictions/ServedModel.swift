@@ -4,7 +4,7 @@ public import EncryptedPrediction
 import Foundation
 import Governance
 import ModularArithmetic
-import TwoPartyComputation
+import SecureComputation
 
 /// A model that this site predicts with on shares: its public terms, its weights, and the mask that a dealer made for them.
 public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable {

@@ -1,13 +1,13 @@
 internal import DatasiteProtocol
 public import Foundation
-public import TwoPartyComputation
+public import SecureComputation
 
 /// A dealer's sessions and masks: pure, for whoever serves it (docs/privacy.md, rule 33).
 ///
 /// Parties whom its operator admitted keep masks and begin sessions; with whom, they say. Both of a session ask for their own correlations, step by step; each step is made when it is asked for, from seeds that are in memory
 /// alone, and forgotten with the session. What a party has is derived from its own seed and what the dealer made for it; nobody gets the other one's.
 ///
-/// **Threat model.** That of ``TwoPartyComputation/Dealer``: trusted not to collude. It learns who computes with whom, which architecture, on how many rows, and when: no input, no weights, no result.
+/// **Threat model.** That of ``SecureComputation/Dealer``: trusted not to collude. It learns who computes with whom, which architecture, on how many rows, and when: no input, no weights, no result.
 public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
     /// What a stranger or a party can make it hold or compute.
     public enum Limits {
@@ -143,7 +143,7 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
 /// The session of a prediction, as all three name it: by their keys.
 public enum PredictionSession {
     /// - Parameter nonce: The dealer's; nil: a new one.
-    /// - Throws: ``TwoPartyComputation/ComputationError``.
+    /// - Throws: ``SecureComputation/ComputationError``.
     public static func session(
         _ program: Program, first: Data, second: Data, dealer: Data, nonce: [UInt8]? = nil
     ) throws(ComputationError) -> ComputationSession {

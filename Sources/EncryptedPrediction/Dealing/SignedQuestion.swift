@@ -3,7 +3,7 @@ public import Foundation
 
 /// What is asked of a dealer.
 public enum DealerQuestion: Sendable, Hashable {
-    /// A mask for a model's weights, for whoever asks. The reply is ``TwoPartyComputation/WeightMask/stored``.
+    /// A mask for a model's weights, for whoever asks. The reply is ``SecureComputation/WeightMask/stored``.
     case mask
     /// A session of the asker, who has the weights, with whoever holds a key: a program by its terms, for so many rows. The reply is the session's nonce of sixteen bytes.
     case session(terms: [UInt8], rows: Int, first: Data, mask: [UInt8])

@@ -4,7 +4,7 @@ import DatasiteClient
 import DatasiteProtocol
 public import EncryptedPrediction
 import Foundation
-import TwoPartyComputation
+import SecureComputation
 
 struct ModelCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,7 +3,7 @@ import DatasiteClient
 import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
-import TwoPartyComputation
+import SecureComputation
 
 struct MpcCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -4,7 +4,7 @@ import DatasiteClient
 import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
-import TwoPartyComputation
+import SecureComputation
 
 struct PredictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

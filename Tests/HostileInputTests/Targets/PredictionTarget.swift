@@ -1,5 +1,5 @@
 import EncryptedPrediction
-import TwoPartyComputation
+import SecureComputation
 
 /// Terms of a model that is predicted with on shares: read to terms that have just these bytes, of which a program can be made where they are small, or refused in words.
 enum PredictionTarget {

@@ -3,7 +3,7 @@ import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
 import Secrets
-import TwoPartyComputation
+import SecureComputation
 
 /// This site's part in a prediction on shares: dealt correlations first, then message for message with whoever asked.
 ///

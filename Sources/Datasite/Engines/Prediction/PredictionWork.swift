@@ -6,8 +6,8 @@ import Governance
 import ModularArithmetic
 import Query
 import Secrets
+import SecureComputation
 import Tables
-import TwoPartyComputation
 
 /// Predicting on shares with a model of this site: whoever asks sees neither model nor more than the result, and this site sees neither input nor result (docs/privacy.md, rules 33 and 34). A use is a prediction.
 ///

@@ -1,7 +1,7 @@
 import Secrets
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("Tables that nobody sees: shuffle, sort, sums of groups, join")
 struct TableTests {

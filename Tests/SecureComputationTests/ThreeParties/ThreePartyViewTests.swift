@@ -2,7 +2,7 @@ import ModularArithmetic
 import Secrets
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 /// What each of three parties sees. Every test draws from fixed seeds; with the system's randomness a correct protocol would fail one of them once in a million runs.
 @Suite("What one of three parties sees follows from its input and output")

@@ -230,7 +230,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
                 map, value(left), weights: part, owner: weights.owner, party: party, threads: threads)
             return ProductStep(terms: terms, keys: keys, place: place)
         case .reveal(let opened, let to): return RevealStep(value(opened), to: to, party: party)
-        case .truncation(let operand, _, _), .compactSign(let operand):
+        case .truncation(let operand, _, _), .compactSign(let operand, _):
             return program.leadShape(place).map { LeadStep($0, value(operand), party: party, keys: keys) }
         case .sign(let sign):
             return program.leadShape(place).map {

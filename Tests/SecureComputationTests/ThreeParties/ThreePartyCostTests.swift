@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("What the front page's table says of three parties' costs")
 struct ThreePartyCostTests {

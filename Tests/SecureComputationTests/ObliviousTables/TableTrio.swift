@@ -1,6 +1,6 @@
 import Secrets
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 /// Three parties with tables in one process, with every message as bytes.
 struct TableTrio {

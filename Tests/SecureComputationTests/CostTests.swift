@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("What the front page's table says of costs")
 struct CostTests {

@@ -4,6 +4,8 @@ internal import ModularArithmetic
 struct LeadShape: ReplicatedShape {
     let carry: CarryShape?
     let function: FunctionShape?
+    /// The numbers that are compared with where no functions say them.
+    var thresholds: [UInt64] = [0]
 
     var rounds: Int { (carry?.rounds ?? 0) + (function?.rounds ?? 0) }
 
@@ -104,7 +106,7 @@ extension LeadShape {
         switch function?.kind {
         case .truncation(let bits, let isExact): [LeadFunctions.offset(bits, isExact: isExact)]
         case .sign(let thresholds, _): thresholds.map { 0 &- $0 }
-        case nil: [0]
+        case nil: thresholds.map { 0 &- $0 }
         }
     }
 }

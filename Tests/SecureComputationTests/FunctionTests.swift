@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 #if canImport(Glibc)
     import Glibc

@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Secrets
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 /// Three parties in one process, with every message as bytes.
 struct Trio {

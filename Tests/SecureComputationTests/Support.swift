@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Secrets
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 /// Two parties and a dealer in one process, with every message as bytes.
 struct Pair {

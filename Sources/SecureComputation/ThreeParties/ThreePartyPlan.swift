@@ -6,6 +6,11 @@ extension Value {
         let all = (bound + largest) * (1 + 0x1p-30) + 1
         return min(max(all.exponent + 1, 1), 63)
     }
+
+    /// The same, of the largest of some numbers.
+    func bits(for thresholds: [UInt64]) -> Int {
+        bits(with: thresholds.map { Double(Int64(bitPattern: $0).magnitude) }.max() ?? 0)
+    }
 }
 
 extension Program {
@@ -24,20 +29,21 @@ extension Program {
         case .truncation(let value, let bits, let isExact):
             return .truncation(LeadParts(count: value.count, place: place), bits: bits, isExact: isExact)
         case .sign(let sign):
-            let largest = sign.thresholds.map { Double(Int64(bitPattern: $0).magnitude) }.max() ?? 0
             return .sign(
-                LeadParts(count: sign.value.count, place: place), bits: sign.value.bits(with: largest),
+                LeadParts(count: sign.value.count, place: place), bits: sign.value.bits(for: sign.thresholds),
                 thresholds: sign.thresholds, results: sign.results)
-        case .compactSign(let value):
+        case .compactSign(let value, let thresholds):
             let elements = LeadParts(count: value.count, place: place)
             return LeadShape(
-                carry: CarryShape(elements, bits: value.bits(with: 0), trees: 1), function: nil)
+                carry: CarryShape(elements, bits: value.bits(for: thresholds), trees: thresholds.count),
+                function: nil, thresholds: thresholds)
         case .compactProduct(let product):
             // The parts of the sign's elements, and streams of its own.
             let elements = LeadParts(count: product.count, place: place, rotation: product.sign.place)
             return LeadShape(
                 carry: nil,
-                function: FunctionShape(elements: elements, kind: .sign(thresholds: [0], results: product.results)))
+                function: FunctionShape(
+                    elements: elements, kind: .sign(thresholds: product.thresholds, results: product.results)))
         default: return nil
         }
     }

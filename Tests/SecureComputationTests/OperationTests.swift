@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("Operations on shares of two parties")
 struct OperationTests {

@@ -1,7 +1,7 @@
 import ModularArithmetic
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("Programs at random, of three parties")
 struct ThreePartyRandomProgramTests {

@@ -3,7 +3,7 @@ import ModularArithmetic
 import Secrets
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("Liars, faults and what is refused")
 struct AdversaryTests {

@@ -2,7 +2,7 @@ import ModularArithmetic
 import Secrets
 import Testing
 
-@testable import TwoPartyComputation
+@testable import SecureComputation
 
 @Suite("Liars, faults and what is refused, among three parties")
 struct ThreePartyAdversaryTests {
