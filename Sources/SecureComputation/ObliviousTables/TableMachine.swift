@@ -38,6 +38,7 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
         program: TableProgram, session: ThreePartySession, party: ComputingParty, tables: [[[Int64]]],
         random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
+        guard session.program == program.digest else { throw .otherSession }
         let own = program.inputs(of: party)
         guard tables.map({ $0.map(\.count) }) == own.map({ table in table.columns.map { _ in table.rows } }) else {
             throw .input(

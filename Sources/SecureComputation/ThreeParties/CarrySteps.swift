@@ -140,8 +140,8 @@ struct CarryStep: Sendable {
                 let (high, low) = Self.operands(gate)
                 let target = (tree * gates + gate) * words
                 Self.conjunction(
-                    &sent, at: target, state.values, (tree * outputs + high) * words, (tree * outputs + low) * words,
-                    words)
+                    to: &sent, at: target, of: state.values,
+                    operands: ((tree * outputs + high) * words, (tree * outputs + low) * words), words: words)
             }
         }
         outgoing.previous += sent
@@ -159,8 +159,9 @@ struct CarryStep: Sendable {
 
     /// Adds this party's cross terms of x and y.
     private static func conjunction(
-        _ target: inout [UInt64], at place: Int, _ values: ReplicatedWords, _ x: Int, _ y: Int, _ words: Int
+        to target: inout [UInt64], at place: Int, of values: ReplicatedWords, operands: (x: Int, y: Int), words: Int
     ) {
+        let (x, y) = operands
         target.withUnsafeMutableBufferPointer { target in
             values.own.withUnsafeBufferPointer { own in
                 values.next.withUnsafeBufferPointer { next in
@@ -200,14 +201,16 @@ struct CarryStep: Sendable {
     private func takeGates(_ state: inout State, layer: Int, _ received: ArraySlice<UInt64>) {
         let words = state.part.words
         let left = shape.blocks.blocks(before: layer)
-        let own = joined(state.values.own, state.sent[...], left, words)
-        let next = joined(state.values.next, received, left, words)
+        let own = joined(state.values.own, state.sent[...], blocks: left, words: words)
+        let next = joined(state.values.next, received, blocks: left, words: words)
         state.values = ReplicatedWords(own: own, next: next)
         state.sent = []
     }
 
     /// Blocks behind a layer, of one component: g_high + p_high g_low, p_high p_low, and an odd last block as it is.
-    private func joined(_ before: [UInt64], _ products: ArraySlice<UInt64>, _ left: Int, _ words: Int) -> [UInt64] {
+    private func joined(_ before: [UInt64], _ products: ArraySlice<UInt64>, blocks left: Int, words: Int)
+        -> [UInt64]
+    {
         let (outputs, gates) = (2 * left - 1, CarryBlocks.gates(left))
         var after: [UInt64] = []
         after.reserveCapacity(shape.trees * left * words)

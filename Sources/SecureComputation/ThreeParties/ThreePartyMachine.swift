@@ -61,6 +61,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         program: Program, session: ThreePartySession, party: ComputingParty, inputs: ThreePartyInputs,
         random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
+        guard session.program == program.digest else { throw .otherSession }
         let own = program.inputs.filter { program.operation($0.place) == .input(party) }
         guard inputs.inputs.map(\.shape) == own.map(\.shape) else {
             throw .input("inputs of shapes \(inputs.inputs.map(\.shape))", expected: "\(own.map(\.shape))")
@@ -207,13 +208,19 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     private func local(_ place: Int) -> ReplicatedWords {
-        // Constants are the component that the first and the third party hold.
-        func component(_ path: KeyPath<ReplicatedWords, [UInt64]>, _ holder: ComputingParty) -> [UInt64] {
-            program.local(
-                place, party: holder == .first ? .first : .second, inputs: [],
-                values: values.map { $0?[keyPath: path] }, threads: threads)
+        var (own, next) = (
+            [[UInt64]?](repeating: nil, count: values.count), [[UInt64]?](repeating: nil, count: values.count)
+        )
+        for operand in program.operation(place).operands {
+            own[operand.place] = values[operand.place]?.own
+            next[operand.place] = values[operand.place]?.next
         }
-        return ReplicatedWords(own: component(\.own, party), next: component(\.next, party.next))
+        // Constants are the component that the first and the third party hold.
+        func component(_ values: [[UInt64]?], _ holder: ComputingParty) -> [UInt64] {
+            program.local(
+                place, party: holder == .first ? .first : .second, inputs: [], values: values, threads: threads)
+        }
+        return ReplicatedWords(own: component(own, party), next: component(next, party.next))
     }
 
     private func value(_ value: Value) -> ReplicatedWords { values[value.place] ?? ReplicatedWords(zeros: value.count) }

@@ -10,6 +10,8 @@ public struct ThreePartySession: Sendable, Hashable {
     public let nonce: [UInt8]
     /// SHA-256 of names, nonce, weights and program.
     public let digest: [UInt8]
+    /// The program's digest.
+    let program: [UInt8]
     /// The names of the owners' shared weights: of the first party's, the second's, the third's; none where the program has none of theirs.
     let weights: [[UInt8]]
 
@@ -32,7 +34,7 @@ public struct ThreePartySession: Sendable, Hashable {
         let nonce = nonce ?? SecureRandom.bytes(16)
         guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
         let names = ComputingParty.three.map { weights[$0] ?? [] }
-        (self.parties, self.nonce, self.weights) = (parties, nonce, names)
+        (self.program, self.parties, self.nonce, self.weights) = (program.digest, parties, nonce, names)
         digest = Self.digest([Array("program".utf8), program.digest] + names, parties, nonce)
     }
 
@@ -45,7 +47,7 @@ public struct ThreePartySession: Sendable, Hashable {
         }
         let nonce = nonce ?? SecureRandom.bytes(16)
         guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
-        (self.parties, self.nonce, weights) = (parties, nonce, [])
+        (self.program, self.parties, self.nonce, weights) = (program.digest, parties, nonce, [])
         digest = Self.digest([Array("tables".utf8), program.digest], parties, nonce)
     }
 

@@ -34,6 +34,23 @@ struct ThreePartyAdversaryTests {
         }
     }
 
+    @Test("A machine takes no session of another program")
+    func otherProgram() throws {
+        let (program, inputs) = try program()
+        let session = try ThreePartySession(program: ProgramBuilder().program(), parties: ["a", "b", "c"])
+        #expect(throws: ComputationError.otherSession) {
+            try ThreePartyMachine(
+                program: program, session: session, party: .first, inputs: ThreePartyInputs(inputs: [inputs[0]]))
+        }
+        var builder = TableProgramBuilder()
+        let table = try builder.input(from: .first, rows: 1, columns: [TableColumn("a", bound: 1)])
+        let tables = try ThreePartySession(program: builder.program(), parties: ["a", "b", "c"])
+        _ = try builder.shuffled(table)
+        #expect(throws: ComputationError.otherSession) {
+            try TableMachine(program: builder.program(), session: tables, party: .first, tables: [[[1]]])
+        }
+    }
+
     @Test("Two parties with a dealer refuse a program that names a third, at each place where it comes in")
     func thirdParty() throws {
         var builders = [ProgramBuilder](repeating: ProgramBuilder(), count: 3)
