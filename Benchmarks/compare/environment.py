@@ -39,6 +39,10 @@ PEERS = {
     "flwr": (["flwr==1.42.0", "numpy==2.4.6"], []),
     # A real EVM in process.
     "evm": (["eth-tester==0.14.0b1", "py-evm==0.12.1b1", "eth-account==0.14.0", "eth-abi==6.0.0"], []),
+    # It asks for "sklearn", a name that PyPI refuses, and for what its computations do not need.
+    "crypten": (["torch==2.13.0", "numpy==2.4.6", "omegaconf==2.4.0", "onnx==1.23.2", "PyYAML==6.0.4", "tensorboard==2.21.0"],
+                ["crypten==0.4.1"]),
+    "spu": (["spu==0.9.5", "jax==0.4.34", "numpy==1.26.4", "scipy==1.17.1"], []),
     # What writes files as SPSS, Stata, SAS, pandas and Arrow do.
     "statistics_files": (["pyreadstat==1.3.7", "pandas==3.1.1", "pyarrow==26.0.1"], []),
 }
