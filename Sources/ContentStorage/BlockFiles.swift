@@ -84,11 +84,13 @@ enum BlockFiles {
 
     /// Whether the folder was made now.
     ///
-    /// - Throws: ``ContentError`` also where something else has its name; a link to a folder is none.
-    static func makeFolder(_ path: String) throws(ContentError) -> Bool {
+    /// - Parameter followsLink: Whether a link to a folder is one.
+    /// - Throws: ``ContentError`` also where something else has its name.
+    static func makeFolder(_ path: String, followsLink: Bool = false) throws(ContentError) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         guard errno == EEXIST else { throw failure("\(path) cannot be made") }
-        guard let mode = try status(path)?.st_mode, mode & S_IFMT == S_IFDIR else {
+        // Behind a slash there is what a link leads to.
+        guard let mode = try status(followsLink ? path + "/" : path)?.st_mode, mode & S_IFMT == S_IFDIR else {
             throw .storage(path, reason: "expected a folder, and no link to one")
         }
         return false

@@ -58,8 +58,7 @@ public final class ContentStore: BlockSource {
         self.path = path
         self.quota = quota
         folder = BlockFolder(path: path + "/blocks")
-        // The folder may be reached by a link, as behind a slash; what is in it may not.
-        let isNew = try BlockFiles.makeFolder(path.hasSuffix("/") ? path : path + "/")
+        let isNew = try BlockFiles.makeFolder(path, followsLink: true)
         lock = try BlockFiles.Lock(path + "/lock")
         for name in ["blocks", "published"] { _ = try BlockFiles.makeFolder(path + "/" + name) }
         for shard in try shards() { _ = try BlockFiles.makeFolder(shard) }

@@ -17,8 +17,9 @@ struct GoldenTextTests {
     private func transcript(_ commands: [[String]], in place: Workplace) throws -> String {
         try commands.map { command in
             let done = try place.run([Workplace.executable] + command)
-            let words = done.all.replacing(place.folder, with: "FOLDER").replacing(
-                #/[0-9a-f]{64}/#, with: "(64 digits)")
+            let words = done.all.replacing(place.folder, with: "FOLDER")
+                .replacing(#/[0-9a-f]{64}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+/#, with: "(a log's key)")
+                .replacing(#/[0-9a-f]{64}/#, with: "(64 digits)").replacing(#/\b[0-9a-f]{16}\b/#, with: "(16 digits)")
             return "$ parley \(command.joined(separator: " "))\n\(words)[\(done.status)]\n"
         }.joined(separator: "\n")
     }
@@ -69,7 +70,9 @@ struct GoldenTextTests {
                 ["market", "verify", "market", "--key", "5f"],
                 ["market", "verify", "market", "--key", String(repeating: "0", count: 63) + "1"],
                 ["market", "receipt", "market", "3fa8", "olga", "--output", "market/receipt.json"],
-                ["market", "check-receipt", "terms.json"], ["market", "check-receipt", "nothing.json"],
+                ["market", "check-receipt", "terms.json"],
+                ["market", "check-receipt", "terms.json", "--key", String(repeating: "0", count: 63) + "1"],
+                ["market", "check-receipt", "nothing.json", "--key", String(repeating: "0", count: 63) + "1"],
                 ["market", "serve", "nowhere"], ["market", "serve", "market", "--host", "0.0.0.0"],
                 ["market", "rows", "market", "3fa8", "rows", "--output", "rows.csv"],
             ], in: place)
