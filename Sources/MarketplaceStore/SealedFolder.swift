@@ -41,7 +41,7 @@ final class SealedFolder {
         description = try Self.description(of: path)
         let leaves = LeafQueue()
         self.leaves = leaves
-        ledger = try Self.ledger(path, description, verified, leaves)
+        ledger = try Self.ledger(path, description, leaves, verified: verified)
         do { try resume() } catch { throw Self.error(error, path) }
     }
 
@@ -66,7 +66,7 @@ final class SealedFolder {
     }
 
     private static func ledger(
-        _ path: String, _ description: MarketDescription, _ verified: LogPosition?, _ leaves: LeafQueue
+        _ path: String, _ description: MarketDescription, _ leaves: LeafQueue, verified: LogPosition?
     ) throws(MarketFolderError) -> DurableLedger<Market> {
         let file: LogFile
         do throws(DiskError) { file = try LogFile(path: File.entries(path)) } catch { throw .disk(error) }

@@ -152,6 +152,14 @@ struct MarketPlayTests {
         #expect(try play.does("olga", "watch", "--from", "0", "--once", "--task", task).contains("olga claims 40,000"))
         watching.killAndWait()
         #expect(try play.does("olga", "claim", task).contains("paid already"))
+        // How far she verified is kept, and saves time alone: damaged, it is found again.
+        let wallets = place.path("home-olga/parley/markets")
+        let market = try #require(FileManager.default.contentsOfDirectory(atPath: wallets).first { $0.count == 16 })
+        let verified = "home-olga/parley/markets/\(market)/verified"
+        #expect(try place.read(verified).contains("\"count\":"))
+        try place.write("{", to: verified)
+        try play.does("olga", "watch", "--once")
+        #expect(try place.read(verified).contains("\"count\":"))
         let paid = try play.does("rob", "payouts", play.url, task)
         for line in ["ada", "olga", "omar", "pia"] { #expect(paid.contains(line)) }
 

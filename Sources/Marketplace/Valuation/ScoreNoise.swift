@@ -15,16 +15,30 @@
 /// charges ``rho`` to each owner's people before the first round, never gives it back, and has the dealer add what neither side knows:
 ///
 /// ```swift
-/// // At the dealer, for each owner, with DifferentialPrivacy and Secrets. It draws up to 2^40: norms are chosen for a deviation of at most 1.
-/// let gaussian = try DiscreteGaussian(sigma: Double(noise.standardDeviation))
-/// var random = SecureRandom()
-/// let drawn = (0..<terms.folds).map { _ in gaussian.sample(using: &random) }
-/// let (forSponsor, forOwner) = try CorrelationDealer(terms: terms).deal(to: owner, noise: drawn)
-/// // At the sponsor, at settlement, with each owner's opened shares.
-/// let totals = try side.open(opened, noiseBound: 12 * noise.deviation)
-/// let report = try ContributionReport(
-///     totals: totalsByOwner, steps: steps, tolerance: tolerance + 12 * noise.deviation * Double(owners).squareRoot(),
-///     noise: noise.deviation)
+/// import DifferentialPrivacy
+/// import Marketplace
+///
+/// /// At the dealer, for each owner. It draws up to 2^40: norms are chosen for a deviation of at most 1.
+/// func deal(
+///     to owner: PartyName, _ terms: ValuationTerms, _ noise: ScoreNoise
+/// ) throws -> (sponsor: SponsorCorrelation, owner: OwnerCorrelation) {
+///     let gaussian = try DiscreteGaussian(sigma: Double(noise.standardDeviation))
+///     var random = SystemRandomNumberGenerator()
+///     let drawn = (0..<terms.folds).map { _ in gaussian.sample(using: &random) }
+///     return try CorrelationDealer(terms: terms).deal(to: owner, noise: drawn)
+/// }
+///
+/// /// At the sponsor, at settlement; `rounding` is what totals and steps may differ by without noise.
+/// func report(
+///     _ opened: [PartyName: (side: InnerProductSponsor, shares: OpenedTotals)], _ noise: ScoreNoise, steps: [Double],
+///     rounding: Double
+/// ) throws -> ContributionReport {
+///     var totals: [PartyName: [Double]] = [:]
+///     for (owner, one) in opened { totals[owner] = try one.side.open(one.shares, noiseBound: 12 * noise.deviation) }
+///     return try ContributionReport(
+///         totals: totals, steps: steps,
+///         tolerance: rounding + 12 * noise.deviation * Double(opened.count).squareRoot(), noise: noise.deviation)
+/// }
 /// ```
 public struct ScoreNoise: Sendable, Hashable {
     /// By how much one unit moves the totals, in units of 2^-40, rounded up: the Euclidean norm over parts.
