@@ -95,6 +95,36 @@ struct TableViewTests {
         }
     }
 
+    @Test(
+        "What is opened in sums of groups, a comparison's answer and a row's place, are two fair coins, whatever the rows: 4,000 runs each, false alarm below 1e-6"
+    )
+    func coins() throws {
+        var builder = TableProgramBuilder()
+        let table = try builder.input(from: .third, rows: 2, columns: [TableColumn("key", bound: 3)])
+        _ = try builder.groupSums(table, by: "key", of: [])
+        let program = builder.program()
+        // Behind the inputs and the shuffle, the comparison of the two rows.
+        let elements = LeadParts(count: 1, place: program.steps.count + 2)
+        let carry = CarryShape(elements, bits: SortTask.keyBits(bound: 3, rows: 2), trees: 1)
+        let lead = try #require(elements.parts.first { !$0.range.isEmpty }).lead
+        for keys in [[0, 1], [1, 0], [2, 2], [-3, 3]] as [[Int64]] {
+            var counts = [Double](repeating: 0, count: 4)
+            for seed in 0..<UInt64(Self.runs) {
+                let run = try TableTrio(program, [.third: [[keys]]], seed: seed).run()
+                let answers = run.sent[3 + carry.rounds]
+                let answer = answers[lead.rawValue].toNext.words[0] ^ answers[lead.next.rawValue].toPrevious.words[0]
+                // Before the last products, each party gives its component of the places.
+                let places = run.sent[run.sent.count - 2].reduce(0) { $0 &+ $1.toNext.words[0] }
+                #expect(places < 2)
+                counts[Int(2 * (answer & 1) + places & 1)] += 1
+            }
+            let expected = Double(Self.runs) / 4
+            let statistic = counts.reduce(0) { $0 + ($1 - expected) * ($1 - expected) / expected }
+            // Chi-square with 3 degrees of freedom: above 33.5 with a probability of 2.5e-7.
+            #expect(statistic < 33.5, "\(keys): \(counts)")
+        }
+    }
+
     @Test("A broken copy that sorts without the shuffle's permutation is caught: answers follow the keys")
     func withoutShuffle() throws {
         func answers(_ keys: [Int64]) -> [UInt64] {
