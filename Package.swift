@@ -41,6 +41,7 @@ let package = Package(
         .library(name: "Federation", targets: ["Federation"]),
         .library(name: "DatasiteClient", targets: ["DatasiteClient"]),
         .library(name: "DatasiteProtocol", targets: ["DatasiteProtocol"]),
+        .library(name: "PredictionClient", targets: ["PredictionClient"]),
         .library(name: "Marketplace", targets: ["Marketplace", "MarketplaceStore"]),
         .library(name: "ChainRail", targets: ["ChainRail"]),
         .executable(name: "parley", targets: ["parley"]),
@@ -109,7 +110,7 @@ let package = Package(
         module(
             "DatasiteClient",
             [
-                "DatasiteProtocol", "EncryptedPrediction", "SecureComputation", crypto,
+                "DatasiteProtocol", crypto,
                 outside("AsyncHTTPClient", "async-http-client"),
                 outside("NIOCore", "swift-nio"),
                 outside("NIOHTTP1", "swift-nio"),
@@ -117,6 +118,9 @@ let package = Package(
                 outside("NIOFoundationCompat", "swift-nio"),
                 outside("NIOSSL", "swift-nio-ssl"),
             ]),
+        module(
+            "PredictionClient",
+            ["DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "SecureComputation", crypto]),
         module(
             "DatasiteServer",
             [
@@ -135,7 +139,8 @@ let package = Package(
         .executableTarget(
             name: "parley",
             dependencies: [
-                "DatasiteClient", "DatasiteServer", "Datasite", "DatasiteProtocol", "EncryptedPrediction", "Federation",
+                "DatasiteClient", "PredictionClient", "DatasiteServer", "Datasite", "DatasiteProtocol",
+                "EncryptedPrediction", "Federation",
                 "Learning", "SecureComputation", "Marketplace", "MarketplaceStore", "ContentAddressing",
                 "ContentStorage", "MultipartyComputation",
                 "TransparencyLog", "DifferentialPrivacy", "Secrets", "ExampleData", crypto, logging,
@@ -152,8 +157,8 @@ let package = Package(
             dependencies: [
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
                 "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
-                "EncryptedPrediction", "ModularArithmetic", "SecureComputation", "MultipartyComputation",
-                "TransparencyLog", "Secrets", "ValuationStudy", crypto,
+                "EncryptedPrediction", "PredictionClient", "ModularArithmetic", "SecureComputation",
+                "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),

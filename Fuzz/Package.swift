@@ -53,7 +53,12 @@ let package = Package(
         module(
             "SecureComputation",
             ["ModularArithmetic", "Secrets", .product(name: "Crypto", package: "swift-crypto")]),
-        module("EncryptedPrediction", ["DatasiteProtocol", "Learning", "ModularArithmetic", "SecureComputation"]),
+        module(
+            "EncryptedPrediction",
+            [
+                "DatasiteProtocol", "Learning", "ModularArithmetic", "SecureComputation",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ]),
         module("ContentAddressing", [.product(name: "Crypto", package: "swift-crypto")]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(

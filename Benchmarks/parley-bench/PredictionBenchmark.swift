@@ -4,6 +4,7 @@ import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
 import Learning
+import PredictionClient
 import Secrets
 import SecureComputation
 

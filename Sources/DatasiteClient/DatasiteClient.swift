@@ -18,8 +18,8 @@ import Synchronization
 /// Every method throws `Problem` (the datasite refuses, and says why) or `TransportError` (nothing believable came
 /// back, with a next step).
 public final class DatasiteClient: Sendable {
-    let transport: Transport
-    let options: ClientOptions
+    package let transport: Transport
+    package let options: ClientOptions
     private let pinned: Mutex<ReceiptVerifier?>
 
     /// - Parameters:
@@ -343,7 +343,7 @@ public final class DatasiteClient: Sendable {
     }
 
     /// Answers may gain keys in later versions, so unknown ones are passed over here.
-    static func decode<Message: Decodable>(_ bytes: [UInt8]) throws(TransportError) -> Message {
+    package static func decode<Message: Decodable>(_ bytes: [UInt8]) throws(TransportError) -> Message {
         do {
             return try JSONDecoder().decode(Message.self, from: Data(bytes))
         } catch {
@@ -363,7 +363,7 @@ public final class DatasiteClient: Sendable {
         }
     }
 
-    static func escaped(_ component: String) -> String {
+    package static func escaped(_ component: String) -> String {
         let unreserved = CharacterSet(
             charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
         return component.addingPercentEncoding(withAllowedCharacters: unreserved) ?? component

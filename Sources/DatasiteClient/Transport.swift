@@ -8,22 +8,22 @@ import NIOPosix
 import NIOSSL
 
 /// One datasite's HTTP, with every failure turned into a `Problem` or a `TransportError`.
-final class Transport: Sendable {
-    struct Reply: Sendable {
+package final class Transport: Sendable {
+    package struct Reply: Sendable {
         var status: Int
         var headers: HTTPHeaders
-        var body: [UInt8]
+        package var body: [UInt8]
     }
 
     /// More than any answer or audit page; a response beyond it is not from a datasite.
-    static let largestResponse = 64 << 20
+    package static let largestResponse = 64 << 20
 
     let base: String
     private let token: String?
     private let http: HTTPClient
 
     /// - Parameter isPrivate: Whether what is sent is not for others' eyes; with a token it never is.
-    init(url: String, token: String?, options: ClientOptions, isPrivate: Bool = false) throws(TransportError) {
+    package init(url: String, token: String?, options: ClientOptions, isPrivate: Bool = false) throws(TransportError) {
         base = try Self.base(
             of: url, isPrivate: isPrivate || token != nil, allowsPlainHTTP: options.allowsPlainHTTP)
         self.token = token
@@ -53,7 +53,8 @@ final class Transport: Sendable {
         try await http.shutdown()
     }
 
-    func get(_ path: String, timeout: Duration, largest: Int = Transport.largestResponse) async throws -> Reply {
+    package func get(_ path: String, timeout: Duration, largest: Int = Transport.largestResponse) async throws -> Reply
+    {
         try await send(HTTPMethod.GET, path, body: nil, headers: [:], timeout: timeout, largest: largest)
     }
 
@@ -67,7 +68,7 @@ final class Transport: Sendable {
     }
 
     /// Bytes there and back.
-    func post(_ path: String, _ body: [UInt8], largest: Int, timeout: Duration) async throws -> [UInt8] {
+    package func post(_ path: String, _ body: [UInt8], largest: Int, timeout: Duration) async throws -> [UInt8] {
         try await send(
             .POST, path, body: body, headers: ["Content-Type": "application/octet-stream"], timeout: timeout,
             largest: largest

@@ -62,7 +62,7 @@ struct ArchitectureTests {
             "Crypto": [
                 "Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "Federation",
                 "Marketplace", "ContentAddressing", "MultipartyComputation", "TransparencyLog", "SecureComputation",
-                "parley",
+                "EncryptedPrediction", "PredictionClient", "parley",
             ],
             "CryptoExtras": ["MultipartyComputation"], "CSecp256k1": ["ChainRail"],
         ]
@@ -84,7 +84,9 @@ struct ArchitectureTests {
 
     @Test("Mathematics is synchronous: async stays in the datasite and at the edges")
     func asyncStaysAtTheEdges() throws {
-        let edges: Set<String> = ["Datasite", "DatasiteClient", "DatasiteServer", "MarketplaceStore", "parley"]
+        let edges: Set<String> = [
+            "Datasite", "DatasiteClient", "DatasiteServer", "MarketplaceStore", "PredictionClient", "parley",
+        ]
         try forbid(/\basync\b|\bawait\b/) { !edges.contains($0.module) }
     }
 
@@ -145,7 +147,7 @@ struct ArchitectureTests {
             initializers.count == 1
                 && initializers.allSatisfy { $0.contains("_ measured: Measured<Product, SecureRandom>") })
         // Where a Measured is made: where a question, a synthetic table or somebody's model is measured, and where training ends, alone or with others, whose noise is SecureRandom's by the
-        // types of what it calls; where an intersection ends, whose release holds nothing of rows; and where an owner opens rows, without noise. Outside the package, nowhere.
+        // types of what it calls; where an intersection ends, whose release holds nothing of rows; where an owner opens rows, without noise; and where a prediction ends, which holds a share of its result alone. Outside the package, nowhere.
         let makers = sources.filter { $0.code.contains { $0.contains(/\bMeasured(<[^>]*>)?\(/) } }.map(\.path)
         #expect(
             makers.sorted() == [
@@ -154,6 +156,7 @@ struct ArchitectureTests {
                 "Sources/Datasite/Engines/Federation/FederatedWork.swift",
                 "Sources/Datasite/Engines/Intersection/IntersectionWork.swift",
                 "Sources/Datasite/Engines/OpenedRows/OpenedRowsWork.swift",
+                "Sources/Datasite/Engines/Prediction/PredictionWork.swift",
                 "Sources/Datasite/Engines/Training/TrainingWork.swift", "Sources/Query/Measurement/Measurement.swift",
                 "Sources/SyntheticData/SyntheticData.swift",
             ])

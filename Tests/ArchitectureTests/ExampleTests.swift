@@ -10,7 +10,8 @@ struct ExampleTests {
         let examples = try repository.examples()
         let products = try repository.products()
         let modules = try repository.declaredModules()
-        for module in modules where !["CZlib", "CZstd", "CSecp256k1", "Kernels", "ExampleData", "parley"].contains(module.name) {
+        for module in modules
+        where !["CZlib", "CZstd", "CSecp256k1", "Kernels", "ExampleData", "parley"].contains(module.name) {
             #expect(examples.contains { $0.path.hasPrefix("Sources/\(module.name)/") }, "\(module.name) has no example")
         }
         #expect(products.contains("DifferentialPrivacy"))

@@ -18,8 +18,7 @@ struct DealerCalls {
             question, dealer: dealer.key, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
         let reply: [UInt8]
         do {
-            reply = try connection.exchange(
-                asked.bytes, with: dealer.url, largestReply: largest + SignedQuestion.replyHead)
+            reply = try exchange(asked.bytes, largest: largest + SignedQuestion.replyHead)
         } catch let problem as Problem { throw problem } catch let unusable as UnusableCoordinator {
             throw Problem.unavailable(unusable.words.replacing("coordinator", with: "dealer"))
         } catch {
@@ -30,6 +29,18 @@ struct DealerCalls {
             throw Problem.unavailable(
                 "the dealer at \(dealer.url) does not have the key \(hexadecimal(dealer.key))", hint: "\(error)")
         }
+    }
+
+    /// Few are dealt to at a time: who finds no room comes again, for ten seconds.
+    private func exchange(_ message: [UInt8], largest: Int) throws -> [UInt8] {
+        for _ in 0..<40 {
+            do {
+                return try connection.exchange(message, with: dealer.url, largestReply: largest)
+            } catch let problem as Problem where problem.status == 503 {
+                Thread.sleep(forTimeInterval: 0.25)
+            }
+        }
+        return try connection.exchange(message, with: dealer.url, largestReply: largest)
     }
 
     func mask() throws -> WeightMask {

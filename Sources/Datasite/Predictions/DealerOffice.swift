@@ -51,13 +51,13 @@ public final class DealerOffice: Sendable {
         let parties = Set(try folder.parties().map(\.key))
         let (instant, asker) = (now(), question.asker)
         let content = try await makers.run(for: asker.base64EncodedString()) {
-            try self.content(asked, asker, parties, instant)
+            try self.content(asked, asker, parties, at: instant)
         }
         return try question.reply(content, key: folder.key)
     }
 
     private func content(
-        _ asked: DealerQuestion, _ asker: Data, _ parties: Set<Data>, _ instant: UInt64
+        _ asked: DealerQuestion, _ asker: Data, _ parties: Set<Data>, at instant: UInt64
     ) throws -> [UInt8] {
         let work: DealerDesk.Work
         do {

@@ -26,12 +26,6 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
     /// Sixteen bytes that name its weights, in hexadecimal digits.
     public var version: String { hexadecimal(mask.identifier) }
 
-    static func versionBytes(_ text: String) -> [UInt8]? {
-        guard text.utf8.count == 32 else { return nil }
-        let bytes = stride(from: 0, to: 32, by: 2).compactMap { UInt8(text.dropFirst($0).prefix(2), radix: 16) }
-        return bytes.count == 16 && hexadecimal(bytes) == text ? bytes : nil
-    }
-
     // MARK: Files
 
     private struct Description: Codable {

@@ -4,6 +4,7 @@ import DatasiteClient
 import DatasiteProtocol
 public import EncryptedPrediction
 import Foundation
+import PredictionClient
 import SecureComputation
 
 struct ModelCommand: ParsableCommand {

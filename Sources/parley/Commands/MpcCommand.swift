@@ -3,6 +3,7 @@ import DatasiteClient
 import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
+import PredictionClient
 import SecureComputation
 
 struct MpcCommand: ParsableCommand {

@@ -4,6 +4,7 @@ import DatasiteClient
 import DatasiteProtocol
 import EncryptedPrediction
 import Foundation
+import PredictionClient
 import SecureComputation
 
 struct PredictCommand: AsyncParsableCommand {

@@ -134,7 +134,7 @@ struct PredictionWork: EngineWork {
             rows: Int(clamping: try request.integer("rows")), key: try request.string("key"))
         try request.finish()
         try Submission.checkStored(read.dataset, as: "a name")
-        guard ServedModel.versionBytes(read.version) != nil else {
+        guard PredictionRuleReader.hexadecimalBytes(read.version) != nil else {
             throw Problem.invalidRequest(
                 "'version' is no model's version", hint: "32 hexadecimal digits, as the site tells")
         }
@@ -152,9 +152,7 @@ struct PredictionWork: EngineWork {
     }
 
     static func keyBytes(_ text: String) -> Data? {
-        guard text.utf8.count == 64 else { return nil }
-        let bytes = stride(from: 0, to: 64, by: 2).compactMap { UInt8(text.dropFirst($0).prefix(2), radix: 16) }
-        return bytes.count == 32 && hexadecimal(bytes) == text ? Data(bytes) : nil
+        PredictionRuleReader.hexadecimalBytes(text, count: 32).map { Data($0) }
     }
 
     static func words(_ body: [UInt8]) -> String {

@@ -1,73 +1,9 @@
-public import Crypto
+import Crypto
+public import DatasiteClient
 public import DatasiteProtocol
 public import EncryptedPrediction
-public import Foundation
-import NIOHTTP1
+import Foundation
 public import SecureComputation
-
-/// A dealer of correlations, seen from a party: signed questions and replies.
-public final class DealerClient: Sendable {
-    private let transport: Transport
-    private let url: String
-
-    /// - Parameters:
-    ///   - url: Where it is: `https://dealer.example.org`.
-    ///   - options: Whom to trust for TLS.
-    /// - Throws: `TransportError`.
-    public init(url: String, options: ClientOptions = ClientOptions()) throws {
-        // Correlations are as secret as inputs: plain HTTP goes to this machine.
-        transport = try Transport(url: url, token: nil, options: options, isPrivate: true)
-        self.url = url
-    }
-
-    /// What a dealer says of itself.
-    public struct Description: Sendable, Hashable, Codable {
-        /// Its Ed25519 key, 32 bytes.
-        public var key: Data
-        /// Seconds since 1970, by its clock.
-        public var time: UInt64
-        /// Of the protocol.
-        public var version: Int
-    }
-
-    /// Who it is.
-    ///
-    /// - Throws: `Problem`, `TransportError`.
-    public func description() async throws -> Description {
-        let reply = try await transport.get("/v1/dealer", timeout: .seconds(10), largest: 1 << 12)
-        guard let read = try? JSONDecoder().decode(Description.self, from: Data(reply.body)), read.key.count == 32
-        else {
-            throw TransportError(
-                .notADatasite, "\(url) is no dealer", hint: "check the URL: `parley dealer serve` prints it")
-        }
-        return read
-    }
-
-    /// Asks for zeros, and says how long they took: the line's speed.
-    ///
-    /// - Parameter bytes: At most 16 MiB.
-    /// - Returns: Bytes a second.
-    public func bandwidth(bytes: Int = 4 << 20) async throws -> Double {
-        let start = ContinuousClock.now
-        let reply = try await transport.get("/v1/dealer/zeros?bytes=\(bytes)", timeout: .seconds(20), largest: bytes)
-        return Double(reply.body.count) / ((ContinuousClock.now - start) / .seconds(1))
-    }
-
-    /// Asks, and gives what the dealer replied.
-    ///
-    /// - Parameter largest: A longer reply is not read, in bytes.
-    /// - Throws: `Problem`, `TransportError`, ``EncryptedPrediction/DealingError``.
-    public func ask(
-        _ question: DealerQuestion, dealer: Data, key: Curve25519.Signing.PrivateKey, largest: Int
-    ) async throws -> [UInt8] {
-        let asked = try SignedQuestion(
-            question, dealer: dealer, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
-        let timeout = Duration.seconds(60 + largest >> 20)
-        let reply = try await transport.post(
-            "/v1/rounds/messages", asked.bytes, largest: largest + SignedQuestion.replyHead, timeout: timeout)
-        return try asked.verifiedReply(reply)
-    }
-}
 
 /// How far a prediction is.
 public enum PredictionProgress: Sendable, Hashable {
