@@ -21,7 +21,7 @@ extension ProgramBuilder {
     /// **Error.** At most half a unit of the last place and 2^-25 of the result. Proof: 32 straight pieces of equal ratio miss 1 / m by 2^-14, and their division by 2^-15; Newton's step (Goldschmidt 1964) squares the sum, 2^-26.7;
     /// rounding its result and the mantissa adds 2^-28 and 2^-27, and the last division half a unit. A test measures it.
     ///
-    /// **Rounds.** Nine with two parties, less one where the result is so fine that its division falls away, and one more where the range passes 2^27 as an integer.
+    /// **Rounds.** Nine with two parties, less one where the result is so fine that its division falls away, and one more where the range reaches 2^27 as an integer.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
@@ -53,7 +53,7 @@ extension ProgramBuilder {
     /// **Error.** At most half a unit of the last place and 2^-25 of the result. Proof: 48 straight pieces of equal ratio miss 1 / sqrt(m), 1 <= m < 4, by 2^-14.6, and their division by 2^-15; Newton's step makes 3 / 2 of the sum's
     /// square of it, 2^-27; rounding adds 2^-28 and half of the mantissa's 2^-27, and the last division half a unit. A test measures it.
     ///
-    /// **Rounds.** Ten with two parties, less one where the result is so fine that its division falls away, and one more where the range passes 2^27 as an integer.
+    /// **Rounds.** Ten with two parties, less one where the result is so fine that its division falls away, and one more where the range reaches 2^27 or 2^28 as an integer.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
@@ -75,7 +75,7 @@ extension ProgramBuilder {
     ///
     /// **Error.** At most one unit of the last place and 2^-25 of the result, as of ``inverseSquareRoot(_:fractionBits:over:)``; 2^-20 of it where the range passes 2^30 as an integer, since fewer bits of the inverse root fit then. A test measures it.
     ///
-    /// **Rounds.** Ten with two parties, and one more where the range passes 2^27 as an integer.
+    /// **Rounds.** Ten with two parties, and one more where the range reaches 2^27 or 2^28 as an integer.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
@@ -106,7 +106,7 @@ extension ProgramBuilder {
     /// **Error.** At most half a unit of the last place and 2^-23. Proof: of 64 pieces of equal ratio each has a factor of ten bits that brings the mantissa within 0.0065 of 1; the logarithm's series from its third term on is less
     /// than 2^-23.4 there, the mantissa's rounding 2^-27, tables' 2^-31, and the last division half a unit. A test measures it.
     ///
-    /// **Rounds.** Seven with two parties, and one more where the range passes 2^27 as an integer.
+    /// **Rounds.** Seven with two parties, and one more where the range reaches 2^27 as an integer.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
@@ -210,7 +210,7 @@ extension ProgramBuilder {
     /// **Error.** At most (2 n + 4) 2^-20 and half a unit of the last place. Proof: exponentials, of 20 bits behind the point, miss theirs by less than 2^-20, their sum by n times that, and it is at least 1; its reciprocal misses by 2^-21 and 2^-25 of it.
     /// A row's results sum to 1 within (n + 1) 2^-21, 2^-25 and n / 2 units. A test measures both.
     ///
-    /// **Rounds.** As many as n can be halved, rounded up, and seventeen, with two parties.
+    /// **Rounds.** With two parties as many as n can be halved, rounded up, and seventeen, or eighteen from 127 columns on.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
