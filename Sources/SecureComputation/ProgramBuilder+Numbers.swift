@@ -15,6 +15,8 @@ extension ProgramBuilder {
     private static let coarseBits = 15
     /// Bits behind the point of what Newton's step gives.
     private static let fineBits = 28
+    /// Bits behind the point of a logarithm before it is rounded: those of a mantissa times a factor of ten bits.
+    private static let logarithmBits = 36
 
     /// 1 / x. Values outside of the range count as its nearest end.
     ///
@@ -73,7 +75,7 @@ extension ProgramBuilder {
 
     /// sqrt(x), as x / sqrt(x). Values outside of the range count as its nearest end; zero can be no end.
     ///
-    /// **Error.** At most one unit of the last place and 2^-25 of the result, as of ``inverseSquareRoot(_:fractionBits:over:)``; 2^-20 of it where the range passes 2^30 as an integer, since fewer bits of the inverse root fit then. A test measures it.
+    /// **Error.** At most half a unit of the last place and 2^-25 of the result, as of ``inverseSquareRoot(_:fractionBits:over:)``; 2^-20 of it where the range passes 2^30 as an integer, since fewer bits of the inverse root fit then. A test measures it.
     ///
     /// **Rounds.** Ten with two parties, and one more where the range reaches 2^27 or 2^28 as an integer.
     ///
@@ -117,29 +119,36 @@ extension ProgramBuilder {
     ) throws(ComputationError) -> Value {
         let ends = try UnitRange(range, fractionBits: fractionBits)
         let number = try normalized(value, in: ends, step: 1, lowestExponent: ends.lowestExponent)
-        let (pieces, factorBits) = (64, 10)
-        let scale = Self.mantissaBits + factorBits
+        let fraction = try logarithmOfMantissa(number.mantissa)
+        let whole = try number.looked(
+            up: {
+                let exponent = Double(number.exponent - $0 - fractionBits)
+                return Int64((exponent * log(2) * Self.power(Self.logarithmBits)).rounded())
+            }, in: &self)
+        let largest = [ends.low, ends.high].map { abs(log(Double($0)) - Double(fractionBits) * log(2)) }.max() ?? 0
+        return try scaled(
+            try sum(whole, fraction), by: fractionBits - Self.logarithmBits,
+            bound: (largest + 0x1p-22) * Self.power(fractionBits) + 1, isNonNegative: false)
+    }
+
+    /// log m of a mantissa from 1 to 2, by a table and two terms of the series of what is left.
+    private mutating func logarithmOfMantissa(_ mantissa: Value) throws(ComputationError) -> Value {
+        let (pieces, scale) = (64, Self.logarithmBits)
+        let factorScale = Self.power(scale - Self.mantissaBits)
         func end(_ piece: Double) -> Double { exp2(piece / Double(pieces)) }
-        let factors = (0..<pieces).map { (Self.power(factorBits) / end(Double($0) + 0.5)).rounded() }
+        let factors = (0..<pieces).map { (factorScale / end(Double($0) + 0.5)).rounded() }
         let knots = (1..<pieces).map { Int64((Self.power(Self.mantissaBits) * end(Double($0))).rounded()) }
-        let places = try isAtLeast(number.mantissa, each: knots)
-        let factor = try looked(up: factors.map { Int64($0) }, by: places, like: value)
-        let logarithms = factors.map { Int64((-log($0 / Self.power(factorBits)) * Self.power(scale)).rounded()) }
-        let table = try looked(up: logarithms, by: places, like: value)
+        let places = try isAtLeast(mantissa, each: knots)
+        let factor = try looked(up: factors.map { Int64($0) }, by: places, like: mantissa)
+        let logarithms = factors.map { Int64((-log($0 / factorScale) * Self.power(scale)).rounded()) }
+        let table = try looked(up: logarithms, by: places, like: mantissa)
         // m y = 1 - e, within 0.0065, so that log m = -log y - e - e^2 / 2, and so on.
-        let near = try product(number.mantissa, factor, bound: 1.0065 * Self.power(scale))
+        let near = try product(mantissa, factor, bound: 1.0065 * Self.power(scale))
         let miss = try narrowed(
-            filled(1 << Int64(scale), like: value), plus: -1, times: near, bound: 0.0065 * Self.power(scale),
+            filled(1 << Int64(scale), like: mantissa), plus: -1, times: near, bound: 0.0065 * Self.power(scale),
             isNonNegative: false)
         let square = try truncated(try product(miss, miss), by: scale + 1, exactly: true)
-        let bits = fractionBits
-        let whole = try number.looked(
-            up: { Int64((Double(number.exponent - $0 - bits) * log(2) * Self.power(scale)).rounded()) }, in: &self)
-        let sum = try combined([(whole, 1), (table, 1), (miss, -1), (square, -1)])
-        let largest = max(
-            abs(log(Double(ends.low)) - Double(bits) * log(2)), abs(log(Double(ends.high)) - Double(bits) * log(2)))
-        return try scaled(
-            sum, by: bits - scale, bound: (largest + 0x1p-22) * Self.power(bits) + 1, isNonNegative: false)
+        return try combined([(table, 1), (miss, -1), (square, -1)])
     }
 
     /// The exponential function. Values outside of the range count as its nearest end.
@@ -164,64 +173,71 @@ extension ProgramBuilder {
                 expected: "8 to 20 bits, a length of at most 64, between -104 and 20, that ends at -40 or above")
         }
         let unit = Self.power(-bits)
-        let (low, high) = (
-            Int64((range.lowerBound / unit).rounded()), Int64((range.upperBound / unit).rounded())
-        )
+        let (low, high) = (Int64((range.lowerBound / unit).rounded()), Int64((range.upperBound / unit).rounded()))
         let one = Int64(1) << Int64(bits)
-        let clamped = try held(value, from: low, to: high)
-        let wholes = Int((high - low) / one)
-        let starts = (0...wholes).map { low + Int64($0) * one }
-        // Tables of 30 bits for the largest, so that a product of two stays below 2^60.
-        let largest = max(0, Int((Double(high) * unit / log(2)).rounded(.up)))
-        let (coarse, fine) = (30 - largest, 28)
-        let coarsePlaces = try isAtLeast(value, each: Array(starts.dropFirst()))
-        let start = try looked(up: starts, by: coarsePlaces, like: value)
-        let first = try looked(
-            up: starts.map { Int64((exp(Double($0) * unit) * Self.power(coarse)).rounded()) }, by: coarsePlaces,
-            like: value)
-        let rest = try narrowed(clamped, plus: -1, times: start, bound: Double(one - 1), isNonNegative: true)
-        let length = one >> 6
-        let middles = (0..<Int64(64)).map { $0 * length + length / 2 }
-        let finePlaces = try isAtLeast(rest, each: (1..<Int64(64)).map { $0 * length })
-        let middle = try looked(up: middles, by: finePlaces, like: value)
-        let second = try looked(
-            up: middles.map { Int64((exp(Double($0) * unit) * Self.power(fine)).rounded()) }, by: finePlaces,
-            like: value)
-        let last = try narrowed(rest, plus: -1, times: middle, bound: Double(length / 2), isNonNegative: false)
-        // 2 (1 + d + d^2 / 2), of at most 28 bits behind the point.
-        let square = try product(last, last)
-        var series = try narrowed(
-            try combined([(filled(2 << Int64(2 * bits), like: value), 1), (last, 2 << Int64(bits))]), plus: 1,
-            times: square, bound: 1.01 * Self.power(2 * bits + 1), isNonNegative: true)
-        let seriesBits = min(2 * bits + 1, fine)
-        if 2 * bits + 1 > fine { series = try truncated(series, by: 2 * bits + 1 - fine, exactly: true) }
-        // Rounded tables are beyond e^x by 2^-6 of it and a unit: the middle may lie behind the range's end.
         let top = exp(Double(high) * unit)
+        // Tables of 30 bits for the largest, so that a product of two stays below 2^60.
+        let coarseBits = 30 - max(0, Int((Double(high) * unit / log(2)).rounded(.up)))
+        let clamped = try held(value, from: low, to: high)
+        let starts = (0...(high - low) / one).map { low + $0 * one }
+        let first = try exponentialDigit(
+            value, from: Array(starts.dropFirst()), numbers: starts, unit: unit, scale: coarseBits)
+        let rest = try narrowed(
+            clamped, plus: -1, times: first.number, bound: Double(one - 1), isNonNegative: true)
+        let length = one >> 6
+        let ends = (1..<Int64(64)).map { $0 * length }
+        let second = try exponentialDigit(
+            rest, from: ends, numbers: ([0] + ends).map { $0 + length / 2 }, unit: unit, scale: Self.fineBits)
+        let last = try narrowed(
+            rest, plus: -1, times: second.number, bound: Double(length / 2), isNonNegative: false)
+        let (series, seriesBits) = try exponentialSeries(last, fractionBits: bits)
+        // Beyond the largest by 2^-7 of it and what rounding adds: the middle of the last piece may lie behind the range's end.
+        let bound = 1.02 * top * Self.power(coarseBits + Self.fineBits) + 3 * Self.power(Self.fineBits)
         let both = try truncated(
-            try product(first, second, bound: 1.02 * top * Self.power(coarse + fine) + 3 * Self.power(fine)), by: fine,
-            exactly: true)
-        let whole = try product(both, series)
+            try product(first.power, second.power, bound: bound), by: Self.fineBits, exactly: true)
         return try scaled(
-            whole, by: bits - coarse - seriesBits, bound: top * Self.power(bits) * (1 + 0x1p-20) + 2)
+            try product(both, series), by: bits - coarseBits - seriesBits,
+            bound: top * Self.power(bits) * (1 + 0x1p-20) + 2)
+    }
+
+    /// A digit of a value, by thresholds: its number, and the exponential of that.
+    private mutating func exponentialDigit(
+        _ value: Value, from thresholds: [Int64], numbers: [Int64], unit: Double, scale: Int
+    ) throws(ComputationError) -> (number: Value, power: Value) {
+        let places = try isAtLeast(value, each: thresholds)
+        let powers = numbers.map { Int64((exp(Double($0) * unit) * Self.power(scale)).rounded()) }
+        return (try looked(up: numbers, by: places, like: value), try looked(up: powers, by: places, like: value))
+    }
+
+    /// 1 + d + d^2 / 2 for d of at most 2^-7, and how many bits it has behind the point.
+    private mutating func exponentialSeries(
+        _ value: Value, fractionBits: Int
+    ) throws(ComputationError) -> (series: Value, bits: Int) {
+        let scale = 2 * fractionBits + 1
+        let linear = try combined([(filled(1 << Int64(scale), like: value), 1), (value, 2 << Int64(fractionBits))])
+        let series = try narrowed(
+            linear, plus: 1, times: try product(value, value), bound: 1.01 * Self.power(scale), isNonNegative: true)
+        guard scale > Self.fineBits else { return (series, scale) }
+        return (try truncated(series, by: scale - Self.fineBits, exactly: true), Self.fineBits)
     }
 
     /// exp(x) of each element over the sum of its row's, of [rows, n]. The row's largest is taken off first, and what lies more than 16 below it counts as 16 below.
     ///
-    /// **Error.** At most (2 n + 4) 2^-20 and half a unit of the last place. Proof: exponentials, of 20 bits behind the point, miss theirs by less than 2^-20, their sum by n times that, and it is at least 1; its reciprocal misses by 2^-21 and 2^-25 of it.
-    /// A row's results sum to 1 within (n + 1) 2^-21, 2^-25 and n / 2 units. A test measures both.
+    /// **Error.** At most (n + 2) 2^-20 and half a unit of the last place. Proof: exponentials, of 20 bits behind the point, miss theirs by less than 0.63 2^-20, and by 0.12 2^-20 where they count as 16 below; their sum
+    /// by n times that, and it is at least 1; its reciprocal misses by 2^-21 and 2^-25. A row's results sum to 1 within (n + 1) 2^-21, 2^-25 and n / 2 units: the reciprocal's error, and a division's of each. A test measures both.
     ///
     /// **Rounds.** With two parties as many as n can be halved, rounded up, and seventeen, or eighteen from 127 columns on.
     ///
     /// - Parameters:
     ///   - fractionBits: Behind the point, of the value and of the result, 8 to 20.
-    ///   - value: Of at least one column and at most 65,536, and so bounded that differences of 20 bits behind the point stay below 2^62.
+    ///   - value: Of at least one column and at most 4,096, and so bounded that differences of 20 bits behind the point stay below 2^62.
     /// - Throws: ``ComputationError``.
     public mutating func softmax(_ value: Value, fractionBits: Int) throws(ComputationError) -> Value {
         guard (8...20).contains(fractionBits) else {
             throw .parameter("a softmax of \(fractionBits) bits", expected: "8 to 20")
         }
-        guard value.shape.count == 2, (1...65536).contains(value.shape[1]) else {
-            throw .shapes("a softmax of the shape \(value.shape)", expected: "[rows, n] with n of 1 to 65,536")
+        guard value.shape.count == 2, (1...4096).contains(value.shape[1]) else {
+            throw .shapes("a softmax of the shape \(value.shape)", expected: "[rows, n] with n of 1 to 4,096")
         }
         let (columns, precise) = (value.shape[1], 20)
         let places = (0..<value.count).map { $0 / columns }
@@ -235,7 +251,7 @@ extension ProgramBuilder {
         let whole = try product(exponentials, try gathered(inverse, places: places, shape: value.shape))
         return try scaled(
             whole, by: fractionBits - 2 * precise,
-            bound: Self.power(fractionBits) * (1 + Double(2 * columns + 4) * 0x1p-20) + 1)
+            bound: Self.power(fractionBits) * (1 + Double(columns + 2) * 0x1p-20) + 1)
     }
 
     /// The largest of each row of [rows, n]: [rows].

@@ -140,6 +140,50 @@ struct NumberTests {
         }
     }
 
+    /// Runs a program in the clear, opening all its values, and compares each with the bound and the sign that it declares.
+    private func isWithinBounds(_ builder: ProgramBuilder, _ input: RingTensor) throws -> Bool {
+        var steps = builder.program().steps
+        let values = steps.map(\.value)
+        for value in values {
+            let opened = Value(
+                place: steps.count, shape: value.shape, bound: value.bound, isNonNegative: value.isNonNegative,
+                isRough: false)
+            steps.append(Program.Step(operation: .reveal(value, to: .first), value: opened))
+        }
+        let outputs = try ClearText.run(Program(steps: steps, weights: []), inputs: [input]).outputs
+        return zip(values, outputs).allSatisfy { value, output in
+            signed(output.words).allSatisfy {
+                Double($0.magnitude) <= value.bound && (!value.isNonNegative || $0 >= 0)
+            }
+        }
+    }
+
+    @Test("Every value on the way is within the bound that it declares, so that nothing can wrap")
+    func bounds() throws {
+        for (bits, ranges) in Self.ranges {
+            let exponents = [-16...0, -3...3, 0...1, -44...20, -30 ... -25] as [ClosedRange<Double>]
+            let cases =
+                ranges.flatMap { range in Self.positive.map { ($0, range) } } + exponents.map { (Self.exponential, $0) }
+            for (one, range) in cases {
+                let places = points(range, bits, count: 2000)
+                var builder = ProgramBuilder()
+                let bound = places.map { Int64($0.magnitude) }.max() ?? 0
+                let a = try builder.input(from: .first, shape: [places.count], bound: bound)
+                _ = try one.add(&builder, a, bits, range)
+                let input = try tensor([places.count], places)
+                #expect(try isWithinBounds(builder, input), "\(one.name) \(bits) \(range)")
+            }
+            for columns in [1, 3, 100] {
+                let numbers = try rows(columns, bits, bound: 12)
+                let shape = [numbers.count / columns, columns]
+                var builder = ProgramBuilder()
+                let a = try builder.input(from: .first, shape: shape, bound: 12 << Int64(bits))
+                _ = try builder.softmax(a, fractionBits: bits)
+                #expect(try isWithinBounds(builder, try tensor(shape, numbers)), "softmax \(columns) \(bits)")
+            }
+        }
+    }
+
     /// Rows of numbers within the bound, as integers: at random, all the same, and one far above all others.
     private func rows(_ columns: Int, _ bits: Int, bound: Double) throws -> [Int64] {
         var numbers = Tensors(UInt64(columns))
@@ -159,6 +203,8 @@ struct NumberTests {
             var builder = ProgramBuilder()
             let a = try builder.input(from: .first, shape: shape, bound: 12 << Int64(bits))
             _ = try builder.reveal(try builder.softmax(a, fractionBits: bits), to: .first)
+            let halvings = Int.bitWidth - (columns - 1).leadingZeroBitCount
+            #expect(builder.program().roundCount == 1 + halvings + (columns < 127 ? 17 : 18))
             let run = try ClearText.run(builder.program(), inputs: [try tensor(shape, numbers)])
             let unit = 1 / Double(Int64(1) << Int64(bits))
             let found = signed(run.outputs[0].words).map { Double($0) * unit }
@@ -170,7 +216,7 @@ struct NumberTests {
                 let weights = given.map { exp($0 - most) }
                 let sum = weights.reduce(0, +)
                 let error = zip(results, weights).map { abs($0 - $1 / sum) }.max() ?? 0
-                #expect(error <= (2 * n + 4) * 0x1p-20 + unit / 2, "\(columns) \(bits) \(row)")
+                #expect(error <= (n + 2) * 0x1p-20 + unit / 2, "\(columns) \(bits) \(row)")
                 #expect(
                     abs(results.reduce(0, +) - 1) <= (n + 1) * 0x1p-21 + 0x1p-25 + n / 2 * unit,
                     "\(columns) \(bits) \(row)")
@@ -227,12 +273,22 @@ struct NumberTests {
             #expect(throws: ComputationError.self) { try builder.softmax(table, fractionBits: bits) }
         }
         #expect(throws: ComputationError.self) { try builder.softmax(a, fractionBits: 12) }
+        let wide = try builder.input(from: .first, shape: [1, 4097], bound: 1 << 12)
+        #expect(throws: ComputationError.self) { try builder.softmax(wide, fractionBits: 12) }
         // Differences of 20 bits behind the point would pass 2^62.
         #expect(throws: ComputationError.self) { try builder.softmax(table, fractionBits: 8) }
         let largest = try builder.input(from: .first, shape: [2], bound: 1 << 61 + 1 << 60)
         #expect(throws: Never.self) { try builder.reciprocal(largest, fractionBits: 12, over: 1...2) }
         let beyond = try builder.input(from: .first, shape: [2], bound: 1 << 62 - 1 << 9)
         #expect(throws: ComputationError.self) { try builder.reciprocal(beyond, fractionBits: 12, over: 1...2) }
+    }
+
+    @Test("A result that needs no last division has a round less")
+    func fine() throws {
+        var builder = ProgramBuilder()
+        let a = try builder.input(from: .first, shape: [2], bound: 1 << 13)
+        _ = try builder.reciprocal(a, fractionBits: 20, over: 0.001...0.003)
+        #expect(builder.program().roundCount == 8)
     }
 
     @Test("An empty value and a value of no range are computed with")
