@@ -91,4 +91,38 @@ struct CostTests {
                 ] == expected, "\(name)")
         }
     }
+
+    /// The table's rows of functions of numbers: 16 bits behind the point, from 1 to 1,000, exponentials from -16 to 0, softmax of rows of ten.
+    static let numbers: [(name: String, bound: Int64, add: @Sendable (inout ProgramBuilder, Value) throws -> Void)] = [
+        ("reciprocal", 1000, { b, x in _ = try b.reciprocal(x, fractionBits: 16, over: 1...1000) }),
+        ("inverse square root", 1000, { b, x in _ = try b.inverseSquareRoot(x, fractionBits: 16, over: 1...1000) }),
+        ("square root", 1000, { b, x in _ = try b.squareRoot(x, fractionBits: 16, over: 1...1000) }),
+        ("logarithm", 1000, { b, x in _ = try b.logarithm(x, fractionBits: 16, over: 1...1000) }),
+        ("exponential", 16, { b, x in _ = try b.exponential(x, fractionBits: 16, over: -16...0) }),
+        (
+            "softmax", 16,
+            { b, x in _ = try b.softmax(try b.reshaped(x, to: [x.count / 10, 10]), fractionBits: 16) }
+        ),
+    ]
+
+    @Test("Rounds, bytes and correlations of functions of numbers, an element of 320")
+    func functions() throws {
+        let expected: [[Double]] = [
+            [9, 112, 112, 7408, 7528], [10, 128, 128, 7672, 7800], [10, 144, 144, 8056, 8192],
+            [7, 88, 88, 6456, 6544], [6, 96, 96, 6896, 7000], [21, 140, 140, 10_528, 10_685.6],
+        ]
+        for ((name, bound, add), expected) in zip(Self.numbers, expected) {
+            let n = 320
+            var builder = ProgramBuilder()
+            let x = try builder.input(from: .first, shape: [n], bound: bound << 16)
+            try add(&builder, x)
+            let cost = builder.program().cost
+            let headers = RoundMessage.headerBytes * cost.rounds
+            let sizes = [
+                cost.bytesFromFirst - headers, cost.bytesFromSecond - headers, cost.correlationBytesToFirst,
+                cost.correlationBytesToSecond,
+            ]
+            #expect([Double(cost.rounds)] + sizes.map { Double($0) / Double(n) } == expected, "\(name)")
+        }
+    }
 }

@@ -59,6 +59,22 @@ struct ThreePartyCostTests {
         }
     }
 
+    @Test("Rounds of functions of numbers, and bytes to one in a hundred")
+    func functions() throws {
+        let expected = [(39, 1980), (40, 2490), (41, 2530), (32, 2600), (31, 2680), (105, 3100)]
+        for ((name, bound, add), (rounds, bytes)) in zip(CostTests.numbers, expected) {
+            let n = 1920
+            var builder = ProgramBuilder()
+            let x = try builder.input(from: .first, shape: [n], bound: bound << 16)
+            try add(&builder, x)
+            let cost = builder.program().threePartyCost
+            #expect(cost.rounds == rounds + 1, "\(name)")
+            let beside = 6 * ThreePartyMessage.headerBytes * cost.rounds + 3 * 16 + 8 * n
+            let found = Double(cost.bytes - beside) / Double(n)
+            #expect(abs(found / Double(bytes) - 1) < 0.01, "\(name) \(found) \(cost.rounds - 1)")
+        }
+    }
+
     @Test("A network costs with three parties less than a tenth of the dealer's correlations")
     func network() throws {
         var builder = ProgramBuilder()
