@@ -120,7 +120,7 @@ let package = Package(
             ]),
         module(
             "PredictionClient",
-            ["DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "SecureComputation", crypto]),
+            ["DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "ModularArithmetic", "SecureComputation", crypto]),
         module(
             "DatasiteServer",
             [

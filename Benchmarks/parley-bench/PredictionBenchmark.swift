@@ -84,7 +84,7 @@ struct PredictionBenchmark {
     ) async throws {
         let served = try await client.prediction(of: dataset)
         let program = try PredictionTerms(bytes: Array(served.terms)).program(rows: 1)
-        let weights = try await client.maskedWeights(of: served, bytes: 16 + 8 * program.weightCount)
+        let weights = try await client.maskedWeights(of: served)
         let calls = try DealerClient(url: served.dealer.url)
         var (online, dealing, cpu): ([Double], [Double], [Double]) = ([], [], [])
         var (cost, isRight) = (ComputationCostFigures(), true)
@@ -146,8 +146,7 @@ struct PredictionBenchmark {
             url: served.url, token: token.trimmingCharacters(in: .whitespacesAndNewlines))
         let about = try await client.prediction(of: "scans")
         let terms = try PredictionTerms(bytes: Array(about.terms))
-        let weights = try await client.maskedWeights(
-            of: about, bytes: 16 + 8 * terms.program(rows: 1).weightCount)
+        let weights = try await client.maskedWeights(of: about)
         let calls = try DealerClient(url: about.dealer.url)
         let (values, count) = try ModelFiles.rows(archive + ":test_images", of: terms.inputShape, range: 0...255)
         let clear = try ModelFiles.scores(

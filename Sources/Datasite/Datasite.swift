@@ -32,6 +32,8 @@ public final class Datasite: Sendable {
     let outward = Mutex<(any CoordinatorConnection)?>(nil)
     /// Work that takes messages from whoever asked for it, by request.
     let visits = Mutex<[String: Visit]>([:])
+    /// Whether somebody looks whether a dealer can be reached.
+    let isCheckingDealer = Mutex(false)
     /// Whether this process serves the site: long work that an owner approves elsewhere is computed here.
     let isServing = Mutex(false)
     let timings = Timings()

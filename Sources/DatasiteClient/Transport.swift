@@ -122,7 +122,9 @@ package final class Transport: Sendable {
         let reply: Reply
         do {
             let response = try await http.execute(request, timeout: .init(timeout))
-            let buffer = try await response.body.collect(upTo: largest)
+            // Why it was refused is told whole, however short an answer would be.
+            let isAnswer = (200..<300).contains(response.status.code)
+            let buffer = try await response.body.collect(upTo: isAnswer ? largest : max(largest, 64 << 10))
             reply = Reply(
                 status: Int(response.status.code), headers: response.headers, body: Array(buffer.readableBytesView))
         } catch {

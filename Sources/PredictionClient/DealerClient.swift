@@ -33,7 +33,14 @@ public final class DealerClient: Sendable {
     ///
     /// - Throws: `Problem`, `TransportError`.
     public func description() async throws -> Description {
-        let reply = try await transport.get("/v1/dealer", timeout: .seconds(10), largest: 1 << 12)
+        let reply: Transport.Reply
+        do { reply = try await transport.get("/v1/dealer", timeout: .seconds(10), largest: 1 << 12) } catch let error
+            as TransportError where error.kind == .unreachable
+        {
+            throw TransportError(
+                .unreachable, "cannot connect to the dealer at \(url)",
+                hint: "check the URL, and that the dealer is running (its operator runs 'parley dealer serve')")
+        }
         guard let read = try? JSONDecoder().decode(Description.self, from: Data(reply.body)), read.key.count == 32
         else {
             throw TransportError(

@@ -3,6 +3,7 @@ public import DatasiteClient
 public import DatasiteProtocol
 public import EncryptedPrediction
 import Foundation
+import ModularArithmetic
 public import SecureComputation
 
 /// How far a prediction is.
@@ -21,6 +22,8 @@ public enum PredictionProgress: Sendable, Hashable {
 public struct PredictionOutcome: Sendable {
     /// Labels or scores.
     public var results: PredictionResults
+    /// The labels, row by row.
+    public var labels: [Int] { results.labels }
     /// As it was counted.
     public var cost: ComputationCost
     /// From the first message to the last.
@@ -31,6 +34,13 @@ public struct PredictionOutcome: Sendable {
     public var released: ReleasedWork
     /// The first bytes of the first messages with words that were sent, and that came.
     public var peek: (sent: [UInt8], received: [UInt8])
+}
+
+extension ServedPrediction {
+    /// Whether these are the masked weights that the site told of.
+    public func hasWeights(_ bytes: [UInt8]) -> Bool {
+        hexadecimal(SHA256.hash(data: bytes)) == weights && hexadecimal(bytes.prefix(16)) == version
+    }
 }
 
 extension DatasiteClient {
@@ -44,13 +54,19 @@ extension DatasiteClient {
 
     /// The model's weights under their mask: the same for all predictions with that version, so that they are fetched once.
     ///
-    /// - Parameter bytes: How many: 16, and 8 a weight.
-    /// - Throws: `Problem`, `TransportError`.
-    public func maskedWeights(of served: ServedPrediction, bytes: Int) async throws -> [UInt8] {
-        try await transport.get(
+    /// - Throws: `Problem`, `TransportError`: also where they are not those that the site told of.
+    public func maskedWeights(of served: ServedPrediction) async throws -> [UInt8] {
+        let bytes = 16 + 8 * (try PredictionTerms(bytes: Array(served.terms)).program(rows: 1).weightCount)
+        let weights = try await transport.get(
             "/v1/predictions/\(Self.escaped(served.dataset))/weights", timeout: .seconds(60 + bytes >> 20),
             largest: bytes
         ).body
+        guard served.hasWeights(weights) else {
+            throw TransportError(
+                .notADatasite, "the masked weights are not those that the site told of",
+                hint: "tell the site's owner: its model may have changed just now")
+        }
+        return weights
     }
 
     /// Whether the site reaches the dealer of a model, and may ask it.
@@ -67,7 +83,7 @@ extension DatasiteClient {
     ///
     /// - Parameters:
     ///   - values: Rows one after the other, as the model takes them.
-    ///   - weights: ``maskedWeights(of:bytes:)``.
+    ///   - weights: ``maskedWeights(of:)``.
     ///   - dealer: Reaches the dealer that the model's owner trusts, whom the caller must trust too.
     ///   - directory: Where correlations are kept meanwhile.
     /// - Throws: `Problem`, `TransportError`, and what is wrong in the rows.
@@ -98,7 +114,31 @@ extension DatasiteClient {
             summary = try await self.request(summary.id)
         }
         progress(.charged(summary.id))
-        let visit = "/v1/requests/\(Self.escaped(summary.id))/rounds"
+        do {
+            return try await computed(
+                Asked(request: summary.id, rows: rows, key: key), terms, program, inputs: inputs, masked: masked,
+                with: served, dealer: dealer, directory: directory, progress: progress)
+        } catch {
+            // Nobody has its key but this call: the site need not wait for it.
+            _ = try? await cancelJob(summary.id)
+            throw error
+        }
+    }
+
+    /// A request of this call.
+    private struct Asked {
+        let request: String
+        let rows: Int
+        let key: Curve25519.Signing.PrivateKey
+    }
+
+    private func computed(
+        _ asked: Asked, _ terms: PredictionTerms, _ program: Program, inputs: [RingTensor], masked: MaskedWeights,
+        with served: ServedPrediction, dealer: DealerClient, directory: String,
+        progress: @Sendable (PredictionProgress) -> Void
+    ) async throws -> PredictionOutcome {
+        let (key, rows) = (asked.key, asked.rows)
+        let visit = "/v1/requests/\(Self.escaped(asked.request))/rounds"
         let nonce = try await knock(visit)
         let start = ContinuousClock.now
         let session = try PredictionSession.session(
@@ -145,7 +185,7 @@ extension DatasiteClient {
                 where problem.status == 409
             {}
         }
-        let released = try await work(summary.id)
+        let released = try await work(asked.request)
         guard let answer = try? JSONDecoder().decode(ReleasedPrediction.self, from: Data(released.bytes)) else {
             throw TransportError(.notADatasite, "the answer is no prediction", hint: "tell the site's owner")
         }

@@ -75,6 +75,17 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
         return (first.encoded, second.encoded)
     }
 
+    /// One step's correlations of one party, as bytes.
+    public func encodedStep(_ step: Int, for party: ComputingParty) -> [UInt8] {
+        let (first, second) = correlation(step)
+        return party == .first ? first.encoded : second.encoded
+    }
+
+    /// How many bytes ``encodedStep(_:for:)`` gives.
+    public func correlationBytes(step: Int, for party: ComputingParty) -> Int {
+        program.correlationBytes(step: step, of: party)
+    }
+
     /// One step's: steps are independent of each other, so that they can be made, sent and used one after the other.
     func correlation(_ place: Int) -> (first: StepCorrelation, second: StepCorrelation) {
         let streams = keys.map { StepStream(key: $0, place: place) }

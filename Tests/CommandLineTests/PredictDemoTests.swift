@@ -51,7 +51,7 @@ struct PredictDemoTests {
                 ["predict", "scans", rows, "--rows", "0,9999", "--dealer", dealer.url],
                 "--rows is the first and how many"
             ),
-            (["predict", "scans", rows, "--dealer", site.url], "is no dealer"),
+            (["predict", "scans", rows, "--dealer", site.url], "no such resource"),
             (["predict", "scans", rows, "--dealer", "http://127.0.0.1:1"], "cannot connect"),
         ] {
             let wrong = try run(arguments)

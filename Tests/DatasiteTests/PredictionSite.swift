@@ -26,7 +26,7 @@ final class PredictionSite: Sendable {
     init(
         rows: Int = 4, uses: Int = 100, each: Int = 50, approval: String? = "automatic",
         output: PredictionTerms.Output = .scores
-    ) throws {
+    ) async throws {
         test = try TestSite(researchers: ["ada", "bea"])
         let folder = try DealerFolder.create(at: test.path + "-dealer")
         try folder.admit("site", key: test.site.signingKey.publicKey.rawRepresentation)
@@ -41,7 +41,7 @@ final class PredictionSite: Sendable {
         var generator = SeededGenerator(seed: 5)
         prepared = try PreparedModel(
             model, model.initialParameters(using: &generator), inputBound: 1, output: output)
-        self.model = try test.site.addModel(
+        self.model = try await test.site.addModel(
             prepared, AddedModel(name: "chest", dataset: "visits"),
             dealer: ServedPrediction.Dealer(url: "http://127.0.0.1:1", key: office.key), over: connection)
         try test.site.setPolicy(
@@ -104,7 +104,7 @@ final class PredictionSite: Sendable {
             func ask(_ question: DealerQuestion) async throws -> [UInt8] {
                 let asked = try SignedQuestion(
                     question, dealer: office.key, key: key, time: UInt64(Date().timeIntervalSince1970))
-                return try asked.verifiedReply(try await office.answer(asked.bytes))
+                return try asked.verifiedReply(try await office.answer(asked.bytes).bytes)
             }
             let correlations = try Correlations(
                 try await ask(.header(session: nonce)), program: program, session: session)
@@ -170,7 +170,7 @@ final class DealerConnection: CoordinatorConnection {
         _ give: @escaping @Sendable (Result<[UInt8], any Error>) -> Void
     ) {
         Task {
-            do { give(.success(try await office.answer(message))) } catch { give(.failure(error)) }
+            do { give(.success(try await office.answer(message).bytes)) } catch { give(.failure(error)) }
         }
     }
 }

@@ -18,7 +18,7 @@ struct PredictionTests {
         "What comes out on shares is the twin's to the bit; uses are counted, the release is in the journal, and neither rows nor results are in the folder"
     )
     func whole() async throws {
-        let site = try PredictionSite()
+        let site = try await PredictionSite()
         let values = PredictionSite.values(rows: 3)
         let visitor = try await site.asked(rows: 3)
         let results = try await visitor.predict(values)
@@ -39,9 +39,49 @@ struct PredictionTests {
         #expect(try site.uses() == 6)
     }
 
+    @Test("A dealer's sessions end with their runs: twenty one after the other, and none is left")
+    func many() async throws {
+        let site = try await PredictionSite()
+        let values = PredictionSite.values(rows: 1)
+        let clear = try site.prepared.clear(values, rows: 1)
+        for _ in 0..<20 { #expect(try await site.asked(rows: 1).predict(values) == clear) }
+    }
+
+    @Test("Who does not come, or was cancelled, keeps no thread: the next is answered soon")
+    func silent() async throws {
+        let site = try await PredictionSite()
+        for _ in 0..<6 {
+            let visitor = try await site.asked(rows: 1)
+            _ = try? await site.site.greeting(of: visitor.request, as: .ada)
+            _ = try await site.site.cancelJob(visitor.request, by: .ada)
+        }
+        let start = ContinuousClock.now
+        let values = PredictionSite.values(rows: 1)
+        #expect(try await site.asked(rows: 1).predict(values) == site.prepared.clear(values, rows: 1))
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
+    @Test("A run that was cut short is not begun again when the site is served again")
+    func abandoned() async throws {
+        let site = try await PredictionSite()
+        let visitor = try await site.asked(rows: 1)
+        _ = try await site.site.greeting(of: visitor.request, as: .ada)
+        // As a killed process leaves it.
+        let copy = try site.test.copy()
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        _ = try await site.site.cancelJob(visitor.request, by: .ada)
+        let other = try site.test.reopened(copy)
+        defer { try? other.close() }
+        other.connect(by: site.connection)
+        await other.resumeLongWork()
+        let job = try #require(try other.jobs(as: .folder, all: true, limit: 10).first { $0.id == visitor.request })
+        #expect(job.state == .failed || job.state == .interrupted, "\(job)")
+        #expect(!FileManager.default.fileExists(atPath: copy + "/work/" + visitor.request))
+    }
+
     @Test("Labels alone are opened where the owner said so")
     func labels() async throws {
-        let site = try PredictionSite(output: .label)
+        let site = try await PredictionSite(output: .label)
         let values = PredictionSite.values(rows: 4, seed: 2)
         let results = try await site.asked(rows: 4).predict(values)
         let clear = try site.prepared.clear(values, rows: 4)
@@ -50,7 +90,7 @@ struct PredictionTests {
 
     @Test("What the policy does not allow is refused before anything is charged")
     func refused() async throws {
-        let site = try PredictionSite(rows: 4, uses: 10, each: 6)
+        let site = try await PredictionSite(rows: 4, uses: 10, each: 6)
         let key = Curve25519.Signing.PrivateKey()
         func refusal(_ request: WorkRequest, as identity: Identity = .ada) async -> Problem? {
             await problem { _ = try await site.site.submit(request, as: identity) }
@@ -79,7 +119,7 @@ struct PredictionTests {
 
     @Test("A policy without limits, of another model, or of none is refused or says so; its words tell the model")
     func policies() async throws {
-        let site = try PredictionSite()
+        let site = try await PredictionSite()
         let whole = site.policy(rows: 4, uses: 10, each: 5, approval: nil)
         for (from, to, words) in [
             (", uses: 10", "", "`uses` is missing"),
@@ -118,7 +158,7 @@ struct PredictionTests {
 
     @Test("Nobody but whoever asked is answered, and what is wrong in a message is said and changes nothing")
     func messages() async throws {
-        let site = try PredictionSite()
+        let site = try await PredictionSite()
         let values = PredictionSite.values(rows: 2)
         let visitor = try await site.asked(rows: 2)
         var machine = try await visitor.machine(values)
@@ -161,7 +201,7 @@ struct PredictionTests {
         "What was dealt serves once: a run that was cut short behind its first message is not gone on with, and stays charged"
     )
     func burnt() async throws {
-        let site = try PredictionSite()
+        let site = try await PredictionSite()
         let visitor = try await site.asked(rows: 1)
         _ = try await site.site.greeting(of: visitor.request, as: .ada)
         // As another process finds it: the claim is stored before anything leaves.
@@ -188,10 +228,10 @@ struct PredictionTests {
 
     @Test("A dealer that cannot be reached, or does not serve the site, is named; nothing of the weights left")
     func dealers() async throws {
-        let site = try PredictionSite()
-        #expect(try site.site.dealerCheck(of: "visits").isAdmitted)
+        let site = try await PredictionSite()
+        #expect(try await site.site.dealerCheck(of: "visits").isAdmitted)
         site.connection.isCut.withLock { $0 = true }
-        #expect(try !site.site.dealerCheck(of: "visits").isAdmitted)
+        #expect(try await !site.site.dealerCheck(of: "visits").isAdmitted)
         let visitor = try await site.asked(rows: 1)
         let end = ContinuousClock.now + .seconds(20)
         var words = ""
@@ -207,19 +247,20 @@ struct PredictionTests {
         let calls = DealerCalls(
             dealer: ServedPrediction.Dealer(url: "u", key: other.key), key: site.site.signingKey,
             connection: DealerConnection(other))
-        #expect(!calls.check().isAdmitted && calls.check().detail.contains("has to admit"))
+        let check = await look(calls)
+        #expect(!check.isAdmitted && check.detail.contains("has to admit"), "\(check)")
         // One that answers under another key is not believed.
         let false_ = DealerCalls(
             dealer: ServedPrediction.Dealer(url: "u", key: Data(count: 32)), key: site.site.signingKey,
             connection: DealerConnection(other))
-        #expect(!false_.check().isAdmitted)
+        #expect(await !look(false_).isAdmitted)
     }
 
     @Test(
         "A model is kept whole, once a name, for a dataset that is there; its weights are the prepared ones, and are not printed"
     )
-    func models() throws {
-        let site = try PredictionSite()
+    func models() async throws {
+        let site = try await PredictionSite()
         #expect(site.site.servedModels() == ["chest"])
         let model = try site.site.servedModel("chest")
         #expect(try model.weights() == site.prepared.weights && model.terms == site.prepared.terms)
@@ -228,18 +269,18 @@ struct PredictionTests {
         let masked = try MaskedWeights(bytes: site.site.maskedWeights(of: "visits"), of: .second, in: program)
         #expect(masked.words.joined().count == program.weightCount)
         #expect(zip(masked.words.joined(), site.prepared.weights.flatMap(\.words)).allSatisfy { $0 != $1 })
-        func refusal(_ name: String, _ dataset: String) -> Problem? {
+        func refusal(_ name: String, _ dataset: String) async -> Problem? {
             do {
-                _ = try site.site.addModel(
+                _ = try await site.site.addModel(
                     site.prepared, AddedModel(name: name, dataset: dataset), dealer: model.dealer, over: site.connection
                 )
                 return nil
             } catch { return error as? Problem }
         }
-        #expect(refusal("chest", "visits")?.kind == .conflict)
-        #expect(refusal("../x", "visits")?.kind == .invalidRequest)
-        #expect(refusal("new", "nothing")?.kind == .notFound)
-        #expect(refusal("new", "visits") == nil)
+        #expect(await refusal("chest", "visits")?.kind == .conflict)
+        #expect(await refusal("../x", "visits")?.kind == .invalidRequest)
+        #expect(await refusal("new", "nothing")?.kind == .notFound)
+        #expect(await refusal("new", "visits") == nil)
         // Another mask: the same weights look different.
         #expect(try site.site.servedModel("new").version != model.version)
         try site.site.removeModel("new")

@@ -48,7 +48,7 @@ struct DealingTests {
         #expect(try read.verified(at: key(dealer), now: 1_000) == question && read.asker == key(owner))
         for other in [
             DealerQuestion.mask, .header(session: [UInt8](repeating: 1, count: 16)),
-            .step(session: [UInt8](repeating: 2, count: 16), step: 9),
+            .step(session: [UInt8](repeating: 2, count: 16), step: 9), .end(session: [UInt8](repeating: 3, count: 16)),
         ] {
             let one = try SignedQuestion(other, dealer: key(dealer), key: owner, time: 1_000)
             #expect(try SignedQuestion(reading: one.bytes).verified(at: key(dealer), now: 1_000) == other)
@@ -184,9 +184,21 @@ struct DealingTests {
         _ = try desk.take(.step(session: nonce, step: step), from: key(owner), now: 10)
         for _ in 1..<DealerDesk.Limits.sessions { _ = try desk.take(opening, from: key(owner), now: 10) }
         #expect(throws: DealingError.self) { try desk.take(opening, from: key(owner), now: 10) }
-        // An hour later all are over.
+        // One that its owner ends makes room; the other one does not end it.
+        #expect(throws: DealingError.stranger) { try desk.take(.end(session: nonce), from: key(first), now: 10) }
+        #expect(throws: DealingError.session) { try desk.take(.end(session: nonce), from: key(dealer), now: 10) }
+        #expect(try desk.take(.end(session: nonce), from: key(owner), now: 10).bytes.isEmpty)
+        #expect(throws: DealingError.session) { try desk.take(.header(session: nonce), from: key(first), now: 10) }
+        let other = try desk.take(opening, from: key(owner), now: 10).bytes
+        #expect(throws: DealingError.self) {
+            try desk.take(
+                .session(
+                    terms: prepared.terms.bytes, rows: 1, first: Data(count: 32), mask: mask.identifier),
+                from: key(owner), now: 10)
+        }
+        // Some time later all are over.
         #expect(throws: DealingError.session) {
-            try desk.take(.header(session: nonce), from: key(first), now: 10 + DealerDesk.Limits.lifetime)
+            try desk.take(.header(session: other), from: key(first), now: 10 + DealerDesk.Limits.lifetime)
         }
         _ = try desk.take(opening, from: key(owner), now: 10 + DealerDesk.Limits.lifetime)
         #expect("\(desk)" == "DealerDesk(2 parties, 1 sessions)")

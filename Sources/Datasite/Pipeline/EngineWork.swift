@@ -29,6 +29,8 @@ protocol EngineWork: Sendable {
     static var isAllowedUnlessSaid: Bool { get }
     /// Whether it may take hours: whoever asks is told at once that it runs, and it has a thread and limits of its own.
     static var isLong: Bool { get }
+    /// Whether work that was cut short goes on under its charge.
+    static var goesOn: Bool { get }
     /// Whether it talks to others while it runs, each message at the end of its own time slot (``Pace``): then its steps and its end follow from what
     /// they see, and wait for no other slot.
     static var isPaced: Bool { get }
@@ -109,6 +111,7 @@ extension EngineWork {
 
     static var isLong: Bool { false }
     static var isPaced: Bool { false }
+    static var goesOn: Bool { true }
     static var followsEarlier: Bool { false }
 
     var unit: AskedUnit { .epsilon }

@@ -62,6 +62,13 @@ extension Datasite {
     func resumeLong(_ row: RequestRow) async throws -> RequestSummary {
         if try await !isComputed(row.id) {
             let engine = try engineTable.engine(row.engine)
+            let last = try await reading { site in try site.read { try RequestEventRow.last(of: row.id, $0) } }
+            // What an owner approved has not begun.
+            guard engine.goesOn || last?.event.state == .approved else {
+                throw Problem.conflict(
+                    "\(engine.noun) was cut short, and does not go on; its charge is kept",
+                    hint: "ask anew, with a new idempotency key")
+            }
             let admission = try place(of: engine).threads.admission(of: row.researcher)
             return try await begun(row.id, try await plannedAgain(row, engine), admission, isAnnounced: false)
         }
@@ -99,6 +106,14 @@ extension Datasite {
             }
             if (try? await isComputed(row.id)) == true {
                 isElsewhere = true
+                continue
+            }
+            if !engine.goesOn, last?.event.state == .running {
+                _ = try? await commit.perform { context in
+                    try RequestEventRow.appendFailure(
+                        to: row.id, words: "\(engine.noun) was cut short, and does not go on", in: context)
+                }
+                folder.workspace(of: row.id).remove()
                 continue
             }
             // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it. One for which there is no place now is tried again.

@@ -9,6 +9,8 @@ import Synchronization
 final class Visit: Sendable {
     private struct State {
         var greeting: [UInt8]?
+        /// Whoever asked has come.
+        var isKnocked = false
         var isOver = false
         /// What is being answered.
         var pending: [UInt8]?
@@ -32,6 +34,9 @@ final class Visit: Sendable {
 
     /// Messages are taken from here on.
     func open(_ greeting: [UInt8]) { state.withLock { $0.greeting = greeting } }
+
+    /// Whether whoever asked has come for the greeting.
+    var isKnocked: Bool { state.withLock { $0.isKnocked } }
 
     /// Waits for a message.
     ///
@@ -80,6 +85,7 @@ final class Visit: Sendable {
     func greeting() throws -> [UInt8]? {
         try state.withLock { state in
             guard !state.isOver else { throw over }
+            state.isKnocked = state.isKnocked || state.greeting != nil
             return state.greeting
         }
     }

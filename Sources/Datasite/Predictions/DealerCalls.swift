@@ -52,8 +52,7 @@ struct DealerCalls {
     /// Asks what an admitted party is refused otherwise than a stranger: nothing is begun.
     func check() -> DealerCheck {
         let start = ContinuousClock.now
-        let nothing = DealerQuestion.session(
-            terms: [], rows: 1, first: Data(count: 32), mask: [UInt8](repeating: 0, count: 16))
+        let nothing = DealerQuestion.end(session: [UInt8](repeating: 0, count: 16))
         do { _ = try ask(nothing, largest: 1 << 10) } catch let problem as Problem {
             let away = "\(ShortNumber.text(((ContinuousClock.now - start) / .milliseconds(1)).rounded())) ms"
             switch problem.status {
@@ -63,7 +62,7 @@ struct DealerCalls {
                 return DealerCheck(
                     isAdmitted: false,
                     detail:
-                        "the dealer at \(dealer.url) serves the site not: its operator has to admit \(key.publicKey.rawRepresentation.base64EncodedString())"
+                        "the dealer at \(dealer.url) serves the site not: its operator has to admit it: parley dealer admit DIR NAME \(key.publicKey.rawRepresentation.base64EncodedString())"
                 )
             default: return DealerCheck(isAdmitted: false, detail: problem.detail)
             }
@@ -73,14 +72,26 @@ struct DealerCalls {
 }
 
 extension Datasite {
-    /// Whether this site reaches the dealer of the model that a dataset's policy names.
+    /// Whether this site reaches the dealer of the model that a dataset's policy names. One look at a time, on a thread of its own: a dealer may be silent for long.
     ///
-    /// - Throws: A `Problem`: the policy allows no predictions, or this process reaches nobody.
-    public func dealerCheck(of dataset: String) throws -> DealerCheck {
-        let (model, _) = try predictionModel(dataset, in: catalogue())
+    /// - Throws: A `Problem`: the policy allows no predictions, this process reaches nobody, or somebody else looks.
+    public func dealerCheck(of dataset: String) async throws -> DealerCheck {
+        let model = try await reading { site in try site.predictionModel(dataset, in: site.catalogue()).0 }
         guard let connection = outward.withLock({ $0 }) else {
             throw Problem.unavailable("this process reaches no dealer: `parley serve` does")
         }
-        return DealerCalls(dealer: model.dealer, key: signingKey, connection: connection).check()
+        let isFirst = isCheckingDealer.withLock { isChecking in
+            defer { isChecking = true }
+            return !isChecking
+        }
+        guard isFirst else { throw Problem.busy("a look at the dealer is under way: its thread is") }
+        let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
+        return await withCheckedContinuation { continuation in
+            Thread {
+                let check = calls.check()
+                self.isCheckingDealer.withLock { $0 = false }
+                continuation.resume(returning: check)
+            }.start()
+        }
     }
 }

@@ -12,7 +12,7 @@ public final class DealerOffice: Sendable {
     private let writing = Mutex(())
     private let lock: ServerLock
     private let now: @Sendable () -> UInt64
-    /// Steps are made two at a time: each may take a gigabyte.
+    /// Steps are made two at a time: each takes twice its bytes, of which there may be half a gigabyte.
     private let makers = EngineThreads(threads: 2, queueLimit: 64, givesWay: true, words: "the dealer's threads are")
 
     /// Its key.
@@ -37,10 +37,51 @@ public final class DealerOffice: Sendable {
                 masks: try folder.masks()))
     }
 
-    /// Answers a signed question with a signed reply.
+    /// A reply that is held until it is sent.
+    public struct Held: Sendable {
+        /// Its bytes.
+        public let bytes: [UInt8]
+        let holding: Holding
+    }
+
+    /// What is held of replies: of all so many bytes, and of one asker one large reply at a time.
+    final class Holding: Sendable {
+        private let office: DealerOffice
+        private let asker: Data
+        private let count: Int
+
+        init?(_ office: DealerOffice, _ asker: Data, count: Int) {
+            (self.office, self.asker, self.count) = (office, asker, count)
+            let isThere = office.held.withLock { held in
+                guard count > DealerOffice.small else { return true }
+                guard held.bytes + count <= DealerOffice.mostHeld || held.bytes == 0, !held.askers.contains(asker)
+                else { return false }
+                held.bytes += count
+                held.askers.insert(asker)
+                return true
+            }
+            guard isThere else { return nil }
+        }
+
+        deinit {
+            guard count > DealerOffice.small else { return }
+            office.held.withLock { held in
+                held.bytes -= count
+                held.askers.remove(asker)
+            }
+        }
+    }
+
+    /// Bytes of large replies that are held at a time.
+    private static let mostHeld = 1 << 30
+    /// A smaller reply is not counted.
+    private static let small = 1 << 16
+    private let held = Mutex((bytes: 0, askers: Set<Data>()))
+
+    /// Answers a signed question with a signed reply, which is counted until it is let go.
     ///
-    /// - Throws: A `Problem`.
-    public func answer(_ bytes: [UInt8]) async throws -> [UInt8] {
+    /// - Throws: A `Problem`; of status 503 where there is no room for the reply now.
+    public func answer(_ bytes: [UInt8]) async throws -> Held {
         let question: SignedQuestion
         let asked: DealerQuestion
         do throws(DealingError) {
@@ -50,22 +91,30 @@ public final class DealerOffice: Sendable {
         // Whom the operator admitted since.
         let parties = Set(try folder.parties().map(\.key))
         let (instant, asker) = (now(), question.asker)
-        let content = try await makers.run(for: asker.base64EncodedString()) {
+        let (content, holding) = try await makers.run(for: asker.base64EncodedString()) {
             try self.content(asked, asker, parties, at: instant)
         }
-        return try question.reply(content, key: folder.key)
+        return Held(bytes: try question.reply(content, key: folder.key), holding: holding)
     }
 
     private func content(
         _ asked: DealerQuestion, _ asker: Data, _ parties: Set<Data>, at instant: UInt64
-    ) throws -> [UInt8] {
+    ) throws -> ([UInt8], Holding) {
         let work: DealerDesk.Work
         do {
-            work = try desk.withLock { desk in
+            // A program takes a while to be made, and nobody else waits for that; nor is it made for strangers.
+            var program: Program?
+            if case .session(let terms, let rows, _, _) = asked, parties.contains(asker) {
+                program = try DealerDesk.program(of: terms, rows: rows)
+            }
+            work = try desk.withLock { [program] desk in
                 desk.parties = parties
-                return try desk.take(asked, from: asker, now: instant)
+                return try desk.take(asked, from: asker, now: instant, program: program)
             }
         } catch let error as DealingError { throw Self.problem(error) }
+        guard let holding = Holding(self, asker, count: work.count) else {
+            throw Problem.busy("the dealer's places for large replies are")
+        }
         if case .keep(let mask) = work {
             // One at a time: what is stored holds all before it.
             try writing.withLock { _ in
@@ -75,7 +124,7 @@ public final class DealerOffice: Sendable {
             }
             desk.withLock { $0.keep(mask, of: asker) }
         }
-        return work.bytes
+        return (work.bytes, holding)
     }
 
     private static func problem(_ error: DealingError) -> Problem {

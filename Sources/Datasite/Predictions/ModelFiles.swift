@@ -67,7 +67,9 @@ public enum ModelFiles {
     ) throws -> (values: [Float], rows: Int) {
         let array = try rows(path)
         let count = shape.reduce(1, *)
-        guard array.rowShape.reduce(1, *) == count else {
+        // A file of one row may have no extent for rows.
+        let isOne = array.rowShape.reduce(1, *) != count && array.count == count
+        guard isOne || array.rowShape.reduce(1, *) == count else {
             throw Problem.invalidData(
                 "\(path) has rows of \(array.rowShape), and the model takes rows of \(shape)")
         }
@@ -77,7 +79,7 @@ public enum ModelFiles {
             let scaling = InputScaling.bounds(lower: range.lowerBound, upper: range.upperBound)
             for place in values.indices { values[place] = scaling.scaled(values[place]) }
         }
-        return (values, array.rows)
+        return (values, isOne ? 1 : array.rows)
     }
 
     /// What a model says of a file's rows in floating point, in the clear: the outputs before softmax.

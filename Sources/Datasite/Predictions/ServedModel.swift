@@ -20,6 +20,8 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
     public let range: ClosedRange<Float>?
     /// Hides the weights, and is bound to them.
     let mask: WeightMask
+    /// SHA-256 of the masked weights, in hexadecimal digits.
+    let maskedDigest: String
     private let weightsFile: String
     private let shapes: [[Int]]
 
@@ -35,6 +37,8 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
         var mask: Data
         var shapes: [[Int]]
         var range: [Float]?
+        /// SHA-256 of the masked weights.
+        var masked: String
     }
 
     private static let descriptionFile = "model.json"
@@ -43,7 +47,7 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
     /// Keeps a model; it is there whole, or not at all.
     static func keep(
         _ prepared: PreparedModel, _ added: AddedModel, dealer: ServedPrediction.Dealer, mask: WeightMask,
-        in folder: String
+        masked: String, in folder: String
     ) throws {
         let name = added.name
         let draft = folder + "/.new-\(name)"
@@ -54,7 +58,8 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
         }
         let description = Description(
             dataset: added.dataset, terms: Data(prepared.terms.bytes), dealer: dealer, mask: Data(mask.stored),
-            shapes: prepared.weights.map(\.shape), range: added.range.map { [$0.lowerBound, $0.upperBound] })
+            shapes: prepared.weights.map(\.shape), range: added.range.map { [$0.lowerBound, $0.upperBound] },
+            masked: masked)
         var words = Data()
         for tensor in prepared.weights {
             tensor.words.map(\.littleEndian).withUnsafeBytes { words.append(contentsOf: $0) }
@@ -75,6 +80,7 @@ public struct ServedModel: Sendable, CustomStringConvertible, CustomReflectable 
         do {
             let read = try JSONDecoder().decode(Description.self, from: bytes)
             (self.name, dataset, dealer, shapes) = (name, read.dataset, read.dealer, read.shapes)
+            maskedDigest = read.masked
             range = read.range.flatMap { $0.count == 2 && $0[0] < $0[1] ? $0[0]...$0[1] : nil }
             terms = try PredictionTerms(bytes: Array(read.terms))
             mask = try WeightMask(stored: Array(read.mask))
@@ -141,6 +147,14 @@ extension Datasite {
     public func addModel(
         _ prepared: PreparedModel, _ added: AddedModel, dealer: ServedPrediction.Dealer,
         over connection: any CoordinatorConnection
+    ) async throws -> ServedModel {
+        // The dealer's reply is waited for: on no thread of Swift's tasks, which the reply needs too.
+        try await reading { site in try site.keepModel(prepared, added, dealer: dealer, over: connection) }
+    }
+
+    private func keepModel(
+        _ prepared: PreparedModel, _ added: AddedModel, dealer: ServedPrediction.Dealer,
+        over connection: any CoordinatorConnection
     ) throws -> ServedModel {
         let (name, dataset) = (added.name, added.dataset)
         guard Manifest.isName(name) else { throw Problem.invalidRequest("a model is named as datasets are: chest") }
@@ -155,9 +169,10 @@ extension Datasite {
         let calls = DealerCalls(dealer: dealer, key: signingKey, connection: connection)
         var mask = try calls.mask()
         let program = try Self.reporting { try prepared.terms.program(rows: 1) }
-        _ = try Self.reporting { try mask.masked(prepared.weights, of: .second, in: program) }
+        let masked = try Self.reporting { try mask.masked(prepared.weights, of: .second, in: program) }
         try reportingProblems {
-            try ServedModel.keep(prepared, added, dealer: dealer, mask: mask, in: folder.models)
+            try ServedModel.keep(
+                prepared, added, dealer: dealer, mask: mask, masked: sha256Hex(masked.bytes), in: folder.models)
         }
         return try servedModel(name)
     }
@@ -199,7 +214,7 @@ extension Datasite {
         return ServedPrediction(
             dataset: dataset, model: model.name, version: model.version, terms: Data(model.terms.bytes),
             dealer: model.dealer, site: signingKey.publicKey.rawRepresentation, rows: rule.rows,
-            range: model.range.map { [$0.lowerBound, $0.upperBound] })
+            weights: model.maskedDigest, range: model.range.map { [$0.lowerBound, $0.upperBound] })
     }
 
     /// The weights of that model under their mask, once for all predictions: the mask's name, and little-endian words in the program's order.

@@ -11,6 +11,9 @@ extension Datasite {
     /// - Returns: That, and how long her messages may be.
     /// - Throws: A `Problem`: not hers, over, or not ready yet.
     public func greeting(of request: String, as identity: Identity) async throws -> (bytes: [UInt8], mostBytes: Int) {
+        if let visit = visit(of: request, identity), let bytes = try visit.greeting() {
+            return (bytes, visit.mostBytes)
+        }
         try await checkVisitor(of: request, identity)
         let start = clock.instant()
         while true {

@@ -27,16 +27,18 @@ public struct ServedPrediction: Sendable, Hashable, Codable {
     public var site: Data
     /// The most predictions of one request.
     public var rows: Int
+    /// SHA-256 of the masked weights, in hexadecimal digits.
+    public var weights: String
     /// The least and the largest number of a row, which become 0 and 1 before the model takes them; nil: rows are as the model takes them.
     public var range: [Float]?
 
     /// A model that is served, by its parts.
     public init(
         dataset: String, model: String, version: String, terms: Data, dealer: Dealer, site: Data, rows: Int,
-        range: [Float]? = nil
+        weights: String, range: [Float]? = nil
     ) {
         (self.dataset, self.model, self.version, self.terms) = (dataset, model, version, terms)
-        (self.dealer, self.site, self.rows, self.range) = (dealer, site, rows, range)
+        (self.dealer, self.site, self.rows, self.weights, self.range) = (dealer, site, rows, weights, range)
     }
 }
 

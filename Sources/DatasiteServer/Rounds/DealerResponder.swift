@@ -10,8 +10,8 @@ struct DealerResponder: HTTPResponder {
     typealias Context = Exchange
 
     let office: DealerOffice
-    /// Each may hold half a gigabyte until it is sent.
-    private let places = Places(all: 8, each: 4, refusal: .tooManyFrames)
+    /// Of whoever measures the line.
+    private let zeros = Places(all: 4, each: 2, refusal: .tooManyFrames)
     private static let mostZeros = 16 << 20
 
     func respond(to request: Request, context: Exchange) async throws -> Response {
@@ -30,12 +30,12 @@ struct DealerResponder: HTTPResponder {
                 guard let count = request.uri.queryParameters["bytes"].flatMap({ Int($0) }),
                     (1...Self.mostZeros).contains(count)
                 else { throw Problem.invalidRequest("'bytes' is a number from 1 to \(Self.mostZeros)") }
-                let place = try places.enter(context.peer)
+                let place = try zeros.enter(context.peer)
                 return Reply.pieces([UInt8](repeating: 0, count: count), type: FramesResponder.type, holding: place)
             case ("/v1/rounds/messages", .post):
-                let place = try places.enter(context.peer)
                 let bytes = try await request.wholeBody(largest: SignedQuestion.mostBytes)
-                return Reply.pieces(try await office.answer(bytes), type: FramesResponder.type, holding: place)
+                let held = try await office.answer(bytes)
+                return Reply.pieces(held.bytes, type: FramesResponder.type, holding: held)
             case ("/v1/rounds/messages", _): return Reply.problem(.methodNotAllowed(["POST"]), allow: ["POST"])
             default: throw Problem.notFound
             }

@@ -32,7 +32,7 @@ enum Reply {
     }
 
     /// Bytes in pieces, each of which the peer takes before the next.
-    static func pieces(_ bytes: [UInt8], type: String, holding place: Places.Place) -> Response {
+    static func pieces(_ bytes: [UInt8], type: String, holding place: any Sendable) -> Response {
         let bytes = ByteBuffer(bytes: bytes)
         var response = buffer(ByteBuffer(), status: .ok, type: type)
         response.body = ResponseBody(contentLength: bytes.readableBytes) { writer in

@@ -73,7 +73,8 @@ struct Routes: Sendable {
             return try await reading(call) { site, _ in try JSONEncoding.bytes(site.prediction(of: call.parameter)) }
         case .getMaskedWeights: return try await maskedWeights(call)
         case .checkDealer:
-            return try await reading(call) { site, _ in try JSONEncoding.bytes(site.dealerCheck(of: call.parameter)) }
+            _ = try call.requireIdentity()
+            return try Reply.json(await datasite.dealerCheck(of: call.parameter))
         case .exchangeRound: return try await round(call)
         }
     }

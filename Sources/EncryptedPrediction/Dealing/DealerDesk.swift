@@ -16,7 +16,9 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         /// Sessions of one party at a time.
         public static let sessions = 8
         /// Seconds that a session lasts.
-        public static let lifetime: UInt64 = 3_600
+        public static let lifetime: UInt64 = 1_800
+        /// Elements of all values of a program.
+        public static let elements = 1 << 26
         /// Bytes of one step's correlations of one party: it is made and sent whole.
         public static let stepBytes = 1 << 29
         /// Times that a party gets a step: once, and again where the line broke.
@@ -46,9 +48,16 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             switch self {
             case .reply(let bytes): return bytes
             case .keep(let mask): return mask.stored
-            case .step(let dealer, let party, let step):
-                let both = dealer.encodedStep(step)
-                return party == .first ? both.first : both.second
+            case .step(let dealer, let party, let step): return dealer.encodedStep(step, for: party)
+            }
+        }
+
+        /// How many bytes the reply's content has.
+        public var count: Int {
+            switch self {
+            case .reply(let bytes): bytes.count
+            case .keep: 64
+            case .step(let dealer, let party, let step): dealer.correlationBytes(step: step, for: party)
             }
         }
     }
@@ -68,8 +77,9 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
     /// Takes a question that its asker signed.
     ///
     /// - Throws: ``DealingError``.
+    /// - Parameter program: Of a question for a session, as ``program(of:rows:)`` gives it, which takes a while; nil: it is made here.
     public mutating func take(
-        _ question: DealerQuestion, from asker: Data, now: UInt64
+        _ question: DealerQuestion, from asker: Data, now: UInt64, program: Program? = nil
     ) throws(DealingError) -> Work {
         sessions = sessions.filter { $0.value.expires > now }
         switch question {
@@ -80,7 +90,16 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             }
             return .keep(Dealer.weightMask())
         case .session(let terms, let rows, let first, let mask):
-            return .reply(try open(terms, rows: rows, owner: asker, first: first, mask: mask, now: now))
+            guard parties.contains(asker) else { throw .stranger }
+            let opening = Opening(owner: asker, first: first, mask: mask, now: now)
+            guard let program else { return .reply(try open(try Self.program(of: terms, rows: rows), opening)) }
+            return .reply(try open(program, opening))
+        case .end(let name):
+            // Who has the weights began it, and ends it; the other one has what she needs, or comes again with another.
+            guard parties.contains(asker) else { throw .stranger }
+            guard sessions[name]?.owner == asker else { throw .session }
+            sessions[name] = nil
+            return .reply([])
         case .header(let name):
             let (session, party) = try session(name, of: asker)
             let headers = session.dealer.headers
@@ -107,16 +126,20 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         return (session, .second)
     }
 
-    private mutating func open(
-        _ bytes: [UInt8], rows: Int, owner: Data, first: Data, mask name: [UInt8], now: UInt64
-    ) throws(DealingError) -> [UInt8] {
-        guard parties.contains(owner) else { throw .stranger }
-        guard sessions.values.count(where: { $0.owner == owner }) < Limits.sessions else {
-            throw .full("a party has at most \(Limits.sessions) sessions at a time: try again when one is over")
-        }
-        guard let mask = masks[owner]?.first(where: { $0.identifier == name }) else { throw .mask }
+    /// The program of a session that is asked for.
+    ///
+    /// - Throws: ``DealingError/program(_:)``: it is none, or too large to be dealt for.
+    public static func program(of terms: [UInt8], rows: Int) throws(DealingError) -> Program {
         let program: Program
-        do { program = try PredictionTerms(bytes: bytes).program(rows: rows) } catch { throw .program("\(error)") }
+        do {
+            let terms = try PredictionTerms(bytes: terms)
+            let one = try terms.program(rows: 1).elements
+            guard rows >= 1, rows <= Limits.elements / max(1, one) else {
+                throw PredictionError.parameter(
+                    "\(rows) rows", expected: "1 to \(Limits.elements / max(1, one)) of this model at a time")
+            }
+            program = try terms.program(rows: rows)
+        } catch { throw .program("\(error)") }
         for party in ComputingParty.two {
             let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: party) }.max() ?? 0
             guard largest <= Limits.stepBytes else {
@@ -125,11 +148,30 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
                 )
             }
         }
+        return program
+    }
+
+    private struct Opening {
+        let owner: Data
+        let first: Data
+        let mask: [UInt8]
+        let now: UInt64
+    }
+
+    private mutating func open(_ program: Program, _ opening: Opening) throws(DealingError) -> [UInt8] {
+        guard sessions.values.count(where: { $0.owner == opening.owner }) < Limits.sessions else {
+            throw .full("a party has at most \(Limits.sessions) sessions at a time: try again when one is over")
+        }
+        guard let mask = masks[opening.owner]?.first(where: { $0.identifier == opening.mask }) else { throw .mask }
+        guard opening.first.count == 32, opening.first.contains(where: { $0 != 0 }) else {
+            throw .malformed("the other party's key is none")
+        }
         do throws(ComputationError) {
-            let session = try PredictionSession.session(program, first: first, second: owner, dealer: key)
+            let session = try PredictionSession.session(
+                program, first: opening.first, second: opening.owner, dealer: key)
             let dealer = try Dealer(program: program, session: session, masks: [.second: mask])
             sessions[session.nonce] = Session(
-                dealer: dealer, owner: owner, first: first, expires: now + Limits.lifetime)
+                dealer: dealer, owner: opening.owner, first: opening.first, expires: opening.now + Limits.lifetime)
             return session.nonce
         } catch { throw .program("\(error)") }
     }

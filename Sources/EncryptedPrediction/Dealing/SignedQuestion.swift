@@ -11,6 +11,8 @@ public enum DealerQuestion: Sendable, Hashable {
     case header(session: [UInt8])
     /// The asker's correlations of a step of the program.
     case step(session: [UInt8], step: Int)
+    /// Forgets a session of the asker's, who needs no more of it. The reply is empty.
+    case end(session: [UInt8])
 }
 
 /// A question to a dealer on its way, and who asks.
@@ -35,7 +37,7 @@ public struct SignedQuestion: Sendable {
     private static let replyMagic = Data("PDR1".utf8)
     private static let head = 4 + 32 + 32 + 8
     /// The longest question: terms in base64, and little beside them.
-    public static let mostBytes = 2 << 20
+    public static let mostBytes = 512 << 10
     /// Bytes of a reply before what it says.
     public static let replyHead = 4 + 64
     /// How far clocks may be apart, in seconds.
@@ -133,6 +135,7 @@ public struct SignedQuestion: Sendable {
                 (ask, self.terms, self.rows, self.first, self.mask) = ("session", Data(terms), rows, first, Data(mask))
             case .header(let session): (ask, self.session) = ("header", Data(session))
             case .step(let session, let step): (ask, self.session, self.step) = ("step", Data(session), step)
+            case .end(let session): (ask, self.session) = ("end", Data(session))
             }
         }
 
@@ -144,6 +147,8 @@ public struct SignedQuestion: Sendable {
                 return .session(terms: Array(terms), rows: rows, first: first, mask: Array(mask))
             case ("header", nil, nil, nil, nil, let session?, nil) where session.count == 16:
                 return .header(session: Array(session))
+            case ("end", nil, nil, nil, nil, let session?, nil) where session.count == 16:
+                return .end(session: Array(session))
             case ("step", nil, nil, nil, nil, let session?, let step?) where session.count == 16:
                 return .step(session: Array(session), step: step)
             default: return nil

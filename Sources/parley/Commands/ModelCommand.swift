@@ -16,7 +16,7 @@ struct ModelCommand: ParsableCommand {
             dealer makes (parley dealer), which neither of you runs.
 
               parley model add chest --of scans --model weights.safetensors --range 0,255 --dealer https://dealer.example.org --site ./company
-              parley data set-policy scans policy.yaml --site ./company      # engines: {prediction: {model: chest, version: ..., uses: 10000, uses-per-researcher: 500}}
+              parley data policy scans policy.yaml --site ./company      # engines: {prediction: {model: chest, version: ..., uses: 10000, uses-per-researcher: 500}}
               parley serve --site ./company
             """,
         subcommands: [ModelAddCommand.self, ModelListCommand.self, ModelShowCommand.self, ModelRemoveCommand.self])
@@ -86,7 +86,7 @@ struct ModelAddCommand: AsyncParsableCommand {
         }
         let prepared = try ModelFiles.prepare(architecture: file, weights: model, settings)
         let key = try await dealersKey()
-        let added = try site.addModel(
+        let added = try await site.addModel(
             prepared, AddedModel(name: name, dataset: dataset, range: range),
             dealer: ServedPrediction.Dealer(url: dealer, key: key), over: CoordinatorCalls(certificateAuthority: ca))
         let terminal = Terminal.output
@@ -94,7 +94,7 @@ struct ModelAddCommand: AsyncParsableCommand {
         try ModelView.show(added, on: terminal)
         terminal.line("Allow it in the policy of \(PrintableText.escape(dataset)):")
         terminal.line(
-            "  engines: {prediction: {model: \(name), version: \(added.version), uses: 10000, uses-per-researcher: 500, approval: automatic}}"
+            "  engines: {prediction: {model: \(name), version: \(added.version), rows: 32, uses: 10000, uses-per-researcher: 500, approval: automatic}}"
         )
     }
 
@@ -188,7 +188,7 @@ private enum ModelView {
             "  Takes rows of \(terms.inputShape.map(String.init).joined(separator: " x ")), opens \(terms.output == .label ? "the label" : "the scores") of \(terms.classes) classes."
         )
         terminal.line(
-            "  Numbers have \(terms.fractionBits) binary places; a score is \(terms.isErrorProven ? "proven to be" : "estimated to be") within \(NumberText.significant(terms.errorBound)) of the model's own."
+            "  Numbers have \(terms.fractionBits) binary places; a score is \(terms.isErrorProven ? "proven to be" : "estimated to be") within \(NumberText.significant(terms.errorBound)) of the model's own, for rows of which no limit cuts an activation."
         )
         terminal.line(
             "  One prediction: \(cost.rounds) rounds, \(ByteText.of(cost.bytes)) both ways; \(ByteText.of(cost.correlationBytesToFirst)) dealt to whoever asks, \(ByteText.of(cost.correlationBytesToSecond)) here."

@@ -39,61 +39,93 @@ struct PredictCommand: AsyncParsableCommand {
         let served = try await connection.client.prediction(of: dataset)
         let terms = try Self.terms(served)
         let dealer = try await Self.dealer(self.dealer, of: served, ca: connection.certificateAuthority)
-        let range = served.range.flatMap { $0.count == 2 && $0[0] < $0[1] ? $0[0]...$0[1] : nil }
-        var (values, count) = try ModelFiles.rows(input, of: terms.inputShape, range: range)
-        if let rows {
-            let both = rows.split(separator: ",").compactMap { Int($0) }
-            guard both.count == 2, both[0] >= 0, both[1] > 0, both[0] <= count, both[1] <= count - both[0] else {
-                throw ValidationError("--rows is the first and how many, of \(count): 0,32.")
-            }
-            let width = terms.inputShape.reduce(1, *)
-            (values, count) = (Array(values[both[0] * width..<(both[0] + both[1]) * width]), both[1])
-        }
-        guard count > 0 else { throw Failure("\(PrintableText.escape(input)) has no rows.") }
-        let sizes = Self.parts(count, served.rows)
-        if explain { return try Self.explain(served, terms, rows: count, parts: sizes, on: .output) }
-        let weights = try await MaskedWeightsCache.weights(
-            of: served, count: try terms.program(rows: 1).weightCount, by: connection.client)
+        let range = try Self.range(served)
+        let (all, count) = try ModelFiles.rows(input, of: terms.inputShape, range: range)
+        let chosen = try rows.map { try Self.rows($0, of: count) } ?? 0..<count
+        guard !chosen.isEmpty else { throw Failure("\(PrintableText.escape(input)) has no rows.") }
+        let width = terms.inputShape.reduce(1, *)
+        let values = Array(all[chosen.lowerBound * width..<chosen.upperBound * width])
+        warn(values, range)
+        let sizes = Self.parts(chosen.count, served.rows)
+        if explain { return try Self.explain(served, terms, rows: chosen.count, parts: sizes, on: .output) }
+        let weights = try await MaskedWeightsCache.weights(of: served, by: connection.client)
         let directory = FileManager.default.temporaryDirectory.path(percentEncoded: false)
         var outcomes: [PredictionOutcome] = []
-        let width = terms.inputShape.reduce(1, *)
-        var first = 0
+        var done = 0
         for size in sizes {
-            let part = Array(values[first * width..<(first + size) * width])
-            first += size
             let progress = Progress("Predicting")
-            outcomes.append(
-                try await connection.client.predict(
-                    part, rows: size, with: served, weights: weights, dealer: dealer, directory: directory,
-                    purpose: purpose,
-                    progress: { step in
-                        switch step {
-                        case .waiting(let id):
-                            progress.finish()
-                            Terminal.diagnostics.line(
-                                "Request \(PrintableText.escape(id)) waits for its owners' decision. Keep this running: what it was asked with is in this process alone."
-                            )
-                        case .charged(let id): progress.update(0, doing: "request \(id)")
-                        case .dealt(let bytes, let whole):
-                            progress.update(
-                                0.9 * Double(bytes) / Double(max(1, whole)), doing: "being dealt \(ByteText.of(whole))")
-                        case .round(let round, let rounds):
-                            progress.update(
-                                0.9 + 0.1 * Double(round) / Double(max(1, rounds)), doing: "round \(round) of \(rounds)"
-                            )
-                        }
-                    }))
+            do {
+                outcomes.append(
+                    try await connection.client.predict(
+                        Array(values[done * width..<(done + size) * width]), rows: size, with: served, weights: weights,
+                        dealer: dealer, directory: directory, purpose: purpose,
+                        progress: { Self.tell($0, on: progress) }))
+            } catch {
+                progress.finish()
+                // What came out is paid for.
+                if !outcomes.isEmpty {
+                    try show(outcomes, terms, from: chosen.lowerBound)
+                    Terminal.diagnostics.line(
+                        "\(done) of \(chosen.count) rows came out; go on with --rows \(chosen.lowerBound + done),\(chosen.count - done)"
+                    )
+                }
+                throw error
+            }
+            done += size
             progress.finish()
         }
-        try show(outcomes, terms)
+        try show(outcomes, terms, from: chosen.lowerBound)
     }
 
-    private func show(_ outcomes: [PredictionOutcome], _ terms: PredictionTerms) throws {
+    private static func tell(_ step: PredictionProgress, on progress: Progress) {
+        switch step {
+        case .waiting(let id):
+            progress.finish()
+            Terminal.diagnostics.line(
+                "Request \(PrintableText.escape(id)) waits for its owners (parley approve \(PrintableText.escape(id))). Keep this running: what it was asked with is in this process alone; Ctrl-C, and parley jobs cancel \(PrintableText.escape(id)), withdraw it."
+            )
+        case .charged(let id): progress.update(0, doing: "request \(id)")
+        case .dealt(let bytes, let whole):
+            progress.update(0.9 * Double(bytes) / Double(max(1, whole)), doing: "being dealt \(ByteText.of(whole))")
+        case .round(let round, let rounds):
+            progress.update(
+                0.9 + 0.1 * Double(round) / Double(max(1, rounds)), doing: "round \(round) of \(rounds)")
+        }
+    }
+
+    private static func rows(_ text: String, of count: Int) throws -> Range<Int> {
+        let both = text.split(separator: ",").compactMap { Int($0) }
+        guard both.count == 2, both[0] >= 0, both[1] > 0, both[0] <= count, both[1] <= count - both[0] else {
+            throw ValidationError("--rows is the first and how many, of \(count): 0,32.")
+        }
+        return both[0]..<both[0] + both[1]
+    }
+
+    /// What becomes 0 and 1; nil: rows are as the model takes them.
+    static func range(_ served: ServedPrediction) throws -> ClosedRange<Float>? {
+        guard let range = served.range else { return nil }
+        guard range.count == 2, range[0] < range[1], (range[1] - range[0]).isFinite else {
+            throw Failure("What the site says of its model's range of numbers cannot be read.")
+        }
+        return range[0]...range[1]
+    }
+
+    /// Numbers that lie in a small part of what the model takes are likely in other units.
+    private func warn(_ values: [Float], _ range: ClosedRange<Float>?) {
+        guard let range, let least = values.min(), let most = values.max(), most - least < 0.02 else { return }
+        Terminal.diagnostics.line(
+            "warning: all numbers lie within 2 % of the range \(range.lowerBound) to \(range.upperBound) that the model takes: are they in its units?"
+        )
+    }
+
+    private func show(_ outcomes: [PredictionOutcome], _ terms: PredictionTerms, from first: Int) throws {
         let results = outcomes.map(\.results)
         let labels = results.flatMap(\.labels)
         let scores = results.flatMap { $0.scores ?? [] }
         if json {
             struct Shown: Encodable {
+                /// The first row's place in the file.
+                var first: Int
                 var labels: [Int]
                 var scores: [[Double]]?
                 var errorBound: Double
@@ -106,7 +138,7 @@ struct PredictCommand: AsyncParsableCommand {
             }
             return try Terminal.output.json(
                 Shown(
-                    labels: labels, scores: scores.isEmpty ? nil : scores, errorBound: terms.errorBound,
+                    first: first, labels: labels, scores: scores.isEmpty ? nil : scores, errorBound: terms.errorBound,
                     isErrorProven: terms.isErrorProven, requests: outcomes.map(\.released.receipt.body.request),
                     bytes: outcomes.reduce(0) { $0 + $1.cost.bytes },
                     rounds: outcomes.reduce(0) { $0 + $1.cost.rounds },
@@ -114,10 +146,11 @@ struct PredictCommand: AsyncParsableCommand {
                     dealingSeconds: outcomes.reduce(0) { $0 + $1.dealing / .seconds(1) }))
         }
         let terminal = Terminal.output
+        terminal.line(terminal.styled("row, label" + (scores.isEmpty ? "" : ", scores"), .dim))
         for (row, label) in labels.enumerated() {
             let own =
                 row < scores.count ? "  " + scores[row].map { NumberText.significant($0) }.joined(separator: "  ") : ""
-            terminal.line("\(row)  \(label)\(own)")
+            terminal.line("\(first + row)  \(label)\(own)")
         }
         if peek, let one = outcomes.first {
             terminal.line("What you sent begins with      \(Self.hex(one.peek.sent))")
@@ -179,8 +212,15 @@ struct PredictCommand: AsyncParsableCommand {
         )
         terminal.line("  The masked weights, fetched once: \(ByteText.of(8 * program.weightCount))")
         terminal.line(
-            "  A score is \(terms.isErrorProven ? "proven to be" : "estimated to be") within \(NumberText.significant(terms.errorBound)) of the model's own"
+            "  A score is \(terms.isErrorProven ? "proven to be" : "estimated to be") within \(NumberText.significant(terms.errorBound)) of the model's own, for rows of which no limit cuts an activation"
         )
+        if let range = try range(served) {
+            terminal.line(
+                "  Numbers from \(range.lowerBound) to \(range.upperBound) become 0 to 1; what is beyond is held to that"
+            )
+        } else {
+            terminal.line("  Numbers go in as they are, held to \(NumberText.significant(terms.inputBound))")
+        }
         terminal.line(
             "  You learn \(terms.output == .label ? "the label" : "the scores"); the site learns how many rows, and when; the dealer who, how many, and when"
         )
@@ -194,19 +234,15 @@ struct PredictCommand: AsyncParsableCommand {
 
 /// Masked weights are the same for all predictions with a version: they are fetched once.
 enum MaskedWeightsCache {
-    static func weights(
-        of served: ServedPrediction, count: Int, by client: DatasiteClient
-    ) async throws -> [UInt8] {
+    static func weights(of served: ServedPrediction, by client: DatasiteClient) async throws -> [UInt8] {
         let folder = Logins.folder() + "/masked-weights"
-        let name = served.version.filter(\.isHexDigit)
-        let file = folder + "/\(name)"
-        let size = 16 + 8 * count
-        if let known = try? Data(contentsOf: URL(filePath: file)), known.count == size { return Array(known) }
-        let bytes = try await client.maskedWeights(of: served, bytes: size)
+        // By what is in it: no other site's, nor what was damaged, is taken for it.
+        let file = folder + "/" + served.weights.filter { $0.isASCII && $0.isHexDigit }.prefix(64)
+        if let known = try? PrivateFile.read(file), served.hasWeights(known) { return known }
+        let bytes = try await client.maskedWeights(of: served)
         // Nothing depends on it: where it cannot be kept it is fetched again.
-        try? FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        try? Data(bytes).write(to: URL(filePath: file), options: .atomic)
+        try? PrivateFile.makeFolder(folder)
+        try? PrivateFile.write(bytes, to: file)
         return bytes
     }
 }

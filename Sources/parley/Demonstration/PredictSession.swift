@@ -164,7 +164,7 @@ final class PredictSession {
         let version = try again.servedModel("chest").version
         let rule =
             ", prediction: {model: chest, version: \(version), rows: 32, uses: 1000, uses-per-researcher: 100, approval: automatic}"
-        narration.command("parley data set-policy scans policy.yaml --site company")
+        narration.command("parley data policy scans policy.yaml --site company")
         narration.terminal.line(
             "  prediction: {model: chest, version: \(version), rows: 32, uses: 1000, uses-per-researcher: 100, approval: automatic}"
         )

@@ -14,8 +14,10 @@ struct PredictionExchange {
     let workspace: Workspace
     let track: StepTrack
 
-    /// So long whoever asked may be silent.
-    static let patience: Duration = .seconds(120)
+    /// So long whoever asked may take to come, and be silent between two messages.
+    static let patience: Duration = .seconds(30)
+    /// A run takes at most so long, and a second more for each megabyte that is dealt or said.
+    static let longest: Duration = .seconds(120)
     /// So many messages that cannot be taken end the run.
     static let mostRefused = 20
 
@@ -35,7 +37,17 @@ struct PredictionExchange {
         guard let first = PredictionWork.keyBytes(work.request.key) else { return fault("the request's key is none") }
         do {
             let calls = DealerCalls(dealer: work.model.dealer, key: outside.identity, connection: connection)
-            let (session, correlations, steps) = try dealt(calls, first: first)
+            let nonce = try calls.ask(
+                .session(terms: terms.bytes, rows: work.request.rows, first: first, mask: work.model.mask.identifier),
+                largest: 1 << 10)
+            // Whatever becomes of it: a dealer holds few sessions at a time.
+            defer { _ = try? calls.ask(.end(session: nonce), largest: 1 << 10) }
+            let visit = outside.receives(RoundMessage.headerBytes + 8 * program.mostOpenedWords(by: .first))
+            visit.open(nonce)
+            guard wait(until: { visit.isKnocked }, for: Self.patience) else {
+                return fault("whoever asked did not come within \(Self.patience.components.seconds) seconds")
+            }
+            let (session, correlations, steps) = try dealt(calls, first: first, nonce)
             guard track.finish(1) else { return nil }
             var ledger = CorrelationLedger()
             let claim = try ledger.claim(
@@ -43,7 +55,7 @@ struct PredictionExchange {
             let machine = try TwoPartyMachine(
                 program: program, session: session, correlations: correlations, claim: claim)
             guard workspace.save(Array(try JSONEncoder().encode(ledger)), to: .participant) else { return nil }
-            return try converse(machine, steps, session)
+            return try converse(machine, steps, visit)
         } catch let problem as Problem {
             return fault(problem.detail)
         } catch {
@@ -52,17 +64,41 @@ struct PredictionExchange {
         }
     }
 
+    /// The next message, looking now and then whether it is still wanted; who asked may take as long to be dealt to as this site did.
+    private func next(_ visit: Visit) -> [UInt8]? {
+        let silence = max(Self.patience, min(deadline - outside.pace.now, (outside.pace.now - outside.start) * 2))
+        let end = min(deadline, outside.pace.now + silence)
+        while outside.pace.now < end, track.goesOn {
+            if let bytes = visit.next(within: .milliseconds(250)) { return bytes }
+        }
+        return nil
+    }
+
     private func fault(_ words: String) -> [UInt8]? {
         workspace.note(words)
         return nil
     }
 
+    /// - Returns: Whether it became so in time; not, where the run is not wanted any more.
+    private func wait(until isSo: () -> Bool, for time: Duration) -> Bool {
+        let end = outside.pace.now + time
+        while !isSo() {
+            guard outside.pace.now < end, track.goesOn else { return false }
+            outside.pace.sleep(until: outside.pace.now + .milliseconds(20))
+        }
+        return true
+    }
+
+    /// By when it is over.
+    private var deadline: Duration {
+        let cost = program.cost
+        return outside.start + Self.longest
+            + .seconds((cost.bytes + cost.correlationBytesToFirst + cost.correlationBytesToSecond) >> 20)
+    }
+
     private func dealt(
-        _ calls: DealerCalls, first: Data
+        _ calls: DealerCalls, first: Data, _ nonce: [UInt8]
     ) throws -> (ComputationSession, Correlations, SpooledSteps) {
-        let nonce = try calls.ask(
-            .session(terms: terms.bytes, rows: work.request.rows, first: first, mask: work.model.mask.identifier),
-            largest: 1 << 10)
         let session = try PredictionSession.session(
             program, first: first, second: outside.identity.publicKey.rawRepresentation, dealer: work.model.dealer.key,
             nonce: nonce)
@@ -80,20 +116,17 @@ struct PredictionExchange {
     }
 
     private func converse(
-        _ begun: TwoPartyMachine, _ steps: SpooledSteps, _ session: ComputationSession
+        _ begun: TwoPartyMachine, _ steps: SpooledSteps, _ visit: Visit
     ) throws -> [UInt8]? {
         var machine = begun
-        let visit = outside.receives(RoundMessage.headerBytes + 8 * program.mostOpenedWords(by: .first))
         guard var own = try machine.begin() else { return fault("the program opens nothing") }
-        visit.open(session.nonce)
         var refused = 0
         while true {
             // Read while the other one computes.
             for step in machine.awaitedSteps { try machine.supply(try steps.take(step), step: step) }
-            guard let bytes = visit.next(within: Self.patience) else {
-                return fault("whoever asked was silent for \(Self.patience.components.seconds) seconds")
+            guard let bytes = next(visit) else {
+                return track.goesOn ? fault("whoever asked was silent, or the run took too long") : nil
             }
-            guard track.goesOn else { return nil }
             do throws(ComputationError) {
                 let message = try RoundMessage(bytes: bytes, words: machine.expectedWords)
                 try machine.check(message)

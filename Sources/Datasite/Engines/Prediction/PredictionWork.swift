@@ -20,6 +20,8 @@ struct PredictionWork: EngineWork {
     // It waits for whoever asked, and for the dealer.
     static let isLong = true
     static let isPaced = true
+    // What was dealt for it serves once.
+    static let goesOn = false
 
     /// What leaves: the site's share of the result, under whoever asked's mask.
     struct Predicted: Sendable, CustomReflectable {
@@ -47,6 +49,11 @@ struct PredictionWork: EngineWork {
             throw knowledge.catalogue.absent(request.dataset)
         }
         (self.model, self.entry) = (model, entry)
+        guard let key = Self.keyBytes(request.key), key != knowledge.publicKey, key != model.dealer.key,
+            key.contains(where: { $0 != 0 })
+        else {
+            throw Problem.invalidRequest("'key' is no key of whoever asks", hint: "one that is drawn for this request")
+        }
         guard request.version == model.version else {
             throw Problem.conflict(
                 "the model is another one now (\(model.version))",
