@@ -256,6 +256,13 @@ struct PredictionTests {
         #expect(await !look(false_).isAdmitted)
     }
 
+    /// On no thread of Swift's tasks, which the dealer needs.
+    private func look(_ calls: DealerCalls) async -> DealerCheck {
+        await withCheckedContinuation { continuation in
+            Thread { continuation.resume(returning: calls.check()) }.start()
+        }
+    }
+
     @Test(
         "A model is kept whole, once a name, for a dataset that is there; its weights are the prepared ones, and are not printed"
     )
