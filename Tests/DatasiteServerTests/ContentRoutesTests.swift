@@ -9,7 +9,7 @@ import Testing
 @testable import DatasiteServer
 
 /// Public content as strangers reach it.
-@Suite("A gateway as strangers reach it", .timeLimit(.minutes(2)))
+@Suite("A gateway as strangers reach it", .timeLimit(.minutes(20)))
 struct ContentRoutesTests {
     @Test("Who takes nothing of an archive holds no place for long; until then others are told to come again")
     func slowReaders() async throws {

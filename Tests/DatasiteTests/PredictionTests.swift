@@ -211,6 +211,8 @@ struct PredictionTests {
                 catalogue: try site.site.catalogue(),
                 model: { try site.site.predictionModel($0, in: site.site.catalogue()) }))
         let workspace = site.site.folder.workspace(of: visitor.request)
+        let end = ContinuousClock.now + .seconds(120)
+        while !workspace.folder.has(.participant), .now < end { try await Task.sleep(for: .milliseconds(5)) }
         #expect(workspace.folder.has(.participant))
         let copy = Workspace(parent: site.test.path + "/copy", name: "one")
         #expect(copy.save(try #require(workspace.saved(.participant)), to: .participant))
@@ -317,7 +319,7 @@ struct VisitTests {
         #expect(await next(visit, within: .milliseconds(10)) == nil)
         async let one = visit.exchange([1])
         async let same = visit.exchange([1])
-        #expect(await next(visit, within: .seconds(60)) == [1])
+        #expect(await next(visit, within: .seconds(600)) == [1])
         let other = await problem { _ = try await visit.exchange([2]) }
         #expect(other?.kind == .conflict)
         visit.answer([9])
@@ -325,13 +327,13 @@ struct VisitTests {
         #expect(first == [9] && second == [9])
         #expect(try await visit.exchange([1]) == [9])
         async let refused = problem { _ = try await visit.exchange([3]) }
-        #expect(await next(visit, within: .seconds(60)) == [3])
+        #expect(await next(visit, within: .seconds(600)) == [3])
         visit.refuse(.invalidRequest("no"))
         #expect(await refused?.detail == "no")
         // What was answered before is answered still, and its place is free.
         #expect(try await visit.exchange([1]) == [9])
         async let last = visit.exchange([4])
-        #expect(await next(visit, within: .seconds(60)) == [4])
+        #expect(await next(visit, within: .seconds(600)) == [4])
         visit.close(isReleased: true)
         #expect(try await last == nil)
         let late = await problem { _ = try await visit.exchange([5]) }
