@@ -17,8 +17,10 @@ final class DemonstrationProcesses {
 
     init(folder: String) { self.folder = folder }
 
+    /// Ends all that serve, and waits until they hold nothing any more.
     func killAll() {
         for server in servers.values { kill(server.processIdentifier, SIGKILL) }
+        for server in servers.values { server.waitUntilExit() }
     }
 
     /// A command's words as they are told.
