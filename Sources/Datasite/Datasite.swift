@@ -186,13 +186,25 @@ public final class Datasite: Sendable {
     ///
     /// - Throws: the problem `conflict` if another process serves.
     public func acquireServerLock() throws -> ServerLock {
-        let lock = try ServerLock(path: folder.serverLock)
+        let lock = try serverLock()
         isServing.withLock { $0 = true }
         try reportingProblems { try removeAbandonedVersions() }
         removeRemains()
         // Tables are opened before anybody asks: how long that takes depends on their rows.
         for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock
+    }
+
+    /// A process that this one just started holds what it inherited until it runs its own program: a lock that was let go may be held for a moment.
+    private func serverLock() throws -> ServerLock {
+        for _ in 0..<20 {
+            do { return try ServerLock(path: folder.serverLock) } catch let problem as Problem
+                where problem.kind == .conflict
+            {
+                Thread.sleep(forTimeInterval: 0.05)
+            }
+        }
+        return try ServerLock(path: folder.serverLock)
     }
 
     /// Whether another process serves the site.
