@@ -69,13 +69,7 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
     /// What each party's run begins with, where its correlations follow step by step.
     public var headers: (first: [UInt8], second: [UInt8]) { (begun(.first).header, begun(.second).header) }
 
-    /// One step's correlations as bytes, each for its party alone: made one after the other, they are never in memory together.
-    public func encodedStep(_ step: Int) -> (first: [UInt8], second: [UInt8]) {
-        let (first, second) = correlation(step)
-        return (first.encoded, second.encoded)
-    }
-
-    /// One step's correlations of one party, as bytes.
+    /// One step's correlations of one party, as bytes: made one after the other, they are never in memory together.
     public func encodedStep(_ step: Int, for party: ComputingParty) -> [UInt8] {
         let (first, second) = correlation(step)
         return party == .first ? first.encoded : second.encoded

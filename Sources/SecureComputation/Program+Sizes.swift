@@ -8,7 +8,7 @@ extension Program {
         }
     }
 
-    /// How many bytes the dealer gives a party for a step, as ``Dealer/encodedStep(_:)`` has them.
+    /// How many bytes the dealer gives a party for a step, as ``Dealer/encodedStep(_:for:)`` has them.
     public func correlationBytes(step: Int, of party: ComputingParty) -> Int {
         steps.indices.contains(step) ? 8 * correlationWords(step, of: party) : 0
     }

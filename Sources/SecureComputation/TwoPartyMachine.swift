@@ -105,7 +105,7 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
         return program.rounds[round].filter { correlations[$0] == nil && program.correlationWords($0, of: party) > 0 }
     }
 
-    /// Takes a step's correlation, as ``Dealer/encodedStep(_:)`` gave it.
+    /// Takes a step's correlation, as ``Dealer/encodedStep(_:for:)`` gave it.
     ///
     /// - Throws: ``ComputationError``; of a wrong length, or of no step of this program.
     public mutating func supply(_ bytes: [UInt8], step: Int) throws(ComputationError) {

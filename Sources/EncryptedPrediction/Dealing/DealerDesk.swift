@@ -130,9 +130,17 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
     ///
     /// - Throws: ``DealingError/program(_:)``: it is none, or too large to be dealt for.
     public static func program(of terms: [UInt8], rows: Int) throws(DealingError) -> Program {
+        let read: PredictionTerms
+        do { read = try PredictionTerms(bytes: terms) } catch { throw .program("\(error)") }
+        return try program(of: read, rows: rows)
+    }
+
+    /// The same, of terms that were read: what a site would ask for, it refuses where no dealer deals for it.
+    ///
+    /// - Throws: ``DealingError/program(_:)``.
+    public static func program(of terms: PredictionTerms, rows: Int) throws(DealingError) -> Program {
         let program: Program
         do {
-            let terms = try PredictionTerms(bytes: terms)
             let one = try terms.program(rows: 1).elements
             guard rows >= 1, rows <= Limits.elements / max(1, one) else {
                 throw PredictionError.parameter(

@@ -64,18 +64,13 @@ struct PredictionWork: EngineWork {
                 "the owner's policy allows \(rule.rows) predictions at a time", hint: "ask in parts")
         }
         let program: Program
-        do { program = try model.terms.program(rows: request.rows) } catch {
+        do throws(DealingError) { program = try DealerDesk.program(of: model.terms, rows: request.rows) } catch {
             throw Problem.invalidRequest("\(error)", hint: "fewer predictions at a time")
         }
         self.program = program
         times = knowledge.timings.measured("two parties") { Self.measured() }
         let cost = program.cost
         let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: .second) }.max() ?? 0
-        guard largest <= DealerDesk.Limits.stepBytes else {
-            throw Problem.invalidRequest(
-                "a step's correlations would have \(largest >> 20) MiB, and \(DealerDesk.Limits.stepBytes >> 20) are dealt at most",
-                hint: "fewer predictions at a time")
-        }
         let work = Self.dealing(cost, times) + Self.computing(program, cost, times)
         bound = PlanBound(
             work: work,
