@@ -46,6 +46,11 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     /// The bits of signs whose products come in a later step.
     private var bits: [Int: LeadBits] = [:]
     private(set) var running: [Int: any ReplicatedStep] = [:]
+    /// With abort: how it goes, and what runs behind the first round.
+    private let verifiedPlan: VerifiedPlan?
+    private(set) var verified: VerifiedMachine?
+    /// With abort: why the run is over.
+    private var failure: ComputationError?
 
     /// A party that has sent nothing yet.
     ///
@@ -69,6 +74,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         self.program = program
         self.inputs = inputs
         rounds = ThreePartyRounds(session: session, party: party, random: &random)
+        verifiedPlan = session.security == .withAbort ? try VerifiedPlan(program) : nil
         plan = ThreePartyPlan(program)
         values = [ReplicatedWords?](repeating: nil, count: program.steps.count)
         try checkWeights()
@@ -103,12 +109,20 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     /// Whether the last round is over.
-    public var isFinished: Bool { rounds.hasBegun && round == plan.rounds.count }
+    public var isFinished: Bool { rounds.hasBegun && round == roundCount && failure == nil }
+
+    private var roundCount: Int { verifiedPlan.map { $0.rounds + 1 } ?? plan.rounds.count }
+
+    /// What a party sends in this round.
+    private func traffic(of party: ComputingParty) -> Traffic {
+        if let verifiedPlan, round > 0 { return verifiedPlan.traffic(round - 1, of: party) }
+        return plan.traffic(round, of: party)
+    }
 
     /// How many words the round's message from another party must have.
     public func expectedWords(from other: ComputingParty) -> Int {
-        guard !isFinished, other != party else { return 0 }
-        let traffic = plan.traffic(round, of: other)
+        guard !isFinished, failure == nil, other != party else { return 0 }
+        let traffic = traffic(of: other)
         return other == party.next ? traffic.previous : traffic.next
     }
 
@@ -127,18 +141,20 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             number += 1
         }
         // Constants.
-        beginSteps()
+        if verifiedPlan == nil { beginSteps() }
         return rounds.messages(outgoing)
     }
 
     /// Takes both others' messages of the round, and gives the next round's; nil where the run is over.
     ///
     /// - Parameter messages: One of each other party, in any order.
-    /// - Throws: ``ComputationError``; the machine is as before then.
+    /// - Throws: ``ComputationError``; the machine is as before then, but for ``ComputationError/abort(round:_:)``, behind which it throws this alone.
     public mutating func receive(_ messages: [ThreePartyMessage]) throws(ComputationError) -> ThreePartyMessages? {
+        if let failure { throw failure }
         guard rounds.hasBegun, !isFinished else {
             throw .order(round: messages.first?.round ?? 0, expected: "none: the run has not begun, or is over")
         }
+        if verifiedPlan != nil { return try receiveVerified(messages) }
         let (plan, round) = (plan, round)
         let incoming = try rounds.checked(messages) { plan.traffic(round, of: $0) }
         if round == 0 { takeKeysAndInputs(incoming) } else { take(incoming) }
@@ -151,11 +167,41 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         return isFinished ? nil : open()
     }
 
+    private mutating func receiveVerified(
+        _ messages: [ThreePartyMessage]
+    ) throws(ComputationError) -> ThreePartyMessages? {
+        guard let verifiedPlan else { return nil }
+        let (round, behind) = (round, round - 1)
+        let expected = ComputingParty.three.map { traffic(of: $0) }
+        let incoming = try rounds.checked(messages) { expected[$0.rawValue] }
+        if round == 0 {
+            takeKeysAndInputs(incoming)
+            if let keys = rounds.keys {
+                let shared = program.inputs.map { ($0.place, values[$0.place] ?? ReplicatedWords(zeros: $0.count)) }
+                verified = VerifiedMachine(
+                    verifiedPlan, session: rounds.session.digest, party: party, keys: keys,
+                    inputs: Dictionary(uniqueKeysWithValues: shared), weights: inputs.weights, threads: threads)
+            }
+        } else if let failed = verified?.receive(behind, incoming) {
+            verified = nil
+            let error = ComputationError.abort(round: round, failed)
+            failure = error
+            throw error
+        }
+        rounds.end { expected[$0.rawValue] }
+        guard !isFinished else { return nil }
+        let outgoing = verified?.send(behind + 1) ?? Outgoing()
+        return rounds.messages(outgoing)
+    }
+
     /// What was opened to this party, in the program's order; nil before the run is over.
     public var outputs: [RingTensor]? {
         guard isFinished else { return nil }
         return program.steps.indices.compactMap { place in
             guard case .reveal(let value, party) = program.operation(place) else { return nil }
+            if let verified {
+                return verified.outputs[place].flatMap { try? RingTensor(shape: value.shape, words: $0) }
+            }
             return values[place].flatMap { try? RingTensor(shape: value.shape, words: $0.own) }
         }
     }
@@ -252,7 +298,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     /// The place in the run alone.
-    public var description: String { "ThreePartyMachine(\(party), round \(round) of \(plan.rounds.count))" }
+    public var description: String { "ThreePartyMachine(\(party), round \(round) of \(roundCount))" }
     /// The same.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -21,7 +21,10 @@ struct Trio {
         let cost: ThreePartyCost
     }
 
-    init(_ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], seed: UInt64) throws {
+    init(
+        _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [],
+        security: ThreePartySecurity = .semiHonest, seed: UInt64
+    ) throws {
         var random = SeededGenerator(seed: seed)
         self.program = program
         self.seed = seed
@@ -35,7 +38,7 @@ struct Trio {
             shared.append(parts)
         }
         session = try ThreePartySession(
-            program: program, parties: ["hospital", "company", "university"], weights: names,
+            program: program, parties: ["hospital", "company", "university"], weights: names, security: security,
             nonce: (0..<16).map { _ in UInt8(truncatingIfNeeded: random.next()) })
         self.inputs = try ComputingParty.three.map { party in
             let own = zip(program.inputs, inputs).filter { program.operation($0.0.place) == .input(party) }.map { $0.1 }
