@@ -52,8 +52,10 @@ public enum BinaryField {
 
     /// Two replicated words' parts: words of x and y that a party knows.
     public struct GateOperands: Sendable {
-        let x: [UInt64]
-        let y: [UInt64]
+        /// Of x.
+        public let x: [UInt64]
+        /// Of y.
+        public let y: [UInt64]
 
         /// Equally many words of each.
         public init(x: [UInt64], y: [UInt64]) { (self.x, self.y) = (x, y) }

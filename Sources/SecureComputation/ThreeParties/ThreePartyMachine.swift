@@ -40,6 +40,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     public var threads = 1
     let plan: ThreePartyPlan
     let inputs: ThreePartyInputs
+    private let isHeld: Bool
     private(set) var rounds: ThreePartyRounds
     /// By step, until they are needed no more.
     private(set) var values: [ReplicatedWords?]
@@ -62,9 +63,10 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         try self.init(program: program, session: session, party: party, inputs: inputs, random: &random)
     }
 
+    /// - Parameter isHeld: Whether the party's own inputs and weights are held to their bounds; tests deviate without.
     init(
         program: Program, session: ThreePartySession, party: ComputingParty, inputs: ThreePartyInputs,
-        random: inout some RandomNumberGenerator
+        isHeld: Bool = true, random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
         guard session.program == program.digest else { throw .otherSession }
         let own = program.inputs.filter { program.operation($0.place) == .input(party) }
@@ -73,6 +75,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         }
         self.program = program
         self.inputs = inputs
+        self.isHeld = isHeld
         rounds = ThreePartyRounds(session: session, party: party, random: &random)
         verifiedPlan = session.security == .withAbort ? try VerifiedPlan(program) : nil
         plan = ThreePartyPlan(program)
@@ -98,7 +101,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             guard part.holder == party, part.shapes == slots.map(\.shape),
                 part.identifier == rounds.session.weights[owner.rawValue]
             else { throw .otherWeights }
-            guard owner == party else { continue }
+            guard owner == party, isHeld else { continue }
             var tensors: [RingTensor] = []
             for (slot, words) in zip(slots, part.words) {
                 guard let tensor = try? RingTensor(shape: slot.shape, words: words) else { throw .otherWeights }
@@ -134,7 +137,8 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         var outgoing = Outgoing(previous: rounds.seed)
         var number = 0
         for value in program.inputs where program.operation(value.place) == .input(party) {
-            let words = Program.held(inputs.inputs[number].words, to: Int64(value.bound))
+            let given = inputs.inputs[number].words
+            let words = isHeld ? Program.held(given, to: Int64(value.bound)) : given
             let shared = rounds.shared(words, place: value.place)
             outgoing.next += shared.next
             values[value.place] = shared

@@ -8,7 +8,7 @@ struct Trio {
     let program: Program
     let session: ThreePartySession
     var inputs: [ThreePartyInputs]
-    private let seed: UInt64
+    let seed: UInt64
 
     /// A run's results, and what each party received: words, round after round.
     struct Run {
@@ -46,6 +46,20 @@ struct Trio {
                 try SharedWeights($0.encoded, program: program)
             }
             return ThreePartyInputs(inputs: own, weights: parts)
+        }
+    }
+
+    /// Other weights under the session's identifier, as an owner that deviates shares them.
+    func shared(_ weights: RingTensor, of owner: ComputingParty, seed: UInt64) throws -> [ThreePartyInputs] {
+        var random = SeededGenerator(seed: seed)
+        var builder = ProgramBuilder()
+        _ = try builder.weights("w", of: owner, shape: weights.shape, bound: .max, sumBound: .max)
+        let parts = try SharedWeights.sharing([weights], of: owner, in: builder.program(), random: &random)
+        return try ComputingParty.three.map { party in
+            var bytes = parts[party]?.encoded ?? []
+            bytes.replaceSubrange(10..<26, with: session.weights[owner.rawValue])
+            return ThreePartyInputs(
+                inputs: inputs[party.rawValue].inputs, weights: [try SharedWeights(bytes, program: program)])
         }
     }
 

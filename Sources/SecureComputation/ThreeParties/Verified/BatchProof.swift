@@ -1,15 +1,12 @@
-internal import Crypto
-internal import Foundation
 internal import ModularArithmetic
 
-/// The verification of all that three parties sent before, in one batch: of conjunctions over GF(2^64) and of products over GR(2^64, 64), side by side, and that what must be zero is.
+/// The verification of all that three parties sent before, in one batch: of conjunctions over GF(2^64) and of products over GR(2^64, 64), side by side.
 ///
-/// **Rounds.** In the first one each prover is told two words, from which the weights of its claims are drawn; two a level follow (``FoldingProof``), and one in which verifiers show each other what is left, and
-/// hashes.
+/// **Rounds.** In the first one each prover is told words from which the weights of its claims are drawn; two a level follow (``FoldingProof``), of which the last one needs no challenge told, and one in which verifiers show each other what is left.
 ///
-/// **Coins.** Both verifiers of party j have the key of number j + 2, which j lacks and which one of them drew: where j deviates, they are honest, and their coins are pseudorandom to it until they tell them. Whoever tells them
-/// is the one that has received what they are drawn for, and never the other one, who cannot know whether j sent it yet: results go to the first verifier, which tells the words that weights are drawn from, and
-/// coefficients to the second one, which tells challenges. A verifier that tells others than they are makes the proof of an honest prover fail, and learns nothing: all that the prover sends is under masks.
+/// **Coins.** Both verifiers of party j have the key of number j + 2, which j lacks and which one of them drew: where j deviates, they are honest, and their coins are pseudorandom to it until they tell them. A verifier tells
+/// coins only when it has itself received what they are drawn for, since it cannot know whether the other one has: of what was sent before the proof each of both has a part, so that each tells a half of the words that weights
+/// follow from; coefficients go to the second one alone, which tells challenges. A verifier that tells other coins makes the proof of an honest prover fail, and learns nothing: all that the prover sends is under masks.
 ///
 /// **Soundness.** One party deviates, so that one proof may be false. Weights of gates miss an error with probability 2^-64, those of numbers with 2^-63; the first fold has polynomials of degree 126 and 30, others of 14 and 6; levels
 /// are below 14 and 18 for 2^44 gates and 2^38 products. Altogether at most (1 + 126 + 14 * 14 + 2 + 30 + 6 * 18) / (2^64 - 1) < 2^-55, with AES as a pseudorandom function.
@@ -17,27 +14,25 @@ struct BatchProof: Sendable {
     private var gates: FoldingProof<GateStatement>
     private var numbers: FoldingProof<NumberStatement>
     private let keys: PairwiseKeys
-    /// The components of what must be zero.
-    private let zeros: ReplicatedWords
-    private let session: [UInt8]
     let levels: Int
-    private var challenge: UInt64 = 0
 
-    init(_ records: VerifiedRecords, zeros: ReplicatedWords, keys: PairwiseKeys, session: [UInt8]) {
+    init(_ records: VerifiedRecords, party: ComputingParty, keys: PairwiseKeys) {
         gates = FoldingProof(
-            GateStatement(terms: records.gates, steps: records.gateSteps, keys: keys), keys: keys, number: 0)
+            GateStatement(
+                terms: records.gates, steps: records.gateSteps, claims: records.claims, party: party, keys: keys),
+            keys: keys, number: 0)
         numbers = FoldingProof(
             NumberStatement(
                 elements: records.elements, steps: records.elementSteps, products: records.products, keys: keys),
             keys: keys, number: 1)
-        (self.keys, self.zeros, self.session) = (keys, zeros, session)
+        self.keys = keys
         levels = max(gates.levels, numbers.levels)
     }
 
     /// Of nothing there is no proof.
     var rounds: Int { Self.rounds(levels) }
 
-    static func rounds(_ levels: Int) -> Int { levels == 0 ? 0 : 2 + 2 * levels }
+    static func rounds(_ levels: Int) -> Int { levels == 0 ? 0 : 1 + 2 * levels }
 
     private enum Round {
         case seeds
@@ -57,40 +52,49 @@ struct BatchProof: Sendable {
     /// Words that each party sends in a round.
     func traffic(_ round: Int) -> Traffic {
         switch kind(round) {
-        case .seeds: Traffic(next: ThreePartyRounds.seedWords)
+        case .seeds: Traffic(next: ThreePartyRounds.seedWords, previous: ThreePartyRounds.seedWords)
         case .coefficients(let level): Traffic(next: gates.words(level) + numbers.words(level))
         case .challenges: Traffic(previous: 1)
         case .last:
-            Traffic(next: gates.lastWords + numbers.lastWords + 4, previous: gates.lastWords + numbers.lastWords + 4)
+            Traffic(next: gates.lastWords + numbers.lastWords, previous: gates.lastWords + numbers.lastWords)
         }
     }
 
     /// Coins of the proof of the party behind, from the own key, and of the party before, from the next one.
-    private func coins(_ count: Int, _ level: Int) -> (first: [UInt64], second: [UInt64]) {
-        let stream = MaskStream(0, .coins, layer: level)
-        return (keys.own.words(count, stream), keys.next.words(count, stream))
+    private func coins(_ count: Int, _ stream: MaskStream) -> (first: [UInt64], second: [UInt64]) {
+        (keys.own.words(count, stream), keys.next.words(count, stream))
     }
 
-    private static func notZero(_ coins: (first: [UInt64], second: [UInt64])) -> (first: UInt64, second: UInt64) {
-        (max(coins.first[0], 1), max(coins.second[0], 1))
+    /// The half that first verifiers tell, or the one that second verifiers do.
+    private func seeds(isSecond: Bool) -> (first: [UInt64], second: [UInt64]) {
+        coins(ThreePartyRounds.seedWords, MaskStream(0, .coins, part: isSecond ? 1 : 0))
+    }
+
+    /// A level's challenges; never zero.
+    private func challenges(_ level: Int) -> (first: UInt64, second: UInt64) {
+        let words = coins(1, MaskStream(0, .coins, layer: level + 1))
+        return (max(words.first[0], 1), max(words.second[0], 1))
     }
 
     mutating func send(_ round: Int) -> Outgoing {
         switch kind(round) {
         case .seeds:
-            let seeds = coins(ThreePartyRounds.seedWords, 0)
-            return Outgoing(next: seeds.first)
+            let halves = [false, true].map { seeds(isSecond: $0) }
+            return Outgoing(next: halves[0].first, previous: halves[1].second)
         case .coefficients(let level):
             return Outgoing(next: gates.sendCoefficients(level) + numbers.sendCoefficients(level))
         case .challenges(let level):
-            let challenges = Self.notZero(coins(1, level + 1))
-            return Outgoing(previous: [challenges.second])
+            return Outgoing(previous: [challenges(level).second])
         case .last:
             let (one, two) = (gates.last, numbers.last)
-            return Outgoing(
-                next: one.next + two.next + zeroDigest(zeros.own),
-                previous: one.previous + two.previous + zeroDigest(zeros.next))
+            return Outgoing(next: one.next + two.next, previous: one.previous + two.previous)
         }
+    }
+
+    private mutating func fold(_ level: Int, own: UInt64) {
+        let challenges = challenges(level)
+        gates.fold(level, own: own, first: challenges.first, second: challenges.second)
+        numbers.fold(level, own: own, first: challenges.first, second: challenges.second)
     }
 
     /// Takes what both others sent; false where one of them deviated.
@@ -98,40 +102,27 @@ struct BatchProof: Sendable {
         var incoming = incoming
         switch kind(round) {
         case .seeds:
-            let seeds = coins(ThreePartyRounds.seedWords, 0)
-            let own = ProofCoins(Array(incoming.previous))
-            let (first, second) = (ProofCoins(seeds.first), ProofCoins(seeds.second))
+            let halves = [false, true].map { seeds(isSecond: $0) }
+            func joined(_ one: some Sequence<UInt64>, _ two: some Sequence<UInt64>) -> ProofCoins {
+                ProofCoins(zip(one, two).map { $0 ^ $1 })
+            }
+            let own = joined(incoming.previous, incoming.next)
+            let first = joined(halves[0].first, halves[1].first)
+            let second = joined(halves[0].second, halves[1].second)
             gates.begin(own: own, first: first, second: second)
             numbers.begin(own: own, first: first, second: second)
         case .coefficients(let level):
             gates.takeCoefficients(Array(incoming.taken(next: 0, previous: gates.words(level)).previous))
             numbers.takeCoefficients(Array(incoming.previous))
+            // The prover has no use for the last challenge.
+            if level == levels - 1 { fold(level, own: 1) }
         case .challenges(let level):
             guard let own = incoming.next.first, own != 0 else { return false }
-            let challenges = Self.notZero(coins(1, level + 1))
-            gates.fold(level, own: own, first: challenges.first, second: challenges.second)
-            numbers.fold(level, own: own, first: challenges.first, second: challenges.second)
+            fold(level, own: own)
         case .last:
-            let one = incoming.taken(next: gates.lastWords, previous: gates.lastWords)
-            let two = incoming.taken(next: numbers.lastWords, previous: numbers.lastWords)
-            // The component that this party lacks is what the others' leave to zero.
-            let expected = zeroDigest(zip(zeros.own, zeros.next).map { $0 ^ $1 })
-            return gates.holds(one) && numbers.holds(two) && incoming.next.elementsEqual(expected)
-                && incoming.previous.elementsEqual(expected)
+            let ofGates = incoming.taken(next: gates.lastWords, previous: gates.lastWords)
+            return gates.holds(ofGates) && numbers.holds(incoming)
         }
         return true
-    }
-
-    private func zeroDigest(_ words: [UInt64]) -> [UInt64] {
-        Self.digest("parley/three-party-zero/1", session, words)
-    }
-
-    /// SHA-256 of what it is for, the session and words, as four words.
-    static func digest(_ purpose: String, _ session: [UInt8], _ words: [UInt64]) -> [UInt64] {
-        var hash = SHA256()
-        hash.update(data: Array(purpose.utf8) + session)
-        words.map(\.littleEndian).withUnsafeBytes { hash.update(bufferPointer: $0) }
-        let digest = Array(hash.finalize())
-        return (0..<4).map { word(digest, 8 * $0) }
     }
 }

@@ -17,7 +17,7 @@ protocol ProofStatement: Sendable {
     func claim(isFirst: Bool, _ coins: ProofCoins) -> [UInt64]
     /// A share of what else is claimed, of vectors that the first fold does not see.
     func laterClaim(isFirst: Bool, _ coins: ProofCoins) -> [UInt64]
-    /// A vector of a party's own or next components behind the first fold: the first one's or the second one's.
+    /// A vector of a party's own or next components behind the first fold, the first one's or the second one's: of the own proof where both are of the same kind, else of the party's behind or before.
     func vector(isOwn: Bool, isFirst: Bool, _ coins: ProofCoins, _ challenge: UInt64) -> [UInt64]
 }
 
@@ -36,24 +36,35 @@ extension VerifiedRecords.Terms {
     func y(_ isOwn: Bool) -> [UInt64] { isOwn ? y.own : y.next }
 }
 
-/// Conjunctions, 64 a word. A word of errors is an element of GF(2^64), which is not zero where a bit is wrong; the sum of all, each times its random weight, then is zero with a probability of 2^-64.
+/// Conjunctions, 64 a word, and what a party claims of its own bits, of which the two verifiers know a component each, of the result too. A word of errors is an element of GF(2^64), which is not zero where a bit is wrong; the sum of all, each times its random weight, then is zero with a probability of 2^-64.
 struct GateStatement: ProofStatement {
     typealias Ring = BitProofRing
     let terms: VerifiedRecords.Terms
     let steps: [(step: Int, count: Int)]
+    /// By party.
+    let claims: [VerifiedRecords.Terms]
+    let party: ComputingParty
     let keys: PairwiseKeys
 
-    var isEmpty: Bool { terms.x.count == 0 }
+    /// The longest of the three provers'.
+    private var longest: Int { terms.x.count + (claims.map(\.x.count).max() ?? 0) }
+    var isEmpty: Bool { longest == 0 }
     var coefficientCount: Int { isEmpty ? 0 : 126 }
-    var vectorCount: Int { 2 * terms.x.count }
+    var vectorCount: Int { 2 * longest }
 
-    private func weights(_ coins: ProofCoins) -> [UInt64] { coins.words(terms.x.count, 0) }
+    private func weights(_ coins: ProofCoins, _ prover: ComputingParty) -> [UInt64] {
+        coins.words(terms.x.count + claims[prover.rawValue].x.count, 0)
+    }
+
+    private func operands(isOwn: Bool, _ prover: ComputingParty) -> BinaryField.GateOperands {
+        let claimed = claims[prover.rawValue]
+        return BinaryField.GateOperands(x: terms.x(isOwn) + claimed.x(isOwn), y: terms.y(isOwn) + claimed.y(isOwn))
+    }
 
     func coefficients(_ coins: ProofCoins) -> [UInt64] {
         guard !isEmpty else { return [] }
         var all = BinaryField.gates(
-            weights(coins), BinaryField.GateOperands(x: terms.x.own, y: terms.y.own),
-            BinaryField.GateOperands(x: terms.x.next, y: terms.y.next))
+            weights(coins, party), operands(isOwn: true, party), operands(isOwn: false, party))
         all.remove(at: 63)
         return all
     }
@@ -64,21 +75,29 @@ struct GateStatement: ProofStatement {
         if isFirst {
             for i in words.indices { words[i] ^= terms.z.next[i] ^ (terms.x.next[i] & terms.y.next[i]) }
         }
-        return [BinaryField.innerProduct(weights(coins), words, count: words.count)]
+        let prover = isFirst ? party.next : party.previous
+        let claimed = claims[prover.rawValue]
+        for i in 0..<claimed.x.count {
+            words.append(
+                isFirst
+                    ? claimed.z.next[i] ^ (claimed.x.next[i] & claimed.y.next[i])
+                    : claimed.z.own[i] ^ (claimed.x.own[i] & claimed.y.own[i]))
+        }
+        return [BinaryField.innerProduct(weights(coins, prover), words, count: words.count)]
     }
 
     func laterClaim(isFirst: Bool, _ coins: ProofCoins) -> [UInt64] { [0] }
 
     func vector(isOwn: Bool, isFirst: Bool, _ coins: ProofCoins, _ challenge: UInt64) -> [UInt64] {
+        let prover = isOwn == isFirst ? party : isFirst ? party.next : party.previous
+        let operands = operands(isOwn: isOwn, prover)
         guard isFirst else {
             let factors = Array(BinaryField.powers(challenge, 64).reversed())
-            return BinaryField.map(factors, terms.y(isOwn)) + BinaryField.map(factors, terms.x(isOwn))
+            return BinaryField.map(factors, operands.y) + BinaryField.map(factors, operands.x)
         }
-        let weights = weights(coins)
+        let weights = weights(coins, prover)
         let factors = BinaryField.powers(BinaryField.product(2, challenge), 64)
-        return [terms.x(isOwn), terms.y(isOwn)].flatMap {
-            BinaryField.product(weights, BinaryField.map(factors, $0))
-        }
+        return [operands.x, operands.y].flatMap { BinaryField.product(weights, BinaryField.map(factors, $0)) }
     }
 }
 

@@ -1,3 +1,5 @@
+internal import Crypto
+internal import Foundation
 internal import ModularArithmetic
 
 /// One of three parties' run of a program with abort, as ``ThreePartyMachine`` drives it behind the first round: the program's steps, then one proof of all of them, then what is opened.
@@ -28,9 +30,8 @@ struct VerifiedMachine: Sendable {
     /// Behind the last round of the steps.
     private mutating func beginProof(after round: Int) {
         guard round == plan.verified.rounds.count else { return }
-        var zeros = ReplicatedWords(own: [], next: [])
-        for step in plan.verified.zeros { if let value = run.values[step] { zeros.append(value) } }
-        proof = BatchProof(run.records, zeros: zeros, keys: keys, session: session)
+        proof = BatchProof(run.records, party: party, keys: keys)
+        run.dropRecords()
     }
 
     /// - Parameter round: Of those behind the first one, from 0.
@@ -61,8 +62,13 @@ struct VerifiedMachine: Sendable {
         reveals.filter { $0.to == receiver }.flatMap { run.values[$0.step]?[keyPath: component] ?? [] }
     }
 
+    /// SHA-256 of the session and words, as four words.
     private func digest(_ words: [UInt64]) -> [UInt64] {
-        BatchProof.digest("parley/three-party-opening/1", session, words)
+        var hash = SHA256()
+        hash.update(data: Array("parley/three-party-opening/1".utf8) + session)
+        words.map(\.littleEndian).withUnsafeBytes { hash.update(bufferPointer: $0) }
+        let digest = Array(hash.finalize())
+        return (0..<4).map { word(digest, 8 * $0) }
     }
 
     private func opened() -> Outgoing {
@@ -136,6 +142,9 @@ struct VerifiedPlan: Sendable {
             let words = verified.traffic(step)
             switch verified.steps[step] {
             case .gates: records.gates.x.append(ReplicatedWords(zeros: words))
+            case .claims(let claims, let owner):
+                records.claims[owner.rawValue].x.append(
+                    ReplicatedWords(zeros: claims.count * verified.words(step)))
             case .product(.elements, _, _): records.elements.x.append(ReplicatedWords(zeros: words))
             case .product(let map, _, _): records.products.append((map, step, VerifiedRecords.Terms()))
             default: break
@@ -143,7 +152,6 @@ struct VerifiedPlan: Sendable {
         }
         let nothing = CipherKey(words: (0, 0))
         return BatchProof(
-            records, zeros: ReplicatedWords(own: [], next: []),
-            keys: PairwiseKeys(own: nothing, next: nothing, session: []), session: [])
+            records, party: .first, keys: PairwiseKeys(own: nothing, next: nothing, session: []))
     }
 }

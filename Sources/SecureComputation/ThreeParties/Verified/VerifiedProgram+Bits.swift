@@ -120,7 +120,7 @@ extension VerifiedProgram {
         for part in [value, negated] { addRange(part, owner: owner, offset: bound, count: count, zeros: 1) }
     }
 
-    /// That the highest bits of a sum of two components and an offset are zero. With the carries c that the owner claims, c' = majority(a, b, c) is a conjunction of a + c and b + c, and a + b + c are the sum's bits.
+    /// That the highest bits of a sum of two components and an offset are zero. With the carries c that the owner claims, c' = majority(a, b, c) says that (a + c)(b + c) = c + c', and a + b + c are the sum's bits.
     mutating func addRange(_ value: Int, owner: ComputingParty, offset: UInt64, count: Int, zeros: Int) {
         let first = owner.rawValue
         let a = addPlanes(of: value, component: first, offset: offset, places: 0..<64, count: count)
@@ -130,9 +130,13 @@ extension VerifiedProgram {
         func carry(_ place: Int) -> [Plane] { place == 0 ? [] : [Plane(step: claimed, number: place - 1)] }
         let operands = addSums(
             (0..<63).map { [a[$0]] + carry($0) } + (0..<63).map { [b[$0]] + carry($0) }, count: count)
-        let gates = addGates((0..<63).map { (operands[$0], operands[63 + $0]) }, count: count)
-        let differences = (0..<63).map { [gates[$0]] + carry($0) + carry($0 + 1) }
-        let highest = (64 - zeros..<64).map { [a[$0], b[$0]] + carry($0) }
-        require(zeros: addSums(differences + highest, count: count)[0].step)
+        let results = addSums(
+            (0..<63).map { carry($0) + carry($0 + 1) } + (64 - zeros..<64).map { [a[$0], b[$0]] + carry($0) },
+            count: count)
+        let claims = results.enumerated().map { number, result in
+            VerifiedStep.Claim(
+                operands: number < 63 ? (operands[number], operands[63 + number]) : nil, result: result)
+        }
+        _ = add(.claims(claims, owner: owner), count: count)
     }
 }

@@ -8,8 +8,7 @@ internal import ModularArithmetic
 /// **Divisions** are exact, also where the program allows less: x / 2^m = x0 / 2^m + x1 / 2^m + x2 / 2^m + what the low bits carry, 0, 1 or 2, - 2^(64 - m) times how often the sum passes 2^64, which
 /// two high bits say since the value itself is below 2^63.
 ///
-/// **Bounds.** Whoever gives an input or weights also claims the carries of their components' sums with the bounds, whose highest bits must then be zero: a conjunction a bit, and what it must be is compared by
-/// hash. So no input passes its bound, whoever gives it, and no value of the program its own.
+/// **Bounds.** Whoever gives an input or weights also claims the carries of their components' sums with the bounds, whose highest bits must then be zero: a conjunction a bit, which is verified with all others. So no input passes its bound, whoever gives it, and no value of the program its own.
 struct VerifiedProgram: Sendable {
     let program: Program
     private(set) var steps: [VerifiedStep] = []
@@ -17,8 +16,6 @@ struct VerifiedProgram: Sendable {
     private(set) var counts: [Int] = []
     /// Of each step: planes, of those of bits.
     private(set) var planes: [Int] = []
-    /// Steps whose planes must all be zero.
-    private(set) var zeros: [Int] = []
     /// What is opened, and to whom: the program's place and the step.
     private(set) var reveals: [(place: Int, step: Int, to: ComputingParty)] = []
     /// By the program's place, the step that has its value.
@@ -46,8 +43,6 @@ struct VerifiedProgram: Sendable {
         self.planes.append(planes)
         return steps.count - 1
     }
-
-    mutating func require(zeros step: Int) { zeros.append(step) }
 
     /// Words of a plane of a step.
     func words(_ step: Int) -> Int { PackedBits.words(counts[step]) }
@@ -149,7 +144,7 @@ struct VerifiedProgram: Sendable {
                 locals[level[number]].append(number)
             }
         }
-        for number in zeros + reveals.map(\.step) { lastUse[number] = depth + 1 }
+        for number in reveals.map(\.step) { lastUse[number] = depth + 1 }
     }
 
     private mutating func addWeights(_ weights: Weights) throws(ComputationError) {

@@ -17,6 +17,8 @@ struct VerifiedRecords: Sendable {
 
     /// Words of 64 conjunctions each.
     var gates = Terms()
+    /// Of what each party claims of its own bits: the same, of two components.
+    var claims = [Terms](repeating: Terms(), count: 3)
     /// Products of elements.
     var elements = Terms()
     /// Products of matrices and convolutions, each with its step.
@@ -59,6 +61,9 @@ struct VerifiedRun: Sendable {
         for (place, value) in inputs { if let step = verified.numbers[place] { values[step] = value } }
         takeLocals(0)
     }
+
+    /// The proof has them.
+    mutating func dropRecords() { records = VerifiedRecords() }
 
     mutating func send(_ round: Int) -> Outgoing {
         var outgoing = Outgoing()
@@ -171,7 +176,23 @@ struct VerifiedRun: Sendable {
     // MARK: - Local steps
 
     private mutating func takeLocals(_ round: Int) {
-        for step in verified.locals[round] where values[step] == nil { values[step] = local(step) }
+        for step in verified.locals[round] where values[step] == nil {
+            guard case .claims(let claims, let owner) = verified.steps[step] else {
+                values[step] = local(step)
+                continue
+            }
+            for claim in claims {
+                var terms = VerifiedRecords.Terms()
+                append(claim.result, to: &terms.z)
+                (terms.x, terms.y) = (ReplicatedWords(zeros: terms.z.count), ReplicatedWords(zeros: terms.z.count))
+                if let operands = claim.operands {
+                    (terms.x, terms.y) = (ReplicatedWords(own: [], next: []), ReplicatedWords(own: [], next: []))
+                    append(operands.x, to: &terms.x)
+                    append(operands.y, to: &terms.y)
+                }
+                records.claims[owner.rawValue].append(terms)
+            }
+        }
     }
 
     /// A result whose components are each made by themselves, where the party has them.
@@ -231,7 +252,8 @@ struct VerifiedRun: Sendable {
             return each { component, isOwn in
                 exclusiveOr(sums, isOwn, ones: complemented && component == 0 ? ~0 : 0)
             }
-        case .gates, .product, .carries, .positives: preconditionFailure("A step with a round is not local.")
+        case .claims, .gates, .product, .carries, .positives:
+            preconditionFailure("A claim, or a step with a round, gives no value by itself.")
         }
     }
 

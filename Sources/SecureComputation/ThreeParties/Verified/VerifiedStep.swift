@@ -32,6 +32,9 @@ enum VerifiedStep: Sendable {
     /// Each plane the exclusive or of some, or what that leaves to 1.
     case exclusiveOr([[Plane]], complemented: Bool)
 
+    /// Of bits of two components that their owner knows: z is x and y, or zero where there are no x and y. To be verified; nothing is computed.
+    case claims([Claim], owner: ComputingParty)
+
     // A round each.
 
     /// Conjunctions.
@@ -42,6 +45,12 @@ enum VerifiedStep: Sendable {
     case carries(of: Int, owner: ComputingParty, offset: UInt64)
     /// Some numbers whose owner takes x where it is not negative and else zero: claimed by the owner, and to be verified.
     case positives(of: Int, owner: ComputingParty)
+
+    /// What bits are said to be.
+    struct Claim: Sendable {
+        var operands: (x: Plane, y: Plane)?
+        let result: Plane
+    }
 
     /// A part of a step, and its factor.
     struct Term: Sendable {
@@ -70,6 +79,10 @@ enum VerifiedStep: Sendable {
             [step]
         case .numbers(let planes, _): planes.map(\.step)
         case .exclusiveOr(let sums, _): sums.flatMap { $0.map(\.step) }
+        case .claims(let claims, _):
+            claims.flatMap { claim in
+                [claim.result.step] + (claim.operands.map { [$0.x.step, $0.y.step] } ?? [])
+            }
         case .gates(let gates): gates.flatMap { [$0.x.step, $0.y.step] }
         case .product(_, let left, let right): [left, right]
         }
