@@ -25,64 +25,44 @@ public enum GaloisRing {
         let table = RingMatrices.product(
             rows: degree, inner: count, columns: degree, a, leftFrom: degree * aFirst, transposed: true, b,
             rightFrom: degree * bFirst)
-        var sums = [UInt64](repeating: 0, count: 2 * degree)
-        for i in 0..<degree {
-            for j in 0..<degree { sums[i + j] &+= table[i * degree + j] }
-        }
-        return reduced(sums)
+        return filled(degree) { kernels_galois_collapse(table, $0, instructions) }
     }
 
     /// Elements times the element of zeros and ones whose bits are given.
     public static func product(_ elements: [UInt64], bits: UInt64) -> [UInt64] {
-        product(elements, bits: repeatElement(bits, count: elements.count / degree))
+        product(elements, bits: [UInt64](repeating: bits, count: elements.count / degree))
     }
 
     /// Elements, each times the element of zeros and ones whose bits are given: for each its own.
-    public static func product(_ elements: [UInt64], bits: some Collection<UInt64>) -> [UInt64] {
+    public static func product(_ elements: [UInt64], bits: [UInt64]) -> [UInt64] {
         precondition(elements.count == degree * bits.count, "Operands of a product do not fit.")
-        return [UInt64](unsafeUninitializedCapacity: elements.count) { result, initialized in
-            withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 2 * degree) { sums in
-                guard let sums = sums.baseAddress else { return }
-                elements.withUnsafeBufferPointer { elements in
-                    for (number, pattern) in bits.enumerated() {
-                        let first = degree * number
-                        sums.update(repeating: 0, count: 2 * degree)
-                        var left = pattern
-                        while left != 0 {
-                            let target = sums + left.trailingZeroBitCount
-                            left &= left &- 1
-                            for i in 0..<degree { target[i] &+= elements[first + i] }
-                        }
-                        reduce(sums)
-                        for i in 0..<degree { result[first + i] = sums[i] }
-                    }
-                }
-            }
-            initialized = elements.count
+        return filled(elements.count) { kernels_galois_multiply(elements, bits, bits.count, $0, instructions) }
+    }
+
+    /// Rows of elements: the sum of row u times c^u, or c^(rows - 1 - u) where powers descend, c being the element of zeros and ones whose bits are given.
+    public static func combination(_ elements: [UInt64], rows: Int, bits: UInt64, isDescending: Bool) -> [UInt64] {
+        let count = elements.count / degree / max(rows, 1)
+        precondition(elements.count == degree * rows * count, "Operands of a combination do not fit.")
+        return filled(degree * count) {
+            kernels_galois_fold(elements, rows, count, bits, isDescending, $0, instructions)
         }
     }
 
     /// The element of zeros and ones whose bits are given.
-    public static func element(bits: UInt64) -> [UInt64] { (0..<UInt64(degree)).map { bits >> $0 & 1 } }
+    public static func element(bits: UInt64) -> [UInt64] { elements(bits: [bits]) }
+
+    /// The elements of zeros and ones whose bits are given.
+    public static func elements(bits: [UInt64]) -> [UInt64] {
+        filled(degree * bits.count) { kernels_galois_expand(bits, bits.count, $0, instructions) }
+    }
 
     /// An element times x.
-    public static func timesX(_ element: [UInt64]) -> [UInt64] {
-        reduced([0] + element + [UInt64](repeating: 0, count: degree - 1))
-    }
+    public static func timesX(_ element: [UInt64]) -> [UInt64] { product(element, bits: [2]) }
 
-    private static func reduced(_ sums: [UInt64]) -> [UInt64] {
-        var sums = sums
-        sums.withUnsafeMutableBufferPointer { sums in
-            if let sums = sums.baseAddress { reduce(sums) }
-        }
-        return Array(sums.prefix(degree))
-    }
-
-    /// x^64 is - x^4 - x^3 - x - 1.
-    private static func reduce(_ sums: UnsafeMutablePointer<UInt64>) {
-        for place in (degree..<2 * degree).reversed() {
-            let word = sums[place]
-            for power in [0, 1, 3, 4] { sums[place - degree + power] &-= word }
+    private static func filled(_ count: Int, _ fill: (UnsafeMutablePointer<UInt64>?) -> Void) -> [UInt64] {
+        [UInt64](unsafeUninitializedCapacity: count) { buffer, initialized in
+            fill(buffer.baseAddress)
+            initialized = count
         }
     }
 }

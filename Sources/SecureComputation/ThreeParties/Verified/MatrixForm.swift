@@ -39,8 +39,8 @@ struct MatrixForm: Sendable {
         let (rowPatterns, patterns) = (coins.words(rows, stream), coins.words(columns, stream + 1))
         stream += 2
         return Weights(
-            rows: rowPatterns.flatMap { GaloisRing.element(bits: $0) },
-            columns: patterns.flatMap { GaloisRing.element(bits: $0) }, patterns: patterns)
+            rows: GaloisRing.elements(bits: rowPatterns),
+            columns: GaloisRing.elements(bits: patterns), patterns: patterns)
     }
 
     /// The weighted sum of X's rows: `inner` elements.

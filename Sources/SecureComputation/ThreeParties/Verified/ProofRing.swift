@@ -11,8 +11,8 @@ protocol ProofRing: Sendable {
     static func added(_ a: [UInt64], _ b: [UInt64]) -> [UInt64]
     static func subtracted(_ a: [UInt64], _ b: [UInt64]) -> [UInt64]
     static func product(_ a: [UInt64], _ b: [UInt64]) -> [UInt64]
-    /// Elements, each times the challenge's.
-    static func product(_ elements: [UInt64], challenge: UInt64) -> [UInt64]
+    /// The sum of `rows` rows, each times a power of the challenge: ascending, or descending to 1.
+    static func combination(_ elements: [UInt64], rows: Int, _ challenge: UInt64, isDescending: Bool) -> [UInt64]
     /// Of so many elements, from elements number `aFirst` and `bFirst` on.
     static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64]
 }
@@ -24,8 +24,9 @@ enum BitProofRing: ProofRing {
     static func added(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { zip(a, b).map { $0 ^ $1 } }
     static func subtracted(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { added(a, b) }
     static func product(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { BinaryField.product(a, b) }
-    static func product(_ elements: [UInt64], challenge: UInt64) -> [UInt64] {
-        BinaryField.combination([challenge], ofRows: elements)
+    static func combination(_ elements: [UInt64], rows: Int, _ challenge: UInt64, isDescending: Bool) -> [UInt64] {
+        let powers = BinaryField.powers(challenge, rows)
+        return BinaryField.combination(isDescending ? powers.reversed() : powers, ofRows: elements)
     }
     static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64] {
         [BinaryField.innerProduct(a, from: aFirst, b, from: bFirst, count: count)]
@@ -39,8 +40,8 @@ enum NumberProofRing: ProofRing {
     static func added(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { zip(a, b).map { $0 &+ $1 } }
     static func subtracted(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { zip(a, b).map { $0 &- $1 } }
     static func product(_ a: [UInt64], _ b: [UInt64]) -> [UInt64] { GaloisRing.product(a, b) }
-    static func product(_ elements: [UInt64], challenge: UInt64) -> [UInt64] {
-        GaloisRing.product(elements, bits: challenge)
+    static func combination(_ elements: [UInt64], rows: Int, _ challenge: UInt64, isDescending: Bool) -> [UInt64] {
+        GaloisRing.combination(elements, rows: rows, bits: challenge, isDescending: isDescending)
     }
     static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64] {
         GaloisRing.innerProduct(a, from: aFirst, b, from: bFirst, count: count)
@@ -63,6 +64,7 @@ extension ProofRing {
     /// A vector in `radix` parts of equal length, with zeros behind.
     private static func parts(_ vector: [UInt64]) -> (words: [UInt64], length: Int) {
         let length = (vector.count / width + radix - 1) / radix
+        guard radix * length * width > vector.count else { return (vector, length) }
         return (vector + [UInt64](repeating: 0, count: radix * length * width - vector.count), length)
     }
 
@@ -82,27 +84,13 @@ extension ProofRing {
 
     /// A of a challenge, or B.
     static func folded(_ vector: [UInt64], _ challenge: UInt64, isFirst: Bool) -> [UInt64] {
-        let (words, length) = parts(vector)
-        let size = length * width
-        var result = zero
-        for place in 0..<radix {
-            // Highest powers first.
-            let part = isFirst ? radix - 1 - place : place
-            let next = Array(words[part * size..<(part + 1) * size])
-            result = place == 0 ? next : added(product(result, challenge: challenge), next)
-        }
-        return result
+        combination(parts(vector).words, rows: radix, challenge, isDescending: !isFirst)
     }
 
     /// The polynomial of a challenge, where a coefficient in the middle is the claim: of shares a share.
     static func claim(_ claim: [UInt64], _ coefficients: [UInt64], _ challenge: UInt64) -> [UInt64] {
         let middle = coefficients.count / 2
         let all = Array(coefficients[..<middle]) + claim + Array(coefficients[middle...])
-        var result = zero
-        for place in (0..<all.count / width).reversed() {
-            result = added(
-                product(result, challenge: challenge), Array(all[place * width..<(place + 1) * width]))
-        }
-        return result
+        return combination(all, rows: all.count / width, challenge, isDescending: false)
     }
 }

@@ -120,11 +120,6 @@ struct NumberStatement: ProofStatement {
     var coefficientCount: Int { elements.x.count == 0 ? 0 : 2 * Self.group - 2 }
     var vectorCount: Int { 2 * length + forms.reduce(0) { $0 + 2 * $1.inner } }
 
-    /// Elements' patterns as words of zeros and ones, a row each.
-    private static func rows(_ patterns: some Collection<UInt64>) -> [UInt64] {
-        patterns.flatMap { GaloisRing.element(bits: $0) }
-    }
-
     /// In as many parts as a group has, zeros behind.
     private func padded(_ words: [UInt64]) -> [UInt64] {
         words + [UInt64](repeating: 0, count: Self.group * length - words.count)
@@ -150,31 +145,27 @@ struct NumberStatement: ProofStatement {
                 }
             }
             let sums = RingMatrices.product(
-                rows: group * group, inner: count, columns: width, cross, Self.rows(patterns[first..<first + count]))
+                rows: group * group, inner: count, columns: width, cross,
+                GaloisRing.elements(bits: Array(patterns[first..<first + count])))
             for i in table.indices { table[i] &+= sums[i] }
         }
         return (0..<2 * group - 1).filter { $0 != group - 1 }.flatMap { place in
-            var sum = Ring.zero
-            for u in (0..<group).reversed() {
-                sum = GaloisRing.timesX(sum)
+            // The sum of x^u times the entry of u and v, where they are of this place.
+            let rows = (0..<group).flatMap { u in
                 let v = u + group - 1 - place
-                guard (0..<group).contains(v) else { continue }
                 let first = (u * group + v) * width
-                for i in 0..<width { sum[i] &+= table[first + i] }
+                return (0..<group).contains(v) ? Array(table[first..<first + width]) : Ring.zero
             }
-            return sum
+            return GaloisRing.combination(rows, rows: group, bits: 2, isDescending: false)
         }
     }
 
     /// The sum of words, each sixteen as an element times its random one.
     private func weighted(_ words: [UInt64], _ coins: ProofCoins) -> [UInt64] {
         let rows = RingMatrices.product(
-            rows: Self.group, inner: length, columns: Ring.width, padded(words), Self.rows(coins.words(length, 1)))
-        var sum = Ring.zero
-        for u in (0..<Self.group).reversed() {
-            sum = Ring.added(GaloisRing.timesX(sum), Array(rows[u * Ring.width..<(u + 1) * Ring.width]))
-        }
-        return sum
+            rows: Self.group, inner: length, columns: Ring.width, padded(words),
+            GaloisRing.elements(bits: coins.words(length, 1)))
+        return GaloisRing.combination(rows, rows: Self.group, bits: 2, isDescending: false)
     }
 
     /// What a verifier knows of a result: less the mask and the product of what it holds itself, at the first one.
