@@ -95,17 +95,17 @@ struct FoldingProof<Statement: ProofStatement>: Sendable {
         }
         first.claim = Ring.added(first.claim, statement.laterClaim(isFirst: true, coins.first))
         second.claim = Ring.added(second.claim, statement.laterClaim(isFirst: false, coins.second))
-        func vector(_ isOwn: Bool, _ isFirst: Bool, _ coins: ProofCoins, _ challenge: UInt64, _ key: CipherKey)
-            -> [UInt64]
+        /// A vector, the mask behind it, and a zero where the other vector has its own.
+        func masked(isOwn: Bool, isFirst: Bool, _ coins: ProofCoins, _ challenge: UInt64, by key: CipherKey) -> [UInt64]
         {
             let mask = key.words(Ring.width, stream(0, isFirst ? 1 : 2))
             return statement.vector(isOwn: isOwn, isFirst: isFirst, coins, challenge)
                 + (isFirst ? mask + Ring.zero : Ring.zero + mask)
         }
-        first.vector = vector(false, true, coins.first, firstChallenge, keys.next)
-        second.vector = vector(true, false, coins.second, secondChallenge, keys.own)
-        own.first = vector(true, true, coins.own, ownChallenge, keys.own)
-        own.second = vector(false, false, coins.own, ownChallenge, keys.next)
+        first.vector = masked(isOwn: false, isFirst: true, coins.first, firstChallenge, by: keys.next)
+        second.vector = masked(isOwn: true, isFirst: false, coins.second, secondChallenge, by: keys.own)
+        own.first = masked(isOwn: true, isFirst: true, coins.own, ownChallenge, by: keys.own)
+        own.second = masked(isOwn: false, isFirst: false, coins.own, ownChallenge, by: keys.next)
     }
 
     /// What the other verifier is shown: of the party behind's proof to the party before, and the other way round.

@@ -14,7 +14,9 @@ protocol ProofRing: Sendable {
     /// The sum of `rows` rows, each times a power of the challenge: ascending, or descending to 1.
     static func combination(_ elements: [UInt64], rows: Int, _ challenge: UInt64, isDescending: Bool) -> [UInt64]
     /// Of so many elements, from elements number `aFirst` and `bFirst` on.
-    static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64]
+    static func innerProduct(
+        _ a: [UInt64], from aFirst: Int, _ b: [UInt64], from bFirst: Int, count: Int
+    ) -> [UInt64]
 }
 
 /// GF(2^64), of which words of bits are elements.
@@ -28,7 +30,9 @@ enum BitProofRing: ProofRing {
         let powers = BinaryField.powers(challenge, rows)
         return BinaryField.combination(isDescending ? powers.reversed() : powers, ofRows: elements)
     }
-    static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64] {
+    static func innerProduct(
+        _ a: [UInt64], from aFirst: Int, _ b: [UInt64], from bFirst: Int, count: Int
+    ) -> [UInt64] {
         [BinaryField.innerProduct(a, from: aFirst, b, from: bFirst, count: count)]
     }
 }
@@ -43,7 +47,9 @@ enum NumberProofRing: ProofRing {
     static func combination(_ elements: [UInt64], rows: Int, _ challenge: UInt64, isDescending: Bool) -> [UInt64] {
         GaloisRing.combination(elements, rows: rows, bits: challenge, isDescending: isDescending)
     }
-    static func innerProduct(_ a: [UInt64], _ aFirst: Int, _ b: [UInt64], _ bFirst: Int, count: Int) -> [UInt64] {
+    static func innerProduct(
+        _ a: [UInt64], from aFirst: Int, _ b: [UInt64], from bFirst: Int, count: Int
+    ) -> [UInt64] {
         GaloisRing.innerProduct(a, from: aFirst, b, from: bFirst, count: count)
     }
 }
@@ -76,7 +82,7 @@ extension ProofRing {
             var sum = zero
             for u in max(0, place - radix + 1)...min(radix - 1, place) {
                 let v = u + radix - 1 - place
-                sum = added(sum, innerProduct(a, u * length, b, v * length, count: length))
+                sum = added(sum, innerProduct(a, from: u * length, b, from: v * length, count: length))
             }
             return sum
         }

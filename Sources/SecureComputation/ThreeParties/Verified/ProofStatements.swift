@@ -192,7 +192,7 @@ struct NumberStatement: ProofStatement {
                 sum = Ring.added(sum, form.result(words, weights))
                 guard isFirst else { continue }
                 let (left, right) = (form.left(terms.x.next, weights), form.right(terms.y.next, weights))
-                sum = Ring.subtracted(sum, Ring.innerProduct(left, 0, right, 0, count: form.inner))
+                sum = Ring.subtracted(sum, Ring.innerProduct(left, from: 0, right, from: 0, count: form.inner))
             }
         }
         return sum
