@@ -14,16 +14,18 @@ struct ThreePartyBenchmark {
     /// Runs a program, and reports the largest of the parties' CPU seconds, rounds, and bytes that all send together.
     func online(
         _ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [],
-        security: ThreePartySecurity = .semiHonest, runs: Int = 3
+        security: ThreePartySecurity = .semiHonest, weightsAreVerified: Bool = false, runs: Int = 3
     ) throws {
         let measuring = ComputationBenchmark()
         var least = [Double](repeating: .infinity, count: 3)
         var cost = ThreePartyCost()
         for _ in 0..<runs {
-            let shared = weights.isEmpty ? [:] : try SharedWeights.sharing(weights, of: .second, in: program)
+            var shared = weights.isEmpty ? [:] : try SharedWeights.sharing(weights, of: .second, in: program)
+            if weightsAreVerified { shared = try verified(shared, program, inputs) }
             let session = try ThreePartySession(
                 program: program, parties: ["a", "b", "c"],
-                weights: shared[.second].map { [.second: $0.identifier] } ?? [:], security: security)
+                weights: shared[.second].map { [.second: $0.identifier] } ?? [:], security: security,
+                verifications: weightsAreVerified ? shared[.second].map { [.second: $0.verification] } ?? [:] : [:])
             var times = [0.0, 0.0, 0.0]
             func timed<Result>(_ party: ComputingParty, _ work: () throws -> Result) rethrows -> Result {
                 let start = measuring.seconds(CLOCK_PROCESS_CPUTIME_ID)
@@ -69,6 +71,32 @@ struct ThreePartyBenchmark {
                 ("party_cpu_s", least.max() ?? 0), ("rounds", Double(cost.rounds)),
                 ("mb_all_parties", Double(cost.bytes) / 1e6),
             ])
+    }
+
+    /// Weights behind a run with abort.
+    private func verified(
+        _ shared: [ComputingParty: SharedWeights], _ program: Program, _ inputs: [RingTensor]
+    ) throws -> [ComputingParty: SharedWeights] {
+        let session = try ThreePartySession(
+            program: program, parties: ["a", "b", "c"],
+            weights: shared[.second].map { [.second: $0.identifier] } ?? [:],
+            security: .withAbort)
+        var machines = try ComputingParty.three.map { party in
+            let own = inputs.enumerated().filter { owner($0.offset) == party }.map(\.element)
+            return try ThreePartyMachine(
+                program: program, session: session, party: party,
+                inputs: ThreePartyInputs(inputs: own, weights: shared[party].map { [$0] } ?? []))
+        }
+        var sent: [ThreePartyMessages?] = try machines.indices.map { try machines[$0].begin() }
+        while !machines[0].isFinished {
+            let now = sent.compactMap { $0 }
+            for (place, party) in ComputingParty.three.enumerated() {
+                sent[place] = try machines[place].receive(now.compactMap { $0[party] })
+            }
+        }
+        var result: [ComputingParty: SharedWeights] = [:]
+        for (machine, party) in zip(machines, ComputingParty.three) { result[party] = machine.verifiedWeights?.first }
+        return result
     }
 
     /// Inputs come from the first and the second party in turn; images from the first alone.
@@ -156,6 +184,9 @@ struct ThreePartyBenchmark {
 
         let (program, inputs, weights) = try ComputationBenchmark().lenetProgram(batch: 1)
         try both("lenet-batch-1", program, inputs, weights: weights)
+        try online(
+            "three-party-abort-lenet-batch-1-verified-weights", program, inputs, weights: weights, security: .withAbort,
+            weightsAreVerified: true, runs: 2)
     }
 
     func lenet(batch: Int) throws {

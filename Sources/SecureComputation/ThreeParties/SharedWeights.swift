@@ -18,6 +18,8 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
     private let seed: [UInt64]
     /// For each of the owner's weights in the program's order.
     let words: [[UInt64]]
+    /// Within which shapes and bounds (SHA-256), and in which session, a run with abort has proved the weights to be, the same at all three parties; empty where none has.
+    public private(set) var verification: [UInt8] = []
 
     /// The first bytes of the file form.
     static let magic: [UInt8] = Array("PRLY3PW1".utf8)
@@ -65,11 +67,11 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
         return shapes.enumerated().map { key.words($1.reduce(1, *), stream: UInt64($0)) }
     }
 
-    /// Its bytes, as secret as the weights where both other parties' come together: magic, owner, holder, identifier, and, little-endian, the words, but of the party before the owner, and the seed, but of the one behind it.
+    /// Its bytes, as secret as the weights where both other parties' come together: magic, owner, holder, identifier, and, little-endian, the words, but of the party before the owner, and the seed, but of the one behind it; at last the 64 bytes of ``verification``, where there are any.
     public var encoded: [UInt8] {
         var bytes = Self.magic + [UInt8(owner.rawValue), UInt8(holder.rawValue)] + identifier
         append((holder == owner.previous ? [] : words.flatMap { $0 }) + seed, to: &bytes)
-        return bytes
+        return bytes + verification
     }
 
     /// Reads what ``encoded`` wrote; nothing is allocated before the length is right.
@@ -92,7 +94,8 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
         let hasWords = holder != owner.previous
         let seedWords = holder == owner.next ? 0 : 2
         let expected = (hasWords ? counts.reduce(0, +) : 0) + seedWords
-        guard bytes.count == header + 8 * expected else {
+        let length = header + 8 * expected
+        guard bytes.count == length || bytes.count == length + 64 else {
             throw .malformed("shared weights of \(bytes.count) bytes", expected: "\(header + 8 * expected)")
         }
         var offset = header
@@ -105,6 +108,7 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
         self.init(
             owner: owner, holder: holder, identifier: Array(bytes[10..<26]), shapes: shapes, seed: seed,
             words: hasWords ? words : Self.expanded(seed, shapes))
+        verification = Array(bytes[length...])
     }
 
     private init(
@@ -113,6 +117,28 @@ public struct SharedWeights: Sendable, CustomStringConvertible, CustomReflectabl
     ) {
         (self.owner, self.holder, self.identifier, self.shapes) = (owner, holder, identifier, shapes)
         (self.seed, self.words) = (seed, words)
+    }
+
+    /// Whether a run with abort has proved the weights to be within the bounds that a program declares.
+    public func isVerified(for program: Program) -> Bool {
+        verification.count == 64 && verification.starts(with: Self.bounds(of: owner, in: program))
+    }
+
+    /// The same, behind such a run.
+    func verified(for program: Program, in session: [UInt8]) -> SharedWeights {
+        var result = self
+        result.verification = Self.bounds(of: owner, in: program) + session
+        return result
+    }
+
+    /// SHA-256 of an owner's weights' shapes and bounds.
+    private static func bounds(of owner: ComputingParty, in program: Program) -> [UInt8] {
+        var words = CanonicalWords("parley/three-party-weights/1")
+        for slot in program.weights where slot.owner == owner {
+            words.append(slot.shape)
+            words.append([slot.bound.bitPattern, slot.sumBound.bitPattern])
+        }
+        return words.digest
     }
 
     /// Owner and holder alone.

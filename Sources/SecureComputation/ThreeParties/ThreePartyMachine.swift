@@ -77,7 +77,9 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         self.inputs = inputs
         self.isHeld = isHeld
         rounds = ThreePartyRounds(session: session, party: party, random: &random)
-        verifiedPlan = session.security == .withAbort ? try VerifiedPlan(program) : nil
+        verifiedPlan =
+            session.security == .withAbort
+            ? try VerifiedPlan(program, weightsAreVerified: session.weightsAreVerified) : nil
         plan = ThreePartyPlan(program)
         values = [ReplicatedWords?](repeating: nil, count: program.steps.count)
         try checkWeights()
@@ -101,6 +103,14 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             guard part.holder == party, part.shapes == slots.map(\.shape),
                 part.identifier == rounds.session.weights[owner.rawValue]
             else { throw .otherWeights }
+            guard
+                !rounds.session.weightsAreVerified
+                    || part.isVerified(for: program)
+                        && part.verification == rounds.session.verifications[owner.rawValue]
+            else {
+                throw .unverifiable(
+                    "run on weights that were not verified before, at this party and in the run that the session names")
+            }
             guard owner == party, isHeld else { continue }
             var tensors: [RingTensor] = []
             for (slot, words) in zip(slots, part.words) {
@@ -208,6 +218,13 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             }
             return values[place].flatMap { try? RingTensor(shape: value.shape, words: $0.own) }
         }
+    }
+
+    /// With abort: this party's parts of weights behind the run, which has proved them to be within their bounds. Sessions of programs that declare the same may say so
+    /// by their ``SharedWeights/verification``.
+    public var verifiedWeights: [SharedWeights]? {
+        isFinished && verifiedPlan != nil
+            ? inputs.weights.map { $0.verified(for: program, in: rounds.session.digest) } : nil
     }
 
     private mutating func takeKeysAndInputs(_ incoming: Incoming) {

@@ -131,9 +131,10 @@ public struct ThreePartyCost: Sendable, Hashable, CustomStringConvertible {
 extension Program {
     /// What a run of three parties costs with abort, known before anything is sent.
     ///
+    /// - Parameter weightsAreVerified: Whether an earlier run has proved all weights to be within their bounds.
     /// - Throws: ``ComputationError/unverifiable(_:)``.
-    public func threePartyCostWithAbort() throws(ComputationError) -> ThreePartyCost {
-        let plan = try VerifiedPlan(self)
+    public func threePartyCostWithAbort(weightsAreVerified: Bool = false) throws(ComputationError) -> ThreePartyCost {
+        let plan = try VerifiedPlan(self, weightsAreVerified: weightsAreVerified)
         let first = ThreePartyPlan(self)
         var cost = ThreePartyCost()
         for round in 0...plan.rounds {

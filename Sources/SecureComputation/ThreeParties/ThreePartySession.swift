@@ -18,6 +18,10 @@ public struct ThreePartySession: Sendable, Hashable {
     public let nonce: [UInt8]
     /// What the run is safe from.
     public let security: ThreePartySecurity
+    /// With abort, where an earlier run has proved all weights to be within their bounds, so that this one need not: each owner's ``SharedWeights/verification``. Parts of another one are refused, so that all parties mean
+    /// the same components.
+    let verifications: [[UInt8]]
+    var weightsAreVerified: Bool { !verifications.isEmpty }
     /// SHA-256 of names, nonce, weights, program and security.
     public let digest: [UInt8]
     /// The program's digest.
@@ -29,11 +33,13 @@ public struct ThreePartySession: Sendable, Hashable {
     ///   - parties: Three names.
     ///   - weights: The identifier of each owner's ``SharedWeights``.
     ///   - security: What the run is to be safe from; the same at all three.
+    ///   - verifications: With abort: of each owner's weights, where all bring ``ThreePartyMachine/verifiedWeights`` of an earlier run.
     ///   - nonce: Sixteen bytes of the operating system's randomness unless the session is one that another party began.
     /// - Throws: ``ComputationError/roles(_:)`` where they are not three; ``ComputationError/input(_:expected:)`` where an owner's weights have no identifier; ``ComputationError/unverifiable(_:)`` with abort.
     public init(
         program: Program, parties: [String], weights: [ComputingParty: [UInt8]] = [:],
-        security: ThreePartySecurity = .semiHonest, nonce: [UInt8]? = nil
+        security: ThreePartySecurity = .semiHonest, verifications: [ComputingParty: [UInt8]] = [:],
+        nonce: [UInt8]? = nil
     ) throws(ComputationError) {
         guard parties.count == 3, Set(parties).count == 3 else {
             throw .roles("\(Set(parties).count) names for three parties")
@@ -45,12 +51,17 @@ public struct ThreePartySession: Sendable, Hashable {
         }
         let nonce = nonce ?? SecureRandom.bytes(16)
         guard nonce.count == 16 else { throw .malformed("a nonce of \(nonce.count) bytes", expected: "16") }
-        if security == .withAbort { _ = try VerifiedPlan(program) }
+        guard verifications.isEmpty || security == .withAbort && Set(verifications.keys) == owners else {
+            throw .input("verifications of \(verifications.count) owners' weights", expected: "none, or all with abort")
+        }
+        if security == .withAbort { _ = try VerifiedPlan(program, weightsAreVerified: !verifications.isEmpty) }
         self.security = security
+        self.verifications = verifications.isEmpty ? [] : ComputingParty.three.map { verifications[$0] ?? [] }
         let names = ComputingParty.three.map { weights[$0] ?? [] }
         (self.program, self.parties, self.nonce, self.weights) = (program.digest, parties, nonce, names)
         let purpose = security == .semiHonest ? "program" : "program with abort"
-        digest = Self.digest([Array(purpose.utf8), program.digest] + names, parties, nonce)
+        digest = Self.digest(
+            [Array(purpose.utf8), program.digest] + names + self.verifications, parties, nonce)
     }
 
     /// A session of a program on tables.
@@ -62,7 +73,7 @@ public struct ThreePartySession: Sendable, Hashable {
         guard security == .semiHonest else {
             throw .unverifiable("operations on tables, whose shuffles and openings on the way are not verified yet")
         }
-        self.security = security
+        (self.security, verifications) = (security, [])
         guard parties.count == 3, Set(parties).count == 3 else {
             throw .roles("\(Set(parties).count) names for three parties")
         }

@@ -286,6 +286,64 @@ struct ThreePartyAbortTests {
         }
     }
 
+    @Test(
+        "Weights that one run has verified need no proof in the next; unverified parts, and those verified for other bounds, are refused there"
+    )
+    func weightsOnce() throws {
+        let (program, inputs, weights) = try Self.program()
+        let first = try Trio(program, inputs, weights: weights, security: .withAbort, seed: 8)
+        var machines = try ComputingParty.three.map { try first.machine($0) }
+        var sent = try machines.indices.map { try machines[$0].begin() }
+        #expect(machines.allSatisfy { $0.verifiedWeights == nil })
+        while !machines[0].isFinished {
+            let now = sent
+            for place in machines.indices {
+                let answer = try machines[place].receive(now.compactMap { $0[machines[place].party] })
+                sent[place] = answer ?? now[place]
+            }
+        }
+        let verification = try #require(machines[0].verifiedWeights?.first?.verification)
+        func trio(_ verification: [UInt8]) throws -> Trio {
+            try Trio(
+                program, inputs, weights: weights, security: .withAbort, verifications: [.second: verification], seed: 8
+            )
+        }
+        var second = try trio(verification)
+        #expect(second.session.digest != first.session.digest)
+        #expect(throws: ComputationError.self) { try second.machine(.first) }
+        for party in ComputingParty.three {
+            let parts = try #require(machines[party.rawValue].verifiedWeights)
+            second.inputs[party.rawValue].weights = try parts.map { part in
+                let read = try SharedWeights(part.encoded, program: program)
+                #expect(part.isVerified(for: program) && read.isVerified(for: program) && read.words == part.words)
+                return read
+            }
+        }
+        let run = try second.run()
+        let both = try ClearText.run(program, inputs: inputs, weights: weights).outputs
+        #expect(run.outputs.map { $0[0] } == both)
+        #expect(try run.cost == program.threePartyCostWithAbort(weightsAreVerified: true))
+        #expect(try run.cost.bytes < program.threePartyCostWithAbort().bytes)
+        // Parts of another run that verified the same bounds: who mixed two could pass them.
+        var third = try trio(verification.prefix(32) + [UInt8](repeating: 7, count: 32))
+        third.inputs = second.inputs
+        #expect(throws: ComputationError.self) { try third.machine(.first) }
+        // The same shapes within other bounds.
+        var builder = ProgramBuilder()
+        _ = try builder.weights("w", of: .second, shape: [2, 2], bound: 8, sumBound: 12)
+        let other = builder.program()
+        let part = second.inputs[0].weights[0]
+        #expect(!part.isVerified(for: other))
+        let session = try ThreePartySession(
+            program: other, parties: ["a", "b", "c"], weights: [.second: part.identifier], security: .withAbort,
+            verifications: [.second: verification])
+        #expect(throws: ComputationError.self) {
+            try ThreePartyMachine(
+                program: other, session: session, party: .first, inputs: ThreePartyInputs(weights: [part]))
+        }
+        #expect(throws: ComputationError.self) { try SharedWeights(part.encoded.dropLast(), program: program) }
+    }
+
     @Test("Sessions with and without abort differ, so that no party can be made to run the one for the other")
     func sessions() throws {
         let (program, inputs, weights) = try Self.program()

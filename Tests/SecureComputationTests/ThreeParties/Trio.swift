@@ -23,7 +23,7 @@ struct Trio {
 
     init(
         _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [],
-        security: ThreePartySecurity = .semiHonest, seed: UInt64
+        security: ThreePartySecurity = .semiHonest, verifications: [ComputingParty: [UInt8]] = [:], seed: UInt64
     ) throws {
         var random = SeededGenerator(seed: seed)
         self.program = program
@@ -39,6 +39,7 @@ struct Trio {
         }
         session = try ThreePartySession(
             program: program, parties: ["hospital", "company", "university"], weights: names, security: security,
+            verifications: verifications,
             nonce: (0..<16).map { _ in UInt8(truncatingIfNeeded: random.next()) })
         self.inputs = try ComputingParty.three.map { party in
             let own = zip(program.inputs, inputs).filter { program.operation($0.0.place) == .input(party) }.map { $0.1 }

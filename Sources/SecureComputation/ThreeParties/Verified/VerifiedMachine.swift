@@ -99,8 +99,8 @@ struct VerifiedPlan: Sendable {
     /// Behind the first round, by party.
     private let traffic: [[Traffic]]
 
-    init(_ program: Program) throws(ComputationError) {
-        let verified = try VerifiedProgram(program)
+    init(_ program: Program, weightsAreVerified: Bool = false) throws(ComputationError) {
+        let verified = try VerifiedProgram(program, weightsAreVerified: weightsAreVerified)
         self.verified = verified
         var traffic = verified.rounds.map { steps in
             ComputingParty.three.map { party in
