@@ -30,7 +30,8 @@ public struct ThreePartyInputs: Sendable, CustomStringConvertible, CustomReflect
 /// that it lacks of an output. So a simulator that has the party's inputs and outputs alone sends random words, and in the last step the output minus both components that the party holds (a test
 /// does so). What it learns besides: the program, shapes, bounds, time, and of a truncation that is not exact the low bits that decide how it is rounded.
 ///
-/// **Threat model.** Semi-honest, and no two parties collude: any two together see everything. A party that deviates can make results wrong, and can learn more, since nothing is authenticated here.
+/// **Threat model.** Semi-honest, and no two parties collude: any two together see everything. A party that deviates can make results wrong, and can learn more, since nothing is authenticated here; in a session with
+/// abort (``ThreePartySecurity/withAbort``) other steps run, all of them verified before anything is opened.
 /// Channels are the caller's: authenticated and secret from the third party, which TLS between each two gives; seeds travel in them.
 ///
 /// **Once.** A machine draws its own randomness, and is not stored: a run that breaks begins anew, in another session.

@@ -47,7 +47,7 @@ struct ThreePartyAbortViewTests {
             var others = zeros
             others[deviator.rawValue] = given[deviator.rawValue]
             var views = [ViewStatistics(), ViewStatistics()]
-            for seed in 0..<UInt64(Self.runs / 2) {
+            for seed in 0..<UInt64(Self.runs / 3) {
                 for (number, inputs) in [given, others].enumerated() {
                     let trio = try trio(inputs, seed: seed + UInt64(number * Self.runs))
                     let result = try Deviation(trio: trio, deviator: deviator) { round, _, words in

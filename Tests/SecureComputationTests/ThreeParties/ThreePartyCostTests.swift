@@ -59,6 +59,53 @@ struct ThreePartyCostTests {
         }
     }
 
+    @Test("With abort: rounds and bytes of each operation's steps, for 192 elements")
+    func tableWithAbort() throws {
+        let n = 192
+        // In bits: V(1) is 3, V(5) 39, V(9) 84, V(11) 105, V(16) 165; a division has three conjunctions more, a product 192 bits.
+        let operations: [Add] = [
+            { b, x, y, _ in _ = try b.sum(x, y) },
+            { b, x, y, _ in _ = try b.product(x, y) },
+            { b, x, _, w in _ = try b.matrixProduct(try b.reshaped(x, to: [24, 8]), w) },
+            { b, x, _, _ in _ = try b.truncated(x, by: 9, exactly: false) },
+            { b, x, _, _ in _ = try b.truncated(x, by: 1, exactly: true) },
+            { b, x, y, _ in _ = try b.isAtLeast(x, y) },
+            { b, x, y, _ in _ = try b.relu(try b.sum(x, y)) },
+            { b, x, y, _ in _ = try b.isWithin(try b.sum(x, y), -5...7) },
+            { b, x, y, _ in _ = try b.relu(try b.sum(x, y), truncatedBy: 5) },
+            { b, x, y, _ in _ = try b.isAtLeast(try b.combined([(x, 30), (y, 30)])) },
+        ]
+        let names = [
+            "sum", "product", "weights", "division", "division by two", "comparison", "relu", "interval",
+            "truncated relu", "16 bits",
+        ]
+        let rounds = [0, 1, 1, 7, 4, 8, 9, 8, 15, 8]
+        let bits = [0, 192, 72, 1629, 1164, 489, 681, 978, 2265, 549]
+        for (number, name) in names.enumerated() {
+            func plan(_ add: Add) throws -> (rounds: Int, bytes: Int) {
+                var builder = ProgramBuilder()
+                let x = try builder.input(from: .first, shape: [n], bound: 1000)
+                let y = try builder.input(from: .second, shape: [n], bound: 1000)
+                let weights = try builder.weights("w", of: .third, shape: [8, 3], bound: 9, sumBound: 72)
+                try add(&builder, x, y, weights)
+                let plan = try VerifiedPlan(builder.program())
+                let steps = plan.verified.rounds.indices
+                let words = steps.flatMap { round in
+                    ComputingParty.three.map { plan.traffic(round, of: $0).next + plan.traffic(round, of: $0).previous }
+                }
+                return (steps.count, 8 * words.reduce(0, +))
+            }
+            let (bare, found) = (try plan { _, _, _, _ in }, try plan(operations[number]))
+            // The proofs of bounds take one round, beside the first of the operation.
+            #expect(bare.rounds == 1 && found.rounds == max(rounds[number], 1), "\(name) \(found.rounds)")
+            let more = 8 * (found.bytes - bare.bytes)
+            #expect(more == bits[number] * n, "\(name) \(more / n)")
+            // Two proofs of bounds of each input, 63 bits an element each, and those of 24 weights, which take a word each.
+            let words = 2 * 63 * (2 * 3 + 1)
+            #expect(bare.bytes == 8 * words)
+        }
+    }
+
     @Test("Rounds of functions of numbers, and bytes to one in a hundred")
     func functions() throws {
         let expected = [(39, 1980), (40, 2490), (41, 2530), (32, 2600), (31, 2680), (105, 3100)]

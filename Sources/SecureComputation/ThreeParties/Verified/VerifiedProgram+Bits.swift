@@ -23,20 +23,23 @@ extension VerifiedProgram {
         return (0..<places.count).map { Plane(step: planes, number: $0) }
     }
 
-    /// Three components as two numbers: at each place of some, the exclusive or, and what the place carries into the next one.
+    /// Three components as two numbers: at each place of some, the exclusive or, and what the place carries into the next one, but for the highest where that is not wanted.
     private mutating func addHalves(
-        _ value: Int, offset: UInt64, places: Range<Int>, count: Int
+        _ value: Int, offset: UInt64, places: Range<Int>, count: Int, carriesAll: Bool = true
     ) -> (sums: [Plane], carries: [Plane]) {
         let parts = (0..<3).map { component in
             addPlanes(
                 of: value, component: component, offset: component == 0 ? offset : 0, places: places, count: count)
         }
         let bits = places.indices.map { place in parts.map { $0[place - places.lowerBound] } }
-        let sums = addSums(bits + bits.map { [$0[0], $0[2]] } + bits.map { [$0[1], $0[2]] }, count: count)
         let size = places.count
+        let carried = bits.prefix(carriesAll ? size : size - 1)
+        let sums = addSums(
+            bits + carried.map { [$0[0], $0[2]] } + carried.map { [$0[1], $0[2]] }, count: count)
         // The majority of a, b and c is c, but where both others differ from it.
-        let gates = addGates((0..<size).map { (sums[size + $0], sums[2 * size + $0]) }, count: count)
-        let carries = addSums((0..<size).map { [gates[$0], bits[$0][2]] }, count: count)
+        let gates = addGates(
+            carried.indices.map { (sums[size + $0], sums[size + carried.count + $0]) }, count: count)
+        let carries = addSums(carried.indices.map { [gates[$0], bits[$0][2]] }, count: count)
         return (Array(sums.prefix(size)), carries)
     }
 
@@ -65,7 +68,8 @@ extension VerifiedProgram {
 
     /// Whether each element of a value and an offset, below 2^bits in magnitude together, is not negative: its bit number `bits` is its sign.
     mutating func addNotNegative(_ value: Int, offset: UInt64, bits: Int, count: Int) -> Plane {
-        let (sums, carries) = addHalves(value, offset: offset, places: 0..<bits + 1, count: count)
+        let (sums, carries) = addHalves(
+            value, offset: offset, places: 0..<bits + 1, count: count, carriesAll: false)
         let carry = addCarry((1..<max(bits, 1)).map { (sums[$0], carries[$0 - 1]) }, count: count)
         return addSums(
             [[sums[bits], carries[bits - 1]] + (carry.map { [$0] } ?? [])], count: count, complemented: true)[0]
