@@ -109,10 +109,22 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
     ///
     /// - Throws: ``ComputationError``; of a wrong length, or of no step of this program.
     public mutating func supply(_ bytes: [UInt8], step: Int) throws(ComputationError) {
+        try checkSupply(step)
+        correlations[step] = try StepCorrelation(bytes[...], place: step, of: party, in: program)
+    }
+
+    /// The same, of bytes that are not copied: a file's.
+    ///
+    /// - Throws: ``ComputationError``; of a wrong length, or of no step of this program.
+    public mutating func supply(_ bytes: HeldBytes, step: Int) throws(ComputationError) {
+        try checkSupply(step)
+        correlations[step] = try StepCorrelation(bytes, place: step, of: party, in: program)
+    }
+
+    private func checkSupply(_ step: Int) throws(ComputationError) {
         guard program.steps.indices.contains(step), program.correlationWords(step, of: party) > 0 else {
             throw .parameter("a correlation of step \(step)", expected: "one of a step that has one")
         }
-        correlations[step] = try StepCorrelation(bytes[...], place: step, of: party, in: program)
     }
 
     /// Begins, and gives the first round's message; nil where there are no rounds.
