@@ -120,7 +120,10 @@ let package = Package(
             ]),
         module(
             "PredictionClient",
-            ["DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "ModularArithmetic", "SecureComputation", crypto]),
+            [
+                "DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "ModularArithmetic", "SecureComputation",
+                crypto,
+            ]),
         module(
             "DatasiteServer",
             [
@@ -230,7 +233,7 @@ let package = Package(
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
                 "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
-                "SecureComputation", "Secrets", crypto,
+                "ModularArithmetic", "SecureComputation", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),
