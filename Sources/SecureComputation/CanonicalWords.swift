@@ -56,6 +56,7 @@ struct CanonicalWords {
             append(product.thresholds)
             append(product.results)
         case .reveal(_, let party): append([14, party.rawValue])
+        case .masked: append(15)
         }
     }
 

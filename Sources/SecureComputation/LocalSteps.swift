@@ -38,6 +38,7 @@ extension Program {
             var result = [UInt64](repeating: 0, count: count)
             map.add(operand(value), right, to: &result, threads: threads)
             return result
+        case .masked(let value): return operand(value)
         case .product, .weighted, .truncation, .sign, .compactSign, .compactProduct, .reveal:
             preconditionFailure("A step with a round is not local.")
         }

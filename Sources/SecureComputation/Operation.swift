@@ -20,6 +20,8 @@ enum Operation: Sendable, Hashable {
     case product(BilinearMap, Value, Value)
     /// A product with the weights of one party. One round, in which that party sends nothing.
     case weighted(BilinearMap, Value, Weights)
+    /// The value itself, opened under a mask that serves all products with it. One round with a dealer; local where three compute.
+    case masked(Value)
     /// Division by 2^bits. One round.
     case truncation(Value, bits: Int, isExact: Bool)
     /// What follows from the sign. One round.
@@ -44,7 +46,7 @@ enum Operation: Sendable, Hashable {
         case .combination(let terms): terms.map(\.value)
         case .concatenation(let values): values
         case .gather(let value, _), .sums(let value, _), .publicProduct(_, let value, _), .weighted(_, let value, _),
-            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value, _):
+            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value, _), .masked(let value):
             [value]
         case .compactProduct(let product): [product.sign]
         case .product(_, let left, let right): [left, right]
@@ -55,7 +57,7 @@ enum Operation: Sendable, Hashable {
     /// Whether it takes a round.
     var isInteractive: Bool {
         switch self {
-        case .product, .weighted, .truncation, .sign, .compactSign, .compactProduct, .reveal: true
+        case .product, .weighted, .masked, .truncation, .sign, .compactSign, .compactProduct, .reveal: true
         default: false
         }
     }

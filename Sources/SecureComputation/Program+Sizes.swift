@@ -13,6 +13,11 @@ extension Program {
         steps.indices.contains(step) ? 8 * correlationWords(step, of: party) : 0
     }
 
+    /// Whose each input is, in their order.
+    public var inputOwners: [ComputingParty] {
+        steps.compactMap { if case .input(let party) = $0.operation { party } else { nil } }
+    }
+
     /// How many rounds a run has.
     public var roundCount: Int { rounds.count }
 

@@ -66,7 +66,13 @@ public struct Program: Sendable {
         for (place, step) in steps.enumerated() {
             let before = step.operation.operands.map { level[$0.place] }.max() ?? 0
             level[place] = before + (step.operation.isInteractive ? 1 : 0)
-            for operand in step.operation.operands { last[operand.place] = max(last[operand.place], level[place]) }
+            for operand in step.operation.operands {
+                last[operand.place] = max(last[operand.place], level[place])
+                // What was opened of an operand that is masked once stays for as long as what was gathered from it.
+                var source = operand.place
+                while case .gather(let earlier, _) = steps[source].operation { source = earlier.place }
+                if case .masked = steps[source].operation { last[source] = max(last[source], level[place]) }
+            }
         }
         let depth = level.max() ?? 0
         var rounds = [[Int]](repeating: [], count: depth)
@@ -127,7 +133,9 @@ public struct Program: Sendable {
     /// Words that a party opens in a step.
     func openedWords(_ place: Int, by party: ComputingParty) -> Int {
         switch steps[place].operation {
-        case .product(let map, _, _): map.leftCount + map.rightCount
+        case .product(let map, let left, let right):
+            (maskedOperand(left) == nil ? map.leftCount : 0) + (maskedOperand(right) == nil ? map.rightCount : 0)
+        case .masked(let value): value.count
         case .weighted(let map, _, let weights): party == weights.owner ? 0 : map.leftCount
         case .truncation(let value, _, _): value.count
         case .sign(let sign): sign.value.count * (sign.carried == nil ? 1 : 2)
