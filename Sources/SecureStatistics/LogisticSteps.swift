@@ -33,6 +33,8 @@ struct LogisticSteps {
     static func fitting(_ task: LogisticTask) throws(SecureStatisticsError) -> LogisticSteps {
         var last = SecureStatisticsError.task("scales", expected: "at least one that fits")
         for featureBits in stride(from: 12, through: 8, by: -1) {
+            // With noise, so many bits that a row's rounding stays within the margin of its norm.
+            guard task.privacy == nil || heldNorm(task.table.width, featureBits: featureBits) <= 1 else { break }
             for factorBits in [9, 7, 5] {
                 do throws(SecureStatisticsError) {
                     let steps = try LogisticSteps(task, featureBits: featureBits, factorBits: factorBits)
@@ -91,9 +93,6 @@ struct LogisticSteps {
     /// Rows with their norms held to 1: [rows, width].
     private func held(_ rows: Value, _ builder: inout ProgramBuilder) throws(SecureStatisticsError) -> Value {
         let width = task.table.width
-        guard Self.heldNorm(width, featureBits: featureBits) <= 1 else {
-            throw .computation(.overflow("a row's norm of \(width) columns at \(featureBits) bits", bits: 63))
-        }
         return try computing { () throws(ComputationError) in
             let squares = try builder.summed(try builder.product(rows, rows))
             // (1 + 2^-8) times the sum: that is the margin.
@@ -125,9 +124,23 @@ struct LogisticSteps {
         }
     }
 
-    /// Weights behind a step, of the shape [width]; nil for noughts.
-    private func step(
-        _ weights: Value?, _ rows: Value, _ labels: Value, draw: Value?, _ builder: inout ProgramBuilder
+    /// Rows behind ``held(_:_:)``, and gradients before noise at some weights: what a test compares between neighbouring tables.
+    func gradientProgram(at weights: [Int64]) throws(SecureStatisticsError) -> Program {
+        var builder = ProgramBuilder()
+        let (given, labels) = try computing { () throws(ComputationError) in try encoding.inputs(&builder) }
+        let rows = try held(given, &builder)
+        let words = try tensor([weights.count], weights.map { UInt64(bitPattern: $0) })
+        return try computing { () throws(ComputationError) in
+            _ = try builder.reveal(rows, to: .first)
+            let sums = try gradients(try builder.constant(words), rows, labels, &builder)
+            _ = try builder.reveal(try builder.truncated(sums, by: gridBits, exactly: true), to: .first)
+            return builder.program()
+        }
+    }
+
+    /// Sums of residuals times rows, of the shape [width]; of weights that are noughts where there are none.
+    private func gradients(
+        _ weights: Value?, _ rows: Value, _ labels: Value, _ builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
         let width = task.table.width
         var terms: [(value: Value, factor: Int64)] = [(labels, -1)]
@@ -137,7 +150,14 @@ struct LogisticSteps {
             terms.append((try task.curve.applied(to: flat, fractionBits: featureBits + weightBits, in: &builder), 1))
         }
         let residuals = try builder.reshaped(try builder.combined(terms), to: [1, task.table.rows])
-        var gradients = try builder.reshaped(try builder.matrixProduct(residuals, rows), to: [width])
+        return try builder.reshaped(try builder.matrixProduct(residuals, rows), to: [width])
+    }
+
+    /// Weights behind a step, of the shape [width]; nil for noughts.
+    private func step(
+        _ weights: Value?, _ rows: Value, _ labels: Value, draw: Value?, _ builder: inout ProgramBuilder
+    ) throws(ComputationError) -> Value {
+        var gradients = try gradients(weights, rows, labels, &builder)
         if let draw {
             gradients = try builder.sum(try builder.truncated(gradients, by: gridBits, exactly: true), draw)
         }
