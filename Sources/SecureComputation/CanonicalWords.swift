@@ -57,6 +57,7 @@ struct CanonicalWords {
             append(product.results)
         case .reveal(_, let party): append([14, party.rawValue])
         case .masked: append(15)
+        case .shared: append(16)
         }
     }
 

@@ -4,6 +4,8 @@ internal import ModularArithmetic
 enum Operation: Sendable, Hashable {
     /// A party's input, held to the bound. Local: its share is the input, the other's is zero.
     case input(ComputingParty)
+    /// What three parties hold in shares already: a column of a ``TableMachine``'s table. Local.
+    case shared
     /// Numbers that all know.
     case constant([UInt64])
     /// A sum of values, each times a number that all know.
@@ -42,7 +44,7 @@ enum Operation: Sendable, Hashable {
     /// Values that it takes.
     var operands: [Value] {
         switch self {
-        case .input, .constant: []
+        case .input, .shared, .constant: []
         case .combination(let terms): terms.map(\.value)
         case .concatenation(let values): values
         case .gather(let value, _), .sums(let value, _), .publicProduct(_, let value, _), .weighted(_, let value, _),

@@ -45,7 +45,7 @@ public struct Program: Sendable {
     let steps: [Step]
     /// The weights that it multiplies by.
     public let weights: [Weights]
-    /// The inputs, in their order.
+    /// The inputs, in their order, and what is shared already among them.
     public let inputs: [Value]
     /// The values that are opened, each with whom it is opened to.
     public let outputs: [(value: Value, to: ComputingParty)]
@@ -84,7 +84,12 @@ public struct Program: Sendable {
                 locals[level[place]].append(place)
             }
         }
-        inputs = steps.compactMap { if case .input = $0.operation { $0.value } else { nil } }
+        inputs = steps.compactMap { step in
+            switch step.operation {
+            case .input, .shared: step.value
+            default: nil
+            }
+        }
         outputs = steps.compactMap { if case .reveal(_, let to) = $0.operation { ($0.value, to) } else { nil } }
         for (value, _) in outputs { last[value.place] = depth + 1 }
         self.rounds = rounds
@@ -117,6 +122,7 @@ public struct Program: Sendable {
             || steps.contains { step in
                 switch step.operation {
                 case .input(let party), .reveal(_, let party): party == .third
+                case .shared: true
                 default: false
                 }
             }

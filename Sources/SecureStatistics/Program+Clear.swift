@@ -10,6 +10,7 @@ extension Program {
         var next: [ComputingParty: Int] = [:]
         var all: [RingTensor] = []
         for party in inputOwners {
+            guard let party else { throw .rows("a table in shares", expected: "none in a program of inputs alone") }
             let place = next[party, default: 0]
             guard let own = inputs[party], own.indices.contains(place) else {
                 throw .rows("no input of the \(party) party", expected: "one of each owner")
