@@ -86,7 +86,7 @@ public struct LogisticPlan: Sendable {
             throw .rows("\(outputs.count) outputs", expected: "one of \(task.table.width) numbers")
         }
         let unit = 1 / Double(Int64(1) << Int64(weightBits))
-        return LogisticModel(features: task.table.features, weights: words.map { Double(Int64(bitPattern: $0)) * unit })
+        return try LogisticModel(features: task.table.features, weights: words.map { Double(Int64(bitPattern: $0)) * unit })
     }
 }
 
@@ -96,6 +96,16 @@ public struct LogisticModel: Sendable, Hashable {
     public let features: [ColumnBounds]
     /// Of features that run from -1 to 1 within their bounds, and of the one behind them.
     public let weights: [Double]
+
+    /// A model of other weights, to compare with.
+    ///
+    /// - Throws: ``SecureStatisticsError/task(_:expected:)`` where there is not one weight for each column and one behind them.
+    public init(features: [ColumnBounds], weights: [Double]) throws(SecureStatisticsError) {
+        guard weights.count == features.count + 1 else {
+            throw .task("\(weights.count) weights", expected: "\(features.count + 1)")
+        }
+        (self.features, self.weights) = (features, weights)
+    }
 
     /// The logit where all features are 0, within their bounds.
     public var intercept: Double {
