@@ -96,13 +96,15 @@ let package = Package(
         module("ContentStorage", ["ContentAddressing"]),
         module(
             "Federation", ["Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
+        module(
+            "SecureStatistics", ["SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets", crypto]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
-                "Federation", "EncryptedPrediction", "SecureComputation", "ModularArithmetic", "Marketplace",
-                "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
+                "Federation", "EncryptedPrediction", "SecureComputation", "SecureStatistics", "ModularArithmetic",
+                "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
                 "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
@@ -161,7 +163,7 @@ let package = Package(
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
                 "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
                 "EncryptedPrediction", "PredictionClient", "ModularArithmetic", "SecureComputation",
-                "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
+                "SecureStatistics", "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -169,6 +171,10 @@ let package = Package(
         tests("RingKernelsTests", ["Kernels", "Secrets"]),
         tests("ModularArithmeticTests", ["ModularArithmetic"]),
         tests("SecureComputationTests", ["SecureComputation", "ModularArithmetic", "Secrets", "Kernels"]),
+        tests(
+            "SecureStatisticsTests",
+            ["SecureStatistics", "SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets"],
+            exclude: ["Resources"]),
         tests(
             "EncryptedPredictionTests",
             [
