@@ -194,9 +194,10 @@ struct JointTrainingBenchmark {
         let different = table.labels.indices.count {
             ((model.logit(table.row($0)) ?? 0) >= 0) != ((other.logit(table.row($0)) ?? 0) >= 0)
         }
+        let names = ["first", "second", "third"].map { "\($0)_ms_epoch" }
         report(
             "joint-logistic-\(setting == .dealer ? "two" : "three")",
-            [
+            zip(names, parties).map { ($0, $1) } + [
                 ("ms_epoch_all_parties", parties.reduce(0, +)), ("ms_epoch_busiest_party", parties.max() ?? 0),
                 ("dealer_ms_epoch", (whole.dealer - part.dealer) / 40 * 1000),
                 ("bytes_epoch", Double(long.epochCost.bytes)), ("rounds_epoch", Double(long.epochCost.rounds)),
