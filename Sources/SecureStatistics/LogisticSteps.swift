@@ -109,6 +109,7 @@ struct LogisticSteps {
 
     func program(epochs: Int) throws(SecureStatisticsError) -> Program {
         var builder = ProgramBuilder()
+        builder.comparisons = task.comparisons
         let (given, labels) = try computing { () throws(ComputationError) in try encoding.inputs(&builder) }
         let draws = try computing { () throws(ComputationError) in try noise?.inputs(&builder) ?? [] }
         let rows = noise == nil ? given : try held(given, in: &builder)
