@@ -84,6 +84,8 @@ let package = Package(
         module("ModularArithmetic", ["Kernels"]),
         module("SecureComputation", ["ModularArithmetic", "Secrets", crypto]),
         module(
+            "SecureStatistics", ["SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets", crypto]),
+        module(
             "EncryptedPrediction",
             ["Learning", "SecureComputation", "ModularArithmetic", "DatasiteProtocol", crypto]),
         module("TransparencyLog", ["Secrets", crypto]),
@@ -96,8 +98,6 @@ let package = Package(
         module("ContentStorage", ["ContentAddressing"]),
         module(
             "Federation", ["Learning", "MultipartyComputation", "DifferentialPrivacy", "Secrets", crypto]),
-        module(
-            "SecureStatistics", ["SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets", crypto]),
         module("Governance", ["Tables", "DifferentialPrivacy"]),
         module(
             "Datasite",

@@ -55,7 +55,7 @@ extension TwoPartyMachine {
     func finished(_ place: Int, own: ArraySlice<UInt64>, received: ArraySlice<UInt64>) -> [UInt64] {
         switch program.operation(place) {
         case .product(let map, let left, let right):
-            return product(place, map, left, right, opened: Self.sum(own, received))
+            return product(place, map, of: (left, right), opened: Self.sum(own, received))
         case .masked(let value): return share(value)
         case .weighted(let map, let left, let weights):
             return weighted(place, map, left, weights: weights, received: received)
@@ -83,7 +83,7 @@ extension TwoPartyMachine {
     /// under a fresh sharing: E is uniform and sent once, each F is uniform by its own B, and a share of A B is uniform by itself, so that the view is simulated as before. What must not be is another X
     /// under that A: E - E' would be X - X'. So A belongs to the step that masks, and not to a value.
     private func product(
-        _ place: Int, _ map: BilinearMap, _ left: Value, _ right: Value, opened: [UInt64]
+        _ place: Int, _ map: BilinearMap, of operands: (left: Value, right: Value), opened: [UInt64]
     ) -> [UInt64] {
         var rest = opened[...]
         /// What was opened of an operand.
@@ -93,6 +93,7 @@ extension TwoPartyMachine {
             return Array(rest.prefix(value.count))
         }
         var result = dealt(place)
+        let (left, right) = operands
         let (e, f) = (open(left), open(right))
         map.add(share(left), f, to: &result, threads: threads)
         map.add(e, mask(of: right, place), to: &result, threads: threads)

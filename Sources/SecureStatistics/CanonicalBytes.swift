@@ -12,6 +12,8 @@ struct CanonicalBytes {
     }
 
     mutating func append(_ number: Double) {
+        // Equal numbers have equal bytes: nought has two signs.
+        let number = number == 0 ? 0 : number
         withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes.append(contentsOf: $0) }
     }
 

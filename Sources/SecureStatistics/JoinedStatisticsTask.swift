@@ -14,8 +14,12 @@ public struct PeopleTable: Sendable, Hashable {
     public init(
         owner: ComputingParty, capacity: Int, columns: [ColumnBounds]
     ) throws(SecureStatisticsError) {
-        guard (1...JointTable.rowLimit).contains(capacity), columns.count <= 63 else {
-            throw .task("\(capacity) people with \(columns.count) columns", expected: "1 to 2^20, with at most 63")
+        guard (1...JointTable.rowLimit).contains(capacity), columns.count <= 63,
+            capacity * (columns.count + 1) <= JointTable.numberLimit
+        else {
+            throw .task(
+                "\(capacity) people with \(columns.count) columns",
+                expected: "1 to 2^20, with at most 63, of 2^23 numbers altogether")
         }
         (self.owner, self.capacity, self.columns) = (owner, capacity, columns)
     }
@@ -71,8 +75,12 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
         let names = (left.columns + right.columns).map(\.name)
         guard Set(names).count == names.count else { throw .task("names of columns", expected: "different ones") }
         if case .groups(let owner, let count) = measure {
-            guard (1...Self.groupLimit).contains(count), [left.owner, right.owner].contains(owner) else {
-                throw .task("\(count) groups of the \(owner) party", expected: "1 to 256 of an owner")
+            guard (1...Self.groupLimit).contains(count), [left.owner, right.owner].contains(owner),
+                (count + 1) * min(left.capacity, right.capacity) <= JointTable.numberLimit
+            else {
+                throw .task(
+                    "\(count) groups of the \(owner) party",
+                    expected: "1 to 256 of an owner, of 2^23 numbers altogether")
             }
         }
         try JointSetting.threeParties.check([left.owner, right.owner], recipients: recipients)

@@ -39,7 +39,8 @@ public struct JointPrivacy: Sendable, Hashable {
 /// **Mechanism.** In each step a vector of integers, of which one row changes at most ``sensitivity`` in L2 norm, is added to draws of the exact discrete Gaussian: each owner's own, put in as shares, with the full
 /// ``sigma``. **Privacy.** Against whoever sees the result, and any one party or the dealer besides: draws of at least one honest owner are independent of all that is known, so that each step is sensitivity^2 / (2 sigma^2)-zCDP
 /// (Canonne, Kamath and Steinke 2020, theorem 4) for what follows from it, whatever steps before gave, and all steps together have the sum (Bun and Steinke 2016, lemma 2.3). Neighbours are tables of the same public
-/// capacities of which one has a row that is absent in the other (add or remove one row). What a colluding owner knows of its own draws takes nothing from that.
+/// capacities of which one has a row that is absent in the other (add or remove one row): its numbers are noughts, the one that says that it is present among them. Where columns are divided, whose rows are all present, that is what is protected beside a public
+/// number of rows. What a colluding owner knows of its own draws takes nothing from that.
 ///
 /// **Its price.** An outsider could do with one owner's noise: of k owners the sum's deviation is sqrt(k) times as large (``deviationFactor``).
 ///

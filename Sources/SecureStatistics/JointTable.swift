@@ -47,6 +47,8 @@ public struct JointTable: Sendable, Hashable {
     public static let rowLimit = 1 << 20
     /// The most features.
     public static let featureLimit = 127
+    /// The most numbers in all rows, with a one each: programs name the place of each.
+    public static let numberLimit = 1 << 23
     /// What a response is predicted from.
     public let features: [ColumnBounds]
     /// What is predicted: for labels from 0 to 1.
@@ -86,11 +88,12 @@ public struct JointTable: Sendable, Hashable {
         features: [ColumnBounds], response: ColumnBounds, rows: Int, featuresOf counts: [ComputingParty: Int],
         responseOf owner: ComputingParty
     ) throws(SecureStatisticsError) {
+        guard (1...Self.rowLimit).contains(rows) else { throw .task("\(rows) rows", expected: "1 to 2^20") }
         var parts: [TablePart] = []
         var place = 0
         for party in ComputingParty.three {
             guard let count = counts[party] else { continue }
-            guard count >= (party == owner ? 0 : 1), place + count <= features.count else {
+            guard count >= (party == owner ? 0 : 1), count <= features.count - place else {
                 throw .task("\(count) features of the \(party) party", expected: "as many as there are in all")
             }
             parts.append(
@@ -110,6 +113,9 @@ public struct JointTable: Sendable, Hashable {
     ) throws(SecureStatisticsError) {
         guard (1...Self.featureLimit).contains(features.count), (1...Self.rowLimit).contains(rows) else {
             throw .task("\(rows) rows of \(features.count) features", expected: "1 to 2^20 rows of 1 to 127 features")
+        }
+        guard rows * (features.count + 1) <= Self.numberLimit else {
+            throw .task("\(rows) rows of \(features.count) features", expected: "at most 2^23 numbers")
         }
         guard Set(features.map(\.name) + [response.name]).count == features.count + 1 else {
             throw .task("names of columns", expected: "different ones")

@@ -65,7 +65,7 @@ public struct LinearPlan: Sendable {
             if let noise {
                 opened = try builder.sum(moments, try noise.inputs(&builder)[0])
             } else if let solving {
-                opened = try solving.solution(moments, &builder)
+                opened = try solving.solution(moments, in: &builder)
             }
             for party in task.recipients { _ = try builder.reveal(opened, to: party) }
             return builder.program()

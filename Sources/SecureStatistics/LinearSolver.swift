@@ -63,7 +63,7 @@ struct LinearSolver {
     /// The weights: [size].
     ///
     /// - Parameter moments: Of all pairs of columns, the response behind the others: the upper triangle row by row.
-    func solution(_ moments: Value, _ builder: inout ProgramBuilder) throws(ComputationError) -> Value {
+    func solution(_ moments: Value, in builder: inout ProgramBuilder) throws(ComputationError) -> Value {
         func place(_ i: Int, _ j: Int) -> Int {
             let (row, column) = (min(i, j), max(i, j))
             return row * (size + 1) - row * (row - 1) / 2 + column - row
@@ -71,15 +71,15 @@ struct LinearSolver {
         let pairs = (0..<size * size).map { place($0 / size, $0 % size) }
         let exact = try builder.sum(
             try builder.gathered(moments, places: pairs, shape: [size, size]),
-            try diagonal((ridge * Self.power(momentBits)).rounded(), &builder))
+            try diagonal((ridge * Self.power(momentBits)).rounded(), in: &builder))
         let response = try builder.gathered(
             moments, places: (0..<size).map { place($0, size) }, shape: [size, 1])
-        let inverse = try inverse(exact, &builder)
-        return try refined(try builder.maskedOnce(exact), response, inverse, &builder)
+        let inverse = try inverse(exact, in: &builder)
+        return try refined(try builder.maskedOnce(exact), response, inverse, in: &builder)
     }
 
     /// A number times the identity.
-    private func diagonal(_ number: Double, _ builder: inout ProgramBuilder) throws(ComputationError) -> Value {
+    private func diagonal(_ number: Double, in builder: inout ProgramBuilder) throws(ComputationError) -> Value {
         let word = UInt64(bitPattern: Int64(number))
         let words = (0..<size * size).map { $0 / size == $0 % size ? word : 0 }
         do { return try builder.constant(RingTensor(shape: [size, size], words: words)) } catch let error
@@ -93,22 +93,22 @@ struct LinearSolver {
 
     /// Z, and its bits behind the point.
     private func inverse(
-        _ exact: Value, _ builder: inout ProgramBuilder
+        _ exact: Value, in builder: inout ProgramBuilder
     ) throws(ComputationError) -> (value: Value, bits: Int) {
-        let rounded = try shifted(exact, by: Self.matrixBits - momentBits, &builder)
+        let rounded = try shifted(exact, by: Self.matrixBits - momentBits, in: &builder)
         let matrix = try builder.maskedOnce(rounded)
         // Behind the first step: 2 / L - (A + ridge) / L^2, of so many bits more.
         var bits = Self.matrixBits + 2 * traceBits
         var inverse = try builder.difference(
-            try diagonal(Self.power(bits + 1 - traceBits), &builder), rounded)
-        inverse = try shifted(inverse, by: fractionBits(1) - bits, &builder)
+            try diagonal(Self.power(bits + 1 - traceBits), in: &builder), rounded)
+        inverse = try shifted(inverse, by: fractionBits(1) - bits, in: &builder)
         bits = fractionBits(1)
         let steps = Int((Double(traceBits) - log2(ridge)).rounded(.up)) + 4
         for step in 2...steps {
             let near = try builder.truncated(
                 try builder.matrixProduct(inverse, matrix, provenWithin: Self.power(bits + Self.matrixBits + 1)),
                 by: bits, exactly: false)
-            let rest = try builder.difference(try diagonal(Self.power(Self.matrixBits + 1), &builder), near)
+            let rest = try builder.difference(try diagonal(Self.power(Self.matrixBits + 1), in: &builder), near)
             let next = try builder.matrixProduct(
                 rest, inverse, provenWithin: Self.power(bits + Self.matrixBits + inverseBits(step)))
             inverse = try builder.truncated(next, by: bits + Self.matrixBits - fractionBits(step), exactly: false)
@@ -118,7 +118,7 @@ struct LinearSolver {
     }
 
     /// Times a power of two, or divided by one.
-    private func shifted(_ value: Value, by bits: Int, _ builder: inout ProgramBuilder) throws(ComputationError)
+    private func shifted(_ value: Value, by bits: Int, in builder: inout ProgramBuilder) throws(ComputationError)
         -> Value
     {
         if bits < 0 { return try builder.truncated(value, by: -bits, exactly: false) }
@@ -127,12 +127,12 @@ struct LinearSolver {
 
     /// From nought: residuals times the inverse, added up.
     private func refined(
-        _ matrix: Value, _ response: Value, _ inverse: (value: Value, bits: Int), _ builder: inout ProgramBuilder
+        _ matrix: Value, _ response: Value, _ inverse: (value: Value, bits: Int), in builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
         let operand = try builder.maskedOnce(inverse.value)
         // Twice the largest norm of the weights, and then of what is left of the error: an eighth behind each step.
         var left = 1 / ridge.squareRoot()
-        var weights = try change(operand, inverse.bits, residual: (response, momentBits), left: left, &builder)
+        var weights = try change(operand, inverse.bits, residual: (response, momentBits), left: left, in: &builder)
         let residualBits = momentBits + Self.solutionBits
         while left > Self.power(-Self.solutionBits - 3) {
             left /= 8
@@ -141,7 +141,7 @@ struct LinearSolver {
             let whole = try builder.matrixProduct(
                 matrix, weights, provenWithin: Self.power(residualBits) * largest)
             let residual = try builder.combined([(response, 1 << Int64(Self.solutionBits)), (whole, -1)])
-            let moved = try change(operand, inverse.bits, residual: (residual, residualBits), left: left, &builder)
+            let moved = try change(operand, inverse.bits, residual: (residual, residualBits), left: left, in: &builder)
             weights = try builder.sum(weights, moved)
         }
         return try builder.reshaped(weights, to: [size])
@@ -150,12 +150,12 @@ struct LinearSolver {
     /// Z times a residual, of as many bits as its bound leaves room for.
     private func change(
         _ inverse: Value, _ bits: Int, residual: (value: Value, bits: Int), left: Double,
-        _ builder: inout ProgramBuilder
+        in builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
         let changeBits = Int(log2(left).rounded(.up)) + 1
         let room = min(Self.ringBits - 1 - changeBits, Self.ringBits - 1 + Self.solutionBits)
         let kept = min(residual.bits, room - bits)
-        let few = try shifted(residual.value, by: kept - residual.bits, &builder)
+        let few = try shifted(residual.value, by: kept - residual.bits, in: &builder)
         let product = try builder.matrixProduct(inverse, few, provenWithin: Self.power(bits + kept + changeBits))
         return try builder.truncated(product, by: bits + kept - Self.solutionBits, exactly: true)
     }

@@ -86,7 +86,8 @@ public struct LogisticPlan: Sendable {
             throw .rows("\(outputs.count) outputs", expected: "one of \(task.table.width) numbers")
         }
         let unit = 1 / Double(Int64(1) << Int64(weightBits))
-        return try LogisticModel(features: task.table.features, weights: words.map { Double(Int64(bitPattern: $0)) * unit })
+        return try LogisticModel(
+            features: task.table.features, weights: words.map { Double(Int64(bitPattern: $0)) * unit })
     }
 }
 

@@ -74,7 +74,7 @@ struct LogisticSteps {
 
     private static func power(_ bits: Int) -> Double { Double(sign: .plus, exponent: bits, significand: 1) }
 
-    /// The largest L2 norm of a row behind ``held(_:_:)``, in real units, for so many columns.
+    /// The largest L2 norm of a row behind ``held(_:in:)``, in real units, for so many columns.
     ///
     /// With v the squared norm of what is put in, n = v (1 + 2^-8) + e, |e| <= 2^-17, is held to 1 from below, and s = n^(-1/2) (1 + d) + e', |d| <= 2^-25, |e'| <= 2^-17. Where n is above 1, sqrt(v) s is at most
     /// ((1 + 2^-17) / (1 + 2^-8))^(1/2) (1 + 2^-25) + sqrt(width) 2^-17, since v (1 + 2^-8) / n <= 1 + 2^-17 / n; elsewhere v is at most (1 + 2^-17) / (1 + 2^-8), and s at most 1 + 2^-25 + 2^-17: the same bound holds. Rounding each number
@@ -91,14 +91,14 @@ struct LogisticSteps {
     }
 
     /// Rows with their norms held to 1: [rows, width].
-    private func held(_ rows: Value, _ builder: inout ProgramBuilder) throws(SecureStatisticsError) -> Value {
+    private func held(_ rows: Value, in builder: inout ProgramBuilder) throws(SecureStatisticsError) -> Value {
         let width = task.table.width
         return try computing { () throws(ComputationError) in
             let squares = try builder.summed(try builder.product(rows, rows))
             // (1 + 2^-8) times the sum: that is the margin.
             let raised = try builder.combined([(squares, 257)])
             let bits = 2 * featureBits + 8 - Self.normBits
-            let norms = bits > 0 ? try builder.truncated(raised, by: bits, exactly: true) : raised
+            let norms = try builder.truncated(raised, by: bits, exactly: true)
             let inverse = try builder.inverseSquareRoot(
                 norms, fractionBits: Self.normBits, over: 1...Double(width + 1))
             let places = (0..<task.table.rows * width).map { $0 / width }
@@ -109,30 +109,32 @@ struct LogisticSteps {
 
     func program(epochs: Int) throws(SecureStatisticsError) -> Program {
         var builder = ProgramBuilder()
+        builder.comparisons = task.comparisons
         let (given, labels) = try computing { () throws(ComputationError) in try encoding.inputs(&builder) }
         let draws = try computing { () throws(ComputationError) in try noise?.inputs(&builder) ?? [] }
-        let rows = noise == nil ? given : try held(given, &builder)
+        let rows = noise == nil ? given : try held(given, in: &builder)
         return try computing { () throws(ComputationError) in
             let operand = try builder.maskedOnce(rows)
             var weights: Value?
             for epoch in 0..<epochs {
                 weights = try step(
-                    weights, operand, labels, draw: draws.isEmpty ? nil : draws[epoch % draws.count], &builder)
+                    from: weights, operand, labels, draw: draws.isEmpty ? nil : draws[epoch % draws.count], in: &builder
+                )
             }
             if let weights { for party in task.recipients { _ = try builder.reveal(weights, to: party) } }
             return builder.program()
         }
     }
 
-    /// Rows behind ``held(_:_:)``, and gradients before noise at some weights: what a test compares between neighbouring tables.
+    /// Rows behind ``held(_:in:)``, and gradients before noise at some weights: what a test compares between neighbouring tables.
     func gradientProgram(at weights: [Int64]) throws(SecureStatisticsError) -> Program {
         var builder = ProgramBuilder()
         let (given, labels) = try computing { () throws(ComputationError) in try encoding.inputs(&builder) }
-        let rows = try held(given, &builder)
+        let rows = try held(given, in: &builder)
         let words = try tensor([weights.count], weights.map { UInt64(bitPattern: $0) })
         return try computing { () throws(ComputationError) in
             _ = try builder.reveal(rows, to: .first)
-            let sums = try gradients(try builder.constant(words), rows, labels, &builder)
+            let sums = try gradients(at: try builder.constant(words), rows, labels, in: &builder)
             _ = try builder.reveal(try builder.truncated(sums, by: gridBits, exactly: true), to: .first)
             return builder.program()
         }
@@ -140,7 +142,7 @@ struct LogisticSteps {
 
     /// Sums of residuals times rows, of the shape [width]; of weights that are noughts where there are none.
     private func gradients(
-        _ weights: Value?, _ rows: Value, _ labels: Value, _ builder: inout ProgramBuilder
+        at weights: Value?, _ rows: Value, _ labels: Value, in builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
         let width = task.table.width
         var terms: [(value: Value, factor: Int64)] = [(labels, -1)]
@@ -155,9 +157,9 @@ struct LogisticSteps {
 
     /// Weights behind a step, of the shape [width]; nil for noughts.
     private func step(
-        _ weights: Value?, _ rows: Value, _ labels: Value, draw: Value?, _ builder: inout ProgramBuilder
+        from weights: Value?, _ rows: Value, _ labels: Value, draw: Value?, in builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
-        var gradients = try gradients(weights, rows, labels, &builder)
+        var gradients = try gradients(at: weights, rows, labels, in: &builder)
         if let draw {
             gradients = try builder.sum(try builder.truncated(gradients, by: gridBits, exactly: true), draw)
         }

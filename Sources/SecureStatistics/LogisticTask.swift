@@ -20,6 +20,8 @@ public struct LogisticTask: Sendable, Hashable {
     public let recipients: [ComputingParty]
     /// For the logistic function.
     public let curve: LogisticCurve
+    /// How a dealer's keys are traded for rounds: in two rounds an epoch takes half of the keys, and one round more. Without a dealer it makes no difference.
+    public let comparisons: ComparisonForm
 
     /// A task.
     ///
@@ -27,10 +29,11 @@ public struct LogisticTask: Sendable, Hashable {
     /// - Throws: ``SecureStatisticsError/task(_:expected:)``.
     public init(
         table: JointTable, epochs: Int, rate: Double, ridge: Double = 0, privacy: JointPrivacy? = nil,
-        setting: JointSetting, recipients: [ComputingParty], curve: LogisticCurve? = nil
+        setting: JointSetting, recipients: [ComputingParty], curve: LogisticCurve? = nil,
+        comparisons: ComparisonForm = .twoRounds
     ) throws(SecureStatisticsError) {
-        guard (1...1000).contains(epochs), epochs * table.rows <= 1 << 23 else {
-            throw .task("\(epochs) epochs of \(table.rows) rows", expected: "1 to 1,000, of 2^23 rows altogether")
+        guard (1...1000).contains(epochs), epochs * table.rows <= 1 << 22 else {
+            throw .task("\(epochs) epochs of \(table.rows) rows", expected: "1 to 1,000, of 2^22 rows altogether")
         }
         guard rate > 0, rate <= 256, ridge >= 0, rate * ridge <= 0.5 else {
             throw .task("a rate of \(rate) with a ridge of \(ridge)", expected: "0 to 256, times the ridge at most 1/2")
@@ -41,6 +44,7 @@ public struct LogisticTask: Sendable, Hashable {
         try setting.check(table.owners, recipients: recipients)
         (self.table, self.epochs, self.rate, self.ridge, self.privacy) = (table, epochs, rate, ridge, privacy)
         (self.setting, self.recipients) = (setting, recipients)
+        self.comparisons = comparisons
         self.curve = curve ?? (setting == .dealer ? .fine : .coarse)
     }
 
@@ -56,6 +60,7 @@ public struct LogisticTask: Sendable, Hashable {
         bytes.append(setting.rawValue)
         bytes.append(recipients)
         bytes.append(curve.rawValue)
+        bytes.append(comparisons == .twoRounds ? 1 : 0)
         return bytes.bytes
     }
 

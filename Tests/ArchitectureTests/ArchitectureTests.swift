@@ -62,7 +62,7 @@ struct ArchitectureTests {
             "Crypto": [
                 "Datasite", "DatasiteProtocol", "DatasiteClient", "DatasiteServer", "Federation",
                 "Marketplace", "ContentAddressing", "MultipartyComputation", "TransparencyLog", "SecureComputation",
-                "EncryptedPrediction", "PredictionClient", "parley",
+                "EncryptedPrediction", "PredictionClient", "SecureStatistics", "parley",
             ],
             "CryptoExtras": ["MultipartyComputation"], "CSecp256k1": ["ChainRail"],
         ]
