@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Iterator, Sequence
@@ -171,7 +172,7 @@ class Table:
         found: list[Series] = []
         for series in self._series:
             name, kind = series.column.name, series.column.type
-            found.append(series)
+            found.append(_with_plain_values(series))
             if series.column.is_key:
                 continue
             end = kind if kind in ("date", "timestamp") else "real"
@@ -401,6 +402,14 @@ def _kind(series: Series) -> str:
     if kind in kinds and not all(value is None or isinstance(value, kinds[kind]) for value in series.values):
         return "real" if kind == "integer" else "text"
     return kind
+
+
+def _with_plain_values(series: Series) -> Series:
+    """A column of dates of which Python cannot have one: all are text."""
+    if series.column.type not in ("date", "timestamp") or _kind(series) != "text":
+        return series
+    texts = [value if value is None or isinstance(value, str) else value.isoformat() for value in series.values]
+    return dataclasses.replace(series, values=texts)
 
 
 def _array(values: list[Any], kind: str) -> Array:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from . import messages
 from .answer import Answer
-from .errors import Busy, Conflict, Interrupted, InvalidArgument, InvalidReceipt, Refusal, TransportError, Unreachable
+from .errors import Busy, Interrupted, InvalidArgument, InvalidReceipt, Refusal, TransportError, Unreachable
 from .messages import (
     BudgetReport,
     DatasetDetail,
@@ -248,10 +248,12 @@ class Conversation:
         headers = (("Idempotency-Key", key or str(uuid.uuid4())),)
         try:
             return (yield from self._exchange(Call("POST", path, self.options.question_timeout, body, headers), sql))
-        except Conflict as conflict:
-            if is_derived and conflict.hint is not None and "key" in conflict.hint:
-                hint = "to ask anew: fresh=True, or idempotency_key=... to name the attempt, which is then paid once"
-                raise Conflict(conflict.detail, hint, code=conflict.code, title=conflict.title, status=409) from None
+        except Refusal as error:
+            # What was denied, lapsed or withdrawn, or went wrong for good: the site says to take a new key.
+            if is_derived and error.hint is not None and "key" in error.hint:
+                charged = "nothing was charged; " if "nothing was charged" in error.hint else ""
+                hint = charged + "to ask anew: fresh=True, or idempotency_key=... to name the attempt, which is then paid once"
+                raise type(error)(error.detail, hint, code=error.code, title=error.title, status=error.status) from None
             raise
 
     # Work of other kinds.

@@ -34,11 +34,14 @@ def _file() -> Path:
 def _load() -> dict[str, Any]:
     path = _file()
     try:
-        if path.stat().st_mode & 0o077:
-            raise InvalidArgument(f"{path} can be read by others", f"it holds access tokens; run: chmod 600 {path}")
-        logins = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return {"sites": {}}
+    if mode & 0o077:
+        raise InvalidArgument(f"{path} can be read by others", f"it holds access tokens; run: chmod 600 {path}")
+    try:
+        logins = json.loads(text)
     except ValueError:
         logins = None
     if not isinstance(logins, dict) or not isinstance(logins.get("sites"), dict):
@@ -83,9 +86,3 @@ def remember(login: Login, *, site_name: str, user: str, role: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def pinned_key(url: str) -> str | None:
-    """The key that was pinned for a URL."""
-    key = _load()["sites"].get(url, {}).get("publicKey")
-    return key if isinstance(key, str) else None
