@@ -194,13 +194,14 @@ def test_a_body_without_an_end_is_not_read_to_its_end(golden_question):
 
 
 def silent(connection, request):
-    time.sleep(30)
+    time.sleep(10)
 
 
 def trickling_head(connection, request):
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     with contextlib.suppress(OSError):
-        while True:
+        # Ends by itself, so that a client that waits for it fails the test and does not hang it.
+        for _ in range(200):
             connection.sendall(b"x")
             time.sleep(0.05)
 
@@ -208,7 +209,8 @@ def trickling_head(connection, request):
 def trickling_body(connection, request):
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     with contextlib.suppress(OSError):
-        while True:
+        # Ends by itself, so that a client that waits for it fails the test and does not hang it.
+        for _ in range(200):
             connection.sendall(b"x")
             time.sleep(0.05)
 

@@ -85,7 +85,7 @@ def test_a_denial_tells_its_reason_and_costs_nothing(datasite, site, spent):
     # The owner is not asked again by the way.
     with pytest.raises(parley.NotAllowed, match="denied: not this year; nothing was charged; to ask anew: fresh=True"):
         site["votes"].ask(VOTES, epsilon=0.5)
-    assert ask(site, idempotency_key="once more").request.id != pending.request.id
+    assert ask(site, idempotency_key="once-more").request.id != pending.request.id
 
 
 def test_what_waits_can_be_withdrawn(site):

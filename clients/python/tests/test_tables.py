@@ -147,6 +147,9 @@ def test_estimates_are_drawn_with_their_intervals(table):
     histogram = answer(bins, [[cell(4, 3, 5), cell(7, 6, "Infinity")]])
     axes = histogram.plot()
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0 to 10", "10 to 20"]
+    lines = repr(histogram).splitlines()
+    assert lines[0].split()[:2] == ["h", "count"] and lines[2].split()[:4] == ["[0,", "10)", "4", "3"] and "[10, 20]" in lines[3]
+    assert "[10, 20]" in histogram._repr_html_()
     with pytest.raises(parley.InvalidArgument, match="no estimate 'ward'"):
         table.plot("ward")
     pyplot.close("all")

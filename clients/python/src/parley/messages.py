@@ -31,13 +31,14 @@ class Loss:
     uses: int | None = None
 
     def __str__(self) -> str:
+        """The loss in words: `ρ 0.0062 (ε 0.5 at δ 5e-7)`."""
         parts: list[str] = []
         if self.kind == "pure" and self.epsilon is not None:
-            parts.append(f"ε {self.epsilon:.4g}")
+            parts.append(f"ε {_short(self.epsilon)}")
         elif self.kind == "zcdp" and self.rho is not None:
-            parts.append(f"ρ {self.rho:.4g}")
+            parts.append(f"ρ {_short(self.rho)}")
         if self.epsilon_at_delta is not None and self.conversion_delta is not None:
-            converted = f"ε {self.epsilon_at_delta:.4g} at δ {self.conversion_delta:.4g}"
+            converted = f"ε {_short(self.epsilon_at_delta)} at δ {_short(self.conversion_delta)}"
             parts = [f"{parts[0]} ({converted})"] if parts else [converted]
         if self.uses is not None:
             parts.append(f"{self.uses} use{'' if self.uses == 1 else 's'}")
@@ -186,7 +187,7 @@ class Column:
         upper = self.latest if self.latest is not None else self.upper
         if lower is None and upper is None:
             return ""
-        return " to ".join(f"{end:g}" if isinstance(end, float) else str(end) for end in (lower, upper))
+        return " to ".join(_plain(end) for end in (lower, upper))
 
 
 @dataclass(frozen=True)
@@ -340,6 +341,17 @@ class RequestEvent:
     def has_stopped(self) -> bool:
         """Whether nothing more follows by itself."""
         return self.is_final or self.state in ("interrupted", "failed")
+
+
+def _short(value: float) -> str:
+    """Four significant digits; `1e-07` becomes `1e-7`."""
+    return f"{value:.4g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def _plain(end: float | str | None) -> str:
+    if isinstance(end, float):
+        return f"{end:.0f}" if end.is_integer() and abs(end) < 1e15 else f"{end:g}"
+    return "" if end is None else end
 
 
 # Reading.

@@ -125,6 +125,43 @@ def _is_even(value: Any, lower: Any, upper: Any, decimals: int) -> bool:
     return bool(abs((upper - value) - (value - lower)) <= 10**-decimals)
 
 
+def parts(table: Table) -> list[list[Shown]]:
+    """The tables that an answer is shown as: of a histogram one of its own, with a row for each group and bin."""
+    rows = min(len(table), MOST_ROWS)
+    histograms = list(dict.fromkeys(column.bin.histogram for column in table.columns if column.bin is not None))
+    plain_series = [series for series in table._series if series.column.bin is None]
+    found = []
+    if not histograms or any(not series.column.is_key for series in plain_series):
+        found.append([column for series in plain_series for column in shown(series, rows)])
+    keys = [series for series in plain_series if series.column.is_key]
+    return found + [_histogram(table, keys, histogram, rows) for histogram in histograms]
+
+
+def _histogram(table: Table, keys: list[Series], histogram: str, rows: int) -> list[Shown]:
+    from .answer import Series
+    from .messages import AnswerColumn
+
+    bins = [series for series in table._series if series.column.bin is not None and series.column.bin.histogram == histogram]
+    labels = []
+    for series in bins:
+        bin = series.column.bin
+        assert bin is not None
+        labels.append(f"[{plain(bin.lower)}, {plain(bin.upper)}{']' if series is bins[-1] else ')'}")
+    columns = []
+    for series in keys:
+        texts = [plain(value) for value in series.values[:rows] for _ in bins]
+        columns.append(Shown(escaped(series.column.name), texts, series.column.type in ("integer", "real")))
+    columns.append(Shown(escaped(histogram), labels * rows))
+    count = Series(AnswerColumn("count", bins[0].column.type, False))
+    for row in range(rows):
+        for series in bins:
+            count.values.append(series.values[row])
+            count.lower.append(series.lower[row])
+            count.upper.append(series.upper[row])
+            count.flags.append(series.flags[row])
+    return columns + shown(count, len(count.values))
+
+
 def legend(table: Table) -> list[str]:
     """What the marks mean that are shown."""
     used = {flag for series in table._series for flags in series.flags for flag in flags}
@@ -172,7 +209,7 @@ def _width(text: str) -> int:
 def table_text(table: Table) -> str:
     """The table, its marks and what has to be known, for a terminal."""
     rows = min(len(table), MOST_ROWS)
-    lines = aligned([column for series in table._series for column in shown(series, rows)])
+    lines = "\n\n".join("\n".join(aligned(columns)) for columns in parts(table)).splitlines()
     if rows < len(table):
         lines.append(f"… and {len(table) - rows:,} more rows")
     loud, quiet = remarks(table)
@@ -187,19 +224,18 @@ def wrapped(text: str) -> list[str]:
 def table_html(table: Table) -> str:
     """The same for a notebook; what has to be known to read the numbers can be unfolded."""
     rows = min(len(table), MOST_ROWS)
-    columns = [column for series in table._series for column in shown(series, rows)]
     loud, quiet = remarks(table)
-    parts = [html_table(columns)]
+    pieces = [html_table(columns) for columns in parts(table)]
     if rows < len(table):
-        parts.append(f"<p>… and {len(table) - rows:,} more rows</p>")
-    parts += [f"<p><b>{html.escape(escaped(note))}</b></p>" for note in loud]
+        pieces.append(f"<p>… and {len(table) - rows:,} more rows</p>")
+    pieces += [f"<p><b>{html.escape(escaped(note))}</b></p>" for note in loud]
     *notes, last = quiet or [""]
     if last:
-        parts.append(f"<p><small>{html.escape(escaped(last))}</small></p>")
+        pieces.append(f"<p><small>{html.escape(escaped(last))}</small></p>")
     if notes:
         inner = "".join(f"<p><small>{html.escape(escaped(note))}</small></p>" for note in notes)
-        parts.append(f"<details><summary><small>How to read these numbers</small></summary>{inner}</details>")
-    return "<div>" + "".join(parts) + "</div>"
+        pieces.append(f"<details><summary><small>How to read these numbers</small></summary>{inner}</details>")
+    return "<div>" + "".join(pieces) + "</div>"
 
 
 def html_table(columns: Sequence[Shown]) -> str:
