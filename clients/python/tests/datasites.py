@@ -23,7 +23,7 @@ def binary() -> Path | None:
 class Datasite:
     """A datasite's folder, and its server while it runs."""
 
-    def __init__(self, folder: Path, program: Path) -> None:
+    def __init__(self, folder: Path, program: Path, name: str = "Test site") -> None:
         self.folder = folder
         self.program = program
         self.url = ""
@@ -36,7 +36,7 @@ class Datasite:
             "PARLEY_SITE": str(folder / "site"),
             "SWIFT_BACKTRACE": "enable=no",
         }
-        said = self.owner("site", "init", str(folder / "site"), "--name", "Test site")
+        said = self.owner("site", "init", str(folder / "site"), "--name", name)
         self.key = re.search(r"receipt: (\S+)", said).group(1)  # type: ignore[union-attr]
 
     def owner(self, *words: str, is_output: bool = False) -> str:

@@ -31,7 +31,11 @@ class Loss:
     uses: int | None = None
 
     def __str__(self) -> str:
-        """The loss in words: `ρ 0.0062 (ε 0.5 at δ 5e-7)`."""
+        """The loss in words.
+
+        >>> print(Loss("zcdp", rho=0.006225, epsilon_at_delta=0.5, conversion_delta=5e-7))
+        ρ 0.006225 (ε 0.5 at δ 5e-7)
+        """
         parts: list[str] = []
         if self.kind == "pure" and self.epsilon is not None:
             parts.append(f"ε {_short(self.epsilon)}")

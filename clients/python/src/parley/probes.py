@@ -26,7 +26,13 @@ class Probe:
 
     @classmethod
     def of(cls, sql: str) -> Probe | None:
-        """The probe that a question is; None: it is a question."""
+        """The probe that a question is; None: it is a question.
+
+        >>> Probe.of("SELECT * FROM visits LIMIT 0").names
+        ('*',)
+        >>> Probe.of("SELECT COUNT(*) FROM visits LIMIT 1") is None
+        True
+        """
         found = tokens(sql)
         if not found or not found[0].is_word("SELECT"):
             return None

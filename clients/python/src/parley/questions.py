@@ -47,6 +47,9 @@ def budget(
 ) -> Budget | None:
     """The budget that was named; None where none was.
 
+    >>> budget(error="2%", group_size=1000)
+    Error(relative=0.02, group_size=1000.0)
+
     Parameters:
         error: A fraction (0.02), or text with a percent sign ("2%").
 

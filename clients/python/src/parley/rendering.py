@@ -35,7 +35,11 @@ class Shown:
 
 
 def number(value: float, decimals: int) -> str:
-    """With that many decimals and commas between thousands."""
+    """With that many decimals and commas between thousands.
+
+    >>> number(1234.567, 1), number(-0.04, 1)
+    ('1,234.6', '0.0')
+    """
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

@@ -54,7 +54,11 @@ def tokens(sql: str) -> list[Token]:
 
 
 def asked_dataset(sql: str) -> str | None:
-    """The name behind the first FROM: the dataset that a question is about."""
+    """The name behind the first FROM: the dataset that a question is about.
+
+    >>> asked_dataset("SELECT EXTRACT(YEAR FROM day), COUNT(*) FROM visits GROUP BY 1")
+    'visits'
+    """
     depth = 0
     for token, following in itertools.pairwise(tokens(sql)):
         depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "symbol" else 0
@@ -68,6 +72,9 @@ def literal(value: Any) -> str:
     """A value as a literal of docs/sql.md.
 
     A time without a zone is taken as UTC, as the datasite does.
+
+    >>> print(literal("O'Neill"), literal(True), literal(0.5), literal(None), literal(datetime.date(2020, 1, 31)))
+    'O''Neill' TRUE 0.5 NULL DATE '2020-01-31'
 
     Raises:
         InvalidArgument: There is no literal for it.
@@ -103,6 +110,9 @@ def literal(value: Any) -> str:
 
 def bound(sql: str, parameters: Any) -> str:
     """The question with each `?` replaced by the literal of its parameter; those within text, names and comments stay.
+
+    >>> bound("SELECT COUNT(*) FROM visits WHERE ward = ? AND note <> '?'", ["east"])
+    "SELECT COUNT(*) FROM visits WHERE ward = 'east' AND note <> '?'"
 
     Raises:
         InvalidArgument: There are more or fewer parameters than places.
