@@ -19,7 +19,11 @@ def test_the_catalogue_and_the_dictionary_are_there_and_show_themselves(site):
     assert "0 to 67" in repr(columns) and "Coinsurance" in columns._repr_html_()
     day = next(column for column in site["votes"].columns if column.name == "day")
     assert day.values == "2020-01-01 to 2020-12-31"
-    assert site["randhie"].detail().rows_per_unit == 5
+    assert columns["coins"].nullable is False and site.datasets["plans"].kind == "lookup"
+    with pytest.raises(KeyError, match="no DatasetSummary 'nobody'"):
+        site.datasets["nobody"]
+    detail = site["randhie"].detail()
+    assert detail.rows_per_unit == 5 and "at most 5 rows and 5 groups each" in repr(detail) and "<table>" in detail._repr_html_()
 
 
 def test_a_preview_says_cost_and_error_and_spends_nothing(site, spent):
@@ -85,7 +89,7 @@ def test_refusals_say_why_and_what_to_do(site):
     assert wrong.value.position == len("SELECT COUNT(*)\nFROM randhie WHERE ")
     with pytest.raises(parley.InvalidQuestion, match="rows cannot be selected"):
         dataset.ask("SELECT * FROM randhie", epsilon=0.1)
-    with pytest.raises(parley.NotFound):
+    with pytest.raises(parley.NotFound, match=r"site\.datasets names all"):
         site["nothing"].ask("SELECT COUNT(*) FROM nothing", epsilon=0.1)
     with pytest.raises(parley.NotFound):
         site.answer("nothing")
@@ -97,7 +101,8 @@ def test_refusals_say_why_and_what_to_do(site):
 
 @pytest.mark.parametrize(
     "budget",
-    [{}, {"epsilon": 0}, {"epsilon": -1}, {"epsilon": float("nan")}, {"epsilon": 1, "rho": 1}, {"error": 0.1}, {"group_size": 5},
+    [{}, {"epsilon": 0}, {"epsilon": -1}, {"epsilon": float("nan")}, {"epsilon": "much"},
+     {"epsilon": 1, "rho": 1}, {"error": 0.1}, {"group_size": 5},
      {"error": "many", "group_size": 5}],
 )  # fmt: skip
 def test_a_budget_that_cannot_be_meant_is_refused_before_anything_is_sent(site, budget):
@@ -106,8 +111,14 @@ def test_a_budget_that_cannot_be_meant_is_refused_before_anything_is_sent(site, 
 
 
 def test_a_wrong_token_is_told_apart(datasite):
-    with parley.connect(datasite.url, "parley_" + "x" * 43) as site, pytest.raises(parley.Unauthenticated):
+    unknown = "parley_" + "x" * 43
+    with parley.connect(datasite.url, unknown) as site, pytest.raises(parley.Unauthenticated, match="token that the owner gave you"):
         _ = site.datasets
+    with pytest.raises(parley.InvalidArgument, match="no token for") as missing:
+        parley.connect(datasite.url)
+    with pytest.raises(parley.InvalidArgument, match="starts with parley_") as wrong:
+        parley.connect(datasite.url, "hunter2.token")
+    assert "hunter2" not in str(wrong.value) + str(missing.value)
     with pytest.raises(parley.InvalidReceipt, match="pinned as"):
         parley.connect(datasite.url, "parley_x", key="A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=")
 

@@ -65,8 +65,9 @@ def test_a_token_of_one_site_is_not_given_to_another(monkeypatch):
     logins_file().chmod(0o600)
     assert resolve("https://a.example.org/", None, None, None, False).token == "parley_a"
     assert resolve("a.example.org", None, None, None, False).key == "k"
-    other = resolve("https://b.example.org", None, None, None, False)
-    assert other.token is None and other.key is None
+    with pytest.raises(parley.InvalidArgument, match="no token for https://b"):
+        resolve("https://b.example.org", None, None, None, False)
+    assert resolve("https://b.example.org", "parley_b", None, None, False).key is None
 
 
 def test_a_file_that_others_may_read_or_that_is_damaged_is_refused():

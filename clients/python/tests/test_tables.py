@@ -109,6 +109,11 @@ def test_nulls_booleans_and_names_that_collide(table):
     assert str(odd["day"][0]) == "0000-05-01"
 
 
+def test_a_column_that_is_named_in_double_quotes_is_found_by_its_name():
+    quoted = answer([('"Age group"', "text", True), ('AVG("x")', "real", False)], [[cell("65+"), cell(1.5, 1, 2)]])
+    assert quoted["Age group"].tolist() == ["65+"] and quoted.names[1] == 'AVG("x")'
+
+
 def test_text_is_aligned_with_as_many_decimals_as_the_noise_leaves(table):
     lines = repr(table).splitlines()
     assert lines[0].split() == ["ward", "on", "n", "95", "%", "interval", "mean", "95", "%", "interval", "last", "95", "%", "interval"]

@@ -145,6 +145,9 @@ class Table:
             )
         return self.cell(0, self.estimates[0])
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.names
+
     def __len__(self) -> int:
         return self._rows
 
@@ -316,7 +319,8 @@ class Answer(Table):
     def _read(cls, value: Any, document: bytes, receipt: Receipt | None) -> Answer:
         if not isinstance(value, dict) or not isinstance(value["rows"], list):
             raise Malformed("no answer")
-        series = [Series(column) for column in messages.read_all(AnswerColumn, value["columns"])]
+        columns = messages.read_all(AnswerColumn, value["columns"])
+        series = [Series(dataclasses.replace(column, name=unquoted(column.name))) for column in columns]
         for row in value["rows"]:
             if not isinstance(row, list) or len(row) != len(series):
                 raise Malformed("a row has not as many cells as there are columns")
@@ -355,6 +359,16 @@ class Answer(Table):
         """Of an answer by several sites, with whom it was made."""
         found = json.loads(self.document).get("federation") if self.document else None
         return found if isinstance(found, dict) else None
+
+
+def unquoted(name: str) -> str:
+    """A column's name where a site names it as the question spells it, in double quotes.
+
+    >>> unquoted('"Age group"'), unquoted('AVG("Age group")')
+    ('Age group', 'AVG("Age group")')
+    """
+    is_quoted = len(name) > 2 and name[0] == name[-1] == '"' and '"' not in name[1:-1].replace('""', "")
+    return name[1:-1].replace('""', '"') if is_quoted else name
 
 
 # Values.

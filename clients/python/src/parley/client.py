@@ -130,6 +130,9 @@ class Site:
     def __getitem__(self, name: str) -> Dataset:
         return Dataset(self, name)
 
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.datasets.names
+
     def budget(self) -> Budgets:
         """What was spent and what is left, for each population and each limit that binds you."""
         reports: list[BudgetReport] = self._connection.run(self._conversation.budget())

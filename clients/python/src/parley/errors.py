@@ -6,6 +6,7 @@ A datasite that refuses says why (`Refusal` and its kinds). Where nothing believ
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from .messages import QuestionsLeft, RequestSummary, read
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from .jobs import AsyncJob, Job
 
 _PREFIX = "urn:parley:problem:"
+# A site's hints are written for the command line.
+_IN_PYTHON = (
+    (r"`parley data list`", "site.datasets"),
+    (r"`parley data show`", "site[name].detail()"),
+    (r"`parley budget`", "site.budget()"),
+    (r"`parley jobs`", "site.jobs()"),
+    (r"`parley jobs follow (\w+)`", r"site.job('\1').wait()"),
+    (r"`parley (?:history|requests)`", "site.history()"),
+    (r"`parley history (\w+)`", r"site.job('\1').refresh()"),
+    (r"send 'Authorization: Bearer TOKEN' with the token that the owner gave you", "give the token that the owner gave you"),
+)
 
 
 class ParleyError(Exception):
@@ -73,8 +85,10 @@ class Refusal(ParleyError):
         detail, hint = str(document["detail"]), document.get("hint")
         position = document.get("position")
         left = read(QuestionsLeft, document["left"]) if document.get("left") is not None else None
+        if isinstance(hint, str):
+            for pattern, words in _IN_PYTHON:
+                hint = re.sub(pattern, words, hint)
         if code == "over-budget" and left is not None and left.largest is not None:
-            # The site's hint is written for the command line.
             hint = f"the largest that fits: {left.unit}={left.largest:g}; or ask the owner"
         if isinstance(position, int) and question is not None:
             detail += "\n" + _place(question, position)

@@ -60,9 +60,17 @@ def resolve(url: str | None, token: str | None, key: str | None, certificate_aut
         )
     url = site_url(url, True, allow_plain_http)
     known = logins["sites"].get(url, {})
+    token = (token or os.environ.get("PARLEY_TOKEN") or known.get("token") or "").strip()
+    if not token:
+        raise InvalidArgument(
+            f"there is no token for {url}", "give it: token=..., or log in once: parley login URL; the site's owner makes one"
+        )
+    if not (token.startswith("parley_") and len(token) <= 200):
+        # What was given may be a password that was pasted by mistake: it is not repeated.
+        raise InvalidArgument("what was given is no token of a datasite", "a token starts with parley_; of a file give what is in it")
     return Login(
         url,
-        (token or os.environ.get("PARLEY_TOKEN") or known.get("token") or "").strip() or None,
+        token,
         key or known.get("publicKey"),
         certificate_authority or known.get("certificateAuthority"),
     )

@@ -218,6 +218,16 @@ class DatasetDetail:
     work: tuple[str, ...] | None = None
     mock_source: str | None = None
 
+    def __repr__(self) -> str:
+        from .rendering import detail_text
+
+        return detail_text(self)
+
+    def _repr_html_(self) -> str:
+        from .rendering import detail_html
+
+        return detail_html(self)
+
 
 @dataclass(frozen=True)
 class PreviewColumn:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .answer import Answer
+from .answer import Answer, unquoted
 from .messages import AnswerColumn, DatasetDetail, Preview
 from .sql import Token, tokens
 
@@ -72,7 +72,7 @@ class Probe:
 
     def empty_answer(self, preview: Preview) -> Answer:
         """The plan's columns, without rows."""
-        columns = [AnswerColumn(column.name, column.type, column.is_key) for column in preview.columns]
+        columns = [AnswerColumn(unquoted(column.name), column.type, column.is_key) for column in preview.columns]
         return Answer.made(self.sql, columns, [], _NOTE.format("the plan"))
 
 

@@ -80,9 +80,12 @@ def _fraction(error: float | str) -> float:
 
 
 def _positive(value: float, name: str) -> float:
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise InvalidArgument(f"{name}={value} is no budget", "say a number above 0")
+        raise InvalidArgument(f"{name}={value!r} is no budget", "say a number above 0")
     return number
 
 

@@ -47,11 +47,19 @@ _FIELDS: dict[type, Sequence[Field]] = {
 
 
 class Records(list[T]):
-    """A list that shows itself as a table."""
+    """A list that shows itself as a table. An element is also found by its name or id, where it has one."""
 
     def __init__(self, kind: type[T], records: Iterable[T]) -> None:
         super().__init__(records)
         self._kind = kind
+
+    def __getitem__(self, place: Any) -> Any:
+        if not isinstance(place, str):
+            return super().__getitem__(place)
+        for record in self:
+            if place in (getattr(record, "name", None), getattr(record, "id", None)):
+                return record
+        raise KeyError(f"there is no {self._kind.__name__} {place!r}")
 
     def _columns(self) -> list[Shown]:
         return [Shown(title, [_short(escaped(show(record))) for record in self]) for title, show in _FIELDS[self._kind]]

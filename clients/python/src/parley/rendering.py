@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from statistics import median_high
 from typing import TYPE_CHECKING, Any
 
-from .messages import Preview
+from .messages import Column, DatasetDetail, Preview
 
 if TYPE_CHECKING:
     from .answer import Series, Table
+    from .records import Records
 
 MOST_ROWS = 60
 _MARKS = {
@@ -254,6 +255,43 @@ def html_table(columns: Sequence[Shown]) -> str:
     rows = ["".join(cell("td", column.texts[row], column) for column in columns) for row in range(count)]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+# Datasets.
+
+
+def _detail(detail: DatasetDetail) -> tuple[list[Shown], Records[Column]]:
+    from .records import Records
+
+    summary = detail.summary
+    facts = [("what", summary.title), *(("", line) for line in wrapped(detail.description))]
+    if summary.kind == "private":
+        facts += [
+            ("protected", f"{summary.unit}: at most {detail.rows_per_unit} rows and {detail.groups_per_unit} groups each"),
+            ("at most", f"{detail.capacity_rows:,} rows of {detail.capacity_units:,} units"),
+            ("limit of all", str(detail.total or "")),
+            ("limit of one", str(detail.own_limit or detail.per_researcher or "")),
+            ("a question", f"at least {detail.least_charge}" if detail.least_charge else ""),
+            ("windows", ", ".join(detail.windows)),
+            ("may be asked", ", ".join(detail.allowed_aggregates)),
+            ("decided", detail.approval),
+            ("other work", "; ".join(detail.work or ())),
+            ("mock rows", f"of {detail.mock_source}" if detail.mock_source else "made up from the dictionary"),
+        ]
+    known = [(name, escaped(text)) for name, text in facts if text]
+    return [Shown("", [name for name, _ in known]), Shown("", [text for _, text in known])], Records(Column, detail.columns)
+
+
+def detail_text(detail: DatasetDetail) -> str:
+    """What is public of a dataset, for a terminal."""
+    facts, columns = _detail(detail)
+    return "\n".join([*aligned(facts)[2:], "", repr(columns)])
+
+
+def detail_html(detail: DatasetDetail) -> str:
+    """The same for a notebook."""
+    facts, columns = _detail(detail)
+    return f"<div>{html_table(facts)}{columns._repr_html_()}</div>"
 
 
 # Previews.
