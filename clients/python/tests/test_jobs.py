@@ -118,6 +118,9 @@ def test_a_question_that_is_submitted_as_work_is_answered_at_once(site):
     request = {"dataset": "randhie", "sql": "SELECT COUNT(*) AS n FROM randhie", "epsilon": 0.1}
     job = site.submit("questions", request, purpose="a test")
     assert job.request.state == "released" and job.result().names == ["n"]
+    # Both ways are one request.
+    asked = site["randhie"].ask(request["sql"], epsilon=0.1, purpose="a test")
+    assert asked.document == job.result().document and len(site.history()) == 1
     with pytest.raises(parley.InvalidRequest, match="questions"):
         site.submit("nothing", {})
     with pytest.raises(parley.InvalidArgument, match="JSON"):

@@ -265,7 +265,7 @@ class Conversation:
         body = _work(engine, request, purpose)
         if is_derived:
             catalogue = yield from self.datasets()
-            key = attempt_key(json.loads(body), body.decode(), catalogue)
+            key = _work_key(body, catalogue)
         reply = yield from self._charged("/v1/requests", body, key, None, is_derived=is_derived)
         if reply.status == 202:
             return parsed(reply.body, lambda value: messages.read(RequestSummary, value), "RequestSummary")
@@ -373,6 +373,15 @@ class Following:
 def _work(engine: str, request: Any, purpose: str | None) -> bytes:
     members = {"engine": engine, "request": request}
     return encoded(members if purpose is None else members | {"purpose": purpose})
+
+
+def _work_key(body: bytes, catalogue: list[DatasetSummary]) -> str:
+    """The key of work of any kind; a question that is asked so is the same request as by `ask`."""
+    work = json.loads(body)
+    if work["engine"] != "questions" or not isinstance(work["request"], dict):
+        return attempt_key(work, body.decode(), catalogue)
+    question = work["request"] | ({"purpose": work["purpose"]} if "purpose" in work else {})
+    return attempt_key(question, f"{question.get('dataset')} {question.get('sql')}", catalogue)
 
 
 def _receipt_of(reply: Reply) -> bytes:

@@ -86,7 +86,7 @@ class _Transport(httpx.HTTPTransport):
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(verify=context, trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, max_connections=16, max_keepalive_connections=4, network_backend=_TimedBackend()
+            ssl_context=context, max_connections=16, max_keepalive_connections=4, keepalive_expiry=30, network_backend=_TimedBackend()
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar, overload
 
 from .messages import BudgetReport, Column, DatasetSummary, JobSummary, RequestSummary
 from .rendering import Shown, aligned, escaped, html_table, number
@@ -53,7 +53,13 @@ class Records(list[T]):
         super().__init__(records)
         self._kind = kind
 
-    def __getitem__(self, place: Any) -> Any:
+    @overload
+    def __getitem__(self, place: SupportsIndex | str) -> T: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[T]: ...
+
+    def __getitem__(self, place: SupportsIndex | str | slice) -> T | list[T]:
         if not isinstance(place, str):
             return super().__getitem__(place)
         for record in self:
