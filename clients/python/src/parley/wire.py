@@ -109,7 +109,11 @@ def parsed(body: bytes, reading: Callable[[Any], T], what: str) -> T:
         NotADatasite: It is not what was expected.
     """
     try:
-        return reading(json.loads(body, parse_constant=_no_constant))
+        value = json.loads(body, parse_constant=_no_constant)
+        if b"\\u" in body:
+            # Half of a surrogate pair is no text; Python alone would take it.
+            json.dumps(value, ensure_ascii=False).encode()
+        return reading(value)
     except (ValueError, KeyError, TypeError, RecursionError, messages.Malformed):
         raise NotADatasite(
             f"the response is not the {what} that was expected",
