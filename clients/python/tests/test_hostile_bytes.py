@@ -99,6 +99,8 @@ def test_messages_and_events():
 def test_problems():
     from parley.wire import Reply, refusal
 
+    infinite = b'{"type":"t","title":"t","status":1e999,"detail":"d"}'
+    assert isinstance(refusal(Reply(403, {"content-type": "application/problem+json"}, infinite), "http://x"), parley.NotADatasite)
     generator = random.Random(5)
     problem = b'{"type":"urn:parley:problem:over-budget","title":"t","status":403,"detail":"d","hint":"h","position":7,"left":{"alike":1,"unit":"epsilon","largest":0.2}}'  # noqa: E501
     for _ in range(TRIES):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .messages import QuestionsLeft, RequestSummary, read
+from .messages import Problem, QuestionsLeft, RequestSummary, read
 
 if TYPE_CHECKING:
     from .jobs import AsyncJob, Job
@@ -79,27 +79,22 @@ class Refusal(ParleyError):
         Parameters:
             document: The document, as JSON was read.
             question: The SQL text that was sent, to show the place that is meant.
+
+        Raises:
+            Malformed: It is none.
         """
-        code = str(document["type"])
-        code = code[len(_PREFIX) :] if code.startswith(_PREFIX) else code
-        detail, hint = str(document["detail"]), document.get("hint")
-        position = document.get("position")
-        left = read(QuestionsLeft, document["left"]) if document.get("left") is not None else None
-        if isinstance(hint, str):
+        problem = read(Problem, document)
+        code = problem.type.removeprefix(_PREFIX)
+        detail, hint, left = problem.detail, problem.hint, problem.left
+        if hint is not None:
             for pattern, words in _IN_PYTHON:
                 hint = re.sub(pattern, words, hint)
         if code == "over-budget" and left is not None and left.largest is not None:
             hint = f"the largest that fits: {left.unit}={left.largest:g}; or ask the owner"
-        if isinstance(position, int) and question is not None:
-            detail += "\n" + _place(question, position)
+        if problem.position is not None and question is not None:
+            detail += "\n" + _place(question, problem.position)
         return _KINDS.get(code, Refusal)(
-            detail,
-            None if hint is None else str(hint),
-            code=code,
-            title=str(document["title"]),
-            status=int(document["status"]),
-            position=position if isinstance(position, int) else None,
-            left=left,
+            detail, hint, code=code, title=problem.title, status=problem.status, position=problem.position, left=left
         )
 
 

@@ -134,6 +134,19 @@ class QuestionsLeft:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """A problem document (RFC 9457): why a datasite does not do what was asked. `position` is in bytes of the SQL text's UTF-8."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str | None = None
+    position: int | None = None
+    left: QuestionsLeft | None = None
+
+
+@dataclass(frozen=True)
 class SiteDescription:
     """The site's name, and the Ed25519 key (base64) that signs its receipts."""
 

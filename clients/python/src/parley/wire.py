@@ -94,7 +94,7 @@ def refusal(reply: Reply, base: str, question: str | None = None) -> Refusal | N
     if reply.headers.get("content-type", "").startswith("application/problem+json"):
         try:
             return Refusal.of(json.loads(reply.body), question)
-        except (ValueError, KeyError, TypeError, RecursionError, messages.Malformed):
+        except (ValueError, RecursionError, messages.Malformed):
             pass
     return NotADatasite(
         f"{base} answered with status {reply.status} and no problem document",
