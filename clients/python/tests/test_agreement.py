@@ -79,7 +79,8 @@ SCHEMAS = {
     messages.SiteDescription: "SiteDescription", messages.Identity: "Identity", messages.DatasetSummary: "DatasetSummary",
     messages.Column: "DictionaryColumn", messages.DatasetDetail: "DatasetDetail", messages.PreviewColumn: "PreviewColumn",
     messages.Preview: "Preview", messages.Guarantees: "Guarantees", messages.AnswerColumn: "AnswerColumn",
-    messages.Problem: "Problem", messages.RequestSummary: "RequestSummary", messages.JobSummary: "JobSummary", messages.RequestEvent: "RequestEvent",
+    messages.Problem: "Problem", messages.RequestSummary: "RequestSummary", messages.JobSummary: "JobSummary",
+    messages.RequestEvent: "RequestEvent",
 }  # fmt: skip
 
 
