@@ -280,20 +280,35 @@ class Answer(Table):
     nothing and has no receipt. `document` holds the bytes as the site stored and sent them: the receipt's digest is theirs.
     """
 
-    request: str
-    dataset: str
-    version: str
-    sql: str
-    charge: Loss | None
-    notes: tuple[str, ...]
-    guarantees: Guarantees | None
-    bounding: dict[str, Any] | None
-    mock: bool
-    document: bytes
-
-    def __init__(self, series: Sequence[Series], rows: int, receipt: Receipt | None) -> None:
+    def __init__(
+        self,
+        series: Sequence[Series],
+        rows: int,
+        receipt: Receipt | None = None,
+        *,
+        request: str = "",
+        dataset: str = "",
+        version: str = "",
+        sql: str = "",
+        charge: Loss | None = None,
+        notes: Sequence[str] = (),
+        guarantees: Guarantees | None = None,
+        bounding: dict[str, Any] | None = None,
+        mock: bool = False,
+        document: bytes = b"",
+    ) -> None:
         super().__init__(series, rows)
         self._receipt = receipt
+        self.request = request
+        self.dataset = dataset
+        self.version = version
+        self.sql = sql
+        self.charge = charge
+        self.notes = tuple(notes)
+        self.guarantees = guarantees
+        self.bounding = bounding
+        self.mock = mock
+        self.document = document
 
     @property
     def receipt(self) -> Receipt:
@@ -326,18 +341,21 @@ class Answer(Table):
                 raise Malformed("a row has not as many cells as there are columns")
             for one, cell in zip(series, row, strict=True):
                 one.add(cell)
-        answer = cls(series, len(value["rows"]), receipt)
         text = {key: value[key] for key in ("request", "dataset", "version", "sql")}
-        if not all(isinstance(part, str) for part in [*text.values(), *value["notes"]]):
+        if not isinstance(value["notes"], list) or not all(isinstance(part, str) for part in [*text.values(), *value["notes"]]):
             raise Malformed("no text")
-        answer.__dict__ |= text
-        answer.charge = read(Loss, value["charge"])
-        answer.notes = tuple(value["notes"])
-        answer.guarantees = read(Guarantees, value["guarantees"])
-        answer.bounding = value.get("bounding")
-        answer.mock = value["mock"] is True
-        answer.document = document
-        return answer
+        return cls(
+            series,
+            len(value["rows"]),
+            receipt,
+            **text,
+            charge=read(Loss, value["charge"]),
+            notes=value["notes"],
+            guarantees=read(Guarantees, value["guarantees"]),
+            bounding=value.get("bounding"),
+            mock=value["mock"] is True,
+            document=document,
+        )
 
     @classmethod
     def made(cls, sql: str, columns: Sequence[AnswerColumn], rows: Sequence[Sequence[Any]], note: str) -> Answer:
@@ -347,12 +365,7 @@ class Answer(Table):
             if not one.column.is_key:
                 one.lower, one.upper = [None] * len(rows), [None] * len(rows)
                 one.flags = [()] * len(rows)
-        answer = cls(series, len(rows), None)
-        answer.request = answer.dataset = answer.version = ""
-        answer.sql, answer.charge, answer.notes = sql, None, (note,)
-        answer.guarantees = answer.bounding = None
-        answer.mock, answer.document = False, b""
-        return answer
+        return cls(series, len(rows), sql=sql, notes=[note])
 
     @property
     def federation(self) -> dict[str, Any] | None:

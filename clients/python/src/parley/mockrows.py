@@ -32,16 +32,15 @@ def mock_rows(detail: DatasetDetail, count: int) -> Answer:
     known = len(series[0].values) if series else 0
     if detail.summary.kind == "private" and series and known < count:
         _extend(series, detail, count - known)
-    answer = Answer.made(
-        f"MOCK ROWS OF {detail.summary.name}",
-        [one.column for one in series],
-        [],
-        "Made-up rows: these numbers say nothing of the data.",
+    return Answer(
+        series,
+        len(series[0].values) if series else 0,
+        dataset=detail.summary.name,
+        version=detail.summary.version,
+        sql=f"MOCK ROWS OF {detail.summary.name}",
+        notes=["Made-up rows: these numbers say nothing of the data."],
+        mock=True,
     )
-    made = Answer(series, len(series[0].values) if series else 0, None)
-    made.__dict__ |= {key: value for key, value in answer.__dict__.items() if not key.startswith("_")}
-    made.dataset, made.mock = detail.summary.name, True
-    return made
 
 
 def _extend(series: list[Series], detail: DatasetDetail, count: int) -> None:
