@@ -1,6 +1,7 @@
 """Nothing is paid twice: not after a broken connection, not when it is asked again, and not for a tool's probes."""
 
 import asyncio
+import re
 import threading
 
 import pytest
@@ -26,6 +27,14 @@ def test_a_fresh_question_whose_reply_is_cut_is_charged_once_too(datasite, conne
     with cutting_proxy(datasite.url, b"/v1/ask", cuts=1) as (url, seen):
         answer = connect(url)["randhie"].ask(COUNT, epsilon=0.2, fresh=True)
     assert len(seen) == 2 and spent()["rand-hie-participants"] == pytest.approx(answer.charge.rho, rel=1e-9)
+
+
+def test_a_fresh_question_that_stays_broken_says_the_key_under_which_it_is_paid_already(datasite, connect, site, spent):
+    with cutting_proxy(datasite.url, b"/v1/ask", cuts=9) as (url, _), pytest.raises(parley.Interrupted) as error:
+        connect(url, retries=0)["randhie"].ask(COUNT, epsilon=0.2, fresh=True)
+    key = re.search("idempotency_key='([^']+)'", str(error.value)).group(1)
+    answer = site["randhie"].ask(COUNT, epsilon=0.2, idempotency_key=key)
+    assert spent()["rand-hie-participants"] == pytest.approx(answer.charge.rho, rel=1e-9)
 
 
 def test_a_connection_that_stays_broken_is_an_error_and_asking_again_later_costs_nothing_more(datasite, connect, site, spent):

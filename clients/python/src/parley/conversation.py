@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from . import messages
 from .answer import Answer
-from .errors import Busy, Interrupted, InvalidArgument, InvalidReceipt, Refusal, TransportError, Unreachable
+from .errors import Busy, Interrupted, InvalidArgument, InvalidReceipt, Refusal, TimedOut, TransportError, Unreachable
 from .messages import (
     BudgetReport,
     DatasetDetail,
@@ -244,10 +244,14 @@ class Conversation:
         return probe.empty_answer(preview)
 
     def _charged(self, path: str, body: bytes, key: str | None, sql: str | None, *, is_derived: bool) -> Flow[Reply]:
-        """Sends what is charged under a key."""
-        headers = (("Idempotency-Key", key or str(uuid.uuid4())),)
+        """Sends what is charged under a key. Where it is not known what became of it, the error says how to find out unpaid."""
+        key = key or str(uuid.uuid4())
+        headers = (("Idempotency-Key", key),)
         try:
             return (yield from self._exchange(Call("POST", path, self.options.question_timeout, body, headers), sql))
+        except (Interrupted, TimedOut) as error:
+            again = "ask the same again" if is_derived else f"ask the same again with idempotency_key={key!r}"
+            raise type(error)(error.detail, f"{again}: it is not charged twice") from error
         except Refusal as error:
             # What was denied, lapsed or withdrawn, or went wrong for good: the site says to take a new key.
             if is_derived and error.hint is not None and "key" in error.hint:
@@ -357,8 +361,6 @@ class Following:
 
     def failed(self, error: TransportError | Refusal) -> None:
         """Goes on where the site may only be starting again, or has no room for another stream; else raises the error."""
-        from .errors import TimedOut
-
         if isinstance(error, Busy) or (self._was_connected and isinstance(error, (TimedOut, Interrupted, Unreachable))):
             return
         raise error

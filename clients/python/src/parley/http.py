@@ -21,7 +21,7 @@ from .messages import RequestEvent
 from .wire import Call, EventReader, Pause, Reply, refusal
 
 T = TypeVar("T")
-_AGAIN = "ask again: a repeated question with the same idempotency key is not charged twice"
+_AGAIN = "try again"
 # Operations and times alone: no path, question, token or value.
 _log = logging.getLogger("parley")
 
