@@ -112,10 +112,17 @@ struct FitCommand: AsyncParsableCommand {
                 )
             }
             if found.type == "boolean" { return .init(name, 0, 1) }
-            guard let lower = found.lower, let upper = found.upper else {
+            let numbers = (found.domain ?? []).compactMap { value -> Double? in
+                switch value {
+                case .integer(let number): Double(number)
+                case .real(let number): number
+                case .null, .boolean, .text: nil
+                }
+            }
+            guard let lower = found.lower ?? numbers.min(), let upper = found.upper ?? numbers.max() else {
                 throw Failure(
                     "\(PrintableText.escape(name)) has no declared bounds.",
-                    next: "Name columns of numbers with bounds, or of true and false.")
+                    next: "Name columns of numbers with bounds or a domain, or of true and false.")
             }
             return .init(name, lower, upper)
         }

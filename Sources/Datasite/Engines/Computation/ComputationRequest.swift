@@ -2,6 +2,7 @@ import Crypto
 public import DatasiteProtocol
 import Federation
 public import Foundation
+import Governance
 
 /// What three sites are asked to compute together on shares: all of it, so that each checks its own part by its own manifest. It is sent as one object, beside the invitation's members.
 public struct ComputationRequest: Sendable, Hashable, Codable {

@@ -155,7 +155,7 @@ struct ComputationTask: Sendable {
             let column = manifest.schema.columns[index]
             guard let (lower, upper) = column.computedBounds else {
                 throw Problem.invalidRequest(
-                    "\(column.name) is neither a number with bounds nor true or false",
+                    "\(column.name) is neither a number with bounds or a domain nor true or false",
                     hint: "columns of the types integer, real and boolean; its owner may declare `bounds`")
             }
             guard (asked.lower, asked.upper) == (lower, upper) else {
@@ -273,8 +273,16 @@ extension ColumnSchema {
         switch type {
         case .boolean: return (0, 1)
         case .integer, .real:
-            guard let lowerBound, let upperBound, lowerBound < upperBound else { return nil }
-            return (lowerBound, upperBound)
+            let numbers = (domain ?? []).compactMap { value -> Double? in
+                switch value {
+                case .integer(let number): Double(number)
+                case .real(let number): number
+                default: nil
+                }
+            }
+            guard let lower = lowerBound ?? numbers.min(), let upper = upperBound ?? numbers.max(), lower < upper
+            else { return nil }
+            return (lower, upper)
         case .text, .date, .timestamp: return nil
         }
     }
