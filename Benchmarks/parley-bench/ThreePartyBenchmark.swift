@@ -13,16 +13,19 @@ import SecureComputation
 struct ThreePartyBenchmark {
     /// Runs a program, and reports the largest of the parties' CPU seconds, rounds, and bytes that all send together.
     func online(
-        _ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], runs: Int = 3
+        _ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [],
+        security: ThreePartySecurity = .semiHonest, weightsAreVerified: Bool = false, runs: Int = 3
     ) throws {
         let measuring = ComputationBenchmark()
         var least = [Double](repeating: .infinity, count: 3)
         var cost = ThreePartyCost()
         for _ in 0..<runs {
-            let shared = weights.isEmpty ? [:] : try SharedWeights.sharing(weights, of: .second, in: program)
+            var shared = weights.isEmpty ? [:] : try SharedWeights.sharing(weights, of: .second, in: program)
+            if weightsAreVerified { shared = try verified(shared, program, inputs) }
             let session = try ThreePartySession(
                 program: program, parties: ["a", "b", "c"],
-                weights: shared[.second].map { [.second: $0.identifier] } ?? [:])
+                weights: shared[.second].map { [.second: $0.identifier] } ?? [:], security: security,
+                verifications: weightsAreVerified ? shared[.second].map { [.second: $0.verification] } ?? [:] : [:])
             var times = [0.0, 0.0, 0.0]
             func timed<Result>(_ party: ComputingParty, _ work: () throws -> Result) rethrows -> Result {
                 let start = measuring.seconds(CLOCK_PROCESS_CPUTIME_ID)
@@ -70,6 +73,32 @@ struct ThreePartyBenchmark {
             ])
     }
 
+    /// Weights behind a run with abort.
+    private func verified(
+        _ shared: [ComputingParty: SharedWeights], _ program: Program, _ inputs: [RingTensor]
+    ) throws -> [ComputingParty: SharedWeights] {
+        let session = try ThreePartySession(
+            program: program, parties: ["a", "b", "c"],
+            weights: shared[.second].map { [.second: $0.identifier] } ?? [:],
+            security: .withAbort)
+        var machines = try ComputingParty.three.map { party in
+            let own = inputs.enumerated().filter { owner($0.offset) == party }.map(\.element)
+            return try ThreePartyMachine(
+                program: program, session: session, party: party,
+                inputs: ThreePartyInputs(inputs: own, weights: shared[party].map { [$0] } ?? []))
+        }
+        var sent: [ThreePartyMessages?] = try machines.indices.map { try machines[$0].begin() }
+        while !machines[0].isFinished {
+            let now = sent.compactMap { $0 }
+            for (place, party) in ComputingParty.three.enumerated() {
+                sent[place] = try machines[place].receive(now.compactMap { $0[party] })
+            }
+        }
+        var result: [ComputingParty: SharedWeights] = [:]
+        for (machine, party) in zip(machines, ComputingParty.three) { result[party] = machine.verifiedWeights?.first }
+        return result
+    }
+
     /// Inputs come from the first and the second party in turn; images from the first alone.
     private func owner(_ number: Int) -> ComputingParty { number % 2 == 0 ? .first : .second }
 
@@ -109,6 +138,55 @@ struct ThreePartyBenchmark {
         let w = try builder.weights("w", of: .second, shape: [1024, 1024], bound: 1 << 20, sumBound: 1 << 30)
         _ = try builder.matrixProduct(z, w)
         try online("three-product-1024-weights", builder.program(), [matrices[0]], weights: [matrices[1]])
+    }
+
+    /// What abort costs, each beside the same without.
+    func abort() throws {
+        let numbers = ComputationBenchmark().numbers
+        func both(
+            _ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], runs: Int = 2
+        ) throws {
+            try online("three-party-semi-honest-\(name)", program, inputs, weights: weights, runs: runs)
+            try online(
+                "three-party-abort-\(name)", program, inputs, weights: weights, security: .withAbort, runs: runs)
+        }
+        func elements(
+            _ name: String, _ count: Int, _ add: (inout ProgramBuilder, Value, Value) throws -> Value
+        ) throws {
+            var builder = ProgramBuilder()
+            let a = try builder.input(from: .first, shape: [count], bound: 1 << 40)
+            let b = try builder.input(from: .second, shape: [count], bound: 1 << 40)
+            _ = try builder.reveal(try add(&builder, a, b), to: .third)
+            try both(name, builder.program(), [numbers([count], 1 << 40, 1), numbers([count], 1 << 40, 2)])
+        }
+        try elements("inputs-1e5", 100_000) { try $0.sum($1, $2) }
+        try elements("relu-1e5", 100_000) { try $0.relu(try $0.sum($1, $2)) }
+        try elements("comparison-1e5", 100_000) { try $0.isAtLeast($1, $2) }
+        try elements("exact-truncation-1e5", 100_000) { try $0.truncated(try $0.sum($1, $2), by: 12, exactly: true) }
+
+        var builder = ProgramBuilder()
+        let x = try builder.input(from: .first, shape: [1024, 1024], bound: 1 << 20)
+        let y = try builder.input(from: .second, shape: [1024, 1024], bound: 1 << 20)
+        _ = try builder.reveal(try builder.matrixProduct(x, y), to: .first)
+        try both(
+            "product-1024", builder.program(),
+            [try numbers([1024, 1024], 1 << 20, 3), try numbers([1024, 1024], 1 << 20, 4)], runs: 1)
+
+        // One person's score of a logistic regression of 20 columns, by weights of the second party.
+        builder = ProgramBuilder()
+        let row = try builder.input(from: .first, shape: [1, 20], bound: 1 << 20)
+        let slot = try builder.weights("w", of: .second, shape: [20, 1], bound: 1 << 16, sumBound: 1 << 20)
+        let score = try builder.truncated(try builder.matrixProduct(row, slot), by: 16, exactly: true)
+        _ = try builder.reveal(try builder.sigmoid(score, fractionBits: 16), to: .first)
+        try both(
+            "logistic-20", builder.program(), [try numbers([1, 20], 1 << 20, 5)],
+            weights: [try numbers([20, 1], 1 << 15, 6)], runs: 3)
+
+        let (program, inputs, weights) = try ComputationBenchmark().lenetProgram(batch: 1)
+        try both("lenet-batch-1", program, inputs, weights: weights)
+        try online(
+            "three-party-abort-lenet-batch-1-verified-weights", program, inputs, weights: weights, security: .withAbort,
+            weightsAreVerified: true, runs: 2)
     }
 
     func lenet(batch: Int) throws {
@@ -188,6 +266,7 @@ struct ThreePartyBenchmark {
     func run() throws {
         try operations()
         for batch in [1, 32] { try lenet(batch: batch) }
+        try abort()
         for rows in [10_000, 100_000] { try tables(rows: rows) }
     }
 }

@@ -32,6 +32,10 @@ public enum ComputationError: Error, Sendable, Hashable, CustomStringConvertible
     case order(round: Int, expected: String)
     /// A message of a wrong size or form.
     case malformed(String, expected: String)
+    /// One of both others deviated, in a run with abort: in which round that was seen, and what did not hold. The run is over for good, and nothing of it is to be used; whoever deviated may have its outputs. Who it was is not told.
+    case abort(round: Int, String)
+    /// What no run with abort can verify, so that none begins.
+    case unverifiable(String)
 
     /// What was wrong, where, and what would be right.
     public var description: String {
@@ -57,6 +61,9 @@ public enum ComputationError: Error, Sendable, Hashable, CustomStringConvertible
         case .correlation(let step, let count, let expected):
             "the correlation of step \(step) has \(count) words, expected \(expected)"
         case .order(let round, let expected): "a message of round \(round), expected \(expected)"
+        case .abort(let round, let what):
+            "round \(round): \(what) does not hold, one of both others deviated; the run is over without a result"
+        case .unverifiable(let what): "with abort there can be no \(what)"
         }
     }
 }

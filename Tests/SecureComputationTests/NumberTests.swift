@@ -136,6 +136,8 @@ struct NumberTests {
                 #expect(try Pair(program, [input], seed: 9).run().outputs[1][0].words == clear, "\(one.name) \(bits)")
                 guard form == .oneRound else { continue }
                 #expect(try Trio(program, [input], seed: 9).run().outputs[1][0].words == clear, "\(one.name) \(bits)")
+                let verified = try Trio(program, [input], security: .withAbort, seed: 9).run()
+                #expect(verified.outputs[1][0].words == clear, "\(one.name) \(bits) with abort")
             }
         }
     }
@@ -238,7 +240,10 @@ struct NumberTests {
             let input = try tensor(shape, numbers)
             let clear = try ClearText.run(program, inputs: [input]).outputs[0].words
             #expect(try Pair(program, [input], seed: 3).run().outputs[1][0].words == clear)
-            #expect(try Trio(program, [input], seed: 3).run().outputs[1][0].words == clear)
+            for security in [ThreePartySecurity.semiHonest, .withAbort] {
+                let run = try Trio(program, [input], security: security, seed: 3).run()
+                #expect(run.outputs[1][0].words == clear)
+            }
         }
     }
 

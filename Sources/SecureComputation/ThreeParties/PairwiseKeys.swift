@@ -59,6 +59,7 @@ struct MaskStream: Sendable, Hashable {
     enum Purpose: UInt64 {
         case input = 0
         case product, planes, blocks, gates, functions, results, permutation, fresh
+        case owned, proof, coins
     }
 
     let number: UInt64

@@ -43,12 +43,18 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     public var threads = 1
     let plan: ThreePartyPlan
     let inputs: ThreePartyInputs
+    private let isHeld: Bool
     private(set) var rounds: ThreePartyRounds
     /// By step, until they are needed no more.
     private(set) var values: [ReplicatedWords?]
     /// The bits of signs whose products come in a later step.
     private var bits: [Int: LeadBits] = [:]
     private(set) var running: [Int: any ReplicatedStep] = [:]
+    /// With abort: how it goes, and what runs behind the first round.
+    private let verifiedPlan: VerifiedPlan?
+    private(set) var verified: VerifiedMachine?
+    /// With abort: why the run is over.
+    private var failure: ComputationError?
 
     /// A party that has sent nothing yet.
     ///
@@ -60,9 +66,10 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         try self.init(program: program, session: session, party: party, inputs: inputs, random: &random)
     }
 
+    /// - Parameter isHeld: Whether the party's own inputs and weights are held to their bounds; tests deviate without.
     init(
         program: Program, session: ThreePartySession, party: ComputingParty, inputs: ThreePartyInputs,
-        random: inout some RandomNumberGenerator
+        isHeld: Bool = true, random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
         guard session.program == program.digest else { throw .otherSession }
         let own = program.inputs.filter { program.operation($0.place) == .input(party) }
@@ -71,7 +78,11 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         }
         self.program = program
         self.inputs = inputs
+        self.isHeld = isHeld
         rounds = ThreePartyRounds(session: session, party: party, random: &random)
+        verifiedPlan =
+            session.security == .withAbort
+            ? try VerifiedPlan(program, weightsAreVerified: session.weightsAreVerified) : nil
         plan = ThreePartyPlan(program)
         values = [ReplicatedWords?](repeating: nil, count: program.steps.count)
         try checkWeights()
@@ -97,7 +108,15 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
             guard part.holder == party, part.shapes == slots.map(\.shape),
                 part.identifier == rounds.session.weights[owner.rawValue]
             else { throw .otherWeights }
-            guard owner == party else { continue }
+            guard
+                !rounds.session.weightsAreVerified
+                    || part.isVerified(for: program)
+                        && part.verification == rounds.session.verifications[owner.rawValue]
+            else {
+                throw .unverifiable(
+                    "run on weights that were not verified before, at this party and in the run that the session names")
+            }
+            guard owner == party, isHeld else { continue }
             var tensors: [RingTensor] = []
             for (slot, words) in zip(slots, part.words) {
                 guard let tensor = try? RingTensor(shape: slot.shape, words: words) else { throw .otherWeights }
@@ -108,12 +127,20 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     /// Whether the last round is over.
-    public var isFinished: Bool { rounds.hasBegun && round == plan.rounds.count }
+    public var isFinished: Bool { rounds.hasBegun && round == roundCount && failure == nil }
+
+    private var roundCount: Int { verifiedPlan.map { $0.rounds + 1 } ?? plan.rounds.count }
+
+    /// What a party sends in this round.
+    private func traffic(of party: ComputingParty) -> Traffic {
+        if let verifiedPlan, round > 0 { return verifiedPlan.traffic(round - 1, of: party) }
+        return plan.traffic(round, of: party)
+    }
 
     /// How many words the round's message from another party must have.
     public func expectedWords(from other: ComputingParty) -> Int {
-        guard !isFinished, other != party else { return 0 }
-        let traffic = plan.traffic(round, of: other)
+        guard !isFinished, failure == nil, other != party else { return 0 }
+        let traffic = traffic(of: other)
         return other == party.next ? traffic.previous : traffic.next
     }
 
@@ -125,25 +152,28 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         var outgoing = Outgoing(previous: rounds.seed)
         var number = 0
         for value in program.inputs where program.operation(value.place) == .input(party) {
-            let words = Program.held(inputs.inputs[number].words, to: Int64(value.bound))
+            let given = inputs.inputs[number].words
+            let words = isHeld ? Program.held(given, to: Int64(value.bound)) : given
             let shared = rounds.shared(words, place: value.place)
             outgoing.next += shared.next
             values[value.place] = shared
             number += 1
         }
         // Constants.
-        beginSteps()
+        if verifiedPlan == nil { beginSteps() }
         return rounds.messages(outgoing)
     }
 
     /// Takes both others' messages of the round, and gives the next round's; nil where the run is over.
     ///
     /// - Parameter messages: One of each other party, in any order.
-    /// - Throws: ``ComputationError``; the machine is as before then.
+    /// - Throws: ``ComputationError``; the machine is as before then, but for ``ComputationError/abort(round:_:)``, behind which it throws this alone.
     public mutating func receive(_ messages: [ThreePartyMessage]) throws(ComputationError) -> ThreePartyMessages? {
+        if let failure { throw failure }
         guard rounds.hasBegun, !isFinished else {
             throw .order(round: messages.first?.round ?? 0, expected: "none: the run has not begun, or is over")
         }
+        if verifiedPlan != nil { return try receiveVerified(messages) }
         let (plan, round) = (plan, round)
         let incoming = try rounds.checked(messages) { plan.traffic(round, of: $0) }
         if round == 0 { takeKeysAndInputs(incoming) } else { take(incoming) }
@@ -156,13 +186,50 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         return isFinished ? nil : open()
     }
 
+    private mutating func receiveVerified(
+        _ messages: [ThreePartyMessage]
+    ) throws(ComputationError) -> ThreePartyMessages? {
+        guard let verifiedPlan else { return nil }
+        let (round, behind) = (round, round - 1)
+        let expected = ComputingParty.three.map { traffic(of: $0) }
+        let incoming = try rounds.checked(messages) { expected[$0.rawValue] }
+        if round == 0 {
+            takeKeysAndInputs(incoming)
+            if let keys = rounds.keys {
+                let shared = program.inputs.map { ($0.place, values[$0.place] ?? ReplicatedWords(zeros: $0.count)) }
+                verified = VerifiedMachine(
+                    verifiedPlan, session: rounds.session.digest, party: party, keys: keys,
+                    inputs: Dictionary(uniqueKeysWithValues: shared), weights: inputs.weights, threads: threads)
+            }
+        } else if let failed = verified?.receive(behind, incoming) {
+            verified = nil
+            let error = ComputationError.abort(round: round, failed)
+            failure = error
+            throw error
+        }
+        rounds.end { expected[$0.rawValue] }
+        guard !isFinished else { return nil }
+        let outgoing = verified?.send(behind + 1) ?? Outgoing()
+        return rounds.messages(outgoing)
+    }
+
     /// What was opened to this party, in the program's order; nil before the run is over.
     public var outputs: [RingTensor]? {
         guard isFinished else { return nil }
         return program.steps.indices.compactMap { place in
             guard case .reveal(let value, party) = program.operation(place) else { return nil }
+            if let verified {
+                return verified.outputs[place].flatMap { try? RingTensor(shape: value.shape, words: $0) }
+            }
             return values[place].flatMap { try? RingTensor(shape: value.shape, words: $0.own) }
         }
+    }
+
+    /// With abort: this party's parts of weights behind the run, which has proved them to be within their bounds. Sessions of programs that declare the same may say so
+    /// by their ``SharedWeights/verification``.
+    public var verifiedWeights: [SharedWeights]? {
+        isFinished && verifiedPlan != nil
+            ? inputs.weights.map { $0.verified(for: program, in: rounds.session.digest) } : nil
     }
 
     private mutating func takeKeysAndInputs(_ incoming: Incoming) {
@@ -257,7 +324,7 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
     }
 
     /// The place in the run alone.
-    public var description: String { "ThreePartyMachine(\(party), round \(round) of \(plan.rounds.count))" }
+    public var description: String { "ThreePartyMachine(\(party), round \(round) of \(roundCount))" }
     /// The same.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }

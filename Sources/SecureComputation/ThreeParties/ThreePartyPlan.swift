@@ -129,6 +129,25 @@ public struct ThreePartyCost: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension Program {
+    /// What a run of three parties costs with abort, known before anything is sent.
+    ///
+    /// - Parameter weightsAreVerified: Whether an earlier run has proved all weights to be within their bounds.
+    /// - Throws: ``ComputationError/unverifiable(_:)``.
+    public func threePartyCostWithAbort(weightsAreVerified: Bool = false) throws(ComputationError) -> ThreePartyCost {
+        let plan = try VerifiedPlan(self, weightsAreVerified: weightsAreVerified)
+        let first = ThreePartyPlan(self)
+        var cost = ThreePartyCost()
+        for round in 0...plan.rounds {
+            cost.rounds += 1
+            for party in ComputingParty.three {
+                let traffic = round == 0 ? first.traffic(0, of: party) : plan.traffic(round - 1, of: party)
+                cost.send(traffic.next, from: party)
+                cost.send(traffic.previous, from: party)
+            }
+        }
+        return cost
+    }
+
     /// What a run of three parties costs, known before anything is sent.
     public var threePartyCost: ThreePartyCost {
         let plan = ThreePartyPlan(self)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Operations on shares of three parties")
 struct ThreePartyOperationTests {
-    /// Runs a program on shares and in the clear, and compares results and costs. `tolerance` is for truncations that are not exact.
+    /// Runs a program on shares, without and with abort, and in the clear, and compares results and costs. `tolerance` is for truncations that are not exact; with abort all are.
     private func agree(
         _ builder: ProgramBuilder, _ inputs: [RingTensor], weights: [RingTensor] = [], tolerance: UInt64 = 0,
         seed: UInt64 = 1
@@ -28,6 +28,12 @@ struct ThreePartyOperationTests {
         }
         #expect(run.outputs.map(\.count) == next)
         #expect(run.cost == program.threePartyCost)
+        let verified = try Trio(program, inputs, weights: weights, security: .withAbort, seed: seed).run()
+        for party in ComputingParty.three {
+            let expected = zip(program.outputs, clear.outputs).filter { $0.0.to == party }.map { $0.1 }
+            #expect(verified.outputs[party.rawValue] == expected)
+        }
+        #expect(try verified.cost == program.threePartyCostWithAbort())
         return found
     }
 

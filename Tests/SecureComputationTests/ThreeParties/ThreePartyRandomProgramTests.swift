@@ -8,9 +8,15 @@ struct ThreePartyRandomProgramTests {
     @Test(
         "A hundred programs of up to twelve operations give, on replicated shares, what they give in the clear, to the bit, at the costs that were foretold"
     )
-    func agree() throws {
+    func agree() throws { try agree(.semiHonest, seeds: 0..<100) }
+
+    @Test(
+        "With abort forty such programs give the same to the bit, each step verified, at the costs that were foretold")
+    func agreeWithAbort() throws { try agree(.withAbort, seeds: 0..<40) }
+
+    private func agree(_ security: ThreePartySecurity, seeds: Range<UInt64>) throws {
         var operations = [Int](repeating: 0, count: 17)
-        for seed in 0..<100 as Range<UInt64> {
+        for seed in seeds {
             var numbers = Tensors(2000 + seed)
             var builder = ProgramBuilder()
             builder.comparisons = seed % 2 == 0 ? .oneRound : .twoRounds
@@ -36,15 +42,16 @@ struct ThreePartyRandomProgramTests {
             let program = builder.program()
             let inputs = try program.inputs.map { try numbers($0.shape, within: Int64($0.bound)) }
             let clear = try ClearText.run(program, inputs: inputs)
-            let run = try Trio(program, inputs, seed: seed).run()
+            let run = try Trio(program, inputs, security: security, seed: seed).run()
             for party in ComputingParty.three {
                 let expected = zip(program.outputs, clear.outputs).filter { $0.0.to == party }.map { $0.1 }
                 #expect(run.outputs[party.rawValue] == expected, "seed \(seed)")
             }
-            #expect(run.cost == program.threePartyCost)
+            let foretold = try security == .semiHonest ? program.threePartyCost : program.threePartyCostWithAbort()
+            #expect(run.cost == foretold)
             #expect(program.namesThirdParty)
         }
-        #expect(operations.allSatisfy { $0 > 10 })
+        #expect(operations.allSatisfy { $0 > seeds.count / 10 })
     }
 
     @Test("A program of two parties gives on three what it gives on two")

@@ -8,7 +8,7 @@ struct Trio {
     let program: Program
     let session: ThreePartySession
     var inputs: [ThreePartyInputs]
-    private let seed: UInt64
+    let seed: UInt64
 
     /// A run's results, and what each party received: words, round after round.
     struct Run {
@@ -21,7 +21,10 @@ struct Trio {
         let cost: ThreePartyCost
     }
 
-    init(_ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], seed: UInt64) throws {
+    init(
+        _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [],
+        security: ThreePartySecurity = .semiHonest, verifications: [ComputingParty: [UInt8]] = [:], seed: UInt64
+    ) throws {
         var random = SeededGenerator(seed: seed)
         self.program = program
         self.seed = seed
@@ -35,7 +38,8 @@ struct Trio {
             shared.append(parts)
         }
         session = try ThreePartySession(
-            program: program, parties: ["hospital", "company", "university"], weights: names,
+            program: program, parties: ["hospital", "company", "university"], weights: names, security: security,
+            verifications: verifications,
             nonce: (0..<16).map { _ in UInt8(truncatingIfNeeded: random.next()) })
         self.inputs = try ComputingParty.three.map { party in
             let own = zip(program.inputs, inputs).filter { program.operation($0.0.place) == .input(party) }.map { $0.1 }
@@ -43,6 +47,20 @@ struct Trio {
                 try SharedWeights($0.encoded, program: program)
             }
             return ThreePartyInputs(inputs: own, weights: parts)
+        }
+    }
+
+    /// Other weights under the session's identifier, as an owner that deviates shares them.
+    func shared(_ weights: RingTensor, of owner: ComputingParty, seed: UInt64) throws -> [ThreePartyInputs] {
+        var random = SeededGenerator(seed: seed)
+        var builder = ProgramBuilder()
+        _ = try builder.weights("w", of: owner, shape: weights.shape, bound: .max, sumBound: .max)
+        let parts = try SharedWeights.sharing([weights], of: owner, in: builder.program(), random: &random)
+        return try ComputingParty.three.map { party in
+            var bytes = parts[party]?.encoded ?? []
+            bytes.replaceSubrange(10..<26, with: session.weights[owner.rawValue])
+            return ThreePartyInputs(
+                inputs: inputs[party.rawValue].inputs, weights: [try SharedWeights(bytes, program: program)])
         }
     }
 
