@@ -176,6 +176,36 @@ public struct JoinedStatisticsPlan: Sendable {
         return [isSilent ? try tensor(draws.shape, draws.words.map { _ in 0 }) : draws]
     }
 
+    /// The same integers without cryptography, of both sites' people, noise drawn anew.
+    ///
+    /// - Throws: ``SecureStatisticsError``.
+    public func clear(_ people: [ComputingParty: People]) throws(SecureStatisticsError) -> JoinedStatistics {
+        var draws: [ComputingParty: [RingTensor]] = [:]
+        for party in noise.owners { draws[party] = try inputs(of: party) }
+        return try statistics(try clear(people, draws: draws))
+    }
+
+    /// What a recipient gets, of given draws.
+    func clear(
+        _ people: [ComputingParty: People], draws: [ComputingParty: [RingTensor]]
+    ) throws(SecureStatisticsError) -> [RingTensor] {
+        var sides: [[[Int64]]] = []
+        for table in task.tables { sides.append(contentsOf: try tables(of: table.owner, people[table.owner])) }
+        let places = Dictionary(uniqueKeysWithValues: sides[1][0].enumerated().map { ($0.element, $0.offset) })
+        var columns = [[UInt64]](repeating: [], count: joined.columns.count)
+        for (place, identifier) in sides[0][0].enumerated() {
+            guard let other = places[identifier] else { continue }
+            let row = sides[0].map { $0[place] } + sides[1].dropFirst().map { $0[other] } + [1]
+            for (column, number) in row.enumerated() { columns[column].append(UInt64(bitPattern: number)) }
+        }
+        var shared: [RingTensor] = []
+        for column in columns {
+            shared.append(
+                try tensor([joined.rows], column + [UInt64](repeating: 0, count: joined.rows - column.count)))
+        }
+        return try program.clear(draws, setting: .threeParties, tables: shared)
+    }
+
     /// The statistics of what a recipient's machine gave.
     ///
     /// - Throws: ``SecureStatisticsError/rows(_:expected:)`` where it is not of this plan.

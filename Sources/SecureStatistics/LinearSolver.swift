@@ -130,12 +130,14 @@ struct LinearSolver {
         _ matrix: Value, _ response: Value, _ inverse: (value: Value, bits: Int), in builder: inout ProgramBuilder
     ) throws(ComputationError) -> Value {
         let operand = try builder.maskedOnce(inverse.value)
-        // Twice the largest norm of the weights, and then of what is left of the error: an eighth behind each step.
+        // Twice the largest norm of the weights, and then of what is left of the error: an eighth behind each step, and rounding: twice half a unit of each weight, and as much again for what is left of that.
+        let rounding = Self.power(1 - Self.solutionBits) * Double(size).squareRoot()
         var left = 1 / ridge.squareRoot()
+        let steps = Int((log2(left) + Double(Self.solutionBits + 3)) / 3) + 1
         var weights = try change(operand, inverse.bits, residual: (response, momentBits), left: left, in: &builder)
         let residualBits = momentBits + Self.solutionBits
-        while left > Self.power(-Self.solutionBits - 3) {
-            left /= 8
+        for _ in 0..<steps {
+            left = max(left / 8, rounding)
             // b - r, where |b| is at most 1 and |r| what is left times the largest norm of a row of A.
             let largest = 1 + left * Double(size).squareRoot() * (1 + ridge)
             let whole = try builder.matrixProduct(

@@ -3,14 +3,21 @@ internal import ModularArithmetic
 internal import SecureComputation
 
 extension Program {
-    /// What the first recipient gets, without cryptography, of all owners' inputs in each one's order.
+    /// What the first recipient gets, without cryptography, of all owners' inputs in each one's order and of the columns of tables that are in shares.
     func clear(
-        _ inputs: [ComputingParty: [RingTensor]], setting: JointSetting
+        _ inputs: [ComputingParty: [RingTensor]], setting: JointSetting, tables: [RingTensor] = []
     ) throws(SecureStatisticsError) -> [RingTensor] {
         var next: [ComputingParty: Int] = [:]
         var all: [RingTensor] = []
+        var shared = tables[...]
         for party in inputOwners {
-            guard let party else { throw .rows("a table in shares", expected: "none in a program of inputs alone") }
+            guard let party else {
+                guard let column = shared.popFirst() else {
+                    throw .rows("\(tables.count) columns of tables", expected: "all of the program")
+                }
+                all.append(column)
+                continue
+            }
             let place = next[party, default: 0]
             guard let own = inputs[party], own.indices.contains(place) else {
                 throw .rows("no input of the \(party) party", expected: "one of each owner")

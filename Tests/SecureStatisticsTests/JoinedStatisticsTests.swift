@@ -139,6 +139,11 @@ struct JoinedStatisticsTests {
         }
         #expect(statistics.count == Double(joined.count { (0..<4).contains($0.group) }))
         #expect(statistics.means.isEmpty && statistics.covariances.isEmpty)
+        let given = [ComputingParty.first: sites.left, .third: sites.right]
+        let twin = try plan.statistics(try plan.clear(given, draws: inputs(plan, isSilent: true)))
+        #expect(twin == statistics)
+        // Noise is drawn anew.
+        #expect(try plan.clear(given) != plan.clear(given))
     }
 
     @Test("Both owners' draws are added to what is opened, whole")
@@ -152,6 +157,8 @@ struct JoinedStatisticsTests {
         let draws = try [ComputingParty.first, .third].map { signed(try #require(given[$0]?.first).words) }
         #expect(noisy == exact.indices.map { exact[$0] + draws[0][$0] + draws[1][$0] })
         #expect(zip(draws[0], draws[1]).allSatisfy { $0 != $1 } && given[.second] == [])
+        let twin = try plan.clear([.first: sites.left, .third: sites.right], draws: given)
+        #expect(noisy == signed(twin[0].words))
         #expect(plan.noise.deviation == plan.noise.sigma * 2.0.squareRoot())
     }
 

@@ -117,7 +117,7 @@ struct NoiseTests {
     func everyDraw(_ setting: JointSetting) throws {
         var generator = SeededGenerator(seed: 13)
         let task = try LogisticTask(
-            table: try table(3, rows: [.first: 20, .second: 30]), epochs: 1, rate: 1,
+            table: try table(3, rows: [.first: 20, .second: 30]), epochs: 3, rate: 1, ridge: 0.01,
             privacy: try JointPrivacy(rho: 0.1, delta: 1e-6), setting: setting, recipients: [.second])
         let plan = try LogisticPlan(task)
         let steps = try LogisticSteps.fitting(task)
@@ -126,19 +126,26 @@ struct NoiseTests {
         ]
         var inputs: [ComputingParty: [RingTensor]] = [:]
         for (party, rows) in given { inputs[party] = try plan.inputs(of: party, rows, using: &generator) }
-        let gradients = try steps.gradientProgram(at: [0, 0, 0, 0]).clear(
-            inputs.mapValues { Array($0.prefix(2)) }, setting: setting)[1].words
         let run = try JointRun(plan.program, setting, inputs)
         #expect(run.cost == plan.cost)
-        let weights = signed(try #require(run.outputs[.second]?.first).words)
-        #expect(weights == signed(try plan.program.clear(inputs, setting: setting)[0].words))
+        let found = signed(try #require(run.outputs[.second]?.first).words)
         let draws = try [ComputingParty.first, .second].map { signed(try #require(inputs[$0]?.last).words) }
-        for place in 0..<4 {
-            let noisy = Int64(bitPattern: gradients[place]) + draws[0][place] + draws[1][place]
-            let half = Int64(1) << Int64(steps.shift - 1)
-            #expect(weights[place] == -((noisy * steps.factor + half) >> Int64(steps.shift)))
-            #expect(draws[0][place] != draws[1][place])
+        #expect(zip(draws[0], draws[1]).allSatisfy { $0 != $1 })
+        // Step by step, each with its own draws.
+        var weights: [Int64] = [0, 0, 0, 0]
+        for epoch in 0..<3 {
+            let gradients = signed(
+                try steps.gradientProgram(at: weights).clear(
+                    inputs.mapValues { Array($0.prefix(2)) }, setting: setting)[1].words)
+            for place in 0..<4 {
+                let noisy = gradients[place] + draws[0][4 * epoch + place] + draws[1][4 * epoch + place]
+                let half = Int64(1) << Int64(steps.shift - 1)
+                let change = noisy * steps.factor + weights[place] * steps.decay
+                weights[place] -= (change + half) >> Int64(steps.shift)
+            }
         }
+        #expect(found == weights)
+        #expect(found == signed(try plan.program.clear(inputs, setting: setting)[0].words))
     }
 
     @Test("Draws have the planned variance, and the sum of owners' as many times that as there are owners")
