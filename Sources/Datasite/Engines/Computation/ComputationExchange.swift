@@ -76,7 +76,8 @@ struct ComputationExchange {
         let start = desk.outside.pace.now
         let program = task.plan.program
         let session = try ThreePartySession(
-            program: program, parties: task.request.invitation.sites, nonce: Array(agreed.prefix(16)))
+            program: program, parties: task.request.invitation.sites, security: .withAbort,
+            nonce: Array(agreed.prefix(16)))
         let inputs = try task.plan.inputs(of: task.party, task.ownRows(table))
         let machine = try ThreePartyMachine(
             program: program, session: session, party: task.party, inputs: ThreePartyInputs(inputs: inputs))

@@ -93,8 +93,10 @@ struct ComputationTask: Sendable {
             request.rows[rounds.index] == 0
             ? [] : try Self.columns(request, rule, entry.manifest, at: rounds.index)
         plan = try Self.plan(request)
-        cost = plan.program.threePartyCost
-        largestMessage = ThreePartyMessage.headerBytes + 8 * plan.program.mostWordsOfThree
+        do throws(ComputationError) {
+            cost = try plan.program.threePartyCostWithAbort()
+            largestMessage = ThreePartyMessage.headerBytes + 8 * (try plan.program.mostWordsWithAbort())
+        } catch { throw Problem.invalidRequest("\(error)") }
         guard cost.rounds < Self.mostRounds, mostBytes <= Self.mostRoundBytes else {
             throw Problem.tooLarge(
                 "it takes \(cost.rounds) rounds of up to \(mostBytes) bytes a site, and at most \(Self.mostRounds) of \(Self.mostRoundBytes >> 20) MiB are allowed: ask with fewer rows, columns or steps"

@@ -93,7 +93,7 @@ struct ComputationWork: EngineWork {
     }
     var outputPrivacy: String? { task.outputPrivacy }
     var inputVerification: String? {
-        "what went in was held to declared bounds; that the sites followed the protocol, and that rows are true, is not verified"
+        "what went in was held to declared bounds, and each step was verified before anything was opened: one site that deviates would have ended it; that rows are true is not verified"
     }
 
     private var notes: [String] { [task.promise] + (task.noiseNote.map { [$0] } ?? []) }
@@ -154,9 +154,12 @@ struct ComputationBounds: Sendable {
         var result = words
         guard let product = try? BilinearMap.matrices(MatrixProduct(rows: side, inner: side, columns: side)),
             let (program, seconds) = try? regression()
-        else { return [1, 100] }
+        else { return [1, 1_000] }
         let multiplying = WorkCalibration.nanoseconds { product.add(words, words, to: &result) }
-        return [multiplying / Double(side * side * side), seconds / Double(max(1, program.threePartyCost.bytes))]
+        return [
+            multiplying / Double(side * side * side),
+            seconds / Double(max(1, (try? program.threePartyCostWithAbort().bytes) ?? 1)),
+        ]
     }
 
     /// A small one among three parties in this process: its program, and the nanoseconds of all three.
@@ -178,7 +181,8 @@ struct ComputationBounds: Sendable {
     }
 
     private static func run(_ program: Program, _ inputs: [[RingTensor]]) throws {
-        let session = try ThreePartySession(program: program, parties: ["one", "two", "three"])
+        let session = try ThreePartySession(
+            program: program, parties: ["one", "two", "three"], security: .withAbort)
         var machines = try zip(ComputingParty.three, inputs).map { party, inputs in
             try ThreePartyMachine(
                 program: program, session: session, party: party, inputs: ThreePartyInputs(inputs: inputs))
