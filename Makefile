@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals predict market test audit faults fuzz bench compare study contract build format install prerequisites
+.PHONY: demo hospitals predict market test python-test audit faults fuzz bench compare study contract build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -34,6 +34,11 @@ build: prerequisites
 
 test: prerequisites
 	$(SWIFT) test $(TEST_FLAGS)
+	scripts/python-test
+
+# The Python client alone, against a datasite that it starts: a minute, and another one for its environment the first time.
+python-test: build
+	scripts/python-test
 
 # What the mechanisms, questions and steps of training claim, attacked with the system's randomness and fifty times as many draws, and
 # answering times of neighbouring tables behind real servers: 45 minutes.

@@ -84,6 +84,8 @@ let package = Package(
         module("ModularArithmetic", ["Kernels"]),
         module("SecureComputation", ["ModularArithmetic", "Secrets", crypto]),
         module(
+            "SecureStatistics", ["SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets", crypto]),
+        module(
             "EncryptedPrediction",
             ["Learning", "SecureComputation", "ModularArithmetic", "DatasiteProtocol", crypto]),
         module("TransparencyLog", ["Secrets", crypto]),
@@ -101,8 +103,8 @@ let package = Package(
             "Datasite",
             [
                 "DatasiteProtocol", "Governance", "Query", "SyntheticData", "Learning", "MultipartyComputation",
-                "Federation", "EncryptedPrediction", "SecureComputation", "ModularArithmetic", "Marketplace",
-                "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
+                "Federation", "EncryptedPrediction", "SecureComputation", "SecureStatistics", "ModularArithmetic",
+                "Marketplace", "TransparencyLog", "Tables", "DifferentialPrivacy", "Secrets", "CZlib",
                 "CZstd", crypto,
                 outside("GRDB", "GRDB.swift"),
                 outside("Yams", "Yams"),
@@ -120,7 +122,10 @@ let package = Package(
             ]),
         module(
             "PredictionClient",
-            ["DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "ModularArithmetic", "SecureComputation", crypto]),
+            [
+                "DatasiteClient", "DatasiteProtocol", "EncryptedPrediction", "ModularArithmetic", "SecureComputation",
+                crypto,
+            ]),
         module(
             "DatasiteServer",
             [
@@ -158,7 +163,7 @@ let package = Package(
                 "Datasite", "DatasiteClient", "DatasiteProtocol", "DifferentialPrivacy", "Federation", "Kernels",
                 "Learning", "Marketplace", "MarketplaceStore", "ContentAddressing", "ContentStorage",
                 "EncryptedPrediction", "PredictionClient", "ModularArithmetic", "SecureComputation",
-                "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
+                "SecureStatistics", "MultipartyComputation", "TransparencyLog", "Secrets", "ValuationStudy", crypto,
             ],
             path: "Benchmarks/parley-bench", swiftSettings: swiftSettings),
         tests("SecretsTests", ["Secrets"]),
@@ -166,6 +171,10 @@ let package = Package(
         tests("RingKernelsTests", ["Kernels", "Secrets"]),
         tests("ModularArithmeticTests", ["ModularArithmetic"]),
         tests("SecureComputationTests", ["SecureComputation", "ModularArithmetic", "Secrets", "Kernels"]),
+        tests(
+            "SecureStatisticsTests",
+            ["SecureStatistics", "SecureComputation", "ModularArithmetic", "DifferentialPrivacy", "Secrets"],
+            exclude: ["Resources"]),
         tests(
             "EncryptedPredictionTests",
             [
@@ -230,7 +239,7 @@ let package = Package(
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
                 "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
-                "SecureComputation", "Secrets", crypto,
+                "ModularArithmetic", "SecureComputation", "Secrets", crypto,
             ],
             exclude: ["Corpus", "Wrong"]),
         tests("ArchitectureTests", []),

@@ -74,7 +74,7 @@ let package = Package(
                 "Datasite", "DatasiteProtocol", "Governance", "Federation", "Learning", "MultipartyComputation",
                 "Query", "Tables",
                 "TransparencyLog", "Marketplace", "ContentAddressing", "DifferentialPrivacy", "EncryptedPrediction",
-                "SecureComputation", "Secrets",
+                "ModularArithmetic", "SecureComputation", "Secrets",
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
         .executableTarget(

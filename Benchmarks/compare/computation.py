@@ -1,4 +1,4 @@
-"""Computation on secret values beside CrypTen and SPU: ReLU, a product of matrices, LeNet.
+"""Computation on secret values beside CrypTen and SPU: ReLU, a product of matrices, LeNet, an epoch of logistic regression.
 
     computation.py --parley-bench PATH [--folder FOLDER] [--cases relu-1e6 product-1024 lenet-batch-1 ...]
 
@@ -14,7 +14,9 @@ the clear.
 Ours are the lines of `parley-bench computation`: CPU seconds of each party and of the dealer, one after the other in one
 process, its messages made and read as bytes but sent through no socket. Lines whose names begin with `three-party-` stand
 beside ABY3. Their product is that of the ring alone, and the peers' is rescaled too; their LeNet ends with the largest score's
-place, told to one party, and the peers' with shares of scores. LeNet is a convolution, ReLU, the greatest of 2 x 2, twice, then
+place, told to one party, and the peers' with shares of scores. The logistic regression is one full-batch step on the breast
+cancer data (569 rows of 30 features and a one, divided by rows for ours), from shares to shares, with each library's own sigmoid;
+ours is an epoch of a run of fifty, as a difference of two runs, and its weights are opened in the end alone. LeNet is a convolution, ReLU, the greatest of 2 x 2, twice, then
 two layers; the greatest before ReLU is the same and cheaper, which is what ours does: `lenet-pooled` is that order for peers.
 """
 
@@ -37,10 +39,14 @@ from environment import Environments, peer_lines, tell
 
 # How often each is run, after once to warm up: the best counts, as for ours.
 CASES = {"relu-1e6": 2, "product-1024": 2, "lenet-batch-1": 3, "lenet-batch-32": 1,
-         "lenet-pooled-batch-1": 3, "lenet-pooled-batch-32": 1}
+         "lenet-pooled-batch-1": 3, "lenet-pooled-batch-32": 1, "logistic-569": 5}
 # For each protocol: the environment, and the parties.
 PROTOCOLS = {"beaver": ("crypten", 2), "semi2k": ("spu", 2), "aby3": ("spu", 3)}
 PATIENCE = 1800
+# Of an epoch's step.
+RATE = 8
+# Lines of `parley-bench computation` that are of an epoch.
+JOINT = {"joint-logistic-two": "two parties", "joint-logistic-three": "three parties"}
 
 
 def main():
@@ -70,6 +76,12 @@ def ours(bench):
         yield {"bench": "computation", "library": "Parley", "skipped": f"failed with status {process.returncode}"}
     for line in process.stdout.splitlines():
         found = json.loads(line) if line.startswith("{") else {}
+        if found.get("bench") in JOINT:
+            yield {
+                "bench": "computation", "library": "Parley", "protocol": JOINT[found["bench"]], "case": "logistic-569",
+                "cpu_s": [found[key] / 1e3 for key in ("first_ms_epoch", "second_ms_epoch", "third_ms_epoch") if key in found],
+                "dealer_cpu_s": found["dealer_ms_epoch"] / 1e3, "rounds": found["rounds_epoch"], "mb": found["bytes_epoch"] / 1e6,
+                "correlation_mb": found["key_bytes_epoch"] / 1e6}
         name = found.get("bench", "").removeprefix("three-party-")
         case = next((case for case in CASES if name == case or name.startswith(case + "-")), None)
         # The parties' fields, whatever they are called: first_cpu_s, second_cpu_s ...
@@ -128,6 +140,11 @@ def table(lines, cases):
 # In the peers' environments.
 
 
+def logistic_step(sigmoid, x, y, w):
+    """Weights behind a full-batch step."""
+    return w - x.T @ (sigmoid(x @ w) - y) * (RATE / x.shape[0])
+
+
 def values(case):
     """The inputs of a case, from a fixed seed: the first party's, then the second's."""
     import numpy
@@ -139,6 +156,12 @@ def values(case):
     kind, size = case.split("-", 1)[0], int(float(case.rsplit("-", 1)[1]))
     if kind == "relu":
         return [uniform(5, size)]
+    if kind == "logistic":
+        file = pathlib.Path(__file__).resolve().parents[2] / "Tests/SecureStatisticsTests/Resources/breast-cancer.csv"
+        table = numpy.genfromtxt(file, delimiter=",", skip_header=2, dtype=numpy.float64)[:size]
+        low, high = table[:, :-1].min(0), table[:, :-1].max(0)
+        rows = numpy.column_stack([(2 * table[:, :-1] - low - high) / (high - low), numpy.ones(len(table))])
+        return [rows.astype(numpy.float32), table[:, -1:].astype(numpy.float32), uniform(0.1, rows.shape[1], 1)]
     if kind == "product":
         return [uniform(1, size, size), uniform(1, size, size)]
     # As PyTorch draws weights; the convolutions' are (outputs, inputs, 5, 5), the others' (outputs, inputs).
@@ -295,6 +318,11 @@ def crypten_case(case, crypten, torch, tensors):
         a, b = crypten.cryptensor(tensors[0], src=0), crypten.cryptensor(tensors[1], src=1)
         return lambda: a.matmul(b), tensors[0] @ tensors[1]
 
+    if case.startswith("logistic"):
+        x, y, w = (crypten.cryptensor(tensor, src=0) for tensor in tensors)
+        turned, step = x.t(), RATE / len(tensors[0])
+        return lambda: w - turned.matmul(x.matmul(w).sigmoid() - y) * step, logistic_step(torch.sigmoid, *tensors)
+
     def network(nn):
         def smaller():
             return [nn.MaxPool2d(2), nn.ReLU()] if "pooled" in case else [nn.ReLU(), nn.MaxPool2d(2)]
@@ -329,6 +357,8 @@ def spu_case(case):
         return lambda x: jnp.maximum(x, 0), arguments
     if case.startswith("product"):
         return jnp.matmul, arguments
+    if case.startswith("logistic"):
+        return lambda x, y, w: logistic_step(jax.nn.sigmoid, x, y, w), arguments
 
     def convolution(x, kernel):
         return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))

@@ -138,10 +138,12 @@ struct ComputationBenchmark {
     }
 
     /// Runs a program, and reports CPU seconds of each party and of the dealer, wall seconds of the two one after the other, and bytes both ways.
-    func online(_ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], runs: Int = 3)
-        throws
-    {
-        var least = (cpu: [Double.infinity, .infinity], dealer: Double.infinity)
+    /// - Parameter latency: In seconds: so long a round's messages, which cross, are on their way.
+    func online(
+        _ name: String, _ program: Program, _ inputs: [RingTensor], weights: [RingTensor] = [], runs: Int = 3,
+        latency: Double = 0
+    ) throws {
+        var least = (cpu: [Double.infinity, .infinity], dealer: Double.infinity, wall: Double.infinity)
         var cost = ComputationCost()
         let cpu = { seconds(CLOCK_PROCESS_CPUTIME_ID) }
         for _ in 0..<runs {
@@ -167,9 +169,11 @@ struct ComputationBenchmark {
                 defer { times[party] += cpu() - start }
                 return try work()
             }
+            let start = wallSeconds()
             var messages = [try timed(0) { try sides[0].begin() }, try timed(1) { try sides[1].begin() }]
             while let one = messages[0], let two = messages[1] {
                 let bytes = [timed(0) { one.bytes }, timed(1) { two.bytes }]
+                if latency > 0 { usleep(UInt32(1e6 * latency)) }
                 messages = try [0, 1].map { party in
                     try timed(party) {
                         let received = try RoundMessage(bytes: bytes[1 - party], words: sides[party].expectedWords)
@@ -177,19 +181,19 @@ struct ComputationBenchmark {
                     }
                 }
             }
+            least.wall = min(least.wall, wallSeconds() - start)
             cost = sides[0].cost
             for party in 0..<2 { least.cpu[party] = min(least.cpu[party], times[party]) }
         }
         let planned = program.cost
-        report(
-            name,
-            [
-                "first_cpu_s": least.cpu[0], "second_cpu_s": least.cpu[1], "dealer_cpu_s": least.dealer,
-                "rounds": Double(cost.rounds),
-                "mb_both_ways": Double(cost.bytes) / 1e6,
-                "correlation_mb_first": Double(planned.correlationBytesToFirst) / 1e6,
-                "correlation_mb_second": Double(planned.correlationBytesToSecond) / 1e6,
-            ])
+        var figures: [(String, Double)] = [
+            ("first_cpu_s", least.cpu[0]), ("second_cpu_s", least.cpu[1]), ("dealer_cpu_s", least.dealer),
+            ("rounds", Double(cost.rounds)), ("mb_both_ways", Double(cost.bytes) / 1e6),
+        ]
+        figures.append(("correlation_mb_first", Double(planned.correlationBytesToFirst) / 1e6))
+        figures.append(("correlation_mb_second", Double(planned.correlationBytesToSecond) / 1e6))
+        if latency > 0 { figures += [("wall_s", least.wall), ("latency_s", latency)] }
+        parley_bench.report(name, figures)
     }
 
     func numbers(_ shape: [Int], within bound: Int64, stream: UInt64) throws -> RingTensor {
@@ -267,6 +271,24 @@ struct ComputationBenchmark {
     func lenet(batch: Int) throws {
         let (program, inputs, weights) = try lenetProgram(batch: batch)
         try online("lenet-batch-\(batch)", program, inputs, weights: weights)
+        if batch == 1 {
+            try online("lenet-batch-1-at-40-ms", program, inputs, weights: weights, runs: 1, latency: 0.04)
+        }
+    }
+
+    /// A linear step and its ReLU, where each message takes 40 ms: how many rounds that is.
+    func layerAtDistance() throws {
+        for form in [ComparisonForm.oneRound, .twoRounds] {
+            var builder = ProgramBuilder()
+            builder.comparisons = form
+            let x = try builder.input(from: .first, shape: [1, 784], bound: 1 << 12)
+            let w = try builder.weights("w", of: .second, shape: [784, 128], bound: 1 << 12, sumBound: 1 << 18)
+            _ = try builder.relu(try builder.matrixProduct(x, w), truncatedBy: 12)
+            try online(
+                "layer-at-40-ms-\(form == .oneRound ? "one-round" : "two-rounds")", builder.program(),
+                [numbers([1, 784], within: 1 << 12, stream: 3)],
+                weights: [numbers([784, 128], within: 1 << 8, stream: 4)], runs: 1, latency: 0.04)
+        }
     }
 
     func run() throws {
@@ -274,5 +296,6 @@ struct ComputationBenchmark {
         ciphersAndKeys()
         try operations()
         for batch in [1, 32] { try lenet(batch: batch) }
+        try layerAtDistance()
     }
 }

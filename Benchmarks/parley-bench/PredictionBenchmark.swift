@@ -20,6 +20,7 @@ struct PredictionBenchmark {
         }
         try await lenet(program)
         try await pneumonia(program)
+        try await residual(program)
     }
 
     // MARK: LeNet
@@ -37,45 +38,179 @@ struct PredictionBenchmark {
             ReLU()
             Linear(10, name: "fc2")
         }
-        var generator = SeededGenerator(seed: 1)
-        let parameters = model.initialParameters(using: &generator)
-        let prepared = try PreparedModel(
-            model, parameters, inputBound: 1, inputsAreNonNegative: true, output: .label)
-        let files = workplace.path("lenet")
-        try FileManager.default.createDirectory(atPath: files, withIntermediateDirectories: false)
+        for comparison in [ComparisonForm.oneRound, .twoRounds] {
+            var generator = SeededGenerator(seed: 1)
+            let parameters = model.initialParameters(using: &generator)
+            let name = "lenet" + (comparison == .oneRound ? "" : "_two_rounds")
+            let prepared = try PreparedModel(
+                model, parameters, inputBound: 1, inputsAreNonNegative: true, output: .label, comparison: comparison)
+            let served = try serve(
+                model, parameters, name: name, comparison == .oneRound ? [] : ["--two-rounds"], program)
+            defer { served.end() }
+            for (rows, runs) in [(1, 7), (32, 3)] {
+                let pixels = (0..<rows * 784).map { _ in Float.random(in: 0...1, using: &generator) }
+                let clear = try prepared.clear(pixels, rows: rows)
+                try await measure(
+                    "prediction_\(name)_batch_\(rows)", served.client, pixels, rows: rows, runs: runs, of: "randhie",
+                    served.dealer, served.site
+                ) { $0.labels == clear.labels }
+            }
+        }
+    }
+
+    /// A dealer and a datasite with a model, as processes.
+    private struct Served {
+        let client: DatasiteClient
+        let dealer: ServedProcess
+        let site: ServedProcess
+
+        func end() {
+            site.end()
+            dealer.end()
+        }
+    }
+
+    /// - Parameter options: Of `parley model add`, as the model was prepared here.
+    private func serve(
+        _ model: Model, _ parameters: Parameters, name: String, _ options: [String], _ program: String
+    ) throws -> Served {
+        let files = workplace.path(name)
+        try FileManager.default.createDirectory(atPath: files, withIntermediateDirectories: true)
         try Data(Architecture.json(model)).write(to: URL(filePath: files + "/architecture.json"))
         try Data(SafeTensors.write(parameters)).write(to: URL(filePath: files + "/weights.safetensors"))
-        let demonstration = try DemonstrationSite(workplace, name: "predicting")
-        let folder = try DealerFolder.create(at: workplace.path("dealer"))
+
+        let demonstration = try DemonstrationSite(workplace, name: "predicting_" + name)
+        let folder = try DealerFolder.create(at: workplace.path("dealer_" + name))
         let site = try Datasite(path: demonstration.path)
-        guard let key = Data(base64Encoded: site.description.publicKey) else { return }
+        guard let key = Data(base64Encoded: site.description.publicKey) else {
+            throw BenchmarkError(reason: "a site without a key")
+        }
         try folder.admit("site", key: key)
-        let dealer = try ServedProcess(program, ["dealer", "serve", workplace.path("dealer"), "--port", "0"])
-        defer { dealer.end() }
+        let dealer = try ServedProcess(program, ["dealer", "serve", workplace.path("dealer_" + name), "--port", "0"])
         _ = try workplace.output(
             of: program,
             [
-                "model", "add", "lenet", "--of", "randhie", "--model", files + "/weights.safetensors", "--non-negative",
+                "model", "add", name, "--of", "randhie", "--model", files + "/weights.safetensors", "--non-negative",
                 "--dealer", dealer.url, "--site", demonstration.path,
-            ])
-        let added = try site.servedModel("lenet")
+            ] + options)
+        let added = try site.servedModel(name)
         try site.setPolicy(
             of: "randhie",
             policyText:
-                "{loss: zcdp, delta: 1e-6, total: {rho: 100000}, engines: {prediction: {model: lenet, version: \(added.version), rows: 64, uses: 1000000, uses-per-researcher: 1000000, approval: automatic}}}"
+                "{loss: zcdp, delta: 1e-6, total: {rho: 100000}, engines: {prediction: {model: \(name), version: \(added.version), rows: 64, uses: 1000000, uses-per-researcher: 1000000, approval: automatic}}}"
         )
         try site.close()
         let served = try ServedProcess(program, ["serve", "--site", demonstration.path, "--port", "0"])
-        defer { served.end() }
-        let client = try DatasiteClient(url: served.url, token: demonstration.token)
-        for (rows, runs) in [(1, 7), (32, 2)] {
-            let pixels = (0..<rows * 784).map { _ in Float.random(in: 0...1, using: &generator) }
-            let clear = try prepared.clear(pixels, rows: rows)
-            try await measure(
-                "prediction_lenet_batch_\(rows)", client, pixels, rows: rows, runs: runs, of: "randhie", dealer,
-                served
-            ) { $0.labels == clear.labels }
+        return Served(
+            client: try DatasiteClient(url: served.url, token: demonstration.token), dealer: dealer, site: served)
+    }
+
+    // MARK: ResNet-18
+
+    /// Weights that nobody trained, on the test images of PneumoniaMNIST, as they are and enlarged: whether scores are within the estimate of what the model says in floating point.
+    private func residual(_ program: String) async throws {
+        guard let archive = Self.archive else {
+            reportSkipped("prediction_resnet18", "there is no shared/data/pneumoniamnist")
+            return
         }
+        let images = try ArchivedArrays.read(archive, ["test_images"])[0].floats().map { $0 / 255 }
+        for (side, count, batch) in [(28, 100, 10), (224, 3, 1)] {
+            let shape = side == 28 ? [1, 28, 28] : [3, side, side]
+            let model = try Models.resNet18(inputShape: shape, classes: side == 28 ? 2 : 1000, normalization: .batch)
+            var generator = SeededGenerator(seed: 18)
+            let parameters = model.initialParameters(using: &generator)
+            let size = shape.reduce(1, *)
+            let values = (0..<count + 2).flatMap { Self.enlarged(images[$0 * 784..<($0 + 1) * 784], shape) }
+            let prepared = try PreparedModel(
+                model, parameters, inputBound: 1, inputsAreNonNegative: true,
+                calibration: Array(values.suffix(2 * size)), output: .scores, comparison: .twoRounds, threads: 2)
+            let name = "resnet18_\(side)"
+            let rows = workplace.path(name + ".npy")
+            try Self.numpy(Array(values.suffix(2 * size)), [2] + shape).write(to: URL(filePath: rows))
+            let served = try serve(
+                model, parameters, name: name, ["--two-rounds", "--output", "scores", "--calibrate", rows], program)
+            defer { served.end() }
+            let exact = try model.predict(
+                Tensor(shape: [count] + shape, values: Array(values.prefix(count * size))), parameters)
+            let classes = prepared.terms.classes
+            let about = try await served.client.prediction(of: "randhie")
+            let weights = try await served.client.maskedWeights(of: about)
+            let calls = try DealerClient(url: served.dealer.url)
+            var (online, dealing, error, cost) = ([Double](), [Double](), 0.0, ComputationCost())
+            for first in stride(from: 0, to: count, by: batch) {
+                let outcome = try await served.client.predict(
+                    Array(values[first * size..<(first + batch) * size]), rows: batch, with: about, weights: weights,
+                    dealer: calls, directory: workplace.folder.path)
+                online.append(outcome.online / .seconds(1))
+                dealing.append(outcome.dealing / .seconds(1))
+                cost = outcome.cost
+                for (row, scores) in (outcome.results.scores ?? []).enumerated() {
+                    for (place, score) in scores.enumerated() {
+                        error = max(error, abs(score - Double(exact.values[(first + row) * classes + place])))
+                    }
+                }
+            }
+            let dealt = try prepared.terms.program(rows: batch).cost.correlationBytesToFirst
+            report(
+                name,
+                [
+                    ("cold_disk_s", try coldSeconds(dealt)),
+                    ("images", Double(count)), ("images_at_a_time", Double(batch)),
+                    ("online_s_an_image", online.reduce(0, +) / Double(count)),
+                    ("online_s_slowest", online.max() ?? .nan),
+                    ("dealing_s_an_image", dealing.reduce(0, +) / Double(count)),
+                    ("dealt_mb_an_image_each", Double(dealt) / 1e6 / Double(batch)),
+                    ("mb_an_image_both_ways", Double(cost.bytes) / 1e6 / Double(batch)),
+                    ("rounds", Double(cost.rounds)),
+                    ("error_estimate", prepared.terms.errorBound), ("largest_error", error),
+                    ("within_estimate", error <= prepared.terms.errorBound ? 1 : 0),
+                ])
+        }
+    }
+
+    /// How long so many bytes take from the disk, in order, when no page of them is in memory.
+    private func coldSeconds(_ count: Int) throws -> Double {
+        let path = workplace.path("cold")
+        _ = FileManager.default.createFile(atPath: path, contents: nil)
+        guard let file = FileHandle(forUpdatingAtPath: path) else { throw BenchmarkError(reason: "no file at \(path)") }
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let piece = Data((0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 167) })
+        for _ in 0..<max(1, count >> 20) { try file.write(contentsOf: piece) }
+        try file.synchronize()
+        #if os(Linux)
+            guard posix_fadvise(file.fileDescriptor, 0, 0, POSIX_FADV_DONTNEED) == 0 else { return .nan }
+        #else
+            return .nan
+        #endif
+        try file.seek(toOffset: 0)
+        let start = wallSeconds()
+        while let read = try file.read(upToCount: 4 << 20), !read.isEmpty {}
+        return wallSeconds() - start
+    }
+
+    /// As NumPy stores an array of float32.
+    private static func numpy(_ values: [Float], _ shape: [Int]) -> Data {
+        let extents = shape.map(String.init).joined(separator: ", ")
+        var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(extents)), }"
+        header += String(repeating: " ", count: 63 - (10 + header.utf8.count) % 64) + "\n"
+        let length = UInt16(header.utf8.count)
+        return Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(length & 255), UInt8(length >> 8)])
+            + Data(header.utf8)
+            + values.withUnsafeBytes { Data($0) }
+    }
+
+    /// Each pixel as often as it takes.
+    private static func enlarged(_ image: ArraySlice<Float>, _ shape: [Int]) -> [Float] {
+        let (side, start) = (shape[1], image.startIndex)
+        let scaled = (0..<side * side).map { image[start + $0 / side * 28 / side * 28 + $0 % side * 28 / side] }
+        return (0..<shape[0]).flatMap { _ in scaled }
+    }
+
+    private static var archive: String? {
+        let path = Workplace.repository.deletingLastPathComponent().appending(
+            path: "shared/data/pneumoniamnist/pneumoniamnist_full.npz"
+        ).path
+        return FileManager.default.fileExists(atPath: path) ? path : nil
     }
 
     private func measure(
@@ -119,11 +254,8 @@ struct PredictionBenchmark {
 
     /// All 624 test images by the demonstration's model, as three processes: labels where the margin is larger than the error's bound, and the area under the curve.
     private func pneumonia(_ program: String) async throws {
-        let archive = Workplace.repository.deletingLastPathComponent().appending(
-            path: "shared/data/pneumoniamnist/pneumoniamnist_full.npz"
-        ).path
-        guard FileManager.default.fileExists(atPath: archive) else {
-            reportSkipped("prediction_pneumonia", "there is no \(archive)")
+        guard let archive = Self.archive else {
+            reportSkipped("prediction_pneumonia", "there is no shared/data/pneumoniamnist")
             return
         }
         let folder = workplace.path("demonstration")

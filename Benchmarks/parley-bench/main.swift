@@ -46,6 +46,7 @@ if arguments.first == "child", arguments.count > 1 {
         case "computation":
             try ComputationBenchmark().run()
             try ThreePartyBenchmark().run()
+            try JointTrainingBenchmark().run()
         case "prediction": try await PredictionBenchmark(workplace: workplace).run()
         case "content": try ContentBenchmark(workplace: workplace).run()
         case "orders": try benchmarkOrders()

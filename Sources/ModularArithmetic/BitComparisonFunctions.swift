@@ -56,15 +56,17 @@ public struct BitComparisonFunctions: Sendable, Hashable {
     ///   - corrections: Both parties'.
     ///   - inputs: ``paddedCount`` numbers.
     public func evaluate(
-        fixed: CipherKey, party: Int, seeds: [UInt64], corrections: [UInt64], inputs: [UInt64]
+        fixed: CipherKey, party: Int, seeds: [UInt64], corrections: HeldWords, inputs: [UInt64]
     ) -> [UInt64] {
         precondition(
             seeds.count == seedCount && corrections.count == correctionCount && inputs.count == paddedCount,
             "A key of another batch.")
         return [UInt64](unsafeUninitializedCapacity: paddedCount) { buffer, initialized in
-            withUnsafePointer(to: fixed.expanded) {
-                kernels_bit_comparison_evaluate(
-                    batch, $0, Int32(party), seeds, corrections, inputs, buffer.baseAddress, cipher)
+            withUnsafePointer(to: fixed.expanded) { fixed in
+                corrections.withWords {
+                    kernels_bit_comparison_evaluate(
+                        batch, fixed, Int32(party), seeds, $0.baseAddress, inputs, buffer.baseAddress, cipher)
+                }
             }
             initialized = paddedCount
         }

@@ -28,7 +28,7 @@ public struct PredictionOutcome: Sendable {
     public var cost: ComputationCost
     /// From the first message to the last.
     public var online: Duration
-    /// Until the correlations were here.
+    /// Until the correlations were here, and at the site.
     public var dealing: Duration
     /// The release, its receipt verified.
     public var released: ReleasedWork
@@ -157,6 +157,7 @@ extension DatasiteClient {
             try steps.append(bytes, step: step)
             progress(.dealt(Int(steps.count), of: whole))
         }
+        _ = try await whenReady { try await transport.exchangeRound(visit, PredictionRequest.readiness, largest: 0) }
         let dealing = ContinuousClock.now - start
         // In memory alone: with this call they are gone, and serve nobody again.
         var ledger = CorrelationLedger()
@@ -200,10 +201,12 @@ extension DatasiteClient {
 
     /// Waits until the site's part is ready.
     private func knock(_ visit: String) async throws -> [UInt8] {
+        try await whenReady { try await transport.exchangeRound(visit, [], largest: 16) }
+    }
+
+    private func whenReady(_ ask: () async throws -> [UInt8]) async throws -> [UInt8] {
         for _ in 0..<30 {
-            do { return try await transport.exchangeRound(visit, [], largest: 16) } catch let problem as Problem
-                where problem.status == 503
-            {
+            do { return try await ask() } catch let problem as Problem where problem.status == 503 {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

@@ -56,6 +56,8 @@ struct CanonicalWords {
             append(product.thresholds)
             append(product.results)
         case .reveal(_, let party): append([14, party.rawValue])
+        case .masked: append(15)
+        case .shared: append(16)
         }
     }
 

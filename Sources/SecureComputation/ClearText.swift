@@ -64,6 +64,7 @@ public enum ClearText {
         switch program.operation(place) {
         case .product(let map, let left, let right): return product(map, words(left), words(right))
         case .weighted(let map, let left, let slot): return product(map, words(left), weights[slot.place].words)
+        case .masked(let value): return words(value)
         case .truncation(let value, let bits, _): return words(value).map { nearest($0, bits) }
         case .sign(let sign): return self.sign(sign, words(sign.value), sign.carried.map(words) ?? [])
         case .compactSign(let value, _): return words(value)

@@ -3,18 +3,20 @@ internal import ModularArithmetic
 /// What the dealer gives a party for a step, beside the seed: shares that do not follow from it, and the corrections of comparison functions, which both have.
 struct StepCorrelation: Sendable, CustomStringConvertible, CustomReflectable {
     var shares: [UInt64] = []
-    var corrections: [UInt64] = []
+    var corrections = HeldWords([])
 
     /// Its words, little-endian.
     var encoded: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(8 * (shares.count + corrections.count))
         append(shares, to: &bytes)
-        append(corrections, to: &bytes)
+        append(corrections.array, to: &bytes)
         return bytes
     }
 
-    init(shares: [UInt64] = [], corrections: [UInt64] = []) { (self.shares, self.corrections) = (shares, corrections) }
+    init(shares: [UInt64] = [], corrections: [UInt64] = []) {
+        (self.shares, self.corrections) = (shares, HeldWords(corrections))
+    }
 
     /// - Throws: ``ComputationError/correlation(step:count:expected:)`` where the length is not the one that the program needs.
     init(_ bytes: ArraySlice<UInt8>, place: Int, of party: ComputingParty, in program: Program) throws(ComputationError)
@@ -23,7 +25,16 @@ struct StepCorrelation: Sendable, CustomStringConvertible, CustomReflectable {
         let all = program.correlationWords(place, of: party)
         guard bytes.count == 8 * all else { throw .correlation(step: place, count: bytes.count / 8, expected: all) }
         shares = wordsOf(bytes, from: 0, count: all - corrected)
-        corrections = wordsOf(bytes, from: 8 * (all - corrected), count: corrected)
+        corrections = HeldWords(wordsOf(bytes, from: 8 * (all - corrected), count: corrected))
+    }
+
+    /// The same, of bytes that stay where they are: corrections are most of them, and are read once.
+    init(_ bytes: HeldBytes, place: Int, of party: ComputingParty, in program: Program) throws(ComputationError) {
+        let corrected = program.correctionWords(place)
+        let all = program.correlationWords(place, of: party)
+        guard bytes.count == 8 * all else { throw .correlation(step: place, count: bytes.count / 8, expected: all) }
+        shares = HeldWords(bytes, from: 0, count: all - corrected).array
+        corrections = HeldWords(bytes, from: all - corrected, count: corrected)
     }
 
     var description: String { "StepCorrelation(\(shares.count) + \(corrections.count) words)" }

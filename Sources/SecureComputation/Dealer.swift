@@ -87,8 +87,13 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
         var corrections: [UInt64] = []
         var isBits = false
         switch program.operation(place) {
-        case .product(let map, _, _):
-            wanted = product(map, sum(streams, map.leftCount, .mask), sum(streams, map.rightCount, .otherMask))
+        case .product(let map, let left, let right):
+            func mask(_ value: Value, _ purpose: StepStream.Purpose) -> [UInt64] {
+                guard let operand = program.maskedOperand(value) else { return sum(streams, value.count, purpose) }
+                let once = keys.map { StepStream(key: $0, place: operand.step) }
+                return operand.gathered(sum(once, operand.count, .mask))
+            }
+            wanted = product(map, mask(left, .mask), mask(right, .otherMask))
         case .weighted(let map, _, let weights):
             let left = streams[weights.owner.other.rawValue].words(map.leftCount, .mask)
             // Checked when the dealer was made.

@@ -20,9 +20,13 @@ extension TwoPartyMachine {
     func openedWords(_ place: Int) -> [UInt64] {
         let stream = stream(place)
         switch program.operation(place) {
-        case .product(let map, let left, let right):
-            return Self.difference(share(left), stream.words(map.leftCount, .mask))
-                + Self.difference(share(right), stream.words(map.rightCount, .otherMask))
+        case .product(_, let left, let right):
+            func opened(_ value: Value, _ purpose: StepStream.Purpose) -> [UInt64] {
+                guard program.maskedOperand(value) == nil else { return [] }
+                return Self.difference(share(value), stream.words(value.count, purpose))
+            }
+            return opened(left, .mask) + opened(right, .otherMask)
+        case .masked(let value): return Self.difference(share(value), stream.words(value.count, .mask))
         case .weighted(let map, let left, let weights):
             guard party != weights.owner else { return [] }
             return Self.difference(share(left), stream.words(map.leftCount, .mask))
@@ -50,7 +54,9 @@ extension TwoPartyMachine {
     /// This party's share of a step's result, from what both opened.
     func finished(_ place: Int, own: ArraySlice<UInt64>, received: ArraySlice<UInt64>) -> [UInt64] {
         switch program.operation(place) {
-        case .product(let map, let left, _): return product(place, map, share(left), opened: Self.sum(own, received))
+        case .product(let map, let left, let right):
+            return product(place, map, of: (left, right), opened: Self.sum(own, received))
+        case .masked(let value): return share(value)
         case .weighted(let map, let left, let weights):
             return weighted(place, map, left, weights: weights, received: received)
         case .truncation(_, let bits, _): return truncation(place, bits, opened: Self.sum(own, received))
@@ -72,13 +78,32 @@ extension TwoPartyMachine {
     /// A product of secret values by a triple A, B, A B (Beaver 1991): with E = X - A and F = Y - B, X Y = X F + E B + A B. Openings are as large as the operands, whatever the product costs.
     ///
     /// Both openings are uniform to either party: each holds one of two shares of A and B.
-    private func product(_ place: Int, _ map: BilinearMap, _ left: [UInt64], opened: [UInt64]) -> [UInt64] {
+    ///
+    /// **Operands that are masked once** (``ProgramBuilder/maskedOnce(_:)``) keep A, and E is what was opened then. With the same A, A B_1, A B_2, ... are dealt for fresh B_1, B_2, ..., each
+    /// under a fresh sharing: E is uniform and sent once, each F is uniform by its own B, and a share of A B is uniform by itself, so that the view is simulated as before. What must not be is another X
+    /// under that A: E - E' would be X - X'. So A belongs to the step that masks, and not to a value.
+    private func product(
+        _ place: Int, _ map: BilinearMap, of operands: (left: Value, right: Value), opened: [UInt64]
+    ) -> [UInt64] {
+        var rest = opened[...]
+        /// What was opened of an operand.
+        func open(_ value: Value) -> [UInt64] {
+            if let operand = program.maskedOperand(value) { return operand.gathered(openedOnce[operand.step] ?? []) }
+            defer { rest = rest.dropFirst(value.count) }
+            return Array(rest.prefix(value.count))
+        }
         var result = dealt(place)
-        map.add(left, Array(opened[map.leftCount...]), to: &result, threads: threads)
-        map.add(
-            Array(opened[..<map.leftCount]), stream(place).words(map.rightCount, .otherMask), to: &result,
-            threads: threads)
+        let (left, right) = operands
+        let (e, f) = (open(left), open(right))
+        map.add(share(left), f, to: &result, threads: threads)
+        map.add(e, mask(of: right, place), to: &result, threads: threads)
         return result
+    }
+
+    /// This party's share of a right operand's mask.
+    private func mask(of right: Value, _ place: Int) -> [UInt64] {
+        guard let operand = program.maskedOperand(right) else { return stream(place).words(right.count, .otherMask) }
+        return operand.gathered(stream(operand.step).words(operand.count, .mask))
     }
 
     /// A product with weights W of one party, which alone knows B; the other party alone knows A. With E = X_o - A, X_o being the other party's share, and F = W - B, which it was

@@ -19,6 +19,10 @@ extension Program {
                 party == nil || operation($0.place) == .input(owner)
             }
             return Self.held(inputs[number].words, to: Int64(steps[place].value.bound))
+        case .shared:
+            precondition(party == nil, "Shares are a machine's own.")
+            let number = self.inputs.prefix { $0.place != place }.count
+            return Self.held(inputs[number].words, to: Int64(steps[place].value.bound))
         case .constant(let words): return party == .second ? [UInt64](repeating: 0, count: count) : words
         case .combination(let terms):
             var sum = [UInt64](repeating: 0, count: count)
@@ -38,6 +42,7 @@ extension Program {
             var result = [UInt64](repeating: 0, count: count)
             map.add(operand(value), right, to: &result, threads: threads)
             return result
+        case .masked(let value): return operand(value)
         case .product, .weighted, .truncation, .sign, .compactSign, .compactProduct, .reveal:
             preconditionFailure("A step with a round is not local.")
         }

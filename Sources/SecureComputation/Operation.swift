@@ -4,6 +4,8 @@ internal import ModularArithmetic
 enum Operation: Sendable, Hashable {
     /// A party's input, held to the bound. Local: its share is the input, the other's is zero.
     case input(ComputingParty)
+    /// What three parties hold in shares already: a column of a ``TableMachine``'s table. Local.
+    case shared
     /// Numbers that all know.
     case constant([UInt64])
     /// A sum of values, each times a number that all know.
@@ -20,6 +22,8 @@ enum Operation: Sendable, Hashable {
     case product(BilinearMap, Value, Value)
     /// A product with the weights of one party. One round, in which that party sends nothing.
     case weighted(BilinearMap, Value, Weights)
+    /// The value itself, opened under a mask that serves all products with it. One round with a dealer; local where three compute.
+    case masked(Value)
     /// Division by 2^bits. One round.
     case truncation(Value, bits: Int, isExact: Bool)
     /// What follows from the sign. One round.
@@ -40,11 +44,11 @@ enum Operation: Sendable, Hashable {
     /// Values that it takes.
     var operands: [Value] {
         switch self {
-        case .input, .constant: []
+        case .input, .shared, .constant: []
         case .combination(let terms): terms.map(\.value)
         case .concatenation(let values): values
         case .gather(let value, _), .sums(let value, _), .publicProduct(_, let value, _), .weighted(_, let value, _),
-            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value, _):
+            .truncation(let value, _, _), .reveal(let value, _), .compactSign(let value, _), .masked(let value):
             [value]
         case .compactProduct(let product): [product.sign]
         case .product(_, let left, let right): [left, right]
@@ -55,7 +59,7 @@ enum Operation: Sendable, Hashable {
     /// Whether it takes a round.
     var isInteractive: Bool {
         switch self {
-        case .product, .weighted, .truncation, .sign, .compactSign, .compactProduct, .reveal: true
+        case .product, .weighted, .masked, .truncation, .sign, .compactSign, .compactProduct, .reveal: true
         default: false
         }
     }

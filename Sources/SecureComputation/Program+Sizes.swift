@@ -13,6 +13,14 @@ extension Program {
         steps.indices.contains(step) ? 8 * correlationWords(step, of: party) : 0
     }
 
+    /// Whose each input is, in their order; nil for what is shared already.
+    public var inputOwners: [ComputingParty?] {
+        inputs.map { if case .input(let party) = operation($0.place) { party } else { nil } }
+    }
+
+    /// What is shared already, in order.
+    var sharedInputs: [Value] { inputs.filter { operation($0.place) == .shared } }
+
     /// How many rounds a run has.
     public var roundCount: Int { rounds.count }
 

@@ -45,7 +45,7 @@ public struct Program: Sendable {
     let steps: [Step]
     /// The weights that it multiplies by.
     public let weights: [Weights]
-    /// The inputs, in their order.
+    /// The inputs, in their order, and what is shared already among them.
     public let inputs: [Value]
     /// The values that are opened, each with whom it is opened to.
     public let outputs: [(value: Value, to: ComputingParty)]
@@ -66,7 +66,13 @@ public struct Program: Sendable {
         for (place, step) in steps.enumerated() {
             let before = step.operation.operands.map { level[$0.place] }.max() ?? 0
             level[place] = before + (step.operation.isInteractive ? 1 : 0)
-            for operand in step.operation.operands { last[operand.place] = max(last[operand.place], level[place]) }
+            for operand in step.operation.operands {
+                last[operand.place] = max(last[operand.place], level[place])
+                // What was opened of an operand that is masked once stays for as long as what was gathered from it.
+                var source = operand.place
+                while case .gather(let earlier, _) = steps[source].operation { source = earlier.place }
+                if case .masked = steps[source].operation { last[source] = max(last[source], level[place]) }
+            }
         }
         let depth = level.max() ?? 0
         var rounds = [[Int]](repeating: [], count: depth)
@@ -78,7 +84,12 @@ public struct Program: Sendable {
                 locals[level[place]].append(place)
             }
         }
-        inputs = steps.compactMap { if case .input = $0.operation { $0.value } else { nil } }
+        inputs = steps.compactMap { step in
+            switch step.operation {
+            case .input, .shared: step.value
+            default: nil
+            }
+        }
         outputs = steps.compactMap { if case .reveal(_, let to) = $0.operation { ($0.value, to) } else { nil } }
         for (value, _) in outputs { last[value.place] = depth + 1 }
         self.rounds = rounds
@@ -111,6 +122,7 @@ public struct Program: Sendable {
             || steps.contains { step in
                 switch step.operation {
                 case .input(let party), .reveal(_, let party): party == .third
+                case .shared: true
                 default: false
                 }
             }
@@ -127,7 +139,9 @@ public struct Program: Sendable {
     /// Words that a party opens in a step.
     func openedWords(_ place: Int, by party: ComputingParty) -> Int {
         switch steps[place].operation {
-        case .product(let map, _, _): map.leftCount + map.rightCount
+        case .product(let map, let left, let right):
+            (maskedOperand(left) == nil ? map.leftCount : 0) + (maskedOperand(right) == nil ? map.rightCount : 0)
+        case .masked(let value): value.count
         case .weighted(let map, _, let weights): party == weights.owner ? 0 : map.leftCount
         case .truncation(let value, _, _): value.count
         case .sign(let sign): sign.value.count * (sign.carried == nil ? 1 : 2)

@@ -71,6 +71,18 @@ extension ProgramBuilder {
             named: "convolution with \(b.name)")
     }
 
+    /// The same value, for products: with a dealer it is opened under a mask here, once, and a product with it, or with elements gathered from it (a transposed matrix), opens its other operand alone. One
+    /// round with a dealer; without one nothing happens, since replicated products open nothing.
+    ///
+    /// For an operand of many products: k of them with a matrix of n elements open it once, and not k times. Each product has correlations of its own, of the same mask against a fresh one.
+    ///
+    /// - Throws: ``ComputationError``.
+    public mutating func maskedOnce(_ value: Value) throws(ComputationError) -> Value {
+        try add(
+            .masked(value), shape: value.shape, bound: value.bound, named: "masking",
+            isNonNegative: value.isNonNegative)
+    }
+
     /// a where the condition, 0 or 1 in each element, is 1, and b elsewhere. One round.
     ///
     /// - Throws: ``ComputationError``.
@@ -87,6 +99,18 @@ extension ProgramBuilder {
     ) throws(ComputationError) -> Value {
         let terms = [Operation.Term(value: a, factor: 1), Operation.Term(value: b, factor: UInt64(bitPattern: factor))]
         return try add(.combination(terms), shape: a.shape, bound: bound, named: "bound", isNonNegative: isNonNegative)
+    }
+
+    /// The product of matrices, with a bound that its maker proves to hold for all inputs: sums may wrap on the way, what comes out does not. The proof stands beside each use.
+    ///
+    /// - Throws: ``ComputationError``.
+    package mutating func matrixProduct(
+        _ a: Value, _ b: Value, provenWithin bound: Double
+    ) throws(ComputationError) -> Value {
+        let product = try Self.matrices(a.shape, b.shape)
+        return try add(
+            .product(.matrices(product), a, b), shape: [product.rows, product.columns], bound: bound,
+            named: "matrix product")
     }
 
     /// Division by 2^bits. One round.

@@ -28,6 +28,8 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
     let key: CipherKey
     /// By step, until they are needed no more.
     var shares: [[UInt64]?]
+    /// By step, what both opened of a value that is masked once; for as long as its share.
+    var openedOnce: [Int: [UInt64]] = [:]
     /// What it opened in the round that is under way.
     private var opened: [UInt64] = []
     /// The round that is under way, or as many as there are rounds.
@@ -109,10 +111,22 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
     ///
     /// - Throws: ``ComputationError``; of a wrong length, or of no step of this program.
     public mutating func supply(_ bytes: [UInt8], step: Int) throws(ComputationError) {
+        try checkSupply(step)
+        correlations[step] = try StepCorrelation(bytes[...], place: step, of: party, in: program)
+    }
+
+    /// The same, of bytes that are not copied: a file's.
+    ///
+    /// - Throws: ``ComputationError``; of a wrong length, or of no step of this program.
+    public mutating func supply(_ bytes: HeldBytes, step: Int) throws(ComputationError) {
+        try checkSupply(step)
+        correlations[step] = try StepCorrelation(bytes, place: step, of: party, in: program)
+    }
+
+    private func checkSupply(_ step: Int) throws(ComputationError) {
         guard program.steps.indices.contains(step), program.correlationWords(step, of: party) > 0 else {
             throw .parameter("a correlation of step \(step)", expected: "one of a step that has one")
         }
-        correlations[step] = try StepCorrelation(bytes[...], place: step, of: party, in: program)
     }
 
     /// Begins, and gives the first round's message; nil where there are no rounds.
@@ -134,7 +148,10 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
         finish(message.words)
         round += 1
         takeLocalSteps()
-        for place in shares.indices where program.lastUse[place] <= round { shares[place] = nil }
+        for place in shares.indices where program.lastUse[place] <= round {
+            shares[place] = nil
+            openedOnce[place] = nil
+        }
         return open()
     }
 
@@ -189,8 +206,9 @@ public struct TwoPartyMachine: Sendable, CustomStringConvertible, CustomReflecta
         for place in program.rounds[round] {
             let ownCount = program.openedWords(place, by: party)
             let otherCount = program.openedWords(place, by: party.other)
-            shares[place] = finished(
-                place, own: opened[own..<own + ownCount], received: received[other..<other + otherCount])
+            let (mine, others) = (opened[own..<own + ownCount], received[other..<other + otherCount])
+            if case .masked = program.operation(place) { openedOnce[place] = Self.sum(mine, others) }
+            shares[place] = finished(place, own: mine, received: others)
             correlations[place] = nil
             own += ownCount
             other += otherCount

@@ -32,7 +32,8 @@ struct Parley: AsyncParsableCommand {
                 name: "Researcher",
                 subcommands: [
                     LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, AskCommand.self, ShellCommand.self,
-                    EvaluateCommand.self, PredictCommand.self, HistoryCommand.self, ReceiptsCommand.self, ReceiptCommand.self,
+                    EvaluateCommand.self, PredictCommand.self, HistoryCommand.self, ReceiptsCommand.self,
+                    ReceiptCommand.self,
                 ]),
             CommandGroup(
                 name: "Owner, researcher and auditor",
@@ -43,7 +44,8 @@ struct Parley: AsyncParsableCommand {
             CommandGroup(
                 name: "Together",
                 subcommands: [
-                    CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, DevicesCommand.self,
+                    CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, FitCommand.self,
+                    DevicesCommand.self,
                     DealerCommand.self, MpcCommand.self,
                 ]),
             CommandGroup(name: "Marketplace", subcommands: [MarketCommand.self, ContentCommand.self]),

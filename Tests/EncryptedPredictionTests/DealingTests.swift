@@ -214,8 +214,13 @@ struct DealingTests {
         try steps.append([UInt8](repeating: 9, count: 100_000), step: 2)
         #expect(steps.count == 100_003)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
-        #expect(try steps.take(2) == [UInt8](repeating: 9, count: 100_000))
-        #expect(try steps.take(4) == [1, 2, 3])
+        let held = try steps.take(2)
+        #expect(held.withBytes(Array.init) == [UInt8](repeating: 9, count: 100_000))
+        #expect(try steps.take(4).withBytes(Array.init) == [1, 2, 3])
+        // What lies behind it does not change it.
+        try steps.append([UInt8](repeating: 7, count: 5_000), step: 5)
+        #expect(held.withBytes(Array.init) == [UInt8](repeating: 9, count: 100_000))
+        #expect(HeldWords(held, from: 1, count: 2).array == [UInt64](repeating: 0x0909_0909_0909_0909, count: 2))
         #expect(throws: (any Error).self) { try steps.take(4) }
         #expect(throws: (any Error).self) { try SpooledSteps(in: folder + "/none") }
     }

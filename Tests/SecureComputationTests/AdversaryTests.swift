@@ -156,7 +156,9 @@ struct AdversaryTests {
         }
         // Read by a machine that they are not for.
         var short = pair.correlations.second
-        short.steps[program.rounds[1][0]]?.corrections.removeLast()
+        let place = program.rounds[1][0]
+        let whole = try #require(short.steps[place]).corrections.array
+        short.steps[place]?.corrections = HeldWords(whole.dropLast())
         var ledger = CorrelationLedger()
         let claim = try ledger.claim(short, inputs: pair.inputs.second)
         #expect(throws: ComputationError.self) {

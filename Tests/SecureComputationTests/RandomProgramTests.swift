@@ -28,6 +28,15 @@ struct RandomProgramTests {
             let place = try builder.argmax(try builder.reshaped(a, to: [2, 3]))
             return try builder.gathered(place, places: [0, 1, 0, 1, -1, -1], shape: [6])
         case 13: return try builder.isWithin(a, -100...100)
+        case 14: return try builder.maskedOnce(a)
+        case 15:
+            // Both operands gathered from one that is masked once, and one from a gathered one.
+            let once = try builder.gathered(try builder.maskedOnce(a), places: [2, 1, 0, -1, 4, 3], shape: [2, 3])
+            let turned = try builder.gathered(once, places: [0, 3, 1, 4, 2, 5], shape: [3, 2])
+            let four = try builder.matrixProduct(once, turned)
+            return try builder.product(
+                try builder.gathered(four, places: [3, 0, 1, 2, 0, -1], shape: [6]), try builder.reshaped(once, to: [6])
+            )
         default: return try builder.piecewiseLinear(a, knots: [-100, 0, 100], slopes: [0, 1, 2, 0], start: -7)
         }
     }
@@ -36,7 +45,7 @@ struct RandomProgramTests {
         "A hundred programs of up to twelve operations give, on shares, what they give in the clear, to the bit, at the costs that were foretold"
     )
     func agree() throws {
-        var operations = [Int](repeating: 0, count: 15)
+        var operations = [Int](repeating: 0, count: 17)
         for seed in 0..<100 as Range<UInt64> {
             var numbers = Tensors(1000 + seed)
             var builder = ProgramBuilder()
@@ -47,7 +56,7 @@ struct RandomProgramTests {
                     try builder.input(from: party, shape: [6], bound: [3, 1000, 1 << 20][numbers.number(0...2)]))
             }
             for _ in 0..<12 {
-                let kind = numbers.number(0...14)
+                let kind = numbers.number(0...16)
                 var next = builder
                 let (a, b) = (
                     values[numbers.number(0...values.count - 1)], values[numbers.number(0...values.count - 1)]

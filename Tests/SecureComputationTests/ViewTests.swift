@@ -20,7 +20,9 @@ struct ViewTests {
         let own = try builder.weights("v", of: .first, shape: [1, 1], bound: 1000, sumBound: 1000)
         let weighted = try builder.matrixProduct(a, weights)
         let other = try builder.matrixProduct(b, own)
-        let product = try builder.product(a, b)
+        let once = try builder.maskedOnce(a)
+        let product = try builder.sum(
+            try builder.product(once, b), try builder.product(once, try builder.product(b, once)))
         let exact = try builder.truncated(try builder.sum(weighted, other), by: 4, exactly: true)
         let rough = try builder.truncated(try builder.relu(product), by: 4, exactly: false)
         let both = try builder.relu(try builder.sum(exact, rough), truncatedBy: 3)

@@ -11,5 +11,6 @@ extension EngineTable {
         FinalWork.self,
         OpenedRowsWork.self,
         PredictionWork.self,
+        ComputationWork.self,
     ])
 }

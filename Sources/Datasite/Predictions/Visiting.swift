@@ -15,11 +15,24 @@ extension Datasite {
             return (bytes, visit.mostBytes)
         }
         try await checkVisitor(of: request, identity)
+        return try await waiting(for: request, identity) { visit in
+            try visit.greeting().map { ($0, visit.mostBytes) }
+        }
+    }
+
+    /// Waits until a piece of work takes the first message: what it needs beforehand is there.
+    ///
+    /// - Throws: A `Problem`: not hers, over, or not ready yet.
+    public func ready(for request: String, as identity: Identity) async throws {
+        try await waiting(for: request, identity) { try $0.isReady() ? () : nil }
+    }
+
+    private func waiting<Result>(
+        for request: String, _ identity: Identity, _ found: (Visit) throws -> Result?
+    ) async throws -> Result {
         let start = clock.instant()
         while true {
-            if let visit = visit(of: request, identity), let bytes = try visit.greeting() {
-                return (bytes, visit.mostBytes)
-            }
+            if let visit = visit(of: request, identity), let result = try found(visit) { return result }
             guard clock.instant() - start < Self.mostWait else {
                 throw Problem.busy("the work is not ready yet: its thread is")
             }

@@ -46,6 +46,8 @@ public struct ServedPrediction: Sendable, Hashable, Codable {
 public struct PredictionRequest: Sendable, Hashable, Codable {
     /// The engine that is asked.
     public static let engine = "prediction"
+    /// In place of a round's message: the reply comes, empty, when the site's part has what it was dealt, and takes the first round's.
+    public static let readiness: [UInt8] = [0]
 
     /// The dataset whose policy the model has.
     public var dataset: String

@@ -137,6 +137,10 @@ struct Routes: Sendable {
         guard !message.isEmpty else {
             return Reply.buffer(ByteBuffer(bytes: greeting.bytes), status: .ok, type: FramesResponder.type)
         }
+        if message == PredictionRequest.readiness {
+            try await datasite.ready(for: call.parameter, as: identity)
+            return Response(status: .noContent)
+        }
         guard let reply = try await datasite.exchange(message, with: call.parameter, as: identity) else {
             return Response(status: .noContent)
         }

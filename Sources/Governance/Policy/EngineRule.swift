@@ -30,14 +30,17 @@ public struct EngineRule: Sendable, Hashable {
     public var openedRows: OpenedRowsRule?
     /// With which model others predict on shares.
     public var prediction: PredictionRule?
+    /// What may be computed on shares with two other sites, beside with whom.
+    public var computation: ComputationRule?
 
     /// What a policy says of one kind of work.
     public init(
         approval: Policy.Approval? = nil, uses: Int64? = nil, usesPerResearcher: Int64? = nil,
         training: TrainingRule? = nil, federation: FederationRule? = nil, intersection: IntersectionRule? = nil,
         evaluation: EvaluationRule? = nil, openedRows: OpenedRowsRule? = nil,
-        prediction: PredictionRule? = nil
+        prediction: PredictionRule? = nil, computation: ComputationRule? = nil
     ) {
+        self.computation = computation
         self.prediction = prediction
         self.openedRows = openedRows
         self.evaluation = evaluation

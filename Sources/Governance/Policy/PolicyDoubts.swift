@@ -10,6 +10,7 @@ extension Manifest {
         schema.columns.compactMap(\.doubt) + (policy?.doubts(units: capacityUnits, site: site) ?? [])
             + (policy?.engines?[IntersectionRule.engine]?.intersection?.doubts(of: self) ?? [])
             + (policy?.engines?[OpenedRowsRule.engine]?.openedRows?.doubts(of: self) ?? [])
+            + (policy?.engines?[ComputationRule.engine]?.computation?.doubts(of: self) ?? [])
     }
 }
 

@@ -175,6 +175,9 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
 
     private func table(_ place: Int) -> [ReplicatedWords] { tables[place] ?? [] }
 
+    /// What this party holds of a table; nil where it is not computed.
+    func columns(of table: SharedTable) -> [ReplicatedWords]? { tables[table.place] }
+
     private func begun(_ operation: TableProgram.Operation) -> (any TableTask)? {
         switch operation {
         case .input: return nil

@@ -8,9 +8,12 @@ public struct ThreePartyInputs: Sendable, CustomStringConvertible, CustomReflect
     /// Its part of each owner's weights, its own among them.
     public var weights: [SharedWeights]
 
+    /// Its shares of tables, in the program's order.
+    public var tables: [SharedColumns]
+
     /// What a party brings: nothing unless it is said.
-    public init(inputs: [RingTensor] = [], weights: [SharedWeights] = []) {
-        (self.inputs, self.weights) = (inputs, weights)
+    public init(inputs: [RingTensor] = [], weights: [SharedWeights] = [], tables: [SharedColumns] = []) {
+        (self.inputs, self.weights, self.tables) = (inputs, weights, tables)
     }
 
     /// The name alone.
@@ -84,6 +87,8 @@ public struct ThreePartyMachine: Sendable, CustomStringConvertible, CustomReflec
         plan = ThreePartyPlan(program)
         values = [ReplicatedWords?](repeating: nil, count: program.steps.count)
         try checkWeights()
+        let columns = try program.columns(of: inputs.tables, at: party)
+        for (value, words) in zip(program.sharedInputs, columns) { values[value.place] = words }
     }
 
     /// Who it is.

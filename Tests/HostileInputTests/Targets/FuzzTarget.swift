@@ -2,7 +2,7 @@
 /// with the corpus that libFuzzer and people made.
 public enum FuzzTarget: String, CaseIterable, Sendable {
     case sql, csv, ndjson, parquet, file, draft, request, manifest, idx, npy, npz, png, model, weights, message, reply,
-        frame, report, points, intersection, log, tiles, market, content, prediction
+        frame, report, points, intersection, log, tiles, market, content, prediction, computation
 
     /// The target that this process fuzzes; set once, before the first input.
     nonisolated(unsafe) public static var chosen = FuzzTarget.sql
@@ -36,6 +36,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .market: MarketTarget.violations(input)
         case .content: ContentTarget.violations(input)
         case .prediction: PredictionTarget.violations(input)
+        case .computation: ComputationTarget.violations(input)
         }
     }
 }

@@ -15,7 +15,7 @@ struct ThreePartyRandomProgramTests {
     func agreeWithAbort() throws { try agree(.withAbort, seeds: 0..<40) }
 
     private func agree(_ security: ThreePartySecurity, seeds: Range<UInt64>) throws {
-        var operations = [Int](repeating: 0, count: 15)
+        var operations = [Int](repeating: 0, count: 17)
         for seed in seeds {
             var numbers = Tensors(2000 + seed)
             var builder = ProgramBuilder()
@@ -26,7 +26,7 @@ struct ThreePartyRandomProgramTests {
                     try builder.input(from: party, shape: [6], bound: [3, 1000, 1 << 20][numbers.number(0...2)]))
             }
             for _ in 0..<12 {
-                let kind = numbers.number(0...14)
+                let kind = numbers.number(0...16)
                 var next = builder
                 let (a, b) = (
                     values[numbers.number(0...values.count - 1)], values[numbers.number(0...values.count - 1)]
@@ -63,7 +63,7 @@ struct ThreePartyRandomProgramTests {
             for _ in 0..<8 {
                 var next = builder
                 let pair = (values[numbers.number(0...values.count - 1)], values[numbers.number(0...values.count - 1)])
-                guard let value = try? RandomProgramTests.added(numbers.number(0...14), pair.0, pair.1, to: &next)
+                guard let value = try? RandomProgramTests.added(numbers.number(0...16), pair.0, pair.1, to: &next)
                 else { continue }
                 builder = next
                 values.append(value)

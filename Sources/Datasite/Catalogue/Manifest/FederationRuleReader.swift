@@ -12,6 +12,7 @@ enum FederationRuleReader {
             ["sites", "coordinators", "aggregation", "least-honest", "colluders", "rounds", "noise", "clip"]
         case FederationRule.questions: ["sites", "coordinators", "least-honest", "colluders"]
         case IntersectionRule.engine: IntersectionRuleReader.keys.union(["sites", "coordinators"])
+        case ComputationRule.engine: ComputationRuleReader.keys.union(["sites", "coordinators"])
         default: nil
         }
     }
@@ -42,6 +43,9 @@ enum FederationRuleReader {
         guard let federation = read.federation else { return }
         guard engine != IntersectionRule.engine else {
             return try IntersectionRuleReader.check(read, site: site, at: rule, keys)
+        }
+        guard engine != ComputationRule.engine else {
+            return try ComputationRuleReader.check(read, loss, site: site, at: rule, keys)
         }
         let ways = federation.aggregations.sorted { $0.rawValue < $1.rawValue }
         let obstacles = ways.compactMap {

@@ -102,6 +102,7 @@ extension EngineRule {
         if let prediction { return prediction.words }
         if let evaluation { return evaluation.words }
         guard let federation else { return [] }
+        if let computation { return federation.partners + computation.words }
         guard let intersection else { return federation.words }
         return federation.partners + intersection.words
     }

@@ -142,11 +142,13 @@ enum PolicyReader {
             let own = own(engine)
             let keys = try rule.mapping(own.union(["approval", "uses", "uses-per-researcher"]))
             let (isIntersection, isOpening) = (engine == IntersectionRule.engine, engine == OpenedRowsRule.engine)
-            let isPrediction = engine == PredictionRule.engine
+            let (isPrediction, isComputation) = (engine == PredictionRule.engine, engine == ComputationRule.engine)
+            let computation = isComputation ? try ComputationRuleReader.rule(rule, keys) : nil
             let read = EngineRule(
                 // What becomes known without differential privacy an owner decides on, unless she says otherwise here.
                 approval: try keys["approval"].map(approval)
-                    ?? (isIntersection || isOpening || isPrediction ? .owners(1) : nil),
+                    ?? (isIntersection || isOpening || isPrediction || computation?.allowsExact == true
+                        ? .owners(1) : nil),
                 uses: try keys["uses"].map { Int64(try $0.integer("a number of uses")) },
                 usesPerResearcher: try keys["uses-per-researcher"].map { Int64(try $0.integer("a number of uses")) },
                 training: engine == TrainingRule.engine
@@ -157,7 +159,8 @@ enum PolicyReader {
                 intersection: isIntersection ? try IntersectionRuleReader.rule(rule, keys) : nil,
                 evaluation: EvaluationRuleReader.keys(engine) == nil ? nil : try EvaluationRuleReader.rule(keys),
                 openedRows: isOpening ? try OpenedRowsRuleReader.rule(rule, keys) : nil,
-                prediction: isPrediction ? try PredictionRuleReader.rule(rule, keys) : nil)
+                prediction: isPrediction ? try PredictionRuleReader.rule(rule, keys) : nil,
+                computation: computation)
             // What was accepted before is not refused now.
             if let engines {
                 try EvaluationRuleReader.check(read, of: engine, at: rule)

@@ -120,6 +120,7 @@ struct PredictionExchange {
     ) throws -> [UInt8]? {
         var machine = begun
         guard var own = try machine.begin() else { return fault("the program opens nothing") }
+        visit.becomeReady()
         var refused = 0
         while true {
             // Read while the other one computes.

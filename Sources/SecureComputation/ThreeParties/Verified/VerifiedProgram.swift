@@ -32,7 +32,7 @@ struct VerifiedProgram: Sendable {
     init(_ program: Program, weightsAreVerified: Bool) throws(ComputationError) {
         self.program = program
         for weights in program.weights { try addWeights(weights, areVerified: weightsAreVerified) }
-        for place in program.steps.indices { add(place) }
+        for place in program.steps.indices { try add(place) }
         schedule()
     }
 
@@ -58,13 +58,14 @@ struct VerifiedProgram: Sendable {
         }
     }
 
-    private mutating func add(_ place: Int) {
+    private mutating func add(_ place: Int) throws(ComputationError) {
         let value = program.steps[place].value
         switch program.operation(place) {
         case .input(let owner):
             let input = add(.local(place: place), count: value.count)
             numbers[place] = input
             addBounds(input, owner: owner, bound: UInt64(value.bound), count: value.count)
+        case .shared: throw .unverifiable("shares of a table, which no run with abort made")
         case .product(let map, let left, let right):
             numbers[place] = add(.product(map, number(left), number(right)), count: value.count)
         case .weighted(let map, let left, let weights):
@@ -81,7 +82,7 @@ struct VerifiedProgram: Sendable {
                 SignOperation(
                     value: operand, thresholds: product.thresholds, results: product.results, carried: nil))
         case .reveal(let value, let to): reveals.append((place, number(value), to))
-        case .constant, .combination, .gather, .concatenation, .sums, .publicProduct:
+        case .constant, .combination, .gather, .concatenation, .sums, .publicProduct, .masked:
             numbers[place] = add(.local(place: place), count: value.count)
         }
     }
