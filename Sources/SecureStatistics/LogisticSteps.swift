@@ -29,15 +29,16 @@ struct LogisticSteps {
     }
     var ridge: Double { Double(decay) / Self.power(shift) / rate }
 
-    /// The finest scales for which no number reaches 2^62, by a range analysis of the whole program.
-    static func fitting(_ task: LogisticTask) throws(SecureStatisticsError) -> LogisticSteps {
+    /// The finest scales for which no number reaches 2^62, by a range analysis of the whole program, and that program.
+    static func fitting(
+        _ task: LogisticTask
+    ) throws(SecureStatisticsError) -> (steps: LogisticSteps, program: Program) {
         var last = SecureStatisticsError.task("scales", expected: "at least one that fits")
         for featureBits in stride(from: 12, through: 8, by: -1) {
             for factorBits in [9, 7, 5] {
                 do throws(SecureStatisticsError) {
                     let steps = try LogisticSteps(task, featureBits: featureBits, factorBits: factorBits)
-                    _ = try steps.program(epochs: task.epochs)
-                    return steps
+                    return (steps, try steps.program(epochs: task.epochs))
                 } catch {
                     guard case .computation(.overflow) = error else { throw error }
                     last = error

@@ -78,7 +78,7 @@ struct NoiseTests {
         let many = try LogisticTask(
             table: try table(63, rows: [.first: 1 << 16, .second: 1 << 16]), epochs: 2, rate: 8,
             privacy: try JointPrivacy(rho: 1, delta: 1e-6), setting: .dealer, recipients: [.first])
-        #expect(try (8..<12).contains(LogisticSteps.fitting(many).encoding.featureBits))
+        #expect(try (8..<12).contains(LogisticSteps.fitting(many).steps.encoding.featureBits))
     }
 
     @Test("A row's presence changes moments by at most the claimed sensitivity, and the extreme row by all of it")
@@ -125,7 +125,7 @@ struct NoiseTests {
             table: try table(3, rows: [.first: 20, .second: 30]), epochs: 3, rate: 1, ridge: 0.01,
             privacy: try JointPrivacy(rho: 0.1, delta: 1e-6), setting: setting, recipients: [.second])
         let plan = try LogisticPlan(task)
-        let steps = try LogisticSteps.fitting(task)
+        let steps = try LogisticSteps.fitting(task).steps
         let given = [
             ComputingParty.first: rows(20, 3, within: 3, &generator), .second: rows(30, 3, within: 3, &generator),
         ]
