@@ -32,9 +32,9 @@ public struct LogisticPlan: Sendable {
 
     /// - Throws: ``SecureStatisticsError``: where no scales keep numbers below 2^62, the step and the bits that it would need.
     public init(_ task: LogisticTask) throws(SecureStatisticsError) {
-        let steps = try LogisticSteps.fitting(task)
+        let (steps, program) = try LogisticSteps.fitting(task)
         self.task = task
-        program = try steps.program(epochs: task.epochs)
+        self.program = program
         (rate, ridge, noise) = (steps.rate, steps.ridge, steps.noise)
         (encoding, weightBits) = (steps.encoding, steps.weightBits)
         cost = JointCost(program, task.setting)
