@@ -188,7 +188,7 @@ struct ComputationTests {
         // The second site is cut off in its rounds, and cancelled: it cannot say so.
         let end = ContinuousClock.now + .seconds(60)
         while !left.isNothing, .now < end { try await Task.sleep(for: .milliseconds(20)) }
-        _ = try sites.sites[0].site.cancelJob(ids[0], as: .ada)
+        _ = try sites.sites[0].site.cancelJob(ids[0], by: .ada)
         while try state(2) != .failed, .now < end { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try state(2) == .failed && run.left == 0 && run.progress.phase == .aborted)
         let job = try #require(try sites.sites[2].site.jobs(as: .ada).first { $0.id == ids[2] })
