@@ -122,8 +122,8 @@ struct ComputationTests {
             #expect(receipt.body.charge.uses == 1)
             #expect(receipt.body.charge.amounts.isEmpty == (place == 2))
             let spent = try sites.sites[place].spent(population: "patients-\(place)")
-            // In units of 1e-12, rounded upwards.
-            #expect(place == 2 ? spent == 0 : (4_000_000_000_000..<4_000_001_000_000).contains(spent), "\(spent)")
+            // In units of 1e-12: of twelve steps each is at most a twelfth, rounded down.
+            #expect(place == 2 ? spent == 0 : (3_999_999_999_000...4_000_000_000_000).contains(spent), "\(spent)")
             #expect(released[place].coefficients == released[0].coefficients)
         }
         #expect(released[0].notes.contains { $0.contains("1.41 times as large") }, "\(released[0].notes)")
@@ -192,7 +192,7 @@ struct ComputationTests {
         while try state(2) != .failed, .now < end { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try state(2) == .failed && run.left == 0 && run.progress.phase == .aborted)
         let job = try #require(try sites.sites[2].site.jobs(as: .ada).first { $0.id == ids[2] })
-        #expect(job.doing == "site 1 left", "\(job.doing)")
+        #expect(job.doing?.contains("site 1 left; its charge is kept") == true, "\(job.doing ?? "")")
         for place in [0, 2] {
             #expect(try sites.sites[place].integer("SELECT sum(uses) FROM uses") == 1)
             #expect(try sites.sites[place].site.request(ids[place], as: .ada).state != "released")
@@ -214,7 +214,7 @@ struct ComputationTests {
         }
         #expect(try await refusal { _ in } == "not refused")
         #expect(try await refusal { $0.rho = nil }.contains("allows results with noise alone"))
-        #expect(try await refusal { $0.features = [Self.dose] }.contains("does not let dose go into"))
+        #expect(try await refusal { $0.features = [Self.dose] }.contains("go into a computation"))
         #expect(try await refusal { $0.analysis = .logistic }.contains("does not allow a logistic-regression"))
         #expect(try await refusal { $0.steps = 51 }.contains("at most 50 steps"))
         #expect(try await refusal { $0.steps = 5 }.contains("has no steps"))

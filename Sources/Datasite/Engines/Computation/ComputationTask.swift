@@ -269,7 +269,7 @@ struct ComputationTask: Sendable {
     /// What the noise promises, and what it costs.
     var noiseNote: String? {
         plan.noise.map { noise in
-            "Each owner added the whole noise by itself, so that one honest owner suffices: of \(noise.owners.count) owners the deviation is \(ShortNumber.text(noise.deviationFactor)) times as large as one alone would need. It is for one person's row; who has rows at two sites loses at both. "
+            "Each owner added the whole noise by itself, so that one honest owner suffices: of \(noise.owners.count) owners the deviation is \(ShortNumber.text((100 * noise.deviationFactor).rounded() / 100)) times as large as one alone would need. It is for one person's row; who has rows at two sites loses at both. "
                 + "Noise beyond what its shares hold would be cut there: the probability is below 2^-60."
         }
     }
