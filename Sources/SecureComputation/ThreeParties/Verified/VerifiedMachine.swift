@@ -5,7 +5,7 @@ internal import ModularArithmetic
 /// One of three parties' run of a program with abort, as ``ThreePartyMachine`` drives it behind the first round: the program's steps, then one proof of all of them, then what is opened.
 ///
 /// An opening is the component that its receiver lacks, which both others have: one sends it, the other one a hash.
-struct VerifiedMachine: Sendable {
+struct VerifiedMachine: Sendable, CustomStringConvertible, CustomReflectable {
     private let plan: VerifiedPlan
     private let party: ComputingParty
     private let keys: PairwiseKeys
@@ -89,6 +89,9 @@ struct VerifiedMachine: Sendable {
         }
         return true
     }
+
+    var description: String { "VerifiedMachine" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// How many rounds a program takes with abort, and what each party sends in each: known beforehand.

@@ -40,7 +40,7 @@ extension ReplicatedWords {
 ///
 /// **Privacy.** Every word that a party receives here is under a share of zero or a mask from the key that it lacks, whatever it did before, so that nobody learns anything by deviating before something is
 /// opened (Araki, Furukawa, Lindell, Nof and Ohara 2016, section 2.4).
-struct VerifiedRun: Sendable {
+struct VerifiedRun: Sendable, CustomStringConvertible, CustomReflectable {
     let verified: VerifiedProgram
     let party: ComputingParty
     let keys: PairwiseKeys
@@ -299,4 +299,7 @@ struct VerifiedRun: Sendable {
         default: return ReplicatedWords(own: words, next: zeros)
         }
     }
+
+    var description: String { "VerifiedRun" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }
