@@ -23,7 +23,8 @@ struct BatchProof: Sendable, CustomStringConvertible, CustomReflectable {
             keys: keys, number: 0)
         numbers = FoldingProof(
             NumberStatement(
-                elements: records.elements, steps: records.elementSteps, products: records.products, keys: keys),
+                elements: records.elements, steps: records.elementSteps, claims: records.productClaims,
+                products: records.products, party: party, keys: keys),
             keys: keys, number: 1)
         self.keys = keys
         levels = max(gates.levels, numbers.levels)

@@ -133,7 +133,8 @@ struct VerifiedPlan: Sendable {
     private static func traffic(_ verified: VerifiedProgram, _ step: Int, of party: ComputingParty) -> Traffic {
         let words = verified.traffic(step)
         return switch verified.steps[step] {
-        case .carries(_, let owner, _), .positives(_, let owner): Traffic(next: party == owner ? words : 0)
+        case .carries(_, let owner, _), .joint(_, let owner), .positives(_, let owner):
+            Traffic(next: party == owner ? words : 0)
         default: Traffic(previous: words)
         }
     }
@@ -148,6 +149,8 @@ struct VerifiedPlan: Sendable {
             case .claims(let claims, let owner):
                 records.claims[owner.rawValue].x.append(
                     ReplicatedWords(zeros: claims.count * verified.words(step)))
+            case .productClaim(_, _, _, let owner):
+                records.productClaims[owner.rawValue].x.append(ReplicatedWords(zeros: verified.counts[step]))
             case .product(.elements, _, _): records.elements.x.append(ReplicatedWords(zeros: words))
             case .product(let map, _, _): records.products.append((map, step, VerifiedRecords.Terms()))
             default: break
