@@ -235,7 +235,7 @@ extension ProgramBuilder {
     /// The part of a value that lies `place` shapes behind its beginning.
     private mutating func slice(_ value: Value, _ place: Int, shape: [Int]) throws(ComputationError) -> Value {
         let count = shape.reduce(1, *)
-        return try gathered(value, places: Array(place * count..<(place + 1) * count), shape: shape)
+        return try gathered(value, places: place * count..<(place + 1) * count, shape: shape)
     }
 
     mutating func part(_ value: Value, _ place: Int, like other: Value) throws(ComputationError) -> Value {

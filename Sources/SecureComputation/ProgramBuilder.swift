@@ -20,6 +20,8 @@ public struct ProgramBuilder: Sendable {
     /// How ReLU, and what is made of it, is computed from here on: maxima, pooling and ``isAtLeast(_:_:)-(Value,Int64)``.
     public var comparisons = ComparisonForm.oneRound
     private var weights: [Weights] = []
+    /// Places one behind the other, which many steps of a long program share.
+    private var consecutive: [Range<Int>: [Int]] = [:]
 
     /// Of no steps.
     public init() {}
@@ -137,7 +139,14 @@ public struct ProgramBuilder: Sendable {
     ///
     /// - Throws: ``ComputationError``.
     public mutating func reshaped(_ value: Value, to shape: [Int]) throws(ComputationError) -> Value {
-        try gathered(value, places: Array(0..<value.count), shape: shape)
+        try gathered(value, places: 0..<value.count, shape: shape)
+    }
+
+    /// Elements that lie one behind the other.
+    mutating func gathered(_ value: Value, places: Range<Int>, shape: [Int]) throws(ComputationError) -> Value {
+        let all = consecutive[places] ?? Array(places)
+        consecutive[places] = all
+        return try gathered(value, places: all, shape: shape)
     }
 
     /// Values one behind the other, as one row.

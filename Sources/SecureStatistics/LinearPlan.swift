@@ -28,8 +28,9 @@ public struct LinearPlan: Sendable {
     public init(_ task: LinearTask) throws(SecureStatisticsError) {
         self.task = task
         let rowBits = Int.bitWidth - (task.table.rows - 1).leadingZeroBitCount
-        let featureBits = min(12, (LinearSolver.momentBits - rowBits) / 2)
-        guard featureBits >= 8 else { throw .task("\(task.table.rows) rows", expected: "at most 2^19") }
+        // Noisy moments need no more than to be sums.
+        let featureBits = min(12, ((task.privacy == nil ? LinearSolver.momentBits : 58) - rowBits) / 2)
+        guard featureBits >= 8 else { throw .task("\(task.table.rows) rows", expected: "at most 2^18") }
         let encoding = EncodedTable(table: task.table, featureBits: featureBits, responseBits: featureBits)
         self.encoding = encoding
         noise = try task.privacy.map { (privacy) throws(SecureStatisticsError) in

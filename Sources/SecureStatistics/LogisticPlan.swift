@@ -5,8 +5,10 @@ public import SecureComputation
 /// How a ``LogisticTask`` is computed: the program, its cost and its noise. It follows from the task alone, and is the same at all parties and the dealer.
 ///
 /// **Protocol.** Rows are shared, or opened under one mask for the whole run (``ProgramBuilder/maskedOnce(_:)``), so that an epoch opens weights and residuals alone: x w, the curve, residuals times x, and one exact division, of
-/// as many numbers as there are weights. Weights of a party
-/// (``ProgramBuilder/weights(_:of:shape:bound:sumBound:)``) would halve the openings of products, a quarter of an epoch's bytes, where a row is one owner's; an operand of all owners serves rows and columns divided alike, and can be clipped on shares. All divisions are exact: parties' integers are those of the clear text twin (``clear(_:)``). Nothing is opened but the weights behind the last step.
+/// as many numbers as there are weights. All divisions are exact: parties' integers are those of the clear text twin (``clear(_:)``). Nothing is opened but the weights behind the last step.
+///
+/// **Why one operand.** Weights of a party (``ProgramBuilder/weights(_:of:shape:bound:sumBound:)``) would halve what products open, a quarter of an epoch's bytes, where each row is one owner's. An operand of all owners serves
+/// rows and columns divided alike, needs no mask that is kept, and can be clipped on shares.
 ///
 /// **Threat model** of the machines: semi-honest parties, with a dealer that colludes with neither, or three of whom no two collude. Without noise the weights tell of rows what they tell.
 ///
@@ -32,9 +34,9 @@ public struct LogisticPlan: Sendable {
 
     /// - Throws: ``SecureStatisticsError``: where no scales keep numbers below 2^62, the step and the bits that it would need.
     public init(_ task: LogisticTask) throws(SecureStatisticsError) {
-        let steps = try LogisticSteps.fitting(task)
+        let (steps, program) = try LogisticSteps.fitting(task)
         self.task = task
-        program = try steps.program(epochs: task.epochs)
+        self.program = program
         (rate, ridge, noise) = (steps.rate, steps.ridge, steps.noise)
         (encoding, weightBits) = (steps.encoding, steps.weightBits)
         cost = JointCost(program, task.setting)

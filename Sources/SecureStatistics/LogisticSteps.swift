@@ -29,17 +29,16 @@ struct LogisticSteps {
     }
     var ridge: Double { Double(decay) / Self.power(shift) / rate }
 
-    /// The finest scales for which no number reaches 2^62, by a range analysis of the whole program.
-    static func fitting(_ task: LogisticTask) throws(SecureStatisticsError) -> LogisticSteps {
+    /// The finest scales for which no number reaches 2^62, by a range analysis of the whole program, and that program.
+    static func fitting(
+        _ task: LogisticTask
+    ) throws(SecureStatisticsError) -> (steps: LogisticSteps, program: Program) {
         var last = SecureStatisticsError.task("scales", expected: "at least one that fits")
         for featureBits in stride(from: 12, through: 8, by: -1) {
-            // With noise, so many bits that a row's rounding stays within the margin of its norm.
-            guard task.privacy == nil || heldNorm(task.table.width, featureBits: featureBits) <= 1 else { break }
             for factorBits in [9, 7, 5] {
                 do throws(SecureStatisticsError) {
                     let steps = try LogisticSteps(task, featureBits: featureBits, factorBits: factorBits)
-                    _ = try steps.program(epochs: task.epochs)
-                    return steps
+                    return (steps, try steps.program(epochs: task.epochs))
                 } catch {
                     guard case .computation(.overflow) = error else { throw error }
                     last = error
@@ -49,7 +48,7 @@ struct LogisticSteps {
         throw last
     }
 
-    private init(_ task: LogisticTask, featureBits: Int, factorBits: Int) throws(SecureStatisticsError) {
+    init(_ task: LogisticTask, featureBits: Int, factorBits: Int) throws(SecureStatisticsError) {
         self.task = task
         weightBits = featureBits + 4
         let residualBits = featureBits + weightBits + LogisticCurve.slopeBits
@@ -74,15 +73,20 @@ struct LogisticSteps {
 
     private static func power(_ bits: Int) -> Double { Double(sign: .plus, exponent: bits, significand: 1) }
 
-    /// The largest L2 norm of a row behind ``held(_:in:)``, in real units, for so many columns.
+    /// The largest L2 norm of a row behind ``held(_:in:)``, in real units, for so many columns, where its squared norm counts as 1 + 2^-m times what it is.
     ///
-    /// With v the squared norm of what is put in, n = v (1 + 2^-8) + e, |e| <= 2^-17, is held to 1 from below, and s = n^(-1/2) (1 + d) + e', |d| <= 2^-25, |e'| <= 2^-17. Where n is above 1, sqrt(v) s is at most
-    /// ((1 + 2^-17) / (1 + 2^-8))^(1/2) (1 + 2^-25) + sqrt(width) 2^-17, since v (1 + 2^-8) / n <= 1 + 2^-17 / n; elsewhere v is at most (1 + 2^-17) / (1 + 2^-8), and s at most 1 + 2^-25 + 2^-17: the same bound holds. Rounding each number
+    /// With v the squared norm of what is put in, n = v (1 + 2^-m) + e, |e| <= 2^-17, is held to 1 from below (and to twice the width from above, which it cannot reach), and s = n^(-1/2) (1 + d) + e', |d| <= 2^-25, |e'| <= 2^-17. Where n is above 1, sqrt(v) s is at most
+    /// ((1 + 2^-17) / (1 + 2^-m))^(1/2) (1 + 2^-25) + sqrt(width) 2^-17, since v (1 + 2^-m) / n <= 1 + 2^-17 / n; elsewhere v is at most (1 + 2^-17) / (1 + 2^-m), and s at most 1 + 2^-25 + 2^-17: the same bound holds. Rounding each number
     /// to a feature's unit adds half a unit times sqrt(width).
-    private static func heldNorm(_ width: Int, featureBits: Int) -> Double {
-        let root = ((1 + 0x1p-17) / (1 + 0x1p-8)).squareRoot() * (1 + 0x1p-25)
+    private static func heldNorm(_ width: Int, featureBits: Int, margin: Int) -> Double {
+        let root = ((1 + 0x1p-17) / (1 + power(-margin))).squareRoot() * (1 + 0x1p-25)
         let columns = Double(width).squareRoot()
         return (root + columns * 0x1p-17 + columns * power(-featureBits - 1)) * (1 + 0x1p-40)
+    }
+
+    /// The smallest margin, 2^-8 at least, that keeps a row's norm to 1. Eight bits of a feature and 128 columns take 2^-4.
+    private var margin: Int {
+        (1...8).last { Self.heldNorm(task.table.width, featureBits: featureBits, margin: $0) <= 1 } ?? 0
     }
 
     /// What a row's presence changes in a step's gradients on the noise's grid: a residual of at most 1 times a norm of at most 1, and half a unit of each number for either table's rounding.
@@ -95,12 +99,12 @@ struct LogisticSteps {
         let width = task.table.width
         return try computing { () throws(ComputationError) in
             let squares = try builder.summed(try builder.product(rows, rows))
-            // (1 + 2^-8) times the sum: that is the margin.
-            let raised = try builder.combined([(squares, 257)])
+            // 2^8 times the sum, and the margin.
+            let raised = try builder.combined([(squares, 256 + 1 << Int64(8 - margin))])
             let bits = 2 * featureBits + 8 - Self.normBits
             let norms = try builder.truncated(raised, by: bits, exactly: true)
             let inverse = try builder.inverseSquareRoot(
-                norms, fractionBits: Self.normBits, over: 1...Double(width + 1))
+                norms, fractionBits: Self.normBits, over: 1...Double(2 * width))
             let places = (0..<task.table.rows * width).map { $0 / width }
             let factors = try builder.gathered(inverse, places: places, shape: [task.table.rows, width])
             return try builder.truncated(try builder.product(rows, factors), by: Self.normBits, exactly: true)

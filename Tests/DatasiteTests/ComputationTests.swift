@@ -188,7 +188,7 @@ struct ComputationTests {
         // The second site is cut off in its rounds, and cancelled: it cannot say so.
         let end = ContinuousClock.now + .seconds(60)
         while !left.isNothing, .now < end { try await Task.sleep(for: .milliseconds(20)) }
-        _ = try sites.sites[0].site.cancelJob(ids[0], as: .ada)
+        _ = try await sites.sites[0].site.cancelJob(ids[0], by: .ada)
         while try state(2) != .failed, .now < end { try await Task.sleep(for: .milliseconds(20)) }
         #expect(try state(2) == .failed && run.left == 0 && run.progress.phase == .aborted)
         let job = try #require(try sites.sites[2].site.jobs(as: .ada).first { $0.id == ids[2] })
@@ -224,8 +224,14 @@ struct ComputationTests {
         #expect(try await refusal { $0.rows = [40, 70, 0] }.contains("capacity of 60 units"))
         #expect(try await refusal { $0.rows = [60, 70] }.contains("three sites compute together"))
         #expect(try await refusal { $0.rows = [60, 0, 0] }.contains("1 owners"))
-        #expect(try await refusal { $0.rows = [60, -1, 0] }.contains("-1 rows"))
-        #expect(try await refusal { $0.rows = [60, 1 << 40, 0] }.contains("rows"))
+        #expect(try await refusal { $0.rows = [60, -1, 0] }.contains("at most 262144 rows of a site"))
+        #expect(try await refusal { $0.rows = [60, 1 << 40, .max] }.contains("at most 262144 rows of a site"))
+        #expect(
+            try await refusal {
+                $0.features = (0..<100).map { .init("x\($0)", 0, 1) }
+                $0.rows = [60, 1 << 17, 0]
+            }
+            .contains("4194304 numbers"))
         #expect(try await refusal { $0.ridge = 0 }.contains("ridge"))
         #expect(try await refusal { $0.rho = -1 }.contains("rho"))
         #expect(try await refusal { $0.dataset = "none" }.contains("there is no dataset"))

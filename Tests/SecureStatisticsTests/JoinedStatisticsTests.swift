@@ -74,6 +74,11 @@ struct JoinedStatisticsTests {
         return try JointRun.three(
             try machines.map { machine in
                 let shares = try #require(machine.shared(plan.joined))
+                #expect(throws: ComputationError.self) {
+                    try ThreePartyMachine(
+                        program: plan.program, session: next, party: machine.party.next,
+                        inputs: ThreePartyInputs(inputs: inputs[machine.party.next] ?? [], tables: [shares]))
+                }
                 return try ThreePartyMachine(
                     program: plan.program, session: next, party: machine.party,
                     inputs: ThreePartyInputs(inputs: inputs[machine.party] ?? [], tables: [shares]))

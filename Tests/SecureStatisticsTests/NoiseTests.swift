@@ -31,11 +31,11 @@ struct NoiseTests {
     func sensitivity() throws {
         var generator = SeededGenerator(seed: 11)
         var largest = 0.0
-        for columns in [1, 6, 30] {
+        for (columns, featureBits) in [(1, 12), (6, 12), (30, 12), (6, 8), (30, 8), (127, 8)] {
             let task = try LogisticTask(
                 table: try table(columns, rows: [.first: 3, .second: 3]), epochs: 4, rate: 8,
                 privacy: try JointPrivacy(rho: 1, delta: 1e-6), setting: .dealer, recipients: [.first])
-            let steps = try LogisticSteps.fitting(task)
+            let steps = try LogisticSteps(task, featureBits: featureBits, factorBits: 5)
             let noise = try #require(steps.noise)
             let unit = Int64(1) << Int64(steps.weightBits)
             for trial in 0..<40 {
@@ -74,6 +74,11 @@ struct NoiseTests {
         }
         // Nor is the claim far from what a row can do.
         #expect(largest > 0.95)
+        // Where there are many rows fewer bits of a feature serve.
+        let many = try LogisticTask(
+            table: try table(63, rows: [.first: 1 << 16, .second: 1 << 16]), epochs: 2, rate: 8,
+            privacy: try JointPrivacy(rho: 1, delta: 1e-6), setting: .dealer, recipients: [.first])
+        #expect(try (8..<12).contains(LogisticSteps.fitting(many).steps.encoding.featureBits))
     }
 
     @Test("A row's presence changes moments by at most the claimed sensitivity, and the extreme row by all of it")
@@ -120,7 +125,7 @@ struct NoiseTests {
             table: try table(3, rows: [.first: 20, .second: 30]), epochs: 3, rate: 1, ridge: 0.01,
             privacy: try JointPrivacy(rho: 0.1, delta: 1e-6), setting: setting, recipients: [.second])
         let plan = try LogisticPlan(task)
-        let steps = try LogisticSteps.fitting(task)
+        let steps = try LogisticSteps.fitting(task).steps
         let given = [
             ComputingParty.first: rows(20, 3, within: 3, &generator), .second: rows(30, 3, within: 3, &generator),
         ]

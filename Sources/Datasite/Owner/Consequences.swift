@@ -87,7 +87,7 @@ extension Datasite {
     private func doubts(_ manifest: Manifest) throws -> [String] {
         let own =
             manifest.doubts(site: engineNames.site).map { "`\($0.path)`: \($0.message)" }
-            + (try manifest.policy?.namesInDoubt(among: users()) ?? [])
+            + (try manifest.policy?.namesInDoubt(among: users()) ?? []) + modelDoubts(manifest)
         guard let policy = manifest.policy else { return own }
         let spent = try read { db -> [String] in
             guard let present = try PopulationRow.named(manifest.population, db), present.kind == policy.regime.kind
@@ -97,6 +97,23 @@ extension Datasite {
             return try present.exceeded(by: policy, db)
         }
         return own + spent
+    }
+
+    /// A rule for predictions that names no model of that dataset: nothing could be asked under it.
+    private func modelDoubts(_ manifest: Manifest) -> [String] {
+        guard
+            let rule = manifest.policy?.rule(for: PredictionRule.engine, isAllowedUnlessSaid: false)?.prediction
+        else { return [] }
+        let path = "policy.engines.\(PredictionRule.engine.rawValue)"
+        guard let model = try? servedModel(rule.model), model.dataset == manifest.name else {
+            return [
+                "`\(path).model`: there is no model \(rule.model) of \(manifest.name) here: `parley model add` adds one"
+            ]
+        }
+        guard model.version == hexadecimal(rule.version) else {
+            return ["`\(path).version`: the model \(rule.model) that is here has the version \(model.version)"]
+        }
+        return []
     }
 
     /// What goes with a version of a dataset.
