@@ -45,7 +45,10 @@ struct BatchProofTests {
                 for place in stride(from: 0, to: ProofTrio.convolution.resultCount, by: 7) {
                     refused(ProofTrio.Errors(convolution: [place: error]), "convolution \(place)")
                 }
-                for place in 0..<prover.rawValue { refused(ProofTrio.Errors(claims: [place: error]), "claim \(place)") }
+                for place in 0..<prover.rawValue {
+                    refused(ProofTrio.Errors(claims: [place: error]), "claim \(place)")
+                    refused(ProofTrio.Errors(productClaims: [place: error]), "product's claim \(place)")
+                }
             }
         }
     }

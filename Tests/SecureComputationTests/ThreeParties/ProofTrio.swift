@@ -16,6 +16,8 @@ struct ProofTrio {
         var convolution: [Int: UInt64] = [:]
         /// To the results of what it claims of its own bits.
         var claims: [Int: UInt64] = [:]
+        /// To those of its own numbers.
+        var productClaims: [Int: UInt64] = [:]
     }
 
     static let matrix = BilinearMap.matrices(matrixProduct)
@@ -78,6 +80,18 @@ struct ProofTrio {
                     held(components.map { $0.isEmpty ? [UInt64](repeating: 0, count: owner) : $0 }, party)
                 }
                 all[party].claims[owner] = VerifiedRecords.Terms(x: padded(x), y: padded(y), z: padded(z))
+            }
+            // Of numbers the same, with other results.
+            for i in 0..<owner {
+                let next = (owner + 1) % 3
+                z[next][i] = (x[owner][i] &+ x[next][i]) &* (y[owner][i] &+ y[next][i]) &- z[owner][i]
+                if owner == prover.rawValue { z[next][i] &+= errors.productClaims[i] ?? 0 }
+            }
+            for party in 0..<3 {
+                func padded(_ components: [[UInt64]]) -> ReplicatedWords {
+                    held(components.map { $0.isEmpty ? [UInt64](repeating: 0, count: owner) : $0 }, party)
+                }
+                all[party].productClaims[owner] = VerifiedRecords.Terms(x: padded(x), y: padded(y), z: padded(z))
             }
         }
         for party in 0..<3 {

@@ -344,6 +344,71 @@ struct ThreePartyAbortTests {
         #expect(throws: ComputationError.self) { try SharedWeights(part.encoded.dropLast(), program: program) }
     }
 
+    @Test(
+        "Eighty programs at random, in each of which one party changes a word at random: no output is wrong, and most runs end"
+    )
+    func random() throws {
+        var aborted = 0
+        for seed in 0..<80 as Range<UInt64> {
+            var numbers = Tensors(7000 + seed)
+            var builder = ProgramBuilder()
+            var values = try ComputingParty.three.map { try builder.input(from: $0, shape: [6], bound: 1000) }
+            for _ in 0..<6 {
+                var next = builder
+                let (a, b) = (
+                    values[numbers.number(0...values.count - 1)], values[numbers.number(0...values.count - 1)]
+                )
+                guard let value = try? RandomProgramTests.added(numbers.number(0...14), a, b, to: &next) else {
+                    continue
+                }
+                builder = next
+                values.append(value)
+            }
+            for value in values { for party in ComputingParty.three { _ = try builder.reveal(value, to: party) } }
+            let program = builder.program()
+            let inputs = try program.inputs.map { try numbers($0.shape, within: 1000) }
+            let trio = try Trio(program, inputs, security: .withAbort, seed: seed)
+            let expected = try ClearText.run(program, inputs: inputs).outputs
+            let deviator = ComputingParty.three[numbers.number(0...2)]
+            let round = numbers.number(0...(try Self.rounds(program).opening))
+            let (place, bit) = (numbers.number(0...1 << 40), UInt64(numbers.number(0...63)))
+            let result = try Deviation(trio: trio, deviator: deviator) { at, _, words in
+                guard at == round, !words.isEmpty else { return words }
+                var words = words
+                words[place % words.count] ^= 1 << bit
+                return words
+            }.run()
+            for (party, end) in result.ends {
+                switch end {
+                case .outputs(let outputs):
+                    #expect(
+                        outputs == zip(program.outputs, expected).filter { $0.0.to == party }.map { $0.1 }, "\(seed)")
+                case .aborted: aborted += 1
+                case .left: break
+                }
+            }
+        }
+        #expect(aborted > 80)
+    }
+
+    @Test("Neither description nor dump of a run with abort, or of a part of it, shows a word")
+    func redacted() throws {
+        let trio = try trio(seed: 3)
+        let honest = try trio.run()
+        var machine = try trio.machine(.first)
+        _ = try machine.begin()
+        var text = ""
+        for round in honest.sent.dropLast() {
+            _ = try machine.receive([round[1].toPrevious, round[2].toNext])
+            let verified = try #require(machine.verified)
+            dump(machine, to: &text)
+            dump(verified, to: &text)
+            dump(verified.proof, to: &text)
+            text += "\(machine) \(verified)"
+        }
+        for round in honest.received[0] { for word in round where word > 1000 { #expect(!text.contains("\(word)")) } }
+    }
+
     @Test("Sessions with and without abort differ, so that no party can be made to run the one for the other")
     func sessions() throws {
         let (program, inputs, weights) = try Self.program()

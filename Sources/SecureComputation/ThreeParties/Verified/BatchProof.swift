@@ -10,7 +10,7 @@ internal import ModularArithmetic
 ///
 /// **Soundness.** One party deviates, so that one proof may be false. Weights of gates miss an error with probability 2^-64, those of numbers with 2^-63; the first fold has polynomials of degree 126 and 30, others of 14 and 6; levels
 /// are below 14 and 18 for 2^44 gates and 2^38 products. Altogether at most (1 + 126 + 14 * 14 + 2 + 30 + 6 * 18) / (2^64 - 1) < 2^-55, with AES as a pseudorandom function.
-struct BatchProof: Sendable {
+struct BatchProof: Sendable, CustomStringConvertible, CustomReflectable {
     private var gates: FoldingProof<GateStatement>
     private var numbers: FoldingProof<NumberStatement>
     private let keys: PairwiseKeys
@@ -23,7 +23,8 @@ struct BatchProof: Sendable {
             keys: keys, number: 0)
         numbers = FoldingProof(
             NumberStatement(
-                elements: records.elements, steps: records.elementSteps, products: records.products, keys: keys),
+                elements: records.elements, steps: records.elementSteps, claims: records.productClaims,
+                products: records.products, party: party, keys: keys),
             keys: keys, number: 1)
         self.keys = keys
         levels = max(gates.levels, numbers.levels)
@@ -125,4 +126,7 @@ struct BatchProof: Sendable {
         }
         return true
     }
+
+    var description: String { "BatchProof" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -12,7 +12,7 @@ internal import ModularArithmetic
 ///
 /// **Privacy.** A verifier sees a share of coefficients, uniform to it, and one element at the end, to which a random one that it does not know was added, times an invertible one: challenges
 /// are never zero. The other's last share follows. The prover sees challenges.
-struct FoldingProof<Statement: ProofStatement>: Sendable {
+struct FoldingProof<Statement: ProofStatement>: Sendable, CustomStringConvertible, CustomReflectable {
     typealias Ring = Statement.Ring
     let statement: Statement
     let keys: PairwiseKeys
@@ -124,4 +124,7 @@ struct FoldingProof<Statement: ProofStatement>: Sendable {
         let product = Ring.product(own.vector, Array(other.prefix(Ring.width)))
         return product == Ring.added(own.claim, Array(other.suffix(Ring.width)))
     }
+
+    var description: String { "FoldingProof" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }

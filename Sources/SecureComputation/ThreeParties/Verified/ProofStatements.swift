@@ -101,34 +101,49 @@ struct GateStatement: ProofStatement {
     }
 }
 
-/// Products modulo 2^64. Sixteen errors of products of elements are words of an element of GR(2^64, 64), and the sum of all, each times a random element of zeros and ones, is zero with a probability of 2^-64 where one is not. Products of matrices
+/// Products modulo 2^64, and those that a party claims of its own numbers. Sixteen errors of products of elements are words of an element of GR(2^64, 64), and the sum of all, each times a random element of zeros and ones, is zero with a probability of 2^-64 where one is not. Products of matrices
 /// Z = X Y are weighted by a random row and a random column (Freivalds 1979): r Z s = (r X)(Y s), an inner product, wrong with a probability of 2^-63; convolutions by the product of matrices that they are.
 struct NumberStatement: ProofStatement {
     typealias Ring = NumberProofRing
     let elements: VerifiedRecords.Terms
     let steps: [(step: Int, count: Int)]
+    /// By party: products that it claims of its own numbers.
+    let claims: [VerifiedRecords.Terms]
     let products: [(map: BilinearMap, step: Int, terms: VerifiedRecords.Terms)]
+    let party: ComputingParty
     let keys: PairwiseKeys
 
     /// Products of elements that share a weight.
     static let group = 16
 
-    private var length: Int { (elements.x.count + Self.group - 1) / Self.group }
+    /// Weights of a prover's products of elements.
+    private func length(_ prover: ComputingParty) -> Int {
+        (elements.x.count + claims[prover.rawValue].x.count + Self.group - 1) / Self.group
+    }
+    private var longest: Int { ComputingParty.three.map(length).max() ?? 0 }
     private var forms: [MatrixForm] { products.flatMap { MatrixForm.forms($0.map) } }
 
-    var isEmpty: Bool { elements.x.count == 0 && products.isEmpty }
-    var coefficientCount: Int { elements.x.count == 0 ? 0 : 2 * Self.group - 2 }
-    var vectorCount: Int { 2 * length + forms.reduce(0) { $0 + 2 * $1.inner } }
+    var isEmpty: Bool { longest == 0 && products.isEmpty }
+    var coefficientCount: Int { longest == 0 ? 0 : 2 * Self.group - 2 }
+    var vectorCount: Int { 2 * longest + forms.reduce(0) { $0 + 2 * $1.inner } }
 
     /// In as many parts as a group has, zeros behind.
-    private func padded(_ words: [UInt64]) -> [UInt64] {
+    private func padded(_ words: [UInt64], _ length: Int) -> [UInt64] {
         words + [UInt64](repeating: 0, count: Self.group * length - words.count)
+    }
+
+    private func x(_ isOwn: Bool, _ prover: ComputingParty) -> [UInt64] {
+        padded(elements.x(isOwn) + claims[prover.rawValue].x(isOwn), length(prover))
+    }
+
+    private func y(_ isOwn: Bool, _ prover: ComputingParty) -> [UInt64] {
+        padded(elements.y(isOwn) + claims[prover.rawValue].y(isOwn), length(prover))
     }
 
     func coefficients(_ coins: ProofCoins) -> [UInt64] {
         guard coefficientCount > 0 else { return [] }
-        let (group, width, length) = (Self.group, Ring.width, length)
-        let operands = [elements.x.own, elements.y.own, elements.x.next, elements.y.next].map(padded)
+        let (group, width, length) = (Self.group, Ring.width, length(party))
+        let operands = [x(true, party), y(true, party), x(false, party), y(false, party)]
         let patterns = coins.words(length, 1)
         var table = [UInt64](repeating: 0, count: group * group * width)
         let strip = 256
@@ -161,9 +176,9 @@ struct NumberStatement: ProofStatement {
     }
 
     /// The sum of words, each sixteen as an element times its random one.
-    private func weighted(_ words: [UInt64], _ coins: ProofCoins) -> [UInt64] {
+    private func weighted(_ words: [UInt64], _ length: Int, _ coins: ProofCoins) -> [UInt64] {
         let rows = RingMatrices.product(
-            rows: Self.group, inner: length, columns: Ring.width, padded(words),
+            rows: Self.group, inner: length, columns: Ring.width, padded(words, length),
             GaloisRing.elements(bits: coins.words(length, 1)))
         return GaloisRing.combination(rows, rows: Self.group, bits: 2, isDescending: false)
     }
@@ -178,7 +193,15 @@ struct NumberStatement: ProofStatement {
         let mask = steps.flatMap { key.words($0.count, MaskStream($0.step, .product)) }
         var words = known(mask, elements.z.next, isFirst: isFirst)
         if isFirst { for i in words.indices { words[i] &-= elements.x.next[i] &* elements.y.next[i] } }
-        return weighted(words, coins)
+        let prover = isFirst ? party.next : party.previous
+        let claimed = claims[prover.rawValue]
+        for i in 0..<claimed.x.count {
+            words.append(
+                isFirst
+                    ? claimed.z.next[i] &- claimed.x.next[i] &* claimed.y.next[i]
+                    : claimed.z.own[i] &- claimed.x.own[i] &* claimed.y.own[i])
+        }
+        return weighted(words, length(prover), coins)
     }
 
     func laterClaim(isFirst: Bool, _ coins: ProofCoins) -> [UInt64] {
@@ -222,12 +245,15 @@ struct NumberStatement: ProofStatement {
             factors.append(isFirst ? GaloisRing.timesX(next) : next)
         }
         let table = (isFirst ? factors : factors.reversed()).flatMap { $0 }
+        let prover = isOwn == isFirst ? party : isFirst ? party.next : party.previous
+        let length = length(prover)
         func mapped(_ words: [UInt64]) -> [UInt64] {
             RingMatrices.product(
-                rows: length, inner: Self.group, columns: Ring.width, padded(words), transposed: true, table)
+                rows: length, inner: Self.group, columns: Ring.width, words, transposed: true, table)
         }
-        guard isFirst else { return mapped(elements.y(isOwn)) + mapped(elements.x(isOwn)) }
+        let operands = [x(isOwn, prover), y(isOwn, prover)]
+        guard isFirst else { return mapped(operands[1]) + mapped(operands[0]) }
         let patterns = coins.words(length, 1)
-        return [elements.x(isOwn), elements.y(isOwn)].flatMap { GaloisRing.product(mapped($0), bits: patterns) }
+        return operands.flatMap { GaloisRing.product(mapped($0), bits: patterns) }
     }
 }

@@ -5,7 +5,7 @@ internal import ModularArithmetic
 /// One of three parties' run of a program with abort, as ``ThreePartyMachine`` drives it behind the first round: the program's steps, then one proof of all of them, then what is opened.
 ///
 /// An opening is the component that its receiver lacks, which both others have: one sends it, the other one a hash.
-struct VerifiedMachine: Sendable {
+struct VerifiedMachine: Sendable, CustomStringConvertible, CustomReflectable {
     private let plan: VerifiedPlan
     private let party: ComputingParty
     private let keys: PairwiseKeys
@@ -89,6 +89,9 @@ struct VerifiedMachine: Sendable {
         }
         return true
     }
+
+    var description: String { "VerifiedMachine" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 /// How many rounds a program takes with abort, and what each party sends in each: known beforehand.
@@ -130,7 +133,8 @@ struct VerifiedPlan: Sendable {
     private static func traffic(_ verified: VerifiedProgram, _ step: Int, of party: ComputingParty) -> Traffic {
         let words = verified.traffic(step)
         return switch verified.steps[step] {
-        case .carries(_, let owner, _), .positives(_, let owner): Traffic(next: party == owner ? words : 0)
+        case .carries(_, let owner, _), .joint(_, let owner), .positives(_, let owner):
+            Traffic(next: party == owner ? words : 0)
         default: Traffic(previous: words)
         }
     }
@@ -145,6 +149,8 @@ struct VerifiedPlan: Sendable {
             case .claims(let claims, let owner):
                 records.claims[owner.rawValue].x.append(
                     ReplicatedWords(zeros: claims.count * verified.words(step)))
+            case .productClaim(_, _, _, let owner):
+                records.productClaims[owner.rawValue].x.append(ReplicatedWords(zeros: verified.counts[step]))
             case .product(.elements, _, _): records.elements.x.append(ReplicatedWords(zeros: words))
             case .product(let map, _, _): records.products.append((map, step, VerifiedRecords.Terms()))
             default: break

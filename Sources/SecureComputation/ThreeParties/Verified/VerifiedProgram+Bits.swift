@@ -78,18 +78,22 @@ extension VerifiedProgram {
     /// Bits as numbers, plane behind plane.
     mutating func addNumber(_ planes: [Plane], count: Int) -> Int {
         let size = planes.count * count
-        let parts = (0..<3).map { add(.numbers(planes, component: $0), count: size) }
-        var sum = parts[0]
-        for part in parts.dropFirst() {
-            let product = add(.product(.elements(size), sum, part), count: size)
-            sum = add(
-                .combination(
-                    [
-                        VerifiedStep.Term(step: sum, factor: 1), VerifiedStep.Term(step: part, factor: 1),
-                        VerifiedStep.Term(step: product, factor: 0 &- 2),
-                    ], constant: 0), count: size)
+        // Each party in turn, so that all prove equally much.
+        let owner = ComputingParty.three[steps.count % 3]
+        let parts = [owner, owner.next, owner.previous].map {
+            add(.numbers(planes, component: $0.rawValue), count: size)
         }
-        return sum
+        let joint = add(.joint(planes, owner: owner), count: size)
+        _ = add(.productClaim(parts[0], parts[1], result: joint, owner: owner), count: size)
+        let two = addExclusive(parts[0], parts[1], product: joint, count: size)
+        let product = add(.product(.elements(size), two, parts[2]), count: size)
+        return addExclusive(two, parts[2], product: product, count: size)
+    }
+
+    /// a + b - 2 a b.
+    private mutating func addExclusive(_ a: Int, _ b: Int, product: Int, count: Int) -> Int {
+        let terms = [(a, 1), (b, 1), (product, 0 &- 2)] as [(Int, UInt64)]
+        return add(.combination(terms.map { VerifiedStep.Term(step: $0.0, factor: $0.1) }, constant: 0), count: count)
     }
 
     /// Division by 2^bits, rounded to the nearest, halves up, of values below 2^62 in magnitude with half of 2^bits.

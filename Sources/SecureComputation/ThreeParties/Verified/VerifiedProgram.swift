@@ -3,7 +3,8 @@ internal import ModularArithmetic
 /// A program as three parties run it with abort: every operation in steps of which conjunctions and products alone are computed in common, each of them to be verified before anything is opened.
 ///
 /// **Comparisons.** A value is the sum of three components, each of which two parties know, so that its bits are shared without a message. One layer of conjunctions makes two numbers of the three (carry
-/// save), and a tree of neighbours' (g, p) gives the carry. **A bit as a number** is b0 + b1 - 2 b0 b1 for two components, and so on with the third: two products.
+/// save), and a tree of neighbours' (g, p) gives the carry. **A bit as a number** is b0 + b1 - 2 b0 b1 for two components, whose product the party that
+/// knows both claims, and so on with the third, by a product.
 ///
 /// **Divisions** are exact, also where the program allows less: x / 2^m = x0 / 2^m + x1 / 2^m + x2 / 2^m + what the low bits carry, 0, 1 or 2, - 2^(64 - m) times how often the sum passes 2^64, which
 /// two high bits say since the value itself is below 2^63.
@@ -53,7 +54,7 @@ struct VerifiedProgram: Sendable {
         case .gates(let gates): gates.count * words(step)
         case .product(let map, _, _): map.resultCount
         case .carries: 63 * words(step)
-        case .positives: counts[step]
+        case .positives, .joint: counts[step]
         default: 0
         }
     }

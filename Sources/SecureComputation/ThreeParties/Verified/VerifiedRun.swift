@@ -21,6 +21,8 @@ struct VerifiedRecords: Sendable {
     var claims = [Terms](repeating: Terms(), count: 3)
     /// Products of elements.
     var elements = Terms()
+    /// Of what each party claims of its own numbers: the same, of two components.
+    var productClaims = [Terms](repeating: Terms(), count: 3)
     /// Products of matrices and convolutions, each with its step.
     var products: [(map: BilinearMap, step: Int, terms: Terms)] = []
     /// The steps that the gates are of, with how many words each.
@@ -40,7 +42,7 @@ extension ReplicatedWords {
 ///
 /// **Privacy.** Every word that a party receives here is under a share of zero or a mask from the key that it lacks, whatever it did before, so that nobody learns anything by deviating before something is
 /// opened (Araki, Furukawa, Lindell, Nof and Ohara 2016, section 2.4).
-struct VerifiedRun: Sendable {
+struct VerifiedRun: Sendable, CustomStringConvertible, CustomReflectable {
     let verified: VerifiedProgram
     let party: ComputingParty
     let keys: PairwiseKeys
@@ -77,7 +79,7 @@ struct VerifiedRun: Sendable {
             let count = verified.traffic(step)
             switch verified.steps[step] {
             case .gates, .product: take(step, incoming.taken(next: count, previous: 0).next)
-            case .carries(_, let owner, _), .positives(_, let owner):
+            case .carries(_, let owner, _), .joint(_, let owner), .positives(_, let owner):
                 takeOwned(step, owner, incoming.taken(next: 0, previous: owner == party.previous ? count : 0).previous)
             default: break
             }
@@ -117,6 +119,12 @@ struct VerifiedRun: Sendable {
             for i in mask.indices { claimed[i] ^= mask[i] }
             outgoing.next += claimed
             values[step] = ReplicatedWords(own: mask, next: claimed)
+        case .joint(let planes, party):
+            let mask = keys.own.words(verified.counts[step], MaskStream(step, .owned))
+            let both = zip(bits(planes, isOwn: true), bits(planes, isOwn: false)).map { $0 & $1 }
+            let rest = zip(both, mask).map { $0 &- $1 }
+            outgoing.next += rest
+            values[step] = ReplicatedWords(own: mask, next: rest)
         case .positives(let operand, party):
             let x = value(operand)
             let mask = keys.own.words(x.count, MaskStream(step, .owned))
@@ -177,6 +185,11 @@ struct VerifiedRun: Sendable {
 
     private mutating func takeLocals(_ round: Int) {
         for step in verified.locals[round] where values[step] == nil {
+            if case .productClaim(let left, let right, let result, let owner) = verified.steps[step] {
+                records.productClaims[owner.rawValue].append(
+                    VerifiedRecords.Terms(x: value(left), y: value(right), z: value(result)))
+                continue
+            }
             guard case .claims(let claims, let owner) = verified.steps[step] else {
                 values[step] = local(step)
                 continue
@@ -233,12 +246,7 @@ struct VerifiedRun: Sendable {
             }
         case .numbers(let planes, let wanted):
             return each { component, isOwn in
-                guard component == wanted else { return [UInt64](repeating: 0, count: count) }
-                return planes.flatMap { plane in
-                    let source = words(plane.step, isOwn)
-                    let first = plane.number * verified.words(plane.step)
-                    return (0..<verified.counts[plane.step]).map { source[first + $0 >> 6] >> UInt64($0 & 63) & 1 }
-                }
+                component == wanted ? bits(planes, isOwn: isOwn) : [UInt64](repeating: 0, count: count)
             }
         case .planes(let operand, let wanted, let offset, let places):
             return each { component, isOwn in
@@ -252,7 +260,7 @@ struct VerifiedRun: Sendable {
             return each { component, isOwn in
                 exclusiveOr(sums, isOwn, ones: complemented && component == 0 ? ~0 : 0)
             }
-        case .claims, .gates, .product, .carries, .positives:
+        case .claims, .productClaim, .gates, .product, .carries, .joint, .positives:
             preconditionFailure("A claim, or a step with a round, gives no value by itself.")
         }
     }
@@ -271,6 +279,16 @@ struct VerifiedRun: Sendable {
             }
         }
         return result
+    }
+
+    /// The bits of one component of planes, a word each.
+    private func bits(_ planes: [Plane], isOwn: Bool) -> [UInt64] {
+        planes.flatMap { plane in
+            let value = values[plane.step]
+            let source = (isOwn ? value?.own : value?.next) ?? []
+            let first = plane.number * verified.words(plane.step)
+            return (0..<verified.counts[plane.step]).map { source[first + $0 >> 6] >> UInt64($0 & 63) & 1 }
+        }
     }
 
     private func local(place: Int) -> ReplicatedWords {
@@ -299,4 +317,7 @@ struct VerifiedRun: Sendable {
         default: return ReplicatedWords(own: words, next: zeros)
         }
     }
+
+    var description: String { "VerifiedRun" }
+    var customMirror: Mirror { Mirror(self, children: []) }
 }

@@ -35,6 +35,9 @@ enum VerifiedStep: Sendable {
     /// Of bits of two components that their owner knows: z is x and y, or zero where there are no x and y. To be verified; nothing is computed.
     case claims([Claim], owner: ComputingParty)
 
+    /// Of numbers of two components that their owner knows: the product of both numbers is the last one. To be verified.
+    case productClaim(Int, Int, result: Int, owner: ComputingParty)
+
     // A round each.
 
     /// Conjunctions.
@@ -43,6 +46,8 @@ enum VerifiedStep: Sendable {
     case product(BilinearMap, Int, Int)
     /// Of a sum of two components that its owner knows, and of an offset, the carries into bits 1 to 63: claimed by the owner, and to be verified.
     case carries(of: Int, owner: ComputingParty, offset: UInt64)
+    /// As numbers, plane behind plane, whether both components of bits that their owner knows are 1: claimed by the owner, and to be verified.
+    case joint([Plane], owner: ComputingParty)
     /// Some numbers whose owner takes x where it is not negative and else zero: claimed by the owner, and to be verified.
     case positives(of: Int, owner: ComputingParty)
 
@@ -62,7 +67,7 @@ enum VerifiedStep: Sendable {
     /// Whether it takes a round.
     var isInteractive: Bool {
         switch self {
-        case .gates, .product, .carries, .positives: true
+        case .gates, .product, .carries, .joint, .positives: true
         default: false
         }
     }
@@ -77,7 +82,7 @@ enum VerifiedStep: Sendable {
         case .sums(let step, _), .quotient(let step, _, _), .planes(let step, _, _, _), .carries(let step, _, _),
             .positives(let step, _):
             [step]
-        case .numbers(let planes, _): planes.map(\.step)
+        case .numbers(let planes, _), .joint(let planes, _): planes.map(\.step)
         case .exclusiveOr(let sums, _): sums.flatMap { $0.map(\.step) }
         case .claims(let claims, _):
             claims.flatMap { claim in
@@ -85,6 +90,7 @@ enum VerifiedStep: Sendable {
             }
         case .gates(let gates): gates.flatMap { [$0.x.step, $0.y.step] }
         case .product(_, let left, let right): [left, right]
+        case .productClaim(let left, let right, let result, _): [left, right, result]
         }
     }
 }
