@@ -191,7 +191,7 @@ struct EngineTests {
             "\(added?.detail ?? "")")
         #expect(
             added?.hint
-                == "did you mean synthetic-tables? It has evaluation-feedback, evaluation-final, federated-questions, federated-training, opened-rows, prediction, questions, set-intersection, synthetic-tables, training"
+                == "did you mean synthetic-tables? It has evaluation-feedback, evaluation-final, federated-questions, federated-training, joint-computation, opened-rows, prediction, questions, set-intersection, synthetic-tables, training"
         )
         #expect(refusal { try test.site.setPolicy(of: "visits", policyText: unknown) }?.hint == added?.hint)
         let version = refusal {

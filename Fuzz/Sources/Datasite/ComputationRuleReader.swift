@@ -1,0 +1,1 @@
+../../../Sources/Datasite/Catalogue/Manifest/ComputationRuleReader.swift
