@@ -92,7 +92,7 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
     public var columns: [ColumnBounds] { tables.flatMap(\.columns) }
 
     /// All of it, unambiguously.
-    public var canonicalBytes: [UInt8] {
+    var canonicalBytes: [UInt8] {
         var bytes = CanonicalBytes("parley/joined-statistics/1")
         for table in tables { table.append(to: &bytes) }
         bytes.append(Int(identifierBound))
@@ -108,7 +108,7 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
         return bytes.bytes
     }
 
-    /// SHA-256 of ``canonicalBytes``.
+    /// SHA-256 of all of it.
     public var digest: [UInt8] { CanonicalBytes.digest(canonicalBytes) }
 }
 

@@ -29,7 +29,7 @@ public struct LinearTask: Sendable, Hashable {
     }
 
     /// All of it, unambiguously.
-    public var canonicalBytes: [UInt8] {
+    var canonicalBytes: [UInt8] {
         var bytes = CanonicalBytes("parley/joint-linear/1")
         table.append(to: &bytes)
         bytes.append(ridge)
@@ -40,6 +40,6 @@ public struct LinearTask: Sendable, Hashable {
         return bytes.bytes
     }
 
-    /// SHA-256 of ``canonicalBytes``.
+    /// SHA-256 of all of it.
     public var digest: [UInt8] { CanonicalBytes.digest(canonicalBytes) }
 }

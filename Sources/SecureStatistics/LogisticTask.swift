@@ -49,7 +49,7 @@ public struct LogisticTask: Sendable, Hashable {
     }
 
     /// All of it, unambiguously.
-    public var canonicalBytes: [UInt8] {
+    var canonicalBytes: [UInt8] {
         var bytes = CanonicalBytes("parley/joint-logistic/1")
         table.append(to: &bytes)
         bytes.append(epochs)
@@ -64,7 +64,7 @@ public struct LogisticTask: Sendable, Hashable {
         return bytes.bytes
     }
 
-    /// SHA-256 of ``canonicalBytes``.
+    /// SHA-256 of all of it.
     public var digest: [UInt8] { CanonicalBytes.digest(canonicalBytes) }
 }
 
