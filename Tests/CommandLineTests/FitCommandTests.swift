@@ -18,7 +18,7 @@ struct FitCommandTests {
         let dry = try fit(place, two, port: port, asked + ["--rho", "0.5", "--dry-run"])
         let said = dry.output.replacing("\n", with: " ")
         #expect(dry.status == 0 && said.contains("Nothing was spent."), "\(dry.all)")
-        #expect(said.contains("bytes among the three sites") && said.contains("1.41 times as large"), "\(said)")
+        #expect(said.contains("bytes among all three sites") && said.contains("1.41 times as large"), "\(said)")
 
         // Whoever has an amount above 50 is ill, at both sites.
         let exact = try fit(
@@ -35,6 +35,11 @@ struct FitCommandTests {
         let slope = try #require(first["value"] as? Double)
         // The logit changes its sign near 50.
         #expect(slope > 0 && abs(-intercept / slope - 50.5) < 8, "\(intercept) \(slope)")
+
+        #expect(text.contains(#""ridge":0.001"#) && text.contains(#""steps":40"#), "\(text)")
+        let request = try #require(document["request"] as? String)
+        let shown = try place.parley("history", request, "--url", servers[0].url)
+        #expect(shown.status == 0 && shown.output.contains(#""analysis":"logistic-regression""#), "\(shown.all)")
 
         let noisy = try fit(place, two, port: port, asked + ["--rho", "2"])
         #expect(noisy.status == 0 && noisy.output.contains("With noise: a person's rho is 2"), "\(noisy.all)")

@@ -12,6 +12,8 @@ public protocol CoordinatedWork: Codable, Sendable {
 
     /// The engine that is asked.
     static var engine: String { get }
+    /// Whether a run goes on in another process, and behind a site whose part stopped.
+    static var goesOn: Bool { get }
     /// Which run, among whom.
     var invitation: RoundsInvitation { get }
 
@@ -26,6 +28,11 @@ public protocol CoordinatedWork: Codable, Sendable {
     func prepared(_ agreement: Agreement, roster: [Data]) throws -> @Sendable (_ folder: String) throws -> Void
     /// Goes on with the run in a folder, from where it was.
     func run(_ agreement: Agreement, roster: [Data], _ opening: RunOpening) throws -> Run
+}
+
+extension CoordinatedWork {
+    /// It does.
+    public static var goesOn: Bool { true }
 }
 
 /// What stands between the sites of a run: signed frames in, signed frames out.

@@ -33,6 +33,12 @@ public struct ReleasedComputation: Sendable, Hashable, Codable {
     public var intercept: Double?
     /// How many rows of each site at most went in, in their order: declared.
     public var rows: [Int]
+    /// Steps of a logistic regression; 1 for a linear one.
+    public var steps: Int
+    /// The length of a step; 1 for a linear regression.
+    public var rate: Double
+    /// What kept coefficients small.
+    public var ridge: Double
     /// The zero-concentrated loss of one person's row; nil: opened without noise.
     public var rho: Double?
     /// The run, in hexadecimal digits.
@@ -59,13 +65,15 @@ public struct ReleasedComputation: Sendable, Hashable, Codable {
     /// A computation, by its parts.
     public init(
         request: String, dataset: String, version: String, analysis: String, response: String,
-        coefficients: [Coefficient], intercept: Double?, rows: [Int], rho: Double?, run: String, sites: [String],
+        coefficients: [Coefficient], intercept: Double?, rows: [Int], steps: Int, rate: Double, ridge: Double,
+        rho: Double?, run: String, sites: [String],
         place: Int, coordinator: String, coordinatorKey: String, session: String, charge: Loss, notes: [String],
         guarantees: Guarantees, nonce: String
     ) {
         (self.request, self.dataset, self.version) = (request, dataset, version)
         (self.analysis, self.response, self.coefficients) = (analysis, response, coefficients)
         (self.intercept, self.rows, self.rho, self.run) = (intercept, rows, rho, run)
+        (self.steps, self.rate, self.ridge) = (steps, rate, ridge)
         (self.sites, self.place, self.coordinator) = (sites, place, coordinator)
         (self.coordinatorKey, self.session, self.charge) = (coordinatorKey, session, charge)
         (self.notes, self.guarantees, self.nonce) = (notes, guarantees, nonce)

@@ -79,18 +79,17 @@ struct FitCommand: AsyncParsableCommand {
         let folder = BegunFolder("computations", name: name)
         let lock = dryRun ? nil : try folder.lock()
         defer { withExtendedLifetime(lock) {} }
-        // What a crash left: shares are in memory alone, so that nothing comes of it any more.
-        if !dryRun { folder.remove() }
+        if !dryRun, Coordination<ComputationRequest>.exists(at: folder.path) {
+            Terminal.diagnostics.line("Going on with the same computation, which was asked for before.")
+            return try await conduct(try Coordination(at: folder.path), folder)
+        }
         let asking = try SitesAsked([sites, helper].compactMap(\.self).joined(separator: ","))
         let coordination = try await coordination(asking)
         let previews = try await asking.previews(coordination.request, purpose: purpose)
         let agreements: [ComputationAgreement] = try asking.agreements(previews)
-        let agreed = try coordination.agreed(agreements)
+        _ = try coordination.agreed(agreements)
         SitesAsked.show(previews, of: coordination.sites, on: dryRun ? .output : .diagnostics)
         if dryRun {
-            Terminal.output.line(
-                "\(NumberText.integer(agreed.rounds)) rounds, \(NumberText.integer(agreed.bytes)) bytes among the three sites."
-            )
             // The first says which site it is.
             for note in previews.first?.notes.dropFirst() ?? [] { Terminal.output.paragraph(note, .dim) }
         }
@@ -98,6 +97,8 @@ struct FitCommand: AsyncParsableCommand {
         guard !dryRun else { return Terminal.output.line(Terminal.output.styled("Nothing was spent.", .dim)) }
         try KeptReceipts().prepare()
         if let answer { try SavedFile.check(answer) }
+        // One that a crash left without its last file was asked of nobody.
+        folder.remove()
         try await conduct(try coordination.create(at: folder.path, agreements: agreements, waits: waits), folder)
     }
 
@@ -139,7 +140,8 @@ struct FitCommand: AsyncParsableCommand {
 
     /// What was asked, of whom, and where.
     private var name: String {
-        let parts = [sites, helper ?? "", dataset, rounds.coordinator]
+        let numbers = [Double(steps), rate, ridge, rho ?? -1].map { String($0) }
+        let parts = [sites, helper ?? "", dataset, rounds.coordinator, model.rawValue, response] + features + numbers
         return SHA256.hash(data: Data(parts.joined(separator: "\n").utf8)).prefix(16)
             .map { String(format: "%02x", $0) }.joined()
     }
@@ -148,14 +150,22 @@ struct FitCommand: AsyncParsableCommand {
 
     private func conduct(_ coordination: Coordination<ComputationRequest>, _ folder: BegunFolder) async throws {
         let running = try RunningRounds(coordination, purpose, doing: "Computing together")
-        defer { folder.remove() }
-        let (last, asked) = try await running.conduct(
-            rounds.configuration, patience: TogetherOptions.usualPatience
-        ) { now in
-            if now.phase == .collect {
+        let (last, asked): (CoordinatorRun.Progress, [RunningRounds<ComputationRequest>.Asked])
+        do {
+            (last, asked) = try await running.conduct(
+                rounds.configuration, patience: TogetherOptions.usualPatience
+            ) { now in
+                guard now.phase == .collect else { return }
                 running.progress.update(Double(now.round) / Double(max(1, now.rounds)), doing: "computing on shares")
+                let quarter = 4 * now.round / max(1, now.rounds)
+                running.say("computing on shares: round \(now.round) of \(now.rounds)", once: quarter)
             }
+        } catch let failure as Failure where failure.endsRun {
+            folder.remove()
+            throw failure
         }
+        // Whatever comes now, nothing of it goes on.
+        defer { folder.remove() }
         guard last.phase == .finished, asked.count == coordination.sites.count else {
             await running.cancel(asked.map(\.request))
             throw Failure(

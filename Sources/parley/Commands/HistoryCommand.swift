@@ -44,6 +44,11 @@ struct HistoryCommand: AsyncParsableCommand {
                     "Read them with: parley market rows MARKET TASK \(PrintableText.escape(request.dataset)) --request \(PrintableText.escape(id))"
             )
         }
+        guard request.state != "released" || ["questions", "federated-questions"].contains(request.engine) else {
+            // No table: as it was let out.
+            let work = try await connection.client.work(id)
+            return Terminal.output.write(String(decoding: work.bytes, as: UTF8.self) + "\n")
+        }
         switch request.state {
         // What was charged and cut short is computed now, under the same charge.
         case "released", "reserved":

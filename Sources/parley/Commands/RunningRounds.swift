@@ -35,6 +35,10 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         var request: RequestSummary? { if case .request(let summary) = self { summary } else { nil } }
     }
 
+    /// Where a run does not go on.
+    private static var askedAnew: String {
+        "What was charged stays charged, and the other sites' parts are cancelled. The same command asks anew, at a charge of its own."
+    }
     /// How long sites that are silent are waited for, once the last round is over.
     private static var farewell: Duration { .seconds(60) }
     /// How often a site whose part stopped is asked for it again without that a round began: five minutes of a full disk, or a site that is started again.
@@ -85,7 +89,14 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         }
         defer { asking.cancel() }
         continuation.yield(.rounds(run.progress))
-        let last = try await follow(news, of: run, asked, changed)
+        let last: CoordinatorRun.Progress
+        do { last = try await follow(news, of: run, asked, changed) } catch let failure as Failure
+            where failure.endsRun && !Work.goesOn
+        {
+            asking.cancel()
+            await cancel(asked.withLock { $0.map { $0?.request } })
+            throw failure
+        }
         progress.finish()
         return (last, asked.withLock { $0.compactMap(\.self) })
     }
@@ -237,6 +248,11 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
         for await piece in news {
             switch piece {
             case .stopped(let place, let words):
+                guard Work.goesOn else {
+                    throw Failure(
+                        PrintableText.escape("\(coordination.sites[place].name): its part stopped: \(words)"),
+                        next: Self.askedAnew, endsRun: true)
+                }
                 guard stopped.updateValue(words, forKey: place) != words else { continue }
                 progress.finish()
                 Terminal.diagnostics.line(
@@ -251,6 +267,10 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                         "What was charged stays charged. Once the cause is gone, go on with the same command; or give it up: parley jobs cancel ID, at each site."
                 )
             case .failed(let error): throw error
+            case .interrupted where !Work.goesOn && run.progress.round > 0:
+                throw Failure(
+                    "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds. Nothing was opened.",
+                    next: Self.askedAnew, endsRun: true)
             case .interrupted:
                 throw Failure(
                     run.progress.rounds == 1

@@ -154,6 +154,8 @@ public struct ComputationAgreement: Sendable, Hashable, Codable {
 extension ComputationRequest: CoordinatedWork {
     /// The engine that is asked.
     public static var engine: String { ComputationWork.engine.rawValue }
+    /// Shares, keys and nonces are in memory alone.
+    public static var goesOn: Bool { false }
 
     /// What all would compute.
     public func agreed(
@@ -214,5 +216,6 @@ extension Coordination where Work == ComputationRequest {
         return made.run == invitation.run && made.sites == invitation.sites && made.place == place
             && made.coordinatorKey == invitation.coordinatorKey && made.dataset == request.dataset
             && made.analysis == request.analysis.rawValue && made.rho == request.rho && made.rows == request.rows
+            && made.steps == request.steps && made.rate == request.rate && made.ridge == request.ridge
     }
 }

@@ -261,6 +261,16 @@ struct ComputationTask: Sendable {
         return whose + "; coefficients become known to the owners of all three sites and whoever asked."
     }
 
+    /// What the coefficients are of.
+    var model: String {
+        let rows = "\(request.rows.reduce(0, +)) declared rows"
+        let ridge =
+            "columns scaled to -1 and 1 by their bounds, a missing one in their middle, and \(ShortNumber.text(request.ridge)) times the \(rows) added for each coefficient and the intercept"
+        return request.analysis == .linear
+            ? "Least squares of \(ridge)."
+            : "\(request.steps) steps of length \(ShortNumber.text(request.rate)) down the mean loss over the \(rows), from 0: of \(ridge). Whether more steps would lead further is not said."
+    }
+
     var outputPrivacy: String? {
         request.rho == nil && rows > 0
             ? "the coefficients become known to the owners of all three sites and whoever asked, without noise" : nil
@@ -269,7 +279,7 @@ struct ComputationTask: Sendable {
     /// What the noise promises, and what it costs.
     var noiseNote: String? {
         plan.noise.map { noise in
-            "Each owner added the whole noise by itself, so that one honest owner suffices: of \(noise.owners.count) owners the deviation is \(ShortNumber.text((100 * noise.deviationFactor).rounded() / 100)) times as large as one alone would need. It is for one person's row; who has rows at two sites loses at both. "
+            "Each owner adds the whole noise by itself, so that one honest owner suffices: of \(noise.owners.count) owners the deviation is \(ShortNumber.text((100 * noise.deviationFactor).rounded() / 100)) times as large as one alone would need. It is for one person's row; who has rows at two sites loses at both. "
                 + "Noise beyond what its shares hold would be cut there: the probability is below 2^-60."
         }
     }

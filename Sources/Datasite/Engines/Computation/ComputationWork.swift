@@ -67,9 +67,9 @@ struct ComputationWork: EngineWork {
 
     static func words(_ body: [UInt8]) -> String {
         (try? request(body)).map { request in
-            "\(request.analysis.rawValue.uppercased()) OF \(request.response.name) BY \(request.features.map(\.name).joined(separator: ", ")), of \(request.dataset) at three sites, "
-                + (request.rho.map { "with noise for rho \(ShortNumber.text($0))" } ?? "WITHOUT NOISE")
-                + ", by way of \(request.invitation.coordinator)"
+            "\(request.rho == nil ? "WITHOUT NOISE, " : "")\(request.analysis.rawValue.uppercased()) OF \(request.response.name) BY \(request.features.map(\.name).joined(separator: ", ")), of \(request.dataset) at three sites, "
+                + (request.rho.map { "with noise for rho \(ShortNumber.text($0)), " } ?? "")
+                + "by way of \(request.invitation.coordinator)"
         } ?? ""
     }
 
@@ -96,7 +96,7 @@ struct ComputationWork: EngineWork {
         "what went in was held to declared bounds, and each step was verified before anything was opened: one site that deviates would have ended it; that rows are true is not verified"
     }
 
-    private var notes: [String] { [task.promise] + (task.noiseNote.map { [$0] } ?? []) }
+    private var notes: [String] { [task.promise, task.model] + (task.noiseNote.map { [$0] } ?? []) }
 
     func document(_ release: Release<Computed>, _ terms: ReleaseTerms) throws -> [UInt8] {
         let (request, computed) = (task.request, release.answer)
@@ -112,6 +112,7 @@ struct ComputationWork: EngineWork {
                 request: release.request, dataset: request.dataset, version: task.entry.version,
                 analysis: request.analysis.rawValue, response: request.response.name,
                 coefficients: coefficients ?? [], intercept: computed.result?.intercept, rows: request.rows,
+                steps: request.steps, rate: request.rate, ridge: request.ridge,
                 rho: request.rho, run: request.invitation.run, sites: request.invitation.sites,
                 place: task.rounds.index, coordinator: request.invitation.coordinator,
                 coordinatorKey: request.invitation.coordinatorKey, session: hexadecimal(computed.session),

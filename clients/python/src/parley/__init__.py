@@ -8,6 +8,8 @@ Answers are protected by differential privacy, cost a part of a budget that is k
 package verifies. The guide is docs/guide/python.md in Parley's repository.
 """
 
+import importlib
+
 from .aio import AsyncDataset, AsyncSite, connect_async
 from .answer import Answer, Estimate, Table
 from .client import Dataset, Site, connect, login
@@ -45,6 +47,15 @@ from .questions import Epsilon, Error, Question, Rho
 from .receipts import Receipt
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """`parley.dbapi` without an import of its own."""
+    if name == "dbapi":
+        return importlib.import_module(".dbapi", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 
 __all__ = [
     "Answer",
