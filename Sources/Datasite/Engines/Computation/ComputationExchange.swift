@@ -14,9 +14,9 @@ struct ComputationExchange {
     let bounds: ComputationBounds
     let desk: RoundsDesk
 
-    /// A relay that is silent for longer is taken for gone.
+    /// A relay that is silent for longer is taken for gone, and so is a site once all have greeted each other.
     private static let patience: Duration = .seconds(120)
-    /// So long all wait for a site that does not come.
+    /// So long all wait for a site that does not come at first.
     private static let longestPause: Duration = .seconds(3_600)
 
     /// What goes out, counted.
@@ -113,8 +113,9 @@ struct ComputationExchange {
         var (heard, pause, refused) = (start, 0.1, 0)
         while true {
             guard desk.track.goesOn else { return nil }
-            guard pace.now - start < Self.longestPause else {
-                desk.workspace.note("another site has not come for an hour")
+            let most = line.participant.session == nil ? Self.longestPause : Self.patience
+            guard pace.now - start < most else {
+                desk.workspace.note("another site has not come for \(most.components.seconds) seconds")
                 return nil
             }
             do {
