@@ -56,11 +56,12 @@ struct LogisticSteps {
         gridBits = task.privacy == nil ? 0 : featureBits + residualBits - Self.noiseBits
         // rate / rows, in units of weights over units of gradients, as a factor of so many bits over a power of two.
         let exact = task.rate / Double(task.table.rows) * Self.power(weightBits - featureBits - residualBits + gridBits)
-        shift = factorBits - 1 - exact.exponent
-        factor = Int64((exact * Self.power(shift)).rounded())
-        guard (1...61).contains(shift) else {
-            throw .computation(.overflow("a step's factor", bits: shift))
+        // Rates that a task has are far from what has no such exponent.
+        guard exact.isNormal, (1...61).contains(factorBits - 1 - Int(exact.exponent)) else {
+            throw .task("a rate of \(task.rate) over \(task.table.rows) rows", expected: "a larger one, or fewer rows")
         }
+        shift = factorBits - 1 - Int(exact.exponent)
+        factor = Int64((exact * Self.power(shift)).rounded())
         decay = Int64((task.rate * task.ridge * Self.power(shift)).rounded())
         guard let privacy = task.privacy else {
             noise = nil

@@ -8,7 +8,7 @@ public struct LogisticTask: Sendable, Hashable {
     public let table: JointTable
     /// How many steps, 1 to 1,000.
     public let epochs: Int
-    /// Above 0, at most 256.
+    /// 2^-20 to 256.
     public let rate: Double
     /// At least 0; the rate times it is at most 1/2.
     public let ridge: Double
@@ -35,8 +35,9 @@ public struct LogisticTask: Sendable, Hashable {
         guard (1...1000).contains(epochs), epochs * table.rows <= 1 << 22 else {
             throw .task("\(epochs) epochs of \(table.rows) rows", expected: "1 to 1,000, of 2^22 rows altogether")
         }
-        guard rate > 0, rate <= 256, ridge >= 0, rate * ridge <= 0.5 else {
-            throw .task("a rate of \(rate) with a ridge of \(ridge)", expected: "0 to 256, times the ridge at most 1/2")
+        guard rate >= 0x1p-20, rate <= 256, ridge >= 0, rate * ridge <= 0.5 else {
+            throw .task(
+                "a rate of \(rate) with a ridge of \(ridge)", expected: "2^-20 to 256, times the ridge at most 1/2")
         }
         guard table.response.lower == 0, table.response.upper == 1 else {
             throw .task("a label \(table.response.name)", expected: "from 0 to 1")

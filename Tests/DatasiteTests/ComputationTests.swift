@@ -231,8 +231,23 @@ struct ComputationTests {
                 $0.features = (0..<100).map { .init("x\($0)", 0, 1) }
                 $0.rows = [60, 1 << 17, 0]
             }
-            .contains("4194304 numbers"))
+            .contains("2097152 numbers"))
         #expect(try await refusal { $0.ridge = 0 }.contains("ridge"))
+        let open = try self.sites()
+        for rate in [1e-300, 5e-324, 1e-305, -1, 0, 1e300] {
+            var changed = try asked(open, .logistic, steps: 5).request
+            changed.rate = rate
+            let message = try FederatedSites.request(changed)
+            let found = await problem { _ = try await open.sites[0].site.preview(message, as: .ada) }
+            #expect(found?.detail.contains("a rate of") == true, "\(rate): \(found?.detail ?? "accepted")")
+        }
+        var changed = try asked(open, .logistic, steps: 1).request
+        let single = try FederatedSites.request(changed)
+        let found = await problem { _ = try await open.sites[0].site.preview(single, as: .ada) }
+        #expect(found?.detail.contains("2 steps at least") == true)
+        changed.steps = 5
+        let right = try FederatedSites.request(changed)
+        #expect(await problem { _ = try await open.sites[0].site.preview(right, as: .ada) } == nil)
         #expect(try await refusal { $0.rho = -1 }.contains("rho"))
         #expect(try await refusal { $0.dataset = "none" }.contains("there is no dataset"))
         #expect(try await refusal { $0.dataset = "shared" }.contains("does not allow it"))

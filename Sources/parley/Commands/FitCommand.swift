@@ -72,6 +72,15 @@ struct FitCommand: AsyncParsableCommand {
             throw ValidationError(
                 "Say how results are protected: --rho with the loss of one person, or --exact without noise.")
         }
+        guard rate.isFinite, rate > 0, ridge.isFinite, ridge > 0, rho.map({ $0.isFinite && $0 > 0 }) ?? true else {
+            throw ValidationError("--rate, --ridge and --rho are numbers above 0.")
+        }
+        guard model == .linear || (2...1_000).contains(steps) else {
+            throw ValidationError("--steps is a number from 2 to 1000.")
+        }
+        guard Set(features + [response]).count == features.count + 1 else {
+            throw ValidationError("Name each column once: the --response is no --feature.")
+        }
         guard (purpose?.utf8.count ?? 0) <= 2_000 else { throw ValidationError("A purpose has at most 2,000 bytes.") }
     }
 

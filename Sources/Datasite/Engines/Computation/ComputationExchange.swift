@@ -18,6 +18,8 @@ struct ComputationExchange {
     private static let patience: Duration = .seconds(120)
     /// So long all wait for a site that does not come at first.
     private static let longestPause: Duration = .seconds(3_600)
+    /// Whoever relays may hold each round back: a part takes at most so long in all.
+    private static let longest: Duration = .seconds(6 * 3_600)
 
     /// What goes out, counted.
     private struct Line {
@@ -114,6 +116,10 @@ struct ComputationExchange {
         while true {
             guard desk.track.goesOn else { return nil }
             let most = line.participant.session == nil ? Self.longestPause : Self.patience
+            guard pace.now - desk.outside.start < Self.longest else {
+                desk.workspace.note("it took longer than \(Self.longest.components.seconds / 3_600) hours")
+                return nil
+            }
             guard pace.now - start < most else {
                 desk.workspace.note("another site has not come for \(most.components.seconds) seconds")
                 return nil

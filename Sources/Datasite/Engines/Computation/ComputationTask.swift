@@ -13,7 +13,9 @@ struct ComputationTask: Sendable {
     /// The most rounds, and the most bytes that a site brings in one: what is larger is refused.
     static let (mostRounds, mostRoundBytes) = (100_000, 64 << 20)
     /// The most rows of a site, numbers in all rows, and rows in all steps together.
-    static let (mostRows, mostNumbers, mostRowSteps) = (1 << 18, 1 << 22, 1 << 20)
+    static let (mostRows, mostNumbers, mostRowSteps) = (1 << 18, 1 << 21, 1 << 20)
+    /// The most numbers in all rows in all steps together.
+    static let mostNumberSteps = 1 << 24
 
     /// A plan, and what comes of it.
     enum Plan: Sendable {
@@ -133,11 +135,15 @@ struct ComputationTask: Sendable {
         // A program is made to plan, and a stranger chooses what it is of.
         let rows = request.rows.reduce(0) { $0.addingReportingOverflow(max(0, $1)).partialValue }
         guard request.rows.allSatisfy({ (0...Self.mostRows).contains($0) }),
-            rows * request.features.count <= Self.mostNumbers, rows * max(1, request.steps) <= Self.mostRowSteps
+            rows * request.features.count <= Self.mostNumbers, rows * max(1, request.steps) <= Self.mostRowSteps,
+            rows * (request.features.count + 1) * max(1, request.steps) <= Self.mostNumberSteps
         else {
             throw Problem.tooLarge(
-                "\(rows) rows of \(request.features.count) columns in \(request.steps) steps: at most \(Self.mostRows) rows of a site, \(Self.mostNumbers) numbers, and \(Self.mostRowSteps) rows in all steps together"
+                "\(rows) rows of \(request.features.count) columns in \(request.steps) steps: at most \(Self.mostRows) rows of a site, \(Self.mostNumbers) numbers, and \(Self.mostRowSteps) rows or \(Self.mostNumberSteps) numbers in all steps together"
             )
+        }
+        guard request.analysis == .linear || request.steps >= 2 else {
+            throw Problem.invalidRequest("a logistic regression takes 2 steps at least")
         }
         guard request.analysis == .logistic || request.steps == 1 && request.rate == 1 else {
             throw Problem.invalidRequest("a linear regression has no steps: 'steps' and 'rate' are 1")
