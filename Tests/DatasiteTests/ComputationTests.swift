@@ -234,7 +234,7 @@ struct ComputationTests {
             .contains("2097152 numbers"))
         #expect(try await refusal { $0.ridge = 0 }.contains("ridge"))
         let open = try self.sites()
-        for rate in [1e-300, 5e-324, 1e-305, -1, 0, 1e300] {
+        for rate in [1e-300, Double.leastNonzeroMagnitude, 1e-305, -1, 0, 1e300] {
             var changed = try asked(open, .logistic, steps: 5).request
             changed.rate = rate
             let message = try FederatedSites.request(changed)
