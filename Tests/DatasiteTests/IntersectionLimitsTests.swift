@@ -158,8 +158,9 @@ struct IntersectionLimitsTests {
         while connection.sent.count < 40 { try await Task.sleep(for: .milliseconds(10)) }
         _ = try await site.cancelJob(summary.id, by: .ada)
         let (slept, count) = (clock.departures.count, connection.sent.count)
-        // 0.02, 0.04, ..., 2.56 seconds apart, and then 5 each: one that is under way may not have slept yet.
-        #expect(slept >= 10 * (count - 14), "\(slept) for \(count)")
+        // 0.02, 0.04, ..., 2.56 seconds apart, and then 5 each: one that is under way may not have slept yet, and behind a reply that took a second, on a busy machine, pauses begin anew once.
+        // At the relay's own speed it were one for each at most.
+        #expect(slept >= 10 * (count - 24), "\(slept) for \(count)")
     }
 
     @Test("A coordinator with which a site cannot speak as it is set up ends its part, which says what helps")
