@@ -14,6 +14,23 @@ import Testing
 
 @Suite("Predictions on shares", .timeLimit(.minutes(10)))
 struct PredictionTests {
+    @Test("A policy whose rule names no model that is here, or another version of it, is doubted before it holds")
+    func doubts() async throws {
+        let site = try await PredictionSite()
+        func doubts(_ policy: String) throws -> [String] {
+            try site.site.consequences(of: .policy(dataset: "visits", policy: policy)).doubts
+        }
+        let right = site.policy(rows: 4, uses: 100, each: 50, approval: "automatic")
+        #expect(try doubts(right) == [])
+        let other = site.policy(
+            rows: 4, uses: 100, each: 50, approval: nil, version: String(repeating: "0", count: 32))
+        #expect(try doubts(other).contains { $0.contains("names another model") && $0.contains("parley model show") })
+        #expect(
+            try doubts(right.replacing("model: chest", with: "model: none")).contains {
+                $0.contains("nothing can be asked")
+            })
+    }
+
     @Test(
         "What comes out on shares is the twin's to the bit; uses are counted, the release is in the journal, and neither rows nor results are in the folder"
     )

@@ -104,15 +104,11 @@ extension Datasite {
         guard
             let rule = manifest.policy?.rule(for: PredictionRule.engine, isAllowedUnlessSaid: false)?.prediction
         else { return [] }
-        let path = "policy.engines.\(PredictionRule.engine.rawValue)"
-        guard let model = try? servedModel(rule.model), model.dataset == manifest.name else {
-            return [
-                "`\(path).model`: there is no model \(rule.model) of \(manifest.name) here: `parley model add` adds one"
-            ]
-        }
-        guard model.version == hexadecimal(rule.version) else {
-            return ["`\(path).version`: the model \(rule.model) that is here has the version \(model.version)"]
-        }
+        do { _ = try model(for: rule, of: manifest.name) } catch let problem as Problem {
+            let words =
+                "`policy.engines.\(PredictionRule.engine.rawValue)`: \(problem.detail), so that nothing can be asked"
+            return [problem.hint.map { "\(words); \($0)" } ?? words]
+        } catch { return [] }
         return []
     }
 

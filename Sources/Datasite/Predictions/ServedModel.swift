@@ -233,12 +233,19 @@ extension Datasite {
             throw Problem.notAllowed(
                 "the policy of \(dataset) allows no predictions on shares", hint: "its owner may allow `prediction`")
         }
+        return (try model(for: rule, of: dataset), rule)
+    }
+
+    /// The model that a rule of a dataset's policy names.
+    ///
+    /// - Throws: A `Problem`: none of that name, of that dataset and of that version is here.
+    func model(for rule: PredictionRule, of dataset: String) throws -> ServedModel {
         let model = try servedModel(rule.model)
         guard model.dataset == dataset, model.version == hexadecimal(rule.version) else {
             throw Problem.unavailable(
                 "the policy of \(dataset) names another model than the one that is here",
                 hint: "its owner: `parley model show \(rule.model)` prints the version that the policy has to name")
         }
-        return (model, rule)
+        return model
     }
 }
