@@ -56,7 +56,7 @@ public final class SealedRoundsRun: CoordinatedRun {
     }
 
     /// Who left before the end, by place.
-    public var left: Int? { state.withLock { $0.relay.left } }
+    var left: Int? { state.withLock { $0.relay.left } }
 
     /// Takes a site's frame, and gives the reply's. Whoever would be told to wait is answered when all of the round is here, or after some seconds.
     ///

@@ -76,6 +76,4 @@ public struct SealedRoundsRelay: Sendable {
 
     /// The longest message of a site.
     public var largestMessage: Int { 5 + mostBytes }
-    /// The longest reply to one.
-    public var largestReply: Int { 6 + (sites - 1) * mostBytes }
 }

@@ -111,6 +111,8 @@ public struct ThreePartyCost: Sendable, Hashable, CustomStringConvertible {
     public var rounds = 0
     /// Bytes that each party sends, headers included: of the first, the second, the third.
     public var bytesFrom = [0, 0, 0]
+    /// Bytes of the longest message, header included.
+    public private(set) var largestMessage = 0
 
     /// Nothing yet.
     public init() {}
@@ -119,7 +121,9 @@ public struct ThreePartyCost: Sendable, Hashable, CustomStringConvertible {
     public var bytes: Int { bytesFrom.reduce(0, +) }
 
     mutating func send(_ words: Int, from party: ComputingParty) {
-        bytesFrom[party.rawValue] += ThreePartyMessage.headerBytes + 8 * words
+        let bytes = ThreePartyMessage.headerBytes + 8 * words
+        bytesFrom[party.rawValue] += bytes
+        largestMessage = max(largestMessage, bytes)
     }
 
     /// All of it.

@@ -68,8 +68,6 @@ struct ComputationTask: Sendable {
     let party: ComputingParty
     /// The columns of its rows, the response's last; none where it brings no rows.
     let columns: [ColumnInput]
-    /// The largest message of a round, in bytes.
-    let largestMessage: Int
     let cost: ThreePartyCost
 
     /// How many rows it brings at most.
@@ -97,10 +95,9 @@ struct ComputationTask: Sendable {
             request.rows[rounds.index] == 0
             ? [] : try Self.columns(request, rule, entry.manifest, at: rounds.index)
         plan = try Self.plan(request)
-        do throws(ComputationError) {
-            cost = try plan.program.threePartyCostWithAbort()
-            largestMessage = ThreePartyMessage.headerBytes + 8 * (try plan.program.mostWordsWithAbort())
-        } catch { throw Problem.invalidRequest("\(error)") }
+        do throws(ComputationError) { cost = try plan.program.threePartyCostWithAbort() } catch {
+            throw Problem.invalidRequest("\(error)")
+        }
         guard cost.rounds < Self.mostRounds, mostBytes <= Self.mostRoundBytes else {
             throw Problem.tooLarge(
                 "it takes \(cost.rounds) rounds of up to \(mostBytes) bytes a site, and at most \(Self.mostRounds) of \(Self.mostRoundBytes >> 20) MiB are allowed: ask with fewer rows, columns or steps"
@@ -110,7 +107,7 @@ struct ComputationTask: Sendable {
 
     /// The most bytes that a site brings in a round.
     var mostBytes: Int {
-        SealedRoundsParticipant.mostBytes(sites: rounds.roster.count, messages: [largestMessage])
+        SealedRoundsParticipant.mostBytes(sites: rounds.roster.count, messages: [cost.largestMessage])
     }
 
     private static func check(_ request: ComputationRequest, _ rule: ComputationRule, _ policy: Policy) throws {
@@ -233,7 +230,7 @@ struct ComputationTask: Sendable {
             mostBytes: mostBytes, bytes: cost.bytes)
     }
 
-    /// This site's rows: of each unit one that has a response, the first of its keyed order.
+    /// This site's rows: of each unit the first of its keyed order, where that one has a response.
     func ownRows(_ table: Table) -> OwnerRows? {
         guard let label = columns.last else { return nil }
         let features = columns.dropLast()
