@@ -32,6 +32,8 @@ public final class Datasite: Sendable {
     let outward = Mutex<(any CoordinatorConnection)?>(nil)
     /// Work that takes messages from whoever asked for it, by request.
     let visits = Mutex<[String: Visit]>([:])
+    /// What is dealt ahead of time for predictions on shares.
+    let preparing: Preparations
     /// Whether somebody looks whether a dealer can be reached.
     let isCheckingDealer = Mutex(false)
     /// Whether this process serves the site: long work that an owner approves elsewhere is computed here.
@@ -144,6 +146,7 @@ public final class Datasite: Sendable {
             self.store = store
         } catch { throw Problem.storage(error) }
         self.folder = folder
+        preparing = Preparations(folder: folder.prepared)
         clock = configuration.clock
         slot = configuration.slot
         engineTable = configuration.engines

@@ -3,7 +3,7 @@ import DatasiteProtocol
 import Foundation
 import NIOCore
 import NIOFoundationCompat
-import NIOHTTP1
+package import NIOHTTP1
 import NIOPosix
 import NIOSSL
 
@@ -58,7 +58,7 @@ package final class Transport: Sendable {
         try await send(HTTPMethod.GET, path, body: nil, headers: [:], timeout: timeout, largest: largest)
     }
 
-    func post(
+    package func post(
         _ path: String, _ body: some Encodable, headers: HTTPHeaders = [:], timeout: Duration
     ) async throws -> Reply {
         let encoder = JSONEncoder()

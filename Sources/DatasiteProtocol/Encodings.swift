@@ -1,5 +1,5 @@
 import Crypto
-import Foundation
+public import Foundation
 
 /// SHA-256 as lower-case hexadecimal: how receipts and the journal name a digest.
 public func sha256Hex(_ bytes: some Sequence<UInt8>) -> String {
@@ -15,6 +15,22 @@ public func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         output.append(digits[Int(byte & 15)])
     }
     return String(decoding: output, as: UTF8.self)
+}
+
+extension Data {
+    /// The bytes of lower-case hexadecimal, as ``hexadecimal(_:)`` writes it; nil: of anything else.
+    public init?(hexadecimal text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count % 2 == 0 else { return nil }
+        self.init(capacity: digits.count / 2)
+        for place in stride(from: 0, to: digits.count, by: 2) {
+            guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16) else {
+                return nil
+            }
+            append(byte)
+        }
+        guard DatasiteProtocol.hexadecimal(self) == text else { return nil }
+    }
 }
 
 /// Base64 for HTTP headers and tokens (RFC 4648, section 5, without padding).

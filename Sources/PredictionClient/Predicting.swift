@@ -12,7 +12,7 @@ public enum PredictionProgress: Sendable, Hashable {
     case waiting(String)
     /// The request of this id is charged.
     case charged(String)
-    /// So many bytes of the correlations are here, of so many.
+    /// So many bytes of the correlations are here, of so many, and the site is dealt to meanwhile.
     case dealt(Int, of: Int)
     /// So many rounds are over, of so many.
     case round(Int, of: Int)
@@ -79,34 +79,50 @@ extension DatasiteClient {
 
     /// Predicts on shares: the site learns neither rows nor results, and whoever calls not the model.
     ///
-    /// Correlations are fetched first, and serve this call alone: what was cut short is asked for anew, and charged anew.
+    /// What both sides compute with is prepared first, unless it was before, and nothing is charged if that fails. It serves this call alone: what was cut short behind the charge is asked for anew, and charged anew.
     ///
     /// - Parameters:
     ///   - values: Rows one after the other, as the model takes them.
     ///   - weights: ``maskedWeights(of:)``.
     ///   - dealer: Reaches the dealer that the model's owner trusts, whom the caller must trust too.
     ///   - directory: Where correlations are kept meanwhile.
+    ///   - prepared: For as many rows of the same model; nil: it is prepared now.
     /// - Throws: `Problem`, `TransportError`, and what is wrong in the rows.
     public func predict(
         _ values: [Float], rows: Int, with served: ServedPrediction, weights: [UInt8], dealer: DealerClient,
-        directory: String, purpose: String? = nil, idempotencyKey: String? = nil,
+        directory: String, prepared: PreparedPrediction? = nil, purpose: String? = nil, idempotencyKey: String? = nil,
         progress: @Sendable (PredictionProgress) -> Void = { _ in }
     ) async throws -> PredictionOutcome {
         let terms = try PredictionTerms(bytes: Array(served.terms))
         let program = try terms.program(rows: rows)
         let inputs = try terms.inputs(values, rows: rows)
         let masked = try MaskedWeights(bytes: weights, of: .second, in: program)
-        let key = Curve25519.Signing.PrivateKey()
+        let start = ContinuousClock.now
+        let place = PreparationPlace.memory(directory)
+        var ready: PreparedPrediction
+        if let prepared {
+            ready = prepared
+        } else {
+            ready = try await prepare(rows: rows, with: served, dealer: dealer, in: place, progress: progress)
+            await ready.close(dealer, served)
+        }
+        let dealing = ContinuousClock.now - start
+        let key = try ready.key
         let request = PredictionRequest(
             dataset: served.dataset, version: served.version, rows: rows,
             key: hexadecimal(key.publicKey.rawRepresentation))
         var summary: RequestSummary
-        switch try await submit(
-            engine: PredictionRequest.engine, request, purpose: purpose, idempotencyKey: idempotencyKey)
-        {
-        case .pending(let pending): summary = pending
-        case .released:
-            throw Problem(.conflict, "this request was answered before", hint: "ask with a new idempotency key")
+        do {
+            switch try await submit(
+                engine: PredictionRequest.engine, request, purpose: purpose, idempotencyKey: idempotencyKey)
+            {
+            case .pending(let pending): summary = pending
+            case .released:
+                throw Problem(.conflict, "this request was answered before", hint: "ask with a new idempotency key")
+            }
+        } catch {
+            if prepared == nil { await discard(ready.record) }
+            throw error
         }
         if summary.state == "pending" { progress(.waiting(summary.id)) }
         while summary.state == "pending" {
@@ -115,9 +131,24 @@ extension DatasiteClient {
         }
         progress(.charged(summary.id))
         do {
+            let visit = "/v1/requests/\(Self.escaped(summary.id))/rounds"
+            try await knock(visit)
+            var steps = try ready.take()
+            if try await !isNamed(ready, steps != nil, to: visit) {
+                // It served, or ended, while an owner decided.
+                ready = try await prepare(
+                    rows: rows, with: served, dealer: dealer, in: place, key: key, progress: progress)
+                await ready.close(dealer, served)
+                steps = try ready.take()
+                _ = try await isNamed(ready, true, to: visit)
+            }
+            guard let steps else { throw Problem(.conflict, "what was prepared is not there any more") }
+            let run = Run(
+                request: summary.id, visit: visit, terms: terms, program: program, rows: rows,
+                session: try ready.session(program, with: served), header: Array(ready.record.header), steps: steps,
+                dealing: dealing)
             return try await computed(
-                Asked(request: summary.id, rows: rows, key: key), terms, program, inputs: inputs, masked: masked,
-                with: served, dealer: dealer, directory: directory, progress: progress)
+                run, PartyInputs(inputs: inputs, maskedWeights: masked), progress: progress)
         } catch {
             // Nobody has its key but this call: the site need not wait for it.
             _ = try? await cancelJob(summary.id)
@@ -125,43 +156,38 @@ extension DatasiteClient {
         }
     }
 
-    /// A request of this call.
-    private struct Asked {
+    /// A charged request of this call, and what both sides compute it with.
+    private struct Run {
         let request: String
+        let visit: String
+        let terms: PredictionTerms
+        let program: Program
         let rows: Int
-        let key: Curve25519.Signing.PrivateKey
+        let session: ComputationSession
+        let header: [UInt8]
+        let steps: SpooledSteps
+        let dealing: Duration
+    }
+
+    /// Names what was prepared, and waits until the site's part is ready.
+    ///
+    /// - Returns: Whether the site has it.
+    private func isNamed(_ prepared: PreparedPrediction, _ isHere: Bool, to visit: String) async throws -> Bool {
+        guard isHere else { return false }
+        do {
+            _ = try await transport.exchangeRound(visit, Array(prepared.record.session), largest: 0)
+            return true
+        } catch let problem as Problem where problem.status == 404 { return false }
     }
 
     private func computed(
-        _ asked: Asked, _ terms: PredictionTerms, _ program: Program, inputs: [RingTensor], masked: MaskedWeights,
-        with served: ServedPrediction, dealer: DealerClient, directory: String,
-        progress: @Sendable (PredictionProgress) -> Void
+        _ run: Run, _ inputs: PartyInputs, progress: @Sendable (PredictionProgress) -> Void
     ) async throws -> PredictionOutcome {
-        let (key, rows) = (asked.key, asked.rows)
-        let visit = "/v1/requests/\(Self.escaped(asked.request))/rounds"
-        let nonce = try await knock(visit)
-        let start = ContinuousClock.now
-        let session = try PredictionSession.session(
-            program, first: key.publicKey.rawRepresentation, second: served.site, dealer: served.dealer.key,
-            nonce: nonce)
-        let header = try await dealer.ask(
-            .header(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
-        let correlations = try Correlations(header, program: program, session: session)
-        let steps = try SpooledSteps(in: directory)
-        let whole = program.cost.correlationBytesToFirst
-        for step in program.correlatedSteps {
-            let count = program.correlationBytes(step: step, of: .first)
-            guard count > 0 else { continue }
-            let bytes = try await dealer.ask(
-                .step(session: nonce, step: step), dealer: served.dealer.key, key: key, largest: count)
-            try steps.append(bytes, step: step)
-            progress(.dealt(Int(steps.count), of: whole))
-        }
-        _ = try await whenReady { try await transport.exchangeRound(visit, PredictionRequest.readiness, largest: 0) }
-        let dealing = ContinuousClock.now - start
-        // In memory alone: with this call they are gone, and serve nobody again.
+        let (program, session, steps, visit) = (run.program, run.session, run.steps, run.visit)
+        let correlations = try Correlations(run.header, program: program, session: session)
+        // In memory alone: they have no name on the disk, and serve nobody again.
         var ledger = CorrelationLedger()
-        let claim = try ledger.claim(correlations, inputs: PartyInputs(inputs: inputs, maskedWeights: masked))
+        let claim = try ledger.claim(correlations, inputs: inputs)
         var machine = try TwoPartyMachine(
             program: program, session: session, correlations: correlations, claim: claim)
         let began = ContinuousClock.now
@@ -186,7 +212,7 @@ extension DatasiteClient {
                 where problem.status == 409
             {}
         }
-        let released = try await work(asked.request)
+        let released = try await work(run.request)
         guard let answer = try? JSONDecoder().decode(ReleasedPrediction.self, from: Data(released.bytes)) else {
             throw TransportError(.notADatasite, "the answer is no prediction", hint: "tell the site's owner")
         }
@@ -195,18 +221,17 @@ extension DatasiteClient {
         let online = ContinuousClock.now - began
         guard let outputs = machine.outputs else { throw Problem(.conflict, "the computation did not end") }
         return PredictionOutcome(
-            results: try terms.results(outputs, rows: rows), cost: machine.cost, online: online, dealing: dealing,
-            released: released, peek: peek)
+            results: try run.terms.results(outputs, rows: run.rows), cost: machine.cost, online: online,
+            dealing: run.dealing, released: released, peek: peek)
     }
 
     /// Waits until the site's part is ready.
-    private func knock(_ visit: String) async throws -> [UInt8] {
-        try await whenReady { try await transport.exchangeRound(visit, [], largest: 16) }
-    }
-
-    private func whenReady(_ ask: () async throws -> [UInt8]) async throws -> [UInt8] {
+    private func knock(_ visit: String) async throws {
         for _ in 0..<30 {
-            do { return try await ask() } catch let problem as Problem where problem.status == 503 {
+            do {
+                _ = try await transport.exchangeRound(visit, [], largest: 0)
+                return
+            } catch let problem as Problem where problem.status == 503 {
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

@@ -5,7 +5,7 @@ internal import Secrets
 ///
 /// **Privacy.** What a party gets is a seed, and words that are pseudorandom whatever the other party's are: shares of which the other one's follow from its own seed, and keys of comparison
 /// functions. So a party's correlations are simulated by random words. **Threat model.** The dealer follows the protocol, erases what it made, and colludes with nobody. A wrong
-/// correlation gives a wrong result; nothing here detects a dealer who means to.
+/// correlation gives a wrong result. Spot checks (``OpenedDealing``) find faults in proportion to how many sessions are checked, and not a dealer who colludes.
 public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
     let program: Program
     let session: ComputationSession
@@ -38,11 +38,25 @@ public struct Dealer: Sendable, CustomStringConvertible, CustomReflectable {
         for weights in program.weights where masks[weights.owner] == nil {
             throw .input("no mask of the \(weights.owner) party's weights", expected: "one")
         }
-        self.program = program
-        self.session = session
-        self.masks = masks
-        seeds = ((random.next(), random.next()), (random.next(), random.next()))
+        self.init(
+            program: program, session: session, masks: masks,
+            seeds: ((random.next(), random.next()), (random.next(), random.next())))
+    }
+
+    /// With seeds that were drawn before. Where a mask is missing, what follows from it must not be asked for.
+    init(
+        program: Program, session: ComputationSession, masks: [ComputingParty: WeightMask],
+        seeds: ((UInt64, UInt64), (UInt64, UInt64))
+    ) {
+        (self.program, self.session, self.masks, self.seeds) = (program, session, masks, seeds)
         keys = [CipherKey(words: seeds.0), CipherKey(words: seeds.1)]
+    }
+
+    /// Both seeds, from which all that was dealt follows, but for the masks of weights: what the dealer of a session tells that both parties give up (``OpenedDealing``). 32 bytes.
+    public var openedSeeds: [UInt8] {
+        var bytes: [UInt8] = []
+        append([seeds.0.0, seeds.0.1, seeds.1.0, seeds.1.1], to: &bytes)
+        return bytes
     }
 
     /// Both parties' correlations, each for its party alone.

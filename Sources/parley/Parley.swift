@@ -32,7 +32,8 @@ struct Parley: AsyncParsableCommand {
                 name: "Researcher",
                 subcommands: [
                     LoginCommand.self, LogoutCommand.self, WhoAmICommand.self, AskCommand.self, ShellCommand.self,
-                    EvaluateCommand.self, PredictCommand.self, HistoryCommand.self, ReceiptsCommand.self,
+                    EvaluateCommand.self, PredictCommand.self, PrepareCommand.self, HistoryCommand.self,
+                    ReceiptsCommand.self,
                     ReceiptCommand.self,
                 ]),
             CommandGroup(

@@ -195,6 +195,8 @@ struct OpenAPITests {
         case .getTile, .getMaskedWeights, .exchangeRound: #expect((example as? String)?.isEmpty == false)
         case .getPrediction: try same(ServedPrediction.self, example)
         case .checkDealer: try same(DealerCheck.self, example)
+        case .prepare, .checkPreparation, .cancelPreparation: try same(Preparation.self, example)
+        case .listPreparations: try same([Preparation].self, example)
         case .budget: try same([BudgetReport].self, example)
         case .audit: try same([AuditEntry].self, example)
         }

@@ -8,6 +8,7 @@ import ModularArithmetic
 import Secrets
 import SecureComputation
 import Synchronization
+import Testing
 
 @testable import Datasite
 
@@ -70,13 +71,58 @@ final class PredictionSite: Sendable {
         return try WorkRequest(decoding: Array(body.utf8))
     }
 
-    /// Asks, as `DatasiteClient` does over the wire.
+    func preparation(
+        rows: Int, key: Curve25519.Signing.PrivateKey, version: String? = nil
+    ) -> PreparationRequest {
+        PreparationRequest(
+            version: version ?? model.version, rows: rows, key: hexadecimal(key.publicKey.rawRepresentation))
+    }
+
+    /// Has the site be dealt what rows take, and waits until it is.
+    func prepared(
+        rows: Int, key: Curve25519.Signing.PrivateKey = Curve25519.Signing.PrivateKey(), as identity: Identity = .ada
+    ) async throws -> Data {
+        let begun = try await site.prepare(preparation(rows: rows, key: key), of: "visits", as: identity)
+        try await settled(begun.session, as: identity)
+        return try #require(Data(hexadecimal: begun.session))
+    }
+
+    /// Waits until the site is dealt to.
+    func settled(_ session: String, as identity: Identity = .ada) async throws {
+        let end = ContinuousClock.now + .seconds(120)
+        while .now < end {
+            let found = try await site.preparations(of: identity).first { $0.session == session }
+            guard found?.state == .dealing else {
+                guard found?.state == .ready else {
+                    throw Problem.conflict("not dealt: \(found?.detail ?? "it is gone")")
+                }
+                return
+            }
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+
+    /// Asks a dealer, as whoever has a key.
+    func ask(_ question: DealerQuestion, as key: Curve25519.Signing.PrivateKey) async throws -> [UInt8] {
+        let asked = try SignedQuestion(
+            question, dealer: office.key, key: key, time: UInt64(Date().timeIntervalSince1970))
+        return try asked.verifiedReply(try await office.answer(asked.bytes).bytes)
+    }
+
+    /// Prepares and asks, as `DatasiteClient` does over the wire.
     func asked(rows: Int, as identity: Identity = .ada) async throws -> Visitor {
         let key = Curve25519.Signing.PrivateKey()
+        return try await asked(rows: rows, key, try await prepared(rows: rows, key: key, as: identity), as: identity)
+    }
+
+    /// Asks with what is prepared.
+    func asked(
+        rows: Int, _ key: Curve25519.Signing.PrivateKey, _ session: Data, as identity: Identity = .ada
+    ) async throws -> Visitor {
         guard case .pending(let summary) = try await site.submit(request(rows: rows, key: key), as: identity) else {
             throw Problem.conflict("long work is told of at once")
         }
-        return Visitor(at: self, request: summary.id, key: key, rows: rows, identity: identity)
+        return Visitor(at: self, request: summary.id, key: key, session: session, rows: rows, identity: identity)
     }
 
     /// Whoever asked for predictions.
@@ -84,30 +130,26 @@ final class PredictionSite: Sendable {
         let at: PredictionSite
         let request: String
         let key: Curve25519.Signing.PrivateKey
+        let session: Data
         let rows: Int
         let identity: Identity
 
-        init(
-            at: PredictionSite, request: String, key: Curve25519.Signing.PrivateKey, rows: Int, identity: Identity
-        ) {
-            (self.at, self.request, self.key, self.rows, self.identity) = (at, request, key, rows, identity)
+        /// Tells the site what is prepared, and waits until its part is ready.
+        func name(_ session: Data? = nil) async throws {
+            _ = try await at.site.greeting(of: request, as: identity)
+            _ = try await at.site.exchange(Array(session ?? self.session), with: request, as: identity)
         }
 
-        /// Her side, dealt to and begun.
+        /// Her side, dealt to and begun, and the site's ready.
         func machine(_ values: [Float]) async throws -> TwoPartyMachine {
-            let (terms, office) = (at.prepared.terms, at.office)
+            let (terms, office, nonce) = (at.prepared.terms, at.office, Array(session))
             let program = try terms.program(rows: rows)
-            let nonce = try await at.site.greeting(of: request, as: identity).bytes
+            try await name()
             let site = at.site.signingKey.publicKey.rawRepresentation
             let session = try PredictionSession.session(
                 program, first: key.publicKey.rawRepresentation, second: site, dealer: office.key, nonce: nonce)
-            func ask(_ question: DealerQuestion) async throws -> [UInt8] {
-                let asked = try SignedQuestion(
-                    question, dealer: office.key, key: key, time: UInt64(Date().timeIntervalSince1970))
-                return try asked.verifiedReply(try await office.answer(asked.bytes).bytes)
-            }
             let correlations = try Correlations(
-                try await ask(.header(session: nonce)), program: program, session: session)
+                try await at.ask(.header(session: nonce), as: key), program: program, session: session)
             let masked = try MaskedWeights(
                 bytes: try at.site.maskedWeights(of: "visits"), of: .second, in: program)
             var ledger = CorrelationLedger()
@@ -116,8 +158,9 @@ final class PredictionSite: Sendable {
             var machine = try TwoPartyMachine(
                 program: program, session: session, correlations: correlations, claim: claim)
             for step in program.correlatedSteps where program.correlationBytes(step: step, of: .first) > 0 {
-                try machine.supply(try await ask(.step(session: nonce, step: step)), step: step)
+                try machine.supply(try await at.ask(.step(session: nonce, step: step), as: key), step: step)
             }
+            _ = try await at.ask(.end(session: nonce), as: key)
             return machine
         }
 

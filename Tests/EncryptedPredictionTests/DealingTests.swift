@@ -49,6 +49,7 @@ struct DealingTests {
         for other in [
             DealerQuestion.mask, .header(session: [UInt8](repeating: 1, count: 16)),
             .step(session: [UInt8](repeating: 2, count: 16), step: 9), .end(session: [UInt8](repeating: 3, count: 16)),
+            .open(session: [UInt8](repeating: 4, count: 16)),
         ] {
             let one = try SignedQuestion(other, dealer: key(dealer), key: owner, time: 1_000)
             #expect(try SignedQuestion(reading: one.bytes).verified(at: key(dealer), now: 1_000) == other)
@@ -184,8 +185,10 @@ struct DealingTests {
         _ = try desk.take(.step(session: nonce, step: step), from: key(owner), now: 10)
         for _ in 1..<DealerDesk.Limits.sessions { _ = try desk.take(opening, from: key(owner), now: 10) }
         #expect(throws: DealingError.self) { try desk.take(opening, from: key(owner), now: 10) }
-        // One that its owner ends makes room; the other one does not end it.
-        #expect(throws: DealingError.stranger) { try desk.take(.end(session: nonce), from: key(first), now: 10) }
+        // One that is ended makes room; strangers do not end it, and are told that they are strangers.
+        #expect(throws: DealingError.stranger) {
+            try desk.take(.end(session: [UInt8](repeating: 0, count: 16)), from: key(first), now: 10)
+        }
         #expect(throws: DealingError.session) { try desk.take(.end(session: nonce), from: key(dealer), now: 10) }
         #expect(try desk.take(.end(session: nonce), from: key(owner), now: 10).bytes.isEmpty)
         #expect(throws: DealingError.session) { try desk.take(.header(session: nonce), from: key(first), now: 10) }
@@ -198,10 +201,78 @@ struct DealingTests {
         }
         // Some time later all are over.
         #expect(throws: DealingError.session) {
-            try desk.take(.header(session: other), from: key(first), now: 10 + DealerDesk.Limits.lifetime)
+            try desk.take(.header(session: other), from: key(first), now: 10 + DealerDesk.Limits.idle)
         }
         _ = try desk.take(opening, from: key(owner), now: 10 + DealerDesk.Limits.lifetime)
         #expect("\(desk)" == "DealerDesk(2 parties, 1 sessions)")
+    }
+
+    @Test("A session is opened when both of it gave it up, never by one alone, and serves nobody from then on")
+    func opening() throws {
+        var (desk, mask) = try keeping()
+        let prepared = try prepared()
+        let program = try prepared.terms.program(rows: 1)
+        let steps = program.correlatedSteps
+        for (one, other) in [(first, owner), (owner, first)] {
+            let nonce = try desk.take(
+                .session(terms: prepared.terms.bytes, rows: 1, first: key(first), mask: mask.identifier),
+                from: key(owner), now: 10
+            ).bytes
+            let session = try PredictionSession.session(
+                program, first: key(first), second: key(owner), dealer: key(dealer), nonce: nonce)
+            var had: [ComputingParty: (Correlations, [Int: [UInt8]])] = [:]
+            for (party, own) in [(ComputingParty.first, first), (.second, owner)] {
+                let header = try desk.take(.header(session: nonce), from: key(own), now: 10).bytes
+                had[party] = (
+                    try Correlations(header, program: program, session: session),
+                    try Dictionary(
+                        uniqueKeysWithValues: steps.map {
+                            ($0, try desk.take(.step(session: nonce, step: $0), from: key(own), now: 10).bytes)
+                        })
+                )
+            }
+            for _ in 0..<3 {
+                #expect(throws: DealingError.unopened) { try desk.take(.open(session: nonce), from: key(one), now: 10) }
+            }
+            #expect(throws: DealingError.session) { try desk.take(.open(session: nonce), from: key(dealer), now: 10) }
+            // Whom one party gave it up to is dealt nothing of it any more.
+            #expect(throws: DealingError.session) {
+                try desk.take(.step(session: nonce, step: steps[0]), from: key(other), now: 10)
+            }
+            let seeds = try desk.take(.open(session: nonce), from: key(other), now: 10).bytes
+            #expect(try desk.take(.open(session: nonce), from: key(one), now: 10).bytes == seeds)
+            for (party, (correlations, dealt)) in had {
+                let own = party == .second ? mask : nil
+                let opened = try OpenedDealing(
+                    seeds: seeds, program: program, session: session, party: party, mask: own)
+                #expect(opened.isRight(correlations))
+                #expect(!opened.isRight(try #require(had[party.other]).0))
+                var checked = 0
+                for (step, bytes) in dealt {
+                    #expect(opened.isRight(bytes, step: step), "\(party) \(step)")
+                    #expect(!opened.isRight(bytes + [0], step: step))
+                    for place in Set([0, bytes.count / 2, bytes.count - 1]) where bytes.indices.contains(place) {
+                        var changed = bytes
+                        changed[place] ^= 1
+                        #expect(!opened.isRight(changed, step: step), "\(party) \(step) \(place)")
+                        checked += 1
+                    }
+                }
+                #expect(checked > 0)
+                var others = seeds
+                others[party == .first ? 3 : 20] ^= 1
+                let wrong = try OpenedDealing(
+                    seeds: others, program: program, session: session, party: party, mask: own)
+                #expect(!wrong.isRight(correlations))
+                #expect(throws: ComputationError.self) {
+                    try OpenedDealing(
+                        seeds: seeds + [0], program: program, session: session, party: party, mask: own)
+                }
+            }
+            #expect(throws: ComputationError.self) {
+                try OpenedDealing(seeds: seeds, program: program, session: session, party: .second)
+            }
+        }
     }
 
     @Test("Steps in a file come back as they were, each once, and the file has no name")

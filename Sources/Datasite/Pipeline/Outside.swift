@@ -1,5 +1,7 @@
 import Crypto
+import DatasiteProtocol
 import Dispatch
+import EncryptedPrediction
 import Foundation
 import Synchronization
 import Tables
@@ -38,6 +40,11 @@ struct Outside: Sendable {
     let enters: @Sendable (_ round: String) -> Bool
     /// Takes messages from whoever asked, of at most so many bytes, until the run ends.
     var receives: @Sendable (_ mostBytes: Int) -> Visit = { Visit(visitor: nil, mostBytes: $0) }
+    /// Takes what was dealt beforehand to whoever asked, by its session, if it fits what she asks for: it serves once.
+    var prepared:
+        @Sendable (_ session: Data, _ fits: (PreparedSession) -> Bool) throws -> (PreparedSession, SpooledSteps) = {
+            _, _ in throw Problem.absent("nothing is prepared here")
+        }
     /// Before the first row was read, or a table opened.
     var start = Duration.zero
 }

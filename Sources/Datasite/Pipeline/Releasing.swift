@@ -62,7 +62,10 @@ extension Datasite {
         let outside = Outside(
             identity: signingKey, connection: outward.withLock { $0 }, pace: pace,
             enters: { self.enter($0, of: id, in: work.assets.first?.manifest.name) },
-            receives: { self.visit(id, by: researcher, mostBytes: $0) })
+            receives: { self.visit(id, by: researcher, mostBytes: $0) },
+            prepared: { session, fits in
+                try self.preparing.take(session, of: researcher ?? "", now: self.clock.now(), fits: fits)
+            })
         // Of scans the order is that of arrival, because their slots are.
         let (computed, end) = try await place.threads.run(for: Kind.isPaced ? researcher : nil) {
             (try self.compute(id, work, track, outside: outside), self.clock.instant())

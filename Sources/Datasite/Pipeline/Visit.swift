@@ -11,8 +11,6 @@ final class Visit: Sendable {
         var greeting: [UInt8]?
         /// Whoever asked has come.
         var isKnocked = false
-        /// The work waits for the first message, or has taken it.
-        var isReady = false
         var isOver = false
         /// What is being answered.
         var pending: [UInt8]?
@@ -39,9 +37,6 @@ final class Visit: Sendable {
 
     /// Whether whoever asked has come for the greeting.
     var isKnocked: Bool { state.withLock { $0.isKnocked } }
-
-    /// What has to be done before the first message is done.
-    func becomeReady() { state.withLock { $0.isReady = true } }
 
     /// Waits for a message.
     ///
@@ -92,16 +87,6 @@ final class Visit: Sendable {
             guard !state.isOver else { throw over }
             state.isKnocked = state.isKnocked || state.greeting != nil
             return state.greeting
-        }
-    }
-
-    /// Whether the work waits for the first message, or has taken it.
-    ///
-    /// - Throws: That it is over.
-    func isReady() throws -> Bool {
-        try state.withLock { state in
-            guard !state.isOver else { throw over }
-            return state.isReady
         }
     }
 

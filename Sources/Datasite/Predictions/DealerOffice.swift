@@ -133,6 +133,7 @@ public final class DealerOffice: Sendable {
         case .signature, .stranger: .forbidden("\(error)")
         case .session, .mask: .absent("\(error)")
         case .full: .conflict("\(error)")
+        case .unopened: Problem(.busy, "\(error)", hint: "ask again in a moment")
         }
     }
 }

@@ -203,6 +203,7 @@ extension Datasite {
             throw Problem.absent(
                 "there is no model \(DisplayedName.of(name)) here", hint: "`parley model list` names all")
         }
+        if let model = try? servedModel(name) { preparing.removeAll(version: model.version) }
         try reportingProblems { try FileManager.default.removeItem(atPath: folder.models + "/" + name) }
     }
 

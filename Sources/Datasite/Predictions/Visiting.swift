@@ -20,13 +20,6 @@ extension Datasite {
         }
     }
 
-    /// Waits until a piece of work takes the first message: what it needs beforehand is there.
-    ///
-    /// - Throws: A `Problem`: not hers, over, or not ready yet.
-    public func ready(for request: String, as identity: Identity) async throws {
-        try await waiting(for: request, identity) { try $0.isReady() ? () : nil }
-    }
-
     private func waiting<Result>(
         for request: String, _ identity: Identity, _ found: (Visit) throws -> Result?
     ) async throws -> Result {

@@ -240,18 +240,3 @@ public struct Coordination<Work: CoordinatedWork>: Sendable {
 
     private var roster: [Data] { sites.map { Data(base64Encoded: $0.key) ?? Data() } }
 }
-
-extension Data {
-    /// nil: no hexadecimal digits.
-    init?(hexadecimal text: String) {
-        guard text.utf8.count % 2 == 0 else { return nil }
-        let digits = Array(text.utf8)
-        self.init(capacity: digits.count / 2)
-        for place in stride(from: 0, to: digits.count, by: 2) {
-            guard let byte = UInt8(String(decoding: digits[place..<place + 2], as: UTF8.self), radix: 16) else {
-                return nil
-            }
-            append(byte)
-        }
-    }
-}

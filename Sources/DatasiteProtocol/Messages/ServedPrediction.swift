@@ -46,8 +46,6 @@ public struct ServedPrediction: Sendable, Hashable, Codable {
 public struct PredictionRequest: Sendable, Hashable, Codable {
     /// The engine that is asked.
     public static let engine = "prediction"
-    /// In place of a round's message: the reply comes, empty, when the site's part has what it was dealt, and takes the first round's.
-    public static let readiness: [UInt8] = [0]
 
     /// The dataset whose policy the model has.
     public var dataset: String
@@ -55,7 +53,7 @@ public struct PredictionRequest: Sendable, Hashable, Codable {
     public var version: String
     /// How many predictions: each is a use.
     public var rows: Int
-    /// The key by which the dealer knows whoever asks, 32 bytes, drawn for this request, in hexadecimal digits.
+    /// The key by which the dealer knows whoever asks, 32 bytes, drawn for what was prepared for the request (``PreparationRequest``), in hexadecimal digits.
     public var key: String
 
     /// A request, by its parts.

@@ -5,13 +5,12 @@ enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
         listRequests, getRequest, getReview, getAnswer, getReceipt, getProof, getEvents, approve, deny, listJobs,
         cancelJob, budget, audit, getCheckpoint, compareCheckpoint, getTile, getPrediction, getMaskedWeights,
-        checkDealer,
-        exchangeRound
+        checkDealer, prepare, listPreparations, checkPreparation, cancelPreparation, exchangeRound
 
     var method: String {
         switch self {
         case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob, .compareCheckpoint,
-            .exchangeRound:
+            .prepare, .checkPreparation, .cancelPreparation, .exchangeRound:
             "POST"
         default: "GET"
         }
@@ -48,6 +47,10 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .getPrediction: "/v1/predictions/{name}"
         case .getMaskedWeights: "/v1/predictions/{name}/weights"
         case .checkDealer: "/v1/predictions/{name}/dealer"
+        case .prepare: "/v1/predictions/{name}/preparations"
+        case .listPreparations: "/v1/preparations"
+        case .checkPreparation: "/v1/preparations/{id}/check"
+        case .cancelPreparation: "/v1/preparations/{id}/cancel"
         case .exchangeRound: "/v1/requests/{id}/rounds"
         }
     }
@@ -67,7 +70,8 @@ enum Endpoint: String, CaseIterable, Sendable {
             Set(Role.allCases)
         case .preview, .ask, .mock, .submit, .previewWork, .getAnswer, .cancelJob, .getPrediction, .checkDealer:
             [.owner, .researcher]
-        case .getMaskedWeights, .exchangeRound: [.researcher]
+        case .getMaskedWeights, .prepare, .listPreparations, .checkPreparation, .cancelPreparation, .exchangeRound:
+            [.researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]
         }

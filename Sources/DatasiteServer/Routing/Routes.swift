@@ -75,6 +75,17 @@ struct Routes: Sendable {
         case .checkDealer:
             _ = try call.requireIdentity()
             return try Reply.json(await datasite.dealerCheck(of: call.parameter))
+        case .prepare:
+            let body = try await decoded(call.request) { bytes throws(JSONError) in
+                try PreparationRequest(decoding: bytes)
+            }
+            return try Reply.json(
+                await datasite.prepare(body, of: call.parameter, as: call.requireIdentity()), status: .accepted)
+        case .listPreparations: return try Reply.json(await datasite.preparations(of: call.requireIdentity()))
+        case .checkPreparation:
+            return try Reply.json(await datasite.checkPreparation(call.parameter, by: call.requireIdentity()))
+        case .cancelPreparation:
+            return try Reply.json(await datasite.cancelPreparation(call.parameter, by: call.requireIdentity()))
         case .exchangeRound: return try await round(call)
         }
     }
@@ -136,10 +147,6 @@ struct Routes: Sendable {
         let message = try await call.request.wholeBody(largest: greeting.mostBytes)
         guard !message.isEmpty else {
             return Reply.buffer(ByteBuffer(bytes: greeting.bytes), status: .ok, type: FramesResponder.type)
-        }
-        if message == PredictionRequest.readiness {
-            try await datasite.ready(for: call.parameter, as: identity)
-            return Response(status: .noContent)
         }
         guard let reply = try await datasite.exchange(message, with: call.parameter, as: identity) else {
             return Response(status: .noContent)

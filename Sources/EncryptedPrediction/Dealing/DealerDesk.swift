@@ -5,7 +5,7 @@ public import SecureComputation
 /// A dealer's sessions and masks: pure, for whoever serves it (docs/privacy.md, rule 33).
 ///
 /// Parties whom its operator admitted keep masks and begin sessions; with whom, they say. Both of a session ask for their own correlations, step by step; each step is made when it is asked for, from seeds that are in memory
-/// alone, and forgotten with the session. What a party has is derived from its own seed and what the dealer made for it; nobody gets the other one's.
+/// alone, and forgotten with the session. What a party has is derived from its own seed and what the dealer made for it; nobody gets the other one's, but of a session that both gave up (``SecureComputation/OpenedDealing``).
 ///
 /// **Threat model.** That of ``SecureComputation/Dealer``: trusted not to collude. It learns who computes with whom, which architecture, on how many rows, and when: no input, no weights, no result.
 public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
@@ -14,9 +14,11 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         /// Masks of one party.
         public static let masks = 1_000
         /// Sessions of one party at a time.
-        public static let sessions = 8
+        public static let sessions = 256
         /// Seconds that a session lasts.
         public static let lifetime: UInt64 = 1_800
+        /// Seconds that a session lasts of which nobody asks for anything.
+        public static let idle: UInt64 = 600
         /// Elements of all values of a program.
         public static let elements = 1 << 26
         /// Bytes of one step's correlations of one party: it is made and sent whole.
@@ -30,8 +32,13 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         let dealer: Dealer
         let owner: Data
         let first: Data
+        /// Those of one model for as many rows have one in common.
+        let program: Program
         let expires: UInt64
+        var asked: UInt64
         var taken: [Int: [Int]] = [:]
+        /// Who gave it up.
+        var givenUp: Set<ComputingParty> = []
     }
 
     /// What is to be done for a question.
@@ -81,7 +88,7 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
     public mutating func take(
         _ question: DealerQuestion, from asker: Data, now: UInt64, program: Program? = nil
     ) throws(DealingError) -> Work {
-        sessions = sessions.filter { $0.value.expires > now }
+        sessions = sessions.filter { $0.value.expires > now && $0.value.asked + Limits.idle > now }
         switch question {
         case .mask:
             guard parties.contains(asker) else { throw .stranger }
@@ -95,17 +102,24 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             guard let program else { return .reply(try open(try Self.program(of: terms, rows: rows), opening)) }
             return .reply(try open(program, opening))
         case .end(let name):
-            // Who has the weights began it, and ends it; the other one has what she needs, or comes again with another.
-            guard parties.contains(asker) else { throw .stranger }
-            guard sessions[name]?.owner == asker else { throw .session }
+            // A stranger is told that she is one.
+            guard parties.contains(asker) || sessions[name]?.first == asker else { throw .stranger }
+            _ = try session(name, of: asker)
             sessions[name] = nil
             return .reply([])
-        case .header(let name):
+        case .open(let name):
             let (session, party) = try session(name, of: asker)
+            sessions[name]?.givenUp.insert(party)
+            // Whoever still may compute with it has not asked, and is safe from the other one's asking.
+            guard session.givenUp.union([party]).count == 2 else { throw .unopened }
+            return .reply(session.dealer.openedSeeds)
+        case .header(let name):
+            let (session, party) = try served(name, to: asker)
             let headers = session.dealer.headers
             return .reply(party == .first ? headers.first : headers.second)
         case .step(let name, let step):
-            let (session, party) = try session(name, of: asker)
+            let (session, party) = try served(name, to: asker)
+            sessions[name]?.asked = now
             guard session.dealer.steps.contains(step) else { throw .program("the program has no such step") }
             let taken = session.taken[step] ?? [0, 0]
             guard taken[party.rawValue] < Limits.takes else {
@@ -124,6 +138,13 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         if asker == session.first { return (session, .first) }
         guard asker == session.owner else { throw .session }
         return (session, .second)
+    }
+
+    /// The same, of a session that nobody gave up.
+    private func served(_ name: [UInt8], to asker: Data) throws(DealingError) -> (Session, ComputingParty) {
+        let (session, party) = try session(name, of: asker)
+        guard session.givenUp.isEmpty else { throw .session }
+        return (session, party)
     }
 
     /// The program of a session that is asked for.
@@ -174,12 +195,14 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         guard opening.first.count == 32, opening.first.contains(where: { $0 != 0 }) else {
             throw .malformed("the other party's key is none")
         }
+        let program = sessions.values.first { $0.program.digest == program.digest }?.program ?? program
         do throws(ComputationError) {
             let session = try PredictionSession.session(
                 program, first: opening.first, second: opening.owner, dealer: key)
             let dealer = try Dealer(program: program, session: session, masks: [.second: mask])
             sessions[session.nonce] = Session(
-                dealer: dealer, owner: opening.owner, first: opening.first, expires: opening.now + Limits.lifetime)
+                dealer: dealer, owner: opening.owner, first: opening.first, program: program,
+                expires: opening.now + Limits.lifetime, asked: opening.now)
             return session.nonce
         } catch { throw .program("\(error)") }
     }

@@ -11,7 +11,9 @@ public enum DealerQuestion: Sendable, Hashable {
     case header(session: [UInt8])
     /// The asker's correlations of a step of the program.
     case step(session: [UInt8], step: Int)
-    /// Forgets a session of the asker's, who needs no more of it. The reply is empty.
+    /// Gives a session up, to see whether it was dealt rightly: once both of it asked, the reply is ``SecureComputation/Dealer/openedSeeds``, and nothing of it is dealt any more.
+    case open(session: [UInt8])
+    /// Forgets a session of the asker's, of which nobody needs more. The reply is empty.
     case end(session: [UInt8])
 }
 
@@ -135,6 +137,7 @@ public struct SignedQuestion: Sendable {
                 (ask, self.terms, self.rows, self.first, self.mask) = ("session", Data(terms), rows, first, Data(mask))
             case .header(let session): (ask, self.session) = ("header", Data(session))
             case .step(let session, let step): (ask, self.session, self.step) = ("step", Data(session), step)
+            case .open(let session): (ask, self.session) = ("open", Data(session))
             case .end(let session): (ask, self.session) = ("end", Data(session))
             }
         }
@@ -147,6 +150,8 @@ public struct SignedQuestion: Sendable {
                 return .session(terms: Array(terms), rows: rows, first: first, mask: Array(mask))
             case ("header", nil, nil, nil, nil, let session?, nil) where session.count == 16:
                 return .header(session: Array(session))
+            case ("open", nil, nil, nil, nil, let session?, nil) where session.count == 16:
+                return .open(session: Array(session))
             case ("end", nil, nil, nil, nil, let session?, nil) where session.count == 16:
                 return .end(session: Array(session))
             case ("step", nil, nil, nil, nil, let session?, let step?) where session.count == 16:
@@ -171,6 +176,8 @@ public enum DealingError: Error, Sendable, Hashable, CustomStringConvertible {
     case stranger
     /// No such session, or it is not the asker's.
     case session
+    /// The other party of a session has not asked for it to be opened.
+    case unopened
     /// No such mask of the asker's.
     case mask
     /// What is asked for is no program, or too large.
@@ -187,6 +194,7 @@ public enum DealingError: Error, Sendable, Hashable, CustomStringConvertible {
             "the clocks are \(seconds) seconds apart, and \(SignedQuestion.mostApart) are allowed: set them right"
         case .stranger: "the key is of no party that this dealer serves (its operator admits one: parley dealer admit)"
         case .session: "there is no such session of this key: it is over, or the dealer was started anew"
+        case .unopened: "the other party has not asked for this session to be opened"
         case .mask: "there is no such mask of this key here"
         case .program(let words): words
         case .full(let words): words

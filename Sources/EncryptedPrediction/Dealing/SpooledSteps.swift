@@ -1,5 +1,6 @@
 internal import Foundation
 public import ModularArithmetic
+internal import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -9,46 +10,97 @@ public import ModularArithmetic
     import Darwin
 #endif
 
-/// Correlations on their way from a dealer to a run: step by step, in a file without a name that vanishes with this process, since they are as secret as inputs and may be gigabytes.
-public final class SpooledSteps {
+/// Correlations on their way from a dealer to a run, step by step, in a file: they are as secret as inputs, and may be gigabytes. Each is taken once.
+public final class SpooledSteps: Sendable {
+    /// Where a step's lie in the file.
+    public struct Place: Sendable, Hashable, Codable {
+        /// The step.
+        public var step: Int
+        /// The first byte, at a page.
+        public var offset: UInt64
+        /// In bytes.
+        public var count: Int
+    }
+
+    private struct State {
+        var places: [Int: Place] = [:]
+        var end: UInt64 = 0
+        var count = 0
+    }
+
     private let handle: FileHandle
-    private var places: [Int: (offset: UInt64, count: Int)] = [:]
-    private var end: UInt64 = 0
-    /// How many bytes it was given.
-    public private(set) var count = 0
+    private let state: Mutex<State>
     /// Steps begin at pages, since these are mapped.
     private static let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
 
+    /// How many bytes it was given.
+    public var count: Int { state.withLock { $0.count } }
+    /// What is in it, by step.
+    public var places: [Place] { state.withLock { $0.places.values.sorted { $0.step < $1.step } } }
+
+    /// A file without a name, that vanishes with this process.
+    ///
     /// - Parameter directory: Where there is room; the file is for its owner alone.
     /// - Throws: That it cannot be made.
-    public init(in directory: String) throws {
+    public convenience init(in directory: String) throws {
         let path = directory + "/correlations.\(UUID().uuidString)"
+        try self.init(creating: path)
+        try FileManager.default.removeItem(atPath: path)
+    }
+
+    /// A new file, for its owner alone, that stays.
+    ///
+    /// - Throws: That it cannot be made.
+    init(creating path: String) throws {
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forUpdatingAtPath: path)
         else { throw CocoaError(.fileWriteUnknown) }
-        try FileManager.default.removeItem(atPath: path)
         self.handle = handle
+        state = Mutex(State())
+    }
+
+    /// A file that ``init(creating:)`` made.
+    ///
+    /// - Throws: That it cannot be opened, or is shorter than what must be in it.
+    init(opening path: String, places: [Place]) throws {
+        guard let handle = FileHandle(forReadingAtPath: path) else { throw CocoaError(.fileNoSuchFile) }
+        let end = try handle.seekToEnd()
+        for place in places {
+            guard place.count > 0, place.offset % Self.page == 0, place.offset <= end,
+                UInt64(place.count) <= end - place.offset
+            else { throw CocoaError(.fileReadCorruptFile) }
+        }
+        self.handle = handle
+        state = Mutex(
+            State(
+                places: Dictionary(places.map { ($0.step, $0) }, uniquingKeysWith: { $1 }), end: end,
+                count: places.reduce(0) { $0 + $1.count }))
     }
 
     deinit { try? handle.close() }
 
     /// Keeps a step's.
     public func append(_ bytes: [UInt8], step: Int) throws {
-        try handle.seek(toOffset: end)
-        try bytes.withUnsafeBytes { bytes in
-            guard let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress) else { return }
-            try handle.write(contentsOf: Data(bytesNoCopy: base, count: bytes.count, deallocator: .none))
+        try state.withLock { state in
+            try handle.seek(toOffset: state.end)
+            try bytes.withUnsafeBytes { bytes in
+                guard let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress) else { return }
+                try handle.write(contentsOf: Data(bytesNoCopy: base, count: bytes.count, deallocator: .none))
+            }
+            state.places[step] = Place(step: step, offset: state.end, count: bytes.count)
+            state.count += bytes.count
+            state.end += (UInt64(bytes.count) + Self.page - 1) / Self.page * Self.page
         }
-        places[step] = (end, bytes.count)
-        count += bytes.count
-        end += (UInt64(bytes.count) + Self.page - 1) / Self.page * Self.page
     }
+
+    /// What was kept is on the disk.
+    func synchronize() throws { try handle.synchronize() }
 
     /// Gives a step's, where they lie: nothing is copied.
     ///
-    /// - Throws: That it is not here, or cannot be read.
+    /// - Throws: That it is not here, was taken, or cannot be read.
     public func take(_ step: Int) throws -> HeldBytes {
-        guard let (offset, count) = places.removeValue(forKey: step), count > 0 else {
+        guard let place = state.withLock({ $0.places.removeValue(forKey: step) }), place.count > 0 else {
             throw CocoaError(.fileNoSuchFile)
         }
         #if os(Linux)
@@ -56,12 +108,12 @@ public final class SpooledSteps {
         #else
             let flags = MAP_SHARED
         #endif
-        guard let address = mmap(nil, count, PROT_READ, flags, handle.fileDescriptor, off_t(offset)),
+        guard let address = mmap(nil, place.count, PROT_READ, flags, handle.fileDescriptor, off_t(place.offset)),
             address != MAP_FAILED
         else { throw CocoaError(.fileReadUnknown) }
-        let place = UInt(bitPattern: address)
+        let (start, count) = (UInt(bitPattern: address), place.count)
         return HeldBytes(address: UnsafeRawPointer(address), count: count) {
-            if let address = UnsafeMutableRawPointer(bitPattern: place) { munmap(address, count) }
+            if let address = UnsafeMutableRawPointer(bitPattern: start) { munmap(address, count) }
         }
     }
 }

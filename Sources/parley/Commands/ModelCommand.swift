@@ -149,9 +149,16 @@ struct ModelShowCommand: ParsableCommand {
     @OptionGroup var site: SiteOptions
 
     func run() throws {
-        let model = try site.open().servedModel(name)
+        let site = try site.open()
+        let model = try site.servedModel(name)
         Terminal.output.line("The model \(name) of \(model.dataset), version \(model.version)")
         try ModelView.show(model, on: .output)
+        let prepared = site.prepared(for: model)
+        if prepared.count > 0 {
+            Terminal.output.line(
+                "  \(prepared.count) request\(prepared.count == 1 ? " is" : "s are") prepared for: \(ByteText.of(prepared.bytes)) on the disk"
+            )
+        }
     }
 }
 

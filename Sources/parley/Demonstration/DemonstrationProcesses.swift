@@ -33,7 +33,10 @@ final class DemonstrationProcesses {
         let process = Process()
         (process.executableURL, process.arguments) = (program, arguments)
         process.environment = ProcessInfo.processInfo.environment.merging(
-            ["XDG_CONFIG_HOME": folder + "/config", "XDG_DATA_HOME": folder + "/share"]) { $1 }
+            [
+                "XDG_CONFIG_HOME": folder + "/config", "XDG_DATA_HOME": folder + "/share",
+                "XDG_STATE_HOME": folder + "/state",
+            ]) { $1 }
         process.standardInput = FileHandle.nullDevice
         if let log {
             let path = "\(folder)/\(log)"

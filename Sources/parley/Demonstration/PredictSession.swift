@@ -145,9 +145,10 @@ final class PredictSession {
         let classes = try ArchivedArrays.read(archive, ["train_labels"])[0].labels(classes: 2)
         let csv = "patient,pneumonia\n" + classes.enumerated().map { "\($0),\($1)\n" }.joined()
         try SavedFile.write(Array(csv.utf8), to: "\(folder)/scans.csv")
+        let manifest = Self.manifest.replacing("POLICY", with: policy(""))
+        try SavedFile.write(Array(manifest.utf8), to: "\(folder)/scans.yaml")
         narration.command("parley data add scans.csv --manifest scans.yaml --site company")
-        _ = try site.addDataset(
-            file: "\(folder)/scans.csv", manifestText: Self.manifest.replacing("POLICY", with: policy("")))
+        _ = try site.addDataset(file: "\(folder)/scans.csv", manifestText: manifest)
         narration.say(
             "The model gets a mask from the dealer, for as long as its weights stay the same. Images of the archive's validation part, taken for public, say how large activations are:"
         )
@@ -203,6 +204,12 @@ final class PredictSession {
         narration.terminal.write(try processes.call(["mpc", "check", "scans", "--dealer", dealer]))
         narration.command("parley predict \(processes.shown(common)) --explain")
         narration.terminal.write(try processes.call(["predict"] + common + ["--explain"]))
+        narration.say(
+            "What both are dealt can be dealt beforehand. One session more is opened by the dealer, so that both see whether it deals rightly:"
+        )
+        let preparing = ["prepare", "scans", "--dealer", dealer, "--rows", String(Self.images), "--checks", "1"]
+        narration.command("parley \(processes.shown(preparing))")
+        narration.terminal.write(try processes.call(preparing))
         narration.command("parley predict \(processes.shown(common)) --peek")
         narration.terminal.write(try processes.call(["predict"] + common + ["--peek"]))
         let text = try processes.call(["predict"] + common + ["--json"])

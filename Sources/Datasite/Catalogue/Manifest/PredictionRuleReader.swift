@@ -1,4 +1,5 @@
 import DatasiteProtocol
+import Foundation
 import Governance
 
 /// Reads what a policy says of predicting with a model on shares: `prediction: {model: chest, version: ID, rows: 32, uses: 10000, uses-per-researcher: 500}`. A use is a prediction.
@@ -16,23 +17,14 @@ enum PredictionRuleReader {
         let name = try model.text("a model's name")
         guard Manifest.isName(name) else { throw model.problem("expected a name as datasets have it") }
         let expected = "32 hexadecimal digits"
-        guard let bytes = hexadecimalBytes(try version.text(expected)) else {
+        guard let bytes = Data(hexadecimal: try version.text(expected)), bytes.count == 16 else {
             throw version.problem("expected \(expected)", hint: adds)
         }
         let rows = try keys["rows"].map { try $0.integer("a number of predictions") } ?? 32
         guard (1...PredictionRule.mostRows).contains(rows) else {
             throw (keys["rows"] ?? rule).problem("expected 1 to \(PredictionRule.mostRows)")
         }
-        return PredictionRule(model: name, version: bytes, rows: rows)
-    }
-
-    /// Sixteen bytes, of 32 hexadecimal digits; nil: of anything else.
-    static func hexadecimalBytes(_ text: String, count: Int = 16) -> [UInt8]? {
-        guard text.utf8.count == 2 * count else { return nil }
-        let bytes = stride(from: 0, to: 2 * count, by: 2).compactMap {
-            UInt8(text.dropFirst($0).prefix(2), radix: 16)
-        }
-        return bytes.count == count && hexadecimal(bytes) == text ? bytes : nil
+        return PredictionRule(model: name, version: Array(bytes), rows: rows)
     }
 
     /// Refuses what sets no bound on how much of a model can be copied by asking (docs/privacy.md, rule 33).

@@ -5,9 +5,9 @@ import Foundation
 import Secrets
 import SecureComputation
 
-/// This site's part in a prediction on shares: dealt correlations first, then message for message with whoever asked.
+/// This site's part in a prediction on shares: message for message with whoever asked, by what was dealt to both beforehand.
 ///
-/// Correlations serve once: that they do is stored before the first message leaves, and a run that was cut short behind that is not gone on with (docs/privacy.md, rule 33).
+/// Correlations serve once: they have no name on the disk any more before the first message leaves, and a run that was cut short behind that is not gone on with (docs/privacy.md, rule 33).
 struct PredictionExchange {
     let work: PredictionWork
     let outside: Outside
@@ -31,24 +31,20 @@ struct PredictionExchange {
         guard !workspace.folder.has(.participant) else {
             return fault("it was cut short behind its first message, and what was dealt for it serves once")
         }
-        guard let connection = outside.connection else {
-            return fault("this process reaches no dealer: `parley serve` does")
-        }
         guard let first = PredictionWork.keyBytes(work.request.key) else { return fault("the request's key is none") }
         do {
-            let calls = DealerCalls(dealer: work.model.dealer, key: outside.identity, connection: connection)
-            let nonce = try calls.ask(
-                .session(terms: terms.bytes, rows: work.request.rows, first: first, mask: work.model.mask.identifier),
-                largest: 1 << 10)
-            // Whatever becomes of it: a dealer holds few sessions at a time.
-            defer { _ = try? calls.ask(.end(session: nonce), largest: 1 << 10) }
             let visit = outside.receives(RoundMessage.headerBytes + 8 * program.mostOpenedWords(by: .first))
-            visit.open(nonce)
+            visit.open([])
             guard wait(until: { visit.isKnocked }, for: Self.patience) else {
                 return fault("whoever asked did not come within \(Self.patience.components.seconds) seconds")
             }
-            let (session, correlations, steps) = try dealt(calls, first: first, nonce)
-            guard track.finish(1) else { return nil }
+            guard let (prepared, steps) = prepared(visit, for: first) else {
+                return track.goesOn ? fault("whoever asked named nothing that was prepared for the request") : nil
+            }
+            let session = try PredictionSession.session(
+                program, first: first, second: outside.identity.publicKey.rawRepresentation,
+                dealer: work.model.dealer.key, nonce: Array(prepared.session))
+            let correlations = try Correlations(Array(prepared.header), program: program, session: session)
             var ledger = CorrelationLedger()
             let claim = try ledger.claim(
                 correlations, inputs: PartyInputs(weights: try work.model.weights(), mask: work.model.mask))
@@ -64,10 +60,27 @@ struct PredictionExchange {
         }
     }
 
-    /// The next message, looking now and then whether it is still wanted; who asked may take as long to be dealt to as this site did.
-    private func next(_ visit: Visit) -> [UInt8]? {
-        let silence = max(Self.patience, min(deadline - outside.pace.now, (outside.pace.now - outside.start) * 2))
-        let end = min(deadline, outside.pace.now + silence)
+    /// What whoever asked says is prepared for the request: her first message, 16 bytes, names it. It has its reply when this site's part is ready; who names nothing that fits may name another.
+    private func prepared(_ visit: Visit, for first: Data) -> (PreparedSession, SpooledSteps)? {
+        var end = outside.pace.now + Self.patience
+        for _ in 0..<Self.mostRefused {
+            guard let bytes = next(visit, until: end) else { return nil }
+            do {
+                return try outside.prepared(Data(bytes)) { prepared in
+                    prepared.dataset == work.request.dataset && prepared.version == work.request.version
+                        && prepared.rows == work.request.rows && prepared.key == first
+                }
+            } catch {
+                visit.refuse((error as? Problem) ?? Problem.unavailable("what was prepared cannot be read"))
+                // She may have another prepared for the same request.
+                end = min(deadline, outside.pace.now + Self.longest)
+            }
+        }
+        return nil
+    }
+
+    /// The next message, looking now and then whether it is still wanted.
+    private func next(_ visit: Visit, until end: Duration) -> [UInt8]? {
         while outside.pace.now < end, track.goesOn {
             if let bytes = visit.next(within: .milliseconds(250)) { return bytes }
         }
@@ -96,36 +109,17 @@ struct PredictionExchange {
             + .seconds((cost.bytes + cost.correlationBytesToFirst + cost.correlationBytesToSecond) >> 20)
     }
 
-    private func dealt(
-        _ calls: DealerCalls, first: Data, _ nonce: [UInt8]
-    ) throws -> (ComputationSession, Correlations, SpooledSteps) {
-        let session = try PredictionSession.session(
-            program, first: first, second: outside.identity.publicKey.rawRepresentation, dealer: work.model.dealer.key,
-            nonce: nonce)
-        let header = try calls.ask(.header(session: nonce), largest: 1 << 10)
-        let correlations = try Correlations(header, program: program, session: session)
-        let steps = try SpooledSteps(in: workspace.folder.path)
-        for step in program.correlatedSteps {
-            let count = program.correlationBytes(step: step, of: .second)
-            guard count > 0 else { continue }
-            let bytes = try calls.ask(.step(session: nonce, step: step), largest: count)
-            try steps.append(bytes, step: step)
-            guard track.goesOn else { throw Problem.conflict("it was cancelled") }
-        }
-        return (session, correlations, steps)
-    }
-
     private func converse(
         _ begun: TwoPartyMachine, _ steps: SpooledSteps, _ visit: Visit
     ) throws -> [UInt8]? {
         var machine = begun
         guard var own = try machine.begin() else { return fault("the program opens nothing") }
-        visit.becomeReady()
+        // It named what is prepared.
+        visit.answer([])
         var refused = 0
         while true {
-            // Read while the other one computes.
             for step in machine.awaitedSteps { try machine.supply(try steps.take(step), step: step) }
-            guard let bytes = next(visit) else {
+            guard let bytes = next(visit, until: min(deadline, outside.pace.now + Self.patience)) else {
                 return track.goesOn ? fault("whoever asked was silent, or the run took too long") : nil
             }
             do throws(ComputationError) {

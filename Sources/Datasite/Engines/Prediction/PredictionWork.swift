@@ -39,7 +39,7 @@ struct PredictionWork: EngineWork {
     var assets: [Catalogue.Entry] { [entry] }
     var charge: Charge { Charge(loss: nil, uses: Int64(request.rows)) }
     var steps: [WorkStep] {
-        [WorkStep("being dealt correlations", dealing), WorkStep("computing with whoever asked", computing)]
+        [WorkStep("computing with whoever asked", Self.computing(program, program.cost, times))]
     }
 
     init(body: [UInt8], in knowledge: PublicKnowledge) throws {
@@ -49,7 +49,21 @@ struct PredictionWork: EngineWork {
             throw knowledge.catalogue.absent(request.dataset)
         }
         (self.model, self.entry) = (model, entry)
-        guard let key = Self.keyBytes(request.key), key != knowledge.publicKey, key != model.dealer.key,
+        let (program, _) = try Self.checked(request, model, rule, site: knowledge.publicKey)
+        self.program = program
+        times = knowledge.timings.measured("two parties") { Self.measured() }
+        let cost = program.cost
+        let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: .second) }.max() ?? 0
+        bound = PlanBound(
+            work: Self.computing(program, cost, times),
+            memory: 4 * Double(largest) + 6 * Double(cost.bytes) + 24 * Double(program.elements + program.weightCount))
+    }
+
+    /// The program of a request, and the key of whoever asks, where model and rule allow it.
+    static func checked(
+        _ request: PredictionRequest, _ model: ServedModel, _ rule: PredictionRule, site: Data
+    ) throws -> (Program, key: Data) {
+        guard let key = Self.keyBytes(request.key), key != site, key != model.dealer.key,
             key.contains(where: { $0 != 0 })
         else {
             throw Problem.invalidRequest("'key' is no key of whoever asks", hint: "one that is drawn for this request")
@@ -59,36 +73,23 @@ struct PredictionWork: EngineWork {
                 "the model is another one now (\(model.version))",
                 hint: "ask for what is public of it again, and predict with that")
         }
+        guard request.rows >= 1 else { throw Problem.invalidRequest("'rows' is a number from 1 to \(rule.rows)") }
         guard request.rows <= rule.rows else {
             throw Problem.notAllowed(
                 "the owner's policy allows \(rule.rows) predictions at a time", hint: "ask in parts")
         }
-        let program: Program
-        do throws(DealingError) { program = try DealerDesk.program(of: model.terms, rows: request.rows) } catch {
+        do throws(DealingError) { return (try DealerDesk.program(of: model.terms, rows: request.rows), key) } catch {
             throw Problem.invalidRequest("\(error)", hint: "fewer predictions at a time")
         }
-        self.program = program
-        times = knowledge.timings.measured("two parties") { Self.measured() }
-        let cost = program.cost
-        let largest = program.correlatedSteps.map { program.correlationBytes(step: $0, of: .second) }.max() ?? 0
-        let work = Self.dealing(cost, times) + Self.computing(program, cost, times)
-        bound = PlanBound(
-            work: work,
-            memory: 4 * Double(largest) + 6 * Double(cost.bytes) + 24 * Double(program.elements + program.weightCount))
     }
 
-    private var dealing: Work { Self.dealing(program.cost, times) }
-    private var computing: Work { Self.computing(program, program.cost, times) }
-
-    private static func dealing(_ cost: ComputationCost, _ times: [Double]) -> Work {
-        Work([.byte: 4 * Double(cost.correlationBytesToSecond), .scan: 20])
-    }
-
+    /// What it reads of what was dealt is mapped from the disk.
     private static func computing(_ program: Program, _ cost: ComputationCost, _ times: [Double]) -> Work {
         let products = program.multiplications * times[0]
         let keys = Double(cost.correlationBytesToSecond) * times[1]
         return Work([
-            .measured: products + keys, .byte: 8 * Double(cost.bytes), .step: 8 * Double(program.elements),
+            .measured: products + keys, .byte: 8 * Double(cost.bytes) + Double(cost.correlationBytesToSecond),
+            .step: 8 * Double(program.elements),
             .scan: Double(20 + cost.rounds),
         ])
     }
@@ -136,7 +137,7 @@ struct PredictionWork: EngineWork {
             rows: Int(clamping: try request.integer("rows")), key: try request.string("key"))
         try request.finish()
         try Submission.checkStored(read.dataset, as: "a name")
-        guard PredictionRuleReader.hexadecimalBytes(read.version) != nil else {
+        guard Data(hexadecimal: read.version)?.count == 16 else {
             throw Problem.invalidRequest(
                 "'version' is no model's version", hint: "32 hexadecimal digits, as the site tells")
         }
@@ -154,7 +155,7 @@ struct PredictionWork: EngineWork {
     }
 
     static func keyBytes(_ text: String) -> Data? {
-        PredictionRuleReader.hexadecimalBytes(text, count: 32).map { Data($0) }
+        Data(hexadecimal: text).flatMap { $0.count == 32 ? $0 : nil }
     }
 
     static func words(_ body: [UInt8]) -> String {

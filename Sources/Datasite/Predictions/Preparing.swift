@@ -1,0 +1,216 @@
+import Crypto
+public import DatasiteProtocol
+import EncryptedPrediction
+import Foundation
+import Governance
+import ModularArithmetic
+import SecureComputation
+import Synchronization
+
+extension SiteFolder {
+    /// What was dealt ahead of time, a folder each.
+    var prepared: String { path + "/prepared" }
+}
+
+/// What is to be dealt.
+private struct Dealing: Sendable {
+    let calls: DealerCalls
+    let program: Program
+    let model: ServedModel
+    let first: Data
+    let rows: Int
+    let name: String
+}
+
+extension Datasite {
+    /// Begins to be dealt what a prediction takes: it goes on behind this call (``preparations(of:)`` says how far it is), stays on the disk for three days, and serves one request of hers.
+    ///
+    /// - Throws: A `Problem`: the policy allows no such prediction, the dealer cannot be reached, or there is no room.
+    public func prepare(
+        _ request: PreparationRequest, of dataset: String, as identity: Identity
+    ) async throws -> Preparation {
+        let name = identity.name
+        let (dealing, usesLeft) = try await reading(for: name) { site in
+            try site.dealing(request, of: dataset, by: identity)
+        }
+        let admission = try preparing.threads.admission(of: name)
+        let cost = dealing.program.cost
+        let now = clock.now()
+        let ends = UInt64(clamping: now) + PreparedSession.lifetime
+        let reserved = try await reading(for: name) { site in
+            try site.preparing.reserve(
+                Preparation(
+                    session: "", dataset: dataset, version: request.version, rows: request.rows, state: .dealing,
+                    bytes: 0, wholeBytes: cost.correlationBytesToSecond, expires: Timestamp.text(Int64(ends))),
+                of: name, usesLeft: usesLeft, now: now)
+        }
+        let session: Data
+        do {
+            session = try await preparing.threads.run(for: name) {
+                Data(
+                    try dealing.calls.ask(
+                        .session(
+                            terms: dealing.model.terms.bytes, rows: dealing.rows, first: dealing.first,
+                            mask: dealing.model.mask.identifier), largest: 1 << 10))
+            }
+        } catch {
+            preparing.forget(reserved)
+            throw error
+        }
+        guard session.count == 16, let begun = preparing.name(reserved, session) else {
+            preparing.forget(reserved)
+            throw Problem.unavailable("the dealer's session has no name of 16 bytes")
+        }
+        let record = PreparedSession(
+            session: session, dataset: dataset, version: request.version, rows: request.rows, other: name,
+            key: dealing.first, header: Data(), expires: ends)
+        Task {
+            defer { withExtendedLifetime(admission) {} }
+            try? await preparing.threads.run(for: name) { self.take(record, dealing) }
+        }
+        return begun
+    }
+
+    /// What a request may be dealt, by policy and manifest.
+    private func dealing(
+        _ request: PreparationRequest, of dataset: String, by identity: Identity
+    ) throws -> (Dealing, usesLeft: Int64) {
+        guard identity.role == .researcher else {
+            throw Problem.forbidden("researchers predict, and nobody else")
+        }
+        let catalogue = try catalogue()
+        let (model, rule) = try predictionModel(dataset, in: catalogue)
+        let work = PredictionRequest(
+            dataset: dataset, version: request.version, rows: request.rows, key: request.key)
+        let (program, first) = try PredictionWork.checked(
+            work, model, rule, site: signingKey.publicKey.rawRepresentation)
+        guard let connection = outward.withLock({ $0 }) else {
+            throw Problem.unavailable("this process reaches no dealer: `parley serve` does")
+        }
+        guard
+            let whole = catalogue.datasets[dataset]?.policy?.rule(
+                for: PredictionWork.engine, isAllowedUnlessSaid: false)
+        else { throw Problem.notAllowed("the policy of \(dataset) allows no predictions on shares") }
+        let limits = try read {
+            try UseLedger.limits(
+                of: dataset, engine: PredictionWork.engine, by: identity.name, rule: whole, in: $0)
+        }
+        let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
+        return (
+            Dealing(
+                calls: calls, program: program, model: model, first: first, rows: request.rows, name: identity.name),
+            limits.map(\.left).min() ?? 0
+        )
+    }
+
+    /// Takes all that the dealer gives, on a thread of its own.
+    private func take(_ prepared: PreparedSession, _ dealing: Dealing) {
+        let (session, calls) = (Array(prepared.session), dealing.calls)
+        do {
+            var record = prepared
+            let named = try PredictionSession.session(
+                dealing.program, first: dealing.first, second: signingKey.publicKey.rawRepresentation,
+                dealer: dealing.model.dealer.key, nonce: session)
+            record.header = Data(try calls.ask(.header(session: session), largest: 1 << 10))
+            _ = try Correlations(Array(record.header), program: dealing.program, session: named)
+            let steps = try preparing.shelf.begin(prepared.session)
+            for step in dealing.program.correlatedSteps {
+                let count = dealing.program.correlationBytes(step: step, of: .second)
+                guard count > 0 else { continue }
+                try steps.append(try calls.ask(.step(session: session, step: step), largest: count), step: step)
+                guard preparing.note(prepared.session, bytes: steps.count) else {
+                    preparing.shelf.abandon(prepared.session)
+                    _ = try? calls.ask(.end(session: session), largest: 1 << 10)
+                    return
+                }
+            }
+            try preparing.shelf.keep(record, steps)
+            preparing.forget(prepared.session)
+        } catch {
+            let words = (error as? Problem)?.detail ?? (error as? ComputationError).map { "\($0)" }
+            preparing.fail(
+                prepared.session, words ?? "what the dealer gave cannot be kept: \(systemError())", now: clock.now())
+            _ = try? calls.ask(.end(session: session), largest: 1 << 10)
+        }
+    }
+
+    /// What is prepared, or being dealt, for a researcher.
+    public func preparations(of identity: Identity) async throws -> [Preparation] {
+        try await reading(for: identity.name) { site in site.preparing.list(of: identity.name, now: site.clock.now()) }
+    }
+
+    /// How many requests for predictions with a model are prepared for, and what that takes of the disk in bytes.
+    public func prepared(for model: ServedModel) -> (count: Int, bytes: Int) {
+        preparing.held(version: model.version)
+    }
+
+    /// Gives up something that was prepared for her.
+    ///
+    /// - Returns: What it was.
+    /// - Throws: A `Problem`: it is not there.
+    public func cancelPreparation(_ session: String, by identity: Identity) async throws -> Preparation {
+        let name = try Self.sessionBytes(session)
+        guard let given = try await reading(for: identity.name, { $0.preparing.cancel(name, of: identity.name) }) else {
+            throw Problem.absent("no prepared prediction of yours has that name here")
+        }
+        // The dealer need not keep it; where it cannot be told, it forgets by itself.
+        if let connection = outward.withLock({ $0 }),
+            let model = try? await reading(
+                for: identity.name, { try $0.predictionModel(given.dataset, in: $0.catalogue()).0 })
+        {
+            let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
+            _ = try? await preparing.threads.run(for: identity.name) {
+                try calls.ask(.end(session: Array(name)), largest: 1 << 10)
+            }
+        }
+        return given
+    }
+
+    /// Gives up something that was prepared for her, to see whether the dealer dealt it rightly: together with whoever asks, who gives up her part at the same time (``SecureComputation/OpenedDealing``).
+    ///
+    /// - Returns: What it was.
+    /// - Throws: A `Problem`: it is not there, or was dealt wrongly; all that was prepared with that model is given up then.
+    public func checkPreparation(_ session: String, by identity: Identity) async throws -> Preparation {
+        let (name, nonce) = (identity.name, try Self.sessionBytes(session))
+        let admission = try preparing.threads.admission(of: name)
+        defer { withExtendedLifetime(admission) {} }
+        return try await preparing.threads.run(for: name) { [self] in
+            guard let found = preparing.shelf.all().first(where: { $0.session == nonce && $0.other == name }) else {
+                throw Problem.absent("no prepared prediction of yours has that name here")
+            }
+            let (model, _) = try predictionModel(found.dataset, in: try catalogue())
+            guard model.version == found.version, let connection = outward.withLock({ $0 }) else {
+                throw Problem.conflict("it was prepared for a model that is not there any more")
+            }
+            // Opened only when nothing can be computed with it any more.
+            let (prepared, steps) = try preparing.take(nonce, of: name, now: clock.now())
+            let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
+            let program = try model.terms.program(rows: prepared.rows)
+            let named = try PredictionSession.session(
+                program, first: prepared.key, second: signingKey.publicKey.rawRepresentation, dealer: model.dealer.key,
+                nonce: Array(nonce))
+            let opened = try OpenedDealing(
+                seeds: try calls.ask(.open(session: Array(nonce)), largest: 1 << 10), program: program, session: named,
+                party: .second, mask: model.mask)
+            guard
+                opened.isRight(try Correlations(Array(prepared.header), program: program, session: named)),
+                try prepared.places.allSatisfy({ place in
+                    opened.isRight(try steps.take(place.step).withBytes { Array($0) }, step: place.step)
+                })
+            else {
+                preparing.removeAll(version: model.version)
+                throw Problem.conflict(
+                    "the dealer at \(model.dealer.url) dealt this site wrongly: all that was prepared with that model is given up",
+                    hint: "do not predict by that dealer: tell its operator, and the site's owner")
+            }
+            return prepared.ready
+        }
+    }
+
+    private static func sessionBytes(_ text: String) throws -> Data {
+        guard let bytes = Data(hexadecimal: text), bytes.count == 16 else {
+            throw Problem.absent("no prepared prediction of yours has that name here")
+        }
+        return bytes
+    }
+}

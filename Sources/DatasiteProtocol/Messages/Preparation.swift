@@ -1,0 +1,65 @@
+/// Asks a site to be dealt what a prediction on shares takes, ahead of time: the body of `POST /v1/predictions/{name}/preparations`. Nothing is charged for it.
+public struct PreparationRequest: Sendable, Hashable, Codable {
+    /// ``ServedPrediction/version``, as whoever asks saw it.
+    public var version: String
+    /// How many predictions it is for.
+    public var rows: Int
+    /// The key by which the dealer knows whoever asks, 32 bytes, drawn for this session, in hexadecimal digits: the later request's.
+    public var key: String
+
+    /// A request, by its parts.
+    public init(version: String, rows: Int, key: String) {
+        (self.version, self.rows, self.key) = (version, rows, key)
+    }
+
+    /// Reads a body strictly: an unknown key is an error.
+    public init(decoding bytes: [UInt8]) throws(JSONError) {
+        var object = try StrictObject(StrictJSON(parsing: bytes))
+        version = try object.string("version")
+        rows = Int(clamping: try object.integer("rows"))
+        key = try object.string("key")
+        try object.finish()
+    }
+}
+
+/// A site's part of what a prediction on shares takes: how far it is dealt.
+public struct Preparation: Sendable, Hashable, Codable {
+    /// How far it is.
+    public enum State: String, Sendable, Hashable, Codable {
+        /// The dealer's replies are coming.
+        case dealing
+        /// It is on the site's disk, and serves one request.
+        case ready
+        /// Nothing comes of it.
+        case failed
+    }
+
+    /// The session's name, 32 hexadecimal digits, which its dealer drew.
+    public var session: String
+    /// The dataset whose policy the model has.
+    public var dataset: String
+    /// Sixteen bytes that name the model's weights, in hexadecimal digits.
+    public var version: String
+    /// How many predictions it is for.
+    public var rows: Int
+    /// How far it is.
+    public var state: State
+    /// How much the site has, in bytes: what it takes of its disk.
+    public var bytes: Int
+    /// How much it will have.
+    public var wholeBytes: Int
+    /// Until then it serves: RFC 3339, UTC.
+    public var expires: String
+    /// Why nothing comes of it.
+    public var detail: String?
+
+    /// A preparation, by its parts.
+    public init(
+        session: String, dataset: String, version: String, rows: Int, state: State, bytes: Int, wholeBytes: Int,
+        expires: String, detail: String? = nil
+    ) {
+        (self.session, self.dataset, self.version, self.rows) = (session, dataset, version, rows)
+        (self.state, self.bytes, self.wholeBytes) = (state, bytes, wholeBytes)
+        (self.expires, self.detail) = (expires, detail)
+    }
+}
