@@ -12,8 +12,8 @@ when it stops. A case's name holds its size, so that `--cases relu-1e3` tries on
 the clear.
 
 Ours are the lines of `parley-bench computation`: CPU seconds of each party and of the dealer, one after the other in one
-process, its messages made and read as bytes but sent through no socket. Lines whose names begin with `three-party-` stand
-beside ABY3. Their product is that of the ring alone, and the peers' is rescaled too; their LeNet ends with the largest score's
+process, its messages made and read as bytes but sent through no socket. Lines whose names begin with `three-` stand
+beside ABY3: the CPU seconds of the party that took most. Their product is that of the ring alone, and the peers' is rescaled too; their LeNet ends with the largest score's
 place, told to one party, and the peers' with shares of scores. The logistic regression is one full-batch step on the breast
 cancer data (569 rows of 30 features and a one, divided by rows for ours), from shares to shares, with each library's own sigmoid;
 ours is an epoch of a run of fifty, as a difference of two runs, and its weights are opened in the end alone. LeNet is a convolution, ReLU, the greatest of 2 x 2, twice, then
@@ -82,7 +82,7 @@ def ours(bench):
                 "cpu_s": [found[key] / 1e3 for key in ("first_ms_epoch", "second_ms_epoch", "third_ms_epoch") if key in found],
                 "dealer_cpu_s": found["dealer_ms_epoch"] / 1e3, "rounds": found["rounds_epoch"], "mb": found["bytes_epoch"] / 1e6,
                 "correlation_mb": found["key_bytes_epoch"] / 1e6}
-        name = found.get("bench", "").removeprefix("three-party-")
+        name = found.get("bench", "").removeprefix("three-")
         case = next((case for case in CASES if name == case or name.startswith(case + "-")), None)
         # The parties' fields, whatever they are called: first_cpu_s, second_cpu_s ...
         cpu = [value for key, value in found.items() if key.endswith("cpu_s") and key != "dealer_cpu_s"]
