@@ -2,7 +2,7 @@ public import ModularArithmetic
 internal import Secrets
 public import SecureComputation
 
-/// How a ``JoinedStatisticsTask`` is computed: a join on shares (``tableProgram``, run by a ``TableMachine``), then statistics of what matched (``program``, run by a ``ThreePartyMachine`` that takes the join's shares), and noise before
+/// How a ``JoinedStatisticsTask`` is computed: a join on shares (``tableProgram``, run by a ``TableMachine``), then statistics of what matched (``program``, run by a ``ThreePartyMachine`` that takes the join's shares), and, where there is privacy, noise before
 /// anything is opened.
 ///
 /// **Privacy.** Who matched and how many stays hidden (``TableMachine``). Identifiers are unique in each table, so that a person is in one row of the join at most, and whether her rows are there, at either site or both, changes
@@ -16,14 +16,16 @@ public struct JoinedStatisticsPlan: Sendable {
 
     /// What is computed.
     public let task: JoinedStatisticsTask
-    /// The join. How many rounds and bytes it takes depends on coins, and is counted as it goes on.
+    /// The join. How many rounds and bytes it takes depends on coins, within ``TableProgram/mostCost``.
     public let tableProgram: TableProgram
     /// The table whose shares ``program`` takes.
     public let joined: SharedTable
     /// What follows.
     public let program: Program
-    /// Which noise.
-    public let noise: JointNoise
+    /// Which noise; none without privacy.
+    public let noise: JointNoise?
+    /// How many numbers are opened.
+    let dimension: Int
     /// What ``program`` costs, behind the join.
     public let cost: JointCost
 
@@ -32,15 +34,18 @@ public struct JoinedStatisticsPlan: Sendable {
         self.task = task
         (tableProgram, joined) = try computing { () throws(ComputationError) in try Self.join(task) }
         let columns = task.columns.count + 1
-        let (dimension, largest) =
+        let (dimension, largest): (Int, Double) =
             switch task.measure {
             case .moments:
                 (columns * (columns + 1) / 2, Double(columns * (columns + 1) / 2).squareRoot() * Self.one * Self.one)
             case .groups(_, let count): (count * columns, Double(columns).squareRoot() * Self.one)
             }
-        noise = try JointNoise(
-            task.privacy, sensitivity: largest.nextUp, dimension: dimension, steps: 1,
-            owners: task.tables.map(\.owner).sorted { $0.rawValue < $1.rawValue })
+        self.dimension = dimension
+        noise = try task.privacy.map { (privacy) throws(SecureStatisticsError) in
+            try JointNoise(
+                privacy, sensitivity: largest.nextUp, dimension: dimension, steps: 1,
+                owners: task.tables.map(\.owner).sorted { $0.rawValue < $1.rawValue })
+        }
         let (joined, noise) = (joined, noise)
         program = try computing { () throws(ComputationError) in try Self.statistics(task, joined, noise) }
         cost = JointCost(program, .threeParties)
@@ -69,7 +74,7 @@ public struct JoinedStatisticsPlan: Sendable {
     }
 
     private static func statistics(
-        _ task: JoinedStatisticsTask, _ joined: SharedTable, _ noise: JointNoise
+        _ task: JoinedStatisticsTask, _ joined: SharedTable, _ noise: JointNoise?
     ) throws(ComputationError) -> Program {
         var builder = ProgramBuilder()
         let values = try builder.shared(joined)
@@ -94,8 +99,8 @@ public struct JoinedStatisticsPlan: Sendable {
             let upper = (0..<count).flatMap { i in (i..<count).map { i * count + $0 } }
             sums = try builder.gathered(products, places: upper, shape: [upper.count])
         }
-        let noisy = try builder.sum(sums, try noise.inputs(&builder)[0])
-        for party in task.recipients { _ = try builder.reveal(noisy, to: party) }
+        if let noise { sums = try builder.sum(sums, try noise.inputs(&builder)[0]) }
+        for party in task.recipients { _ = try builder.reveal(sums, to: party) }
         return builder.program()
     }
 
@@ -171,7 +176,7 @@ public struct JoinedStatisticsPlan: Sendable {
     func inputs(
         of party: ComputingParty, isSilent: Bool = false, using generator: inout some RandomNumberGenerator
     ) throws(SecureStatisticsError) -> [RingTensor] {
-        guard noise.owners.contains(party) else { return [] }
+        guard let noise, noise.owners.contains(party) else { return [] }
         let draws = try noise.draws(using: &generator)
         return [isSilent ? try tensor(draws.shape, draws.words.map { _ in 0 }) : draws]
     }
@@ -181,7 +186,7 @@ public struct JoinedStatisticsPlan: Sendable {
     /// - Throws: ``SecureStatisticsError``.
     public func clear(_ people: [ComputingParty: People]) throws(SecureStatisticsError) -> JoinedStatistics {
         var draws: [ComputingParty: [RingTensor]] = [:]
-        for party in noise.owners { draws[party] = try inputs(of: party) }
+        for party in noise?.owners ?? [] { draws[party] = try inputs(of: party) }
         return try statistics(try clear(people, draws: draws))
     }
 
@@ -210,72 +215,13 @@ public struct JoinedStatisticsPlan: Sendable {
     ///
     /// - Throws: ``SecureStatisticsError/rows(_:expected:)`` where it is not of this plan.
     public func statistics(_ outputs: [RingTensor]) throws(SecureStatisticsError) -> JoinedStatistics {
-        guard let words = outputs.first?.words, words.count == noise.dimension else {
-            throw .rows("\(outputs.count) outputs", expected: "one of \(noise.dimension) numbers")
+        guard let words = outputs.first?.words, words.count == dimension else {
+            throw .rows("\(outputs.count) outputs", expected: "one of \(dimension) numbers")
         }
         let unit: Double
         if case .moments = task.measure { unit = 1 / Self.one / Self.one } else { unit = 1 / Self.one }
         return JoinedStatistics(
             columns: task.columns, measure: task.measure, numbers: words.map { Double(Int64(bitPattern: $0)) * unit },
-            deviation: noise.deviation * unit)
-    }
-}
-
-/// Statistics of the people who are in both tables, with noise. What follows from it, below 0 or beyond bounds as it may be, is left as it is.
-public struct JoinedStatistics: Sendable, Hashable {
-    /// All columns, the left table's first.
-    public let columns: [ColumnBounds]
-    /// Which statistics.
-    public let measure: JoinedMeasure
-    /// Of numbers from -1 to 1 within their columns' bounds, behind a one: sums of products of all pairs, the upper triangle row by row; or each group's sums.
-    public let numbers: [Double]
-    /// The standard deviation of the noise in each of ``numbers``.
-    public let deviation: Double
-
-    private var width: Int { columns.count + 1 }
-
-    /// A sum of products, of column 0, which is the one, and those behind it.
-    private func product(_ i: Int, _ j: Int) -> Double {
-        let (row, column) = (min(i, j), max(i, j))
-        return numbers[row * width - row * (row - 1) / 2 + column - row]
-    }
-
-    /// Of ``JoinedMeasure/moments``: how many people are in both tables. Of groups: in all of them.
-    public var count: Double {
-        guard case .groups(_, let count) = measure else { return product(0, 0) }
-        return (0..<count).reduce(0) { $0 + numbers[$1 * width] }
-    }
-
-    /// Of ``JoinedMeasure/moments``: each column's sum, in its own units; empty otherwise.
-    public var sums: [Double] {
-        guard case .moments = measure else { return [] }
-        return columns.enumerated().map { $1.middle * count + $1.radius * product(0, $0 + 1) }
-    }
-
-    /// Of ``JoinedMeasure/moments``: each column's mean; not numbers where the count's noise leaves nought.
-    public var means: [Double] { sums.map { $0 / count } }
-
-    /// Of ``JoinedMeasure/moments``: variances and covariances, in the columns' units; empty otherwise.
-    public var covariances: [[Double]] {
-        guard case .moments = measure else { return [] }
-        let count = count
-        return columns.enumerated().map { i, left in
-            columns.enumerated().map { j, right in
-                let means = product(0, i + 1) * product(0, j + 1) / (count * count)
-                return left.radius * right.radius * (product(i + 1, j + 1) / count - means)
-            }
-        }
-    }
-
-    /// Of ``JoinedMeasure/groups(of:count:)``: how many people are in each group, and each column's sum there; empty otherwise.
-    public var groups: [(count: Double, sums: [Double])] {
-        guard case .groups(_, let groups) = measure else { return [] }
-        return (0..<groups).map { group in
-            let count = numbers[group * width]
-            return (
-                count,
-                columns.enumerated().map { $1.middle * count + $1.radius * numbers[group * width + $0 + 1] }
-            )
-        }
+            deviation: noise.map { $0.deviation * unit } ?? 0)
     }
 }

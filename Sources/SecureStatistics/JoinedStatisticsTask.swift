@@ -54,8 +54,8 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
     public let identifierBound: Int64
     /// What is released.
     public let measure: JoinedMeasure
-    /// How much of one person: whether her rows are there.
-    public let privacy: JointPrivacy
+    /// How much of one person: whether her rows are there; nil: opened without noise.
+    public let privacy: JointPrivacy?
     /// Who gets it.
     public let recipients: [ComputingParty]
 
@@ -65,8 +65,7 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
     /// - Throws: ``SecureStatisticsError/task(_:expected:)``.
     public init(
         _ left: PeopleTable, _ right: PeopleTable, identifierBound: Int64, measure: JoinedMeasure,
-        privacy: JointPrivacy,
-        recipients: [ComputingParty]
+        privacy: JointPrivacy?, recipients: [ComputingParty]
     ) throws(SecureStatisticsError) {
         guard left.owner != right.owner else { throw .task("two tables of one owner", expected: "of two") }
         guard (0...(1 << 40)).contains(identifierBound) else {
@@ -103,7 +102,8 @@ public struct JoinedStatisticsTask: Sendable, Hashable {
             bytes.append(owner.rawValue)
             bytes.append(count)
         }
-        privacy.append(to: &bytes)
+        bytes.append(privacy == nil ? 0 : 1)
+        privacy?.append(to: &bytes)
         bytes.append(recipients)
         return bytes.bytes
     }

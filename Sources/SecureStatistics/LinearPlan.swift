@@ -139,7 +139,9 @@ public struct LinearPlan: Sendable {
         let numbers = words.map { Double(Int64(bitPattern: $0)) }
         guard noise != nil else {
             let unit = 1 / Double(Int64(1) << Int64(LinearSolver.solutionBits))
-            return LinearModel(table: task.table, weights: numbers.map { $0 * unit }, moments: nil)
+            return LinearModel(
+                table: task.table, weights: numbers.map { $0 * unit }, moments: nil, ridge: task.ridge,
+                momentDeviation: 0)
         }
         let unit = 1 / Double(Int64(1) << Int64(2 * encoding.featureBits)) / Double(task.table.rows)
         var moments = (0...width).map { _ in [Double](repeating: 0, count: width + 1) }
@@ -154,55 +156,15 @@ public struct LinearPlan: Sendable {
         guard let weights = Self.solved(moments, ridge: task.ridge) else {
             throw .rows("noisy moments", expected: "moments that have a solution: a larger ridge, or less noise")
         }
-        return LinearModel(table: task.table, weights: weights, moments: moments)
+        return LinearModel(
+            table: task.table, weights: weights, moments: moments, ridge: task.ridge,
+            momentDeviation: (noise?.deviation ?? 0) * unit)
     }
 
-    /// Weights from moments in the clear, by elimination with the largest pivot of each column.
+    /// Weights from moments in the clear.
     private static func solved(_ moments: [[Double]], ridge: Double) -> [Double]? {
         let width = moments.count - 1
-        var rows = moments.dropLast().enumerated().map { place, row in
-            row.enumerated().map { $0.element + ($0.offset == place ? ridge : 0) }
-        }
-        for column in 0..<width {
-            guard let pivot = (column..<width).max(by: { abs(rows[$0][column]) < abs(rows[$1][column]) }),
-                abs(rows[pivot][column]) > 1e-12
-            else { return nil }
-            rows.swapAt(column, pivot)
-            for row in 0..<width where row != column {
-                let factor = rows[row][column] / rows[column][column]
-                for place in column...width { rows[row][place] -= factor * rows[column][place] }
-            }
-        }
-        return (0..<width).map { rows[$0][width] / rows[$0][$0] }
-    }
-}
-
-/// A linear model of columns in their own units.
-public struct LinearModel: Sendable, Hashable {
-    /// The columns, to whose bounds rows are held.
-    public let table: JointTable
-    /// Of features that run from -1 to 1 within their bounds, and of the one behind them, for a response that does.
-    public let weights: [Double]
-    /// The noisy moments, where there is noise: sums of products of features, the one and the response, over the table's rows. The response's own is the last one, and the ones' says how many rows are present.
-    public let moments: [[Double]]?
-
-    /// The prediction where all features are 0, within their bounds.
-    public var intercept: Double {
-        let centred = zip(table.features, weights).reduce(weights[table.features.count]) {
-            $0 - $1.1 * $1.0.middle / $1.0.radius
-        }
-        return table.response.middle + table.response.radius * centred
-    }
-
-    /// The prediction's change by a unit of each feature, within its bounds.
-    public var coefficients: [Double] { zip(table.features, weights).map { table.response.radius * $1 / $0.radius } }
-
-    /// The prediction for a row; nil for another number of features.
-    public func prediction(_ row: [Double]) -> Double? {
-        guard row.count == table.features.count else { return nil }
-        let scaled = zip(zip(table.features, row), weights).reduce(weights[table.features.count]) {
-            $0 + $1.0.0.scaled($1.0.1) * $1.1
-        }
-        return table.response.middle + table.response.radius * scaled
+        return LinearModel.solved(
+            LinearModel.matrix(moments, ridge: ridge), [(0..<width).map { moments[$0][width] }])?.first
     }
 }

@@ -46,6 +46,7 @@ struct Parley: AsyncParsableCommand {
                 name: "Together",
                 subcommands: [
                     CoordinateCommand.self, StatsCommand.self, IntersectCommand.self, FitCommand.self,
+                    JoinCommand.self,
                     DevicesCommand.self,
                     DealerCommand.self, MpcCommand.self,
                 ]),

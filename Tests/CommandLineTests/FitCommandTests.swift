@@ -43,6 +43,9 @@ struct FitCommandTests {
 
         let noisy = try fit(place, two, port: port, asked + ["--rho", "2"])
         #expect(noisy.status == 0 && noisy.output.contains("With noise: a person's rho is 2"), "\(noisy.all)")
+        // 160 people, and a rho of 2: little noise beside what is solved.
+        #expect(
+            noisy.output.contains("noise (deviation)") && noisy.output.contains("of that noise alone"), "\(noisy.all)")
         #expect(try place.parley("verify", "--site", "north").status == 0)
 
         // All three with rows; then the policy's uses are gone.

@@ -30,7 +30,7 @@ enum SeveralSites {
             federated-training: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"], aggregation: [masked, distributed-noise], uses: 50}
             federated-questions: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"]\(questions)}
             set-intersection: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"], columns: [person, amount], output: identifiers, recipients: [here, there], capacity: 100, uses: 3, approval: automatic}
-            joint-computation: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"], analyses: [linear-regression, logistic-regression], columns: [amount, ill], result: exact, uses: 3, approval: automatic}
+            joint-computation: {sites: [\(keys.joined(separator: ", "))], coordinators: ["http://127.0.0.1:\(port)"], analyses: [linear-regression, logistic-regression, joined-statistics], columns: [amount, ill], result: exact, uses: 3, approval: automatic}
         columns:
           - {name: person, type: integer, nullable: false}
           - {name: amount, type: integer, bounds: [0, \(amount)], nullable: false}

@@ -1,6 +1,8 @@
 import Crypto
 import DatasiteProtocol
 import Foundation
+import ModularArithmetic
+import SecureComputation
 import Synchronization
 import Testing
 
@@ -96,12 +98,14 @@ struct ComputationTests {
         for (place, document) in released.enumerated() {
             #expect(document.coefficients == released[0].coefficients && document.intercept == released[0].intercept)
             #expect(
-                coordination.isReleased(document, by: place) && !coordination.isReleased(document, by: (place + 1) % 3))
+                coordination.request.isReleased(document, by: place)
+                    && !coordination.request.isReleased(document, by: (place + 1) % 3))
             let site = sites.sites[place]
             let receipt = try Receipt(decoding: try site.site.receipt(ids[place], as: .ada))
             #expect(receipt.body.charge.uses == 1 && receipt.body.charge.amounts == [])
             let privacy = receipt.body.guarantees.outputPrivacy
             #expect(privacy.contains("without noise") == (place < 2), "\(privacy)")
+            #expect(receipt.body.guarantees.inputPrivacy.contains("the rows stayed") == (place < 2))
             #expect(try site.site.verify().problems == [])
             #expect(try await site.workspaceGoes(of: ids[place]))
         }
@@ -121,6 +125,11 @@ struct ComputationTests {
             let receipt = try Receipt(decoding: try sites.sites[place].site.receipt(id, as: .ada))
             #expect(receipt.body.charge.uses == 1)
             #expect(receipt.body.charge.amounts.isEmpty == (place == 2))
+            // A site without rows loses nothing, and says so.
+            let told = receipt.body.guarantees
+            #expect(!told.outputPrivacy.contains("no privacy loss is bounded"), "\(told.outputPrivacy)")
+            #expect(told.outputPrivacy.contains("nothing of this site's rows") == (place == 2))
+            #expect(told.inputPrivacy.contains("the rows stayed") == (place < 2))
             let spent = try sites.sites[place].spent(population: "patients-\(place)")
             // In units of 1e-12: of twelve steps each is at most a twelfth, rounded down.
             #expect(place == 2 ? spent == 0 : (3_999_999_999_000...4_000_000_000_000).contains(spent), "\(spent)")
@@ -129,6 +138,48 @@ struct ComputationTests {
         #expect(released[0].notes.contains { $0.contains("1.41 times as large") }, "\(released[0].notes)")
         let coefficients = released[0].coefficients.map(\.value)
         #expect(coefficients.count == 2 && coefficients.allSatisfy(\.isFinite))
+    }
+
+    @Test("What is opened of a noisy regression has both owners' whole noise: without one of them this fails")
+    func bothNoises() throws {
+        let sites = try sites()
+        let request = try asked(sites, rho: 1).request
+        let tasks = try sites.sites.map { site in
+            try ComputationTask(
+                .regression(request), site: try #require(Data(base64Encoded: site.key)),
+                in: try site.site.catalogue())
+        }
+        let tables = try sites.sites.map { try $0.site.table(try #require(try $0.site.catalogue().datasets["scans"])) }
+        /// The noisy moments of a run, to which each site brings what it would bring.
+        func opened() throws -> [Double] {
+            let program = tasks[0].plan.program
+            let session = try ThreePartySession(program: program, parties: ["a", "b", "c"])
+            var machines = try zip(tasks, tables).map { task, table in
+                try ThreePartyMachine(
+                    program: program, session: session, party: task.party,
+                    inputs: ThreePartyInputs(inputs: try task.plan.inputs(table).inputs))
+            }
+            var sent: [ThreePartyMessages?] = try machines.indices.map { try machines[$0].begin() }
+            while sent[0] != nil {
+                let all = sent.compactMap { $0 }
+                sent = try machines.indices.map { place in
+                    let party = machines[place].party
+                    return try machines[place].receive(all.compactMap { $0[party] })
+                }
+            }
+            return try #require(machines[0].outputs?.first).words.map { Double(Int64(bitPattern: $0)) }
+        }
+        let noise = try #require(tasks[0].plan.noise)
+        #expect(noise.owners == [.first, .second])
+        // Of two runs over the same rows the difference is noise alone: of two runs, and two owners.
+        var squares: [Double] = []
+        for _ in 0..<200 {
+            let (one, two) = (try opened(), try opened())
+            squares += zip(one, two).map { ($0 - $1) * ($0 - $1) / (4 * noise.sigma * noise.sigma) }
+        }
+        let mean = squares.reduce(0, +) / Double(squares.count)
+        // 2,000 numbers leave 0.032: beyond 0.21 with a probability below 1e-9. One owner's noise alone would leave 0.5.
+        #expect(squares.count == 2_000 && abs(mean - 1) < 0.21, "\(mean)")
     }
 
     @Test("Frames that are lost, and replies that are changed on the way, end in the same result under one use")
@@ -263,7 +314,10 @@ struct ComputationTests {
         "Rules that allow nothing, or protect nobody, are refused or doubted when they are declared",
         arguments: [
             ("analyses: [linear-regression], result: noisy", "the key `uses` is missing"),
-            ("analyses: [cubic], result: noisy, uses: 1", "expected one of linear-regression, logistic-regression"),
+            (
+                "analyses: [cubic], result: noisy, uses: 1",
+                "expected one of linear-regression, logistic-regression, joined-statistics"
+            ),
             ("analyses: [linear-regression], uses: 1", "the key `result` is missing"),
             ("analyses: [linear-regression], result: any, uses: 1", "expected noisy or exact"),
             ("result: noisy, uses: 1", "the key `analyses` is missing"),

@@ -172,13 +172,36 @@ struct SealedRoundsTests {
         #expect(throws: SealedRoundsObstacle.left(1)) { try sites[0].take(told) }
     }
 
+    @Test(
+        "Where rounds are fewer than there might have been, a run is complete once all sites say that they came to their end, and not before"
+    )
+    func ending() throws {
+        var (sites, relay) = (try Self.sites(), Self.relay(rounds: 9))
+        #expect(throws: FrameError.message) { try relay.answer(Self.wire(sites[0].ending), from: 0) }
+        _ = try Self.round(&sites, &relay)
+        for place in sites.indices { try sites[place].send([Data([1]), Data([2])]) }
+        // Behind the round before the last, and before all brought the last.
+        #expect(throws: FrameError.message) { try relay.answer(Self.wire(sites[0].ending), from: 0) }
+        _ = try relay.answer(Self.wire(sites[0].message), from: 0)
+        #expect(throws: FrameError.message) { try relay.answer(Self.wire(sites[0].ending), from: 0) }
+        _ = try Self.round(&sites, &relay)
+        for place in sites.indices {
+            #expect(!relay.isComplete)
+            // Said twice it is said once.
+            for _ in 0..<2 { _ = try relay.answer(Self.wire(sites[place].ending), from: place) }
+        }
+        #expect(relay.isComplete && relay.wholeRounds == 2)
+        _ = try relay.answer(sites[0].leaving, from: 0)
+        #expect(relay.left == nil)
+    }
+
     @Test("Bytes that are no message or reply are refused, whatever their lengths say")
     func malformed() throws {
         let message = SealedRoundsMessage(.brings, round: 3, frames: [Data([1, 2]), Data()]).bytes
         for count in 0..<message.count where count != 11 {
             #expect(throws: FrameError.message) { try SealedRoundsMessage(reading: message.prefix(count)) }
         }
-        for bytes in [Data([3, 0, 0, 0, 0]), Data([0, 0, 0, 0, 0, 1, 0, 0, 0, 1]), Data([1, 0, 0, 0, 0])] {
+        for bytes in [Data([4, 0, 0, 0, 0]), Data([0, 0, 0, 0, 0, 1, 0, 0, 0, 1]), Data([1, 0, 0, 0, 0])] {
             #expect(throws: FrameError.message) { try SealedRoundsMessage(reading: bytes) }
         }
         let long = Data([1, 0, 0, 0, 0, 255, 255, 255, 255, 1])

@@ -162,4 +162,44 @@ extension LinearTests {
         let deviation = noise.deviation / Double(1 << (2 * plan.encoding.featureBits))
         #expect(abs(moments[table.width - 1][table.width - 1] * 569 - 569) < 6 * deviation)
     }
+
+    @Test(
+        "The deviations that a noisy regression tells are those that its moments' noise gives its coefficients, and none are told of too much noise"
+    )
+    func deviations() throws {
+        var generator = SeededGenerator(seed: 77)
+        func normal() -> Double {
+            (-2 * log(1 - Double.random(in: 0..<1, using: &generator))).squareRoot()
+                * cos(2 * .pi * Double.random(in: 0..<1, using: &generator))
+        }
+        let table = try JointTable(
+            features: [try ColumnBounds("a", 0, 10), try ColumnBounds("b", -4, 2)],
+            response: try ColumnBounds("y", -50, 150), rowsOf: [.first: 10, .second: 10])
+        let exact = [[0.4, 0.1, 0.2, 0.3], [0.1, 0.3, -0.1, 0.2], [0.2, -0.1, 1, -0.1], [0.3, 0.2, -0.1, 0.5]]
+        func model(_ noise: Double, claimed: Double) throws -> LinearModel {
+            var moments = exact
+            for i in 0..<4 {
+                for j in i..<4 {
+                    moments[i][j] += noise * normal()
+                    moments[j][i] = moments[i][j]
+                }
+            }
+            let weights = try #require(
+                LinearModel.solved(LinearModel.matrix(moments, ridge: 0.01), [(0..<3).map { moments[$0][3] }])?.first)
+            return LinearModel(
+                table: table, weights: weights, moments: moments, ridge: 0.01, momentDeviation: claimed)
+        }
+        let told = try #require(try model(0, claimed: 0.002).deviations)
+        let trials = try (0..<4_000).map { _ in try model(0.002, claimed: 0.002) }
+        func deviation(_ value: (LinearModel) -> Double) -> Double {
+            let mean = trials.reduce(0) { $0 + value($1) } / 4_000
+            return (trials.reduce(0) { $0 + pow(value($1) - mean, 2) } / 4_000).squareRoot()
+        }
+        // Seeded: 4,000 trials leave 1.1 percent, and first order about as much.
+        #expect(abs(deviation(\.intercept) / told.intercept - 1) < 0.06)
+        for place in 0..<2 {
+            #expect(abs(deviation { $0.coefficients[place] } / told.coefficients[place] - 1) < 0.06)
+        }
+        #expect(try model(0, claimed: 0.05).deviations == nil && model(0, claimed: 0).deviations == nil)
+    }
 }

@@ -10,10 +10,13 @@ public struct ReleasedComputation: Sendable, Hashable, Codable {
         public var upper: Double
         /// What a unit of it changes: the predicted number, or the logit.
         public var value: Double
+        /// The standard deviation of the noise in it, to first order; nil: there is no noise, or it is not told (``ReleasedComputation/notes`` say why).
+        public var deviation: Double?
 
         /// A coefficient, by its parts.
-        public init(name: String, lower: Double, upper: Double, value: Double) {
+        public init(name: String, lower: Double, upper: Double, value: Double, deviation: Double? = nil) {
             (self.name, self.lower, self.upper, self.value) = (name, lower, upper, value)
+            self.deviation = deviation
         }
     }
 
@@ -31,6 +34,8 @@ public struct ReleasedComputation: Sendable, Hashable, Codable {
     public var coefficients: [Coefficient]
     /// The prediction, or the logit, where all columns are 0.
     public var intercept: Double?
+    /// The standard deviation of the noise in it, as of a coefficient.
+    public var interceptDeviation: Double?
     /// How many rows of each site at most went in, in their order: declared.
     public var rows: [Int]
     /// Steps of a logistic regression; 1 for a linear one.
@@ -65,14 +70,16 @@ public struct ReleasedComputation: Sendable, Hashable, Codable {
     /// A computation, by its parts.
     public init(
         request: String, dataset: String, version: String, analysis: String, response: String,
-        coefficients: [Coefficient], intercept: Double?, rows: [Int], steps: Int, rate: Double, ridge: Double,
+        coefficients: [Coefficient], intercept: Double?, interceptDeviation: Double? = nil, rows: [Int], steps: Int,
+        rate: Double, ridge: Double,
         rho: Double?, run: String, sites: [String],
         place: Int, coordinator: String, coordinatorKey: String, session: String, charge: Loss, notes: [String],
         guarantees: Guarantees, nonce: String
     ) {
         (self.request, self.dataset, self.version) = (request, dataset, version)
         (self.analysis, self.response, self.coefficients) = (analysis, response, coefficients)
-        (self.intercept, self.rows, self.rho, self.run) = (intercept, rows, rho, run)
+        (self.intercept, self.interceptDeviation) = (intercept, interceptDeviation)
+        (self.rows, self.rho, self.run) = (rows, rho, run)
         (self.steps, self.rate, self.ridge) = (steps, rate, ridge)
         (self.sites, self.place, self.coordinator) = (sites, place, coordinator)
         (self.coordinatorKey, self.session, self.charge) = (coordinatorKey, session, charge)

@@ -12,6 +12,8 @@ public struct SealedRoundsMessage: Sendable, Hashable {
         case brings
         /// Leaves: nothing comes from it any more.
         case leaves
+        /// Has come to its end before the last round that there might have been.
+        case ends
     }
 
     /// What is done.

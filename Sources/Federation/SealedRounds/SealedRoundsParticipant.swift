@@ -62,6 +62,9 @@ public struct SealedRoundsParticipant: Sendable {
     /// What to send where this site's part ends before its time, so that nobody waits for it.
     public var leaving: SealedRoundsMessage { SealedRoundsMessage(.leaves, round: round) }
 
+    /// What to say where this site has come to its end before the last round that there might have been.
+    public var ending: SealedRoundsMessage { SealedRoundsMessage(.ends, round: round) }
+
     /// Begins the next round.
     ///
     /// - Parameter messages: For the other sites, in the ascending order of their places.

@@ -9,7 +9,7 @@ internal import Foundation
 public struct SealedRoundsRelay: Sendable {
     /// How many sites take part.
     public let sites: Int
-    /// How many rounds there are, that of greetings among them.
+    /// How many rounds there are at most, that of greetings among them.
     public let rounds: Int
     /// The most bytes that a site brings in a round.
     public let mostBytes: Int
@@ -17,6 +17,8 @@ public struct SealedRoundsRelay: Sendable {
     private var kept: [Int: [Int: [Data]]] = [:]
     /// Of each site the last round that it brought.
     private var reached: [Int]
+    /// Who came to its end.
+    private var ended: Set<Int> = []
     /// Who left first.
     public private(set) var left: Int?
 
@@ -39,6 +41,10 @@ public struct SealedRoundsRelay: Sendable {
         case .leaves:
             if left == nil, !isComplete { left = place }
         case .asks: break
+        case .ends:
+            // All come to it behind the same round, which all brought.
+            guard round == reached[place], isWhole(round) else { throw .message }
+            ended.insert(place)
         case .brings where round > reached[place]:
             guard round == reached[place] + 1, round < rounds, round == 0 || isWhole(round - 1),
                 message.frames.count == sites - 1,
@@ -71,8 +77,8 @@ public struct SealedRoundsRelay: Sendable {
     /// How many rounds all sites brought.
     public var wholeRounds: Int { (reached.min() ?? -1) + 1 }
 
-    /// Whether all sites brought all rounds.
-    public var isComplete: Bool { wholeRounds == rounds }
+    /// Whether all sites brought all rounds, or came to their end.
+    public var isComplete: Bool { wholeRounds == rounds || ended.count == sites }
 
     /// The longest message of a site.
     public var largestMessage: Int { 5 + mostBytes }

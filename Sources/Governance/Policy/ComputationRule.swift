@@ -11,6 +11,8 @@ public struct ComputationRule: Sendable, Hashable {
         case linear = "linear-regression"
         /// Coefficients that predict one of two labels.
         case logistic = "logistic-regression"
+        /// Statistics of the people who are in two sites' tables.
+        case joined = "joined-statistics"
     }
 
     /// Which analyses may be asked for.

@@ -9,11 +9,13 @@ internal import Secrets
 /// **Privacy.** Against one party that follows the protocol: beside what each step sends under masks, all three see answers of comparisons and places of rows in an order that nobody knows, which follow from
 /// the number of rows and fair coins alone. Neither who is in a group, nor how many groups or matches there are, nor an order is shown, unless it is revealed. **Threat model** as ``ThreePartyMachine``'s.
 ///
-/// How many rounds a sort takes, and how many bytes, depends on the coins, and so is known to all three as it goes on, and not beforehand.
+/// How many rounds a sort takes, and how many bytes, depends on the coins, and so is known to all three as it goes on, and not beforehand; ``TableProgram/mostCost`` bounds both.
 public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable {
     let program: TableProgram
     private(set) var rounds: ThreePartyRounds
     private let inputs: [[[UInt64]]]
+    /// Behind which it stops: whoever answers comparisons wrongly could make it sort for ever.
+    private let most: ThreePartyCost
     /// By step of the program, the columns.
     private var tables: [[ReplicatedWords]?]
     private var step = 0
@@ -22,6 +24,7 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
     private var stageRound = 0
     private var context: TableContext?
     private var opened: [[[Int64]]] = []
+    private var isBroken = false
 
     /// A party that has sent nothing yet.
     ///
@@ -34,9 +37,10 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
         try self.init(program: program, session: session, party: party, tables: tables, random: &random)
     }
 
+    /// - Parameter most: Behind which it stops, for tests; nil: the program's.
     init(
         program: TableProgram, session: ThreePartySession, party: ComputingParty, tables: [[[Int64]]],
-        random: inout some RandomNumberGenerator
+        most: ThreePartyCost? = nil, random: inout some RandomNumberGenerator
     ) throws(ComputationError) {
         guard session.program == program.digest else { throw .otherSession }
         let own = program.inputs(of: party)
@@ -56,6 +60,7 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
             }
         }
         self.program = program
+        self.most = most ?? program.mostCost
         rounds = ThreePartyRounds(session: session, party: party, random: &random)
         inputs = tables.map { $0.map { $0.map { UInt64(bitPattern: $0) } } }
         self.tables = program.steps.map { _ in nil }
@@ -66,7 +71,7 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
     /// What was sent and received so far, by all three.
     public var cost: ThreePartyCost { rounds.cost }
     /// Whether the last round is over.
-    public var isFinished: Bool { rounds.round > 0 && stages.isEmpty }
+    public var isFinished: Bool { rounds.round > 0 && stages.isEmpty && !isBroken }
 
     /// What a party sends in the round that is under way.
     private func traffic(of party: ComputingParty) -> Traffic {
@@ -109,9 +114,9 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
     /// Takes both others' messages of the round, and gives the next round's; nil where the run is over.
     ///
     /// - Parameter messages: One of each other party, in any order.
-    /// - Throws: ``ComputationError``; the machine is as before then.
+    /// - Throws: ``ComputationError``; the machine is as before then, but behind ``TableProgram/mostCost``, where it is over without a result.
     public mutating func receive(_ messages: [ThreePartyMessage]) throws(ComputationError) -> ThreePartyMessages? {
-        guard rounds.hasBegun, !isFinished else {
+        guard rounds.hasBegun, !isFinished, !isBroken else {
             throw .order(round: messages.first?.round ?? 0, expected: "none: the run has not begun, or is over")
         }
         let sent = ComputingParty.three.map { traffic(of: $0) }
@@ -120,6 +125,12 @@ public struct TableMachine: Sendable, CustomStringConvertible, CustomReflectable
         rounds.end { sent[$0.rawValue] }
         if stages.allSatisfy({ $0.shape.rounds <= stageRound }) { advance() }
         guard !stages.isEmpty else { return nil }
+        guard rounds.cost.rounds < most.rounds, most.holds(rounds.cost) else {
+            stages = []
+            step = program.steps.count
+            isBroken = true
+            throw .order(round: rounds.round, expected: "the end: sorting has taken more than it ever should")
+        }
         var outgoing = Outgoing()
         for place in stages.indices where stageRound < stages[place].shape.rounds {
             stages[place].step.send(stageRound, to: &outgoing)

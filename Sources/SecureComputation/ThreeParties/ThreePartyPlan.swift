@@ -120,6 +120,15 @@ public struct ThreePartyCost: Sendable, Hashable, CustomStringConvertible {
     /// All parties together.
     public var bytes: Int { bytesFrom.reduce(0, +) }
 
+    /// One run behind the other.
+    public static func + (a: ThreePartyCost, b: ThreePartyCost) -> ThreePartyCost {
+        var sum = a
+        sum.rounds += b.rounds
+        sum.bytesFrom = zip(a.bytesFrom, b.bytesFrom).map(+)
+        sum.largestMessage = max(a.largestMessage, b.largestMessage)
+        return sum
+    }
+
     mutating func send(_ words: Int, from party: ComputingParty) {
         let bytes = ThreePartyMessage.headerBytes + 8 * words
         bytesFrom[party.rawValue] += bytes

@@ -97,7 +97,7 @@ extension Table {
 
     /// Of each row its value's position in the domain, or its number; NaN where it has none. Float counts positions exactly, which
     /// are below 2^24.
-    private func codes(_ input: ColumnInput) -> [Float] {
+    func codes(_ input: ColumnInput) -> [Float] {
         let stored = columns[input.column]
         var result = [Float](repeating: .nan, count: rowCount)
         if stored.encoding.kind == .real {

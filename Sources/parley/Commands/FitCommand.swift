@@ -1,9 +1,7 @@
 import ArgumentParser
-import Crypto
 import Datasite
 import DatasiteClient
 import DatasiteProtocol
-import Federation
 import Foundation
 
 struct FitCommand: AsyncParsableCommand {
@@ -47,20 +45,7 @@ struct FitCommand: AsyncParsableCommand {
     @Option(
         parsing: .unconditional, help: "Keeps coefficients small: more of it needs fewer rows, and moves them more.")
     var ridge = 0.001
-    @Option(
-        parsing: .unconditional,
-        help: ArgumentHelp(
-            "The privacy loss of one person (zero-concentrated), which is charged to each site with rows.",
-            valueName: "rho"))
-    var rho: Double?
-    @Flag(help: "Without noise.") var exact = false
-    @OptionGroup var rounds: RoundsOptions
-    @Option(help: "What it is for; owners who decide read it.") var purpose: String?
-    @Option(
-        help: ArgumentHelp("Keep the first site's answer, which its receipt is of.", valueName: "file"),
-        completion: .file())
-    var answer: String?
-    @Flag(help: "Only ask what each site would do, and at what cost.") var dryRun = false
+    @OptionGroup var options: SharedComputingOptions
 
     func validate() throws {
         let count = sites.split(separator: ",").count + (helper == nil ? 0 : 1)
@@ -68,12 +53,8 @@ struct FitCommand: AsyncParsableCommand {
             throw ValidationError(
                 "Three sites compute together: name three that have rows, or two and a --helper.")
         }
-        guard (rho == nil) == exact else {
-            throw ValidationError(
-                "Say how results are protected: --rho with the loss of one person, or --exact without noise.")
-        }
-        guard rate.isFinite, rate > 0, ridge.isFinite, ridge > 0, rho.map({ $0.isFinite && $0 > 0 }) ?? true else {
-            throw ValidationError("--rate, --ridge and --rho are numbers above 0.")
+        guard rate.isFinite, rate > 0, ridge.isFinite, ridge > 0 else {
+            throw ValidationError("--rate and --ridge are numbers above 0.")
         }
         guard model == .linear || (2...1_000).contains(steps) else {
             throw ValidationError("--steps is a number from 2 to 1000.")
@@ -81,34 +62,17 @@ struct FitCommand: AsyncParsableCommand {
         guard Set(features + [response]).count == features.count + 1 else {
             throw ValidationError("Name each column once: the --response is no --feature.")
         }
-        guard (purpose?.utf8.count ?? 0) <= 2_000 else { throw ValidationError("A purpose has at most 2,000 bytes.") }
     }
 
     func run() async throws {
-        let folder = BegunFolder("computations", name: name)
-        let lock = dryRun ? nil : try folder.lock()
-        defer { withExtendedLifetime(lock) {} }
-        if !dryRun, Coordination<ComputationRequest>.exists(at: folder.path) {
-            Terminal.diagnostics.line("Going on with the same computation, which was asked for before.")
-            return try await conduct(try Coordination(at: folder.path), folder)
-        }
-        let asking = try SitesAsked([sites, helper].compactMap(\.self).joined(separator: ","))
-        let coordination = try await coordination(asking)
-        let previews = try await asking.previews(coordination.request, purpose: purpose)
-        let agreements: [ComputationAgreement] = try asking.agreements(previews)
-        _ = try coordination.agreed(agreements)
-        SitesAsked.show(previews, of: coordination.sites, on: dryRun ? .output : .diagnostics)
-        if dryRun {
-            // The first says which site it is.
-            for note in previews.first?.notes.dropFirst() ?? [] { Terminal.output.paragraph(note, .dim) }
-        }
-        let waits = try asking.waits(previews, coordination.sites)
-        guard !dryRun else { return Terminal.output.line(Terminal.output.styled("Nothing was spent.", .dim)) }
-        try KeptReceipts().prepare()
-        if let answer { try SavedFile.check(answer) }
-        // One that a crash left without its last file was asked of nobody.
-        folder.remove()
-        try await conduct(try coordination.create(at: folder.path, agreements: agreements, waits: waits), folder)
+        let numbers = [Double(steps), rate, ridge, options.rho ?? -1].map { String($0) }
+        let asked =
+            [sites, helper ?? "", dataset, options.rounds.coordinator, model.rawValue, response] + features + numbers
+        let computing = SharedComputing<ComputationRequest>(
+            options: options, sites: [sites, helper].compactMap(\.self).joined(separator: ","), asked: asked)
+        guard let made = try await computing.run({ try await coordination($0) }) else { return }
+        show(made.released[0])
+        made.showCharges(on: .output)
     }
 
     private func coordination(_ asking: SitesAsked) async throws -> Coordination<ComputationRequest> {
@@ -121,95 +85,17 @@ struct FitCommand: AsyncParsableCommand {
                     next: "Its columns: \(PrintableText.escape(details[0].columns.map(\.name).joined(separator: ", ")))"
                 )
             }
-            if found.type == "boolean" { return .init(name, 0, 1) }
-            let numbers = (found.domain ?? []).compactMap { value -> Double? in
-                switch value {
-                case .integer(let number): Double(number)
-                case .real(let number): number
-                case .null, .boolean, .text: nil
-                }
-            }
-            guard let lower = found.lower ?? numbers.min(), let upper = found.upper ?? numbers.max() else {
-                throw Failure(
-                    "\(PrintableText.escape(name)) has no declared bounds.",
-                    next: "Name columns of numbers with bounds or a domain, or of true and false.")
-            }
+            let (lower, upper) = try found.computedBounds()
             return .init(name, lower, upper)
         }
         let rows = details.enumerated().map { place, detail in
             helper != nil && place == details.count - 1 ? 0 : detail.capacityUnits
         }
-        return try Coordination(sites: sites, address: rounds.coordinator) { invitation in
+        return try Coordination(sites: sites, address: options.rounds.coordinator) { invitation in
             ComputationRequest(
                 dataset: dataset, analysis: model.analysis, features: try features.map(column),
                 response: try column(response), rows: rows, steps: model == .linear ? 1 : steps,
-                rate: model == .linear ? 1 : rate, ridge: ridge, rho: rho, invitation: invitation)
-        }
-    }
-
-    /// What was asked, of whom, and where.
-    private var name: String {
-        let numbers = [Double(steps), rate, ridge, rho ?? -1].map { String($0) }
-        let parts = [sites, helper ?? "", dataset, rounds.coordinator, model.rawValue, response] + features + numbers
-        return SHA256.hash(data: Data(parts.joined(separator: "\n").utf8)).prefix(16)
-            .map { String(format: "%02x", $0) }.joined()
-    }
-
-    // MARK: Together
-
-    private func conduct(_ coordination: Coordination<ComputationRequest>, _ folder: BegunFolder) async throws {
-        let running = try RunningRounds(coordination, purpose, doing: "Computing together")
-        let (last, asked): (CoordinatorRun.Progress, [RunningRounds<ComputationRequest>.Asked])
-        do {
-            (last, asked) = try await running.conduct(
-                rounds.configuration, patience: TogetherOptions.usualPatience
-            ) { now in
-                guard now.phase == .collect else { return }
-                running.progress.update(Double(now.round) / Double(max(1, now.rounds)), doing: "computing on shares")
-                let quarter = 4 * now.round / max(1, now.rounds)
-                running.say("computing on shares: round \(now.round) of \(now.rounds)", once: quarter)
-            }
-        } catch let failure as Failure where failure.endsRun {
-            folder.remove()
-            throw failure
-        }
-        // Whatever comes now, nothing of it goes on.
-        defer { folder.remove() }
-        guard last.phase == .finished, asked.count == coordination.sites.count else {
-            await running.cancel(asked.map(\.request))
-            throw Failure(
-                "The computation did not end: a site left it.",
-                next:
-                    "What was charged stays charged. `parley jobs` at each site says why; asked again it is a new one.")
-        }
-        var released: [(document: ReleasedComputation, work: ReleasedWork)] = []
-        for (place, site) in coordination.sites.enumerated() {
-            let work = try await running.released(asked[place], by: place)
-            guard let made = try? JSONDecoder().decode(ReleasedComputation.self, from: Data(work.bytes)),
-                coordination.isReleased(made, by: place)
-            else {
-                throw Failure(
-                    "What \(PrintableText.escape(site.name)) let out is not of this computation.",
-                    next: "Tell its owner.")
-            }
-            released.append((made, work))
-            try KeptReceipts().keep(.init(url: site.url, receipt: work.receipt, answer: work.bytes))
-        }
-        let first = released[0].document
-        guard
-            released.allSatisfy({
-                $0.document.coefficients == first.coefficients && $0.document.intercept == first.intercept
-                    && $0.document.session == first.session
-            })
-        else {
-            throw Failure("The sites let out different results.", next: "One of them did not do its part.")
-        }
-        show(first)
-        if let answer { try SavedFile.write(released[0].work.bytes, to: answer) }
-        for (site, (made, _)) in zip(coordination.sites, released) {
-            Terminal.output.paragraph(
-                "\(PrintableText.escape(site.name)): charged \(made.charge.chargeText); receipt verified, request \(PrintableText.escape(made.request)).",
-                .dim)
+                rate: model == .linear ? 1 : rate, ridge: ridge, rho: options.rho, invitation: invitation)
         }
     }
 
@@ -221,23 +107,33 @@ struct FitCommand: AsyncParsableCommand {
         }
         let effect =
             made.analysis == ComputationRequest.Analysis.linear.rawValue ? made.response : "logit of \(made.response)"
+        let isTold = made.interceptDeviation != nil
         var table = TextTable(
             [
                 .init(title: "column"), .init(title: "between"),
                 .init(title: PrintableText.escape(effect), alignsRight: true),
-            ],
+            ] + (isTold ? [.init(title: "noise (deviation)", alignsRight: true)] : []),
             indent: 2)
-        table.append(["(where all are 0)", "", NumberText.significant(intercept, digits: 5)])
+        func row(_ name: String, _ between: String, _ value: Double, _ deviation: Double?) -> [String] {
+            [name, between, NumberText.significant(value, digits: 5)]
+                + (isTold ? [deviation.map { NumberText.significant($0, digits: 3) } ?? ""] : [])
+        }
+        table.append(row("(where all are 0)", "", intercept, made.interceptDeviation))
         for coefficient in made.coefficients {
-            table.append([
-                coefficient.name,
-                "\(ShortNumber.text(coefficient.lower)) and \(ShortNumber.text(coefficient.upper))",
-                NumberText.significant(coefficient.value, digits: 5),
-            ])
+            table.append(
+                row(
+                    coefficient.name,
+                    "\(ShortNumber.text(coefficient.lower)) and \(ShortNumber.text(coefficient.upper))",
+                    coefficient.value, coefficient.deviation))
         }
         terminal.write(table.render(on: terminal))
-        terminal.paragraph(
-            made.rho.map { "With noise: a person's rho is \(ShortNumber.text($0)). No interval is given." }
-                ?? "Without noise.", .dim)
+        guard let rho = made.rho else { return terminal.paragraph("Without noise.", .dim) }
+        let deviations =
+            isTold
+            ? "Deviations are of that noise alone, to first order: they say nothing of which people were there."
+            : made.analysis == ComputationRequest.Analysis.linear.rawValue
+                ? "There is too much of it to say how far it moves coefficients: a larger --rho, more rows or a larger --ridge would."
+                : "How far it moves coefficients is not told."
+        terminal.paragraph("With noise: a person's rho is \(ShortNumber.text(rho)). \(deviations)", .dim)
     }
 }

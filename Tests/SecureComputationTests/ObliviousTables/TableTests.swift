@@ -201,6 +201,89 @@ struct TableTests {
         }
     }
 
+    @Test("Sorts, group sums and joins of all sizes stay within the cost that is said beforehand")
+    func bounded() throws {
+        var generator = SeededGenerator(seed: 12)
+        for (left, right) in [(1, 1), (2, 0), (13, 12), (60, 70), (300, 129)] {
+            for _ in 0..<3 {
+                var builder = TableProgramBuilder()
+                func columns(_ name: String) -> [TableColumn] {
+                    [TableColumn(name, bound: 1 << 30, isUnique: true), TableColumn(name + "s", bound: 1 << 20)]
+                }
+                let one = try builder.input(from: .first, rows: left, columns: columns("a"))
+                let two = try builder.input(from: .third, rows: right, columns: columns("b"))
+                let joined = try builder.joined(one, two, on: "a", "b")
+                let sums = try builder.groupSums(joined, by: "as", of: ["bs"])
+                _ = try builder.sorted(one, by: "as")
+                try builder.reveal(sums, to: .second)
+                let program = builder.program()
+                let session = try ThreePartySession(program: program, parties: ["a", "b", "c"])
+                func table(_ rows: Int) -> [[Int64]] {
+                    [
+                        Array((0..<Int64(2 * rows)).shuffled(using: &generator).prefix(rows)),
+                        (0..<rows).map { _ in Int64.random(in: 0...9, using: &generator) },
+                    ]
+                }
+                var machines = try ComputingParty.three.map { party in
+                    try TableMachine(
+                        program: program, session: session, party: party,
+                        tables: party == .first ? [table(left)] : party == .third ? [table(right)] : [])
+                }
+                var sent: [ThreePartyMessages?] = try machines.indices.map { try machines[$0].begin() }
+                while sent[0] != nil {
+                    let all = sent.compactMap { $0 }
+                    sent = try machines.indices.map { place in
+                        let party = machines[place].party
+                        return try machines[place].receive(all.compactMap { $0[party] })
+                    }
+                }
+                let most = program.mostCost
+                #expect(machines[1].outputs != nil && most.holds(machines[1].cost), "\(most) \(machines[1].cost)")
+                // It is no idle bound.
+                #expect(most.bytes < 6 * machines[1].cost.bytes + 20_000, "\(most) \(machines[1].cost)")
+            }
+        }
+    }
+
+    @Test("Who makes a sort go on by wrong answers is stopped where no honest sort comes")
+    func stopped() throws {
+        // Each is said to be larger than all before it: a segment loses its sample alone.
+        var sort = ComparisonSort(count: 1000)
+        var batches = 0
+        while case let pairs = sort.pairs(), !pairs.left.isEmpty {
+            batches += 1
+            #expect(pairs.left.count <= ComparisonSort.mostInBatch * 1000)
+            sort.take([UInt64](repeating: ~0, count: PackedBits.words(pairs.left.count)))
+        }
+        #expect(batches > ComparisonSort.most(1000).batches)
+        // The machine, whose bound is lower here.
+        var builder = TableProgramBuilder()
+        let table = try builder.input(from: .first, rows: 40, columns: [TableColumn("a", bound: 100)])
+        try builder.reveal(try builder.sorted(table, by: "a"), to: .second)
+        let program = builder.program()
+        let session = try ThreePartySession(program: program, parties: ["a", "b", "c"])
+        var most = program.mostCost
+        most.rounds = 9
+        var generator = SeededGenerator(seed: 5)
+        var machines = try ComputingParty.three.map { party in
+            try TableMachine(
+                program: program, session: session, party: party,
+                tables: party == .first ? [[(0..<40).map { $0 }]] : [], most: most, random: &generator)
+        }
+        var sent: [ThreePartyMessages] = try machines.indices.map { try machines[$0].begin() }
+        for _ in 0..<8 {
+            let all = sent
+            sent = try machines.indices.map { place in
+                let party = machines[place].party
+                return try #require(try machines[place].receive(all.compactMap { $0[party] }))
+            }
+        }
+        let last = sent.compactMap { $0[.second] }
+        #expect(throws: ComputationError.self) { try machines[1].receive(last) }
+        #expect(!machines[1].isFinished && machines[1].outputs == nil)
+        #expect(throws: ComputationError.self) { try machines[1].receive(last) }
+    }
+
     @Test(
         "What a program on tables refuses: unknown columns, doubled names, joins on what is not unique, bounds beyond the ring"
     )

@@ -61,10 +61,15 @@ struct ComputationExchange {
     private func computed(_ table: Table, _ line: inout Line) throws -> ComputationWork.Computed? {
         do {
             guard try exchange(&line) != nil, let agreed = line.participant.session else { return nil }
-            guard let machine = try machine(table, agreed) else { return nil }
-            guard let outputs = try outputs(machine, &line) else { return nil }
-            guard desk.track.finish(2) else { return nil }
-            return ComputationWork.Computed(session: agreed, result: task.plan.result(outputs))
+            guard let (inputs, join) = try begun(table, agreed) else { return nil }
+            var tables: [SharedColumns] = []
+            if let join {
+                guard let shares = try shares(join, &line) else { return nil }
+                tables = [shares]
+            }
+            guard let outputs = try outputs(try machine(inputs, tables, agreed), &line) else { return nil }
+            guard try end(&line), desk.track.finish(2) else { return nil }
+            return ComputationWork.Computed(session: agreed, outputs: outputs)
         } catch {
             // Errors of the protocol say numbers and places alone.
             desk.workspace.note("\(error)")
@@ -72,36 +77,78 @@ struct ComputationExchange {
         }
     }
 
-    /// This site's machine, with what goes in: at the end of a slot of reading the rows.
-    private func machine(_ table: Table, _ agreed: Data) throws -> ThreePartyMachine? {
+    /// What goes in, and the machine of the join where there is one: at the end of a slot of reading the rows.
+    private func begun(_ table: Table, _ agreed: Data) throws -> (ComputationInputs, TableMachine?)? {
         guard desk.enter("the computation \(task.request.invitation.run)") else { return nil }
         let start = desk.outside.pace.now
-        let program = task.plan.program
-        let session = try ThreePartySession(
-            program: program, parties: task.request.invitation.sites, security: .withAbort,
-            nonce: Array(agreed.prefix(16)))
-        let inputs = try task.plan.inputs(of: task.party, task.ownRows(table))
-        let machine = try ThreePartyMachine(
-            program: program, session: session, party: task.party, inputs: ThreePartyInputs(inputs: inputs))
+        let inputs = try task.plan.inputs(table)
+        let join = try task.plan.join.map { join in
+            // Sessions of two programs are two, whatever their nonce.
+            try TableMachine(
+                program: join.program,
+                session: try ThreePartySession(
+                    program: join.program, parties: task.request.invitation.sites, nonce: Array(agreed.prefix(16))),
+                party: task.party, tables: inputs.tables)
+        }
         desk.outside.pace.leave(bounds.reading, since: start)
-        return desk.track.finish(1) ? machine : nil
+        return desk.track.finish(1) ? (inputs, join) : nil
+    }
+
+    private func machine(
+        _ inputs: ComputationInputs, _ tables: [SharedColumns], _ agreed: Data
+    ) throws -> ThreePartyMachine {
+        let session = try ThreePartySession(
+            program: task.plan.program, parties: task.request.invitation.sites, security: task.plan.security,
+            nonce: Array(agreed.prefix(16)))
+        return try ThreePartyMachine(
+            program: task.plan.program, session: session, party: task.party,
+            inputs: ThreePartyInputs(inputs: inputs.inputs, tables: tables))
     }
 
     private func outputs(_ begun: ThreePartyMachine, _ line: inout Line) throws -> [RingTensor]? {
         var machine = begun
-        let others = line.participant.terms.others.compactMap(ComputingParty.init(rawValue:))
         var own: ThreePartyMessages? = try machine.begin()
         while let sent = own {
-            try line.participant.send(others.map { Data(sent[$0]?.bytes ?? []) })
-            guard let received = try exchange(&line) else { return nil }
-            var messages: [ThreePartyMessage] = []
-            for (bytes, other) in zip(received, others) {
-                messages.append(
-                    try ThreePartyMessage(bytes: Array(bytes), words: machine.expectedWords(from: other)))
-            }
+            guard let messages = try exchange(sent, machine.expectedWords, &line) else { return nil }
             own = try machine.receive(messages)
         }
         return machine.outputs
+    }
+
+    private func shares(_ begun: TableMachine, _ line: inout Line) throws -> SharedColumns? {
+        guard let join = task.plan.join else { return nil }
+        var machine = begun
+        var own: ThreePartyMessages? = try machine.begin()
+        while let sent = own {
+            guard let messages = try exchange(sent, machine.expectedWords, &line) else { return nil }
+            own = try machine.receive(messages)
+        }
+        return machine.shared(join.joined)
+    }
+
+    /// Sends a round's messages, and gives both others'.
+    private func exchange(
+        _ sent: ThreePartyMessages, _ words: (ComputingParty) -> Int, _ line: inout Line
+    ) throws -> [ThreePartyMessage]? {
+        let others = line.participant.terms.others.compactMap(ComputingParty.init(rawValue:))
+        try line.participant.send(others.map { Data(sent[$0]?.bytes ?? []) })
+        guard let received = try exchange(&line) else { return nil }
+        return try zip(received, others).map { bytes, other in
+            try ThreePartyMessage(bytes: Array(bytes), words: words(other))
+        }
+    }
+
+    /// Says that all rounds are over, where there might have been more. This site has its result by then, whether or not it is heard.
+    ///
+    /// - Returns: Whether it is still wanted.
+    private func end(_ line: inout Line) throws -> Bool {
+        guard line.participant.round < task.agreement.rounds - 1 else { return true }
+        let start = desk.outside.pace.now
+        while desk.outside.pace.now - start < Self.patience {
+            if (try? say(line.participant.ending, &line)) != nil { return true }
+            guard desk.sleep(seconds: 1) else { return false }
+        }
+        return true
     }
 
     // MARK: A round

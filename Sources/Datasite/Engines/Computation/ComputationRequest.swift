@@ -1,10 +1,10 @@
 import Crypto
 public import DatasiteProtocol
 import Federation
-public import Foundation
+import Foundation
 import Governance
 
-/// What three sites are asked to compute together on shares: all of it, so that each checks its own part by its own manifest. It is sent as one object, beside the invitation's members.
+/// Which regression three sites are asked to compute together on shares: all of it, so that each checks its own part by its own manifest. It is sent as one object, beside the invitation's members.
 public struct ComputationRequest: Sendable, Hashable, Codable {
     /// What is computed.
     public enum Analysis: String, Sendable, Hashable, Codable, CaseIterable {
@@ -26,6 +26,12 @@ public struct ComputationRequest: Sendable, Hashable, Codable {
         /// A column, by its parts.
         public init(_ name: String, _ lower: Double, _ upper: Double) {
             (self.name, self.lower, self.upper) = (name, lower, upper)
+        }
+
+        init(_ object: StrictObject) throws(JSONError) {
+            var object = object
+            self.init(try object.string("name"), try object.double("lower"), try object.double("upper"))
+            try object.finish()
         }
     }
 
@@ -69,15 +75,9 @@ public struct ComputationRequest: Sendable, Hashable, Codable {
                 "'analysis' is one of \(Analysis.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         analysis = asked
-        features = try Self.list("features", in: &request).enumerated().map { place, value in
-            try Self.column(value, "features[\(place)]")
-        }
-        guard let predicted = request.value("response") else { throw Problem.invalidRequest("'response' is missing") }
-        response = try Self.column(predicted, "response")
-        guard let listed = try request.optionalIntegers("rows") else {
-            throw Problem.invalidRequest("'rows' is missing")
-        }
-        rows = listed.map { Int(clamping: $0) }
+        features = try request.objects("features").map { try Column($0) }
+        response = try Column(try request.object("response"))
+        rows = try Self.rows(&request)
         steps = Int(clamping: try request.integer("steps"))
         rate = try request.double("rate")
         ridge = try request.double("ridge")
@@ -85,25 +85,7 @@ public struct ComputationRequest: Sendable, Hashable, Codable {
         invitation = try RoundsInvitation(&request)
         try request.finish()
         for text in [dataset, response.name] + features.map(\.name) { try Submission.checkStored(text, as: "a name") }
-        guard invitation.sites.count == 3, rows.count == 3 else {
-            throw Problem.invalidRequest(
-                "'sites' names \(invitation.sites.count) keys and 'rows' \(rows.count) numbers, and three sites compute together",
-                hint: "one that has no rows brings 0")
-        }
-    }
-
-    private static func list(_ key: String, in request: inout StrictObject) throws -> [StrictJSON] {
-        guard case .array(let listed)? = request.value(key) else {
-            throw Problem.invalidRequest("'\(key)' is missing, or no list")
-        }
-        return listed
-    }
-
-    private static func column(_ value: StrictJSON, _ path: String) throws -> Column {
-        var column = try StrictObject(value, path: path)
-        let read = Column(try column.string("name"), try column.double("lower"), try column.double("upper"))
-        try column.finish()
-        return read
+        try checkSites()
     }
 
     private enum CodingKeys: CodingKey { case dataset, analysis, features, response, rows, steps, rate, ridge, rho }
@@ -137,85 +119,17 @@ public struct ComputationRequest: Sendable, Hashable, Codable {
     }
 }
 
-/// What all three sites of a computation must agree on: each says it of itself.
-public struct ComputationAgreement: Sendable, Hashable, Codable {
-    /// SHA-256 of what is computed, in hexadecimal digits.
-    public var task: String
-    /// SHA-256 of the program that all run: sites whose versions of Parley make another one of it refuse each other.
-    public var program: String
-    /// How many rounds there are, that of greetings among them.
-    public var rounds: Int
-    /// The most bytes that a site brings in a round.
-    public var mostBytes: Int
-    /// Of all sites together, in all rounds.
-    public var bytes: Int
-}
-
-extension ComputationRequest: CoordinatedWork {
-    /// The engine that is asked.
-    public static var engine: String { ComputationWork.engine.rawValue }
-    /// Shares, keys and nonces are in memory alone.
-    public static var goesOn: Bool { false }
-
-    /// What all would compute.
-    public func agreed(
-        _ agreements: [ComputationAgreement], by sites: [CoordinatedSite]
-    ) throws -> ComputationAgreement {
-        guard sites.count == 3, let first = agreements.first else {
-            throw Problem.invalidRequest("a computation is of three sites, each of which says what it would compute")
-        }
-        for (site, other) in zip(sites, agreements).dropFirst() where other != first {
-            throw Problem.conflict(
-                "\(sites[0].name) and \(site.name) would compute different things by this request",
-                hint: "their versions of Parley may differ")
-        }
-        // A site that lies in its review makes this process keep no more than a site may ask to be kept.
-        guard (2...ComputationTask.mostRounds).contains(first.rounds),
-            (0...ComputationTask.mostRoundBytes).contains(first.mostBytes)
-        else {
-            throw Problem.invalidRequest("\(sites[0].name) says \(first.rounds) rounds of \(first.mostBytes) bytes")
-        }
-        return first
-    }
-
-    /// Frames are in memory alone: nothing is there before.
-    public func prepared(
-        _ agreement: ComputationAgreement, roster: [Data]
-    ) throws -> @Sendable (_ folder: String) throws -> Void { { _ in } }
-
-    /// Who stands between the sites.
-    public func run(_ agreement: ComputationAgreement, roster: [Data], _ opening: RunOpening) throws -> SealedRoundsRun
-    {
-        try SealedRoundsRun(
-            run: try invitation.runBytes, roster: roster,
-            relay: SealedRoundsRelay(sites: roster.count, rounds: agreement.rounds, mostBytes: agreement.mostBytes),
-            opening)
-    }
-}
-
-extension Coordination where Work == ComputationRequest {
-    /// A computation that nobody was asked for yet.
-    ///
-    /// - Parameters:
-    ///   - request: What is computed, with any invitation.
-    ///   - address: Where sites dial out to.
-    /// - Throws: A `Problem`: an address that is none.
-    public init(
-        sites: [CoordinatedSite], address: String, request: (RoundsInvitation) throws -> ComputationRequest
-    ) throws {
-        let key = Curve25519.Signing.PrivateKey()
-        let invitation = try RoundsInvitation(sites: sites.map(\.key), address: address, key: key)
-        self.init(try request(invitation), sites: sites, key: key)
-    }
-
+extension ComputationRequest: SealedComputation {
     /// Whether a site's release is of this computation.
-    ///
-    /// - Parameter place: The site's.
     public func isReleased(_ made: ReleasedComputation, by place: Int) -> Bool {
-        let invitation = request.invitation
-        return made.run == invitation.run && made.sites == invitation.sites && made.place == place
-            && made.coordinatorKey == invitation.coordinatorKey && made.dataset == request.dataset
-            && made.analysis == request.analysis.rawValue && made.rho == request.rho && made.rows == request.rows
-            && made.steps == request.steps && made.rate == request.rate && made.ridge == request.ridge
+        isOfRun(made.run, made.sites, made.coordinatorKey) && made.place == place && made.dataset == dataset
+            && made.analysis == analysis.rawValue && made.rho == rho && made.rows == rows && made.steps == steps
+            && made.rate == rate && made.ridge == ridge
+    }
+
+    /// Whether two releases say the same.
+    public func agree(_ one: ReleasedComputation, _ other: ReleasedComputation) -> Bool {
+        one.coefficients == other.coefficients && one.intercept == other.intercept && one.session == other.session
+            && one.interceptDeviation == other.interceptDeviation
     }
 }
