@@ -207,8 +207,8 @@ let package = Package(
             "DatasiteTests",
             [
                 "Datasite", "DatasiteProtocol", "Governance", "Query", "Learning", "Tables", "DifferentialPrivacy",
-                "EncryptedPrediction", "SecureComputation", "ModularArithmetic", "Marketplace", "TransparencyLog",
-                "Secrets", outside("GRDB", "GRDB.swift"), crypto,
+                "EncryptedPrediction", "SecureComputation", "SecureStatistics", "ModularArithmetic", "Marketplace",
+                "TransparencyLog", "Secrets", outside("GRDB", "GRDB.swift"), crypto,
             ], exclude: ["Fixtures"]),
         tests(
             "DatasiteServerTests",

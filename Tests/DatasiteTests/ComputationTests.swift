@@ -3,6 +3,7 @@ import DatasiteProtocol
 import Foundation
 import ModularArithmetic
 import SecureComputation
+import SecureStatistics
 import Synchronization
 import Testing
 

@@ -246,10 +246,9 @@ struct JoinComputationTests {
         #expect(numbers.count == 2_048)
         // Of 8 numbers each at most 1; two owners' draws.
         let deviation = (8.0 / (2 * 0.5)).squareRoot() * 2.0.squareRoot()
-        let squares = try numbers.map { number in
-            #expect(abs(try #require(number.deviation) / deviation - 1) < 1e-6)
-            return number.value * number.value / (deviation * deviation)
-        }
+        let told = try numbers.map { try #require($0.deviation) }
+        #expect(told.allSatisfy { abs($0 / deviation - 1) < 1e-6 })
+        let squares = numbers.map { $0.value * $0.value / (deviation * deviation) }
         let mean = squares.reduce(0, +) / 2_048
         // Its deviation is the root of 2 / 2,048, 0.031: beyond 0.2 with a probability below 1e-9. One owner's noise alone would leave 0.5.
         #expect(abs(mean - 1) < 0.2, "\(mean)")

@@ -156,11 +156,11 @@ struct JoinedStatisticsTests {
         let sites = try Sites(seed: 8, groups: 4)
         for measure in [JoinedMeasure.moments, .groups(of: .first, count: 4)] {
             let given =
-                measure == .moments
+                try measure == .moments
                 ? Sites(
                     left: People(identifiers: sites.left.identifiers, columns: sites.left.columns), right: sites.right,
                     tables: sites.tables) : sites
-            let noisy = try plan(given, measure)
+            let noisy = try self.plan(given, measure)
             let plan = try plan(given, measure, rho: nil)
             #expect(plan.noise == nil && plan.task.digest != noisy.task.digest)
             let found = try plan.statistics(try run(plan, given, inputs(plan, isSilent: false)).outputs[.second] ?? [])

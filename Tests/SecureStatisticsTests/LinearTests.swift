@@ -1,3 +1,4 @@
+import Foundation
 import ModularArithmetic
 import Secrets
 import SecureComputation
