@@ -76,6 +76,7 @@ let package = Package(
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
         .target(name: "ExampleData"),
+        module("Statistics", ["DifferentialPrivacy", "Secrets"]),
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
         module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
@@ -181,6 +182,7 @@ let package = Package(
                 "EncryptedPrediction", "Learning", "SecureComputation", "ModularArithmetic", "Secrets", "CZlib", crypto,
             ]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
+        tests("StatisticsTests", ["Statistics", "DifferentialPrivacy", "Secrets"]),
         tests(
             "LearningTests", ["Learning", "DatasiteProtocol", "DifferentialPrivacy", "Secrets"], exclude: ["Fixtures"]),
         tests("MultipartyComputationTests", ["MultipartyComputation", "Secrets", crypto, cryptoExtras]),

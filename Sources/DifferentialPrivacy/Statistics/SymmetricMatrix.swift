@@ -1,10 +1,10 @@
 /// A small symmetric matrix, for post-processing of noisy statistics.
-struct SymmetricMatrix: Sendable, Hashable {
-    let size: Int
+package struct SymmetricMatrix: Sendable, Hashable {
+    package let size: Int
     /// By rows.
-    private(set) var entries: [Double]
+    package private(set) var entries: [Double]
 
-    init(size: Int, _ entry: (Int, Int) -> Double) {
+    package init(size: Int, _ entry: (Int, Int) -> Double) {
         self.size = size
         entries = [Double](repeating: 0, count: size * size)
         for row in 0..<size {
@@ -16,10 +16,10 @@ struct SymmetricMatrix: Sendable, Hashable {
         }
     }
 
-    subscript(row: Int, column: Int) -> Double { entries[row * size + column] }
+    package subscript(row: Int, column: Int) -> Double { entries[row * size + column] }
 
     /// The lower triangular L with L L' = self, by rows; nil unless the matrix is clearly positive definite.
-    func cholesky() -> [Double]? {
+    package func cholesky() -> [Double]? {
         var lower = [Double](repeating: 0, count: size * size)
         for row in 0..<size {
             for column in 0...row {
@@ -37,7 +37,7 @@ struct SymmetricMatrix: Sendable, Hashable {
     }
 
     /// The inverse; nil unless the matrix is clearly positive definite.
-    func inverse() -> SymmetricMatrix? {
+    package func inverse() -> SymmetricMatrix? {
         guard let lower = cholesky() else { return nil }
         // Columns of the inverse of L, which is lower triangular.
         var inverse = [Double](repeating: 0, count: size * size)
@@ -55,20 +55,20 @@ struct SymmetricMatrix: Sendable, Hashable {
     }
 
     /// The product with a vector.
-    func times(_ vector: [Double]) -> [Double] {
+    package func times(_ vector: [Double]) -> [Double] {
         (0..<size).map { row in vector.indices.reduce(0.0) { $0 + self[row, $1] * vector[$1] } }
     }
 
     /// Eigenvalues and, in the rows of `vectors`, their eigenvectors: Householder's reduction to tridiagonal form, then
     /// QR steps with Wilkinson's shift (Golub and Van Loan, algorithms 8.3.1 to 8.3.3).
-    func eigen() -> (values: [Double], vectors: [[Double]]) {
+    package func eigen() -> (values: [Double], vectors: [[Double]]) {
         var reduction = Tridiagonal(self)
         reduction.diagonalise()
         return (reduction.diagonal, reduction.rows)
     }
 
     /// The matrix with the function applied to its eigenvalues.
-    func mapEigenvalues(_ function: (Double) -> Double) -> SymmetricMatrix {
+    package func mapEigenvalues(_ function: (Double) -> Double) -> SymmetricMatrix {
         let (values, vectors) = eigen()
         let mapped = values.map(function)
         return SymmetricMatrix(size: size) { row, column in
