@@ -108,7 +108,7 @@ private struct LogRankSums {
 
     /// Integers of bins that are not compared count in the numbers at risk of those before.
     mutating func addLaterBins(_ count: Int, variance: Double) {
-        addNoise(byRisk, times: 2 * Double(count) * variance)
+        addNoise(byRisk, times: Double(2 * count + 1) * variance)
     }
 
     private mutating func addNoise(_ derivatives: [Double], times variance: Double) {

@@ -24,14 +24,17 @@ public struct NoisySurvival: Sendable, Hashable {
     }
 
     /// The noisy number of events of a group in a bin.
-    public func events(group: Int, bin: Int) -> Int64 { noisy[group * 2 * task.bins + bin] }
+    public func events(group: Int, bin: Int) -> Int64 { noisy[group * task.stride + bin] }
 
     /// The noisy number of rows of a group that are censored in a bin.
-    public func censored(group: Int, bin: Int) -> Int64 { noisy[(group * 2 + 1) * task.bins + bin] }
+    public func censored(group: Int, bin: Int) -> Int64 { noisy[group * task.stride + task.bins + bin] }
 
-    /// The noisy number at risk where each bin of a group begins: all who leave in it or later.
+    /// The noisy number of rows of a group that are seen beyond the last edge.
+    public func beyond(group: Int) -> Int64 { noisy[group * task.stride + 2 * task.bins] }
+
+    /// The noisy number at risk where each bin of a group begins: all who leave in it or later, or are seen beyond.
     public func atRisk(group: Int) -> [Double] {
-        var remaining = 0.0
+        var remaining = Double(beyond(group: group))
         var counts = [Double](repeating: 0, count: task.bins)
         for bin in (0..<task.bins).reversed() {
             remaining += Double(events(group: group, bin: bin)) + Double(censored(group: group, bin: bin))
@@ -50,7 +53,7 @@ public struct NoisySurvival: Sendable, Hashable {
     }
 
     /// The standard deviation of the noise in the number at risk in a bin, of one group.
-    func riskDeviation(bin: Int) -> Double { (2 * Double(task.bins - bin) * noise.variance).squareRoot() }
+    func riskDeviation(bin: Int) -> Double { (Double(2 * (task.bins - bin) + 1) * noise.variance).squareRoot() }
 }
 
 /// A survival curve at one bin's end.
@@ -215,7 +218,7 @@ extension NoisySurvival {
             sumB += b
             let (ofEvent, ofCensored) = (sumB - 1 / left, sumB - (1 - censoredShare) * b)
             squares += ofEvent * ofEvent + ofCensored * ofCensored
-            let later = 2 * Double(task.bins - 1 - bin) * sumB * sumB
+            let later = Double(2 * (task.bins - 1 - bin) + 1) * sumB * sumB
             // Where the product is nothing, its derivative is what the bins before left.
             let scale = max(product, (terms.last?.product ?? 1) * (1 - share))
             terms.append(

@@ -30,15 +30,16 @@ public enum CensoringPlace: Sendable, Hashable {
 /// piecewise-constant hazards need of rows.
 ///
 /// Bin k holds the times from edge k to below edge k + 1, the last bin its upper edge too. Times below the first edge count
-/// as that edge; whoever is seen beyond the last edge is censored in the last bin. Rows with a time that is no finite number or a group
-/// that is not declared are left out.
+/// as that edge. Whoever is seen beyond the last edge is at risk through all bins, and has no event. Rows with a time that is
+/// no finite number, or a group that is not declared, are left out.
 ///
-/// The vector: for each group, for each bin, the number of events, then for each bin that of censorings.
+/// The vector, for each group: for each bin the number of events, then for each bin that of censorings, then the number of
+/// rows that are seen beyond the last edge.
 ///
 /// Privacy: a row adds 1 to one entry. A unit's R rows at most change the vector by R in L1; in squared L2 by R^2 at most,
 /// where all lie in one entry.
 public struct SurvivalTask: Sendable, Hashable {
-    /// The most entries: groups times bins times 2.
+    /// The most entries.
     public static let entryLimit = 1 << 17
     /// The most bins.
     public static let binLimit = 4096
@@ -63,8 +64,8 @@ public struct SurvivalTask: Sendable, Hashable {
             throw .parameter("edges", expected: "from 2 to 4097 finite numbers, each above the one before")
         }
         let bins = edges.count - 1
-        guard (1...4096).contains(groups), groups * bins * 2 <= Self.entryLimit else {
-            throw .parameter("groups", expected: "a number from 1 to 4096, times the bins at most 2^16")
+        guard (1...4096).contains(groups), groups * (2 * bins + 1) <= Self.entryLimit else {
+            throw .parameter("groups", expected: "a number from 1 to 4096, with at most 2^17 entries")
         }
         self.edges = edges
         self.groups = groups
@@ -84,7 +85,9 @@ public struct SurvivalTask: Sendable, Hashable {
     /// The number of bins.
     public var bins: Int { edges.count - 1 }
     /// The vector's length.
-    public var length: Int { groups * bins * 2 }
+    public var length: Int { groups * stride }
+    /// The entries of one group.
+    var stride: Int { 2 * bins + 1 }
     /// The largest L1 change of the vector by one unit.
     public var l1Sensitivity: UInt128 { UInt128(rowsPerUnit) }
     /// The largest squared L2 change.
@@ -93,8 +96,9 @@ public struct SurvivalTask: Sendable, Hashable {
     /// The entry to which the row adds 1; nil where it is left out.
     public func entry(of row: SurvivalRow) -> Int? {
         guard row.time.isFinite, (0..<groups).contains(row.group) else { return nil }
-        let isEvent = row.isEvent && row.time <= edges[bins]
-        return (row.group * 2 + (isEvent ? 0 : 1)) * bins + bin(of: row.time)
+        let start = row.group * stride
+        guard row.time <= edges[bins] else { return start + 2 * bins }
+        return start + (row.isEvent ? 0 : bins) + bin(of: row.time)
     }
 
     /// The bin of a finite time, clipped.
