@@ -67,8 +67,8 @@ public struct HazardRow: Sendable, Hashable {
     }
 }
 
-/// Proportional hazards with a constant baseline in each bin: events and time at risk by cell of the covariates and bin of
-/// time, of which Poisson regression is made (Holford 1980; Laird and Olivier 1981; with many bins, Cox's model).
+/// Proportional hazards over bins of time, by cell of the covariates: what grouped times leave of Cox's model (Prentice and
+/// Gloeckler 1978; near to Poisson regression with a constant baseline in each bin where hazards are small, Holford 1980).
 ///
 /// The vector is that of a `SurvivalTask` of which each cell of covariates is a group: who is at risk in a bin is who leaves
 /// in it or later, so that a row adds 1 to one entry, however many bins it is at risk in. (Cox's partial likelihood is no sum over persons:

@@ -37,19 +37,21 @@ public struct NoisyHazards: Sendable, Hashable {
     /// The hazard ratios, in the order of covariates and levels, with intervals of that confidence; nil where the noise leaves too few
     /// bins, or no solution. Throws unless the confidence is above 0 and below 1.
     ///
-    /// With d the events and E the time at risk of cell c in bin k (half a bin of those who leave in it), the score of
-    /// Poisson regression, the baseline of each bin solved for, is `U(b) = sum of x_c d_ck - d_k m_k(b)`, m the mean of x by E exp(b x). It is linear in
-    /// noisy integers but for m, so that its noise is zero on average to first order and needs no cut at zero; its
-    /// covariance N follows by its derivative in each of the integers. With I the information, an estimate has the
-    /// covariance `I^-1 (I + N) I^-1`.
+    /// With d the events and n the number exposed of cell c in bin k, and g = 1 - exp(-h_k exp(b x)) the chance of the event
+    /// under proportional hazards, whatever the baseline does within a bin (Prentice and Gloeckler 1978), an estimate solves `sum of (d - n g) =
+    /// 0` in each bin and `sum of x (d - n g) = 0`. These are linear in the noisy integers, so that noise is zero in them on
+    /// average and needs no cut at zero; its covariance N follows by the derivatives. With A minus the derivative in b and V
+    /// the binomial covariance, the estimate has the covariance `A^-1 (V + N) A^-1` (a Z-estimator's: van der Vaart 1998,
+    /// theorem 5.21). Rows are taken as independent, also those of one unit.
     public func ratios(confidence: Double = 0.95) throws(MechanismError) -> [HazardRatio]? {
         guard confidence > 0 && confidence < 1 else {
             throw .parameter("confidence", expected: "a number above 0 and below 1")
         }
-        guard let model = HazardModel(self), let fit = model.fit(),
-            let inverse = model.state(fit).information.inverse()
+        guard let model = HazardModel(self), let fit = model.fit(), let state = model.state(fit),
+            let inverse = model.symmetric(state.slope).inverse()
         else { return nil }
-        let noise = model.noiseCovariance(fit)
+        let noise = model.symmetric(model.noiseCovariance(state))
+        let sampled = model.symmetric(state.sampled)
         let z = NormalLaw.criticalValue(confidence: confidence)
         let zNoise = survival.noise.criticalValue(confidence: confidence)
         let isClear = model.isClear(inverse, noise)
@@ -63,7 +65,7 @@ public struct NoisyHazards: Sendable, Hashable {
             let unit = task.covariates[place.covariate].unit
             let row = (0..<model.size).map { inverse[index, $0] }
             let byNoise = max(0, zip(row, noise.times(row)).reduce(0.0) { $0 + $1.0 * $1.1 })
-            let bySampling = inverse[index, index]
+            let bySampling = max(0, zip(row, sampled.times(row)).reduce(0.0) { $0 + $1.0 * $1.1 })
             let half = (z * z * bySampling + zNoise * zNoise * byNoise).squareRoot()
             let interval = ConfidenceInterval(
                 lower: exp((fit[index] - half) / unit), upper: exp((fit[index] + half) / unit))
@@ -75,17 +77,17 @@ public struct NoisyHazards: Sendable, Hashable {
     }
 }
 
-/// The score of the bins that are used, as numbers.
+/// The estimating equations of the bins that are used, as numbers.
 struct HazardModel {
     let size: Int
     private let design: [[Double]]
     /// By cell, by bin.
     private let events: [[Double]]
-    private let exposure: [[Double]]
+    private let exposed: [[Double]]
     private let bins: Int
     private let allBins: Int
     private let variance: Double
-    private let leavingShare: (event: Double, censored: Double)
+    private let censoredShare: Double
 
     /// Bins are used up to the first in which the number at risk, of all cells together, is not above so many standard
     /// deviations of its noise.
@@ -95,121 +97,131 @@ struct HazardModel {
     init?(_ hazards: NoisyHazards) {
         let survival = hazards.survival
         let cells = hazards.task.table.groups
-        allBins = hazards.task.table.bins
+        let allBins = hazards.task.table.bins
+        self.allBins = allBins
         variance = survival.noise.variance
+        censoredShare = survival.censoredShare
         design = hazards.task.design()
         size = design[0].count
-        // An event takes half of its bin away, as a censoring in its middle does.
-        leavingShare = (0.5, survival.censoredShare)
-        let share = leavingShare
-        events = (0..<cells).map { cell in
-            (0..<hazards.task.table.bins).map { Double(survival.events(group: cell, bin: $0)) }
-        }
-        exposure = (0..<cells).map { cell in
-            survival.atRisk(group: cell).enumerated().map { bin, atRisk in
-                atRisk - (1 - share.event) * Double(survival.events(group: cell, bin: bin))
-                    - (1 - share.censored) * Double(survival.censored(group: cell, bin: bin))
-            }
-        }
-        var used = 0
-        for bin in 0..<allBins {
-            let total = exposure.reduce(0.0) { $0 + $1[bin] }
-            guard total > Self.leastRisk * survival.riskDeviation(bin: bin) * Double(cells).squareRoot(), total > 0
-            else {
-                break
-            }
-            used += 1
-        }
-        guard used > 0 else { return nil }
-        bins = used
+        events = (0..<cells).map { cell in (0..<allBins).map { Double(survival.events(group: cell, bin: $0)) } }
+        let exposed = (0..<cells).map { survival.exposed(group: $0) }
+        self.exposed = exposed
+        bins =
+            (0..<allBins).first { bin in
+                let total = exposed.reduce(0.0) { $0 + $1[bin] }
+                let deviation = survival.riskDeviation(bin: bin) * Double(cells).squareRoot()
+                return !(total > 0 && total > Self.leastRisk * deviation)
+            } ?? allBins
+        guard bins > 0 else { return nil }
     }
 
+    /// The equations at coefficients b, the baseline of each bin solved for.
     struct State {
         var score: [Double]
-        var information: SymmetricMatrix
-        var logLikelihood: Double
-        /// By bin: the mean of x at risk, the baseline hazard.
+        /// Minus the score's derivative, and its covariance by who was sampled, both by rows.
+        var slope: [Double]
+        var sampled: [Double]
+        /// By bin: the mean of x, weighted as the baseline's equation is.
         var means: [[Double]]
-        var hazards: [Double]
-        /// exp(b x) by cell.
-        var risks: [Double]
+        /// By cell, by bin: the probability of the event.
+        var chances: [[Double]]
     }
 
-    func state(_ b: [Double]) -> State {
+    func state(_ b: [Double]) -> State? {
         let risks = design.map { x in exp(min(max(zip(x, b).reduce(0.0) { $0 + $1.0 * $1.1 }, -50), 50)) }
         var state = State(
-            score: [Double](repeating: 0, count: size), information: SymmetricMatrix(size: size) { _, _ in 0 },
-            logLikelihood: 0, means: [], hazards: [], risks: risks)
-        var information = [Double](repeating: 0, count: size * size)
+            score: [Double](repeating: 0, count: size), slope: [Double](repeating: 0, count: size * size),
+            sampled: [Double](repeating: 0, count: size * size), means: [],
+            chances: [[Double]](repeating: [], count: design.count))
         for bin in 0..<bins {
+            guard let hazard = baseline(bin, risks) else { return nil }
             var total = 0.0
-            var all = 0.0
-            var first = [Double](repeating: 0, count: size)
-            var second = [Double](repeating: 0, count: size * size)
+            var mean = [Double](repeating: 0, count: size)
             for (cell, x) in design.enumerated() {
-                let weight = exposure[cell][bin] * risks[cell]
-                let count = events[cell][bin]
+                let weight = exposed[cell][bin] * hazard * risks[cell] * exp(-hazard * risks[cell])
+                state.chances[cell].append(-expm1(-hazard * risks[cell]))
                 total += weight
-                all += count
-                for i in 0..<size where x[i] != 0 {
-                    first[i] += weight * x[i]
-                    state.score[i] += count * x[i]
-                    for j in 0...i { second[i * size + j] += weight * x[i] * x[j] }
+                for i in 0..<size { mean[i] += weight * x[i] }
+            }
+            // Without events nothing is compared: any mean has the same limit.
+            if total != 0 { mean = mean.map { $0 / total } }
+            state.means.append(mean)
+            addBin(bin, hazard, risks, to: &state)
+        }
+        return state
+    }
+
+    private func addBin(_ bin: Int, _ hazard: Double, _ risks: [Double], to state: inout State) {
+        let mean = state.means[bin]
+        for (cell, x) in design.enumerated() {
+            let chance = state.chances[cell][bin]
+            let expected = exposed[cell][bin] * chance
+            let weight = exposed[cell][bin] * hazard * risks[cell] * exp(-hazard * risks[cell])
+            for i in 0..<size {
+                let own = x[i] - mean[i]
+                state.score[i] += own * (events[cell][bin] - expected)
+                for j in 0...i {
+                    let product = own * (x[j] - mean[j])
+                    state.slope[i * size + j] += weight * product
+                    state.sampled[i * size + j] += expected * (1 - chance) * product
                 }
             }
-            guard total > 0 else {
-                state.logLikelihood = -.infinity
-                return state
-            }
-            let mean = first.map { $0 / total }
-            for i in 0..<size {
-                state.score[i] -= all * mean[i]
-                for j in 0...i { information[i * size + j] += all * (second[i * size + j] / total - mean[i] * mean[j]) }
-            }
-            state.means.append(mean)
-            state.hazards.append(all / total)
-            state.logLikelihood -= all * log(total)
         }
-        for (cell, x) in design.enumerated() {
-            let eta = zip(x, b).reduce(0.0) { $0 + $1.0 * $1.1 }
-            state.logLikelihood += eta * events[cell].prefix(bins).reduce(0, +)
+    }
+
+    /// The baseline's integrated hazard of a bin at which as many events are expected as there are; negative where the noise is.
+    /// Nil where there is none.
+    private func baseline(_ bin: Int, _ risks: [Double]) -> Double? {
+        let all = events.reduce(0.0) { $0 + $1[bin] }
+        let exposed = self.exposed.map { $0[bin] }
+        let weighted = zip(exposed, risks).reduce(0.0) { $0 + $1.0 * $1.1 }
+        let total = exposed.reduce(0, +)
+        guard weighted > 0, total > 0 else { return nil }
+        // Where everybody has the event, half a row is left.
+        let target = min(all, total - 0.5)
+        var hazard = target / weighted
+        for _ in 0..<60 {
+            var (value, slope) = (-target, 0.0)
+            for (n, r) in zip(exposed, risks) {
+                value -= n * expm1(-hazard * r)
+                slope += n * r * exp(-hazard * r)
+            }
+            guard slope > 0 else { return nil }
+            let step = value / slope
+            hazard -= step
+            guard abs(hazard) < 50 else { return nil }
+            if abs(step) <= 1e-12 * (1 + abs(hazard)) { return hazard }
         }
-        state.information = SymmetricMatrix(size: size) { information[max($0, $1) * size + min($0, $1)] }
-        return state
+        return nil
+    }
+
+    /// A matrix of which the lower triangle is given, by rows.
+    func symmetric(_ lower: [Double]) -> SymmetricMatrix {
+        SymmetricMatrix(size: size) { lower[max($0, $1) * size + min($0, $1)] }
     }
 
     /// No coefficient is beyond this, in its unit: a ratio of e^10.
     static let largestCoefficient = 10.0
 
-    /// Newton's method from zero, with half steps; nil where it finds no maximum.
+    /// Newton's method from zero, no step longer than 1; nil where it finds no solution.
     func fit() -> [Double]? {
         var b = [Double](repeating: 0, count: size)
-        var at = state(b)
-        for _ in 0..<50 {
-            guard let inverse = at.information.inverse() else { return nil }
-            let step = inverse.times(at.score)
-            var factor = 1.0
-            var next = b
-            var reached = at
-            while factor > 1e-4 {
-                next = zip(b, step).map { $0 + factor * $1 }
-                reached = state(next)
-                if reached.logLikelihood.isFinite && reached.logLikelihood >= at.logLikelihood - 1e-9 { break }
-                factor /= 2
-            }
-            guard factor > 1e-4, next.allSatisfy({ abs($0) <= Self.largestCoefficient }) else { return nil }
-            let moved = zip(b, next).reduce(0.0) { max($0, abs($1.0 - $1.1)) }
-            (b, at) = (next, reached)
-            if moved < 1e-9 { return b }
+        for _ in 0..<60 {
+            guard let state = state(b), let inverse = symmetric(state.slope).inverse() else { return nil }
+            let step = inverse.times(state.score)
+            let longest = step.reduce(0.0) { max($0, abs($1)) }
+            guard longest.isFinite else { return nil }
+            for i in 0..<size { b[i] += step[i] / max(1, longest) }
+            guard b.allSatisfy({ abs($0) <= Self.largestCoefficient }) else { return nil }
+            if longest < 1e-10 { return b }
         }
         return nil
     }
 
-    /// The covariance of the score by the noise: the squared derivatives in each integer, which with r = exp(b x) are
-    /// `x - m_l - r (sum over k < l of h_k (x - m_k) + s h_l (x - m_l))` for events in bin l, that without `x - m_l` for
-    /// censorings, s the part of the bin that counts as at risk.
-    func noiseCovariance(_ b: [Double]) -> SymmetricMatrix {
-        let state = state(b)
+    /// The covariance of the score by the noise: the squared derivatives in each integer, which with g the chance of the event are
+    /// `x - m_l - sum over k <= l of g_k (x - m_k)` for events in bin l, and minus that sum for censorings, of which the
+    /// last term counts in part.
+    func noiseCovariance(_ state: State) -> [Double] {
         var sums = [Double](repeating: 0, count: size * size)
         func add(_ derivative: [Double], times: Double) {
             for i in 0..<size {
@@ -220,14 +232,14 @@ struct HazardModel {
             var before = [Double](repeating: 0, count: size)
             for bin in 0..<bins {
                 let own = zip(x, state.means[bin]).map { $0 - $1 }
-                let factor = state.risks[cell] * state.hazards[bin]
-                add(zip(own, before).map { $0 - $1 - leavingShare.event * factor * $0 }, times: variance)
-                add(zip(own, before).map { -$1 - leavingShare.censored * factor * $0 }, times: variance)
-                for i in 0..<size { before[i] += factor * own[i] }
+                let chance = state.chances[cell][bin]
+                add(zip(own, before).map { $0 - $1 - chance * $0 }, times: variance)
+                add(zip(own, before).map { -$1 - censoredShare * chance * $0 }, times: variance)
+                for i in 0..<size { before[i] += chance * own[i] }
             }
             add(before, times: Double(2 * (allBins - bins) + 1) * variance)
         }
-        return SymmetricMatrix(size: size) { sums[max($0, $1) * size + min($0, $1)] }
+        return sums
     }
 
     /// The noise of any combination of coefficients, in units of columns' half widths or of levels, has at most this deviation where
