@@ -25,6 +25,7 @@ enum Simulation {
             return "\"\(name)\": " + (isText ? "\"\(written)\"" : written)
         }
         print("{\"bench\": \"\(bench)\", " + text.joined(separator: ", ") + "}")
+        fflush(nil)
     }
 
     /// Whether so many of so many are within 4.9 standard deviations (a false alarm in 10^6) of a share.

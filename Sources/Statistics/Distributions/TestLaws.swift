@@ -59,7 +59,7 @@ enum Search {
             low = high
             high *= 2
         }
-        for _ in 0..<100 {
+        for _ in 0..<50 {
             let middle = (low + high) / 2
             if holds(middle) { high = middle } else { low = middle }
         }

@@ -37,7 +37,7 @@ public struct NoisyMeans: Sendable, Hashable {
 
     /// A group's variance (over the count less one), in the column's unit squared, zero where the noise makes it negative; nil as the mean.
     public func variance(group: Int) -> Double? {
-        moments(group: group).map { $0.variance * task.grid.step * task.grid.step }
+        moments(group: group).map { max(0, $0.variance) * task.grid.step * task.grid.step }
     }
 
     private var middle: Double { Double(task.grid.centre) * task.grid.step }
@@ -46,10 +46,13 @@ public struct NoisyMeans: Sendable, Hashable {
     struct Moments {
         var count: Double
         var mean: Double
+        /// Below zero where the noise makes it so: cut there, sums of several would be too large on average.
         var variance: Double
         /// How much a draw of the sum's and of the count's noise moves the mean.
         var bySum: Double
         var byCount: Double
+        /// How much a draw of each of the three moves the variance: the squares' sum.
+        var varianceByNoise: Double
 
         /// The variance of the mean by who was sampled.
         var sampled: Double { variance / count }
@@ -62,9 +65,12 @@ public struct NoisyMeans: Sendable, Hashable {
         // No true mean is outside the bounds.
         let mean = min(max(Double(noisy[3 * group + 1]) / (2 * radius) / count, -radius), radius)
         let square = Double(noisy[3 * group + 2]) / count - mean * mean
+        // The variance moves by e / n in the squares, -2 m e' / n in the sum of values and (2 m^2 - squares / n) e'' / n in the count.
+        let (ofSum, ofCount) = (mean / radius, (mean * mean - square) / rowWorth)
         return Moments(
-            count: count, mean: mean, variance: max(0, square * count / (count - 1)),
-            bySum: 1 / (2 * radius * count), byCount: mean / (rowWorth * count))
+            count: count, mean: mean, variance: square * count / (count - 1),
+            bySum: 1 / (2 * radius * count), byCount: mean / (rowWorth * count),
+            varianceByNoise: (1 + ofSum * ofSum + ofCount * ofCount) / (count * count))
     }
 }
 
@@ -89,7 +95,7 @@ extension NoisyMeans {
     /// The error of a difference is a sampling one, of Welch's variance and degrees of freedom, and one of noise, by each
     /// mean's derivative in its sum and count. A Laplace draw of variance v is a normal one of a random variance, v times an exponential
     /// draw (Andrews and Mallows 1974): given these, the whole error is Student's, with degrees of freedom by
-    /// Satterthwaite's rule, of which the noise has none to lose; p-values and intervals are averages over them, at the points of a
+    /// Satterthwaite's rule, which the noise in the estimated variances lowers and noise of known variance raises; p-values and intervals are averages over them, at the points of a
     /// fixed sequence.
     public func difference(_ first: Int, _ second: Int, confidence: Double = 0.95) throws(MechanismError)
         -> MeanDifference?
@@ -101,13 +107,15 @@ extension NoisyMeans {
             throw .parameter("confidence", expected: "a number above 0 and below 1")
         }
         guard let a = moments(group: first), let b = moments(group: second) else { return nil }
-        let sampled = a.sampled + b.sampled
+        let sampled = max(0, a.sampled + b.sampled)
         let parts = [a.bySum, a.byCount, b.bySum, b.byCount].map { $0 * $0 * noise.variance }
         let difference = b.mean - a.mean
-        let squares = a.sampled * a.sampled / (a.count - 1) + b.sampled * b.sampled / (b.count - 1)
-        let law = MixedError(
-            sampled: sampled, degreesOfFreedom: squares > 0 ? sampled * sampled / squares : .infinity,
-            noise: parts, law: noise.law)
+        // What a variance's own variance, over two, has by who was sampled and by the noise.
+        let squares = [a, b].reduce(0.0) { sum, group in
+            let byNoise = group.varianceByNoise * noise.variance / (group.count * group.count) / 2
+            return sum + group.sampled * group.sampled / (group.count - 1) + byNoise
+        }
+        let law = MixedError(sampled: sampled, squares: squares, noise: parts, law: noise.law)
         guard let total = law.variance else { return nil }
         let half = Search.leastDouble { law.outside($0 * total.squareRoot()) <= 1 - confidence } * total.squareRoot()
         let step = task.grid.step
@@ -124,18 +132,20 @@ extension NoisyMeans {
 /// The law of a sampling error and some independent noises together.
 struct MixedError {
     let sampled: Double
-    /// Of Student's law without noise.
-    let degreesOfFreedom: Double
-    /// By point of the fixed sequence: the noises' variance.
+    /// Half of the variance of the estimate of `sampled`: zero where that is known.
+    let squares: Double
+    /// The noises' variance, at points of equal weight.
     private let mixed: [Double]
     private let noise: Double
 
-    /// How many points the average over exponential draws has.
-    private static let points = 512
+    /// How many points the average over exponential draws has, of which neighbours are then put together to so many: a tail
+    /// is smooth in the variance.
+    private static let points = 1024
+    private static let groups = 32
 
-    init(sampled: Double, degreesOfFreedom: Double, noise: [Double], law: ErrorLaw) {
+    init(sampled: Double, squares: Double, noise: [Double], law: ErrorLaw) {
         self.sampled = sampled
-        self.degreesOfFreedom = degreesOfFreedom
+        self.squares = squares
         self.noise = noise.reduce(0, +)
         switch law {
         case .gaussian: mixed = [self.noise]
@@ -145,10 +155,14 @@ struct MixedError {
                 return
             }
             let largestFirst = noise.sorted(by: >)
-            mixed = (1...Self.points).map { point in
+            let variances = (1...Self.points).map { point in
                 largestFirst.enumerated().reduce(0.0) { sum, part in
                     sum - part.element * log(Self.halton(point, base: Self.bases[part.offset % Self.bases.count]))
                 }
+            }.sorted()
+            let each = Self.points / Self.groups
+            mixed = (0..<Self.groups).map { group in
+                variances[group * each..<(group + 1) * each].reduce(0, +) / Double(each)
             }
         }
     }
@@ -166,6 +180,9 @@ struct MixedError {
         return value
     }
 
+    /// By Satterthwaite's rule, of the whole error.
+    var degreesOfFreedom: Double { max(1, (sampled + noise) * (sampled + noise) / squares) }
+
     /// nil where nothing varies.
     var variance: Double? {
         let sum = sampled + noise
@@ -177,8 +194,7 @@ struct MixedError {
         let sum = mixed.reduce(0.0) { sum, noise in
             let variance = sampled + noise
             guard variance > 0 else { return sum + (magnitude > 0 ? 0 : 1) }
-            let share = variance / sampled
-            let law = StudentLaw(degreesOfFreedom: sampled > 0 ? degreesOfFreedom * share * share : .infinity)
+            let law = StudentLaw(degreesOfFreedom: max(1, variance * variance / squares))
             return sum + law.outside(magnitude / variance.squareRoot())
         }
         return min(1, sum / Double(mixed.count))

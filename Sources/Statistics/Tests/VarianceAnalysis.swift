@@ -17,13 +17,21 @@ extension NoisyMeans {
         }
         let count = groups.reduce(0.0) { $0 + $1.count }
         let within = groups.reduce(0.0) { $0 + $1.variance * ($1.count - 1) }
-        let freedom = (Double(groups.count - 1), count - Double(groups.count))
-        guard freedom.1 > 0 else { return nil }
-        let null = MeansNull(groups: groups, variance: within / freedom.1, noise: noise)
+        let rest = count - Double(groups.count)
+        guard rest > 0 else { return nil }
+        let variance = max(0, within / rest)
+        // The noise in the variance lowers its degrees of freedom: those of a draw whose own variance is as large.
+        let byNoise = groups.reduce(0.0) { sum, group in
+            let part = (group.count - 1) / rest
+            return sum + part * part * group.varianceByNoise * noise.variance / 2
+        }
+        let lost = variance * variance / rest + byNoise
+        let freedom = (Double(groups.count - 1), lost > 0 ? max(1, variance * variance / lost) : rest)
+        let null = MeansNull(groups: groups, variance: variance, noise: noise)
         guard null.weights.allSatisfy(\.isFinite) else { return nil }
         let statistic = null.statistic(groups.map(\.mean))
         // Where the noise is all, the variance within has no part, and loses nothing.
-        let share = null.sampledShare
+        let share = min(1, null.sampledShare)
         let law = FisherLaw(numerator: freedom.0, denominator: share > 0 ? freedom.1 / (share * share) : .infinity)
         var pValue = law.upperTail(statistic)
         if noise.law == .laplace && share < 0.99 {
@@ -67,19 +75,17 @@ private struct MeansNull {
     /// As many draws as 2^22 normal ones allow, from 1,000 to 20,000.
     private var draws: Int { min(20_000, max(1000, (1 << 22) / (3 * groups.count))) }
 
-    /// How often a draw is at least as large, the observed one counted with (Davison and Hinkley 1997, section 4.2).
+    /// The probability of a statistic at least as large as the observed one, by draws.
     func share(above observed: Double, freedom: Double, using draws: inout NullDraws) -> Double {
         let deviation = noise.deviation
-        var atLeast = 1
-        for _ in 0..<self.draws {
+        return draws.share(atMost: self.draws) { draws in
             // What is divided by the variance within is as if sampling varied by that much more.
             let scale = (variance / draws.meanSquare(degreesOfFreedom: freedom)).squareRoot()
             let means = groups.map { group in
                 let byNoise = group.bySum * draws.draw(noise.law) - group.byCount * draws.draw(noise.law)
                 return scale * draws.normal() / group.count.squareRoot() + deviation * byNoise
             }
-            if statistic(means) >= observed { atLeast += 1 }
+            return statistic(means) >= observed
         }
-        return Double(atLeast) / Double(self.draws + 1)
     }
 }
