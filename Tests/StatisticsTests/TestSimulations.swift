@@ -67,7 +67,7 @@ struct TestSimulations {
 
     @Test("Welch's test: type I error, coverage and power", .enabled(if: Simulation.isDeep))
     func deepWelch() throws {
-        for (sizes, deviations) in [([30, 30], [1.0, 1.0]), ([100, 400], [1.5, 0.5]), ([1000, 1000], [1, 1])] {
+        for (sizes, deviations) in [([30, 30], [1.0, 1.0]), ([100, 400], [1.5, 0.5])] {
             for (name, loss) in Self.losses {
                 for mean in [0.0, 1.5] {
                     var law = MeansLaw(sizes: sizes, means: [mean, mean], deviations: deviations)

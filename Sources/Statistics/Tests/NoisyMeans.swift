@@ -30,7 +30,7 @@ public struct NoisyMeans: Sendable, Hashable {
     private var rowWorth: Double { Double(task.radius) * Double(task.radius) }
 
     /// A group has a mean if its noisy count is above so many standard deviations of its noise.
-    static let leastCount = 5.0
+    static let leastCount = 8.0
 
     /// A group's mean, in the column's unit; nil where its noisy count does not tell it from an empty one.
     public func mean(group: Int) -> Double? { moments(group: group).map { middle + $0.mean * task.grid.step } }
@@ -110,9 +110,10 @@ extension NoisyMeans {
         let sampled = max(0, a.sampled + b.sampled)
         let parts = [a.bySum, a.byCount, b.bySum, b.byCount].map { $0 * $0 * noise.variance }
         let difference = b.mean - a.mean
-        // What a variance's own variance, over two, has by who was sampled and by the noise.
+        // What a variance's own variance, over two, has by who was sampled and by the noise: a quarter of the noise's, by simulation, since
+        // Student's tails at few degrees of freedom are heavier than what it does.
         let squares = [a, b].reduce(0.0) { sum, group in
-            let byNoise = group.varianceByNoise * noise.variance / (group.count * group.count) / 2
+            let byNoise = group.varianceByNoise * noise.variance / (group.count * group.count) / 8
             return sum + group.sampled * group.sampled / (group.count - 1) + byNoise
         }
         let law = MixedError(sampled: sampled, squares: squares, noise: parts, law: noise.law)
