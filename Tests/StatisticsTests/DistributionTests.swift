@@ -21,7 +21,7 @@ struct DistributionTests {
             (30, 0.1, 0.9210096117902712, 2.0422724563012378), (200, 5, 1.2501981277715407e-06, 1.9718962236339088),
         ] {
             let law = StudentLaw(degreesOfFreedom: n)
-            #expect(near(law.outside(t), tail) && near(law.criticalValue(confidence: 0.95), quantile))
+            #expect(near(law.tail(t), tail) && near(law.quantile(confidence: 0.95), quantile))
         }
         for (a, b, x, tail) in [
             (1.0, 5.0, 3.0, 0.1438108087116039), (3.5, 20, 2.2, 0.1123167006294913), (10, 200, 0.7, 0.7238559091602681),
@@ -36,8 +36,8 @@ struct DistributionTests {
 
     @Test("Limits: laws with many degrees of freedom become the normal and the chi-square one")
     func limits() {
-        #expect(abs(StudentLaw(degreesOfFreedom: 1e8).outside(2) - NormalLaw.outside(2)) < 1e-8)
-        #expect(StudentLaw(degreesOfFreedom: .infinity).outside(2) == NormalLaw.outside(2))
+        #expect(abs(StudentLaw(degreesOfFreedom: 1e8).tail(2) - NormalLaw.outside(2)) < 1e-8)
+        #expect(StudentLaw(degreesOfFreedom: .infinity).tail(2) == NormalLaw.outside(2))
         let law = FisherLaw(numerator: 3, denominator: 1e8)
         #expect(abs(law.upperTail(2) - ChiSquareLaw(degreesOfFreedom: 3).upperTail(6)) < 1e-7)
         #expect(

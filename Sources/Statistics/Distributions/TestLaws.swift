@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// Chi-square with a positive number of degrees of freedom.
 struct ChiSquareLaw: Sendable, Hashable {
     let degreesOfFreedom: Double
@@ -22,7 +14,7 @@ struct StudentLaw: Sendable, Hashable {
     private static let asGoodAsNormal = 1e9
 
     /// P(|T| > t) for t >= 0.
-    func outside(_ t: Double) -> Double {
+    func tail(_ t: Double) -> Double {
         let n = degreesOfFreedom
         guard n < Self.asGoodAsNormal else { return NormalLaw.outside(t) }
         guard t.isFinite else { return 0 }
@@ -30,9 +22,9 @@ struct StudentLaw: Sendable, Hashable {
     }
 
     /// The t with P(|T| <= t) = confidence.
-    func criticalValue(confidence: Double) -> Double {
+    func quantile(confidence: Double) -> Double {
         guard degreesOfFreedom < Self.asGoodAsNormal else { return NormalLaw.criticalValue(confidence: confidence) }
-        return Search.leastDouble { outside($0) <= 1 - confidence }
+        return Search.leastDouble { tail($0) <= 1 - confidence }
     }
 }
 

@@ -196,7 +196,7 @@ struct MixedError {
             let variance = sampled + noise
             guard variance > 0 else { return sum + (magnitude > 0 ? 0 : 1) }
             let law = StudentLaw(degreesOfFreedom: max(1, variance * variance / squares))
-            return sum + law.outside(magnitude / variance.squareRoot())
+            return sum + law.tail(magnitude / variance.squareRoot())
         }
         return min(1, sum / Double(mixed.count))
     }
