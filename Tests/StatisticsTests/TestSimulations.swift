@@ -67,7 +67,9 @@ struct TestSimulations {
 
     @Test("Welch's test: type I error, coverage and power", .enabled(if: Simulation.isDeep))
     func deepWelch() throws {
-        for (sizes, deviations) in [([30, 30], [1.0, 1.0]), ([100, 400], [1.5, 0.5])] {
+        for (sizes, deviations) in [
+            ([30, 30], [1.0, 1.0]), ([100, 400], [1.5, 0.5]), ([600, 600], [1, 1]), ([2000, 3000], [1, 2]),
+        ] {
             for (name, loss) in Self.losses {
                 for mean in [0.0, 1.5] {
                     var law = MeansLaw(sizes: sizes, means: [mean, mean], deviations: deviations)
@@ -88,18 +90,18 @@ struct TestSimulations {
 
     @Test("Analysis of variance: type I error and power", .enabled(if: Simulation.isDeep))
     func deepVarianceAnalysis() throws {
-        for sizes in [[30, 30, 30], [100, 200, 300], [500, 500, 500, 500]] {
+        for sizes in [[30, 30, 30], [100, 200, 300], [1000, 1000, 1000]] {
             for (name, loss) in Self.losses {
                 let same = sizes.map { _ in 1.0 }
                 var law = MeansLaw(sizes: sizes, means: same, deviations: same)
-                let null = try Self.means(law, loss: loss, seeds: 1500, isWelch: false)
+                let null = try Self.means(law, loss: loss, seeds: 3000, isWelch: false)
                 law.means[0] = 1.4
                 let other = try Self.means(law, loss: loss, seeds: 200, isWelch: false)
                 Simulation.report(
                     "variance-analysis",
                     [
                         ("rows", sizes.description), ("loss", name), ("type_one", null.type),
-                        ("no_test", 1 - Double(null.tests) / 1500), ("power", other.type),
+                        ("no_test", 1 - Double(null.tests) / 3000), ("power", other.type),
                     ])
             }
         }

@@ -129,6 +129,12 @@ public struct SurvivalTask: Sendable, Hashable {
 
 /// Kaplan and Meier's curves by group, and the log-rank test, from a noisy table of events and censorings.
 ///
+/// How far a curve of 10,000 rows and 20 bins is from the exact one, while 5 % are at risk, in 95 of 100 seeds: 0.001 at epsilon 1 and
+/// 0.009 to 0.013 at 0.1, where censoring comes at the end or events are rare; 0.002 and 0.021 where a third or two thirds are
+/// censored; 0.005 and 0.045 where four fifths are (`SurvivalSimulations`). The noise of an event weighs as its part
+/// of those who are left, times the survival. No mechanism has much less: moving k events by adding or removing k people moves a curve by k S / n, so that
+/// at epsilon 0.1 an error below 0.02 in 95 of 100 takes n / S above 736 or so (group privacy).
+///
 /// Privacy: see `SurvivalTask` for the sensitivities and `IntegerNoise` for the noise; estimates are post-processing.
 public struct PrivateSurvival: Sendable {
     /// What is counted.

@@ -35,8 +35,9 @@ public struct NoisyTable: Sendable, Hashable {
 extension NoisyTable {
     /// The most values of a key in the test of independence.
     public static let testedValues = 128
-    /// A value takes part if its noisy number of rows is above so many standard deviations of its noise, and half a row.
-    static let leastMargin = 4.0
+    /// A value takes part if its noisy number of rows is above so many standard deviations of its noise, and half a row. (Of rare
+    /// values that are above for once, the test is one of a selected table; over all tries it refuses in fewer than 5 %.)
+    static let leastMargin = 3.0
 
     /// The chi-square test whether the keys are independent, with noise in its null law; nil where fewer than two values of a key have
     /// rows that the noise does not hide, or a key has more than 128 values.
