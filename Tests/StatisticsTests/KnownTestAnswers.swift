@@ -8,8 +8,8 @@ import Testing
 /// Without noise, tests are the ones of the books; p-values by scipy 1.17.1 (ttest_ind, f_oneway, chi2_contingency).
 @Suite("Tests of means and tables")
 struct KnownTestAnswers {
-    /// Values of two decimals lie on a grid of hundredths that is not a power of two: bounds are chosen so that rounding is below a
-    /// thousandth.
+    /// Values of two decimals lie on a grid of hundredths that is not a power of two: bounds are chosen so that
+    /// rounding is below a thousandth.
     private static func means(_ groups: [[Double]], lower: Double, upper: Double) throws -> NoisyMeans {
         let task = try MeansTask(grid: ValueGrid(lower: lower, upper: upper), groups: groups.count)
         let rows = groups.enumerated().flatMap { group, values in values.map { GroupedValue(group: group, value: $0) } }
@@ -99,8 +99,8 @@ struct KnownTestAnswers {
     }
 }
 
-/// Laws at a few sizes, from seeds: each refusal or miss rate within 4.9 standard deviations of what it should be, a false
-/// alarm in 10^6.
+/// Laws at a few sizes, from seeds: each refusal or miss rate within 4.9 standard deviations of what it should be, a
+/// false alarm in 10^6.
 @Suite("Error rates")
 struct ErrorRateTests {
     @Test("Kaplan-Meier of 10,000 rows: within .005 at epsilon 1 and .02 at 0.1 in 95 of 100 seeds")

@@ -5,7 +5,8 @@ import Testing
 
 @testable import Statistics
 
-/// The change that a unit's rows make, over many tables: never above what the task says, and as large for the worst unit.
+/// The change that a unit's rows make, over many tables: never above what the task says, and as large for the worst
+/// unit.
 @Suite("Sensitivities")
 struct SensitivityTests {
     struct Largest {

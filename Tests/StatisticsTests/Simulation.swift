@@ -5,7 +5,8 @@ import Testing
 
 @testable import Statistics
 
-/// What the slow statistics share. `PARLEY_AUDIT=deep` runs them; each prints lines of JSON with a `bench` name.
+/// What the slow statistics share. `PARLEY_AUDIT=deep` runs them (`swift test --filter Simulations`, some minutes each); they
+/// print lines of JSON with a `bench` name.
 enum Simulation {
     static let isDeep = ProcessInfo.processInfo.environment["PARLEY_AUDIT"] == "deep"
 

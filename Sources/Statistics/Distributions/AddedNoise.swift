@@ -2,8 +2,8 @@ public import DifferentialPrivacy
 
 /// The noise that each of a vector's integers got, as far as estimators need it: independent draws of one law.
 ///
-/// Estimators take it with the noisy integers, so that whoever computes the exact ones elsewhere may add the noise too, and
-/// nothing but noisy integers meets an estimator.
+/// Estimators take it with the noisy integers, so that whoever computes the exact ones elsewhere may add the noise too,
+/// and nothing but noisy integers meets an estimator.
 public struct AddedNoise: Sendable, Hashable {
     /// The family: normal, or double exponential.
     public let law: ErrorLaw

@@ -8,8 +8,8 @@
 
 /// Gamma and incomplete gamma and beta functions, to a relative error of about 1e-12 for the parameters of tests.
 enum GammaFunction {
-    /// The gamma function's logarithm for x > 0 (`lgamma` writes a global variable): Stirling's series from 16 on, and the
-    /// recurrence below.
+    /// The gamma function's logarithm for x > 0 (`lgamma` writes a global variable): Stirling's series from 16 on, and
+    /// the recurrence below.
     static func logarithm(_ x: Double) -> Double {
         guard x < 16 else {
             let square = x * x
@@ -68,8 +68,8 @@ enum GammaFunction {
         return front / fraction
     }
 
-    /// A continued fraction `first + n1 / (d1 + n2 / (d2 + ...))` by Lentz's method (Thompson and Barnett 1986); the parts
-    /// of term i are given from i = 1 on.
+    /// A continued fraction `first + n1 / (d1 + n2 / (d2 + ...))` by Lentz's method (Thompson and Barnett 1986); the
+    /// parts of term i are given from i = 1 on.
     private static func lentz(first: Double, _ part: (Int) -> (numerator: Double, denominator: Double)) -> Double {
         let tiny = 1e-300
         var value = first == 0 ? tiny : first

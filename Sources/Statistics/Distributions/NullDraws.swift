@@ -67,9 +67,9 @@ struct NullDraws {
         }
     }
 
-    /// How often a draw of a null law is at least as large as what was observed: the observed one counted with, over all draws
-    /// (Davison and Hinkley 1997, section 4.2), or 200 over the draws until that many were, if that is sooner (Besag and
-    /// Clifford 1991, "Sequential Monte Carlo p-values"). Either is a valid p-value.
+    /// How often a draw of a null law is at least as large as what was observed: the observed one counted with, over
+    /// all draws (Davison and Hinkley 1997, section 4.2), or 200 over the draws until that many were, if that is sooner
+    /// (Besag and Clifford 1991, "Sequential Monte Carlo p-values"). Either is a valid p-value.
     mutating func share(atMost largest: Int, where isAtLeast: (inout NullDraws) -> Bool) -> Double {
         var found = 0
         for draw in 1...largest {

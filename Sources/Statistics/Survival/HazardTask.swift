@@ -4,8 +4,9 @@ public import DifferentialPrivacy
 public enum HazardCovariate: Sendable, Hashable {
     /// So many levels, numbered from 0, each of which has a hazard ratio to the first.
     case levels(Int)
-    /// A number between bounds, held to the middle of one of so many bins of equal width: one hazard ratio a unit of it.
-    /// A value is spread about its bin's middle, which on average changes a coefficient little (Berkson 1950); eight bins are mostly enough.
+    /// A number between bounds, held to the middle of one of so many bins of equal width: one hazard ratio a unit of
+    /// it. A value is spread about its bin's middle, which on average changes a coefficient little (Berkson 1950);
+    /// eight bins are mostly enough.
     case number(EqualBins)
 
     var cells: Int {
@@ -67,12 +68,14 @@ public struct HazardRow: Sendable, Hashable {
     }
 }
 
-/// Proportional hazards over bins of time, by cell of the covariates: what grouped times leave of Cox's model (Prentice and
-/// Gloeckler 1978; near to Poisson regression with a constant baseline in each bin where hazards are small, Holford 1980).
+/// Proportional hazards over bins of time, by cell of the covariates: what grouped times leave of Cox's model (Prentice
+/// and Gloeckler 1978; near to Poisson regression with a constant baseline in each bin where hazards are small, Holford
+/// 1980).
 ///
-/// The vector is that of a `SurvivalTask` of which each cell of covariates is a group: who is at risk in a bin is who leaves
-/// in it or later, so that a row adds 1 to one entry, however many bins it is at risk in. (Cox's partial likelihood is no sum over persons:
-/// cutting a person's terms in it bounds nothing.) Numbers are held to bins, so that the table is sufficient.
+/// The vector is that of a `SurvivalTask` of which each cell of covariates is a group: who is at risk in a bin is who
+/// leaves in it or later, so that a row adds 1 to one entry, however many bins it is at risk in. (Cox's partial
+/// likelihood is no sum over persons: cutting a person's terms in it bounds nothing.) Numbers are held to bins, so that
+/// the table is sufficient.
 public struct HazardTask: Sendable, Hashable {
     /// The most coefficients.
     public static let coefficientLimit = 32
@@ -82,8 +85,8 @@ public struct HazardTask: Sendable, Hashable {
     /// The table: a group for each cell of covariates, the last covariate's cells side by side.
     public let table: SurvivalTask
 
-    /// Throws unless there are covariates of 2 to 4096 levels or bins, of at most 32 coefficients, and the table's edges, entries and rows of a
-    /// unit are what `SurvivalTask` takes.
+    /// Throws unless there are covariates of 2 to 4096 levels or bins, of at most 32 coefficients, and the table's
+    /// edges, entries and rows of a unit are what `SurvivalTask` takes.
     public init(
         covariates: [HazardCovariate], edges: [Double], rowsPerUnit: Int = 1, censoring: CensoringPlace = .middle
     ) throws(MechanismError) {

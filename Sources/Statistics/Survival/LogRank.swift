@@ -11,21 +11,25 @@ public struct HypothesisTest: Sendable, Hashable {
 }
 
 extension NoisySurvival {
-    /// Bins count in the log-rank test up to the first where a group's noisy number at risk is not above so many standard
-    /// deviations of its noise.
+    /// Bins count in the log-rank test up to the first where a group's noisy number at risk is not above so many
+    /// standard deviations of its noise.
     static let leastCompared = 2.0
 
-    /// The log-rank test that all groups have one survival curve (Mantel 1966; Peto and Peto 1972), with noise in its null
-    /// law; nil with one group, or where the noise leaves too few bins to compare.
+    /// The most groups that the log-rank test compares.
+    public static let comparedGroups = 64
+
+    /// The log-rank test that all groups have one survival curve (Mantel 1966; Peto and Peto 1972), with noise in its
+    /// null law; nil with one group, more than 64, or where the noise leaves too few bins to compare.
     ///
     /// In each bin, events less those expected from all groups' hazard, `U_g = sum of d_g - n_g / n d`, have the
-    /// hypergeometric covariance V. The noise adds its own covariance N by the derivative of U in each of the noisy integers, which
-    /// are many, so that U is close to normal under either law: the statistic is `U' (V + N)^-1 U`, of groups less one degrees of freedom. Where no noise is, it is the log-rank statistic.
+    /// hypergeometric covariance V. The noise adds its own covariance N by the derivative of U in each of the noisy
+    /// integers, which are many, so that U is close to normal under either law: the statistic is `U' (V + N)^-1 U`, of
+    /// groups less one degrees of freedom. Where no noise is, it is the log-rank statistic.
     public func logRank() -> HypothesisTest? {
-        guard task.groups > 1 else { return nil }
+        guard (2...Self.comparedGroups).contains(task.groups) else { return nil }
         let bins = comparedBins()
         let size = task.groups - 1
-        guard !bins.isEmpty, size <= 128 else { return nil }
+        guard !bins.isEmpty else { return nil }
         var sums = LogRankSums(groups: task.groups, censoredAway: 1 - censoredShare)
         for bin in bins { sums.add(bin, variance: noise.variance) }
         sums.addLaterBins(task.bins - bins.count, variance: noise.variance)
@@ -71,7 +75,8 @@ private struct LogRankSums {
     let censoredAway: Double
     var score: [Double]
     var covariance: [Double]
-    /// The sum over the bins so far of minus the derivatives of the score in the numbers at risk, by rows: score, group.
+    /// The sum over the bins so far of minus the derivatives of the score in the numbers at risk, by rows: score,
+    /// group.
     private var byRisk: [Double]
 
     init(groups: Int, censoredAway: Double) {

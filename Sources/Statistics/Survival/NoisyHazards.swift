@@ -20,7 +20,8 @@ public struct HazardRatio: Sendable, Hashable {
     public let samplingDeviation: Double
     /// The standard deviation of the coefficient by the noise.
     public let noiseDeviation: Double
-    /// Holds the population's ratio, sampling and noise in it; nil where the noise is too large for one that would hold.
+    /// Holds the population's ratio, sampling and noise in it; nil where the noise is too large for one that would
+    /// hold.
     public let interval: ConfidenceInterval?
 
     /// The ratio.
@@ -34,15 +35,16 @@ public struct NoisyHazards: Sendable, Hashable {
     /// The noisy table, a group for each cell of covariates.
     public let survival: NoisySurvival
 
-    /// The hazard ratios, in the order of covariates and levels, with intervals of that confidence; nil where the noise leaves too few
-    /// bins, or no solution. Throws unless the confidence is above 0 and below 1.
+    /// The hazard ratios, in the order of covariates and levels, with intervals of that confidence; nil where the noise
+    /// leaves too few bins, or no solution. Throws unless the confidence is above 0 and below 1.
     ///
-    /// With d the events and n the number exposed of cell c in bin k, and g = 1 - exp(-h_k exp(b x)) the chance of the event
-    /// under proportional hazards, whatever the baseline does within a bin (Prentice and Gloeckler 1978), an estimate solves `sum of (d - n g) =
-    /// 0` in each bin and `sum of x (d - n g) = 0`. These are linear in the noisy integers, so that noise is zero in them on
-    /// average and needs no cut at zero; its covariance N follows by the derivatives. With A minus the derivative in b and V
-    /// the binomial covariance, the estimate has the covariance `A^-1 (V + N) A^-1` (a Z-estimator's: van der Vaart 1998,
-    /// theorem 5.21). Rows are taken as independent, also those of one unit.
+    /// With d the events and n the number exposed of cell c in bin k, and g = 1 - exp(-h_k exp(b x)) the chance of the
+    /// event under proportional hazards, whatever the baseline does within a bin (Prentice and Gloeckler 1978), an
+    /// estimate solves `sum of (d - n g) = 0` in each bin and `sum of x (d - n g) = 0`. These are linear in the noisy
+    /// integers, so that noise is zero in them on average and needs no cut at zero; its covariance N follows by the
+    /// derivatives. With A minus the derivative in b and V the binomial covariance, the estimate has the covariance
+    /// `A^-1 (V + N) A^-1` (a Z-estimator's: van der Vaart 1998, theorem 5.21). Rows are taken as independent, also
+    /// those of one unit.
     public func ratios(confidence: Double = 0.95) throws(MechanismError) -> [HazardRatio]? {
         guard confidence > 0 && confidence < 1 else {
             throw .parameter("confidence", expected: "a number above 0 and below 1")
@@ -169,8 +171,8 @@ struct HazardModel {
         }
     }
 
-    /// The baseline's integrated hazard of a bin at which as many events are expected as there are; negative where the noise is.
-    /// Nil where there is none.
+    /// The baseline's integrated hazard of a bin at which as many events are expected as there are; negative where the
+    /// noise is. Nil where there is none.
     private func baseline(_ bin: Int, _ risks: [Double]) -> Double? {
         let all = events.reduce(0.0) { $0 + $1[bin] }
         let exposed = self.exposed.map { $0[bin] }
@@ -218,9 +220,9 @@ struct HazardModel {
         return nil
     }
 
-    /// The covariance of the score by the noise: the squared derivatives in each integer, which with g the chance of the event are
-    /// `x - m_l - sum over k <= l of g_k (x - m_k)` for events in bin l, and minus that sum for censorings, of which the
-    /// last term counts in part.
+    /// The covariance of the score by the noise: the squared derivatives in each integer, which with g the chance of
+    /// the event are `x - m_l - sum over k <= l of g_k (x - m_k)` for events in bin l, and minus that sum for
+    /// censorings, of which the last term counts in part.
     func noiseCovariance(_ state: State) -> [Double] {
         var sums = [Double](repeating: 0, count: size * size)
         func add(_ derivative: [Double], times: Double) {
@@ -242,8 +244,8 @@ struct HazardModel {
         return sums
     }
 
-    /// The noise of any combination of coefficients, in units of columns' half widths or of levels, has at most this deviation where
-    /// there is an interval: beyond, the information's own noise and the curvature of the score weigh.
+    /// The noise of any combination of coefficients, in units of columns' half widths or of levels, has at most this
+    /// deviation where there is an interval: beyond, the information's own noise and the curvature of the score weigh.
     static let largestDeviation = 0.5
 
     func isClear(_ inverse: SymmetricMatrix, _ noise: SymmetricMatrix) -> Bool {

@@ -64,8 +64,8 @@ public struct SurvivalPoint: Sendable, Hashable {
     public let atRisk: Double
     /// The noisy number of events in the bin.
     public let events: Int64
-    /// The estimated probability to be without the event beyond the bin; nil from the first bin on whose noisy number at risk does not
-    /// tell it from none.
+    /// The estimated probability to be without the event beyond the bin; nil from the first bin on whose noisy number
+    /// at risk does not tell it from none.
     public let survival: Double?
     /// The standard deviation of the estimate by who was sampled (Greenwood's); nil with it.
     public let samplingDeviation: Double?
@@ -83,8 +83,8 @@ public struct SurvivalCurve: Sendable, Hashable {
     public let points: [SurvivalPoint]
     /// The first edge beyond which at most half survive; nil where the curve stays above.
     public let median: Double?
-    /// Holds the population's median, from a bin's lower to a bin's upper edge, unbounded above where the curve's interval does
-    /// not fall below one half; nil where there is no interval at all.
+    /// Holds the population's median, from a bin's lower to a bin's upper edge, unbounded above where the curve's
+    /// interval does not fall below one half; nil where there is no interval at all.
     public let medianInterval: ConfidenceInterval?
 
     /// The survival at an edge's time, from the bins that end at or before it: 1 before the first bin's end.
@@ -102,13 +102,14 @@ extension NoisySurvival {
     /// confidence that is not above 0 and below 1.
     ///
     /// Estimate: the product of 1 - d / n (Kaplan and Meier 1958) of noisy numbers as they are, then the nearest curve
-    /// that does not rise, within 0 and 1 (least squares): that brings it no further from any such curve in the sum of squares, and, unlike
-    /// counts cut at zero, adds no bias bin by bin. Noisy events are on average the true ones, whatever is rare.
+    /// that does not rise, within 0 and 1 (least squares): that brings it no further from any such curve in the sum of
+    /// squares, and, unlike counts cut at zero, adds no bias bin by bin. Noisy events are on average the true ones,
+    /// whatever is rare.
     ///
-    /// Intervals: Greenwood's variance, and the noise's by its derivative in each of the noisy integers. Both are put to the
-    /// test whether a probability s is refused: (estimate - s)^2 <= z^2 (s (1 - s) / m + noise), with m the number of rows
-    /// whose share would have Greenwood's variance (Rothman 1978; Wilson 1927), so that ends stay within 0 and 1 and there is an interval where no event was seen.
-    /// Rows are taken as independent, also those of one unit.
+    /// Intervals: Greenwood's variance, and the noise's by its derivative in each of the noisy integers. Both are put
+    /// to the test whether a probability s is refused: (estimate - s)^2 <= z^2 (s (1 - s) / m + noise), with m the
+    /// number of rows whose share would have Greenwood's variance (Rothman 1978; Wilson 1927), so that ends stay within
+    /// 0 and 1 and there is an interval where no event was seen. Rows are taken as independent, also those of one unit.
     public func curve(group: Int = 0, confidence: Double = 0.95) throws(MechanismError) -> SurvivalCurve {
         guard (0..<task.groups).contains(group) else { throw .parameter("group", expected: "one of the task's groups") }
         guard confidence > 0 && confidence < 1 else {
@@ -195,9 +196,9 @@ struct ProductTerm {
 extension NoisySurvival {
     /// For the bins whose numbers at risk are clear, the product and its variances.
     ///
-    /// With n the numbers exposed and d the events, `log S_j = sum of log(1 - d / n)` moves by `-a_l` in the events of bin l
-    /// up to j, a = 1 / (n - d), and by `b_k = d / (n (n - d))` in each n_k; and a row that leaves in bin l counts in n_k for
-    /// k < l whole, in n_l whole, or censored in part.
+    /// With n the numbers exposed and d the events, `log S_j = sum of log(1 - d / n)` moves by `-a_l` in the events of
+    /// bin l up to j, a = 1 / (n - d), and by `b_k = d / (n (n - d))` in each n_k; and a row that leaves in bin l
+    /// counts in n_k for k < l whole, in n_l whole, or censored in part.
     func productTerms(_ group: Int) -> [ProductTerm] {
         let exposed = exposed(group: group)
         var terms: [ProductTerm] = []

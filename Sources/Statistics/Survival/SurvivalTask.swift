@@ -19,8 +19,8 @@ public struct SurvivalRow: Sendable, Hashable {
 
 /// Where in a bin those are taken to leave who are censored in it.
 public enum CensoringPlace: Sendable, Hashable {
-    /// In the middle: they count as at risk for half of the bin (the actuarial method, Cutler and Ederer 1958). For times
-    /// that bins cut: without it, groups that are censored differently are told apart by that alone.
+    /// In the middle: they count as at risk for half of the bin (the actuarial method, Cutler and Ederer 1958). For
+    /// times that bins cut: without it, groups that are censored differently are told apart by that alone.
     case middle
     /// At the end, behind all events: Kaplan and Meier's own rule for equal times. For times that are whole bins.
     case end
@@ -29,15 +29,15 @@ public enum CensoringPlace: Sendable, Hashable {
 /// Events and censorings by group and bin of time: all that Kaplan and Meier's curves, the log-rank test and
 /// piecewise-constant hazards need of rows.
 ///
-/// Bin k holds the times from edge k to below edge k + 1, the last bin its upper edge too. Times below the first edge count
-/// as that edge. Whoever is seen beyond the last edge is at risk through all bins, and has no event. Rows with a time that is
-/// no finite number, or a group that is not declared, are left out.
+/// Bin k holds the times from edge k to below edge k + 1, the last bin its upper edge too. Times below the first edge
+/// count as that edge. Whoever is seen beyond the last edge is at risk through all bins, and has no event. Rows with a
+/// time that is no finite number, or a group that is not declared, are left out.
 ///
-/// The vector, for each group: for each bin the number of events, then for each bin that of censorings, then the number of
-/// rows that are seen beyond the last edge.
+/// The vector, for each group: for each bin the number of events, then for each bin that of censorings, then the number
+/// of rows that are seen beyond the last edge.
 ///
-/// Privacy: a row adds 1 to one entry. A unit's R rows at most change the vector by R in L1; in squared L2 by R^2 at most,
-/// where all lie in one entry.
+/// Privacy: a row adds 1 to one entry. A unit's R rows at most change the vector by R in L1; in squared L2 by R^2 at
+/// most, where all lie in one entry.
 public struct SurvivalTask: Sendable, Hashable {
     /// The most entries.
     public static let entryLimit = 1 << 17
@@ -53,8 +53,8 @@ public struct SurvivalTask: Sendable, Hashable {
     /// Where in its bin a row is censored.
     public let censoring: CensoringPlace
 
-    /// Throws unless there are from 2 to 4097 finite edges that rise, from 1 to 4096 groups, at most 2^17 entries, and from 1
-    /// to 2^31 rows of a unit.
+    /// Throws unless there are from 2 to 4097 finite edges that rise, from 1 to 4096 groups, at most 2^17 entries, and
+    /// from 1 to 2^31 rows of a unit.
     public init(
         edges: [Double], groups: Int = 1, rowsPerUnit: Int = 1, censoring: CensoringPlace = .middle
     ) throws(MechanismError) {
@@ -129,11 +129,12 @@ public struct SurvivalTask: Sendable, Hashable {
 
 /// Kaplan and Meier's curves by group, and the log-rank test, from a noisy table of events and censorings.
 ///
-/// How far a curve of 10,000 rows and 20 bins is from the exact one, while 5 % are at risk, in 95 of 100 seeds: 0.001 at epsilon 1 and
-/// 0.009 to 0.013 at 0.1, where censoring comes at the end or events are rare; 0.002 and 0.021 where a third or two thirds are
-/// censored; 0.005 and 0.045 where four fifths are (`SurvivalSimulations`). The noise of an event weighs as its part
-/// of those who are left, times the survival. No mechanism has much less: moving k events by adding or removing k people moves a curve by k S / n, so that
-/// at epsilon 0.1 an error below 0.02 in 95 of 100 takes n / S above 736 or so (group privacy).
+/// How far a curve of 10,000 rows and 20 bins is from the exact one, while 5 % are at risk, in 95 of 100 seeds: 0.001
+/// at epsilon 1 and 0.009 to 0.013 at 0.1, where censoring comes at the end or events are rare; 0.002 and 0.021 where a
+/// third or two thirds are censored; 0.005 and 0.045 where four fifths are (`SurvivalSimulations`). The noise of an
+/// event weighs as its part of those who are left, times the survival, and no mechanism is rid of that: k more people
+/// with the event move a curve by k S / n, so that at epsilon 0.1 an error below 0.02 in 95 of 100 seeds takes n / S
+/// above 736, n at risk (group privacy).
 ///
 /// Privacy: see `SurvivalTask` for the sensitivities and `IntegerNoise` for the noise; estimates are post-processing.
 public struct PrivateSurvival: Sendable {

@@ -18,8 +18,8 @@ public struct NoisyTable: Sendable, Hashable {
     /// The noisy number of rows in a cell: a heat map's. Traps for a cell that is not the task's.
     public func count(row: Int, column: Int) -> Int64 { noisy[row * task.columns + column] }
 
-    /// Holds the true number of rows in a cell, by the noise alone: never below zero. With `simultaneous`, all cells' intervals hold
-    /// together with that confidence (the union bound). Traps for a cell that is not the task's.
+    /// Holds the true number of rows in a cell, by the noise alone: never below zero. With `simultaneous`, all cells'
+    /// intervals hold together with that confidence (the union bound). Traps for a cell that is not the task's.
     public func interval(
         row: Int, column: Int, confidence: Double = 0.95, simultaneous: Bool = false
     ) -> ConfidenceInterval {
@@ -35,20 +35,21 @@ public struct NoisyTable: Sendable, Hashable {
 extension NoisyTable {
     /// The most values of a key in the test of independence.
     public static let testedValues = 128
-    /// A value takes part if its noisy number of rows is above so many standard deviations of its noise, and half a row. (Of rare
-    /// values that are above for once, the test is one of a selected table; over all tries it refuses in fewer than 5 %.)
+    /// A value takes part if its noisy number of rows is above so many standard deviations of its noise, and half a
+    /// row. (Of rare values that are above for once, the test is one of a selected table; over all tries it refuses in
+    /// fewer than 5 %.)
     static let leastMargin = 3.0
 
-    /// The chi-square test whether the keys are independent, with noise in its null law; nil where fewer than two values of a key have
-    /// rows that the noise does not hide, or a key has more than 128 values.
+    /// The chi-square test whether the keys are independent, with noise in its null law; nil where fewer than two
+    /// values of a key have rows that the noise does not hide, or a key has more than 128 values.
     ///
     /// Values with hardly any rows are left out: what is left of an independent table is independent. With r and c the
     /// noisy shares of rows and columns, the residual `D = (1 - r 1') H (1 - 1 c')` of the noisy table H has under the
-    /// hypothesis the covariance `n S_r x S_c + v A_r x A_c`, x Kronecker's product: S_r = diag(r) - r r' of a multinomial table, and A_r = (1 -
-    /// r 1')(1 - r 1')' of the noise. The statistic is D's square in that covariance, found in the axes in which both are
-    /// diagonal; without noise it is Pearson's (as in Kifer and Rogers 2017, "A new class of private chi-square tests",
-    /// whose law it has under Gaussian noise). Of Laplace noise, draws from the null law, which the released integers seed,
-    /// give the probability.
+    /// hypothesis the covariance `n S_r x S_c + v A_r x A_c`, x Kronecker's product: S_r = diag(r) - r r' of a
+    /// multinomial table, and A_r = (1 - r 1')(1 - r 1')' of the noise. The statistic is D's square in that covariance,
+    /// found in the axes in which both are diagonal; without noise it is Pearson's (as in Kifer and Rogers 2017, "A new
+    /// class of private chi-square tests", whose law it has under Gaussian noise). Of Laplace noise, draws from the
+    /// null law, which the released integers seed, give the probability.
     public func independence() -> HypothesisTest? {
         guard (2...Self.testedValues).contains(task.rows), (2...Self.testedValues).contains(task.columns) else {
             return nil
@@ -88,8 +89,8 @@ extension NoisyTable {
     }
 }
 
-/// For one key's shares p, the axes in which S = diag(p) - p p' is 1 and A = (1 - p 1')(1 - p 1')' diagonal, without the largest
-/// share's coordinate, which the others determine.
+/// For one key's shares p, the axes in which S = diag(p) - p p' is 1 and A = (1 - p 1')(1 - p 1')' diagonal, without
+/// the largest share's coordinate, which the others determine.
 struct MarginAxes {
     let shares: [Double]
     /// A's diagonal there.

@@ -18,8 +18,8 @@ public struct TableCell: Sendable, Hashable {
 ///
 /// The vector: for each value of the first key, for each of the second, a count.
 ///
-/// Privacy: a row adds 1 to one entry. A unit's R rows at most change the vector by R in L1; in squared L2 by R^2 at most, where all lie in
-/// one cell.
+/// Privacy: a row adds 1 to one entry. A unit's R rows at most change the vector by R in L1; in squared L2 by R^2 at
+/// most, where all lie in one cell.
 public struct TableTask: Sendable, Hashable {
     /// The most cells.
     public static let cellLimit = 1 << 20

@@ -16,15 +16,15 @@ public struct GroupedValue: Sendable, Hashable {
 
 /// Count, sum and sum of squares of a clipped number by public group: what t tests and analysis of variance need.
 ///
-/// A value is clipped to its bounds, rounded to the grid, and measured from their middle: v in [-r, r], in steps. A row adds r^2, 2 r v
-/// and v^2 to its group's three integers. The sum has twice the weight of count and squares, since a mean's error is
-/// mostly its: with equal weights its deviation would be 3/4 of the L1 sensitivity instead of half. Rows whose
-/// value is no finite number, or whose group is not declared, are left out.
+/// A value is clipped to its bounds, rounded to the grid, and measured from their middle: v in [-r, r], in steps. A row
+/// adds r^2, 2 r v and v^2 to its group's three integers. The sum has twice the weight of count and squares, since a
+/// mean's error is mostly its: with equal weights its deviation would be 3/4 of the L1 sensitivity instead of half.
+/// Rows whose value is no finite number, or whose group is not declared, are left out.
 ///
 /// The vector, for each group: count, sum, squares.
 ///
-/// Privacy: a row's L1 norm is `r^2 + 2 r |v| + v^2`, at most 4 r^2, its squared L2 norm at most 6 r^4; of a unit's R rows the triangle
-/// inequality makes 4 r^2 R and 6 r^4 R^2.
+/// Privacy: a row's L1 norm is `r^2 + 2 r |v| + v^2`, at most 4 r^2, its squared L2 norm at most 6 r^4; of a unit's R
+/// rows the triangle inequality makes 4 r^2 R and 6 r^4 R^2.
 public struct MeansTask: Sendable, Hashable {
     /// The most groups.
     public static let groupLimit = 4096

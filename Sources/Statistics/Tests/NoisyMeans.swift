@@ -35,7 +35,8 @@ public struct NoisyMeans: Sendable, Hashable {
     /// A group's mean, in the column's unit; nil where its noisy count does not tell it from an empty one.
     public func mean(group: Int) -> Double? { moments(group: group).map { middle + $0.mean * task.grid.step } }
 
-    /// A group's variance (over the count less one), in the column's unit squared, zero where the noise makes it negative; nil as the mean.
+    /// A group's variance (over the count less one), in the column's unit squared, zero where the noise makes it
+    /// negative; nil as the mean.
     public func variance(group: Int) -> Double? {
         moments(group: group).map { max(0, $0.variance) * task.grid.step * task.grid.step }
     }
@@ -65,7 +66,8 @@ public struct NoisyMeans: Sendable, Hashable {
         // No true mean is outside the bounds.
         let mean = min(max(Double(noisy[3 * group + 1]) / (2 * radius) / count, -radius), radius)
         let square = Double(noisy[3 * group + 2]) / count - mean * mean
-        // The variance moves by e / n in the squares, -2 m e' / n in the sum of values and (2 m^2 - squares / n) e'' / n in the count.
+        // The variance moves by e / n in the squares, -2 m e' / n in the sum of values and (2 m^2 - squares / n) e'' /
+        // n in the count.
         let (ofSum, ofCount) = (mean / radius, (mean * mean - square) / rowWorth)
         return Moments(
             count: count, mean: mean, variance: square * count / (count - 1),
@@ -89,14 +91,14 @@ public struct MeanDifference: Sendable, Hashable {
 }
 
 extension NoisyMeans {
-    /// The difference of two groups' means with Welch's t test (Welch 1947); nil where one of them has no mean. Throws for groups
-    /// that are not the task's or the same, and a confidence that is not above 0 and below 1.
+    /// The difference of two groups' means with Welch's t test (Welch 1947); nil where one of them has no mean. Throws
+    /// for groups that are not the task's or the same, and a confidence that is not above 0 and below 1.
     ///
-    /// The error of a difference is a sampling one, of Welch's variance and degrees of freedom, and one of noise, by each
-    /// mean's derivative in its sum and count. A Laplace draw of variance v is a normal one of a random variance, v times an exponential
-    /// draw (Andrews and Mallows 1974): given these, the whole error is Student's, with degrees of freedom by
-    /// Satterthwaite's rule, which the noise in the estimated variances lowers and noise of known variance raises; p-values and intervals are averages over them, at the points of a
-    /// fixed sequence.
+    /// The error of a difference is a sampling one, of Welch's variance and degrees of freedom, and one of noise, by
+    /// each mean's derivative in its sum and count. A Laplace draw of variance v is a normal one of a random variance,
+    /// v times an exponential draw (Andrews and Mallows 1974): given these, the whole error is Student's, with degrees
+    /// of freedom by Satterthwaite's rule, which the noise in the estimated variances lowers and noise of known
+    /// variance raises; p-values and intervals are averages over them, at the points of a fixed sequence.
     public func difference(_ first: Int, _ second: Int, confidence: Double = 0.95) throws(MechanismError)
         -> MeanDifference?
     {
@@ -110,8 +112,8 @@ extension NoisyMeans {
         let sampled = max(0, a.sampled + b.sampled)
         let parts = [a.bySum, a.byCount, b.bySum, b.byCount].map { $0 * $0 * noise.variance }
         let difference = b.mean - a.mean
-        // What a variance's own variance, over two, has by who was sampled and by the noise: a quarter of the noise's, by simulation, since
-        // Student's tails at few degrees of freedom are heavier than what it does.
+        // What a variance's own variance, over two, has by who was sampled and by the noise: a quarter of the noise's,
+        // by simulation, since Student's tails at few degrees of freedom are heavier than what it does.
         let squares = [a, b].reduce(0.0) { sum, group in
             let byNoise = group.varianceByNoise * noise.variance / (group.count * group.count) / 8
             return sum + group.sampled * group.sampled / (group.count - 1) + byNoise
@@ -139,8 +141,8 @@ struct MixedError {
     private let mixed: [Double]
     private let noise: Double
 
-    /// How many points the average over exponential draws has, of which neighbours are then put together to so many: a tail
-    /// is smooth in the variance.
+    /// How many points the average over exponential draws has, of which neighbours are then put together to so many: a
+    /// tail is smooth in the variance.
     private static let points = 1024
     private static let groups = 32
 

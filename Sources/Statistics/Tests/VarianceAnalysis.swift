@@ -1,13 +1,13 @@
 import DifferentialPrivacy
 
 extension NoisyMeans {
-    /// One-way analysis of variance: the test that all groups have one mean, where they have one variance (Fisher 1925), with noise in its
-    /// null law; nil with one group, or where a group has no mean.
+    /// One-way analysis of variance: the test that all groups have one mean, where they have one variance (Fisher
+    /// 1925), with noise in its null law; nil with one group, or where a group has no mean.
     ///
-    /// The statistic weighs each mean by its whole variance, `sum of w (m - mean)^2 / (groups - 1)`, w = 1 / (s^2 / n + noise),
-    /// s^2 pooled: without noise it is F. Under Gaussian noise its law is F's, but that the noise has no degrees of freedom to lose;
-    /// Laplace noise has heavier tails, and draws from the null law, which the released integers seed, give the
-    /// probability, where the noise has a part in it.
+    /// The statistic weighs each mean by its whole variance, `sum of w (m - mean)^2 / (groups - 1)`, w = 1 / (s^2 / n +
+    /// noise), s^2 pooled: without noise it is F. Under Gaussian noise its law is F's, but that the noise has no
+    /// degrees of freedom to lose; Laplace noise has heavier tails, and draws from the null law, which the released
+    /// integers seed, give the probability, where the noise has a part in it.
     public func varianceAnalysis() -> HypothesisTest? {
         guard task.groups > 1 else { return nil }
         var groups: [Moments] = []
