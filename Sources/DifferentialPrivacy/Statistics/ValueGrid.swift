@@ -81,13 +81,15 @@ public struct ValueGrid: Sendable, Hashable {
 
 /// Sums that cannot overflow, and become numbers within ±2^62 before noise is added. Clamping brings neighbours' sums
 /// no further apart, so that sensitivities stay.
-struct ExactSum {
+package struct ExactSum: Sendable {
     private var total: Int128 = 0
 
-    /// Fewer than 2^64 summands of 64 bits: the sum fits in 128 bits.
-    mutating func add(_ value: Int64) { total += Int128(value) }
+    package init() {}
 
-    var clamped: Int64 { Self.clamp(total) }
+    /// Fewer than 2^64 summands of 64 bits: the sum fits in 128 bits.
+    package mutating func add(_ value: Int64) { total += Int128(value) }
+
+    package var clamped: Int64 { Self.clamp(total) }
 
     static let limit: Int128 = 1 << 62
 

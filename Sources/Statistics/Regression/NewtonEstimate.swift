@@ -1,0 +1,195 @@
+internal import DifferentialPrivacy
+
+/// From noisy vectors to the next step, and to the answer.
+extension NewtonSteps {
+    /// A step as it was released.
+    private struct Released {
+        let coefficients: [Double]
+        let score: [Double]
+        let information: SymmetricMatrix
+        /// The standard deviations of the noise on an entry.
+        let scoreDeviation: Double
+        let informationDeviation: Double
+        let excess: Double
+        let layout: IntegerLayout
+        let noise: IntegerNoise
+    }
+
+    /// Where the next release is taken: nil behind the last.
+    func next(after noisy: [[Int64]]) throws(MechanismError) -> NewtonPoint {
+        let (curve, released, coefficients) = try walk(noisy)
+        let step = noisy.count
+        let layout = try layout(step, curve: curve)
+        _ = released
+        let squares = isLast(step) && isRobust ? 2 : nil
+        let beyond = isLast(step) && pilots > 0 ? layout.blocks.count - 1 : nil
+        return NewtonPoint(
+            layout: layout, curve: curve, coefficients: coefficients, squares: squares, beyond: beyond)
+    }
+
+    /// Replays what was released: the curve, the steps and the coefficients to which they lead.
+    private func walk(
+        _ noisy: [[Int64]]
+    ) throws(MechanismError) -> (curve: ResponseCurve?, steps: [Released], coefficients: [Double]) {
+        var curve: ResponseCurve? = family == .logistic ? ResponseCurve(kind: .logistic) : nil
+        var coefficients = [Double](repeating: 0, count: design.width)
+        var steps: [Released] = []
+        for (step, vector) in noisy.enumerated() {
+            let layout = try layout(step, curve: curve)
+            guard vector.count == layout.length else {
+                throw .parameter("noisy vectors", expected: "as many integers as the layout has")
+            }
+            let noise = try noise(step, layout)
+            guard curve != nil else {
+                let begin = try start(vector, noise)
+                curve = ResponseCurve(kind: .poisson(cap: begin.cap, steepest: begin.steepest))
+                coefficients = begin.coefficients
+                continue
+            }
+            steps.append(
+                Released(
+                    coefficients: coefficients, score: layout.values(0, of: vector),
+                    information: pairs.matrix(layout.values(1, of: vector)),
+                    scoreDeviation: layout.deviation(0, noise), informationDeviation: layout.deviation(1, noise),
+                    excess: noise.excess, layout: layout, noise: noise))
+            coefficients = advanced(steps)
+        }
+        return (curve, steps, coefficients)
+    }
+
+    /// The coefficients behind the steps: a Newton step on what is pooled of them, not too long.
+    private func advanced(_ steps: [Released]) -> [Double] {
+        let last = steps[steps.count - 1]
+        let pooled = Pooled(steps, width: design.width)
+        let floor = 2 * pooled.norm
+        let least = pooled.information.least
+        let ridge = least > floor ? 0 : floor - least
+        guard let inverse = pooled.information.raised(ridge).inverse() else { return last.coefficients }
+        let change = inverse.times(pooled.score)
+        let length = change.reduce(0.0) { $0 + abs($1) }
+        let longest = 3.0
+        let factor = length > longest ? longest / length : 1
+        let limit = 30.0
+        return zip(last.coefficients, change).map { min(max($0 + factor * $1, -limit), limit) }
+    }
+
+    /// Steps pooled at the last one's coefficients.
+    private struct Pooled {
+        /// The steps that take part, each with its weight and how far its coefficients are from the last one's.
+        private(set) var parts: [(step: Int, weight: Double, distance: [Double])] = []
+        private(set) var score: [Double]
+        private(set) var information: SymmetricMatrix
+        /// About the norm of the noise in the information matrix.
+        private(set) var norm: Double
+
+        /// Farther from the last step's coefficients than this, in the linear predictor, a step takes no part.
+        static let reach = 1.0
+
+        init(_ steps: [Released], width: Int) {
+            let last = steps[steps.count - 1]
+            score = [Double](repeating: 0, count: width)
+            var sum = [Double](repeating: 0, count: width * width)
+            var (total, square) = (0.0, 0.0)
+            for (number, step) in steps.enumerated() {
+                let distance = zip(step.coefficients, last.coefficients).map { $0 - $1 }
+                guard distance.reduce(0.0, { $0 + abs($1) }) <= Self.reach else { continue }
+                let weight = 1 / (step.scoreDeviation * step.scoreDeviation)
+                parts.append((number, weight, distance))
+                total += weight
+                // The score at the last coefficients, by the rule of trapezoids.
+                let own = step.information.times(distance)
+                let end = last.information.times(distance)
+                for i in 0..<width { score[i] += weight * (step.score[i] + (own[i] + end[i]) / 2) }
+                for k in sum.indices { sum[k] += weight * step.information.entries[k] }
+                square += weight * weight * step.informationDeviation * step.informationDeviation
+            }
+            for i in 0..<width { score[i] /= total }
+            for part in parts.indices { parts[part].weight /= total }
+            information = SymmetricMatrix(size: width) { i, j in sum[i * width + j] / total }
+            norm = 2 * Double(width).squareRoot() * square.squareRoot() / total
+        }
+    }
+
+    /// The answer from all releases.
+    func estimate(_ noisy: [[Int64]]) throws(MechanismError) -> RegressionEstimate {
+        guard noisy.count == count else {
+            throw .parameter("noisy vectors", expected: "one for each release")
+        }
+        let (_, steps, coefficients) = try walk(noisy)
+        let last = steps[steps.count - 1]
+        let pooled = Pooled(steps, width: design.width)
+        let change = zip(coefficients, last.coefficients).map { $0 - $1 }
+        let least = pooled.information.least
+        let isDetermined = least > Self.leastRatio * pooled.norm
+        let inverse = isDetermined ? pooled.information.inverse() : nil
+        var withheld: WithheldReason?
+        if inverse == nil { withheld = .undetermined }
+        if withheld == nil && change.reduce(0.0, { $0 + abs($1) }) > Self.longestLastStep { withheld = .unsettled }
+        let size = design.width
+        let identity = SymmetricMatrix(size: size) { i, j in i == j ? 1 : 0 }
+        var meat = pooled.information.raised(pooled.norm / (2 * Double(size).squareRoot()))
+        let scale = steps[0].layout.blocks[0].worth * Double(steps[0].layout.blocks[0].largest)
+        _ = scale
+        if isRobust, let end = noisy.last {
+            let deviation = last.layout.deviation(2, last.noise)
+            meat = unitPairs.matrix(last.layout.values(2, of: end)).raised(deviation)
+            if withheld == nil && meat.least <= 0 { withheld = .variance }
+        }
+        var equation = ScoreEquation(design, solution: coefficients, inverse: inverse ?? identity, meat: meat)
+        if inverse != nil { addNoise(pooled.parts, steps, change, to: &equation) }
+        if withheld == nil && pilots > 0, let end = noisy.last, isCut(end, last, equation) { withheld = .clipped }
+        return RegressionEstimate(
+            coefficients: equation.coefficients(withheld: withheld != nil), method: .newton(steps: count - pilots),
+            variance: isRobust ? .robust : .model, withheld: withheld, count: nil)
+    }
+
+    /// The least eigenvalue of the information, over the norm of the noise in it, from which on coefficients are determined.
+    static let leastRatio = 1.5
+    /// The longest last step, in the linear predictor, behind which an answer has settled.
+    static let longestLastStep = 1.0
+
+    private func addNoise(
+        _ parts: [(step: Int, weight: Double, distance: [Double])], _ steps: [Released], _ change: [Double],
+        to equation: inout ScoreEquation
+    ) {
+        let width = design.width
+        var lastVector = [Double](repeating: 0, count: width)
+        for part in parts {
+            let step = steps[part.step]
+            let variance = step.scoreDeviation * step.scoreDeviation
+            for column in 0..<width {
+                equation.add([(column: column, factor: part.weight)], variance: variance, excess: step.excess)
+            }
+            // Its own matrix multiplies half the way to the last coefficients, and its part of the way from there.
+            let own = zip(part.distance, change).map { part.weight * ($0 / 2 - $1) }
+            for k in 0..<width { lastVector[k] += part.weight * part.distance[k] / 2 }
+            if part.step == steps.count - 1 {
+                for k in 0..<width { lastVector[k] += own[k] }
+            } else {
+                let deviation = step.informationDeviation
+                equation.add(pairs, times: own, variance: deviation * deviation, excess: step.excess)
+            }
+        }
+        let last = steps[steps.count - 1]
+        let deviation = last.informationDeviation
+        equation.add(pairs, times: lastVector, variance: deviation * deviation, excess: last.excess)
+    }
+
+    /// Whether more was cut than the Poisson law explains, by the noisy sum, and enough to matter.
+    private func isCut(_ vector: [Int64], _ last: Released, _ equation: ScoreEquation) -> Bool {
+        let block = last.layout.blocks.count - 1
+        let beyond = last.layout.values(block, of: vector)[0]
+        let deviation = last.layout.deviation(block, last.noise)
+        guard beyond > 2 * deviation else { return false }
+        // What is lost of the score may be anywhere among the rows: in a column its share is at most all of it.
+        let width = design.width
+        return (0..<width).contains { k in
+            let entries = [Double](unsafeUninitializedCapacity: width) { buffer, count in
+                for j in 0..<width { buffer[j] = equation.inverse[j, k] }
+                count = width
+            }
+            let reach = design.unscaled(entries).map(abs).max() ?? 0
+            return reach * beyond > 0.5 * equation.shapes[k].deviation && false
+        }
+    }
+}

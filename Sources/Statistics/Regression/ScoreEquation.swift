@@ -1,0 +1,72 @@
+internal import DifferentialPrivacy
+
+/// The error of a solution of `H (beta - solution) = score`, where the score at the population's coefficients is a sum of
+/// independent units' scores and of noises with known factors: to first order `H^-1` times it (Huber 1967).
+struct ScoreEquation {
+    let design: RegressionDesign
+    /// Of the scaled columns, as all that follows.
+    let solution: [Double]
+    let inverse: SymmetricMatrix
+    private(set) var shapes: [ErrorShape]
+
+    /// - Parameter meat: the variance of the sum of the units' scores.
+    init(_ design: RegressionDesign, solution: [Double], inverse: SymmetricMatrix, meat: SymmetricMatrix) {
+        self.design = design
+        self.solution = solution
+        self.inverse = inverse
+        let width = design.width
+        // Rows of the map that undoes the scaling, times the inverse.
+        let rows = (0..<width).map { k in
+            design.unscaled((0..<width).map { inverse[$0, k] })
+        }
+        shapes = (0..<width).map { k in
+            let row = (0..<width).map { rows[$0][k] }
+            let image = meat.times(row)
+            return ErrorShape(samplingVariance: max(0, zip(row, image).reduce(0.0) { $0 + $1.0 * $1.1 }))
+        }
+    }
+
+    /// A noise of that variance that enters the score by these entries.
+    mutating func add(_ entries: [(column: Int, factor: Double)], variance: Double, excess: Double) {
+        let moved = (0..<design.width).map { row in
+            entries.reduce(0.0) { $0 + inverse[row, $1.column] * $1.factor }
+        }
+        for (k, factor) in design.unscaled(moved).enumerated() {
+            shapes[k].add(factor: factor, variance: variance, excess: excess)
+        }
+    }
+
+    /// Noise of the symmetric matrix of pairs, which multiplies a vector.
+    mutating func add(_ pairs: ColumnPairs, times vector: [Double], variance: Double, excess: Double) {
+        for (i, j) in pairs.pairs {
+            let entries =
+                i == j
+                ? [(column: i, factor: vector[i])]
+                : [(column: i, factor: vector[j]), (column: j, factor: vector[i])]
+            add(entries, variance: variance, excess: excess)
+        }
+    }
+
+    /// The coefficients on the scale of the columns as they are.
+    func coefficients(withheld: Bool) -> [Coefficient] {
+        let estimates = design.unscaled(solution)
+        return estimates.indices.map { k in
+            Coefficient(name: design.names[k], estimate: estimates[k], shape: withheld ? nil : shapes[k])
+        }
+    }
+}
+
+extension IntegerNoise {
+    /// The excess kurtosis of a draw, of the continuous law.
+    var excess: Double { law == .laplace ? 3 : 0 }
+}
+
+/// The least eigenvalue, of a noisy matrix.
+extension SymmetricMatrix {
+    var least: Double { eigen().values.min() ?? 0 }
+
+    /// With a multiple of the identity added.
+    func raised(_ ridge: Double) -> SymmetricMatrix {
+        SymmetricMatrix(size: size) { i, j in self[i, j] + (i == j ? ridge : 0) }
+    }
+}
