@@ -139,11 +139,11 @@ struct CoverageTests {
                     let rows = Self.rows(count, family: name, truth, &random)
                     let half =
                         seed < 20
-                        ? try exact.release(rows, using: &noise).coefficients.map { $0.standardError ?? 1 } : []
+                        ? try exact.release(units: rows, using: &noise).coefficients.map { $0.standardError ?? 1 } : []
                     if seed == 0 { plain = half }
                     for (k, epsilon) in epsilons.enumerated() {
                         let glm = try PrivateGLM(design, family: family, loss: Self.loss(kind, epsilon))
-                        tallies[k].add(try glm.release(rows, using: &noise), truth, plain)
+                        tallies[k].add(try glm.release(units: rows, using: &noise), truth, plain)
                     }
                 }
                 for (k, epsilon) in epsilons.enumerated() { print(tallies[k].line(name, kind, count, epsilon)) }

@@ -28,6 +28,14 @@ struct ErrorShape: Sendable, Hashable {
         fourth += excess * part * part
     }
 
+    /// Of the estimate times a factor.
+    func scaled(_ factor: Double) -> ErrorShape {
+        var shape = self
+        shape.variance *= factor * factor
+        shape.fourth *= factor * factor * factor * factor
+        return shape
+    }
+
     private var excess: Double { variance > 0 ? min(3, fourth / (variance * variance)) : 0 }
 
     var deviation: Double { variance.squareRoot() }

@@ -17,10 +17,9 @@ extension NewtonSteps {
 
     /// Where the next release is taken: nil behind the last.
     func next(after noisy: [[Int64]]) throws(MechanismError) -> NewtonPoint {
-        let (curve, released, coefficients) = try walk(noisy)
+        let (curve, _, coefficients) = try walk(noisy)
         let step = noisy.count
         let layout = try layout(step, curve: curve)
-        _ = released
         let squares = isLast(step) && isRobust ? 2 : nil
         let beyond = isLast(step) && pilots > 0 ? layout.blocks.count - 1 : nil
         return NewtonPoint(
@@ -116,7 +115,7 @@ extension NewtonSteps {
             throw .parameter("noisy vectors", expected: "one for each release")
         }
         let (_, steps, coefficients) = try walk(noisy)
-        let last = steps[steps.count - 1]
+        guard let last = steps.last else { throw .parameter("noisy vectors", expected: "one for each release") }
         let pooled = Pooled(steps, width: design.width)
         let change = zip(coefficients, last.coefficients).map { $0 - $1 }
         let least = pooled.information.least
@@ -128,8 +127,6 @@ extension NewtonSteps {
         let size = design.width
         let identity = SymmetricMatrix(size: size) { i, j in i == j ? 1 : 0 }
         var meat = pooled.information.raised(pooled.norm / (2 * Double(size).squareRoot()))
-        let scale = steps[0].layout.blocks[0].worth * Double(steps[0].layout.blocks[0].largest)
-        _ = scale
         if isRobust, let end = noisy.last {
             let deviation = last.layout.deviation(2, last.noise)
             meat = unitPairs.matrix(last.layout.values(2, of: end)).raised(deviation)
@@ -184,12 +181,9 @@ extension NewtonSteps {
         // What is lost of the score may be anywhere among the rows: in a column its share is at most all of it.
         let width = design.width
         return (0..<width).contains { k in
-            let entries = [Double](unsafeUninitializedCapacity: width) { buffer, count in
-                for j in 0..<width { buffer[j] = equation.inverse[j, k] }
-                count = width
-            }
-            let reach = design.unscaled(entries).map(abs).max() ?? 0
-            return reach * beyond > 0.5 * equation.shapes[k].deviation && false
+            let entries = (0..<width).map { equation.inverse[$0, k] }
+            let reach = entries.reduce(0.0) { max($0, abs($1)) } / design.scales[k].radius
+            return reach * beyond > 0.5 * equation.shapes[k].deviation
         }
     }
 }

@@ -75,6 +75,8 @@ struct ResponseCurve: Sendable, Hashable {
         }
     }
 
+    static func logarithm(_ x: Double) -> Double { log(x) }
+
     /// A Poisson variable's mean.
     static func mean(_ predictor: Double) -> Double { exp(min(predictor, 40)) }
 
