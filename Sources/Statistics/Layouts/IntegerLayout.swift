@@ -68,6 +68,34 @@ public struct IntegerLayout: Sendable, Hashable {
         l2SensitivitySquared = square
     }
 
+    /// A block that is to be fitted in with others.
+    struct Part {
+        let entries: Int
+        let nonzero: Int
+        let times: Int
+        /// Which part of the sensitivity it gets.
+        let share: Double
+        /// What an entry at its bound is worth.
+        let bound: Double
+    }
+
+    /// Blocks whose parts of the L1 norm (pure) or of the squared L2 norm are in the proportion of their shares, the first
+    /// with entries of ``unit``.
+    init(_ parts: [Part], kind: PrivacyLossKind) throws(MechanismError) {
+        var blocks: [Block] = []
+        for part in parts {
+            let nonzero = Double(min(part.nonzero, part.entries))
+            let ratio = part.share / parts[0].share * Double(parts[0].nonzero) / nonzero
+            let factor = kind == .pure ? ratio : ratio.squareRoot()
+            let largest = Double(Self.unit) * factor * Double(parts[0].times) / Double(part.times)
+            blocks.append(
+                Block(
+                    entries: part.entries, largest: Int64(max(1, largest)), nonzero: part.nonzero, times: part.times,
+                    bound: part.bound))
+        }
+        try self.init(blocks)
+    }
+
     /// The noise on each integer for that loss; throws where there is none.
     func noise(loss: PrivacyLoss) throws(MechanismError) -> IntegerNoise {
         try IntegerNoise(l1Sensitivity: l1Sensitivity, l2SensitivitySquared: l2SensitivitySquared, loss: loss)

@@ -129,7 +129,7 @@ extension NewtonSteps {
         var meat = pooled.information.raised(pooled.norm / (2 * Double(size).squareRoot()))
         if isRobust, let end = noisy.last {
             let deviation = last.layout.deviation(2, last.noise)
-            meat = unitPairs.matrix(last.layout.values(2, of: end)).raised(deviation)
+            meat = squares.pairs.matrix(last.layout.values(2, of: end)).raised(deviation)
             if withheld == nil && meat.least <= 0 { withheld = .variance }
         }
         var equation = ScoreEquation(design, solution: coefficients, inverse: inverse ?? identity, meat: meat)
@@ -177,13 +177,6 @@ extension NewtonSteps {
         let block = last.layout.blocks.count - 1
         let beyond = last.layout.values(block, of: vector)[0]
         let deviation = last.layout.deviation(block, last.noise)
-        guard beyond > 2 * deviation else { return false }
-        // What is lost of the score may be anywhere among the rows: in a column its share is at most all of it.
-        let width = design.width
-        return (0..<width).contains { k in
-            let entries = (0..<width).map { equation.inverse[$0, k] }
-            let reach = entries.reduce(0.0) { max($0, abs($1)) } / design.scales[k].radius
-            return reach * beyond > 0.5 * equation.shapes[k].deviation
-        }
+        return equation.isBiased(by: beyond, deviation: deviation)
     }
 }

@@ -20,8 +20,7 @@ struct NewtonSteps: Sendable {
     /// The loss of each release: of Poisson regression the histogram's first.
     let losses: [PrivacyLoss]
     let pairs: ColumnPairs
-    /// Of a unit of several rows all pairs may occur.
-    let unitPairs: ColumnPairs
+    let squares: UnitSquares
 
     /// Parts of a step: of the score, the information matrix, the squares of scores, and what is beyond the cap.
     static let shares = (score: 0.6, information: 0.5, squares: 0.2, beyond: 0.05)
@@ -35,7 +34,7 @@ struct NewtonSteps: Sendable {
         self.isRobust = isRobust
         losses = try loss.divided(Self.proportions(family, loss.kind))
         pairs = ColumnPairs(design.groups)
-        unitPairs = rowsPerUnit == 1 ? pairs : ColumnPairs([Int](repeating: -1, count: design.width))
+        squares = UnitSquares(design, pairs, rowsPerUnit: rowsPerUnit)
     }
 
     /// How the loss is divided among the releases.
@@ -52,32 +51,23 @@ struct NewtonSteps: Sendable {
     /// The layout of a release.
     func layout(_ step: Int, curve: ResponseCurve?) throws(MechanismError) -> IntegerLayout {
         guard let curve else { return try pilotLayout() }
-        var parts: [(entries: Int, nonzero: Int, times: Int, share: Double, bound: Double)] = [
-            (design.width, design.nonzero, rowsPerUnit, Self.shares.score, curve.residualBound),
-            (
-                pairs.pairs.count, ColumnPairs.products(design.nonzero), rowsPerUnit, Self.shares.information,
-                curve.residualBound * curve.slopeBound
-            ),
+        var parts = [
+            IntegerLayout.Part(
+                entries: design.width, nonzero: design.nonzero, times: rowsPerUnit, share: Self.shares.score,
+                bound: curve.residualBound),
+            IntegerLayout.Part(
+                entries: pairs.pairs.count, nonzero: ColumnPairs.products(design.nonzero), times: rowsPerUnit,
+                share: Self.shares.information, bound: curve.residualBound * curve.slopeBound),
         ]
         if isLast(step) && isRobust {
-            let nonzero = min(design.width, 1 + (design.nonzero - 1) * rowsPerUnit)
-            let bound = curve.residualBound * Double(rowsPerUnit)
+            parts.append(squares.part(share: Self.shares.squares, residual: curve.residualBound))
+        }
+        if isLast(step) && pilots > 0 {
             parts.append(
-                (unitPairs.pairs.count, ColumnPairs.products(nonzero), 1, Self.shares.squares, bound * bound))
+                IntegerLayout.Part(
+                    entries: 1, nonzero: 1, times: rowsPerUnit, share: Self.shares.beyond, bound: curve.residualBound))
         }
-        if isLast(step) && pilots > 0 { parts.append((1, 1, rowsPerUnit, Self.shares.beyond, curve.residualBound)) }
-        let first = (nonzero: Double(parts[0].nonzero), times: Double(parts[0].times), share: parts[0].share)
-        var blocks: [IntegerLayout.Block] = []
-        for part in parts {
-            let ratio = part.share / first.share * first.nonzero / Double(part.nonzero)
-            let factor = losses[step].kind == .pure ? ratio : ratio.squareRoot()
-            let largest = Double(IntegerLayout.unit) * factor * first.times / Double(part.times)
-            blocks.append(
-                IntegerLayout.Block(
-                    entries: part.entries, largest: Int64(max(1, largest)), nonzero: part.nonzero, times: part.times,
-                    bound: part.bound))
-        }
-        return try IntegerLayout(blocks)
+        return try IntegerLayout(parts, kind: losses[step].kind)
     }
 
     func noise(_ step: Int, _ layout: IntegerLayout) throws(MechanismError) -> IntegerNoise {
@@ -120,16 +110,8 @@ extension NewtonSteps {
                 sums[layout.starts[beyond]].add(IntegerLayout.rounded(encoded.weight * excess, largest[beyond]))
             }
         }
-        guard let squares = point.squares else { return }
-        let columns = scores.indices.filter { scores[$0] != 0 }
-        let most = Double(rowsPerUnit)
-        for (place, i) in columns.enumerated() {
-            for j in columns[0...place] {
-                let pair = unitPairs.numbers[i * design.width + j]
-                sums[layout.starts[squares] + pair].add(
-                    IntegerLayout.rounded(scores[i] * scores[j] / (most * most), largest[squares]))
-            }
-        }
+        guard let block = point.squares else { return }
+        squares.add(scores, to: &sums, from: layout.starts[block], largest: largest[block])
     }
 }
 

@@ -215,9 +215,10 @@ public struct RegressionStep: Sendable {
 /// not how far a unit moves it.
 extension LinearSteps {
     func events() throws(MechanismError) -> [PrivacyEvent] {
-        var events = [try momentLayout().noise(loss: losses[0]).event]
-        if isRobust { events.append(try squareLayout(cap: 1).noise(loss: losses[1]).event) }
-        return events
+        [
+            try momentLayout().noise(loss: losses[0]).event,
+            try scoreLayout(cap: 1).noise(loss: losses[1]).event,
+        ]
     }
 }
 

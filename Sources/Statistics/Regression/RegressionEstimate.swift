@@ -2,8 +2,7 @@ public import DifferentialPrivacy
 
 /// How a regression is computed from noisy integers.
 public enum RegressionMethod: Sendable, Hashable {
-    /// From noisy sums of products of the columns, once; where the variance is robust, with a second release of squared
-    /// residuals.
+    /// From noisy sums of products of the columns, and then of residuals and their squares.
     case moments
     /// From a noisy table with a cell for each combination of categories.
     case table

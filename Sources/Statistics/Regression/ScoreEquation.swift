@@ -47,6 +47,16 @@ struct ScoreEquation {
         }
     }
 
+    /// Whether a sum that was cut from the residuals, as noise of that deviation lets it be seen, may move a coefficient by
+    /// half its standard error or more: it may lie anywhere among the rows, so that of each column's score it is all.
+    func isBiased(by sum: Double, deviation: Double) -> Bool {
+        guard sum > 3 * deviation else { return false }
+        return solution.indices.contains { k in
+            let reach = solution.indices.reduce(0.0) { max($0, abs(inverse[$1, k])) }
+            return reach * sum > 0.5 * shapes[k].deviation * design.scales[k].radius
+        }
+    }
+
     /// The coefficients on the scale of the columns as they are.
     func coefficients(withheld: Bool) -> [Coefficient] {
         let estimates = design.unscaled(solution)
