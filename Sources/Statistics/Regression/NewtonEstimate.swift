@@ -17,59 +17,69 @@ extension NewtonSteps {
 
     /// Where the next release is taken: nil behind the last.
     func next(after noisy: [[Int64]]) throws(MechanismError) -> NewtonPoint {
-        let (curve, _, coefficients) = try walk(noisy)
+        let walk = try walk(noisy)
+        let curve = walk.curve
         let step = noisy.count
         let layout = try layout(step, curve: curve)
         let squares = isLast(step) && isRobust ? 2 : nil
         let beyond = isLast(step) && pilots > 0 ? layout.blocks.count - 1 : nil
         return NewtonPoint(
-            layout: layout, curve: curve, coefficients: coefficients, squares: squares, beyond: beyond)
+            layout: layout, curve: curve, coefficients: walk.coefficients, squares: squares, beyond: beyond)
+    }
+
+    private struct Walk {
+        var curve: ResponseCurve?
+        var steps: [Released] = []
+        /// Where the next step is taken.
+        var coefficients: [Double]
+        /// Whether the information determined the coefficients of the last step, and those behind it.
+        var wasDetermined = false
+        var isDetermined = false
     }
 
     /// Replays what was released: the curve, the steps and the coefficients to which they lead.
     private func walk(
         _ noisy: [[Int64]]
-    ) throws(MechanismError) -> (curve: ResponseCurve?, steps: [Released], coefficients: [Double]) {
-        var curve: ResponseCurve? = family == .logistic ? ResponseCurve(kind: .logistic) : nil
-        var coefficients = [Double](repeating: 0, count: design.width)
-        var steps: [Released] = []
+    ) throws(MechanismError) -> Walk {
+        var walk = Walk(
+            curve: family == .logistic ? ResponseCurve(kind: .logistic) : nil,
+            coefficients: [Double](repeating: 0, count: design.width))
         for (step, vector) in noisy.enumerated() {
-            let layout = try layout(step, curve: curve)
+            let layout = try layout(step, curve: walk.curve)
             guard vector.count == layout.length else {
                 throw .parameter("noisy vectors", expected: "as many integers as the layout has")
             }
             let noise = try noise(step, layout)
-            guard curve != nil else {
+            guard walk.curve != nil else {
                 let begin = try start(vector, noise)
-                curve = ResponseCurve(kind: .poisson(cap: begin.cap, steepest: begin.steepest))
-                coefficients = begin.coefficients
+                walk.curve = ResponseCurve(kind: .poisson(cap: begin.cap, steepest: begin.steepest))
+                walk.coefficients = begin.coefficients
                 continue
             }
-            steps.append(
+            walk.steps.append(
                 Released(
-                    coefficients: coefficients, score: layout.values(0, of: vector),
+                    coefficients: walk.coefficients, score: layout.values(0, of: vector),
                     information: pairs.matrix(layout.values(1, of: vector)),
                     scoreDeviation: layout.deviation(0, noise), informationDeviation: layout.deviation(1, noise),
                     excess: noise.excess, layout: layout, noise: noise))
-            coefficients = advanced(steps)
+            advance(&walk)
         }
-        return (curve, steps, coefficients)
+        return walk
     }
 
     /// The coefficients behind the steps: a Newton step on what is pooled of them, not too long.
-    private func advanced(_ steps: [Released]) -> [Double] {
-        let last = steps[steps.count - 1]
-        let pooled = Pooled(steps, width: design.width)
-        let floor = 2 * pooled.norm
+    private func advance(_ walk: inout Walk) {
+        guard let last = walk.steps.last else { return }
+        let pooled = Pooled(walk.steps, width: design.width)
+        let floor = Self.leastRatio * pooled.norm
         let least = pooled.information.least
-        let ridge = least > floor ? 0 : floor - least
-        guard let inverse = pooled.information.raised(ridge).inverse() else { return last.coefficients }
+        walk.wasDetermined = walk.isDetermined
+        walk.isDetermined = least > floor
+        guard let inverse = pooled.information.raised(max(0, floor - least)).inverse() else { return }
         let change = inverse.times(pooled.score)
         let length = change.reduce(0.0) { $0 + abs($1) }
-        let longest = 3.0
-        let factor = length > longest ? longest / length : 1
-        let limit = 30.0
-        return zip(last.coefficients, change).map { min(max($0 + factor * $1, -limit), limit) }
+        let factor = length > Self.longestStep ? Self.longestStep / length : 1
+        walk.coefficients = zip(last.coefficients, change).map { min(max($0 + factor * $1, -30), 30) }
     }
 
     /// Steps pooled at the last one's coefficients.
@@ -114,12 +124,13 @@ extension NewtonSteps {
         guard noisy.count == count else {
             throw .parameter("noisy vectors", expected: "one for each release")
         }
-        let (_, steps, coefficients) = try walk(noisy)
+        let walk = try walk(noisy)
+        let (steps, coefficients) = (walk.steps, walk.coefficients)
         guard let last = steps.last else { throw .parameter("noisy vectors", expected: "one for each release") }
         let pooled = Pooled(steps, width: design.width)
         let change = zip(coefficients, last.coefficients).map { $0 - $1 }
-        let least = pooled.information.least
-        let isDetermined = least > Self.leastRatio * pooled.norm
+        // Where an earlier step was held back, the last one may begin anywhere.
+        let isDetermined = walk.isDetermined && walk.wasDetermined
         let inverse = isDetermined ? pooled.information.inverse() : nil
         var withheld: WithheldReason?
         if inverse == nil { withheld = .undetermined }
@@ -142,6 +153,8 @@ extension NewtonSteps {
 
     /// The least eigenvalue of the information, over the norm of the noise in it, from which on coefficients are determined.
     static let leastRatio = 1.5
+    /// The longest step, in the linear predictor.
+    static let longestStep = 3.0
     /// The longest last step, in the linear predictor, behind which an answer has settled.
     static let longestLastStep = 1.0
 

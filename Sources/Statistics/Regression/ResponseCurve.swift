@@ -89,7 +89,7 @@ struct ResponseCurve: Sendable, Hashable {
         if mu - reach > bound { return Point(mean: 1, slope: 0) }
         // The probabilities from `reach` below mu on, of what matters.
         var count = max(0, (mu - reach).rounded(.down))
-        var mass = count == 0 ? exp(-mu) : exp(count * log(mu) - mu - logGamma(count + 1))
+        var mass = count == 0 ? exp(-mu) : exp(count * log(mu) - mu - GammaFunction.logarithm(count + 1))
         var below = 0.0
         while count < bound {
             below += mass
@@ -100,15 +100,5 @@ struct ResponseCurve: Sendable, Hashable {
         // `mass` is now that of the cap.
         let above = max(0, 1 - below - mass)
         return Point(mean: min(1, mu * below / bound + above), slope: min(1, mu * below / bound))
-    }
-
-    /// Stirling's series for the logarithm of the gamma function, for x >= 1: `lgamma` writes a global.
-    private static func logGamma(_ x: Double) -> Double {
-        guard x < 16 else {
-            let square = x * x
-            let series = 1 / (12 * x) - 1 / (360 * x * square) + 1 / (1260 * x * square * square)
-            return (x - 0.5) * log(x) - x + log(2 * Double.pi) / 2 + series
-        }
-        return logGamma(x + 16) - (0..<16).reduce(0.0) { $0 + log(x + Double($1)) }
     }
 }
