@@ -13,6 +13,19 @@ extension NewtonSteps {
         let excess: Double
         let layout: IntegerLayout
         let noise: IntegerNoise
+
+        /// About the deviation of the intercept's score: of the rows and of the noise.
+        var scoreSpread: Double {
+            (max(information[0, 0], 0) + scoreDeviation * scoreDeviation).squareRoot()
+        }
+
+        /// How far a change of coefficients moves the linear predictor, in the mean square over the rows; at least what the
+        /// noise lets it be seen.
+        func length(_ change: [Double]) -> Double {
+            let image = zip(change, information.times(change)).reduce(0.0) { $0 + $1.0 * $1.1 }
+            let norm = change.reduce(0.0) { $0 + $1 * $1 }
+            return (max(image, informationDeviation * norm) / max(information[0, 0], informationDeviation)).squareRoot()
+        }
     }
 
     /// Where the next release is taken: nil behind the last.
@@ -91,18 +104,21 @@ extension NewtonSteps {
         /// About the norm of the noise in the information matrix.
         private(set) var norm: Double
 
-        /// Farther from the last step's coefficients than this, in the linear predictor, a step takes no part.
-        static let reach = 1.0
-
+        /// Takes part a step from which the rule of trapezoids errs, by its third order, by less than a twentieth of the deviation
+        /// of the last score.
         init(_ steps: [Released], width: Int) {
             let last = steps[steps.count - 1]
+            let deviation = last.scoreSpread
+            let precision = steps.reduce(0.0) { $0 + 1 / ($1.scoreDeviation * $1.scoreDeviation) }
             score = [Double](repeating: 0, count: width)
             var sum = [Double](repeating: 0, count: width * width)
             var (total, square) = (0.0, 0.0)
             for (number, step) in steps.enumerated() {
                 let distance = zip(step.coefficients, last.coefficients).map { $0 - $1 }
-                guard distance.reduce(0.0, { $0 + abs($1) }) <= Self.reach else { continue }
                 let weight = 1 / (step.scoreDeviation * step.scoreDeviation)
+                let way = last.length(distance)
+                let error = 0.03 * weight / precision * last.information[0, 0] * way * way * way
+                guard number == steps.count - 1 || error <= 0.05 * deviation else { continue }
                 parts.append((number, weight, distance))
                 total += weight
                 // The score at the last coefficients, by the rule of trapezoids.
@@ -134,7 +150,10 @@ extension NewtonSteps {
         let inverse = isDetermined ? pooled.information.inverse() : nil
         var withheld: WithheldReason?
         if inverse == nil { withheld = .undetermined }
-        if withheld == nil && change.reduce(0.0, { $0 + abs($1) }) > Self.longestLastStep { withheld = .unsettled }
+        // The second order of the last step, which is not in the answer.
+        let way = last.length(change)
+        let rest = (family == .logistic ? 0.08 : 0.25) * last.information[0, 0] * way * way
+        if rest > Self.largestRest * last.scoreSpread { withheld = withheld ?? .unsettled }
         let size = design.width
         let identity = SymmetricMatrix(size: size) { i, j in i == j ? 1 : 0 }
         var meat = pooled.information.raised(pooled.norm / (2 * Double(size).squareRoot()))
@@ -155,8 +174,8 @@ extension NewtonSteps {
     static let leastRatio = 1.5
     /// The longest step, in the linear predictor.
     static let longestStep = 3.0
-    /// The longest last step, in the linear predictor, behind which an answer has settled.
-    static let longestLastStep = 1.0
+    /// The largest second order of the last step, in deviations of the score, behind which an answer has settled.
+    static let largestRest = 0.3
 
     private func addNoise(
         _ parts: [(step: Int, weight: Double, distance: [Double])], _ steps: [Released], _ change: [Double],

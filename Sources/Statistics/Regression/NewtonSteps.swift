@@ -39,7 +39,7 @@ struct NewtonSteps: Sendable {
 
     /// How the loss is divided among the releases.
     static func proportions(_ family: RegressionFamily, _ kind: PrivacyLossKind) -> [Int] {
-        let steps = kind == .pure ? [2, 3, 5] : [2, 3, 4, 4]
+        let steps = kind == .pure ? [2, 2, 3] : [2, 3, 3, 3]
         return family == .logistic ? steps : [1] + steps
     }
 
