@@ -50,6 +50,9 @@ struct CoverageTests {
     static var kinds: [String] {
         (environment["PARLEY_COVERAGE_KINDS"] ?? "pure,zcdp").split(separator: ",").map(String.init)
     }
+    static var epsilons: [Double] {
+        (environment["PARLEY_COVERAGE_EPSILONS"] ?? "0.5,1,4").split(separator: ",").compactMap { Double($0) }
+    }
     static var families: [String] {
         (environment["PARLEY_COVERAGE_FAMILIES"] ?? "linear,logistic,poisson").split(separator: ",").map(String.init)
     }
@@ -130,7 +133,7 @@ struct CoverageTests {
         for count in Self.counts {
             let exact = try PrivateGLM(design, family: family, loss: Self.loss("pure", 100_000))
             for kind in Self.kinds {
-                let epsilons = [0.5, 1, 4]
+                let epsilons = Self.epsilons
                 var plain: [Double] = []
                 var tallies = epsilons.map { _ in Tally() }
                 for seed in 0..<Self.seeds {

@@ -163,7 +163,7 @@ extension NewtonSteps {
             if withheld == nil && meat.least <= 0 { withheld = .variance }
         }
         var equation = ScoreEquation(design, solution: coefficients, inverse: inverse ?? identity, meat: meat)
-        if inverse != nil { addNoise(pooled.parts, steps, change, to: &equation) }
+        if inverse != nil { addNoise(pooled, steps, change, to: &equation) }
         if withheld == nil && pilots > 0, let end = noisy.last, isCut(end, last, equation) { withheld = .clipped }
         return RegressionEstimate(
             coefficients: equation.coefficients(withheld: withheld != nil), method: .newton(steps: count - pilots),
@@ -174,16 +174,23 @@ extension NewtonSteps {
     static let leastRatio = 1.5
     /// The longest step, in the linear predictor.
     static let longestStep = 3.0
+    /// Answers are given where the noisy information is large enough. Near that bound, these are the cases where its noise is in
+    /// its favour: there twice its deviation counts, and once far above it.
+    private static func matrixFactor(_ pooled: Pooled) -> Double {
+        let ratio = leastRatio * pooled.norm / max(pooled.information.least, leastRatio * pooled.norm)
+        return 1 + 3 * ratio * ratio * ratio
+    }
+
     /// The largest second order of the last step, in deviations of the score, behind which an answer has settled.
     static let largestRest = 0.3
 
     private func addNoise(
-        _ parts: [(step: Int, weight: Double, distance: [Double])], _ steps: [Released], _ change: [Double],
-        to equation: inout ScoreEquation
+        _ pooled: Pooled, _ steps: [Released], _ change: [Double], to equation: inout ScoreEquation
     ) {
         let width = design.width
         var lastVector = [Double](repeating: 0, count: width)
-        for part in parts {
+        let matrixFactor = Self.matrixFactor(pooled)
+        for part in pooled.parts {
             let step = steps[part.step]
             let variance = step.scoreDeviation * step.scoreDeviation
             for column in 0..<width {
@@ -196,12 +203,14 @@ extension NewtonSteps {
                 for k in 0..<width { lastVector[k] += own[k] }
             } else {
                 let deviation = step.informationDeviation
-                equation.add(pairs, times: own, variance: deviation * deviation, excess: step.excess)
+                equation.add(
+                    pairs, times: own, variance: matrixFactor * deviation * deviation, excess: step.excess)
             }
         }
         let last = steps[steps.count - 1]
         let deviation = last.informationDeviation
-        equation.add(pairs, times: lastVector, variance: deviation * deviation, excess: last.excess)
+        equation.add(
+            pairs, times: lastVector, variance: matrixFactor * deviation * deviation, excess: last.excess)
     }
 
     /// Whether more was cut than the Poisson law explains, by the noisy sum, and enough to matter.
