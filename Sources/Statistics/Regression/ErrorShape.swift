@@ -8,9 +8,9 @@
 
 /// The law of an estimate's error: a normal part, which sampling gives, and noises of a known law with known factors.
 ///
-/// Its tail is the normal one with the term of Edgeworth's expansion for the fourth cumulant (Hall 1992, "The bootstrap and
-/// Edgeworth expansion", section 2.3): where one Laplace noise is all there is, the 95 % quantile comes out as 2.17 standard
-/// deviations for 2.12; where sampling dominates, 1.96.
+/// Its quantiles are the normal ones with the term of Cornish and Fisher's expansion for the fourth cumulant (Cornish and Fisher
+/// 1938; Hall 1992, "The bootstrap and Edgeworth expansion", section 2.5), which rises with them: where one Laplace noise is
+/// all there is, the 95 % quantile comes out as 2.17 deviations for 2.12; where sampling dominates, 1.96.
 struct ErrorShape: Sendable, Hashable {
     /// The variance of the whole error.
     private(set) var variance: Double
@@ -40,20 +40,27 @@ struct ErrorShape: Sendable, Hashable {
 
     var deviation: Double { variance.squareRoot() }
 
-    /// P(|error| > z deviations).
-    func tail(_ z: Double) -> Double {
-        let z = abs(z)
-        let normal = erfc(z / 2.0.squareRoot())
-        let density = exp(-z * z / 2) / (2 * Double.pi).squareRoot()
-        return min(1, max(0, normal + 2 * density * excess / 24 * (z * z * z - 3 * z)))
+    /// The quantile that belongs to a normal one.
+    private func quantile(_ z: Double) -> Double { z + excess / 24 * (z * z * z - 3 * z) }
+
+    /// P(|error| > x deviations).
+    func tail(_ x: Double) -> Double {
+        let x = min(abs(x), 1e6)
+        guard excess > 0 else { return erfc(x / 2.0.squareRoot()) }
+        return erfc(Self.inverse(upTo: 1000) { quantile($0) >= x } / 2.0.squareRoot())
     }
 
     /// How many deviations the error exceeds with the probability 1 - confidence.
     func criticalValue(confidence: Double) -> Double {
-        var (low, high) = (0.0, 40.0)
-        for _ in 0..<60 {
+        quantile(Self.inverse(upTo: 40) { erfc($0 / 2.0.squareRoot()) <= 1 - confidence })
+    }
+
+    /// The least number from which on the condition holds.
+    private static func inverse(upTo most: Double, _ isEnough: (Double) -> Bool) -> Double {
+        var (low, high) = (0.0, most)
+        for _ in 0..<70 {
             let middle = (low + high) / 2
-            if tail(middle) <= 1 - confidence { high = middle } else { low = middle }
+            if isEnough(middle) { high = middle } else { low = middle }
         }
         return high
     }

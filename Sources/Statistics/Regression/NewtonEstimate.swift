@@ -130,8 +130,12 @@ extension NewtonSteps {
             }
             for i in 0..<width { score[i] /= total }
             for part in parts.indices { parts[part].weight /= total }
-            information = SymmetricMatrix(size: width) { i, j in sum[i * width + j] / total }
-            norm = 2 * Double(width).squareRoot() * square.squareRoot() / total
+            // Slopes fall as coefficients grow: the pooled matrix is brought to the last one's size, by their traces.
+            let trace = (0..<width).reduce(0.0) { $0 + sum[$1 * (width + 1)] / total }
+            let lastTrace = (0..<width).reduce(0.0) { $0 + last.information[$1, $1] }
+            let size = trace > 0 ? min(max(lastTrace / trace, 0.5), 2) : 1
+            information = SymmetricMatrix(size: width) { i, j in size * sum[i * width + j] / total }
+            norm = 2 * Double(width).squareRoot() * size * square.squareRoot() / total
         }
     }
 

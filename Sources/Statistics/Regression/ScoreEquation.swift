@@ -61,7 +61,10 @@ struct ScoreEquation {
     func coefficients(withheld: Bool) -> [Coefficient] {
         let estimates = design.unscaled(solution)
         return estimates.indices.map { k in
-            Coefficient(name: design.names[k], estimate: estimates[k], shape: withheld ? nil : shapes[k])
+            let isKnown = !withheld && shapes[k].deviation.isFinite && shapes[k].deviation > 0
+            return Coefficient(
+                name: design.names[k], estimate: estimates[k].isFinite ? estimates[k] : 0,
+                shape: isKnown ? shapes[k] : nil)
         }
     }
 }
