@@ -54,7 +54,10 @@ struct CoverageTests {
         (environment["PARLEY_COVERAGE_EPSILONS"] ?? "0.5,1,4").split(separator: ",").compactMap { Double($0) }
     }
     static var families: [String] {
-        (environment["PARLEY_COVERAGE_FAMILIES"] ?? "linear,logistic,poisson").split(separator: ",").map(String.init)
+        (environment["PARLEY_COVERAGE_FAMILIES"]
+            ?? "linear,logistic,poisson,linear-weighted,logistic-weighted,logistic-table,poisson-table").split(
+                separator: ","
+            ).map(String.init)
     }
 
     static func loss(_ kind: String, _ epsilon: Double) throws -> PrivacyLoss {
@@ -98,34 +101,39 @@ struct CoverageTests {
         }
     }
 
-    /// x_1 uniform, x_2 normal, clipped, and a factor of three levels.
+    /// x_1 uniform, x_2 normal, clipped, and a factor of three levels; in tables the signs of the first two.
     static func rows(
         _ count: Int, family: String, _ truth: [Double], _ random: inout PopulationGenerator
     ) -> [[RegressionRow]] {
         (0..<count).map { _ in
-            let a = 10 * random.uniform()
-            let b = min(max(random.normal(), -3), 3)
+            let isTable = family.hasSuffix("table")
+            let (x, y) = (10 * random.uniform(), min(max(random.normal(), -3), 3))
+            let (a, b) = isTable ? (x < 5 ? 0 : 1, y < 0 ? 0 : 1) : (x, y)
             let u = random.uniform()
             let c = u < 0.5 ? 0 : (u < 0.8 ? 1.0 : 2.0)
             let eta = truth[0] + truth[1] * a + truth[2] * b + (c == 1 ? truth[3] : 0) + (c == 2 ? truth[4] : 0)
-            let y: Double
-            switch family {
-            case "logistic": y = random.uniform() < 1 / (1 + exp(-eta)) ? 1 : 0
-            case "poisson": y = random.poisson(exp(eta))
-            default: y = eta + 2 * random.normal()
+            let response: Double
+            switch family.prefix(while: { $0 != "-" }) {
+            case "logistic": response = random.uniform() < 1 / (1 + exp(-eta)) ? 1 : 0
+            case "poisson": response = random.poisson(exp(eta))
+            default: response = eta + 2 * random.normal()
             }
-            return [RegressionRow([a, b, c], response: y)]
+            let weight = family.hasSuffix("weighted") ? 1 + 2 * random.uniform() : 1
+            return [RegressionRow([a, b, c], response: response, weight: weight)]
         }
     }
 
     @Test("Regression", arguments: families)
     func regression(_ name: String) throws {
-        let design = try RegressionDesign([
-            .numeric(lower: 0, upper: 10), .numeric(lower: -3, upper: 3), .category(levels: 3),
-        ])
+        let isTable = name.hasSuffix("table")
+        let isWeighted = name.hasSuffix("weighted")
+        let numbers: [Predictor] = [.numeric(lower: 0, upper: 10), .numeric(lower: -3, upper: 3)]
+        let pairs: [Predictor] = [.category(levels: 2), .category(levels: 2)]
+        let design = try RegressionDesign(
+            (isTable ? pairs : numbers) + [.category(levels: 3)], largestWeight: isWeighted ? 3 : nil)
         let truth: [Double]
         let family: RegressionFamily
-        switch name {
+        switch name.prefix(while: { $0 != "-" }) {
         case "logistic": (truth, family) = ([-1, 0.15, 0.5, 0.3, -0.5], .logistic)
         case "poisson": (truth, family) = ([0.2, 0.08, 0.2, 0.3, -0.2], .poisson(largest: 30))
         default: (truth, family) = ([1, 0.5, -1, 0.5, 1], .linear(lower: -10, upper: 20))

@@ -58,7 +58,8 @@ struct SurveyTests {
         }
         var (spread, given, covered) = (0.0, 0, 0)
         let runs = 400
-        let noise = survey.noise.variance / Double(IntegerLayout.unit) / Double(IntegerLayout.unit) * 200
+        let deviation = survey.layout.deviation(1, survey.noise)
+        let noise = deviation * deviation * 200
         for _ in 0..<runs {
             let answer = try survey.release(rows, using: &generator)
             spread += answer.designVariance / noise

@@ -105,7 +105,6 @@ public struct ComponentsEstimate: Sendable {
     ) -> ErrorShape? {
         guard statistic.gradient != nil else { return nil }
         let influence = moments.influence(statistic)
-        guard influence.normal > 0 else { return nil }
         let count = moments.count
         var mean = influence.normal
         if let square {
@@ -113,13 +112,13 @@ public struct ComponentsEstimate: Sendable {
             mean = (square.sum + square.deviation / 2) / count
         }
         var shape = ErrorShape(samplingVariance: mean / count)
-        let variance = moments.deviation * moments.deviation
+        let variance = statistic.noiseFactor * moments.deviation * moments.deviation
         for i in 0..<influence.form.size {
             for j in 0...i {
                 let factor = influence.form[i, j] * (i == j ? 1 : 2) / count
                 if factor != 0 { shape.add(factor: factor, variance: variance, excess: moments.excess) }
             }
         }
-        return shape
+        return shape.deviation.isFinite && shape.deviation > 0 ? shape : nil
     }
 }

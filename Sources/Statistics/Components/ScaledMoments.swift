@@ -55,6 +55,15 @@ struct ScaledMoments: Sendable {
         /// Its derivative by the entries of the covariance matrix; nil where that is not known well enough.
         let gradient: SymmetricMatrix?
         let scale: Scale
+        /// By how much the variance of the noise counts.
+        var noiseFactor = 1.0
+    }
+
+    /// What must be large enough beside its noise for an interval is, near that bound, so where the noise is in its favour: there
+    /// twice the noise's deviation counts, and once far above it.
+    private static func noiseFactor(_ ratio: Double, least: Double) -> Double {
+        let part = min(1, least / max(ratio, least))
+        return 1 + 3 * part * part * part
     }
 
     func statistics(_ target: ComponentsTarget) -> [Statistic] {
@@ -77,10 +86,11 @@ struct ScaledMoments: Sendable {
         let gradient = SymmetricMatrix(size: width) { a, b in
             a == max(i, j) && b == min(i, j) ? (i == j ? 1 : 0.5) : 0
         }
-        let isKnown = count > 5 * deviation && (i != j || covariance[i, i] > 4 * entryDeviation)
+        // Linear in the noise: on its own scale an interval needs nothing, and on that of logarithms a positive number.
+        let isPositive = i == j && covariance[i, i] > 10 * entryDeviation
         return Statistic(
-            name: .covariance(i, j), estimate: covariance[i, j], gradient: isKnown ? gradient : nil,
-            scale: i == j ? .logarithm : .plain)
+            name: .covariance(i, j), estimate: covariance[i, j], gradient: count > 5 * deviation ? gradient : nil,
+            scale: isPositive ? .logarithm : .plain)
     }
 
     private func correlation(_ i: Int, _ j: Int) -> Statistic {
@@ -103,7 +113,8 @@ struct ScaledMoments: Sendable {
             return row == i ? -estimate / (2 * a) : (row == j ? -estimate / (2 * b) : 0)
         }
         return Statistic(
-            name: .correlation(i, j), estimate: estimate, gradient: abs(raw) < 1 ? gradient : nil, scale: .correlation)
+            name: .correlation(i, j), estimate: estimate, gradient: abs(raw) < 1 ? gradient : nil, scale: .correlation,
+            noiseFactor: Self.noiseFactor(min(a, b) / noise, least: Self.leastRatio))
     }
 
     /// Variances over the deviation of their noise, from which on they divide.
@@ -124,13 +135,16 @@ extension ScaledMoments {
         return (2 * value * value / count + 2 * entryDeviation * entryDeviation).squareRoot()
     }
 
-    /// Whether the component is apart from its neighbours.
-    private func isApart(_ k: Int) -> Bool {
-        guard count > 5 * deviation, values[k] > Self.leastGap * entryDeviation else { return false }
-        let least = Self.leastGap * spread(k)
-        if k > 0 && values[k - 1] - values[k] < least { return false }
-        return k + 1 >= values.count || values[k] - values[k + 1] >= least
+    /// How far the component is from its neighbours and from 0, in deviations; 0 where nothing is known.
+    private func gap(_ k: Int) -> Double {
+        guard count > 5 * deviation, values[k] > 0, spread(k) > 0 else { return 0 }
+        var least = values[k] / (2.0.squareRoot() * entryDeviation)
+        if k > 0 { least = min(least, (values[k - 1] - values[k]) / spread(k)) }
+        if k + 1 < values.count { least = min(least, (values[k] - values[k + 1]) / spread(k)) }
+        return least
     }
+
+    private func isApart(_ k: Int) -> Bool { gap(k) >= Self.leastGap }
 
     private var total: Double { covariance.size == 0 ? 0 : (0..<covariance.size).reduce(0) { $0 + covariance[$1, $1] } }
 
@@ -143,6 +157,7 @@ extension ScaledMoments {
             let vector = vectors[k]
             let share = isTotalKnown ? min(max(value / total, 0), 1) : 0
             let isApart = isApart(k)
+            let factor = Self.noiseFactor(gap(k), least: Self.leastGap)
             let along = SymmetricMatrix(size: width) { vector[$0] * vector[$1] }
             let shared = SymmetricMatrix(size: width) { i, j in
                 (vector[i] * vector[j] - (i == j ? share : 0)) / total
@@ -150,10 +165,11 @@ extension ScaledMoments {
             return [
                 Statistic(
                     name: .eigenvalue(k), estimate: value, gradient: isApart && value > 0 ? along : nil,
-                    scale: .logarithm),
+                    scale: .logarithm, noiseFactor: factor),
                 Statistic(
                     name: .share(k), estimate: share,
-                    gradient: isApart && isTotalKnown && share > 0 && share < 1 ? shared : nil, scale: .share),
+                    gradient: isApart && isTotalKnown && share > 0 && share < 1 ? shared : nil, scale: .share,
+                    noiseFactor: factor),
             ]
         }
     }
@@ -198,18 +214,19 @@ extension ScaledMoments {
         let width = covariance.size
         return (0..<number).flatMap { k in
             let isApart = !isStandardised && isApart(k)
+            let factor = Self.noiseFactor(gap(k), least: Self.leastGap)
             return (0..<width).map { j in
                 let gradient = SymmetricMatrix(size: width) { a, b in
                     guard isApart else { return 0 }
                     return (0..<width).reduce(0.0) { sum, l in
                         guard l != k else { return sum }
-                        let factor = vectors[l][j] / (values[k] - values[l]) / 2
-                        return sum + factor * (vectors[l][a] * vectors[k][b] + vectors[l][b] * vectors[k][a])
+                        let part = vectors[l][j] / (values[k] - values[l]) / 2
+                        return sum + part * (vectors[l][a] * vectors[k][b] + vectors[l][b] * vectors[k][a])
                     }
                 }
                 return Statistic(
                     name: .loading(component: k, column: j), estimate: vectors[k][j],
-                    gradient: isApart ? gradient : nil, scale: .plain)
+                    gradient: isApart ? gradient : nil, scale: .plain, noiseFactor: factor)
             }
         }
     }

@@ -65,11 +65,11 @@ public struct PrivateSurveyEstimate: Sendable {
         let kinds: Int
         if case .total = quantity { kinds = 1 } else { kinds = 2 }
         // Of each kind the whole sum, and those of primary units.
-        let blocks = [1, count].map { entries in
-            IntegerLayout.Block(
-                entries: kinds * entries, largest: IntegerLayout.unit, nonzero: kinds, times: rowsPerUnit, bound: 1)
+        func part(_ entries: Int, _ share: Double) -> IntegerLayout.Part {
+            IntegerLayout.Part(
+                entries: kinds * entries, nonzero: kinds, times: rowsPerUnit, share: share, bound: 1)
         }
-        layout = try IntegerLayout(blocks)
+        layout = try IntegerLayout([part(1, Self.wholeShare), part(count, 1 - Self.wholeShare)], kind: loss.kind)
         noise = try layout.noise(loss: loss)
     }
 
@@ -88,6 +88,9 @@ public struct PrivateSurveyEstimate: Sendable {
             }
         }
     }
+
+    /// The part of the whole sums in the sensitivity: their noise is added once, and that of primary units as often as there are any.
+    static let wholeShare = 0.25
 
     /// What happens at one release.
     public var event: PrivacyEvent { noise.event }
@@ -119,9 +122,9 @@ public struct PrivateSurveyEstimate: Sendable {
         let place = firsts[row.stratum] + row.primaryUnit
         let kinds = layout.blocks[0].entries
         for kind in 0..<kinds {
-            let part = IntegerLayout.rounded(weight * (kind == 0 ? parts.0 : parts.1), IntegerLayout.unit)
-            sums[kind].add(part)
-            sums[kinds + kind * primaryUnits + place].add(part)
+            let part = weight * (kind == 0 ? parts.0 : parts.1)
+            sums[kind].add(IntegerLayout.rounded(part, layout.blocks[0].largest))
+            sums[kinds + kind * primaryUnits + place].add(IntegerLayout.rounded(part, layout.blocks[1].largest))
         }
     }
 
@@ -155,10 +158,11 @@ extension PrivateSurveyEstimate {
         }
         let whole = layout.values(0, of: noisy)
         let parts = layout.values(1, of: noisy)
-        let variance = noise.variance * layout.blocks[0].worth * layout.blocks[0].worth
+        let (ofWhole, ofParts) = (layout.deviation(0, noise), layout.deviation(1, noise))
+        let (variance, partVariance) = (ofWhole * ofWhole, ofParts * ofParts)
         guard whole.count == 2 else {
             let scale = largestWeight * self.scale.radius
-            let spread = spread(Array(parts), noise: variance)
+            let spread = spread(parts, noise: partVariance)
             return answer(whole[0], spread, variance, scale: scale, middle: 0, isDetermined: true)
         }
         // A ratio, linearised: its error is that of the total of (numerator - ratio denominator) / denominator.
@@ -166,12 +170,12 @@ extension PrivateSurveyEstimate {
         let divisor = isDetermined ? whole[1] : 1
         let ratio = isDetermined ? whole[0] / whole[1] : 0
         let residuals = (0..<primaryUnits).map { (parts[$0] - ratio * parts[primaryUnits + $0]) / divisor }
-        let noise = variance * (1 + ratio * ratio) / (divisor * divisor)
+        let factor = (1 + ratio * ratio) / (divisor * divisor)
         var scale = self.scale.radius
         if case .ratio(_, let bounds) = quantity { scale /= bounds.upperBound }
         return answer(
-            ratio, spread(residuals, noise: noise), noise, scale: scale, middle: self.scale.middle,
-            isDetermined: isDetermined)
+            ratio, spread(residuals, noise: factor * partVariance), factor * variance, scale: scale,
+            middle: self.scale.middle, isDetermined: isDetermined)
     }
 
     /// What totals of primary units say of the variance of their sum.
