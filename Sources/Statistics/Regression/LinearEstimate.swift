@@ -78,9 +78,7 @@ extension LinearSteps {
         let rows = solved.gram[0, 0] - Double(width)
         var meat = solved.gram
         if isRobust {
-            let raw = squares.pairs.matrix(squared)
-            if raw.least < Self.leastRatio * deviation { withheld = withheld ?? .variance }
-            meat = raw.raised(deviation)
+            meat = squares.pairs.matrix(squared).mapEigenvalues { max(0, $0) }.raised(deviation / 2)
         } else {
             if squared[0] < 2 * deviation || rows < 1 { withheld = withheld ?? .variance }
             let variance = max(0, squared[0] + deviation) / max(rows, 1)
@@ -91,8 +89,13 @@ extension LinearSteps {
         for column in 0..<width {
             equation.add([(column: column, factor: 1)], variance: score * score, excess: noise.excess)
         }
+        // As in ``NewtonSteps``: near the bound, answers are given where the noise is in their favour.
+        let norm = Self.leastRatio * 2 * Double(width).squareRoot() * solved.deviation
+        let ratio = norm / max(solved.gram.least, norm)
+        let factor = norm > 0 ? 1 + 3 * ratio * ratio * ratio : 1
         equation.add(
-            pairs, times: change, variance: solved.deviation * solved.deviation, excess: solved.excess)
+            pairs, times: change, variance: factor * solved.deviation * solved.deviation, excess: solved.excess)
+        if isRobust && !equation.knowsVariance(deviation: deviation) { withheld = withheld ?? .variance }
         let beyond = layout.values(2, of: noisy[1])[0]
         if equation.isBiased(by: beyond, deviation: layout.deviation(2, noise)) { withheld = withheld ?? .clipped }
         return RegressionEstimate(

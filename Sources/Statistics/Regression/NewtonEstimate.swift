@@ -161,13 +161,16 @@ extension NewtonSteps {
         let size = design.width
         let identity = SymmetricMatrix(size: size) { i, j in i == j ? 1 : 0 }
         var meat = pooled.information.raised(pooled.norm / (2 * Double(size).squareRoot()))
+        var meatDeviation = 0.0
         if isRobust, let end = noisy.last {
             let deviation = last.layout.deviation(2, last.noise)
-            meat = squares.pairs.matrix(last.layout.values(2, of: end)).raised(deviation)
-            if withheld == nil && meat.least <= 0 { withheld = .variance }
+            meatDeviation = deviation
+            meat = squares.pairs.matrix(last.layout.values(2, of: end)).mapEigenvalues { max(0, $0) }
+                .raised(deviation / 2)
         }
         var equation = ScoreEquation(design, solution: coefficients, inverse: inverse ?? identity, meat: meat)
         if inverse != nil { addNoise(pooled, steps, change, to: &equation) }
+        if !equation.knowsVariance(deviation: meatDeviation) { withheld = withheld ?? .variance }
         if withheld == nil && pilots > 0, let end = noisy.last, isCut(end, last, equation) { withheld = .clipped }
         return RegressionEstimate(
             coefficients: equation.coefficients(withheld: withheld != nil), method: .newton(steps: count - pilots),

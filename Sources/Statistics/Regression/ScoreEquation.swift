@@ -8,6 +8,8 @@ struct ScoreEquation {
     let solution: [Double]
     let inverse: SymmetricMatrix
     private(set) var shapes: [ErrorShape]
+    /// Of each coefficient the squared length of the row that maps scores to it.
+    private let lengths: [Double]
 
     /// - Parameter meat: the variance of the sum of the units' scores.
     init(_ design: RegressionDesign, solution: [Double], inverse: SymmetricMatrix, meat: SymmetricMatrix) {
@@ -19,6 +21,7 @@ struct ScoreEquation {
         let rows = (0..<width).map { k in
             design.unscaled((0..<width).map { inverse[$0, k] })
         }
+        lengths = (0..<width).map { k in rows.reduce(0.0) { $0 + $1[k] * $1[k] } }
         shapes = (0..<width).map { k in
             let row = (0..<width).map { rows[$0][k] }
             let image = meat.times(row)
@@ -55,6 +58,11 @@ struct ScoreEquation {
             let reach = solution.indices.reduce(0.0) { max($0, abs(inverse[$1, k])) }
             return reach * sum > 0.5 * shapes[k].deviation * design.scales[k].radius
         }
+    }
+
+    /// Whether noise of that deviation in each entry of the meat leaves every coefficient's variance known to a third.
+    func knowsVariance(deviation: Double) -> Bool {
+        zip(shapes, lengths).allSatisfy { deviation * $1 <= 0.35 * $0.variance }
     }
 
     /// The coefficients on the scale of the columns as they are.
