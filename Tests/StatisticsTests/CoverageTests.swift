@@ -92,7 +92,7 @@ struct CoverageTests {
             }
         }
 
-        func line(_ family: String, _ kind: String, _ rows: Int, _ epsilon: Double) -> String {
+        func line(_ family: String, kind: String, rows: Int, epsilon: Double) -> String {
             let all = Double(max(given, 1))
             let share = covered.map { String(format: "%.4f", Double($0) / all) }.joined(separator: ",")
             let width = widths.map { String(format: "%.2f", $0 / all) }.joined(separator: ",")
@@ -157,7 +157,9 @@ struct CoverageTests {
                         tallies[k].add(try glm.release(units: rows, using: &noise), truth, plain)
                     }
                 }
-                for (k, epsilon) in epsilons.enumerated() { print(tallies[k].line(name, kind, count, epsilon)) }
+                for (k, epsilon) in epsilons.enumerated() {
+                    print(tallies[k].line(name, kind: kind, rows: count, epsilon: epsilon))
+                }
             }
         }
     }

@@ -74,7 +74,7 @@ public struct ComponentsEstimate: Sendable {
 
     init(
         _ moments: ScaledMoments, _ statistics: [ScaledMoments.Statistic],
-        _ squares: [(sum: Double, deviation: Double)], _ target: ComponentsTarget, _ design: RegressionDesign
+        squares: [(sum: Double, deviation: Double)], target: ComponentsTarget, design: RegressionDesign
     ) {
         let scales = design.scales.dropFirst().map { $0 }
         count = moments.count

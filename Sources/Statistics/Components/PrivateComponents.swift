@@ -7,8 +7,8 @@ public enum ComponentsTarget: Sendable, Hashable {
     /// Correlations of all pairs.
     case correlations
     /// The largest principal components, so many: their variances and the shares of the whole variance that they explain;
-    /// where the sampling variance is the normal law's, their loadings too. Of `isStandardised`, of the correlation matrix:
-    /// then of their variances and shares the estimates alone.
+    /// where the sampling variance is the normal law's, their loadings too. Where `isStandardised` those of the correlation
+    /// matrix, without intervals.
     case principal(count: Int, isStandardised: Bool = false)
 }
 
@@ -159,7 +159,7 @@ public struct PrivateComponents: Sendable {
                 (layout.values($0, of: released[1])[0], layout.deviation($0, noise))
             }
         }
-        return ComponentsEstimate(moments, statistics, squares, target, design)
+        return ComponentsEstimate(moments, statistics, squares: squares, target: target, design: design)
     }
 
     /// The noisy statistics of rows, of which each unit's have been cut to their bound; rows with a NaN or an infinity are left out.

@@ -85,7 +85,7 @@ struct LinearSteps: Sendable {
             guard try design.encode(row, into: &encoded) else { continue }
             let y = scaled(encoded)
             if let solution = point.solution {
-                addScores(encoded, y, solution, to: &sums, point, &scores)
+                addScores(encoded, y, at: solution, of: point, to: &sums, scores: &scores)
             } else {
                 addMoments(encoded, y, to: &sums, point.layout)
             }
@@ -110,8 +110,8 @@ struct LinearSteps: Sendable {
     }
 
     private func addScores(
-        _ row: EncodedRow, _ y: Double, _ solution: [Double], to sums: inout [ExactSum], _ point: LinearPoint,
-        _ scores: inout [Double]
+        _ row: EncodedRow, _ y: Double, at solution: [Double], of point: LinearPoint, to sums: inout [ExactSum],
+        scores: inout [Double]
     ) {
         let layout = point.layout
         var fitted = 0.0

@@ -12,9 +12,10 @@ public import DifferentialPrivacy
 /// release is taken (coefficients, caps) from those before it, so that they compose adaptively and the loss is at most the sum of
 /// theirs. Everything else is post-processing.
 ///
-/// Of pure epsilon a Newton method spends thrice, of which each costs its part in full; of rho steps are nearly free. So
-/// logistic and Poisson regressions with numeric predictors want zCDP: the same epsilon then gives intervals that are two
-/// thirds as wide or less.
+/// Of pure epsilon each of a Newton method's steps costs its part in full; of rho steps are nearly free, and the norms are
+/// those of Euclid. With 5 coefficients and 10,000 rows at an epsilon of 1, logistic intervals were 1.3 to 1.7 times
+/// those without noise, where there were any, under pure epsilon, and 1.2 to 1.5 times under the rho that converts to it at a
+/// delta of 1e-6. A table of categories is the other way round: 1.01 and 1.05.
 public struct PrivateGLM: Sendable {
     private enum Steps: Sendable {
         case linear(LinearSteps)
