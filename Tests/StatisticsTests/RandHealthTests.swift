@@ -24,7 +24,7 @@ enum RandHealth {
         process.arguments = ["gzip", "-dc", try #require(file).path]
         let output = Pipe()
         process.standardOutput = output
-        try process.run()
+        try process.begin()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
