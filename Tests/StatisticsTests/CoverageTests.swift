@@ -55,7 +55,8 @@ struct CoverageTests {
     }
     static var families: [String] {
         (environment["PARLEY_COVERAGE_FAMILIES"]
-            ?? "linear,logistic,poisson,linear-weighted,logistic-weighted,logistic-table,poisson-table").split(
+            ?? "linear,logistic,poisson,linear-weighted,logistic-weighted,logistic-table,poisson-table,poisson-dispersed")
+            .split(
                 separator: ","
             ).map(String.init)
     }
@@ -115,7 +116,11 @@ struct CoverageTests {
             let response: Double
             switch family.prefix(while: { $0 != "-" }) {
             case "logistic": response = random.uniform() < 1 / (1 + exp(-eta)) ? 1 : 0
-            case "poisson": response = random.poisson(exp(eta))
+            case "poisson":
+                // Gamma-mixed where dispersed: of the variance mu + mu^2 / 2.
+                let isDispersed = family.hasSuffix("dispersed")
+                let mix = isDispersed ? -log((1 - random.uniform()) * (1 - random.uniform())) / 2 : 1
+                response = random.poisson(mix * exp(eta))
             default: response = eta + 2 * random.normal()
             }
             let weight = family.hasSuffix("weighted") ? 1 + 2 * random.uniform() : 1
@@ -153,7 +158,9 @@ struct CoverageTests {
                         ? try exact.release(units: rows, using: &noise).coefficients.map { $0.standardError ?? 1 } : []
                     if seed == 0 { plain = half }
                     for (k, epsilon) in epsilons.enumerated() {
-                        let glm = try PrivateGLM(design, family: family, loss: Self.loss(kind, epsilon))
+                        let glm = try PrivateGLM(
+                            design, family: family, variance: name.hasSuffix("dispersed") ? .robust : nil,
+                            loss: Self.loss(kind, epsilon))
                         tallies[k].add(try glm.release(units: rows, using: &noise), truth, plain)
                     }
                 }
