@@ -114,17 +114,17 @@ struct FitCommand: AsyncParsableCommand {
                 .init(title: PrintableText.escape(effect), alignsRight: true),
             ] + (isTold ? [.init(title: "noise (deviation)", alignsRight: true)] : []),
             indent: 2)
-        func row(_ name: String, _ between: String, _ value: Double, _ deviation: Double?) -> [String] {
+        func row(_ name: String, _ between: String, _ value: Double, noise deviation: Double?) -> [String] {
             [name, between, NumberText.significant(value, digits: 5)]
                 + (isTold ? [deviation.map { NumberText.significant($0, digits: 3) } ?? ""] : [])
         }
-        table.append(row("(where all are 0)", "", intercept, made.interceptDeviation))
+        table.append(row("(where all are 0)", "", intercept, noise: made.interceptDeviation))
         for coefficient in made.coefficients {
             table.append(
                 row(
                     coefficient.name,
                     "\(ShortNumber.text(coefficient.lower)) and \(ShortNumber.text(coefficient.upper))",
-                    coefficient.value, coefficient.deviation))
+                    coefficient.value, noise: coefficient.deviation))
         }
         terminal.write(table.render(on: terminal))
         guard let rho = made.rho else { return terminal.paragraph("Without noise.", .dim) }
