@@ -70,7 +70,7 @@ struct JoinComputationTests {
             name: people
             title: People
             description: Made up
-            population: people-\(place)
+            population: joined-\(place)
             unit: \(unit)
             capacity: {rows: 300, units: \(60 + 10 * place)}
             policy: {loss: zcdp, delta: 1e-6, total: {rho: 40}, engines: {joint-computation: {\(rule)}}}
@@ -207,7 +207,7 @@ struct JoinComputationTests {
             let receipt = try Receipt(decoding: try sites.sites[place].site.receipt(id, as: .ada))
             #expect(receipt.body.charge.uses == 1)
             #expect(receipt.body.charge.amounts.isEmpty == (place == 2))
-            let spent = try sites.sites[place].spent(population: "people-\(place)")
+            let spent = try sites.sites[place].spent(population: "joined-\(place)")
             #expect(place == 2 ? spent == 0 : (3_999_999_999_000...4_000_000_000_000).contains(spent), "\(spent)")
             let told = receipt.body.guarantees
             #expect(!told.outputPrivacy.contains("no privacy loss is bounded"), "\(told.outputPrivacy)")
