@@ -67,8 +67,9 @@ struct TestSimulations {
 
     @Test("Welch's test: type I error, coverage and power", .enabled(if: Simulation.isDeep))
     func deepWelch() throws {
+        // Deviations leave the bounds far: values that are clipped would have other means.
         for (sizes, deviations) in [
-            ([30, 30], [1.0, 1.0]), ([100, 400], [1.5, 0.5]), ([600, 600], [1, 1]), ([2000, 3000], [1, 2]),
+            ([100, 400], [0.8, 0.4]), ([2000, 3000], [0.5, 0.8]), ([30, 30], [0.8, 0.8]), ([600, 600], [0.8, 0.8]),
         ] {
             for (name, loss) in Self.losses {
                 for mean in [0.0, 1.5] {
