@@ -193,6 +193,8 @@ public final class Datasite: Sendable {
         isServing.withLock { $0 = true }
         try reportingProblems { try removeAbandonedVersions() }
         removeRemains()
+        // One server a site, which alone is dealt to.
+        preparing.shelf.removeRemains()
         // Tables are opened before anybody asks: how long that takes depends on their rows.
         for entry in try catalogue().datasets.values where !entry.isLookup { _ = try? table(entry) }
         return lock

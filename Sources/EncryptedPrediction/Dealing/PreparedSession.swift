@@ -147,6 +147,13 @@ public struct PreparationShelf: Sendable {
         }
     }
 
+    /// Removes what is not whole or is being taken: of a process that ended, where no other works on the shelf.
+    public func removeRemains() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(".") {
+            try? FileManager.default.removeItem(atPath: path + "/" + name)
+        }
+    }
+
     /// When something was last done in a folder that is not whole, or taken.
     private func changed(_ folder: String, _ name: String) -> TimeInterval? {
         if name.hasPrefix(Self.takenPrefix) {
