@@ -63,7 +63,8 @@ extension NewtonSteps {
 
     /// Where the steps begin, as the histogram says.
     struct Start {
-        /// Counts above become this: all but 1 in 200, as far as the noise tells.
+        /// Counts above become this: all but 1 in 200, as far as the noise tells; where the variance is robust 1 in 2,000, since
+        /// then the tail may be longer than Poisson's, and the cut biases.
         let cap: Int
         /// Slopes above become this: expected counts vary less than counts do, of which 1 in 40 are above.
         let steepest: Int
@@ -91,7 +92,7 @@ extension NewtonSteps {
         let total = counts.reduce(0, +)
         let edges = bins
         let least = min(2, largestCount)
-        let cap = max(edges[Self.edge(counts, beyond: 0.005, deviation: deviation)], least)
+        let cap = max(edges[Self.edge(counts, beyond: isRobust ? 0.0005 : 0.005, deviation: deviation)], least)
         let steepest = max(edges[Self.edge(counts, beyond: 0.025, deviation: deviation)], 1)
         var sum = 0.0
         for bin in edges.indices.dropFirst() {

@@ -20,7 +20,7 @@ struct LinearSteps: Sendable {
     let squares: UnitSquares
 
     /// Parts of the second release: of scores, their squares and what was cut.
-    static let shares = (score: 0.7, squares: 0.1, unitSquares: 0.8, beyond: 0.05)
+    static let shares = (score: 0.7, squares: 0.1, unitSquares: 0.8, beyond: 0.1)
 
     init(
         _ design: RegressionDesign, bounds: (lower: Double, upper: Double), rowsPerUnit: Int, isRobust: Bool,

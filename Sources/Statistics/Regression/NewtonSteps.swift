@@ -23,7 +23,7 @@ struct NewtonSteps: Sendable {
     let squares: UnitSquares
 
     /// Parts of a step: of the score, the information matrix, the squares of scores, and what is beyond the cap.
-    static let shares = (score: 0.6, information: 0.5, squares: 0.4, beyond: 0.05)
+    static let shares = (score: 0.6, information: 0.5, squares: 0.4, beyond: 0.1)
 
     init(
         _ design: RegressionDesign, family: RegressionFamily, rowsPerUnit: Int, isRobust: Bool, loss: PrivacyLoss

@@ -55,7 +55,7 @@ struct ScoreEquation {
     func isBiased(by sum: Double, deviation: Double) -> Bool {
         guard sum > 3 * deviation else { return false }
         return solution.indices.contains { k in
-            let reach = solution.indices.reduce(0.0) { max($0, abs(inverse[$1, k])) }
+            let reach = solution.indices.reduce(0.0) { $0 + abs(inverse[$1, k]) }
             return reach * sum > 0.5 * shapes[k].deviation * design.scales[k].radius
         }
     }
