@@ -108,8 +108,7 @@ public struct ComponentsEstimate: Sendable {
         let count = moments.count
         var mean = influence.normal
         if let square {
-            guard square.sum > 2 * square.deviation else { return nil }
-            mean = (square.sum + square.deviation / 2) / count
+            mean = (max(0, square.sum) + square.deviation / 2) / count
         }
         var shape = ErrorShape(samplingVariance: mean / count)
         let variance = statistic.noiseFactor * moments.deviation * moments.deviation
@@ -119,6 +118,8 @@ public struct ComponentsEstimate: Sendable {
                 if factor != 0 { shape.add(factor: factor, variance: variance, excess: moments.excess) }
             }
         }
+        // The variance must be known to a third.
+        if let square, square.deviation / (count * count) > 0.35 * shape.variance { return nil }
         return shape.deviation.isFinite && shape.deviation > 0 ? shape : nil
     }
 }

@@ -63,7 +63,8 @@ struct ScaledMoments: Sendable {
     /// twice the noise's deviation counts, and once far above it.
     private static func noiseFactor(_ ratio: Double, least: Double) -> Double {
         let part = min(1, least / max(ratio, least))
-        return 1 + 3 * part * part * part
+        let square = part * part
+        return 1 + 3 * square * square * square * square
     }
 
     func statistics(_ target: ComponentsTarget) -> [Statistic] {
@@ -127,7 +128,7 @@ struct ScaledMoments: Sendable {
 
 extension ScaledMoments {
     /// How far an eigenvalue must be from its neighbours, in deviations of what moves it.
-    static let leastGap = 4.0
+    static let leastGap = 5.0
 
     /// The deviation of an eigenvalue's sampling and noise.
     private func spread(_ k: Int) -> Double {
@@ -158,6 +159,8 @@ extension ScaledMoments {
             let share = isTotalKnown ? min(max(value / total, 0), 1) : 0
             let isApart = isApart(k)
             let factor = Self.noiseFactor(gap(k), least: Self.leastGap)
+            // Where noise is much of it, the scale of logarithms would be too short at the lower end.
+            let isFar = gap(k) > 2.5 * Self.leastGap
             let along = SymmetricMatrix(size: width) { vector[$0] * vector[$1] }
             let shared = SymmetricMatrix(size: width) { i, j in
                 (vector[i] * vector[j] - (i == j ? share : 0)) / total
@@ -165,10 +168,11 @@ extension ScaledMoments {
             return [
                 Statistic(
                     name: .eigenvalue(k), estimate: value, gradient: isApart && value > 0 ? along : nil,
-                    scale: .logarithm, noiseFactor: factor),
+                    scale: isFar ? .logarithm : .plain, noiseFactor: factor),
                 Statistic(
                     name: .share(k), estimate: share,
-                    gradient: isApart && isTotalKnown && share > 0 && share < 1 ? shared : nil, scale: .share,
+                    gradient: isApart && isTotalKnown && share > 0 && share < 1 ? shared : nil,
+                    scale: isFar ? .share : .plain,
                     noiseFactor: factor),
             ]
         }
@@ -261,23 +265,35 @@ extension ScaledMoments {
             return Influence(form: SymmetricMatrix(size: width + 1) { _, _ in 0 }, cap: 1, normal: 0)
         }
         let image = gradient.times(means)
-        var (constant, square) = (zip(means, image).reduce(0.0) { $0 + $1.0 * $1.1 }, 0.0)
-        var product = [Double](repeating: 0, count: width * width)
+        var constant = zip(means, image).reduce(0.0) { $0 + $1.0 * $1.1 }
         for i in 0..<width {
-            for j in 0..<width {
-                constant -= gradient[i, j] * covariance[i, j]
-                product[i * width + j] = (0..<width).reduce(0.0) { $0 + gradient[i, $1] * covariance[$1, j] }
-            }
-        }
-        for i in 0..<width {
-            for j in 0..<width { square += product[i * width + j] * product[j * width + i] }
+            for j in 0..<width { constant -= gradient[i, j] * covariance[i, j] }
         }
         let form = SymmetricMatrix(size: width + 1) { i, j in
             if i > 0 && j > 0 { return gradient[i - 1, j - 1] }
             return i == 0 && j == 0 ? constant : -image[max(i, j) - 1]
         }
         let largest = form.entries.reduce(0.0) { $0 + abs($1) }
-        let normal = max(0, 2 * square)
-        return Influence(form: form, cap: max(min(8 * normal.squareRoot(), largest), 0x1p-40), normal: normal)
+        // A noisy matrix that came out too small must not make the cap too small.
+        let raised = Self.normalSquare(gradient, covariance.raised(2 * entryDeviation))
+        return Influence(
+            form: form, cap: max(min(8 * raised.squareRoot(), largest), 0x1p-40),
+            normal: Self.normalSquare(gradient, covariance))
+    }
+
+    /// `2 tr(G S G S)`.
+    private static func normalSquare(_ gradient: SymmetricMatrix, _ covariance: SymmetricMatrix) -> Double {
+        let width = covariance.size
+        var product = [Double](repeating: 0, count: width * width)
+        for i in 0..<width {
+            for j in 0..<width {
+                product[i * width + j] = (0..<width).reduce(0.0) { $0 + gradient[i, $1] * covariance[$1, j] }
+            }
+        }
+        var trace = 0.0
+        for i in 0..<width {
+            for j in 0..<width { trace += product[i * width + j] * product[j * width + i] }
+        }
+        return max(0, 2 * trace)
     }
 }
