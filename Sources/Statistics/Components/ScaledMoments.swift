@@ -60,11 +60,11 @@ struct ScaledMoments: Sendable {
     }
 
     /// What must be large enough beside its noise for an interval is, near that bound, so where the noise is in its favour: there
-    /// twice the noise's deviation counts, and once far above it.
-    private static func noiseFactor(_ ratio: Double, least: Double) -> Double {
+    /// twice the noise's deviation counts (of eigenvalues, which noise drives up besides, thrice), and once far above it.
+    private static func noiseFactor(_ ratio: Double, least: Double, most: Double = 4) -> Double {
         let part = min(1, least / max(ratio, least))
         let square = part * part
-        return 1 + 3 * square * square * square * square
+        return 1 + (most - 1) * square * square * square * square
     }
 
     func statistics(_ target: ComponentsTarget) -> [Statistic] {
@@ -158,7 +158,7 @@ extension ScaledMoments {
             let vector = vectors[k]
             let share = isTotalKnown ? min(max(value / total, 0), 1) : 0
             let isApart = isApart(k)
-            let factor = Self.noiseFactor(gap(k), least: Self.leastGap)
+            let factor = Self.noiseFactor(gap(k), least: Self.leastGap, most: 9)
             // Where noise is much of it, the scale of logarithms would be too short at the lower end.
             let isFar = gap(k) > 2.5 * Self.leastGap
             let along = SymmetricMatrix(size: width) { vector[$0] * vector[$1] }
@@ -218,7 +218,7 @@ extension ScaledMoments {
         let width = covariance.size
         return (0..<number).flatMap { k in
             let isApart = !isStandardised && isApart(k)
-            let factor = Self.noiseFactor(gap(k), least: Self.leastGap)
+            let factor = Self.noiseFactor(gap(k), least: Self.leastGap, most: 9)
             return (0..<width).map { j in
                 let gradient = SymmetricMatrix(size: width) { a, b in
                     guard isApart else { return 0 }
