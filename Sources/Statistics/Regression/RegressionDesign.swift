@@ -108,10 +108,12 @@ public struct RegressionDesign: Sendable, Hashable {
         self.firsts = firsts
     }
 
+    /// Whether the same is declared.
     public static func == (a: RegressionDesign, b: RegressionDesign) -> Bool {
         a.predictors == b.predictors && a.offset == b.offset && a.largestWeight == b.largestWeight
     }
 
+    /// Hashes what is declared.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(predictors)
         hasher.combine(offset)
