@@ -11,7 +11,7 @@ export PARLEY_STRICT := 1
 # A test that crashes must end, not wait for a debugger at a prompt.
 export SWIFT_BACKTRACE := interactive=no,color=no
 
-.PHONY: demo hospitals predict market test python-test audit faults fuzz bench compare study contract build format install prerequisites
+.PHONY: demo hospitals predict market test python-test audit simulations faults fuzz bench compare study contract build format install prerequisites
 
 demo: build
 	@"$$($(SWIFT) build $(FLAGS) --show-bin-path)/parley" demo
@@ -44,6 +44,10 @@ python-test: build
 # answering times of neighbouring tables behind real servers: 45 minutes.
 audit: prerequisites
 	PARLEY_AUDIT=deep $(SWIFT) test $(TEST_FLAGS) --filter "PrivacyAudits|TimingAudit"
+
+# How often intervals of `Statistics` hold and its tests err, by simulation, as JSON lines: hours; COVERAGE seeds (4000) a case.
+simulations: prerequisites
+	PARLEY_AUDIT=deep PARLEY_COVERAGE=$(or $(COVERAGE),4000) $(SWIFT) test $(TEST_FLAGS) --filter "StatisticsTests"
 
 # Kills the server under load a thousand times (KILLS) and checks after each restart that nothing is lost; sends it what
 # schemathesis makes up; then, alone on the machine, times requests beside scans: 20 minutes.

@@ -1,5 +1,6 @@
 import Crypto
 public import DatasiteProtocol
+import EncryptedPrediction
 import Foundation
 import GRDB
 import Governance
