@@ -18,8 +18,8 @@ struct PrepareCommand: AsyncParsableCommand {
               parley prepare scans --list                # what is prepared, and what it takes of both disks
               parley prepare scans --discard             # give all of it up
 
-            --checks prepares so many more, draws as many of all, and has the dealer open these, which then serve nobody: each side sees whether it was dealt what it should have been. A dealer that deals one of \
-            them wrongly is found with probability checks / (count + checks). What a dealer tells one of the two sides no check shows.
+            --checks prepares so many more, draws as many of all, and has the dealer open these, which then serve nobody: each side sees whether it was dealt what it should have been. A mistake behind the \
+            dealer's seeds in one of them is found with probability checks / (count + checks); a dealer that means to deceive, or that tells one side what the other has, is not.
             """)
 
     @Argument(help: "The dataset whose policy the model has.", completion: DatasetNames.completion) var dataset: String
@@ -103,7 +103,7 @@ struct PrepareCommand: AsyncParsableCommand {
         )
         if checks > 0 {
             Terminal.output.line(
-                "\(checks) of \(count + checks) were opened: you and the site were dealt them rightly.")
+                "\(checks) of \(count + checks) were opened: each side had what the dealer's seeds make.")
         }
     }
 
