@@ -32,10 +32,8 @@ market: build
 build: prerequisites
 	$(SWIFT) build $(FLAGS) --product parley
 
-# Hundreds of tests have a site open at once, and from some 1,350 open files on Foundation reads up to 280 bytes beyond its list of them (32 KiB) when it begins
-# a process: the list has pages of its own here, with room behind it.
 test: prerequisites
-	MALLOC_MMAP_THRESHOLD_=32768 $(SWIFT) test $(TEST_FLAGS)
+	$(SWIFT) test $(TEST_FLAGS)
 	scripts/python-test
 
 # The Python client alone, against a datasite that it starts: a minute, and another one for its environment the first time.

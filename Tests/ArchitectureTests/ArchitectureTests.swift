@@ -287,7 +287,7 @@ struct ArchitectureTests {
     private func packageTargets() throws -> [String: Set<String>] {
         let scratch = FileManager.default.temporaryDirectory.appending(path: "parley-dump-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [
             "timeout", "240", "swift", "package", "--package-path", repository.root.path, "--scratch-path",

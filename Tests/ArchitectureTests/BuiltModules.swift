@@ -76,7 +76,7 @@ struct BuiltModules {
     }
 
     static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["timeout", "240"] + arguments
         let output = Pipe()

@@ -20,7 +20,7 @@ struct JobCommandTests {
 
     /// The request that a process computes. Waits on this thread: a task that is suspended may be resumed seconds later,
     /// behind other tests' processes, and the answer would be there.
-    private func running(_ place: Workplace, in process: Process) throws -> String {
+    private func running(_ place: Workplace, in process: BegunProcess) throws -> String {
         while process.isRunning {
             if let job = try jobs(place).first(where: { $0.state == "running" && $0.kind == "request" }) {
                 return job.id

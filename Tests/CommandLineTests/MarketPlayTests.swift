@@ -7,7 +7,7 @@ struct MarketPlayTests {
     private final class Play {
         let place: Workplace
         private(set) var url = ""
-        private(set) var server: Process?
+        private(set) var server: BegunProcess?
         private let port: Int
 
         init(_ place: Workplace) throws {

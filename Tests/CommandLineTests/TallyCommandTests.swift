@@ -35,7 +35,7 @@ struct TallyCommandTests {
         let words = try line("tally", "plan", "plan.yaml")
         #expect(words.contains("in each of 3 buckets") && words.contains("where the leader or the helper is honest"))
         #expect(try line("tally", "plan", "plan.yaml", "--json").contains("\"leastReports\":4"))
-        func serve(_ role: Int) throws -> Process {
+        func serve(_ role: Int) throws -> BegunProcess {
             let process = try place.start([
                 "devices", "tally", "serve", "plan.yaml", "--key", "\(["leader", "helper"][role]).key", "--port",
                 "\(ports[role])",

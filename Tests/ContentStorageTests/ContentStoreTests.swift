@@ -342,7 +342,7 @@ struct KilledPublisherTests {
         let place = Place()
         var random = SeededGenerator(seed: 12)
         for time in 0..<12 {
-            let process = Process()
+            let process = BegunProcess()
             process.executableURL = program
             process.arguments = ["child", "content-publish", place.path]
             let output = Pipe()

@@ -17,7 +17,7 @@ enum Kubo {
     }
 
     static func run(_ arguments: [String]) throws -> [[String: Any]] {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: try #require(python))
         process.arguments = ["-B", folder.appending(path: "Kubo/kubo.py").path()] + arguments
         let (output, errors) = (

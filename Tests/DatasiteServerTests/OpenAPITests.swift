@@ -18,7 +18,7 @@ struct OpenAPITests {
 
     @Test("The document is valid OpenAPI 3.1, in the judgement of another's validator")
     func validity() throws {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = [
             "bash", Fixture.repository.appending(path: "scripts/with-pypi").path, "openapi-spec-validator==0.9.0", "--",

@@ -105,7 +105,7 @@ struct ArrayDatasetTests {
         case .idx: try write(idx(shape, pixels), to: path)
         case .idxGzip:
             try write(idx(shape, pixels), to: path)
-            let process = Process()
+            let process = BegunProcess()
             process.executableURL = URL(filePath: "/usr/bin/env")
             process.arguments = ["gzip", path]
             try process.begin()

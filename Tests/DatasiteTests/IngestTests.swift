@@ -282,7 +282,7 @@ final class IngestFolder: Sendable {
 
     /// The file as gzip beside it.
     func compress(_ file: String) throws -> String {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["gzip", "-k", "-f", file]
         try process.begin()

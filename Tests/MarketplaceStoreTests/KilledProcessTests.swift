@@ -14,7 +14,7 @@ struct KilledProcessTests {
 
     /// Runs it until it told of so many more lines, and kills it wherever it is. Returns the last number that it told.
     private func run(_ what: String, _ path: String, lines count: Int) throws -> Int {
-        let process = Process()
+        let process = BegunProcess()
         let program: URL = try #require(self.program(), "there is no parley-bench beside the tests")
         process.executableURL = program
         process.arguments = ["child", what, path]

@@ -17,7 +17,7 @@ struct MarketCommandTests {
     private func market(_ arguments: String...) throws -> Finished {
         var folder = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent()
         while folder.path() != "/", !isProgram(folder.appending(path: "parley")) { folder.deleteLastPathComponent() }
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = folder.appending(path: "parley")
         process.arguments = ["market"] + arguments
         let (output, errors) = (Pipe(), Pipe())

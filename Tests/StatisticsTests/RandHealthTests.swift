@@ -19,7 +19,7 @@ enum RandHealth {
 
     /// Persons with their rows of coinsurance, age, chronic diseases and sex, and of visits to doctors.
     static func units() throws -> [[RegressionRow]] {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["gzip", "-dc", try #require(file).path]
         let output = Pipe()

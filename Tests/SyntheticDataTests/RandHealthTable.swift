@@ -52,7 +52,7 @@ enum RandHealthTable {
 
     static func load() throws -> Table {
         let path = try #require(available).path
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["gzip", "-dc", path]
         let output = Pipe()

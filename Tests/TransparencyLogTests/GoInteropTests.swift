@@ -65,7 +65,7 @@ struct GoInteropTests {
     }
 
     private func runGo(_ folder: URL) throws -> (Int32, [UInt8], String) {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(fileURLWithPath: GoToolchain.command ?? "go")
         let program = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("go/main.go")
         process.arguments = ["run", program.path, folder.path]

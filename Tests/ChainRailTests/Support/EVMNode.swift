@@ -6,7 +6,7 @@ import Testing
 
 /// A real EVM (PyPI's py-evm by eth-tester) in a process of its own, which answers on its standard output.
 final class EVMNode {
-    private let process = Process()
+    private let process = BegunProcess()
     private let input = Pipe(), output = Pipe()
     private var unread = Data()
     private var nextID: UInt64 = 1

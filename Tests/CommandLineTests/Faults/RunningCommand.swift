@@ -23,7 +23,7 @@ final class RunningCommand: Sendable {
         await withCheckedContinuation { continuation in
             // Waiting for a process blocks a thread: not one of the few that tasks run on.
             DispatchQueue.global().async {
-                let process = self.state.withLock { state -> Process? in
+                let process = self.state.withLock { state -> BegunProcess? in
                     guard !state.isStopped, let process = try? place.start(arguments) else { return nil }
                     state.process = process.processIdentifier
                     return process

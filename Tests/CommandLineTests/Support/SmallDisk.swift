@@ -46,7 +46,7 @@ final class SmallDisk: Sendable {
     }
 
     private static func run(_ command: [String]) -> Int32 {
-        let process = Process()
+        let process = BegunProcess()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
         process.standardError = FileHandle.nullDevice

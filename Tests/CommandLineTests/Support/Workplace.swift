@@ -100,7 +100,7 @@ final class Workplace: Sendable {
 
     /// A server that runs until it is killed or the workplace ends.
     struct Server {
-        let process: Process
+        let process: BegunProcess
         let url: String
         /// Where its metrics are; nil where they were not asked for.
         let metricsURL: String?
@@ -120,7 +120,7 @@ final class Workplace: Sendable {
     /// - Parameter errors: Where its diagnostics go; nil: the descriptor is closed.
     func start(
         _ arguments: [String], output: Any = FileHandle.nullDevice, errors: Any? = FileHandle.nullDevice
-    ) throws -> Process {
+    ) throws -> BegunProcess {
         let shell = errors == nil ? ["/bin/sh", "-c", "exec \"$0\" \"$@\" 2>&-"] : []
         return try start(command: shell + [Self.executable] + arguments, output: output, errors: errors)
     }
@@ -129,7 +129,7 @@ final class Workplace: Sendable {
     func start(
         command: [String], input: Any = FileHandle.nullDevice, output: Any = FileHandle.nullDevice,
         errors: Any? = FileHandle.nullDevice
-    ) throws -> Process {
+    ) throws -> BegunProcess {
         let process = process(command, [:])
         process.standardInput = input
         process.standardOutput = output
@@ -176,8 +176,8 @@ final class Workplace: Sendable {
         var output: String
     }
 
-    private func process(_ command: [String], _ extra: [String: String]) -> Process {
-        let process = Process()
+    private func process(_ command: [String], _ extra: [String: String]) -> BegunProcess {
+        let process = BegunProcess()
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
         process.currentDirectoryURL = URL(fileURLWithPath: folder)

@@ -1,0 +1,1 @@
+../CommandLineTests/Support/BegunProcess.swift
