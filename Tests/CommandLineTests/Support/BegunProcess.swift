@@ -86,6 +86,8 @@ final class BegunProcess: Sendable {
             state.files = [nil, nil, nil]
             state.itsOwn = []
         }
+        // Taken when it ends, whether a test waits for it or not: what waits for any child, as tests of crashes do, must not find it for ever.
+        Thread.detachNewThread { self.waitUntilExit() }
     }
 
     func waitUntilExit() {
