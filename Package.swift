@@ -179,7 +179,9 @@ let package = Package(
         tests(
             "EncryptedPredictionTests",
             [
-                "EncryptedPrediction", "Learning", "SecureComputation", "ModularArithmetic", "Secrets", "CZlib", crypto,
+                "EncryptedPrediction", "DatasiteProtocol", "Learning", "SecureComputation", "ModularArithmetic",
+                "Secrets",
+                "CZlib", crypto,
             ]),
         tests("DifferentialPrivacyTests", ["DifferentialPrivacy", "Secrets"]),
         tests("StatisticsTests", ["Statistics", "DifferentialPrivacy", "Secrets"]),

@@ -144,7 +144,12 @@ public struct PredictionTerms: Sendable, Hashable, CustomStringConvertible {
             }
             return PredictionResults(labels: words.map(Int.init))
         }
-        let unit = try range().unit
+        let range = try range()
+        guard words.allSatisfy({ Double($0.magnitude) <= range.value }) else {
+            throw .input(
+                "a score that was opened", expected: "one that the model can give: somebody did not do their part")
+        }
+        let unit = range.unit
         return PredictionResults(
             scores: (0..<rows).map { row in words[row * classes..<(row + 1) * classes].map { Double($0) * unit } })
     }

@@ -66,19 +66,29 @@ public final class DealerClient: Sendable {
     public func ask(
         _ question: DealerQuestion, dealer: Data, key: Curve25519.Signing.PrivateKey, largest: Int
     ) async throws -> [UInt8] {
+        try await proven(question, dealer: dealer, key: key, largest: largest).content
+    }
+
+    /// The same, with what shows others that the dealer said so.
+    func proven(
+        _ question: DealerQuestion, dealer: Data, key: Curve25519.Signing.PrivateKey, largest: Int
+    ) async throws -> (content: [UInt8], proof: OpeningProof) {
         let asked = try SignedQuestion(
             question, dealer: dealer, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
         let timeout = Duration.seconds(60 + largest >> 20)
-        for attempt in 0... {
+        var attempt = 0
+        while true {
             do {
                 let reply = try await transport.post(
                     "/v1/rounds/messages", asked.bytes, largest: largest + SignedQuestion.replyHead, timeout: timeout)
-                return try asked.verifiedReply(reply)
+                return (
+                    try asked.verifiedReply(reply), OpeningProof(question: Data(asked.bytes), reply: Data(reply))
+                )
             } catch let problem as Problem where problem.status == 503 && attempt < 40 {
                 // Few are dealt to at a time.
                 try await Task.sleep(for: .milliseconds(250))
+                attempt += 1
             }
         }
-        return []
     }
 }

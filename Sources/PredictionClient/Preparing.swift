@@ -12,20 +12,55 @@ public enum PreparationPlace: Sendable {
     case memory(String)
     /// A shelf, for a later call.
     case shelf(PreparationShelf)
+    /// A shelf, on which it is to be found only when it is published: what will be drawn from to be opened.
+    case draft(PreparationShelf)
 }
 
 /// What both sides were dealt for a prediction, as whoever asks has it: it serves once.
 public struct PreparedPrediction: Sendable, CustomStringConvertible, CustomReflectable {
     /// What it is for.
     public let record: PreparedSession
-    private let steps: SpooledSteps?
-    private let shelf: PreparationShelf?
+    private let place: Place
 
-    init(_ record: PreparedSession, _ steps: SpooledSteps) { (self.record, self.steps, shelf) = (record, steps, nil) }
+    private enum Place {
+        case memory(SpooledSteps)
+        case draft(SpooledSteps, PreparationShelf)
+        /// What is held, so that no other process chooses it: a claim, or the file since it was made.
+        case shelf(PreparationShelf, any Sendable)
+    }
 
-    /// One that is on a shelf, until it is taken.
-    public init(_ record: PreparedSession, on shelf: PreparationShelf) {
-        (self.record, self.shelf, steps) = (record, shelf, nil)
+    private init(_ record: PreparedSession, _ place: Place) { (self.record, self.place) = (record, place) }
+
+    init(_ record: PreparedSession, _ steps: SpooledSteps, in place: PreparationPlace) throws {
+        switch place {
+        case .memory: self.init(record, .memory(steps))
+        case .draft(let shelf):
+            try shelf.complete(record, steps)
+            self.init(record, .draft(steps, shelf))
+        case .shelf(let shelf):
+            try shelf.keep(record, steps)
+            self.init(record, .shelf(shelf, steps))
+        }
+    }
+
+    /// Chooses one of a shelf, until this ends.
+    ///
+    /// - Returns: nil: it is gone, or another process has chosen it.
+    public init?(_ record: PreparedSession, on shelf: PreparationShelf) {
+        guard let claim = shelf.claim(record.session) else { return nil }
+        self.init(record, .shelf(shelf, claim))
+    }
+
+    /// Puts a draft on its shelf.
+    ///
+    /// - Throws: That it cannot be moved.
+    public func publish() throws {
+        if case .draft(_, let shelf) = place { try shelf.publish(record.session) }
+    }
+
+    /// Removes a draft.
+    public func abandon() {
+        if case .draft(_, let shelf) = place { shelf.abandon(record.session) }
     }
 
     /// The key by which dealer and site know whoever asks.
@@ -35,8 +70,13 @@ public struct PreparedPrediction: Sendable, CustomStringConvertible, CustomRefle
 
     /// What was dealt, which serves nobody else from here on; nil: it served already.
     func take() throws -> SpooledSteps? {
-        guard let shelf else { return steps }
-        return try shelf.take(record.session)?.1
+        switch place {
+        case .memory(let steps): return steps
+        case .shelf(let shelf, _): return try shelf.take(record.session)?.1
+        case .draft(let steps, _):
+            abandon()
+            return steps
+        }
     }
 
     func session(_ program: Program, with served: ServedPrediction) throws -> ComputationSession {
@@ -50,6 +90,13 @@ public struct PreparedPrediction: Sendable, CustomStringConvertible, CustomRefle
         guard let key = try? key else { return }
         _ = try? await dealer.ask(
             .end(session: Array(record.session)), dealer: served.dealer.key, key: key, largest: 1 << 10)
+    }
+
+    /// Tells the dealer that it is still needed: who asks for nothing in ten minutes is forgotten.
+    public func keepOpen(_ dealer: DealerClient, _ served: ServedPrediction) async {
+        guard let key = try? key else { return }
+        _ = try? await dealer.ask(
+            .header(session: Array(record.session)), dealer: served.dealer.key, key: key, largest: 1 << 10)
     }
 
     /// How many rows, and of which version.
@@ -82,7 +129,7 @@ extension DatasiteClient {
         }
         var record = PreparedSession(
             session: session, dataset: served.dataset, version: served.version, rows: rows,
-            other: hexadecimal(served.site), key: key.rawRepresentation, header: Data(),
+            other: hexadecimal(served.site), dealer: served.dealer.key, key: key.rawRepresentation, header: Data(),
             expires: UInt64(max(0, Date().timeIntervalSince1970)) + PreparedSession.lifetime)
         do {
             let named = try PredictionSession.session(
@@ -95,7 +142,7 @@ extension DatasiteClient {
             let steps =
                 switch place {
                 case .memory(let directory): try SpooledSteps(in: directory)
-                case .shelf(let shelf): try shelf.begin(session)
+                case .shelf(let shelf), .draft(let shelf): try shelf.begin(session)
                 }
             let whole = program.cost.correlationBytesToFirst
             for step in program.correlatedSteps {
@@ -103,16 +150,22 @@ extension DatasiteClient {
                 guard count > 0 else { continue }
                 let bytes = try await dealer.ask(
                     .step(session: Array(session), step: step), dealer: served.dealer.key, key: key, largest: count)
+                guard bytes.count == count else {
+                    throw TransportError(
+                        .notADatasite, "the dealer gave \(bytes.count) bytes of a step, and it has \(count)",
+                        hint: "tell the dealer's operator")
+                }
                 try steps.append(bytes, step: step)
                 progress(.dealt(Int(steps.count), of: whole))
             }
             try await siteIsDealt(begun.session)
             record.places = steps.places
-            guard case .shelf(let shelf) = place else { return PreparedPrediction(record, steps) }
-            try shelf.keep(record, steps)
-            return PreparedPrediction(record, on: shelf)
+            return try PreparedPrediction(record, steps, in: place)
         } catch {
-            if case .shelf(let shelf) = place { shelf.abandon(session) }
+            switch place {
+            case .memory: break
+            case .shelf(let shelf), .draft(let shelf): shelf.abandon(session)
+            }
             await discard(record)
             throw error
         }
@@ -158,7 +211,7 @@ extension DatasiteClient {
             "/v1/preparations/\(Self.escaped(session))/cancel", [UInt8](), largest: 1 << 12, timeout: options.timeout)
     }
 
-    /// Gives something up that was prepared, and not closed, so that its dealer opens it: both sides see whether it was dealt rightly (`OpenedDealing`).
+    /// Gives something up that was prepared, and not closed, so that its dealer opens it: both sides see whether it was dealt rightly (`OpenedDealing`), and whether both were told the same, each by what the dealer signed for the other.
     ///
     /// - Throws: `Problem`, `TransportError`; ``WrongDealing`` where it was not.
     public func check(
@@ -170,22 +223,46 @@ extension DatasiteClient {
         let (nonce, key, session) = (
             Array(prepared.record.session), try prepared.key, try prepared.session(program, with: served)
         )
-        async let site: Void = siteChecks(nonce)
-        let seeds = try await dealer.ask(
-            .open(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
-        let opened = try OpenedDealing(seeds: seeds, program: program, session: session, party: .first)
+        let wrong = WrongDealing(url: served.dealer.url)
+        func open() async throws -> (content: [UInt8], proof: OpeningProof) {
+            try await dealer.proven(.open(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
+        }
+        // The site finds it given up, and waits for nobody; what is opened to it this side may ask for then.
+        _ = try await open()
+        let site: OpeningProof
+        do {
+            site = try Self.decode(
+                try await transport.post(
+                    "/v1/preparations/\(hexadecimal(nonce))/check", [UInt8](), largest: 1 << 12,
+                    timeout: .seconds(600)))
+        } catch let problem as Problem where problem.kind == .conflict {
+            throw WrongDealing(url: served.dealer.url, detail: problem.detail)
+        }
+        let own = try await open()
+        guard !own.content.isEmpty else { throw wrong }
+        let opened = try OpenedDealing(seeds: own.content, program: program, session: session, party: .first)
         let correlations = try Correlations(Array(prepared.record.header), program: program, session: session)
         let isRight = try prepared.record.places.allSatisfy { place in
             opened.isRight(try steps.take(place.step).withBytes { Array($0) }, step: place.step)
         }
-        try await site
+        guard isRight, opened.isRight(correlations) else { throw wrong }
+        let theirs: [UInt8]
+        do throws(DealingError) {
+            theirs = try SignedQuestion.opened(
+                by: site, session: nonce, asker: served.site, dealer: served.dealer.key)
+        } catch {
+            throw Problem(
+                .conflict, "the site does not show what the dealer opened to it: \(error)",
+                hint: "do not use what was prepared with it: tell the site's owner")
+        }
+        let comparing = "/v1/preparations/\(hexadecimal(nonce))/opening"
+        guard theirs == own.content else {
+            // The site gives up what it was dealt, by what the dealer signed.
+            _ = try? await transport.post(comparing, own.proof, timeout: options.timeout)
+            throw wrong
+        }
+        _ = try await transport.post(comparing, own.proof, timeout: options.timeout)
         await prepared.close(dealer, served)
-        guard isRight, opened.isRight(correlations) else { throw WrongDealing(url: served.dealer.url) }
-    }
-
-    private func siteChecks(_ nonce: [UInt8]) async throws {
-        _ = try await transport.post(
-            "/v1/preparations/\(hexadecimal(nonce))/check", [UInt8](), largest: 1 << 12, timeout: .seconds(600))
     }
 }
 
@@ -193,5 +270,7 @@ extension DatasiteClient {
 public struct WrongDealing: Error, Sendable, CustomStringConvertible {
     /// Where it is.
     public let url: String
-    public var description: String { "the dealer at \(url) dealt wrongly: what it deals must not be used" }
+    /// What the site says of it; nil: what it dealt to this side shows it.
+    public var detail: String?
+    public var description: String { detail ?? "the dealer at \(url) dealt wrongly: what it deals must not be used" }
 }

@@ -1,7 +1,7 @@
 /// A session that both parties gave up, so that its dealer opened it: each makes anew what it was dealt, and compares.
 ///
-/// **What it shows.** That all a party had of this session is what ``Dealer`` makes of the seeds that it was told, to the bit. Parties that are dealt k sessions and draw c of them to be opened only when both have all of them, and that were told the same
-/// seeds, find one that was dealt wrongly with probability c / k. That they were told the same is theirs to compare: `DatasiteClient.check` does not yet, so that it finds mistakes behind the seeds alone. **What it does not.** A dealer that colludes with a party deals rightly and tells what it dealt; one that knew which
+/// **What it shows.** That all a party had of this session is what ``Dealer`` makes of the seeds that it was told, to the bit. Where both were told the same, which they compare by what the dealer signed for each (`DatasiteClient.check`), they were dealt what
+/// belongs together: parties that are dealt k sessions, and draw c of them to be opened only when both have all of them, find one that was dealt wrongly with probability c / k. **What it does not.** A dealer that colludes with a party deals rightly and tells what it dealt; one that knew which
 /// sessions are opened would deal these rightly. **Privacy.** An opened session serves no run, and other sessions have seeds of their own. The mask of a party's weights is not told: what follows from it only its owner checks.
 public struct OpenedDealing: Sendable, CustomStringConvertible, CustomReflectable {
     private let dealer: Dealer

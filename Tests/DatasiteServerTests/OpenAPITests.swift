@@ -100,7 +100,8 @@ struct OpenAPITests {
                 checked += 1
             }
         }
-        #expect(checked >= 1)
+        // A reply without a body has no example.
+        #expect(checked >= 1 || Set(responses.keys) == ["204", "default"])
     }
 
     @Test("The examples of requests and problems are read as the server reads them")
@@ -192,10 +193,13 @@ struct OpenAPITests {
             let bytes = Array(try #require(example as? String).utf8)
             #expect(try SignedCheckpoint(parsing: bytes).bytes == bytes)
         // Bytes, of which an example says what they are.
-        case .getTile, .getMaskedWeights, .exchangeRound: #expect((example as? String)?.isEmpty == false)
+        case .getTile, .getMaskedWeights, .exchangeRound:
+            #expect((example as? String)?.isEmpty == false)
         case .getPrediction: try same(ServedPrediction.self, example)
         case .checkDealer: try same(DealerCheck.self, example)
-        case .prepare, .checkPreparation, .cancelPreparation: try same(Preparation.self, example)
+        case .prepare, .cancelPreparation: try same(Preparation.self, example)
+        case .compareOpening: Issue.record("it has no body")
+        case .checkPreparation: try same(OpeningProof.self, example)
         case .listPreparations: try same([Preparation].self, example)
         case .budget: try same([BudgetReport].self, example)
         case .audit: try same([AuditEntry].self, example)

@@ -117,7 +117,7 @@ struct PreparationTests {
             _ = try await site.site.cancelPreparation(hexadecimal(session), by: .ada)
         }
         let stopped = await problem { _ = try await site.prepared(rows: 1) }
-        #expect(stopped?.kind == .tooManyQuestions)
+        #expect(stopped?.kind == .tooManyQuestions && stopped?.hint?.contains("given up or opened") == true)
         #expect(files(site).isEmpty)
         _ = try await site.prepared(rows: 1, as: OpenedRowsSite.bea)
     }
@@ -139,16 +139,180 @@ struct PreparationTests {
         #expect(try await site.site.preparations(of: .ada).count == 2)
     }
 
-    /// Both sides give a session up, as `DatasiteClient` does over the wire.
-    private func check(_ site: PredictionSite, _ session: Data, as key: Curve25519.Signing.PrivateKey) async throws {
-        async let checked = site.site.checkPreparation(hexadecimal(session), by: .ada)
-        var seeds: [UInt8]?
-        for _ in 0..<400 where seeds == nil {
-            seeds = try? await site.ask(.open(session: Array(session)), as: key)
-            if seeds == nil { try await Task.sleep(for: .milliseconds(25)) }
+    @Test(
+        "Who has sessions opened uses them up as who gives them up does; what fails by the dealer's fault is not counted"
+    )
+    func counted() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/preparations-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let preparations = Preparations(folder: folder + "/prepared")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        let one = Preparation(
+            session: "", dataset: "visits", version: "v", rows: 1, state: .dealing, bytes: 0, wholeBytes: 10,
+            expires: "")
+        func reserve() throws -> Data {
+            try preparations.reserve(one, of: "ada", dealer: Data([1]), usesLeft: 1_000, now: 100)
         }
-        #expect(try await checked.session == hexadecimal(session))
-        #expect(seeds?.count == 32)
+        func named(_ number: Int) throws -> Data {
+            let session = withUnsafeBytes(of: number) { Data($0) + Data(count: 8) }
+            #expect(preparations.name(try reserve(), session) != nil)
+            return session
+        }
+        func ready(_ number: Int) throws -> Data {
+            let session = try named(number)
+            let steps = try preparations.shelf.begin(session)
+            try steps.append([1, 2, 3], step: 1)
+            try preparations.keep(
+                PreparedSession(
+                    session: session, dataset: "visits", version: "v", rows: 1, other: "ada", dealer: Data([1]),
+                    key: Data(), header: Data(), expires: 1_000), steps)
+            return session
+        }
+        for number in 0..<100 {
+            preparations.forget(try reserve())
+            preparations.fail(try named(number), "the dealer is away", isHers: false, now: 100)
+            _ = try preparations.take(try ready(1_000 + number), of: "ada", isCharged: true, now: 100)
+        }
+        // By her: she ended it at the dealer, or had it opened.
+        for number in 0..<Preparations.mostUnusedEachDay / 2 {
+            preparations.fail(try named(2_000 + number), "there is no such session", isHers: true, now: 100)
+            _ = try preparations.take(try ready(3_000 + number), of: "ada", isCharged: false, now: 100)
+        }
+        let stopped = try #require(throws: Problem.self) { try reserve() }
+        #expect(stopped.kind == .tooManyQuestions)
+        _ = try preparations.reserve(one, of: "ada", dealer: Data([1]), usesLeft: 1_000, now: 100 + 86_400)
+    }
+
+    @Test("With a model, or a dealer that dealt wrongly, goes what is being dealt too")
+    func underWay() throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/preparations-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let preparations = Preparations(folder: folder)
+        let removals: [() -> Void] = [
+            { preparations.removeAll(version: "v") }, { preparations.removeAll(dealer: Data([1])) },
+            { _ = preparations.cancel(Data(repeating: 9, count: 16), of: "ada") },
+        ]
+        for (number, remove) in removals.enumerated() {
+            let session = Data(repeating: 9, count: 16)
+            let one = Preparation(
+                session: "", dataset: "visits", version: "v", rows: 1, state: .dealing, bytes: 0, wholeBytes: 10,
+                expires: "")
+            let record = PreparedSession(
+                session: session, dataset: "visits", version: "v", rows: 1, other: "ada", dealer: Data([1]),
+                key: Data(), header: Data(), expires: 1_000)
+            let reserved = try preparations.reserve(one, of: "ada", dealer: Data([1]), usesLeft: 9, now: 100)
+            _ = preparations.name(reserved, session)
+            let steps = try preparations.shelf.begin(session)
+            try steps.append([1, 2, 3], step: 1)
+            #expect(preparations.note(session, bytes: 3))
+            remove()
+            #expect(!preparations.note(session, bytes: 3), "\(number)")
+            // Its last step was here already.
+            try preparations.keep(record, steps)
+            #expect(preparations.shelf.all().isEmpty, "\(number)")
+            // And so what its dealer has not named yet.
+            guard number < 2 else { continue }
+            let unnamed = try preparations.reserve(one, of: "ada", dealer: Data([1]), usesLeft: 9, now: 100)
+            remove()
+            #expect(preparations.name(unnamed, session) == nil)
+        }
+    }
+
+    /// Signs what another dealer says, some of it changed.
+    private final class ChangingDealer: CoordinatorConnection {
+        let site: PredictionSite
+        let key: Curve25519.Signing.PrivateKey
+        let change: @Sendable (DealerQuestion, [UInt8]) -> [UInt8]
+
+        init(_ site: PredictionSite, _ change: @escaping @Sendable (DealerQuestion, [UInt8]) -> [UInt8]) throws {
+            (self.site, self.change) = (site, change)
+            key = try DealerFolder(path: site.test.path + "-dealer").key
+        }
+
+        func exchange(_ message: [UInt8], with coordinator: String, largestReply: Int) throws -> [UInt8] {
+            let asked = try SignedQuestion(reading: message)
+            let reply = try asked.verifiedReply(
+                try site.connection.exchange(message, with: coordinator, largestReply: largestReply))
+            let question = try asked.verified(at: asked.dealer, now: asked.time)
+            return try asked.reply(change(question, reply), key: key)
+        }
+    }
+
+    @Test("A dealer that gives a step too short or too long: nothing is kept, and no request is charged for it")
+    func lengths() async throws {
+        let site = try await PredictionSite()
+        for change in [{ Array($0.dropLast()) }, { $0 + [0] }, { _ in [] }] as [@Sendable ([UInt8]) -> [UInt8]] {
+            site.site.connect(
+                by: try ChangingDealer(site) { question, reply in
+                    if case .step = question { change(reply) } else { reply }
+                })
+            let failed = await problem { _ = try await site.prepared(rows: 1) }
+            #expect(failed?.detail.contains("bytes of a step, and it has") == true, "\(String(describing: failed))")
+            #expect(files(site).isEmpty)
+        }
+    }
+
+    /// Both sides give a session up, as `DatasiteClient` does over the wire.
+    ///
+    /// - Returns: What the dealer told whoever asks.
+    @discardableResult private func check(
+        _ site: PredictionSite, _ session: Data, as key: Curve25519.Signing.PrivateKey
+    ) async throws -> OpeningProof {
+        let open = DealerQuestion.open(session: Array(session))
+        #expect(try await site.ask(open, as: key).isEmpty)
+        let theirs = try await site.site.checkPreparation(hexadecimal(session), by: .ada)
+        let asked = try SignedQuestion(
+            open, dealer: site.office.key, key: key, time: UInt64(Date().timeIntervalSince1970))
+        let own = OpeningProof(
+            question: Data(asked.bytes), reply: Data(try await site.office.answer(asked.bytes).bytes))
+        let seeds = try SignedQuestion.opened(
+            by: own, session: Array(session), asker: key.publicKey.rawRepresentation, dealer: site.office.key)
+        #expect(
+            try SignedQuestion.opened(
+                by: theirs, session: Array(session), asker: site.site.signingKey.publicKey.rawRepresentation,
+                dealer: site.office.key) == seeds)
+        return own
+    }
+
+    @Test("Who has a session opened that she has not given up finds it gone, and has learnt nothing")
+    func notGivenUp() async throws {
+        let site = try await PredictionSite()
+        let session = try await site.prepared(rows: 1, key: key)
+        let refused = await problem { _ = try await site.site.checkPreparation(hexadecimal(session), by: .ada) }
+        #expect(refused?.kind == .conflict && refused?.detail.contains("not given the session up") == true)
+        #expect(files(site).isEmpty)
+    }
+
+    @Test("A dealer that tells each side of seeds of its own is found by what it signed; nobody else makes it so")
+    func compared() async throws {
+        let site = try await PredictionSite()
+        let dealer = try DealerFolder(path: site.test.path + "-dealer").key
+        let (one, two) = (try await site.prepared(rows: 1, key: key), try await site.prepared(rows: 1))
+        let name = hexadecimal(one)
+        let early = await problem {
+            try await site.site.compareOpening(OpeningProof(question: Data(), reply: Data()), of: name, by: .ada)
+        }
+        #expect(early?.kind == .notFound)
+        let own = try await check(site, one, as: key)
+        try await site.site.compareOpening(own, of: name, by: .ada)
+        let others = await problem { try await site.site.compareOpening(own, of: name, by: OpenedRowsSite.bea) }
+        #expect(others?.kind == .notFound)
+        // Signed by somebody else than the dealer: shows nothing, and changes nothing.
+        let asked = try SignedQuestion(reading: Array(own.question))
+        let seeds = [UInt8](repeating: 1, count: 32)
+        for (reply, question) in [
+            (try asked.reply(seeds, key: Curve25519.Signing.PrivateKey()), asked.bytes), ([], asked.bytes),
+            (Array(own.reply), []),
+        ] {
+            let proof = OpeningProof(question: Data(question), reply: Data(reply))
+            let invalid = await problem { try await site.site.compareOpening(proof, of: name, by: .ada) }
+            #expect(invalid?.kind == .invalidRequest)
+        }
+        #expect(files(site) == [hexadecimal(two)])
+        let lying = OpeningProof(question: own.question, reply: Data(try asked.reply(seeds, key: dealer)))
+        let found = await problem { try await site.site.compareOpening(lying, of: name, by: .ada) }
+        #expect(found?.kind == .conflict && found?.detail.contains("dealt wrongly") == true)
+        #expect(files(site).isEmpty)
     }
 
     @Test("A session that is given up is looked at by the site: right, or everything that the dealer dealt goes")
@@ -164,7 +328,7 @@ struct PreparationTests {
         bytes[bytes.startIndex + 16] ^= 1
         try bytes.write(to: URL(filePath: path))
         let found = await problem { try await check(site, wrong, as: key) }
-        #expect(found?.detail.contains("dealt this site wrongly") == true, "\(String(describing: found))")
+        #expect(found?.detail.contains("dealt wrongly") == true, "\(String(describing: found))")
         #expect(files(site).isEmpty, "\(hexadecimal(other)) is of a dealer that deals wrongly")
         #expect(try site.uses() == 0)
     }
@@ -173,12 +337,10 @@ struct PreparationTests {
     func unopened() async throws {
         let site = try await PredictionSite()
         let session = try await site.prepared(rows: 1, key: key)
-        let lying = await problem { _ = try await site.ask(.open(session: Array(session)), as: key) }
-        #expect(lying?.kind == .busy)
+        #expect(try await site.ask(.open(session: Array(session)), as: key).isEmpty)
         // It computes with it: who gave it up alone has the seeds of nothing.
         let visitor = try await site.asked(rows: 1, key, session)
         try await visitor.name()
-        let still = await problem { _ = try await site.ask(.open(session: Array(session)), as: key) }
-        #expect(still?.kind == .busy)
+        #expect(try await site.ask(.open(session: Array(session)), as: key).isEmpty)
     }
 }

@@ -1,4 +1,5 @@
 import Crypto
+import DatasiteProtocol
 import Foundation
 import Learning
 import ModularArithmetic
@@ -207,6 +208,99 @@ struct DealingTests {
         #expect("\(desk)" == "DealerDesk(2 parties, 1 sessions)")
     }
 
+    @Test("What is dealt and not sent is given back: it uses up nothing of how often a step is given")
+    func givenBack() throws {
+        var (desk, mask) = try keeping()
+        let nonce = try desk.take(
+            .session(terms: prepared().terms.bytes, rows: 1, first: key(first), mask: mask.identifier),
+            from: key(owner), now: 10
+        ).bytes
+        let asked = DealerQuestion.step(
+            session: nonce, step: try #require(prepared().terms.program(rows: 1).correlatedSteps.first))
+        for _ in 0..<10 {
+            _ = try desk.take(asked, from: key(first), now: 10)
+            desk.giveBack(asked, of: key(first))
+        }
+        // Nobody gives back another's.
+        for other in [owner, dealer] { desk.giveBack(asked, of: key(other)) }
+        for _ in 0..<DealerDesk.Limits.takes { _ = try desk.take(asked, from: key(first), now: 10) }
+        #expect(throws: DealingError.self) { try desk.take(asked, from: key(first), now: 10) }
+    }
+
+    @Test("A session whose party looks after it lives for hours; one that nobody asks of ten minutes")
+    func keptOpen() throws {
+        var (desk, mask) = try keeping()
+        let nonce = try desk.take(
+            .session(terms: prepared().terms.bytes, rows: 1, first: key(first), mask: mask.identifier),
+            from: key(owner), now: 0
+        ).bytes
+        var now: UInt64 = 0
+        while now + 500 < DealerDesk.Limits.lifetime {
+            now += 500
+            _ = try desk.take(.header(session: nonce), from: key(first), now: now)
+        }
+        var later = desk
+        #expect(throws: DealingError.session) {
+            try later.take(.header(session: nonce), from: key(first), now: DealerDesk.Limits.lifetime)
+        }
+        #expect(throws: DealingError.session) {
+            try desk.take(.header(session: nonce), from: key(first), now: now + DealerDesk.Limits.idle)
+        }
+    }
+
+    @Test("A key of small order, for which anybody signs, is nobody's, whatever its sign; one that was drawn is")
+    func keys() throws {
+        #expect(PredictionSession.isKey(key(first)))
+        let points = [
+            String(repeating: "00", count: 32), "01" + String(repeating: "00", count: 31),
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "ec" + String(repeating: "ff", count: 30) + "7f", "ed" + String(repeating: "ff", count: 30) + "7f",
+            "ee" + String(repeating: "ff", count: 30) + "7f",
+        ]
+        for point in points {
+            var bytes = try #require(Data(hexadecimal: point))
+            #expect(!PredictionSession.isKey(bytes), "\(point)")
+            bytes[31] |= 0x80
+            #expect(!PredictionSession.isKey(bytes), "\(point)")
+        }
+        #expect(!PredictionSession.isKey(key(first).dropLast()) && !PredictionSession.isKey(Data()))
+    }
+
+    @Test("What a dealer opened to a party is shown by both signatures, and by nothing else")
+    func shown() throws {
+        let session = [UInt8](repeating: 3, count: 16)
+        let seeds = (0..<32).map { UInt8($0) }
+        func proof(
+            _ question: DealerQuestion, asker: Curve25519.Signing.PrivateKey? = nil,
+            signer: Curve25519.Signing.PrivateKey? = nil, says: [UInt8]? = nil
+        ) throws -> OpeningProof {
+            let asked = try SignedQuestion(question, dealer: key(dealer), key: asker ?? first, time: 77)
+            return OpeningProof(
+                question: Data(asked.bytes), reply: Data(try asked.reply(says ?? seeds, key: signer ?? dealer)))
+        }
+        func opened(_ proof: OpeningProof) throws(DealingError) -> [UInt8] {
+            try SignedQuestion.opened(by: proof, session: session, asker: key(first), dealer: key(dealer))
+        }
+        let right = try proof(.open(session: session))
+        #expect(try opened(right) == seeds)
+        let other = try proof(.open(session: session))
+        for wrong in [
+            try proof(.open(session: [UInt8](repeating: 4, count: 16))), try proof(.end(session: session)),
+            try proof(.open(session: session), asker: owner), try proof(.open(session: session), signer: owner),
+            try proof(.open(session: session), says: []),
+            OpeningProof(question: right.question, reply: Data()), OpeningProof(question: Data(), reply: right.reply),
+        ] {
+            #expect(throws: DealingError.self) { try opened(wrong) }
+        }
+        // A reply to another copy of the question is that copy's alone, where signatures differ.
+        if other.question != right.question {
+            #expect(throws: DealingError.self) {
+                try opened(OpeningProof(question: right.question, reply: other.reply))
+            }
+        }
+    }
+
     @Test("A session is opened when both of it gave it up, never by one alone, and serves nobody from then on")
     func opening() throws {
         var (desk, mask) = try keeping()
@@ -232,7 +326,7 @@ struct DealingTests {
                 )
             }
             for _ in 0..<3 {
-                #expect(throws: DealingError.unopened) { try desk.take(.open(session: nonce), from: key(one), now: 10) }
+                #expect(try desk.take(.open(session: nonce), from: key(one), now: 10).bytes.isEmpty)
             }
             #expect(throws: DealingError.session) { try desk.take(.open(session: nonce), from: key(dealer), now: 10) }
             // Whom one party gave it up to is dealt nothing of it any more.
@@ -240,6 +334,12 @@ struct DealingTests {
                 try desk.take(.step(session: nonce, step: steps[0]), from: key(other), now: 10)
             }
             let seeds = try desk.take(.open(session: nonce), from: key(other), now: 10).bytes
+            #expect(seeds.count == 32)
+            // It takes its place for a minute more, and for nobody's asking longer.
+            var later = desk
+            let end = 10 + DealerDesk.Limits.opened
+            #expect(try later.take(.open(session: nonce), from: key(one), now: end - 1).bytes == seeds)
+            #expect(throws: DealingError.session) { try later.take(.open(session: nonce), from: key(one), now: end) }
             #expect(try desk.take(.open(session: nonce), from: key(one), now: 10).bytes == seeds)
             for (party, (correlations, dealt)) in had {
                 let own = party == .second ? mask : nil

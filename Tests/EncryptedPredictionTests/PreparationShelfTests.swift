@@ -14,7 +14,7 @@ final class PreparationShelfTests {
     private func record(_ byte: UInt8, expires: UInt64 = 1_000) -> PreparedSession {
         PreparedSession(
             session: Data(repeating: byte, count: 16), dataset: "scans", version: "v", rows: 3, other: "ada",
-            key: Data(count: 32), header: Data([1, 2, 3]), expires: expires)
+            dealer: Data(repeating: 1, count: 32), key: Data(count: 32), header: Data([1, 2, 3]), expires: expires)
     }
 
     @discardableResult private func keep(_ byte: UInt8, expires: UInt64 = 1_000) throws -> PreparedSession {
@@ -60,12 +60,14 @@ final class PreparationShelfTests {
         }
     }
 
-    @Test("What ended goes, and what was left half made or half taken some hours ago; what is being made stays")
+    @Test("What ended goes, and what nobody makes or takes any more; what is being made or taken stays")
     func swept() throws {
         try keep(1, expires: 1_000)
         let later = UInt64(Date().timeIntervalSince1970) + 100_000
         let kept = try keep(2, expires: later)
-        _ = try shelf.begin(Data(repeating: 3, count: 16))
+        var making: SpooledSteps? = try shelf.begin(Data(repeating: 3, count: 16))
+        // Of a process that ended: nobody holds it.
+        _ = try shelf.begin(Data(repeating: 6, count: 16))
         let now = UInt64(Date().timeIntervalSince1970)
         try FileManager.default.createDirectory(
             atPath: shelf.path + "/.taken-\(now - 8_000)-x", withIntermediateDirectories: false)
@@ -77,15 +79,21 @@ final class PreparationShelfTests {
             Set(names().filter { $0.hasPrefix(".") }) == [
                 ".new-" + String(repeating: "03", count: 16), ".taken-\(now - 10)-x",
             ])
-        for name in names() where name.hasPrefix(".new-") {
-            for path in [name, name + "/correlations"] {
-                try FileManager.default.setAttributes(
-                    [.modificationDate: Date(timeIntervalSinceNow: -8_000)], ofItemAtPath: shelf.path + "/" + path)
-            }
-        }
+        #expect(making != nil)
+        making = nil
         shelf.sweep(now: later)
-        _ = try shelf.begin(Data(repeating: 4, count: 16))
+        #expect(names() == [".taken-\(now - 10)-x"])
+        // One that has no file yet is somebody's for a minute.
+        let folder = shelf.path + "/.new-" + String(repeating: "07", count: 16)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        shelf.sweep(now: now)
+        #expect(names().count == 2)
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date(timeIntervalSinceNow: -61)], ofItemAtPath: folder)
+        shelf.sweep(now: now)
+        let held = try shelf.begin(Data(repeating: 4, count: 16))
         #expect(names().count == 2 && names().contains(".taken-\(now - 10)-x"))
+        withExtendedLifetime(held) {}
         // When nobody else works on it.
         shelf.removeRemains()
         #expect(names().isEmpty)
@@ -104,5 +112,45 @@ final class PreparationShelfTests {
         #expect(shelf.all().isEmpty)
         #expect(throws: (any Error).self) { try self.shelf.take(other) }
         #expect(names().isEmpty)
+        // What cannot be read goes when the shelf is swept, and nothing else with it.
+        for byte in UInt8(3)..<6 { try keep(byte) }
+        let paths = try [UInt8(3), 4].map { byte in
+            shelf.path + "/" + (try #require(names().first { $0.hasPrefix("0\(byte)") }))
+        }
+        try Data("{}".utf8).write(to: URL(filePath: paths[0] + "/session.json"))
+        try FileManager.default.removeItem(atPath: paths[1] + "/session.json")
+        shelf.sweep(now: 10)
+        #expect(names() == [String(repeating: "05", count: 16)])
+    }
+
+    @Test("A draft is nowhere before it is published, and then as any other; given up, it leaves nothing")
+    func drafts() throws {
+        let records = [record(1), record(2)]
+        for record in records {
+            let steps = try shelf.begin(record.session)
+            try steps.append([9, 9, 9], step: 1)
+            try shelf.complete(record, steps)
+        }
+        #expect(shelf.all().isEmpty && shelf.claim(records[0].session) == nil)
+        #expect(try shelf.take(records[0].session) == nil)
+        try shelf.publish(records[0].session)
+        shelf.abandon(records[1].session)
+        #expect(shelf.all().map(\.session) == [records[0].session] && names().count == 1)
+        let (_, steps) = try #require(try shelf.take(records[0].session))
+        #expect(try steps.take(1).withBytes(Array.init) == [9, 9, 9])
+    }
+
+    @Test("What one has claimed no other claims until the claim ends, and whoever claimed it takes it")
+    func claims() throws {
+        let session = try keep(1).session
+        var claim = shelf.claim(session)
+        #expect(claim != nil && shelf.claim(session) == nil)
+        #expect(shelf.all().count == 1)
+        claim = nil
+        claim = shelf.claim(session)
+        #expect(claim != nil)
+        #expect(try shelf.take(session) != nil)
+        #expect(shelf.claim(session) == nil && shelf.claim(Data(repeating: 8, count: 16)) == nil)
+        withExtendedLifetime(claim) {}
     }
 }

@@ -14,6 +14,11 @@ struct DealerCalls {
     /// - Parameter largest: Of what is replied.
     /// - Throws: A `Problem`; ``UnusableCoordinator``.
     func ask(_ question: DealerQuestion, largest: Int) throws -> [UInt8] {
+        try proven(question, largest: largest).content
+    }
+
+    /// The same, with what shows others that the dealer said so.
+    func proven(_ question: DealerQuestion, largest: Int) throws -> (content: [UInt8], proof: OpeningProof) {
         let asked = try SignedQuestion(
             question, dealer: dealer.key, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
         let reply: [UInt8]
@@ -25,7 +30,11 @@ struct DealerCalls {
             throw Problem.unavailable(
                 "the dealer at \(dealer.url) cannot be reached", hint: "is it served? `parley mpc check` looks")
         }
-        do throws(DealingError) { return try asked.verifiedReply(reply) } catch {
+        do throws(DealingError) {
+            return (
+                try asked.verifiedReply(reply), OpeningProof(question: Data(asked.bytes), reply: Data(reply))
+            )
+        } catch {
             throw Problem.unavailable(
                 "the dealer at \(dealer.url) does not have the key \(hexadecimal(dealer.key))", hint: "\(error)")
         }
@@ -41,6 +50,17 @@ struct DealerCalls {
             }
         }
         return try connection.exchange(message, with: dealer.url, largestReply: largest)
+    }
+
+    /// What the site gets of a step, which has a public length.
+    func step(_ step: Int, of session: [UInt8], program: Program) throws -> [UInt8] {
+        let count = program.correlationBytes(step: step, of: .second)
+        let bytes = try ask(.step(session: session, step: step), largest: count)
+        guard bytes.count == count else {
+            throw Problem.unavailable(
+                "the dealer at \(dealer.url) gave \(bytes.count) bytes of a step, and it has \(count)")
+        }
+        return bytes
     }
 
     func mask() throws -> WeightMask {

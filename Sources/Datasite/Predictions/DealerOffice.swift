@@ -50,8 +50,13 @@ public final class DealerOffice: Sendable {
         private let asker: Data
         private let count: Int
 
-        init?(_ office: DealerOffice, _ asker: Data, count: Int) {
+        /// Only of a place that was taken: its end frees it.
+        private init(_ office: DealerOffice, _ asker: Data, count: Int) {
             (self.office, self.asker, self.count) = (office, asker, count)
+        }
+
+        /// - Returns: nil: there is no room now.
+        static func taking(_ office: DealerOffice, _ asker: Data, count: Int) -> Holding? {
             let isThere = office.held.withLock { held in
                 guard count > DealerOffice.small else { return true }
                 guard held.bytes + count <= DealerOffice.mostHeld || held.bytes == 0, !held.askers.contains(asker)
@@ -60,7 +65,7 @@ public final class DealerOffice: Sendable {
                 held.askers.insert(asker)
                 return true
             }
-            guard isThere else { return nil }
+            return isThere ? Holding(office, asker, count: count) : nil
         }
 
         deinit {
@@ -100,21 +105,24 @@ public final class DealerOffice: Sendable {
     private func content(
         _ asked: DealerQuestion, _ asker: Data, _ parties: Set<Data>, at instant: UInt64
     ) throws -> ([UInt8], Holding) {
-        let work: DealerDesk.Work
+        let taken: (work: DealerDesk.Work, holding: Holding?)
         do {
             // A program takes a while to be made, and nobody else waits for that; nor is it made for strangers.
             var program: Program?
             if case .session(let terms, let rows, _, _) = asked, parties.contains(asker) {
                 program = try DealerDesk.program(of: terms, rows: rows)
             }
-            work = try desk.withLock { [program] desk in
+            taken = try desk.withLock { [program] desk in
                 desk.parties = parties
-                return try desk.take(asked, from: asker, now: instant, program: program)
+                let work = try desk.take(asked, from: asker, now: instant, program: program)
+                let holding = Holding.taking(self, asker, count: work.count)
+                // Who finds no room had nothing.
+                if holding == nil { desk.giveBack(asked, of: asker) }
+                return (work, holding)
             }
         } catch let error as DealingError { throw Self.problem(error) }
-        guard let holding = Holding(self, asker, count: work.count) else {
-            throw Problem.busy("the dealer's places for large replies are")
-        }
+        let work = taken.work
+        guard let holding = taken.holding else { throw Problem.busy("the dealer's places for large replies are") }
         if case .keep(let mask) = work {
             // One at a time: what is stored holds all before it.
             try writing.withLock { _ in
@@ -133,7 +141,6 @@ public final class DealerOffice: Sendable {
         case .signature, .stranger: .forbidden("\(error)")
         case .session, .mask: .absent("\(error)")
         case .full: .conflict("\(error)")
-        case .unopened: Problem(.busy, "\(error)", hint: "ask again in a moment")
         }
     }
 }

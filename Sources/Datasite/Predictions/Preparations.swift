@@ -6,8 +6,8 @@ import Synchronization
 
 /// What this site is dealt ahead of time, for predictions that researchers will ask for: on its disk until it serves, once.
 ///
-/// **What a researcher can make it cost.** Nothing is charged for it, so that she may have ``mostEach`` at a time, a quarter of the disk's room, as many rows as she has uses left, and so many a day that serve nothing; all
-/// together take half of the room at most. They are dealt on two threads that give way, of which no one has both.
+/// **What a researcher can make it cost.** Nothing is charged for it, so that she may have ``mostEach`` at a time, a quarter of the disk's room, as many rows as she has uses left, and so many a day that no charged request
+/// was served by, those that were opened among them; all together take half of the room at most. They are dealt on two threads that give way, of which no one has both. The day's count is in memory: it is forgotten when the server starts anew.
 final class Preparations: Sendable {
     /// Of one researcher at a time.
     static let mostEach = 16
@@ -17,15 +17,26 @@ final class Preparations: Sendable {
     /// What is begun and not on the shelf.
     private struct UnderWay {
         let name: String
+        let dealer: Data
         var preparation: Preparation
         /// When a failed one is forgotten.
         var forgotten: Int64?
     }
 
+    /// What the dealer opened to this site, until whoever asked shows what was opened to her.
+    struct Opened {
+        let name: String
+        let first: Data
+        let dealer: ServedPrediction.Dealer
+        let seeds: [UInt8]
+        let forgotten: Int64
+    }
+
     private struct State {
         var underWay: [Data: UnderWay] = [:]
+        var opened: [Data: Opened] = [:]
         var day: Int64 = 0
-        /// Begun and not used today, by researcher.
+        /// Begun today and served no charged request, by researcher.
         var unused: [String: Int] = [:]
     }
 
@@ -62,8 +73,11 @@ final class Preparations: Sendable {
     /// - Parameters:
     ///   - preparation: What it will be.
     ///   - usesLeft: How many predictions she may still ask for.
+    ///   - dealer: The key of whoever will deal.
     /// - Throws: A `Problem`: there is no room for it.
-    func reserve(_ preparation: Preparation, of name: String, usesLeft: Int64, now: Int64) throws -> Data {
+    func reserve(
+        _ preparation: Preparation, of name: String, dealer: Data, usesLeft: Int64, now: Int64
+    ) throws -> Data {
         shelf.sweep(now: UInt64(clamping: now))
         let free = Self.freeBytes(near: shelf.path)
         let reserved = Data(SecureRandom.bytes(16))
@@ -86,8 +100,10 @@ final class Preparations: Sendable {
             guard state.unused[name, default: 0] < Self.mostUnusedEachDay else {
                 throw Problem(
                     .tooManyQuestions,
-                    "\(Self.mostUnusedEachDay) predictions that you had prepared today were not made, as many as one's may be",
-                    hint: "use what is prepared, or come again tomorrow (UTC)")
+                    "\(Self.mostUnusedEachDay) sessions that were prepared for you today served no request, as many as one's may",
+                    hint:
+                        "what serves a request is not counted, what is given up or opened is: use what is prepared, or come again tomorrow (UTC)"
+                )
             }
             let rows = own.reduce(preparation.rows) { $0 + $1.rows }
             guard Int64(rows) <= usesLeft else {
@@ -104,7 +120,7 @@ final class Preparations: Sendable {
                     hint: "fewer rows at a time, or ask when others have used theirs")
             }
             state.unused[name, default: 0] += 1
-            state.underWay[reserved] = UnderWay(name: name, preparation: preparation)
+            state.underWay[reserved] = UnderWay(name: name, dealer: dealer, preparation: preparation)
         }
         return reserved
     }
@@ -129,25 +145,65 @@ final class Preparations: Sendable {
         }
     }
 
-    /// It is not under way any more: on the shelf, or given up.
-    func forget(_ session: Data) { state.withLock { state in _ = state.underWay.removeValue(forKey: session) } }
+    /// It was not begun, by no fault of hers.
+    func forget(_ reserved: Data) {
+        state.withLock { state in
+            if let one = state.underWay.removeValue(forKey: reserved) { Self.uncount(one.name, &state) }
+        }
+    }
+
+    /// Puts it on the shelf, if it is still wanted.
+    ///
+    /// - Throws: That it cannot be written.
+    func keep(_ record: PreparedSession, _ steps: SpooledSteps) throws {
+        try shelf.keep(record, steps)
+        let isWanted = state.withLock { $0.underWay.removeValue(forKey: record.session) != nil }
+        // It was given up since.
+        if !isWanted { shelf.remove(record.session) }
+    }
 
     /// Nothing comes of it, for this reason, which is told for a while.
-    func fail(_ session: Data, _ words: String, now: Int64) {
+    ///
+    /// - Parameter isHers: Whether she may have made it so: it is counted.
+    func fail(_ session: Data, _ words: String, isHers: Bool, now: Int64) {
         shelf.abandon(session)
         state.withLock { state in
+            guard let one = state.underWay[session] else { return }
+            if !isHers { Self.uncount(one.name, &state) }
             state.underWay[session]?.preparation.state = .failed
             state.underWay[session]?.preparation.detail = words
             state.underWay[session]?.forgotten = now + 600
         }
     }
 
+    private static func uncount(_ name: String, _ state: inout State) {
+        if let count = state.unused[name], count > 0 { state.unused[name] = count - 1 }
+    }
+
+    /// The dealer opened a session that was taken.
+    func note(_ opened: Opened, of session: Data, now: Int64) {
+        state.withLock { state in
+            state.opened = state.opened.filter { $0.value.forgotten > now }
+            state.opened[session] = opened
+        }
+    }
+
+    /// What was opened to this site of a researcher's session.
+    func opened(_ session: Data, of name: String, now: Int64) -> Opened? {
+        state.withLock { state in
+            state.opened = state.opened.filter { $0.value.forgotten > now }
+            return state.opened[session].flatMap { $0.name == name ? $0 : nil }
+        }
+    }
+
     /// Takes a researcher's, which serves once: nothing of it is on the disk any more.
     ///
-    /// - Parameter fits: Whether it is what she asks for.
+    /// - Parameters:
+    ///   - isCharged: Whether it serves a request that was charged, and so is no more counted as unused.
+    ///   - fits: Whether it is what she asks for.
     /// - Throws: A `Problem`: it is not there, not hers, over, or does not fit.
     func take(
-        _ session: Data, of name: String, now: Int64, fits: (PreparedSession) -> Bool = { _ in true }
+        _ session: Data, of name: String, isCharged: Bool, now: Int64, fits: (PreparedSession) -> Bool = { _ in true }
     ) throws -> (PreparedSession, SpooledSteps) {
         let absent = Problem.absent(
             "no prepared prediction of yours has that name here", hint: "prepare another: this one served, or ended")
@@ -159,9 +215,7 @@ final class Preparations: Sendable {
         }
         do {
             guard let taken = try shelf.take(session) else { throw absent }
-            state.withLock { state in
-                if let count = state.unused[name], count > 0 { state.unused[name] = count - 1 }
-            }
+            if isCharged { state.withLock { Self.uncount(name, &$0) } }
             return taken
         } catch let problem as Problem { throw problem } catch {
             throw Problem.unavailable("what was prepared cannot be read", hint: "prepare another")
@@ -183,9 +237,17 @@ final class Preparations: Sendable {
         return kept.ready
     }
 
-    /// Gives up all that belong to a version of a model's weights.
+    /// Gives up all that belong to a version of a model's weights, what is being dealt among them.
     func removeAll(version: String) {
-        for one in shelf.all() where one.version == version { shelf.remove(one.session) }
+        removeAll(underWay: { $0.preparation.version == version }, kept: { $0.version == version })
+    }
+
+    /// Gives up all that a dealer dealt, or deals.
+    func removeAll(dealer: Data) { removeAll(underWay: { $0.dealer == dealer }, kept: { $0.dealer == dealer }) }
+
+    private func removeAll(underWay: (UnderWay) -> Bool, kept: (PreparedSession) -> Bool) {
+        state.withLock { state in state.underWay = state.underWay.filter { !underWay($0.value) } }
+        for one in shelf.all() where kept(one) { shelf.remove(one.session) }
     }
 
     private static func freeBytes(near path: String) -> Int {

@@ -4,6 +4,7 @@ import EncryptedPrediction
 import Foundation
 import Governance
 import ModularArithmetic
+import Secrets
 import SecureComputation
 import Synchronization
 
@@ -42,7 +43,7 @@ extension Datasite {
                 Preparation(
                     session: "", dataset: dataset, version: request.version, rows: request.rows, state: .dealing,
                     bytes: 0, wholeBytes: cost.correlationBytesToSecond, expires: Timestamp.text(Int64(ends))),
-                of: name, usesLeft: usesLeft, now: now)
+                of: name, dealer: dealing.model.dealer.key, usesLeft: usesLeft, now: now)
         }
         let session: Data
         do {
@@ -57,13 +58,18 @@ extension Datasite {
             preparing.forget(reserved)
             throw error
         }
-        guard session.count == 16, let begun = preparing.name(reserved, session) else {
+        guard session.count == 16 else {
             preparing.forget(reserved)
             throw Problem.unavailable("the dealer's session has no name of 16 bytes")
         }
+        guard let begun = preparing.name(reserved, session) else {
+            throw Problem.conflict(
+                "what was prepared with that model was given up just now",
+                hint: "its owner removed it, or doubts its dealer")
+        }
         let record = PreparedSession(
             session: session, dataset: dataset, version: request.version, rows: request.rows, other: name,
-            key: dealing.first, header: Data(), expires: ends)
+            dealer: dealing.model.dealer.key, key: dealing.first, header: Data(), expires: ends)
         Task {
             defer { withExtendedLifetime(admission) {} }
             try? await preparing.threads.run(for: name) { self.take(record, dealing) }
@@ -115,21 +121,21 @@ extension Datasite {
             _ = try Correlations(Array(record.header), program: dealing.program, session: named)
             let steps = try preparing.shelf.begin(prepared.session)
             for step in dealing.program.correlatedSteps {
-                let count = dealing.program.correlationBytes(step: step, of: .second)
-                guard count > 0 else { continue }
-                try steps.append(try calls.ask(.step(session: session, step: step), largest: count), step: step)
+                guard dealing.program.correlationBytes(step: step, of: .second) > 0 else { continue }
+                try steps.append(try calls.step(step, of: session, program: dealing.program), step: step)
                 guard preparing.note(prepared.session, bytes: steps.count) else {
                     preparing.shelf.abandon(prepared.session)
                     _ = try? calls.ask(.end(session: session), largest: 1 << 10)
                     return
                 }
             }
-            try preparing.shelf.keep(record, steps)
-            preparing.forget(prepared.session)
+            try preparing.keep(record, steps)
         } catch {
             let words = (error as? Problem)?.detail ?? (error as? ComputationError).map { "\($0)" }
+            // Whoever asked can end the session at its dealer.
             preparing.fail(
-                prepared.session, words ?? "what the dealer gave cannot be kept: \(systemError())", now: clock.now())
+                prepared.session, words ?? "what the dealer gave cannot be kept: \(systemError())",
+                isHers: (error as? Problem)?.kind == .notFound, now: clock.now())
             _ = try? calls.ask(.end(session: session), largest: 1 << 10)
         }
     }
@@ -166,11 +172,11 @@ extension Datasite {
         return given
     }
 
-    /// Gives up something that was prepared for her, to see whether the dealer dealt it rightly: together with whoever asks, who gives up her part at the same time (``SecureComputation/OpenedDealing``).
+    /// Gives up something that was prepared for her, which she gave up at its dealer before, to see whether the dealer dealt it rightly (``SecureComputation/OpenedDealing``).
     ///
-    /// - Returns: What it was.
-    /// - Throws: A `Problem`: it is not there, or was dealt wrongly; all that was prepared with that model is given up then.
-    public func checkPreparation(_ session: String, by identity: Identity) async throws -> Preparation {
+    /// - Returns: What the dealer opened to this site, as it signed it: she compares it to what is opened to her.
+    /// - Throws: A `Problem`: it is not there, or was dealt wrongly; all that was prepared by that dealer is given up then.
+    public func checkPreparation(_ session: String, by identity: Identity) async throws -> OpeningProof {
         let (name, nonce) = (identity.name, try Self.sessionBytes(session))
         let admission = try preparing.threads.admission(of: name)
         defer { withExtendedLifetime(admission) {} }
@@ -183,28 +189,59 @@ extension Datasite {
                 throw Problem.conflict("it was prepared for a model that is not there any more")
             }
             // Opened only when nothing can be computed with it any more.
-            let (prepared, steps) = try preparing.take(nonce, of: name, now: clock.now())
+            let (prepared, steps) = try preparing.take(nonce, of: name, isCharged: false, now: clock.now())
             let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
             let program = try model.terms.program(rows: prepared.rows)
             let named = try PredictionSession.session(
                 program, first: prepared.key, second: signingKey.publicKey.rawRepresentation, dealer: model.dealer.key,
                 nonce: Array(nonce))
+            let (seeds, proof) = try calls.proven(.open(session: Array(nonce)), largest: 1 << 10)
+            guard !seeds.isEmpty else {
+                throw Problem.conflict(
+                    "the dealer opens nothing, since you have not given the session up: it serves nobody any more",
+                    hint: "ask the dealer to open it first, then the site")
+            }
             let opened = try OpenedDealing(
-                seeds: try calls.ask(.open(session: Array(nonce)), largest: 1 << 10), program: program, session: named,
-                party: .second, mask: model.mask)
+                seeds: seeds, program: program, session: named, party: .second, mask: model.mask)
             guard
                 opened.isRight(try Correlations(Array(prepared.header), program: program, session: named)),
                 try prepared.places.allSatisfy({ place in
                     opened.isRight(try steps.take(place.step).withBytes { Array($0) }, step: place.step)
                 })
-            else {
-                preparing.removeAll(version: model.version)
-                throw Problem.conflict(
-                    "the dealer at \(model.dealer.url) dealt this site wrongly: all that was prepared with that model is given up",
-                    hint: "do not predict by that dealer: tell its operator, and the site's owner")
-            }
-            return prepared.ready
+            else { throw wronglyDealt(by: model.dealer) }
+            let now = clock.now()
+            preparing.note(
+                Preparations.Opened(
+                    name: name, first: prepared.key, dealer: model.dealer, seeds: seeds, forgotten: now + 600),
+                of: nonce, now: now)
+            return proof
         }
+    }
+
+    /// Shows this site what a dealer opened to whoever asked, of a session that both gave up: it must be what was opened to this site.
+    ///
+    /// - Throws: A `Problem`: no such session was opened, it shows nothing of the kind, or the dealer told each something else; all that was prepared by that dealer is given up then. She alone cannot make it so: the dealer signed it.
+    public func compareOpening(_ proof: OpeningProof, of session: String, by identity: Identity) async throws {
+        let nonce = try Self.sessionBytes(session)
+        guard let opened = preparing.opened(nonce, of: identity.name, now: clock.now()) else {
+            throw Problem.absent("no session of yours with that name was opened here just now")
+        }
+        let seeds: [UInt8]
+        do throws(DealingError) {
+            seeds = try SignedQuestion.opened(
+                by: proof, session: Array(nonce), asker: opened.first, dealer: opened.dealer.key)
+        } catch { throw Problem.invalidRequest("that shows not what a dealer opened: \(error)") }
+        guard constantTimeEqual(seeds, opened.seeds) else {
+            throw try await reading(for: identity.name) { $0.wronglyDealt(by: opened.dealer) }
+        }
+    }
+
+    /// What is said of a dealer that dealt wrongly, when all that it dealt is given up.
+    private func wronglyDealt(by dealer: ServedPrediction.Dealer) -> Problem {
+        preparing.removeAll(dealer: dealer.key)
+        return Problem.conflict(
+            "the dealer at \(dealer.url) dealt wrongly: all that this site was dealt by it is given up",
+            hint: "do not predict by that dealer: tell its operator, and the site's owner")
     }
 
     private static func sessionBytes(_ text: String) throws -> Data {

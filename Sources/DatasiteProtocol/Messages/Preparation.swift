@@ -1,3 +1,5 @@
+public import Foundation
+
 /// Asks a site to be dealt what a prediction on shares takes, ahead of time: the body of `POST /v1/predictions/{name}/preparations`. Nothing is charged for it.
 public struct PreparationRequest: Sendable, Hashable, Codable {
     /// ``ServedPrediction/version``, as whoever asks saw it.
@@ -61,5 +63,31 @@ public struct Preparation: Sendable, Hashable, Codable {
         (self.session, self.dataset, self.version, self.rows) = (session, dataset, version, rows)
         (self.state, self.bytes, self.wholeBytes) = (state, bytes, wholeBytes)
         (self.expires, self.detail) = (expires, detail)
+    }
+}
+
+/// What a dealer told a party of a session that was given up: the party's signed question and the dealer's signed reply, which show it to the session's other party.
+public struct OpeningProof: Sendable, Hashable, Codable {
+    /// The question's bytes.
+    public var question: Data
+    /// The reply's bytes.
+    public var reply: Data
+
+    /// A proof, by its parts.
+    public init(question: Data, reply: Data) { (self.question, self.reply) = (question, reply) }
+
+    /// Reads a body strictly: an unknown key is an error.
+    public init(decoding bytes: [UInt8]) throws(JSONError) {
+        var object = try StrictObject(StrictJSON(parsing: bytes))
+        question = try Self.data(&object, "question")
+        reply = try Self.data(&object, "reply")
+        try object.finish()
+    }
+
+    private static func data(_ object: inout StrictObject, _ key: String) throws(JSONError) -> Data {
+        guard let data = Data(base64Encoded: try object.string(key)) else {
+            throw JSONError("'\(key)' must be text in base64")
+        }
+        return data
     }
 }

@@ -5,12 +5,13 @@ enum Endpoint: String, CaseIterable, Sendable {
     case health, site, whoami, listDatasets, getDataset, getSynthetic, preview, ask, mock, submit, previewWork,
         listRequests, getRequest, getReview, getAnswer, getReceipt, getProof, getEvents, approve, deny, listJobs,
         cancelJob, budget, audit, getCheckpoint, compareCheckpoint, getTile, getPrediction, getMaskedWeights,
-        checkDealer, prepare, listPreparations, checkPreparation, cancelPreparation, exchangeRound
+        checkDealer, prepare, listPreparations, checkPreparation, compareOpening, cancelPreparation,
+        exchangeRound
 
     var method: String {
         switch self {
         case .preview, .ask, .mock, .submit, .previewWork, .approve, .deny, .cancelJob, .compareCheckpoint,
-            .prepare, .checkPreparation, .cancelPreparation, .exchangeRound:
+            .prepare, .checkPreparation, .compareOpening, .cancelPreparation, .exchangeRound:
             "POST"
         default: "GET"
         }
@@ -50,6 +51,7 @@ enum Endpoint: String, CaseIterable, Sendable {
         case .prepare: "/v1/predictions/{name}/preparations"
         case .listPreparations: "/v1/preparations"
         case .checkPreparation: "/v1/preparations/{id}/check"
+        case .compareOpening: "/v1/preparations/{id}/opening"
         case .cancelPreparation: "/v1/preparations/{id}/cancel"
         case .exchangeRound: "/v1/requests/{id}/rounds"
         }
@@ -70,7 +72,8 @@ enum Endpoint: String, CaseIterable, Sendable {
             Set(Role.allCases)
         case .preview, .ask, .mock, .submit, .previewWork, .getAnswer, .cancelJob, .getPrediction, .checkDealer:
             [.owner, .researcher]
-        case .getMaskedWeights, .prepare, .listPreparations, .checkPreparation, .cancelPreparation, .exchangeRound:
+        case .getMaskedWeights, .prepare, .listPreparations, .checkPreparation, .compareOpening, .cancelPreparation,
+            .exchangeRound:
             [.researcher]
         case .getReview, .approve, .deny: [.owner]
         case .audit: [.owner, .auditor]

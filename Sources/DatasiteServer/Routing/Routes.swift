@@ -84,6 +84,12 @@ struct Routes: Sendable {
         case .listPreparations: return try Reply.json(await datasite.preparations(of: call.requireIdentity()))
         case .checkPreparation:
             return try Reply.json(await datasite.checkPreparation(call.parameter, by: call.requireIdentity()))
+        case .compareOpening:
+            let proof = try await decoded(call.request) { bytes throws(JSONError) in
+                try OpeningProof(decoding: bytes)
+            }
+            try await datasite.compareOpening(proof, of: call.parameter, by: call.requireIdentity())
+            return Response(status: .noContent)
         case .cancelPreparation:
             return try Reply.json(await datasite.cancelPreparation(call.parameter, by: call.requireIdentity()))
         case .exchangeRound: return try await round(call)

@@ -15,10 +15,12 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         public static let masks = 1_000
         /// Sessions of one party at a time.
         public static let sessions = 256
-        /// Seconds that a session lasts.
-        public static let lifetime: UInt64 = 1_800
+        /// Seconds that a session lasts: sixteen of some gigabytes take hours on a slow line.
+        public static let lifetime: UInt64 = 21_600
         /// Seconds that a session lasts of which nobody asks for anything.
         public static let idle: UInt64 = 600
+        /// Seconds that a session lasts which both of it gave up.
+        public static let opened: UInt64 = 60
         /// Elements of all values of a program.
         public static let elements = 1 << 26
         /// Bytes of one step's correlations of one party: it is made and sent whole.
@@ -34,7 +36,7 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         let first: Data
         /// Those of one model for as many rows have one in common.
         let program: Program
-        let expires: UInt64
+        var expires: UInt64
         var asked: UInt64
         var taken: [Int: [Int]] = [:]
         /// Who gave it up.
@@ -111,10 +113,13 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             let (session, party) = try session(name, of: asker)
             sessions[name]?.givenUp.insert(party)
             // Whoever still may compute with it has not asked, and is safe from the other one's asking.
-            guard session.givenUp.union([party]).count == 2 else { throw .unopened }
+            guard session.givenUp.union([party]).count == 2 else { return .reply([]) }
+            // Nobody computes with it: it takes its place for as long as both need to ask.
+            sessions[name]?.expires = min(session.expires, now + Limits.opened)
             return .reply(session.dealer.openedSeeds)
         case .header(let name):
             let (session, party) = try served(name, to: asker)
+            sessions[name]?.asked = now
             let headers = session.dealer.headers
             return .reply(party == .first ? headers.first : headers.second)
         case .step(let name, let step):
@@ -128,6 +133,14 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             sessions[name]?.taken[step, default: [0, 0]][party.rawValue] += 1
             return .step(session.dealer, party, step)
         }
+    }
+
+    /// A question was answered by nothing: what it took of a step is given back.
+    public mutating func giveBack(_ question: DealerQuestion, of asker: Data) {
+        guard case .step(let name, let step) = question, let (_, party) = try? session(name, of: asker),
+            let count = sessions[name]?.taken[step]?[party.rawValue], count > 0
+        else { return }
+        sessions[name]?.taken[step]?[party.rawValue] = count - 1
     }
 
     /// A mask that is stored.
@@ -192,9 +205,7 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
             throw .full("a party has at most \(Limits.sessions) sessions at a time: try again when one is over")
         }
         guard let mask = masks[opening.owner]?.first(where: { $0.identifier == opening.mask }) else { throw .mask }
-        guard opening.first.count == 32, opening.first.contains(where: { $0 != 0 }) else {
-            throw .malformed("the other party's key is none")
-        }
+        guard PredictionSession.isKey(opening.first) else { throw .malformed("the other party's key is none") }
         let program = sessions.values.first { $0.program.digest == program.digest }?.program ?? program
         do throws(ComputationError) {
             let session = try PredictionSession.session(
@@ -215,6 +226,22 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
 
 /// The session of a prediction, as all three name it: by their keys.
 public enum PredictionSession {
+    /// Whether it may be a party's Ed25519 key: 32 bytes, and none of the eight points of small order, for which anybody can sign.
+    public static func isKey(_ key: Data) -> Bool {
+        guard key.count == 32, let last = key.last else { return false }
+        // The highest bit is the sign of x.
+        let point = hexadecimal(key.dropLast() + [last & 0x7f])
+        return !smallOrder.contains(point)
+    }
+
+    private static let smallOrder: Set<String> = [
+        String(repeating: "00", count: 32), "01" + String(repeating: "00", count: 31),
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + String(repeating: "ff", count: 30) + "7f", "ed" + String(repeating: "ff", count: 30) + "7f",
+        "ee" + String(repeating: "ff", count: 30) + "7f",
+    ]
+
     /// - Parameter nonce: The dealer's; nil: a new one.
     /// - Throws: ``SecureComputation/ComputationError``.
     public static func session(

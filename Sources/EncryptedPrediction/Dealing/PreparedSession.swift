@@ -21,6 +21,8 @@ public struct PreparedSession: Sendable, Hashable, Codable, CustomStringConverti
     public var rows: Int
     /// Who asked for it: at a site the user's name, at whoever asks the site's key in hexadecimal digits.
     public var other: String
+    /// The key of whoever dealt it.
+    public var dealer: Data
     /// The Ed25519 key of whoever asks, 32 bytes: public at a site, private at whoever asks.
     public var key: Data
     /// With what the correlations begin.
@@ -32,11 +34,12 @@ public struct PreparedSession: Sendable, Hashable, Codable, CustomStringConverti
 
     /// A session, by its parts.
     public init(
-        session: Data, dataset: String, version: String, rows: Int, other: String, key: Data, header: Data,
-        places: [SpooledSteps.Place] = [], expires: UInt64
+        session: Data, dataset: String, version: String, rows: Int, other: String, dealer: Data, key: Data,
+        header: Data, places: [SpooledSteps.Place] = [], expires: UInt64
     ) {
         (self.session, self.dataset, self.version, self.rows) = (session, dataset, version, rows)
-        (self.other, self.key, self.header, self.places, self.expires) = (other, key, header, places, expires)
+        (self.other, self.dealer, self.key) = (other, dealer, key)
+        (self.header, self.places, self.expires) = (header, places, expires)
     }
 
     /// How many bytes it takes on disk.
@@ -60,8 +63,8 @@ public struct PreparationShelf: Sendable {
     private static let recordFile = "session.json"
     private static let stepsFile = "correlations"
     private static let takenPrefix = ".taken-"
-    /// What was begun so long ago, and is not whole, is nobody's: in seconds.
-    private static let abandoned: TimeInterval = 7_200
+    /// What is being taken for so long, or was begun so long ago and has no file yet, is nobody's: in seconds.
+    private static let abandoned: TimeInterval = 60
 
     /// A shelf; its folder is made when something is put there.
     public init(path: String) { self.path = path }
@@ -83,6 +86,14 @@ public struct PreparationShelf: Sendable {
     ///
     /// - Throws: That it cannot be written.
     public func keep(_ prepared: PreparedSession, _ steps: SpooledSteps) throws {
+        try complete(prepared, steps)
+        try publish(prepared.session)
+    }
+
+    /// Makes what was begun whole; it is not there before ``publish(_:)``.
+    ///
+    /// - Throws: That it cannot be written.
+    public func complete(_ prepared: PreparedSession, _ steps: SpooledSteps) throws {
         var record = prepared
         record.places = steps.places
         try steps.synchronize()
@@ -92,18 +103,35 @@ public struct PreparationShelf: Sendable {
                 atPath: file, contents: try JSONEncoder().encode(record), attributes: [.posixPermissions: 0o600])
         else { throw CocoaError(.fileWriteUnknown) }
         for path in [file, folder] { try Self.synchronize(path) }
-        try FileManager.default.moveItem(atPath: folder, toPath: place(prepared.session))
+    }
+
+    /// Puts one there that was made whole.
+    ///
+    /// - Throws: That it cannot be moved.
+    public func publish(_ session: Data) throws {
+        try FileManager.default.moveItem(atPath: draft(session), toPath: place(session))
         try Self.synchronize(path)
     }
 
     /// Gives up one that was begun.
     public func abandon(_ session: Data) { try? FileManager.default.removeItem(atPath: draft(session)) }
 
+    private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
+
     /// What is there, in the order of their ends. What cannot be read is left out.
     public func all() -> [PreparedSession] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return names.filter { !$0.hasPrefix(".") }.compactMap { try? record(path + "/" + $0) }
+        names.filter { !$0.hasPrefix(".") }.compactMap { try? record(path + "/" + $0) }
             .sorted { ($0.expires, $0.session.base64EncodedString()) < ($1.expires, $1.session.base64EncodedString()) }
+    }
+
+    /// Claims one for this process, so that no other on this machine chooses it, for as long as the claim lives. It is there still: only ``take(_:)`` takes it.
+    ///
+    /// - Returns: nil: another has claimed it, or it is gone.
+    public func claim(_ session: Data) -> SessionClaim? {
+        guard let lock = FileLock(place(session) + "/" + Self.stepsFile), (try? record(place(session))) != nil else {
+            return nil
+        }
+        return SessionClaim(lock)
     }
 
     private func record(_ folder: String) throws -> PreparedSession {
@@ -116,9 +144,7 @@ public struct PreparationShelf: Sendable {
     /// - Returns: nil: it is not there, or somebody else takes it.
     /// - Throws: That it cannot be read, or not be removed.
     public func take(_ session: Data) throws -> (PreparedSession, SpooledSteps)? {
-        // Of two who take it one renames it.
-        let taken = path + "/\(Self.takenPrefix)\(UInt64(max(0, Date().timeIntervalSince1970)))-\(UUID().uuidString)"
-        guard rename(place(session), taken) == 0 else { return nil }
+        guard let taken = renamed(place(session)) else { return nil }
         defer { try? FileManager.default.removeItem(atPath: taken) }
         let record = try record(taken)
         let steps = try SpooledSteps(opening: taken + "/" + Self.stepsFile, places: record.places)
@@ -127,42 +153,70 @@ public struct PreparationShelf: Sendable {
         return (record, steps)
     }
 
+    /// Under a name that nobody takes: of two who take it one renames it.
+    private func renamed(_ folder: String) -> String? {
+        let taken = path + "/\(Self.takenPrefix)\(UInt64(max(0, Date().timeIntervalSince1970)))-\(UUID().uuidString)"
+        return rename(folder, taken) == 0 ? taken : nil
+    }
+
     /// Removes one.
     ///
     /// - Returns: Whether it was there.
-    @discardableResult public func remove(_ session: Data) -> Bool {
-        (try? FileManager.default.removeItem(atPath: place(session))) != nil
+    @discardableResult public func remove(_ session: Data) -> Bool { removeWhole(place(session)) }
+
+    /// First its name, so that what is half removed is nobody's.
+    private func removeWhole(_ folder: String) -> Bool {
+        guard let taken = renamed(folder) else { return false }
+        return (try? FileManager.default.removeItem(atPath: taken)) != nil
     }
 
     /// Removes what serves no more: what ended, and what nobody goes on to make whole or to take.
     ///
     /// - Parameter now: In seconds since 1970, by the clock that their ends were said by.
     public func sweep(now: UInt64) {
-        for prepared in all() where prepared.expires <= now { remove(prepared.session) }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(".") {
+        for name in names {
             let folder = path + "/" + name
-            // By the clock that files have.
-            if let changed = changed(folder, name), changed + Self.abandoned > Date().timeIntervalSince1970 { continue }
+            guard name.hasPrefix(".") else {
+                if isOver(folder, now: now) { _ = removeWhole(folder) }
+                continue
+            }
+            let steps = folder + "/" + Self.stepsFile
+            if !name.hasPrefix(Self.takenPrefix), FileManager.default.fileExists(atPath: steps) {
+                // Whoever makes it holds it.
+                guard FileLock(steps) != nil else { continue }
+            } else if let changed = changed(folder, name),
+                // By the clock that files have.
+                changed + Self.abandoned > Date().timeIntervalSince1970
+            {
+                continue
+            }
             try? FileManager.default.removeItem(atPath: folder)
+        }
+    }
+
+    /// Whether what is there serves nobody: it ended, or cannot be read.
+    private func isOver(_ folder: String, now: UInt64) -> Bool {
+        do { return try record(folder).expires <= now } catch is DecodingError { return true } catch {
+            // Not where there are too many open files.
+            return FileManager.default.fileExists(atPath: folder)
+                && !FileManager.default.fileExists(atPath: folder + "/" + Self.recordFile)
         }
     }
 
     /// Removes what is not whole or is being taken: of a process that ended, where no other works on the shelf.
     public func removeRemains() {
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where name.hasPrefix(".") {
+        for name in names where name.hasPrefix(".") {
             try? FileManager.default.removeItem(atPath: path + "/" + name)
         }
     }
 
-    /// When something was last done in a folder that is not whole, or taken.
+    /// When a folder was made or taken.
     private func changed(_ folder: String, _ name: String) -> TimeInterval? {
         if name.hasPrefix(Self.takenPrefix) {
             return name.dropFirst(Self.takenPrefix.count).split(separator: "-").first.flatMap { TimeInterval($0) }
         }
-        return [folder, folder + "/" + Self.stepsFile].compactMap { path in
-            let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-            return (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970
-        }.max()
+        let attributes = try? FileManager.default.attributesOfItem(atPath: folder)
+        return (attributes?[.modificationDate] as? Date)?.timeIntervalSince1970
     }
 
     private static func synchronize(_ path: String) throws {
@@ -171,4 +225,25 @@ public struct PreparationShelf: Sendable {
         defer { close(descriptor) }
         guard fsync(descriptor) == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
+}
+
+/// A prepared session that this process has chosen: no other chooses it while this lives.
+public final class SessionClaim: Sendable {
+    private let lock: FileLock
+
+    init(_ lock: FileLock) { self.lock = lock }
+}
+
+/// A lock on a file, which ends with whoever holds it, however that ends (`flock(2)`).
+final class FileLock: Sendable {
+    private let descriptor: Int32
+
+    /// - Returns: nil: another holds it, or there is no such file.
+    init?(_ path: String) {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC)
+        self.descriptor = descriptor
+        guard descriptor >= 0, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return nil }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
 }

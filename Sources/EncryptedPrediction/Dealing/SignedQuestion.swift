@@ -1,4 +1,5 @@
 public import Crypto
+public import DatasiteProtocol
 public import Foundation
 
 /// What is asked of a dealer.
@@ -11,7 +12,7 @@ public enum DealerQuestion: Sendable, Hashable {
     case header(session: [UInt8])
     /// The asker's correlations of a step of the program.
     case step(session: [UInt8], step: Int)
-    /// Gives a session up, to see whether it was dealt rightly: once both of it asked, the reply is ``SecureComputation/Dealer/openedSeeds``, and nothing of it is dealt any more.
+    /// Gives a session up, to see whether it was dealt rightly: nothing of it is dealt any more. The reply is empty until the other party asked too, and then ``SecureComputation/Dealer/openedSeeds``.
     case open(session: [UInt8])
     /// Forgets a session of the asker's, of which nobody needs more. The reply is empty.
     case end(session: [UInt8])
@@ -108,6 +109,26 @@ public struct SignedQuestion: Sendable {
         return content
     }
 
+    /// What a dealer told a party of a session that was given up, as its signatures show it.
+    ///
+    /// - Parameters:
+    ///   - session: Its nonce.
+    ///   - asker: Whose question it must be.
+    /// - Returns: ``SecureComputation/Dealer/openedSeeds``.
+    /// - Throws: ``DealingError``: it shows nothing of the kind.
+    public static func opened(
+        by proof: OpeningProof, session: [UInt8], asker: Data, dealer: Data
+    ) throws(DealingError) -> [UInt8] {
+        let question = try SignedQuestion(reading: Array(proof.question))
+        // Asked just now, by the asker's clock: no copy of it is of use.
+        guard question.asker == asker,
+            try question.verified(at: dealer, now: question.time) == .open(session: session)
+        else { throw .malformed("the question is not this party's for this session to be opened") }
+        let seeds = try question.verifiedReply(Array(proof.reply))
+        guard seeds.count == 32 else { throw .malformed("the dealer opened nothing in this reply") }
+        return seeds
+    }
+
     private static func head(dealer: Data, asker: Data, time: UInt64) -> Data {
         magic + dealer + asker + withUnsafeBytes(of: time.littleEndian) { Data($0) }
     }
@@ -176,8 +197,6 @@ public enum DealingError: Error, Sendable, Hashable, CustomStringConvertible {
     case stranger
     /// No such session, or it is not the asker's.
     case session
-    /// The other party of a session has not asked for it to be opened.
-    case unopened
     /// No such mask of the asker's.
     case mask
     /// What is asked for is no program, or too large.
@@ -194,7 +213,6 @@ public enum DealingError: Error, Sendable, Hashable, CustomStringConvertible {
             "the clocks are \(seconds) seconds apart, and \(SignedQuestion.mostApart) are allowed: set them right"
         case .stranger: "the key is of no party that this dealer serves (its operator admits one: parley dealer admit)"
         case .session: "there is no such session of this key: it is over, or the dealer was started anew"
-        case .unopened: "the other party has not asked for this session to be opened"
         case .mask: "there is no such mask of this key here"
         case .program(let words): words
         case .full(let words): words

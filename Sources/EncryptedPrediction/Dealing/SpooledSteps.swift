@@ -52,9 +52,14 @@ public final class SpooledSteps: Sendable {
     ///
     /// - Throws: That it cannot be made.
     init(creating path: String) throws {
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forUpdatingAtPath: path)
+        let draft = path + ".new"
+        guard FileManager.default.createFile(atPath: draft, contents: nil, attributes: [.posixPermissions: 0o600]),
+            let handle = FileHandle(forUpdatingAtPath: draft)
         else { throw CocoaError(.fileWriteUnknown) }
+        // Who finds it later sees whether somebody makes it still (`FileLock`): it has its name when it is held.
+        guard flock(handle.fileDescriptor, LOCK_EX | LOCK_NB) == 0, rename(draft, path) == 0 else {
+            throw CocoaError(.fileWriteUnknown)
+        }
         self.handle = handle
         state = Mutex(State())
     }

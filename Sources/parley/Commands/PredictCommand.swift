@@ -38,7 +38,6 @@ struct PredictCommand: AsyncParsableCommand {
         let connection = try connection.connect()
         let served = try await connection.client.prediction(of: dataset)
         let terms = try Self.terms(served)
-        let dealer = try await Self.dealer(self.dealer, of: served, ca: connection.certificateAuthority)
         let range = try Self.range(served)
         let (all, count) = try ModelFiles.rows(input, of: terms.inputShape, range: range)
         let chosen = try rows.map { try Self.rows($0, of: count) } ?? 0..<count
@@ -47,22 +46,26 @@ struct PredictCommand: AsyncParsableCommand {
         let values = Array(all[chosen.lowerBound * width..<chosen.upperBound * width])
         warn(values, range)
         let sizes = Self.parts(chosen.count, served.rows)
-        if explain { return try Self.explain(served, terms, rows: chosen.count, parts: sizes, on: .output) }
+        if explain {
+            _ = try await Self.dealer(self.dealer, of: served, ca: connection.certificateAuthority)
+            return try Self.explain(served, terms, rows: chosen.count, parts: sizes, on: .output)
+        }
+        // From here on no other process on this machine chooses these.
+        let shelf = PreparedFolder.shelf()
+        shelf.sweep(now: UInt64(max(0, Date().timeIntervalSince1970)))
+        let ready = sizes.map { PreparedFolder.first(for: served, rows: $0, on: shelf) }
+        let dealer = try await self.dealer(
+            of: served, connection.certificateAuthority, isNeeded: ready.contains { $0 == nil })
         let weights = try await MaskedWeightsCache.weights(of: served, by: connection.client)
         let directory = FileManager.default.temporaryDirectory.path(percentEncoded: false)
-        let shelf = PreparedFolder.shelf()
         var outcomes: [PredictionOutcome] = []
-        var used: Set<Data> = []
         var (done, ahead) = (0, Task<PreparedPrediction, any Error>?.none)
         for (place, size) in sizes.enumerated() {
             let progress = Progress("Predicting")
             do {
-                var prepared = PreparedFolder.first(for: served, rows: size, on: shelf, but: used)
-                if let ready = prepared { used.insert(ready.record.session) } else { prepared = try await ahead?.value }
+                let prepared = if let kept = ready[place] { kept } else { try await ahead?.value }
                 ahead = nil
-                if place + 1 < sizes.count,
-                    PreparedFolder.first(for: served, rows: sizes[place + 1], on: shelf, but: used) == nil
-                {
+                if place + 1 < sizes.count, ready[place + 1] == nil {
                     // Both are dealt the next part while this one is computed.
                     ahead = Self.preparing(
                         rows: sizes[place + 1], with: served, dealer: dealer, in: directory, by: connection.client)
@@ -88,6 +91,19 @@ struct PredictCommand: AsyncParsableCommand {
             progress.finish()
         }
         try show(outcomes, terms, from: chosen.lowerBound)
+    }
+
+    /// The dealer; where all that it deals is here already, it may be away.
+    private func dealer(
+        of served: ServedPrediction, _ authority: String?, isNeeded: Bool
+    ) async throws -> DealerClient {
+        do { return try await Self.dealer(dealer, of: served, ca: authority) } catch let error as TransportError
+            where error.kind == .unreachable && !isNeeded
+        {
+            Terminal.diagnostics.line("The dealer is away; what it dealt before is here.")
+            // Should it be asked after all, its replies must be signed by the key that the site names.
+            return try DealerClient(url: dealer, options: ClientOptions(certificateAuthority: authority))
+        }
     }
 
     private static func preparing(

@@ -5,6 +5,7 @@ import EncryptedPrediction
 import Foundation
 import PredictionClient
 import Secrets
+import Synchronization
 
 struct PrepareCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -18,8 +19,8 @@ struct PrepareCommand: AsyncParsableCommand {
               parley prepare scans --list                # what is prepared, and what it takes of both disks
               parley prepare scans --discard             # give all of it up
 
-            --checks prepares so many more, draws as many of all, and has the dealer open these, which then serve nobody: each side sees whether it was dealt what it should have been. A mistake behind the \
-            dealer's seeds in one of them is found with probability checks / (count + checks); a dealer that means to deceive, or that tells one side what the other has, is not.
+            --checks prepares so many more, draws as many of all, and has the dealer open these, which then serve nobody: each side sees whether it was dealt what it should have been, and both whether they \
+            were told the same. One that was dealt wrongly is found with probability checks / (count + checks), and nothing is kept then; a dealer that tells one side what the other has is not.
             """)
 
     @Argument(help: "The dataset whose policy the model has.", completion: DatasetNames.completion) var dataset: String
@@ -56,39 +57,8 @@ struct PrepareCommand: AsyncParsableCommand {
         }
         let dealer = try await PredictCommand.dealer(
             self.dealer ?? "", of: served, ca: connection.certificateAuthority)
-        var prepared: [PreparedPrediction] = []
-        for place in 0..<count + checks {
-            let progress = Progress("Preparing")
-            defer { progress.finish() }
-            do {
-                prepared.append(
-                    try await connection.client.prepare(rows: rows, with: served, dealer: dealer, in: .shelf(shelf)) {
-                        guard case .dealt(let bytes, let whole) = $0 else { return }
-                        progress.update(
-                            (Double(place) + Double(bytes) / Double(max(1, whole))) / Double(count + checks),
-                            doing: "\(place + 1) of \(count + checks)")
-                    })
-            } catch  where place > 0 {
-                progress.finish()
-                Terminal.diagnostics.line("\(place) of \(count + checks) are prepared; the next was not:")
-                for one in prepared { await one.close(dealer, served) }
-                throw error
-            }
-        }
-        // Drawn when both sides have all of them: what is looked at no dealer knows beforehand.
-        var random = SecureRandom()
-        prepared.shuffle(using: &random)
-        for one in prepared.dropLast(count) {
-            do { try await connection.client.check(one, with: served, dealer: dealer) } catch {
-                for one in prepared.suffix(count) {
-                    shelf.remove(one.record.session)
-                    await connection.client.discard(one.record)
-                }
-                throw error
-            }
-        }
-        for one in prepared.suffix(count) { await one.close(dealer, served) }
-        let bytes = prepared.suffix(count).reduce(0) { $0 + $1.record.bytes }
+        let drawing = Drawing(served: served, dealer: dealer, client: connection.client, shelf: shelf)
+        let bytes = try await checks > 0 ? checked(by: drawing) : unchecked(by: drawing)
         if json {
             struct Done: Encodable {
                 var prepared: Int
@@ -103,8 +73,96 @@ struct PrepareCommand: AsyncParsableCommand {
         )
         if checks > 0 {
             Terminal.output.line(
-                "\(checks) of \(count + checks) were opened: each side had what the dealer's seeds make.")
+                "\(checks) of \(count + checks) were opened: both sides were told the same, and had been dealt what follows from it."
+            )
         }
+    }
+
+    /// With whom something is prepared, and where.
+    private struct Drawing {
+        let served: ServedPrediction
+        let dealer: DealerClient
+        let client: DatasiteClient
+        let shelf: PreparationShelf
+    }
+
+    private func next(
+        _ place: Int, by drawing: Drawing, in folder: PreparationPlace
+    ) async throws -> PreparedPrediction {
+        let progress = Progress("Preparing")
+        defer { progress.finish() }
+        return try await drawing.client.prepare(
+            rows: rows, with: drawing.served, dealer: drawing.dealer, in: folder
+        ) {
+            guard case .dealt(let bytes, let whole) = $0 else { return }
+            progress.update(
+                (Double(place) + Double(bytes) / Double(max(1, whole))) / Double(count + checks),
+                doing: "\(place + 1) of \(count + checks)")
+        }
+    }
+
+    /// - Returns: How many bytes are kept here.
+    private func unchecked(by drawing: Drawing) async throws -> Int {
+        var bytes = 0
+        for place in 0..<count {
+            do {
+                let one = try await next(place, by: drawing, in: .shelf(drawing.shelf))
+                await one.close(drawing.dealer, drawing.served)
+                bytes += one.record.bytes
+            } catch {
+                if place > 0 {
+                    Terminal.diagnostics.line("\(place) of \(count) are prepared; the next was not:")
+                }
+                throw error
+            }
+        }
+        return bytes
+    }
+
+    /// Drafts until the draw is over: what was not drawn from serves nobody, however this ends.
+    private func checked(by drawing: Drawing) async throws -> Int {
+        var prepared: [PreparedPrediction] = []
+        let waiting = Mutex<[PreparedPrediction]>([])
+        let keeping = Task {
+            while !Task.isCancelled {
+                try await Task.sleep(for: .seconds(120))
+                for one in waiting.withLock({ $0 }) { await one.keepOpen(drawing.dealer, drawing.served) }
+            }
+        }
+        defer { keeping.cancel() }
+        do {
+            for place in 0..<count + checks {
+                let one = try await next(place, by: drawing, in: .draft(drawing.shelf))
+                prepared.append(one)
+                waiting.withLock { $0.append(one) }
+            }
+            // Drawn when both sides have all of them: what is looked at no dealer knows beforehand.
+            var random = SecureRandom()
+            prepared.shuffle(using: &random)
+            for _ in 0..<checks {
+                try await drawing.client.check(prepared[0], with: drawing.served, dealer: drawing.dealer)
+                prepared.removeFirst()
+            }
+            for one in prepared {
+                try one.publish()
+                await one.close(drawing.dealer, drawing.served)
+            }
+        } catch {
+            for one in prepared { one.abandon() }
+            if error is WrongDealing {
+                let doubted = drawing.shelf.all().filter { $0.dealer == drawing.served.dealer.key }
+                for one in doubted { drawing.shelf.remove(one.session) }
+                for one in doubted where one.other == hexadecimal(drawing.served.site) {
+                    await drawing.client.discard(one)
+                }
+            }
+            for one in prepared {
+                drawing.shelf.remove(one.record.session)
+                await drawing.client.discard(one.record)
+            }
+            throw error
+        }
+        return prepared.reduce(0) { $0 + $1.record.bytes }
     }
 
     /// What one side or both have.
@@ -162,7 +220,15 @@ struct PrepareCommand: AsyncParsableCommand {
         let own = PreparedFolder.all(of: served, on: shelf)
         let there = try await client.preparations().filter { $0.dataset == served.dataset }
         for one in own { shelf.remove(one.session) }
-        for one in there { try await client.discard(session: one.session) }
+        var failed: (any Error)?
+        for one in there {
+            do { try await client.discard(session: one.session) } catch let problem as Problem
+                where problem.kind == .notFound
+            {
+                // It served, or ended, meanwhile.
+            } catch { failed = error }
+        }
+        if let failed { throw failed }
         let count = Set(own.map { hexadecimal($0.session) } + there.map(\.session)).count
         if json { return try Terminal.output.json(["discarded": count]) }
         Terminal.output.line("\(count) given up, here and at the site.")
@@ -184,13 +250,13 @@ enum PreparedFolder {
         shelf.all().filter { $0.other == hexadecimal(served.site) && $0.dataset == served.dataset }
     }
 
-    /// What serves a prediction of so many rows, the one that ends first.
+    /// What serves a prediction of so many rows, the one that ends first of those that nobody has chosen; it is this process's from then on.
     static func first(
-        for served: ServedPrediction, rows: Int, on shelf: PreparationShelf, but used: Set<Data>
+        for served: ServedPrediction, rows: Int, on shelf: PreparationShelf
     ) -> PreparedPrediction? {
         let now = UInt64(max(0, Date().timeIntervalSince1970))
-        return all(of: served, on: shelf).first {
-            $0.version == served.version && $0.rows == rows && $0.expires > now && !used.contains($0.session)
-        }.map { PreparedPrediction($0, on: shelf) }
+        return all(of: served, on: shelf).lazy.filter {
+            $0.version == served.version && $0.dealer == served.dealer.key && $0.rows == rows && $0.expires > now
+        }.compactMap { PreparedPrediction($0, on: shelf) }.first
     }
 }

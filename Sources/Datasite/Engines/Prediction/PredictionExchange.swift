@@ -73,7 +73,7 @@ struct PredictionExchange {
             } catch {
                 visit.refuse((error as? Problem) ?? Problem.unavailable("what was prepared cannot be read"))
                 // She may have another prepared for the same request.
-                end = min(deadline, outside.pace.now + Self.longest)
+                end = deadline
             }
         }
         return nil

@@ -63,9 +63,7 @@ struct PredictionWork: EngineWork {
     static func checked(
         _ request: PredictionRequest, _ model: ServedModel, _ rule: PredictionRule, site: Data
     ) throws -> (Program, key: Data) {
-        guard let key = Self.keyBytes(request.key), key != site, key != model.dealer.key,
-            key.contains(where: { $0 != 0 })
-        else {
+        guard let key = Self.keyBytes(request.key), key != site, key != model.dealer.key else {
             throw Problem.invalidRequest("'key' is no key of whoever asks", hint: "one that is drawn for this request")
         }
         guard request.version == model.version else {
@@ -155,7 +153,7 @@ struct PredictionWork: EngineWork {
     }
 
     static func keyBytes(_ text: String) -> Data? {
-        Data(hexadecimal: text).flatMap { $0.count == 32 ? $0 : nil }
+        Data(hexadecimal: text).flatMap { PredictionSession.isKey($0) ? $0 : nil }
     }
 
     static func words(_ body: [UInt8]) -> String {
