@@ -248,6 +248,7 @@ struct ComputationTests {
         for place in [0, 2] {
             #expect(try sites.sites[place].integer("SELECT sum(uses) FROM uses") == 1)
             #expect(try sites.sites[place].site.request(ids[place], as: .ada).state != "released")
+            #expect(try await sites.sites[place].workspaceGoes(of: ids[place]), "it does not go on")
         }
     }
 
@@ -276,8 +277,8 @@ struct ComputationTests {
         #expect(try await refusal { $0.rows = [40, 70, 0] }.contains("capacity of 60 units"))
         #expect(try await refusal { $0.rows = [60, 70] }.contains("three sites compute together"))
         #expect(try await refusal { $0.rows = [60, 0, 0] }.contains("1 owners"))
-        #expect(try await refusal { $0.rows = [60, -1, 0] }.contains("at most 262144 rows of a site"))
-        #expect(try await refusal { $0.rows = [60, 1 << 40, .max] }.contains("at most 262144 rows of a site"))
+        #expect(try await refusal { $0.rows = [60, -1, 0] }.contains("from 0 to 262144 of each site"))
+        #expect(try await refusal { $0.rows = [60, 1 << 40, .max] }.contains("from 0 to 262144 of each site"))
         #expect(
             try await refusal {
                 $0.features = (0..<100).map { .init("x\($0)", 0, 1) }

@@ -136,6 +136,27 @@ struct SealedRoundsTests {
         }
     }
 
+    @Test("A relay that begins anew behind rounds that another relayed tells all that nothing comes of the run")
+    func begunAnew() throws {
+        var relay = Self.relay(rounds: 9, mostBytes: 20)
+        let frames = [Data([1, 2]), Data([3])]
+        let far = try relay.answer(SealedRoundsMessage(.brings, round: 5, frames: frames), from: 1)
+        #expect(far == SealedRoundsReply(round: 5, isHeld: false, left: 1) && !relay.isComplete)
+        #expect(try relay.answer(SealedRoundsMessage(.asks, round: 4), from: 0).left == 1)
+        // Beyond all rounds is no round.
+        #expect(throws: FrameError.message) {
+            try relay.answer(SealedRoundsMessage(.brings, round: 9, frames: frames), from: 1)
+        }
+        // A place that nobody has is nobody who left.
+        var site = try Self.sites()[0]
+        #expect(throws: SealedRoundsObstacle.reply) {
+            try site.take(SealedRoundsReply(round: 0, isHeld: false, left: 7))
+        }
+        #expect(throws: SealedRoundsObstacle.left(2)) {
+            try site.take(SealedRoundsReply(round: 0, isHeld: false, left: 2))
+        }
+    }
+
     @Test("A relay takes one list a round, in turn, of the declared size; when a site leaves all others are told")
     func relaying() throws {
         var relay = Self.relay(rounds: 2, mostBytes: 20)
@@ -143,7 +164,6 @@ struct SealedRoundsTests {
         func brings(_ round: Int, _ frames: [Data]) -> SealedRoundsMessage {
             SealedRoundsMessage(.brings, round: round, frames: frames)
         }
-        #expect(throws: FrameError.message) { try relay.answer(brings(1, frames), from: 0) }
         #expect(throws: FrameError.message) { try relay.answer(brings(0, [Data([1])]), from: 0) }
         #expect(throws: FrameError.message) { try relay.answer(brings(0, [Data(count: 12), Data([1])]), from: 0) }
         #expect(throws: FrameError.sender) { try relay.answer(brings(0, frames), from: 3) }

@@ -93,7 +93,10 @@ public struct SealedRoundsParticipant: Sendable {
     public mutating func take(_ reply: SealedRoundsReply) throws(SealedRoundsObstacle) -> [Data]? {
         guard !isOver else { return nil }
         guard reply.round == round else { throw .reply }
-        if let left = reply.left { throw .left(left) }
+        if let left = reply.left {
+            guard terms.roster.indices.contains(left) else { throw .reply }
+            throw .left(left)
+        }
         guard let others = reply.frames else {
             isHeld = reply.isHeld
             return nil

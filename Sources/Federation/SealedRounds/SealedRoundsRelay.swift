@@ -45,6 +45,9 @@ public struct SealedRoundsRelay: Sendable {
             // All come to it behind the same round, which all brought.
             guard round == reached[place], isWhole(round) else { throw .message }
             ended.insert(place)
+        case .brings where round > reached[place] + 1 && round < rounds:
+            // What came before it was said to another relay of this run, and is nowhere any more.
+            if left == nil { left = place }
         case .brings where round > reached[place]:
             guard round == reached[place] + 1, round < rounds, round == 0 || isWhole(round - 1),
                 message.frames.count == sites - 1,

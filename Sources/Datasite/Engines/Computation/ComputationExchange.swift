@@ -183,6 +183,11 @@ struct ComputationExchange {
                 refused += 1
                 guard refused < RoundsSession.mostRefused else { throw SealedRoundsObstacle.notFromSite(place) }
                 guard desk.sleep(seconds: 1) else { return nil }
+            } catch let error as FrameError {
+                // Signed by whoever relays, and no reply.
+                refused += 1
+                guard refused < RoundsSession.mostRefused else { throw error }
+                guard desk.sleep(seconds: 1) else { return nil }
             } catch let error as SealedRoundsObstacle { throw error } catch {
                 if RoundsDesk.isAnswered(error) { heard = pace.now }
                 guard pace.now - heard < Self.patience else {

@@ -81,7 +81,7 @@ struct ComputationTask: Sendable {
         }
         // A program is made to plan, and a stranger chooses what it is of.
         guard request.rows.allSatisfy({ (0...mostRows).contains($0) }) else {
-            throw Problem.tooLarge("at most \(mostRows) rows of a site")
+            throw Problem.tooLarge("'rows' are from 0 to \(mostRows) of each site")
         }
     }
 

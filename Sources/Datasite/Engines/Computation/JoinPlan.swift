@@ -66,8 +66,8 @@ struct JoinPlan: ComputationPlan {
         let (span, overflow) = request.on.upper.subtractingReportingOverflow(request.on.lower)
         guard request.on.lower <= request.on.upper, !overflow, span <= mostIdentifiers else {
             throw Problem.invalidRequest(
-                "\(DisplayedName.of(request.on.name)) from \(request.on.lower) to \(request.on.upper): identifiers are whole numbers that reach over 2^40 at most",
-                hint: "both owners may declare `bounds` of the column")
+                "\(DisplayedName.of(request.on.name)) from \(request.on.lower) to \(request.on.upper): \(request.on.lower > request.on.upper ? "the range is empty" : "identifiers are whole numbers that reach over 2^40 at most")",
+                hint: "both owners may declare `bounds` of the column: the least first")
         }
         if let by = request.by {
             guard (1...JoinedStatisticsTask.groupLimit).contains(by.values.count) else {
