@@ -92,7 +92,11 @@ extension Datasite {
     private func resumeAbandoned(onlyApproved: Bool = false) async -> Bool {
         guard suspension == nil else { return false }
         let rows = try? await reading { site in
-            try site.read { db in try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db)
+            try site.read { db in
+                // Every few seconds: of thousands that failed none is looked at.
+                onlyApproved
+                    ? try RequestRow.reserved(whoseLastIs: .approved, limit: 10_000, db)
+                    : try RequestRow.list(researcher: nil, state: .reserved, before: nil, limit: 10_000, db)
             }
         }
         var isElsewhere = false
@@ -116,6 +120,7 @@ extension Datasite {
                 folder.workspace(of: row.id).remove()
                 continue
             }
+            if !engine.goesOn, last?.event.state == .failed || last?.event.state == .interrupted { continue }
             // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it. One for which there is no place now is tried again.
             do { _ = try await resumeLong(row) } catch let problem as Problem where problem.kind == .busy {
                 isElsewhere = true
@@ -151,9 +156,13 @@ extension Datasite {
     /// A dataset that was removed and added again is another one, whatever its name.
     func removeRemains(of request: String) {
         let found = try? read { db in
-            (
-                canGoOn: try RequestRow.holds(
-                    request, condition: "state = 'reserved'", datasets: "d.version = a.version", db),
+            let engine = try RequestRow.find(request, db).flatMap { try? engineTable.engine($0.engine) }
+            let state = try RequestEventRow.last(of: request, db)?.event.state
+            let hasEnded = engine?.goesOn == false && (state == .failed || state == .interrupted)
+            return (
+                canGoOn: try !hasEnded
+                    && RequestRow.holds(
+                        request, condition: "state = 'reserved'", datasets: "d.version = a.version", db),
                 isKept: try RequestRow.holds(
                     request, condition: "state IN ('reserved', 'released')",
                     datasets: "d.created <= requests.created", db)

@@ -230,6 +230,20 @@ extension RequestRow {
     }
 }
 
+extension RequestRow {
+    /// Reserved requests whose last event is of that state, the newest first.
+    static func reserved(whoseLastIs last: JobState, limit: Int, _ db: Database) throws -> [RequestRow] {
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT * FROM requests WHERE state = 'reserved' AND (
+                    SELECT e.state FROM request_events AS e WHERE e.request = requests.id ORDER BY e.position DESC LIMIT 1
+                ) = :last ORDER BY number DESC LIMIT :limit
+                """, arguments: ["last": last.rawValue, "limit": limit])
+        return try rows.compactMap { try RequestRow($0, db, isWhole: false) }
+    }
+}
+
 // MARK: - Changes of state
 
 extension RequestRow {
