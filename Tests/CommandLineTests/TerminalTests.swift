@@ -84,6 +84,8 @@ struct TerminalTests {
     func numbers() {
         #expect(NumberText.fixed(1_234_567.891, decimals: 1) == "1,234,567.9")
         #expect(NumberText.fixed(-0.001, decimals: 2) == "0.00")
+        #expect(
+            NumberText.fixed(4.23e-18, decimals: 9) == "4.2e-18" && NumberText.fixed(0, decimals: 9) == "0.000000000")
         #expect(NumberText.fixed(-1234, decimals: 0) == "-1,234")
         #expect(NumberText.fixed(.infinity, decimals: 3) == "∞")
         #expect(NumberText.integer(Int64.min) == "-9,223,372,036,854,775,808")

@@ -158,10 +158,10 @@ extension Answer.Column.Bin {
 }
 
 /// A column of estimates, shown with as many decimals as its uncertainty justifies: two significant digits of the
-/// median half-width.
+/// median half-width, or of its own where that is far less, as of coefficients in other units.
 private struct EstimateColumn {
     let cells: [Answer.Cell]
-    let decimals: Int
+    private let decimals: [Int]
     let hasIntervals: Bool
     /// The most marks that a value has: the others are filled up, so that digits stand below each other.
     private let marks: Int
@@ -171,23 +171,27 @@ private struct EstimateColumn {
         marks = cells.map { CellMark.signs($0).count }.max() ?? 0
         hasIntervals = cells.contains { $0.lower != nil && $0.upper != nil }
         let areIntegers = cells.allSatisfy { if case .real = $0.value { false } else { true } }
-        let halfWidths = cells.compactMap { cell -> Double? in
-            guard let lower = cell.lower?.number, let upper = cell.upper?.number else { return nil }
-            let halfWidth = (upper - lower) / 2
-            return halfWidth.isFinite && halfWidth > 0 ? halfWidth : nil
-        }.sorted()
+        let halfWidths = cells.map(Self.halfWidth)
+        let sorted = halfWidths.compactMap(\.self).sorted()
         if areIntegers {
-            decimals = 0
-        } else if halfWidths.isEmpty {
-            decimals = Self.decimals(showing: cells.compactMap(\.value.number))
+            decimals = cells.map { _ in 0 }
+        } else if sorted.isEmpty {
+            // Four significant digits of the largest value, where nothing says how certain it is, and two of the others.
+            let values = cells.map { abs($0.value.number ?? 0) }
+            let least = NumberText.decimals(forHalfWidth: (values.max() ?? 1) / 100)
+            decimals = values.map { $0 > 0 ? max(least, NumberText.decimals(forHalfWidth: $0)) : least }
         } else {
-            decimals = NumberText.decimals(forHalfWidth: halfWidths[halfWidths.count / 2])
+            let median = sorted[sorted.count / 2]
+            decimals = halfWidths.map { own in
+                NumberText.decimals(forHalfWidth: own.map { $0 < median / 30 ? $0 : median } ?? median)
+            }
         }
     }
 
-    /// Four significant digits of the largest value, where nothing says how certain it is.
-    private static func decimals(showing values: [Double]) -> Int {
-        NumberText.decimals(forHalfWidth: (values.map { abs($0) }.max() ?? 1) / 100)
+    private static func halfWidth(_ cell: Answer.Cell) -> Double? {
+        guard let lower = cell.lower?.number, let upper = cell.upper?.number else { return nil }
+        let halfWidth = (upper - lower) / 2
+        return halfWidth.isFinite && halfWidth > 0 ? halfWidth : nil
     }
 
     func value(_ number: Int) -> String {
@@ -197,17 +201,17 @@ private struct EstimateColumn {
 
     private func text(_ number: Int) -> String {
         guard let value = cells[number].value.number else { return cells[number].value.text }
-        return NumberText.fixed(value, decimals: decimals)
+        return NumberText.fixed(value, decimals: decimals[number])
     }
 
     func interval(_ number: Int) -> String {
         guard let lower = cells[number].lower, let upper = cells[number].upper else { return "" }
         if lower.number == -.infinity, upper.number == .infinity { return "unbounded" }
-        return "\(end(lower)) to \(end(upper))"
+        return "\(end(lower, decimals[number])) to \(end(upper, decimals[number]))"
     }
 
     /// A number, or a date.
-    private func end(_ end: Scalar) -> String {
+    private func end(_ end: Scalar, _ decimals: Int) -> String {
         end.number.map { NumberText.fixed($0, decimals: decimals) } ?? end.text
     }
 

@@ -2,12 +2,17 @@ import Foundation
 
 /// Numbers as people read them.
 enum NumberText {
+    /// Beyond them a number is written by its exponent.
+    private static let mostDecimals = 9
+
     /// With that many decimals and commas between thousands.
     static func fixed(_ value: Double, decimals: Int) -> String {
         guard value.isFinite else { return value.isNaN ? "NaN" : value < 0 ? "-∞" : "∞" }
         if abs(value) >= 1e15 { return String(format: "%.4g", value) }
         let text = String(format: "%.\(decimals)f", value)
         let isZero = !text.contains { $0 != "0" && $0 != "." && $0 != "-" }
+        // All decimals that are ever shown, and nothing in them: a p-value.
+        if isZero, value != 0, decimals >= mostDecimals { return tidiedExponent(String(format: "%.2g", value)) }
         let digits = text.hasPrefix("-") ? text.dropFirst() : text[...]
         let parts = digits.split(separator: ".", maxSplits: 1)
         var result = grouped(String(parts[0]))
@@ -54,7 +59,7 @@ enum NumberText {
     /// The decimals that show two significant digits of an uncertainty of that size.
     static func decimals(forHalfWidth halfWidth: Double) -> Int {
         guard halfWidth.isFinite, halfWidth > 0 else { return 2 }
-        return min(9, max(0, 1 - Int(log10(halfWidth).rounded(.down))))
+        return min(mostDecimals, max(0, 1 - Int(log10(halfWidth).rounded(.down))))
     }
 
     private static func grouped(_ digits: String) -> String {
