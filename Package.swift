@@ -79,7 +79,7 @@ let package = Package(
         module("Statistics", ["DifferentialPrivacy", "Secrets"]),
         module("Tables", ["Kernels", "Secrets"]),
         module("SyntheticData", ["Tables", "DifferentialPrivacy"]),
-        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
+        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy", "Statistics"]),
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module("MultipartyComputation", ["Secrets", crypto, cryptoExtras]),
         module("ModularArithmetic", ["Kernels"]),
@@ -201,7 +201,8 @@ let package = Package(
         tests("ValuationTests", ["Marketplace", "ValuationStudy", "DifferentialPrivacy", "Secrets"]),
         tests("TablesTests", ["Tables", "Secrets"], exclude: ["Fixtures"]),
         tests("SyntheticDataTests", ["SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),
-        tests("QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Secrets"]),
+        tests(
+            "QueryTests", ["Query", "DatasiteProtocol", "Tables", "DifferentialPrivacy", "Statistics", "Secrets"]),
         tests(
             "PrivacyAudits",
             ["DatasiteProtocol", "Learning", "Query", "SyntheticData", "Tables", "DifferentialPrivacy", "Secrets"]),

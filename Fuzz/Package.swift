@@ -33,7 +33,8 @@ let package = Package(
         module("DifferentialPrivacy", ["Secrets"]),
         .target(name: "Kernels"),
         module("Tables", ["Kernels", "Secrets"]),
-        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy"]),
+        module("Statistics", ["DifferentialPrivacy", "Secrets"]),
+        module("Query", ["DatasiteProtocol", "Tables", "DifferentialPrivacy", "Statistics"]),
         module("Learning", ["DatasiteProtocol", "Kernels", "DifferentialPrivacy", "Secrets"]),
         module(
             "MultipartyComputation",

@@ -27,6 +27,9 @@ struct DocumentationTests {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
         let page = try String(contentsOf: folder.appending(path: "docs/sql.md"), encoding: .utf8)
-        for name in Binder.functionNames + Binder.aggregateNames { #expect(page.contains(name), "\(name)") }
+        let statistics = StatisticName.allCases.map(\.rawValue)
+        for name in Binder.functionNames + Binder.aggregateNames + statistics {
+            #expect(page.contains(name), "\(name)")
+        }
     }
 }

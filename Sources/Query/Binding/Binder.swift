@@ -71,6 +71,11 @@ struct Binder {
                 hint: "HISTOGRAM(x, ARRAY[0, 10, 20]); an unusual column name stands in double quotes.")
         case .call(let call):
             if let name = AggregateName(call.name) { return try aggregate(name, call, syntax) }
+            if let name = StatisticName(rawValue: call.name) {
+                throw QueryError(
+                    "\(name.rawValue) stands alone in the SELECT list: its answer is a table", at: syntax.position,
+                    hint: "Write \(name.usage).")
+            }
             return try function(call, syntax)
         }
     }

@@ -32,11 +32,17 @@ struct BoundQuestion {
     var limit: Int?
     var offset = 0
     var top: Top?
+    /// What is computed of the groups, in place of the columns.
+    var statistic: StatisticCall?
 
     /// Parses and binds.
     static func bind(_ text: String, _ context: PlanningContext) throws(QueryError) -> BoundQuestion {
-        let statement = try Parser.parse(text)
+        var statement = try Parser.parse(text)
         var question = BoundQuestion(scope: try Scope(statement, context))
+        if let call = try StatisticCall.found(in: statement, of: text, question.scope) {
+            question.statistic = call
+            statement = call.statement
+        }
         question.limit = statement.limit
         question.offset = statement.offset
         try question.bindFilter(statement)
@@ -98,7 +104,7 @@ struct BoundQuestion {
     }
 
     /// What a grouping key stands for: a position in the SELECT list, one of its names, or an expression.
-    private static func groupingExpression(
+    static func groupingExpression(
         _ group: Syntax, _ statement: SelectStatement, _ scope: Scope
     ) throws(QueryError) -> (Syntax, String?) {
         if case .number(let digits) = group.kind {
@@ -120,7 +126,7 @@ struct BoundQuestion {
     }
 
     /// The text of an expression: the name of a column that has no other.
-    private static func source(_ syntax: Syntax, _ text: String) -> String {
+    static func source(_ syntax: Syntax, _ text: String) -> String {
         let bytes = Array(text.utf8)
         guard syntax.position < syntax.end, syntax.end <= bytes.count else { return "column" }
         let words = String(decoding: bytes[syntax.position..<syntax.end], as: UTF8.self)

@@ -76,6 +76,19 @@ struct Contribution: Sendable, Hashable {
         self.groups = Swift.min(self.groups, Swift.max(1, groups))
     }
 
+    /// What bounding leaves out, in words.
+    func notes(isGrouped: Bool) -> [String] {
+        let (rows, total) = (rowsPerGroup, rowsPerUnit)
+        guard total > 1, groups < total || rows < total else { return [] }
+        guard isGrouped else {
+            return rows < total ? ["Of each unit, at most \(rows) of up to \(total) rows count."] : []
+        }
+        return [
+            "Of each unit, at most \(groups) group\(groups == 1 ? "" : "s") count, and \(rows) "
+                + "row\(rows == 1 ? "" : "s") in each; groups in which a unit has more rows are favoured."
+        ]
+    }
+
     /// The largest L1 change of a vector of counts by one unit, with at most `rows` rows a group.
     func l1(rows: Int? = nil) -> Double {
         Sensitivity.l1(groups: groups, rowsPerGroup: rows ?? rowsPerGroup, rowsPerUnit: rowsPerUnit)

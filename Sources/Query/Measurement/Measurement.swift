@@ -14,6 +14,9 @@ extension Plan {
         _ source: RowSource, lookups: [LookupTable], using generator: inout Generator
     ) -> Measured<NoisyAnswer, Generator> {
         let exact = BoundedAggregation(specification, source: source, lookups: lookups).run()
+        if let statistic {
+            return Measured(answer: statistic.answer(of: exact, by: self, using: &generator), events: events)
+        }
         var noisy = NoisyGroups(keys: [], counts: [], picks: [])
         let selected = select(exact, &noisy, using: &generator)
         for channel in output.channels { add(channel, of: exact, groups: selected, to: &noisy, using: &generator) }

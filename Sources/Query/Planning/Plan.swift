@@ -29,11 +29,13 @@ public struct Plan: Sendable, Hashable {
     public let notes: [String]
 
     let output: OutputPlan
+    /// What is computed of the groups in place of the output's columns.
+    let statistic: StatisticPlan?
 
     init(
         question: BoundQuestion, sql: String, specification: AggregationSpecification, bound: PlanBound,
         allocation: Allocation.Result,
-        columns: [PlannedColumn], groups: Int?, notes: [String], output: OutputPlan
+        columns: [PlannedColumn], groups: Int?, notes: [String], output: OutputPlan, statistic: StatisticPlan? = nil
     ) {
         self.sql = sql
         datasets = question.scope.datasets.map(\.name)
@@ -47,6 +49,7 @@ public struct Plan: Sendable, Hashable {
         self.groups = groups
         self.notes = notes
         self.output = output
+        self.statistic = statistic
     }
 }
 
@@ -104,4 +107,22 @@ struct OutputPlan: Sendable, Hashable {
     /// What is measured of what bounding leaves out, and what that does to each item.
     var bounding: [BoundingChannel]
     var effects: [BoundingEffect]
+
+    /// Of a statistic: the keys alone.
+    init(keys: [KeySpecification]) {
+        self.keys = keys
+        (channels, forms, types, items, orders, bounding, effects) = ([], [], [], [], [], [], [])
+        offset = 0
+    }
+
+    init(
+        keys: [KeySpecification], selection: KeyThreshold?, top: TopChoice?, channels: [Channel],
+        forms: [EstimateForm], types: [ValueType], items: [Item], having: Expression?, orders: [BoundQuestion.Order],
+        limit: Int?, offset: Int, bounding: [BoundingChannel], effects: [BoundingEffect]
+    ) {
+        (self.keys, self.selection, self.top, self.channels) = (keys, selection, top, channels)
+        (self.forms, self.types, self.items, self.having) = (forms, types, items, having)
+        (self.orders, self.limit, self.offset, self.bounding) = (orders, limit, offset, bounding)
+        self.effects = effects
+    }
 }

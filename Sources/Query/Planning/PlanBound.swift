@@ -21,6 +21,15 @@ public struct PlanBound: Sendable, Hashable {
         shares = []
     }
 
+    private init(work: Work, memory: Double, shares: [WorkBound.Share]) {
+        (self.work, self.memory, self.shares) = (work, memory, shares)
+    }
+
+    /// With what follows the scan beside the groups.
+    func adding(_ more: Work, memory bytes: Double) -> PlanBound {
+        PlanBound(work: work + more, memory: memory + bytes, shares: shares)
+    }
+
     init(_ specification: AggregationSpecification, _ output: OutputPlan, _ question: BoundQuestion) {
         let scan = WorkBound(specification, Self.shape(question.scope))
         let listed = Self.listed(scan.groups, output, contributions: scan.contributions)

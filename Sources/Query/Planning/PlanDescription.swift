@@ -74,24 +74,12 @@ struct PlanDescription {
                 + "HAVING."
         ]
         notes += sharingNotes + declarationNotes
-        notes += boundingNotes + BoundingChannel.notes(allocation.bounding)
+        notes += contribution.notes(isGrouped: !bound.keys.isEmpty) + BoundingChannel.notes(allocation.bounding)
         notes += selectionNotes(keys)
         notes += typicalNotes
         notes += quantileNotes
         notes += aggregateNotes
         return notes
-    }
-
-    private var boundingNotes: [String] {
-        let (groups, rows, total) = (contribution.groups, contribution.rowsPerGroup, contribution.rowsPerUnit)
-        guard total > 1, groups < total || rows < total else { return [] }
-        if bound.keys.isEmpty {
-            return rows < total ? ["Of each unit, at most \(rows) of up to \(total) rows count."] : []
-        }
-        return [
-            "Of each unit, at most \(groups) group\(groups == 1 ? "" : "s") count, and \(rows) "
-                + "row\(rows == 1 ? "" : "s") in each; groups in which a unit has more rows are favoured."
-        ]
     }
 
     /// The interval of a mean, a variance or a quantile depends on the group's size, which is not known beforehand.

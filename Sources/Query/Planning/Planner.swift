@@ -22,6 +22,15 @@ public enum Planner {
         var contribution = try Contribution(
             bound.scope.datasets, copies: bound.scope.copies, question, isGrouped: !bound.keys.isEmpty)
         if let groups = keys.groups { contribution.limit(groups: groups) }
+        if let call = bound.statistic {
+            guard sharing == nil else {
+                throw QueryError(
+                    "\(call.name.rawValue) is asked of one site at a time", at: call.position,
+                    hint: "Ask each, or several together for the counts by group.")
+            }
+            return try plan(
+                call, question, of: bound, conditions: conditions, contribution: contribution, in: context)
+        }
         let layout = try MeasurementLayout(bound, contribution)
         guard !layout.quantities.isEmpty || keys.areSelected else {
             throw QueryError(

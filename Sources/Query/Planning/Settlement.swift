@@ -36,6 +36,18 @@ struct Settlement {
     func settle(
         _ allocation: Allocation, _ meets: (Allocation.Result, Double, Double) -> Bool
     ) throws(QueryError) -> Allocation.Result {
+        if case .error(let relative, let groupSize) = question.budget {
+            guard relative > 0, relative.isFinite, groupSize > 0, groupSize.isFinite else {
+                throw QueryError(
+                    "the error and the group size are positive numbers", hint: "2 % of groups of 1000: 0.02, 1000.")
+            }
+            return try search(allocation) { meets($0, relative, groupSize) }
+        }
+        return try allocate(try amount(), allocation)
+    }
+
+    /// The budget that was named, in units of `PrivacyLoss.amountUnit`.
+    func amount() throws(QueryError) -> Int64 {
         switch question.budget {
         case .epsilon(let epsilon):
             try check(epsilon, "epsilon")
@@ -46,20 +58,20 @@ struct Settlement {
                     "an epsilon of \(epsilon) comes to no rho at this policy's delta",
                     hint: "Name an epsilon of at least \(least), or a rho.")
             }
-            return try allocate(regime.amount(epsilon: epsilon), allocation)
+            return regime.amount(epsilon: epsilon)
         case .rho(let rho):
             guard regime.kind != .pure else {
                 throw QueryError(
                     "this policy counts pure epsilon, not rho", hint: "State the budget as an epsilon.")
             }
             try check(rho, "rho")
-            return try allocate(LossRegime.amount(rho), allocation)
-        case .error(let relative, let groupSize):
-            guard relative > 0, relative.isFinite, groupSize > 0, groupSize.isFinite else {
-                throw QueryError(
-                    "the error and the group size are positive numbers", hint: "2 % of groups of 1000: 0.02, 1000.")
-            }
-            return try search(allocation) { meets($0, relative, groupSize) }
+            return LossRegime.amount(rho)
+        case .error:
+            throw QueryError(
+                "there is no group size by which an error of this could be planned",
+                hint:
+                    "Name an epsilon\(regime.kind == .pure ? "" : " or a rho"); --dry-run tells the noise that it comes to."
+            )
         }
     }
 
@@ -72,10 +84,14 @@ struct Settlement {
     /// The events of a budget lose a little less than it, by rounding; the charge is the least all the same.
     private func allocate(_ amount: Int64, _ allocation: Allocation) throws(QueryError) -> Allocation.Result {
         var result = try allocation.allocateWithBounding(amount)
-        if amount >= least, result.charge.amount < least {
-            result.charge = PrivacyLoss(kind: regime.planned, amount: least, delta: result.charge.delta)
-        }
+        result.charge = raised(result.charge, planned: amount)
         return result
+    }
+
+    /// What events lose, or the least charge where that much was planned.
+    func raised(_ charge: PrivacyLoss, planned amount: Int64) -> PrivacyLoss {
+        guard amount >= least, charge.amount < least else { return charge }
+        return PrivacyLoss(kind: regime.planned, amount: least, delta: charge.delta)
     }
 
     /// The charge in the policy's unit of loss.

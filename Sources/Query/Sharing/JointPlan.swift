@@ -55,9 +55,9 @@ public struct JointPlan: Sendable, Hashable {
     public var usedColumns: [Int] {
         let measured = plan.specification.measures.compactMap { measure -> Expression? in
             switch measure.kind {
-            case .rows, .units: nil
+            case .rows, .units, .unitNumbers: nil
             case .nonNull(let expression), .sum(let expression, _), .sumOfSquares(let expression, _),
-                .histogram(let expression, _), .gridValues(let expression, _, _, _):
+                .histogram(let expression, _), .gridValues(let expression, _, _, _), .values(let expression):
                 expression
             }
         }

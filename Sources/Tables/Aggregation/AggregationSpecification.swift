@@ -88,6 +88,10 @@ public struct Measure: Sendable, Hashable {
         /// The values rounded to the grid `lower + i * step`, `0 <= i < points`, with their multiplicities: the input
         /// of a quantile's selection.
         case gridValues(Expression, lower: Double, step: Double, points: Int)
+        /// The values of the rows that were kept, one behind the other, NaN where null: for what computes on rows. Without grouping keys.
+        case values(Expression)
+        /// The number of each such row's unit: rows of a unit lie side by side.
+        case unitNumbers
     }
 
     /// What is computed.

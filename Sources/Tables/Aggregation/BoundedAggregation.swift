@@ -84,7 +84,7 @@ final class BoundedScan {
         reserve()
         bound(rows, chunk)
         leftOut?.add(rows, codes: codes, kept: kept, of: chunk, program.meter)
-        for accumulator in accumulators { accumulator.add(kept, of: chunk.count, program.meter) }
+        for accumulator in accumulators { accumulator.add(kept, of: chunk, program.meter) }
         program.meter.add(.row, Double(chunk.count))
         if groups.capacity > cachedEntries { program.meter.add(.miss, missesPerRow * Double(chunk.count)) }
         program.meter.hold(heldBytes)
@@ -194,10 +194,10 @@ extension Measure {
     /// The compiled expression that the measure needs, as the type that it needs.
     fileprivate func node(in program: ExpressionProgram) -> ExpressionNode? {
         switch kind {
-        case .rows, .units: nil
+        case .rows, .units, .unitNumbers: nil
         case .nonNull(let expression): program.compile(expression)
         case .sum(let expression, _), .sumOfSquares(let expression, _), .histogram(let expression, _),
-            .gridValues(let expression, _, _, _):
+            .gridValues(let expression, _, _, _), .values(let expression):
             program.compile(expression, as: .real)
         }
     }

@@ -54,6 +54,16 @@ public struct ExactAggregates: ~Copyable {
     public func grid(_ index: Int) -> [(indices: [Int32], counts: [Int64])] {
         if case .grid(let values) = results[index] { values } else { [] }
     }
+
+    /// Measure `index` (values) of the rows that were kept, one behind the other, NaN where null; empty for other kinds.
+    public func values(_ index: Int) -> [Double] {
+        if case .values(let values) = results[index] { values } else { [] }
+    }
+
+    /// Measure `index` (unitNumbers) of the same rows; empty for other kinds.
+    public func unitNumbers(_ index: Int) -> [UInt32] {
+        if case .unitNumbers(let numbers) = results[index] { numbers } else { [] }
+    }
 }
 
 /// What one measure gives.
@@ -61,4 +71,6 @@ enum MeasureResult {
     case integers([Int64])
     case histogram([[Int64]])
     case grid([(indices: [Int32], counts: [Int64])])
+    case values([Double])
+    case unitNumbers([UInt32])
 }

@@ -33,6 +33,9 @@ final class MeasureAccumulator {
     private var points = WordTable()
     private var pointCounts: [Int64] = []
     private let quantized: UnsafeMutablePointer<Int64>
+    /// Of rows that were kept, in their order.
+    private var values: [Double] = []
+    private var unitNumbers: [UInt32] = []
 
     init(_ measure: Measure, _ node: ExpressionNode?, rowCount: Int) {
         kind = measure.kind
@@ -56,7 +59,7 @@ final class MeasureAccumulator {
     var cellsPerGroup: Int {
         switch kind {
         case .histogram(_, let edges): Swift.max(edges.count - 1, 0)
-        case .gridValues, .units: 0
+        case .gridValues, .units, .values, .unitNumbers: 0
         default: 1
         }
     }
@@ -68,8 +71,9 @@ final class MeasureAccumulator {
         capacity = groups
     }
 
-    /// Adds the kept rows of a chunk that has `count` rows.
-    func add(_ kept: KeptRows, of count: Int, _ meter: WorkMeter) {
+    /// Adds the kept rows of a chunk.
+    func add(_ kept: KeptRows, of chunk: RowChunk, _ meter: WorkMeter) {
+        let count = chunk.count
         switch kind {
         case .rows: countRows(kept)
         case .units: return
@@ -85,6 +89,10 @@ final class MeasureAccumulator {
         case .histogram(_, let edges): addBins(kept, edges)
         case .gridValues(_, let lower, let step, let points):
             return addPoints(kept, lower: lower, step: step, count: points, meter)
+        case .values:
+            guard let node else { return }
+            for i in 0..<kept.count { values.append(node.reals[Int(kept.rows[i])]) }
+        case .unitNumbers: for i in 0..<kept.count { unitNumbers.append(chunk.units[Int(kept.rows[i])]) }
         }
         meter.add(.addition, Double(kept.count) * additions)
     }
@@ -205,6 +213,8 @@ final class MeasureAccumulator {
             let bins = cellsPerGroup
             return .histogram(groups.map { Array(totals[$0 * bins..<($0 + 1) * bins]) })
         case .gridValues: return .grid(gridResult(groups))
+        case .values: return .values(values)
+        case .unitNumbers: return .unitNumbers(unitNumbers)
         default: return .integers(groups.map { totals[$0] })
         }
     }
@@ -249,11 +259,18 @@ final class MeasureAccumulator {
             // Sorted places, and of each point an index and a count that grow in the group's own arrays.
             return fixed + points * (WordTable.bytesPerWord + 3 * 8 + 8 + 3 * 12) + groups * (4 + 16 + 2 * 64)
         }
+        switch kind {
+        // They grow by doubling, and so for a moment take three times.
+        case .values: return fixed + rows * 3 * 8
+        case .unitNumbers: return fixed + rows * 3 * 4
+        default: break
+        }
         if case .histogram = kind { return fixed + groups * (3 * 8 * cells + 8 * cells + 40) }
         return fixed + groups * (3 * 8 * cells + 8)
     }
 
     var heldBytes: Double {
         Double(RowChunk.capacity * 8 + totals.capacity * 8 + pointCounts.capacity * 8) + points.heldBytes
+            + Double(values.capacity * 8 + unitNumbers.capacity * 4)
     }
 }

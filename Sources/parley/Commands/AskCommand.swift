@@ -14,7 +14,12 @@ struct AskCommand: AsyncParsableCommand {
             parley ask randhie "SELECT coins, AVG(mdvis) FROM randhie GROUP BY coins" --epsilon 0.5
 
             See the cost and the expected error first, without spending, with --dry-run; try the question on made-up \
-            rows with --mock. Intervals hold the privacy noise only, not the sampling error. Where an owner has to approve it:
+            rows with --mock. Intervals hold the privacy noise only, not the sampling error; those of statistics hold both:
+
+              parley ask trial "SELECT arm, SURVIVAL(days, died, 30) FROM trial GROUP BY arm" --epsilon 1
+              parley ask trial "SELECT LOGISTIC_REGRESSION(died, arm, age) FROM trial" --epsilon 1
+
+            Where an owner has to approve it:
 
               parley ask randhie "SELECT COUNT(*) FROM randhie" --epsilon 0.5 --follow
 
