@@ -108,7 +108,7 @@ struct HabitTests {
         (select("CORR(cost, age)"), "AVG(x * y)"),
         (select("COVAR_POP(cost, age)"), "AVG(x * y)"),
         (select("cor(cost, age)"), "AVG(x * y)"),
-        (select("REGR_SLOPE(cost, age)"), "AVG(x * y)"),
+        (select("REGR_SLOPE(cost, age)"), "LINEAR_REGRESSION"),
         (select("SKEWNESS(cost)"), "AVG(POWER(x, 3))"),
         (select("GROUP_CONCAT(city SEPARATOR ',')"), "No list of values"),
         (select("STRING_AGG(city, ',' ORDER BY city)"), "No list of values"),

@@ -216,6 +216,57 @@ struct StatisticTests {
         }
     }
 
+    @Test("A description has a row for each column, of what the column has, by group where groups are asked for")
+    func description() throws {
+        let rows = MeasurementTests.people
+        let sql = "SELECT DESCRIBE(*) FROM visits"
+        let answer = try MeasurementTests.ask(sql, rows, .rho(9_000))
+        #expect(
+            answer.columns.map(\.name) == [
+                "column", "count", "missing", "mean", "deviation", "quartile_1", "median", "quartile_3",
+            ])
+        #expect(
+            answer.rows.map { $0[0].value }
+                == [
+                    "plan", "age", "cost", "visits", "city", "insured", "day", "weight", "free_number", "free_integer",
+                ].map(Value.text))
+        func row(_ name: String) throws -> [AnswerCell] {
+            try #require(answer.rows.first { $0[0].value == .text(name) })
+        }
+        let age = try row("age").map(Self.number)
+        for (found, truth) in zip(age.dropFirst(), [800, 0, 49.5, 28.87, 25, 50, 75]) {
+            #expect(abs(found - truth) < 2, "\(age)")
+        }
+        let insured = try row("insured")
+        #expect(abs(Self.number(insured[1]) - 400) < 2 && abs(Self.number(insured[2]) - 400) < 2)
+        #expect(abs(Self.number(insured[3]) - 1) < 0.01 && insured[4].value == .null)
+        let free = try row("free_number")
+        #expect(abs(Self.number(free[1])) < 2 && free[3...].allSatisfy { $0.value == .null })
+        // As the question that it is.
+        let plan = try Fixtures.plan("SELECT DESCRIBE(age) FROM visits", .rho(0.1))
+        let same = try Fixtures.plan(
+            "SELECT COUNT(age), COUNT(*) - COUNT(age), AVG(age), STDDEV(age), QUANTILE(age, 0.25), MEDIAN(age), QUANTILE(age, 0.75) FROM visits",
+            .rho(0.1))
+        #expect(plan.events == same.events && plan.charge == same.charge && plan.specification == same.specification)
+        let grouped = try MeasurementTests.ask(
+            "SELECT plan, DESCRIBE(cost, age > 50) FROM visits GROUP BY plan", rows, .rho(900))
+        #expect(grouped.rows.count == 8 && grouped.columns.prefix(2).map(\.name) == ["plan", "column"])
+        #expect(grouped.rows.prefix(2).map { $0[1].value } == [.text("cost"), .text("age > 50")])
+        // Groups whose values are private are selected, as in any question.
+        #expect(try Fixtures.plan("SELECT DESCRIBE(cost) FROM visits GROUP BY city", .rho(0.1)).groups == nil)
+        let error = try Fixtures.plan("SELECT DESCRIBE(cost) FROM visits", .error(relative: 0.05, groupSize: 1_000))
+        #expect(error.charge.amount > 0)
+        for (sql, words) in [
+            ("SELECT DESCRIBE(person) FROM visits", "privacy unit"), ("SELECT DESCRIBE() FROM visits", "not asked for so"),
+            ("SELECT DESCRIBE(*), COUNT(*) FROM visits", "stands alone"),
+            ("SELECT DESCRIBE(age) FROM visits ORDER BY 1", "comes whole"),
+            ("SELECT DESCRIBE(nobody) FROM visits", "nobody"),
+        ] {
+            let found = Fixtures.error(sql)
+            #expect(found?.message.contains(words) == true, "\(sql): \(found?.message ?? "nothing")")
+        }
+    }
+
     static let regressions = [
         "SELECT LINEAR_REGRESSION(cost, age, visits) FROM visits",
         "SELECT LINEAR_REGRESSION(cost, age / 10.0, plan, insured) FROM visits WHERE age > 20",

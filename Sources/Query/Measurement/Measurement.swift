@@ -25,7 +25,7 @@ extension Plan {
         let post = PostProcessing(output: output, columns: columns, notes: notes + unknown)
         var answer = post.answer(noisy)
         if answer.bounding?.dropped != nil { answer.bounding?.droppedFrom = datasets }
-        return Measured(answer: answer, events: events)
+        return Measured(answer: description?.reshaped(answer) ?? answer, events: events)
     }
 
     private static let droppedUnknown =

@@ -31,6 +31,8 @@ public struct Plan: Sendable, Hashable {
     let output: OutputPlan
     /// What is computed of the groups in place of the output's columns.
     let statistic: StatisticPlan?
+    /// Into which table the output's columns are put.
+    let description: DescriptionPlan?
 
     init(
         question: BoundQuestion, sql: String, specification: AggregationSpecification, bound: PlanBound,
@@ -50,6 +52,7 @@ public struct Plan: Sendable, Hashable {
         self.notes = notes
         self.output = output
         self.statistic = statistic
+        description = question.statistic?.description
     }
 }
 

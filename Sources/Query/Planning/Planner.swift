@@ -22,7 +22,7 @@ public enum Planner {
         var contribution = try Contribution(
             bound.scope.datasets, copies: bound.scope.copies, question, isGrouped: !bound.keys.isEmpty)
         if let groups = keys.groups { contribution.limit(groups: groups) }
-        if let call = bound.statistic {
+        if let call = bound.statistic, call.description == nil {
             guard sharing == nil else {
                 throw QueryError(
                     "\(call.name.rawValue) is asked of one site at a time", at: call.position,

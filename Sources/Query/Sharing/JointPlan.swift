@@ -160,7 +160,8 @@ public struct JointPlan: Sendable, Hashable {
             }
             noisy.bounding = NoisyBounding(pairs)
         }
-        return PostProcessing(output: plan.output, columns: plan.columns, notes: plan.notes).answer(noisy)
+        let answer = PostProcessing(output: plan.output, columns: plan.columns, notes: plan.notes).answer(noisy)
+        return plan.description?.reshaped(answer) ?? answer
     }
 
     /// The cross product of the keys' domains, the last one fastest: as the scan numbers groups.

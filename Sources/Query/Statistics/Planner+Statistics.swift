@@ -111,7 +111,7 @@ extension Planner {
             }
             return (.table(task), [1], [Measure(.rows)], (1, 1))
         case .tTest, .anova: return try means(call, bound, groups: groups)
-        case .linearRegression, .logisticRegression, .poissonRegression: throw Channel.tooMuchNoise
+        case .linearRegression, .logisticRegression, .poissonRegression, .describe: throw Channel.tooMuchNoise
         }
     }
 

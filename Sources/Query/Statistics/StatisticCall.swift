@@ -9,6 +9,7 @@ enum StatisticName: String, CaseIterable {
     case linearRegression = "LINEAR_REGRESSION"
     case logisticRegression = "LOGISTIC_REGRESSION"
     case poissonRegression = "POISSON_REGRESSION"
+    case describe = "DESCRIBE"
 
     var usage: String {
         switch self {
@@ -17,6 +18,7 @@ enum StatisticName: String, CaseIterable {
         case .tTest: "SELECT T_TEST(x) FROM t GROUP BY g"
         case .anova: "SELECT ANOVA(x) FROM t GROUP BY g"
         case .linearRegression, .logisticRegression, .poissonRegression: "SELECT \(rawValue)(y, x, z) FROM t"
+        case .describe: "SELECT DESCRIBE(*) FROM t, or SELECT DESCRIBE(x, y) FROM t GROUP BY g"
         }
     }
 
@@ -26,13 +28,14 @@ enum StatisticName: String, CaseIterable {
         case .chiSquare: 2...2
         case .tTest, .anova: 1...1
         case .linearRegression, .logisticRegression, .poissonRegression: 2...QuestionLimits.arguments
+        case .describe: 1...QuestionLimits.arguments
         }
     }
 
     var isRegression: Bool {
         switch self {
         case .linearRegression, .logisticRegression, .poissonRegression: true
-        case .survival, .chiSquare, .tTest, .anova: false
+        case .survival, .chiSquare, .tTest, .anova, .describe: false
         }
     }
 }
@@ -50,6 +53,8 @@ struct StatisticCall {
     private(set) var groups: Int
     /// Of a regression: what is predicted, then the predictors.
     private(set) var arguments: [Argument] = []
+    /// Of a description: which columns of the question without it are whose.
+    private(set) var description: DescriptionPlan?
 
     /// What stands between the brackets.
     struct Argument {
@@ -69,6 +74,7 @@ struct StatisticCall {
             }
             var found = try StatisticCall(name, call, at: item.expression.position, in: statement, scope)
             if name.isRegression { try found.bindRegression(call.arguments, text, scope) }
+            if name == .describe { try found.bindDescription(call, at: item.expression, text, scope) }
             return found
         }
         return nil
@@ -80,7 +86,9 @@ struct StatisticCall {
     ) throws(QueryError) {
         (self.name, self.position) = (name, position)
         statement = asked
-        guard name.arguments.contains(call.arguments.count), !call.isStar, !call.isDistinct, !call.isWeighted else {
+        guard name.arguments.contains(call.isStar && name == .describe ? 1 : call.arguments.count),
+            !call.isStar || name == .describe, !call.isDistinct, !call.isWeighted
+        else {
             throw QueryError("\(name.rawValue) is not asked for so", at: position, hint: "Write \(name.usage).")
         }
         guard asked.having == nil, asked.orders.isEmpty, asked.limit == nil, asked.offset == 0, asked.top == nil else {
@@ -115,6 +123,7 @@ struct StatisticCall {
                     "\(name.rawValue) is of all rows, and takes no GROUP BY", at: position,
                     hint: "Put the groups among the predictors, or ask with WHERE.")
             }
+        case .describe: statement.groups = keys
         }
     }
 
@@ -170,6 +179,57 @@ struct StatisticCall {
         }
         statement.items = items.map { SelectStatement.Item(expression: $0) }
         require(asked)
+    }
+
+    /// Count, missing values, mean, deviation and quartiles of each column, as an ordinary question would ask for them.
+    private mutating func bindDescription(
+        _ call: Syntax.Call, at place: Syntax, _ text: String, _ scope: Scope
+    ) throws(QueryError) {
+        let described = call.isStar ? Self.columns(of: scope, at: place) : call.arguments
+        statement.items = statement.groups.map { SelectStatement.Item(expression: $0) }
+        var rows: [DescriptionPlan.Row] = []
+        let whole = place.wrapped(in: "COUNT", [], isStar: true)
+        for syntax in described {
+            var binder = Binder(scope: scope)
+            let expression = try binder.bind(syntax)
+            if scope.namesUnit(expression) {
+                if call.isStar { continue }
+                throw QueryError("the privacy unit is not described", at: syntax.position)
+            }
+            let name = if case .name(_, let name, _) = syntax.kind { name } else { BoundQuestion.source(syntax, text) }
+            let present = syntax.wrapped(in: "COUNT", [syntax])
+            let isNumber = expression.type == .integer || expression.type == .real
+            let isBounded = isNumber && scope.bounds.bounds(expression).isFinite
+            var measures: [Syntax?] = [present, place.with(.binary("-", whole, present))]
+            measures.append(isBounded || expression.type == .boolean ? syntax.wrapped(in: "AVG", [syntax]) : nil)
+            measures.append(isBounded ? syntax.wrapped(in: "STDDEV", [syntax]) : nil)
+            for rank in ["0.25", "0.5", "0.75"] {
+                measures.append(
+                    isBounded ? syntax.wrapped(in: "QUANTILE", [syntax, syntax.literal(rank)]) : nil)
+            }
+            rows.append(
+                DescriptionPlan.Row(
+                    name: name,
+                    places: zip(measures, DescriptionPlan.measures).map { measure, title in
+                        guard let measure else { return nil }
+                        statement.items.append(.init(expression: measure, alias: "\(name): \(title)"))
+                        return statement.items.count - 1
+                    }))
+        }
+        guard !rows.isEmpty else {
+            throw QueryError("there is no column to describe", at: position, hint: "Write \(name.usage).")
+        }
+        description = DescriptionPlan(keys: groups, rows: rows)
+    }
+
+    /// All columns of the private tables.
+    private static func columns(of scope: Scope, at place: Syntax) -> [Syntax] {
+        scope.sources.flatMap { source -> [Syntax] in
+            guard case .dataset = source.kind else { return [] }
+            return source.schema.columns.map {
+                place.with(.name(qualifier: source.alias, $0.name, isQuoted: true))
+            }
+        }
     }
 
     private mutating func bindSurvival(

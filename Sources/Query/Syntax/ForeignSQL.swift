@@ -34,7 +34,19 @@ enum ForeignSQL {
         ("QUANTILES PCTILE MAD IQR APPROX_MEDIAN", quantile),
         ("STDDEV_SAMP VAR_SAMP STDEV STD SD VAR VARP STDEVP", sample),
         ("MODE", "Write x, COUNT(*) with GROUP BY x ORDER BY COUNT(*) DESC LIMIT 1."),
-        ("CORR COVAR_POP COVAR_SAMP COV COR REGR_SLOPE REGR_INTERCEPT REGR_R2 REG", moments),
+        ("CORR COVAR_POP COVAR_SAMP COV COR REGR_R2", moments),
+        (
+            "REG REGR_SLOPE REGR_INTERCEPT LM OLS GLM LINREG LOGIT LOGISTIC POISSON",
+            "Write SELECT LINEAR_REGRESSION(y, x, z) FROM t, LOGISTIC_REGRESSION(condition, x) or POISSON_REGRESSION(count, x)."
+        ),
+        ("SUMMARY", "Write SELECT DESCRIBE(*) FROM t."),
+        ("TTEST T_TEST_IND TTEST_IND WELCH", "Write SELECT T_TEST(x) FROM t GROUP BY g, of two groups."),
+        ("CHISQ CHI2 CHISQUARE CHISQ_TEST CHI_SQUARED CROSSTAB XTAB", "Write SELECT CHI_SQUARE(a, b) FROM t."),
+        (
+            "KAPLAN_MEIER KM SURVFIT SURV LOGRANK LOG_RANK",
+            "Write SELECT SURVIVAL(time, event, width) FROM t GROUP BY g."
+        ),
+        ("AOV ANOVA1", "Write SELECT ANOVA(x) FROM t GROUP BY g."),
         (
             "SKEWNESS KURTOSIS ENTROPY GEOMEAN GEOMETRIC_MEAN",
             "Write means of expressions: AVG(x), AVG(LN(x)), AVG(POWER(x, 3))."
@@ -120,7 +132,7 @@ enum ForeignSQL {
             "GENERATE_SERIES RANGE SEQ",
             "FROM names a dataset; BIN(x, 10) as a key has a group for each bin, empty ones too."
         ),
-        ("SUMMARY DESCRIBE SUMMARISE SUMMARIZE AGGREGATE GROUPBY GROUP_BY AGG APPLY FILTER SELECT MUTATE", Self.one),
+        ("SUMMARISE SUMMARIZE AGGREGATE GROUPBY GROUP_BY AGG APPLY FILTER SELECT MUTATE", Self.one),
     ]
 
     /// Words behind what is complete: clauses and operators that there are not.
