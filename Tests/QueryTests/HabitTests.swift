@@ -137,7 +137,7 @@ struct HabitTests {
         (select("COUNT(*) FILTER (WHERE age > 3)"), "CASE WHEN condition THEN x END"),
         (select("FIRST_VALUE(cost IGNORE NULLS)"), "no window functions"),
         (select("table(plan)"), "COUNT(*), with GROUP BY"),
-        (select("summary(cost)"), "A question is SQL"),
+        (select("summary(cost)"), "DESCRIBE"),
         // Dates.
         (filter("DATEDIFF(day, '1970-01-01') > 3"), "d1 - d2 is a number of days"),
         (filter("DATE_DIFF('day', day, day) > 3"), "d1 - d2 is a number of days"),

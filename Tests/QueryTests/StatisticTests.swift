@@ -19,6 +19,8 @@ struct StatisticTests {
         "SELECT SURVIVAL(age, insured, 10) FROM visits",
         "SELECT plan, SURVIVAL(age, visits > 3, 1, 40) FROM visits WHERE cost > 2 GROUP BY plan",
         "SELECT SURVIVAL(CLAMP(free_number, 0, 8), insured, 0.5) FROM visits GROUP BY plan, age > 40",
+        "SELECT HAZARD_RATIOS(age, insured, 20, plan, visits > 20) FROM visits",
+        "SELECT HAZARD_RATIOS(age, visits > 3, 25, CLAMP(free_number, -3, 4), visits % 3) FROM visits WHERE visits > 4",
         "SELECT CHI_SQUARE(plan, insured) FROM visits", "SELECT CHI_SQUARE(BIN(age, 20), plan) FROM visits",
         "SELECT T_TEST(cost) FROM visits GROUP BY age > 40",
         "SELECT insured, T_TEST(visits * 2) FROM visits GROUP BY 1",
@@ -151,6 +153,32 @@ struct StatisticTests {
         }
     }
 
+    @Test("Hazard ratios are those that made the times, of categories and of numbers")
+    func hazards() throws {
+        var random = SeededGenerator(seed: 12)
+        let rows = (0..<20_000).map { person -> [Value] in
+            let plan = ["free", "25 %", "50 %", "95 %"][Int.random(in: 0...3, using: &random)]
+            let visits = Int.random(in: 0...50, using: &random)
+            let rate = 0.02 * (plan == "95 %" ? 2 : 1) * exp(0.02 * Double(visits))
+            let time = -log(Double.random(in: 0x1p-53...1, using: &random)) / rate
+            let end = Double.random(in: 20...99, using: &random)
+            return MeasurementTests.row(
+                person, plan: plan, age: Int64(Swift.min(time, end)), visits: Int64(visits),
+                insured: .boolean(time <= end))
+        }
+        let answer = try MeasurementTests.ask(
+            "SELECT HAZARD_RATIOS(age, insured, 5, plan, visits) FROM visits", rows, .rho(5))
+        #expect(answer.columns.map(\.name) == ["term", "hazard_ratio", "log_ratio", "standard_error"])
+        #expect(
+            answer.rows.map { $0[0].value } == ["plan = 25 %", "plan = 50 %", "plan = 95 %", "visits"].map(Value.text))
+        for (row, truth) in zip(answer.rows, [1, 1, 2, exp(0.02)]) {
+            // Twice the half-width: one in 10,000 lies beyond.
+            let half = ((row[1].upper ?? 9) - (row[1].lower ?? 0)) / 2
+            #expect(abs(Self.number(row[1]) - truth) < 2 * half && half < 0.2, "\(row)")
+            #expect(Self.isNear(exp(Self.number(row[2])), Self.number(row[1])) && Self.number(row[3]) > 0)
+        }
+    }
+
     @Test("The test of independence is Pearson's where the noise is small, and counts are what they are")
     func chiSquare() throws {
         let counts: [(String, Bool, Int)] = [
@@ -257,7 +285,8 @@ struct StatisticTests {
         let error = try Fixtures.plan("SELECT DESCRIBE(cost) FROM visits", .error(relative: 0.05, groupSize: 1_000))
         #expect(error.charge.amount > 0)
         for (sql, words) in [
-            ("SELECT DESCRIBE(person) FROM visits", "privacy unit"), ("SELECT DESCRIBE() FROM visits", "not asked for so"),
+            ("SELECT DESCRIBE(person) FROM visits", "privacy unit"),
+            ("SELECT DESCRIBE() FROM visits", "not asked for so"),
             ("SELECT DESCRIBE(*), COUNT(*) FROM visits", "stands alone"),
             ("SELECT DESCRIBE(age) FROM visits ORDER BY 1", "comes whole"),
             ("SELECT DESCRIBE(nobody) FROM visits", "nobody"),
@@ -426,6 +455,11 @@ struct StatisticTests {
             let bins = try EqualBins(lower: 0, upper: 4_000, count: 1_000)
             let survival = try SurvivalTask(bins: bins, groups: 64)
             plans.append(plan(.survival(survival, width: 4, hasEnd: true), [Array(values[..<64])], loss))
+            let hazards = try HazardTask(
+                covariates: [.levels(32), .number(EqualBins(lower: 0, upper: 1, count: 8))],
+                edges: (0...100).map(Double.init))
+            plans.append(
+                plan(.hazards(hazards, width: 1), [Array(values[..<32]), (0..<8).map { .real(Double($0)) }], loss))
             for plan in plans {
                 var noisy = [Int64](repeating: 500, count: plan.length)
                 if case .anova(let task) = plan.kind {
@@ -500,6 +534,12 @@ struct StatisticTests {
             ("SELECT SURVIVAL(age, insured, 10), CHI_SQUARE(plan, insured) FROM visits", "second statistic"),
             ("SELECT SURVIVAL(age, insured, 10) + 1 FROM visits", "stands alone"),
             ("SELECT COUNT(*) FROM visits WHERE T_TEST(cost) < 1", "stands alone"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10) FROM visits", "HAZARD_RATIOS(time, event, width, x, y)"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10, city) FROM visits", "not public"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10, free_number) FROM visits", "has bounds"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10, plan, plan) FROM visits", "each another one"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10, plan) FROM visits GROUP BY plan", "no GROUP BY"),
+            ("SELECT HAZARD_RATIOS(age, insured, 10, plan) FROM visits WHERE plan = 'free'", "always the same"),
             ("SELECT CHI_SQUARE(plan) FROM visits", "CHI_SQUARE(a, b)"),
             ("SELECT CHI_SQUARE(plan, plan) FROM visits", "each another one"),
             ("SELECT CHI_SQUARE(plan, insured) FROM visits GROUP BY age", "no GROUP BY"),

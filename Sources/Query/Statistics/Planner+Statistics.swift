@@ -75,7 +75,8 @@ extension Planner {
             domains.append(values.filter { $0 != .null })
         }
         // A key that stands twice is one key of the question.
-        guard domains.count == call.groups + (call.name == .survival ? 2 : 0), domains.allSatisfy({ !$0.isEmpty })
+        guard domains.count == call.groups + ([.survival, .hazardRatios].contains(call.name) ? 2 : 0),
+            domains.allSatisfy({ !$0.isEmpty })
         else {
             throw QueryError(
                 "the keys of \(call.name.rawValue) are not each another one", at: call.position,
@@ -89,7 +90,9 @@ extension Planner {
         guard !overflow1, !overflow2 else { throw Channel.tooMuchNoise }
         return (
             StatisticPlan(
-                kind: kind, domains: named, names: Array(bound.keyNames.prefix(call.groups)), factors: factors, l1: l1,
+                kind: kind, domains: named,
+                names: call.name == .hazardRatios
+                    ? call.arguments.map(\.name) : Array(bound.keyNames.prefix(call.groups)), factors: factors, l1: l1,
                 l2Squared: l2Squared, loss: loss), measures
         )
     }
@@ -111,6 +114,24 @@ extension Planner {
             }
             return (.table(task), [1], [Measure(.rows)], (1, 1))
         case .tTest, .anova: return try means(call, bound, groups: groups)
+        case .hazardRatios:
+            let (task, _) = try survival(call, bound, times: domains[domains.count - 1], groups: 1)
+            var covariates: [HazardCovariate] = []
+            for (place, bins) in call.bins.enumerated() {
+                if bins == nil, domains[place].count < 2 {
+                    throw QueryError(
+                        "a covariate that is always the same tells nothing", at: call.arguments[place].position)
+                }
+                covariates.append(
+                    try reporting(call) { () throws(MechanismError) in
+                        guard let bins else { return .levels(domains[place].count) }
+                        return .number(try EqualBins(lower: bins.lower, upper: bins.upper, count: bins.count))
+                    })
+            }
+            let hazards = try reporting(call) { () throws(MechanismError) in
+                try HazardTask(covariates: covariates, edges: task.edges, censoring: task.censoring)
+            }
+            return (.hazards(hazards, width: call.width), [1], [Measure(.rows)], (1, 1))
         case .linearRegression, .logisticRegression, .poissonRegression, .describe: throw Channel.tooMuchNoise
         }
     }

@@ -216,7 +216,7 @@ extension Planner {
         }
     }
 
-    private static func words(_ value: Value) -> String {
+    static func words(_ value: Value) -> String {
         switch value {
         case .text(let text): text
         case .boolean(let isTrue): isTrue ? "true" : "false"

@@ -10,6 +10,7 @@ enum StatisticName: String, CaseIterable {
     case logisticRegression = "LOGISTIC_REGRESSION"
     case poissonRegression = "POISSON_REGRESSION"
     case describe = "DESCRIBE"
+    case hazardRatios = "HAZARD_RATIOS"
 
     var usage: String {
         switch self {
@@ -18,6 +19,7 @@ enum StatisticName: String, CaseIterable {
         case .tTest: "SELECT T_TEST(x) FROM t GROUP BY g"
         case .anova: "SELECT ANOVA(x) FROM t GROUP BY g"
         case .linearRegression, .logisticRegression, .poissonRegression: "SELECT \(rawValue)(y, x, z) FROM t"
+        case .hazardRatios: "SELECT HAZARD_RATIOS(time, event, width, x, y) FROM t"
         case .describe: "SELECT DESCRIBE(*) FROM t, or SELECT DESCRIBE(x, y) FROM t GROUP BY g"
         }
     }
@@ -29,13 +31,14 @@ enum StatisticName: String, CaseIterable {
         case .tTest, .anova: 1...1
         case .linearRegression, .logisticRegression, .poissonRegression: 2...QuestionLimits.arguments
         case .describe: 1...QuestionLimits.arguments
+        case .hazardRatios: 4...QuestionLimits.keys + 1
         }
     }
 
     var isRegression: Bool {
         switch self {
         case .linearRegression, .logisticRegression, .poissonRegression: true
-        case .survival, .chiSquare, .tTest, .anova, .describe: false
+        case .survival, .chiSquare, .tTest, .anova, .describe, .hazardRatios: false
         }
     }
 }
@@ -53,6 +56,8 @@ struct StatisticCall {
     private(set) var groups: Int
     /// Of a regression: what is predicted, then the predictors.
     private(set) var arguments: [Argument] = []
+    /// Of hazard ratios: the bins of each covariate that is a number; nil of others.
+    private(set) var bins: [(lower: Double, upper: Double, count: Int)?] = []
     /// Of a description: which columns of the question without it are whose.
     private(set) var description: DescriptionPlan?
 
@@ -74,6 +79,7 @@ struct StatisticCall {
             }
             var found = try StatisticCall(name, call, at: item.expression.position, in: statement, scope)
             if name.isRegression { try found.bindRegression(call.arguments, text, scope) }
+            if name == .hazardRatios { try found.bindHazards(call.arguments, text, scope) }
             if name == .describe { try found.bindDescription(call, at: item.expression, text, scope) }
             return found
         }
@@ -124,6 +130,12 @@ struct StatisticCall {
                     hint: "Put the groups among the predictors, or ask with WHERE.")
             }
         case .describe: statement.groups = keys
+        case .hazardRatios:
+            guard keys.isEmpty else {
+                throw QueryError(
+                    "HAZARD_RATIOS is of all rows, and takes no GROUP BY", at: position,
+                    hint: "Put the groups among the covariates, or ask with WHERE.")
+            }
         }
     }
 
@@ -179,6 +191,45 @@ struct StatisticCall {
         }
         statement.items = items.map { SelectStatement.Item(expression: $0) }
         require(asked)
+    }
+
+    /// By cell of the covariates: numbers in eight bins of their bounds at most.
+    private mutating func bindHazards(
+        _ asked: [Syntax], _ text: String, _ scope: Scope
+    ) throws(QueryError) {
+        var keys: [Syntax] = []
+        for syntax in asked.dropFirst(3) {
+            var binder = Binder(scope: scope)
+            let expression = try binder.bind(syntax)
+            arguments.append(
+                Argument(
+                    expression: expression, name: BoundQuestion.source(syntax, text), position: syntax.position))
+            guard expression.type == .integer || expression.type == .real else {
+                bins.append(nil)
+                keys.append(syntax)
+                continue
+            }
+            let bounds = scope.bounds.bounds(expression)
+            guard bounds.isFinite, bounds.lower < bounds.upper else {
+                throw QueryError(
+                    "a covariate that is a number has bounds, and not always the same value", at: syntax.position,
+                    hint: "Say them: CLAMP(x, 0, 100).")
+            }
+            let width = bounds.upper - bounds.lower
+            let count = expression.type == .integer ? Int(Swift.min(8, width + 1)) : 8
+            bins.append((bounds.lower, bounds.upper, count))
+            let low = syntax.literal("\(abs(bounds.lower))")
+            let start = bounds.lower < 0 ? low.with(.negate(low)) : low
+            let place = syntax.with(
+                .binary(
+                    "/", syntax.with(.binary("-", syntax, start)), syntax.literal("\(width / Double(count))")))
+            // The upper bound is in the last bin.
+            let inside = place.wrapped(
+                in: "CLAMP", [place, place.literal("0"), place.literal("\(count - 1).999999")])
+            keys.append(inside.wrapped(in: "FLOOR", [inside]))
+        }
+        groups = keys.count
+        try bindSurvival(Array(asked.prefix(3)), keys, scope)
     }
 
     /// Count, missing values, mean, deviation and quartiles of each column, as an ordinary question would ask for them.

@@ -14,6 +14,7 @@ struct StatisticPlan: Sendable, Hashable {
         case tTest(MeansTask)
         case anova(MeansTask)
         case regression(RegressionPlan)
+        case hazards(HazardTask, width: Double)
     }
 
     let kind: Kind
@@ -34,6 +35,7 @@ struct StatisticPlan: Sendable, Hashable {
         case .table(let task): task.length
         case .tTest(let task), .anova(let task): task.length
         case .regression(let plan): plan.terms.count
+        case .hazards(let task, _): task.table.length
         }
     }
 
@@ -82,15 +84,32 @@ struct StatisticPlan: Sendable, Hashable {
         switch kind {
         case .table, .regression: return group
         case .tTest, .anova: return group * factors.count
-        case .survival(let task, let width, let hasEnd):
-            guard case .boolean(let isEvent) = keys[domains.count], let time = keys[domains.count + 1].number else {
-                return nil
+        case .hazards(let task, let width):
+            var cell = 0
+            for (place, covariate) in task.covariates.enumerated() {
+                guard let index = places[place][keys[place]] else { return nil }
+                switch covariate {
+                case .levels(let count): cell = cell * count + index
+                // Where WHERE leaves some of the bins, they keep their places.
+                case .number(let bins): cell = cell * bins.count + Int(keys[place].number ?? 0)
+                }
             }
-            let start = group * (2 * task.bins + 1)
-            let bin = Int((time / width).rounded())
-            guard (0..<task.bins).contains(bin) else { return hasEnd && !isEvent ? start + 2 * task.bins : nil }
-            return start + (isEvent ? 0 : task.bins) + bin
+            return entry(cell, keys, task.table, width: width, hasEnd: false)
+        case .survival(let task, let width, let hasEnd):
+            return entry(group, keys, task, width: width, hasEnd: hasEnd)
         }
+    }
+
+    private func entry(
+        _ group: Int, _ keys: [Value], _ task: SurvivalTask, width: Double, hasEnd: Bool
+    ) -> Int? {
+        guard case .boolean(let isEvent) = keys[domains.count], let time = keys[domains.count + 1].number else {
+            return nil
+        }
+        let start = group * (2 * task.bins + 1)
+        let bin = Int((time / width).rounded())
+        guard (0..<task.bins).contains(bin) else { return hasEnd && !isEvent ? start + 2 * task.bins : nil }
+        return start + (isEvent ? 0 : task.bins) + bin
     }
 
     // MARK: the bound
@@ -117,9 +136,16 @@ struct StatisticPlan: Sendable, Hashable {
             work[.item] += 0.1 * Double(length)
             let draws = Swift.min(20_000, Swift.max(1_000, 0x1p22 / (3 * groups)))
             if loss.kind == .pure { work[.item] += 0.2 * draws * 3 * groups }
+        case .hazards(let task, _):
+            let size = Double(task.covariates.reduce(0) { $0 + Self.coefficients($1) } + 1)
+            work[.item] += Double(length) * (1 + 0.3 * size * size) + 0x1p10
         case .regression: break
         }
         return work
+    }
+
+    static func coefficients(_ covariate: HazardCovariate) -> Int {
+        if case .levels(let count) = covariate { count - 1 } else { 1 }
     }
 
     /// In bytes.
@@ -133,6 +159,7 @@ struct StatisticPlan: Sendable, Hashable {
         case .tTest: 1
         case .anova(let task): task.groups
         case .regression(let plan): plan.terms.count
+        case .hazards(let task, _): task.covariates.reduce(0) { $0 + Self.coefficients($1) }
         }
     }
 }

@@ -34,6 +34,11 @@ extension StatisticPlan {
                 counted("degrees_of_freedom", .real), counted("p_value", .real),
             ]
         case .regression(let plan): return plan.columns(plan.words)
+        case .hazards:
+            return [
+                PlannedColumn(name: "term", type: .text, isKey: true), counted("hazard_ratio", .real),
+                counted("log_ratio", .real), counted("standard_error", .real),
+            ]
         }
     }
 
@@ -62,7 +67,7 @@ extension StatisticPlan {
         let family = noise.law == .laplace ? "Laplace" : "Gaussian"
         let numbers =
             switch kind {
-            case .survival: "each number of events and of censorings"
+            case .survival, .hazards: "each number of events and of censorings"
             case .table: "each number of rows"
             case .regression: "the model's sums"
             case .tTest, .anova: "each group's count, sum and sum of squares, in steps of their grid"
@@ -101,6 +106,12 @@ extension StatisticPlan {
                 "Numbers are null where the noise does not tell a group from an empty one.",
             ]
         case .regression(let plan): return plan.notes
+        case .hazards(let task, let width):
+            return [
+                "Proportional hazards over \(task.table.bins) bins of time of \(Channel.digits(width)) (Prentice and Gloeckler's); a category is compared with the first of its column, numbers are held to bins, a ratio is for one unit more.",
+                "Times reach to the declared bound: what was clipped to it is in the last bin.",
+                "Intervals are 95 % and hold the noise and who was sampled, rows taken as independent. Where the noise leaves none that would hold, there is none; standard_error is of the logarithm.",
+            ]
         }
     }
 
@@ -115,6 +126,8 @@ extension StatisticPlan {
         case .table(let task): return (try? task.estimate(noisy, noise: added)).map { table($0, half) } ?? []
         case .tTest(let task): return (try? task.estimate(noisy, noise: added)).map(tTest) ?? []
         case .anova(let task): return (try? task.estimate(noisy, noise: added)).map(anova) ?? []
+        case .hazards(let task, _):
+            return hazards((try? task.estimate(noisy, noise: added)).flatMap { try? $0.ratios() })
         case .regression: return []
         }
     }
@@ -140,6 +153,25 @@ extension StatisticPlan {
                     .number(point.survival, point.interval), .number(curve.median, curve.medianInterval),
                 ] + test
             }
+        }
+    }
+
+    /// nil: the noise leaves no solution; the rows are the same.
+    private func hazards(_ ratios: [HazardRatio]?) -> [[AnswerCell]] {
+        guard case .hazards(let task, _) = kind else { return [] }
+        let terms = task.covariates.enumerated().flatMap { place, covariate -> [String] in
+            guard case .levels = covariate else { return [names[place]] }
+            return domains[place].dropFirst().map { "\(names[place]) = \(Planner.words($0))" }
+        }
+        return terms.enumerated().map { place, term in
+            let ratio = ratios?[place]
+            let error = ratio.map {
+                ($0.samplingDeviation * $0.samplingDeviation + $0.noiseDeviation * $0.noiseDeviation).squareRoot()
+            }
+            return [
+                AnswerCell(value: .text(term)), .number(ratio?.ratio, ratio?.interval), .number(ratio?.coefficient),
+                .number(error),
+            ]
         }
     }
 
