@@ -268,9 +268,10 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
                 )
             case .failed(let error): throw error
             case .interrupted where !Work.goesOn && run.progress.round > 0:
+                let out = await letOut(asked.withLock { $0 })
                 throw Failure(
-                    "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds. Nothing was opened.",
-                    next: Self.askedAnew, endsRun: true)
+                    "Stopped after \(run.progress.round) of \(run.progress.rounds) rounds."
+                        + (out == nil ? " Nothing was opened." : ""), next: out ?? Self.askedAnew, endsRun: true)
             case .interrupted:
                 throw Failure(
                     run.progress.rounds == 1
@@ -320,6 +321,19 @@ struct RunningRounds<Work: CoordinatedWork>: Sendable {
             guard let request else { continue }
             _ = try? await links[other].client.cancelJob(request.id)
         }
+    }
+
+    /// Where the answer is, if a site let it out before the run ended: it is paid for.
+    func letOut(_ asked: [Asked?]) async -> String? {
+        for (place, asked) in asked.enumerated() {
+            guard let id = asked?.request?.id, let state = try? await links[place].client.request(id).state,
+                state == "released"
+            else { continue }
+            let site = coordination.sites[place]
+            return
+                "\(PrintableText.escape(site.name)) had its result by then, and let it out: parley history \(PrintableText.escape(id)) --url \(PrintableText.escape(site.url)) shows it, with its receipt. What was charged stays charged."
+        }
+        return nil
     }
 
     private func waitingFor(_ now: CoordinatorRun.Progress) {

@@ -118,8 +118,9 @@ struct SharedComputing<Work: SealedComputation>: Sendable {
             await running.cancel(asked.map(\.request))
             throw Failure(
                 "The computation did not end: a site left it.",
-                next:
-                    "What was charged stays charged. `parley jobs` at each site says why; asked again it is a new one.")
+                next: await running.letOut(asked)
+                    ?? "What was charged stays charged. `parley jobs` at each site says why; asked again it is a new one."
+            )
         }
         var released: [(document: Work.Released, work: ReleasedWork)] = []
         for (place, site) in coordination.sites.enumerated() {
@@ -157,7 +158,9 @@ extension DatasetDetail.Column {
         }
         guard let lower = lower ?? numbers.min(), let upper = upper ?? numbers.max() else {
             throw Failure(
-                "\(PrintableText.escape(name)) has no declared bounds.",
+                type == "date" || type == "timestamp"
+                    ? "\(PrintableText.escape(name)) is a date: numbers alone are computed with on shares."
+                    : "\(PrintableText.escape(name)) has no declared bounds.",
                 next: "Name columns of numbers with bounds or a domain, or of true and false.")
         }
         return (lower, upper)
