@@ -99,15 +99,17 @@ extension DatasiteClient {
         let masked = try MaskedWeights(bytes: weights, of: .second, in: program)
         let start = ContinuousClock.now
         let place = PreparationPlace.memory(directory)
-        var ready: PreparedPrediction
-        if let prepared {
-            ready = prepared
-        } else {
-            ready = try await prepare(rows: rows, with: served, dealer: dealer, in: place, progress: progress)
-            await ready.close(dealer, served)
+        var ready = prepared
+        if ready == nil {
+            do {
+                ready = try await prepare(rows: rows, with: served, dealer: dealer, in: place, progress: progress)
+                await ready?.close(dealer, served)
+            } catch let problem as Problem where Self.isBoundAhead(problem) {
+                // As much as one may have dealt ahead of a charge: what is charged first is dealt all the same.
+            }
         }
         let dealing = ContinuousClock.now - start
-        let key = try ready.key
+        let key = try ready?.key ?? Curve25519.Signing.PrivateKey()
         let request = PredictionRequest(
             dataset: served.dataset, version: served.version, rows: rows,
             key: hexadecimal(key.publicKey.rawRepresentation))
@@ -121,7 +123,7 @@ extension DatasiteClient {
                 throw Problem(.conflict, "this request was answered before", hint: "ask with a new idempotency key")
             }
         } catch {
-            if prepared == nil { await discard(ready.record) }
+            if prepared == nil, let ready { await discard(ready.record) }
             throw error
         }
         if summary.state == "pending" { progress(.waiting(summary.id)) }
@@ -133,16 +135,18 @@ extension DatasiteClient {
         do {
             let visit = "/v1/requests/\(Self.escaped(summary.id))/rounds"
             try await knock(visit)
-            var steps = try ready.take()
+            var steps = try? ready?.take()
             if try await !isNamed(ready, steps != nil, to: visit) {
-                // It served, or ended, while an owner decided.
-                ready = try await prepare(
-                    rows: rows, with: served, dealer: dealer, in: place, key: key, progress: progress)
-                await ready.close(dealer, served)
-                steps = try ready.take()
-                _ = try await isNamed(ready, true, to: visit)
+                // It served, ended or was damaged while an owner decided, or there was none.
+                let again = try await prepare(
+                    rows: rows, with: served, dealer: dealer, in: place, key: key, request: summary.id,
+                    progress: progress)
+                await again.close(dealer, served)
+                steps = try again.take()
+                _ = try await isNamed(again, true, to: visit)
+                ready = again
             }
-            guard let steps else { throw Problem(.conflict, "what was prepared is not there any more") }
+            guard let ready, let steps else { throw Problem(.conflict, "what was prepared is not there any more") }
             let run = Run(
                 request: summary.id, visit: visit, terms: terms, program: program, rows: rows,
                 session: try ready.session(program, with: served), header: Array(ready.record.header), steps: steps,
@@ -172,12 +176,18 @@ extension DatasiteClient {
     /// Names what was prepared, and waits until the site's part is ready.
     ///
     /// - Returns: Whether the site has it.
-    private func isNamed(_ prepared: PreparedPrediction, _ isHere: Bool, to visit: String) async throws -> Bool {
-        guard isHere else { return false }
+    private func isNamed(_ prepared: PreparedPrediction?, _ isHere: Bool, to visit: String) async throws -> Bool {
+        guard isHere, let prepared else { return false }
         do {
             _ = try await transport.exchangeRound(visit, Array(prepared.record.session), largest: 0)
             return true
         } catch let problem as Problem where problem.status == 404 { return false }
+    }
+
+    /// Whether a site refuses to be dealt more ahead of a charge.
+    private static func isBoundAhead(_ problem: Problem) -> Bool {
+        [.tooManyQuestions, .notAllowed].contains(problem.kind)
+            || (problem.kind == .conflict && problem.hint?.contains("--discard") == true)
     }
 
     private func computed(

@@ -111,15 +111,17 @@ extension DatasiteClient {
     /// - Parameters:
     ///   - place: Where this side's part is kept.
     ///   - key: By which dealer and site know whoever asks; nil: one that is drawn for it.
+    ///   - request: One that was charged already with that key, for which it is.
     /// - Throws: `Problem`, `TransportError`.
     public func prepare(
         rows: Int, with served: ServedPrediction, dealer: DealerClient, in place: PreparationPlace,
-        key: Curve25519.Signing.PrivateKey? = nil, progress: @Sendable (PredictionProgress) -> Void = { _ in }
+        key: Curve25519.Signing.PrivateKey? = nil, request: String? = nil,
+        progress: @Sendable (PredictionProgress) -> Void = { _ in }
     ) async throws -> PreparedPrediction {
         let key = key ?? Curve25519.Signing.PrivateKey()
         let program = try PredictionTerms(bytes: Array(served.terms)).program(rows: rows)
         let asked = PreparationRequest(
-            version: served.version, rows: rows, key: hexadecimal(key.publicKey.rawRepresentation))
+            version: served.version, rows: rows, key: hexadecimal(key.publicKey.rawRepresentation), request: request)
         let begun: Preparation = try Self.decode(
             try await transport.post(
                 "/v1/predictions/\(Self.escaped(served.dataset))/preparations", asked, timeout: .seconds(60)
@@ -225,19 +227,27 @@ extension DatasiteClient {
         )
         let wrong = WrongDealing(url: served.dealer.url)
         func open() async throws -> (content: [UInt8], proof: OpeningProof) {
-            try await dealer.proven(.open(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
+            let reply: (content: [UInt8], proof: OpeningProof)
+            do {
+                reply = try await dealer.proven(
+                    .open(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
+            } catch let problem as Problem where problem.kind != .busy {
+                throw WrongDealing(
+                    url: served.dealer.url,
+                    detail:
+                        "the dealer at \(served.dealer.url) did not open what was drawn (\(problem.detail)): one that was started anew does that too, and one that dealt wrongly"
+                )
+            }
+            // Signed, and no answer to it.
+            guard [0, 32].contains(reply.content.count) else { throw wrong }
+            return reply
         }
         // The site finds it given up, and waits for nobody; what is opened to it this side may ask for then.
         _ = try await open()
-        let site: OpeningProof
-        do {
-            site = try Self.decode(
-                try await transport.post(
-                    "/v1/preparations/\(hexadecimal(nonce))/check", [UInt8](), largest: 1 << 12,
-                    timeout: .seconds(600)))
-        } catch let problem as Problem where problem.kind == .conflict {
-            throw WrongDealing(url: served.dealer.url, detail: problem.detail)
-        }
+        // What the site says of the dealer is the site's word: only what the dealer signed is believed against it.
+        let site: OpeningProof = try Self.decode(
+            try await transport.post(
+                "/v1/preparations/\(hexadecimal(nonce))/check", [UInt8](), largest: 1 << 12, timeout: .seconds(600)))
         let own = try await open()
         guard !own.content.isEmpty else { throw wrong }
         let opened = try OpenedDealing(seeds: own.content, program: program, session: session, party: .first)

@@ -144,7 +144,6 @@ final class PredictionSite: Sendable {
         func machine(_ values: [Float]) async throws -> TwoPartyMachine {
             let (terms, office, nonce) = (at.prepared.terms, at.office, Array(session))
             let program = try terms.program(rows: rows)
-            try await name()
             let site = at.site.signingKey.publicKey.rawRepresentation
             let session = try PredictionSession.session(
                 program, first: key.publicKey.rawRepresentation, second: site, dealer: office.key, nonce: nonce)
@@ -160,7 +159,8 @@ final class PredictionSite: Sendable {
             for step in program.correlatedSteps where program.correlationBytes(step: step, of: .first) > 0 {
                 try machine.supply(try await at.ask(.step(session: nonce, step: step), as: key), step: step)
             }
-            _ = try await at.ask(.end(session: nonce), as: key)
+            // She has all: the site, once it is told, has its dealer forget the session.
+            try await name()
             return machine
         }
 

@@ -322,15 +322,105 @@ struct PreparationTests {
         try await check(site, session, as: key)
         #expect(files(site).isEmpty)
         // One bit of one step is wrong.
-        let (wrong, other) = (try await site.prepared(rows: 1, key: key), try await site.prepared(rows: 1))
-        let path = site.site.folder.prepared + "/" + hexadecimal(wrong) + "/correlations"
-        var bytes = try Data(contentsOf: URL(filePath: path))
-        bytes[bytes.startIndex + 16] ^= 1
-        try bytes.write(to: URL(filePath: path))
+        let other = try await site.prepared(rows: 1)
+        site.site.connect(
+            by: try ChangingDealer(site) { question, reply in
+                guard case .step = question else { return reply }
+                var changed = reply
+                changed[16] ^= 1
+                return changed
+            })
+        let wrong = try await site.prepared(rows: 1, key: key)
         let found = await problem { try await check(site, wrong, as: key) }
         #expect(found?.detail.contains("dealt wrongly") == true, "\(String(describing: found))")
         #expect(files(site).isEmpty, "\(hexadecimal(other)) is of a dealer that deals wrongly")
         #expect(try site.uses() == 0)
+    }
+
+    @Test("A dealer that opens something else than seeds is doubted, and all that it dealt is given up")
+    func openedRubbish() async throws {
+        let site = try await PredictionSite()
+        let (one, _) = (try await site.prepared(rows: 1, key: key), try await site.prepared(rows: 1))
+        site.site.connect(
+            by: try ChangingDealer(site) { question, reply in
+                if case .open = question { reply + [0] } else { reply }
+            })
+        let found = await problem { try await check(site, one, as: key) }
+        #expect(found?.kind == .conflict && found?.detail.contains("dealt wrongly") == true)
+        #expect(files(site).isEmpty)
+    }
+
+    @Test("What the disk lost some of serves nobody: whoever named it is told to name another, and may")
+    func damaged() async throws {
+        let site = try await PredictionSite()
+        let session = try await site.prepared(rows: 1, key: key)
+        let path = site.site.folder.prepared + "/" + hexadecimal(session) + "/correlations"
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        bytes[bytes.startIndex + 40] ^= 4
+        try bytes.write(to: URL(filePath: path))
+        let visitor = try await site.asked(rows: 1, key, session)
+        let told = await problem { try await visitor.name() }
+        #expect(told?.kind == .notFound && files(site).isEmpty)
+        let values = PredictionSite.values(rows: 1)
+        let again = PredictionSite.Visitor(
+            at: site, request: visitor.request, key: key, session: try await site.prepared(rows: 1, key: key), rows: 1,
+            identity: .ada)
+        #expect(try await again.predict(values) == site.prepared.clear(values, rows: 1))
+    }
+
+    @Test("For a request that was charged it is dealt whatever was prepared ahead of it; for none that was not")
+    func charged() async throws {
+        let site = try await PredictionSite(uses: 1_000, each: 2)
+        _ = try await site.prepared(rows: 1)
+        let visitor = try await site.asked(rows: 2, key, Data(count: 16))
+        // No use is left, one is prepared for, and a request waits.
+        let ahead = await problem { _ = try await site.prepared(rows: 1) }
+        #expect(ahead?.kind == .notAllowed)
+        func prepare(_ request: String, rows: Int = 2, as identity: Identity = .ada) async throws -> Data {
+            var asked = site.preparation(rows: rows, key: key)
+            asked.request = request
+            let begun = try await site.site.prepare(asked, of: "visits", as: identity)
+            try await site.settled(begun.session)
+            return try #require(Data(hexadecimal: begun.session))
+        }
+        for (request, rows, identity) in [
+            ("nothing", 2, Identity.ada), (visitor.request, 1, .ada), (visitor.request, 2, OpenedRowsSite.bea),
+        ] {
+            let refused = await problem { _ = try await prepare(request, rows: rows, as: identity) }
+            #expect(refused?.kind == .notFound, "\(String(describing: refused))")
+        }
+        let values = PredictionSite.values(rows: 2)
+        let named = PredictionSite.Visitor(
+            at: site, request: visitor.request, key: key, session: try await prepare(visitor.request), rows: 2,
+            identity: .ada)
+        #expect(try await named.predict(values) == site.prepared.clear(values, rows: 2))
+        // It is over.
+        let over = await problem { _ = try await prepare(visitor.request) }
+        #expect(over?.kind == .notFound)
+    }
+
+    @Test(
+        "However many keys are drawn, they take half of a dealer's places and a quarter for one site; its own parties find room"
+    )
+    func places() async throws {
+        let site = try await PredictionSite()
+        let (one, other) = (Data([1]), Data([2]))
+        let size = 200 << 20
+        func take(_ asker: UInt8, of owner: Data?) -> DealerOffice.Holding? {
+            DealerOffice.Holding.taking(site.office, Data([asker]), of: owner, bytes: size)
+        }
+        var held = [take(10, of: one)]
+        #expect(held[0] != nil && take(10, of: one) == nil, "one a key")
+        // Each is held twice: of 512 MiB a second finds no room, and that of another site does.
+        #expect(take(11, of: one) == nil)
+        held.append(take(12, of: other))
+        #expect(held[1] != nil && take(13, of: Data([3])) == nil)
+        for asker in UInt8(20)..<23 { held.append(take(asker, of: nil)) }
+        #expect(held.allSatisfy { $0 != nil } && take(30, of: nil) == nil)
+        // A place that was never taken frees none.
+        #expect(take(31, of: one) == nil && take(32, of: nil) == nil)
+        held = []
+        #expect(take(33, of: one) != nil)
     }
 
     @Test("The site's part is never opened for a session that it may still compute with")
@@ -341,6 +431,11 @@ struct PreparationTests {
         // It computes with it: who gave it up alone has the seeds of nothing.
         let visitor = try await site.asked(rows: 1, key, session)
         try await visitor.name()
-        #expect(try await site.ask(.open(session: Array(session)), as: key).isEmpty)
+        let still = await problem {
+            let opened = try await site.ask(.open(session: Array(session)), as: key)
+            #expect(opened.isEmpty)
+        }
+        // The site had its dealer forget it.
+        #expect(still == nil || still?.kind == .notFound)
     }
 }

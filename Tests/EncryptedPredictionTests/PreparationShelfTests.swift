@@ -99,6 +99,21 @@ final class PreparationShelfTests {
         #expect(names().isEmpty)
     }
 
+    @Test("A bit that the disk lost, anywhere, is seen before anything is computed with it")
+    func lostBits() throws {
+        for place in [0, 4_097, 9_999, 12_288, 12_289] {
+            let kept = try keep(1)
+            let path = shelf.path + "/" + names()[0] + "/correlations"
+            #expect(shelf.isWhole(try #require(shelf.all().first)))
+            var bytes = try Data(contentsOf: URL(filePath: path))
+            bytes[place] ^= 32
+            try bytes.write(to: URL(filePath: path))
+            #expect(!shelf.isWhole(try #require(shelf.all().first)), "\(place)")
+            #expect(throws: (any Error).self) { try self.shelf.take(kept.session) }
+            #expect(names().isEmpty)
+        }
+    }
+
     @Test("What is damaged is not listed, or is refused and gone: it serves nobody")
     func damaged() throws {
         let session = try keep(1).session

@@ -64,8 +64,7 @@ extension Datasite {
             enters: { self.enter($0, of: id, in: work.assets.first?.manifest.name) },
             receives: { self.visit(id, by: researcher, mostBytes: $0) },
             prepared: { session, fits in
-                try self.preparing.take(
-                    session, of: researcher ?? "", isCharged: true, now: self.clock.now(), fits: fits)
+                try self.takePrepared(session, of: researcher ?? "", fits: fits)
             })
         // Of scans the order is that of arrival, because their slots are.
         let (computed, end) = try await place.threads.run(for: Kind.isPaced ? researcher : nil) {

@@ -48,24 +48,38 @@ public final class DealerOffice: Sendable {
     final class Holding: Sendable {
         private let office: DealerOffice
         private let asker: Data
+        /// For whom the party is dealt, that the operator did not admit herself; nil: she did.
+        private let owner: Data?
         private let count: Int
 
         /// Only of a place that was taken: its end frees it.
-        private init(_ office: DealerOffice, _ asker: Data, count: Int) {
-            (self.office, self.asker, self.count) = (office, asker, count)
+        private init(_ office: DealerOffice, _ asker: Data, of owner: Data?, count: Int) {
+            (self.office, self.asker, self.owner, self.count) = (office, asker, owner, count)
         }
 
+        /// - Parameters:
+        ///   - owner: Of the session, where the asker is its other party, of which there are as many as one draws keys.
+        ///   - bytes: Of the reply; it is held twice.
         /// - Returns: nil: there is no room now.
-        static func taking(_ office: DealerOffice, _ asker: Data, count: Int) -> Holding? {
+        static func taking(_ office: DealerOffice, _ asker: Data, of owner: Data?, bytes: Int) -> Holding? {
+            let count = 2 * bytes
             let isThere = office.held.withLock { held in
                 guard count > DealerOffice.small else { return true }
                 guard held.bytes + count <= DealerOffice.mostHeld || held.bytes == 0, !held.askers.contains(asker)
                 else { return false }
+                if let owner {
+                    // However many keys somebody draws, half is left to those whom the operator admitted, and a quarter to the others of other sites.
+                    let (all, own) = (held.strangers.values.reduce(0, +), held.strangers[owner] ?? 0)
+                    guard all + count <= DealerOffice.mostHeld / 2 || all == 0,
+                        own + count <= DealerOffice.mostHeld / 4 || own == 0
+                    else { return false }
+                    held.strangers[owner, default: 0] += count
+                }
                 held.bytes += count
                 held.askers.insert(asker)
                 return true
             }
-            return isThere ? Holding(office, asker, count: count) : nil
+            return isThere ? Holding(office, asker, of: owner, count: count) : nil
         }
 
         deinit {
@@ -73,15 +87,16 @@ public final class DealerOffice: Sendable {
             office.held.withLock { held in
                 held.bytes -= count
                 held.askers.remove(asker)
+                if let owner { held.strangers[owner, default: 0] -= count }
             }
         }
     }
 
-    /// Bytes of large replies that are held at a time.
-    private static let mostHeld = 1 << 30
+    /// Bytes of large replies that are held at a time, each counted twice: it is framed, and sent.
+    private static let mostHeld = 2 << 30
     /// A smaller reply is not counted.
     private static let small = 1 << 16
-    private let held = Mutex((bytes: 0, askers: Set<Data>()))
+    private let held = Mutex((bytes: 0, askers: Set<Data>(), strangers: [Data: Int]()))
 
     /// Answers a signed question with a signed reply, which is counted until it is let go.
     ///
@@ -115,7 +130,7 @@ public final class DealerOffice: Sendable {
             taken = try desk.withLock { [program] desk in
                 desk.parties = parties
                 let work = try desk.take(asked, from: asker, now: instant, program: program)
-                let holding = Holding.taking(self, asker, count: work.count)
+                let holding = Holding.taking(self, asker, of: desk.owner(of: asked, by: asker), bytes: work.count)
                 // Who finds no room had nothing.
                 if holding == nil { desk.giveBack(asked, of: asker) }
                 return (work, holding)

@@ -72,11 +72,11 @@ final class Preparations: Sendable {
     ///
     /// - Parameters:
     ///   - preparation: What it will be.
-    ///   - usesLeft: How many predictions she may still ask for.
+    ///   - usesLeft: How many predictions she may still ask for; nil: it is for a request that was charged already.
     ///   - dealer: The key of whoever will deal.
     /// - Throws: A `Problem`: there is no room for it.
     func reserve(
-        _ preparation: Preparation, of name: String, dealer: Data, usesLeft: Int64, now: Int64
+        _ preparation: Preparation, of name: String, dealer: Data, usesLeft: Int64?, now: Int64
     ) throws -> Data {
         shelf.sweep(now: UInt64(clamping: now))
         let free = Self.freeBytes(near: shelf.path)
@@ -92,12 +92,13 @@ final class Preparations: Sendable {
             let own =
                 kept.filter { $0.other == name }.map(\.ready)
                 + pending.filter { $0.name == name }.map(\.preparation)
-            guard own.count < Self.mostEach else {
+            // What was charged for is bounded by that.
+            guard own.count < Self.mostEach || usesLeft == nil else {
                 throw Problem.conflict(
                     "you have \(Self.mostEach) prepared predictions at this site, as many as one may have",
                     hint: "use them, or give them up: parley prepare --discard")
             }
-            guard state.unused[name, default: 0] < Self.mostUnusedEachDay else {
+            guard state.unused[name, default: 0] < Self.mostUnusedEachDay || usesLeft == nil else {
                 throw Problem(
                     .tooManyQuestions,
                     "\(Self.mostUnusedEachDay) sessions that were prepared for you today served no request, as many as one's may",
@@ -106,9 +107,12 @@ final class Preparations: Sendable {
                 )
             }
             let rows = own.reduce(preparation.rows) { $0 + $1.rows }
-            guard Int64(rows) <= usesLeft else {
+            guard Int64(rows) <= usesLeft ?? .max else {
                 throw Problem.notAllowed(
-                    "\(rows) predictions would be prepared for you, and the owner's policy leaves you \(usesLeft)")
+                    "\(rows) predictions would be prepared for you, and the owner's policy leaves you \(usesLeft ?? 0)",
+                    hint: own.isEmpty
+                        ? "ask for fewer"
+                        : "\(rows - preparation.rows) are: use them, or give them up: parley prepare --discard")
             }
             let bytes = own.reduce(preparation.wholeBytes) { $0 + $1.wholeBytes }
             let held = kept.reduce(0) { $0 + $1.bytes }
@@ -218,7 +222,8 @@ final class Preparations: Sendable {
             if isCharged { state.withLock { Self.uncount(name, &$0) } }
             return taken
         } catch let problem as Problem { throw problem } catch {
-            throw Problem.unavailable("what was prepared cannot be read", hint: "prepare another")
+            // Damaged: it is gone, and another may be prepared.
+            throw absent
         }
     }
 
@@ -246,8 +251,16 @@ final class Preparations: Sendable {
     func removeAll(dealer: Data) { removeAll(underWay: { $0.dealer == dealer }, kept: { $0.dealer == dealer }) }
 
     private func removeAll(underWay: (UnderWay) -> Bool, kept: (PreparedSession) -> Bool) {
-        state.withLock { state in state.underWay = state.underWay.filter { !underWay($0.value) } }
-        for one in shelf.all() where kept(one) { shelf.remove(one.session) }
+        state.withLock { state in
+            for (session, one) in state.underWay where underWay(one) {
+                state.underWay[session] = nil
+                Self.uncount(one.name, &state)
+            }
+        }
+        for one in shelf.all() where kept(one) {
+            shelf.remove(one.session)
+            state.withLock { Self.uncount(one.other, &$0) }
+        }
     }
 
     private static func freeBytes(near path: String) -> Int {

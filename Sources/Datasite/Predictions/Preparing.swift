@@ -32,7 +32,8 @@ extension Datasite {
     ) async throws -> Preparation {
         let name = identity.name
         let (dealing, usesLeft) = try await reading(for: name) { site in
-            try site.dealing(request, of: dataset, by: identity)
+            let (dealing, left) = try site.dealing(request, of: dataset, by: identity)
+            return (dealing, try site.isCharged(request, of: dataset, by: identity) ? nil : left)
         }
         let admission = try preparing.threads.admission(of: name)
         let cost = dealing.program.cost
@@ -63,6 +64,9 @@ extension Datasite {
             throw Problem.unavailable("the dealer's session has no name of 16 bytes")
         }
         guard let begun = preparing.name(reserved, session) else {
+            _ = try? await preparing.threads.run(for: name) {
+                try dealing.calls.ask(.end(session: Array(session)), largest: 1 << 10)
+            }
             throw Problem.conflict(
                 "what was prepared with that model was given up just now",
                 hint: "its owner removed it, or doubts its dealer")
@@ -75,6 +79,23 @@ extension Datasite {
             try? await preparing.threads.run(for: name) { self.take(record, dealing) }
         }
         return begun
+    }
+
+    /// Whether it is for a request of hers that was charged, and waits for it.
+    ///
+    /// - Throws: A `Problem`: it says so, and is not.
+    private func isCharged(
+        _ request: PreparationRequest, of dataset: String, by identity: Identity
+    ) throws -> Bool {
+        guard let id = request.request else { return false }
+        let row = try read { try RequestRow.find(id, $0) }
+        guard let row, row.researcher == identity.name, row.engine == PredictionWork.engine, row.state == .reserved,
+            let asked = try? PredictionWork.request(Array(row.body)), asked.dataset == dataset,
+            asked.version == request.version, asked.rows == request.rows, asked.key == request.key
+        else {
+            throw Problem.absent("no charged request of yours waits for this", hint: "leave 'request' out")
+        }
+        return true
     }
 
     /// What a request may be dealt, by policy and manifest.
@@ -132,10 +153,11 @@ extension Datasite {
             try preparing.keep(record, steps)
         } catch {
             let words = (error as? Problem)?.detail ?? (error as? ComputationError).map { "\($0)" }
-            // Whoever asked can end the session at its dealer.
+            // Whoever asked can end the session at its dealer, and take its places for large replies.
             preparing.fail(
                 prepared.session, words ?? "what the dealer gave cannot be kept: \(systemError())",
-                isHers: (error as? Problem)?.kind == .notFound, now: clock.now())
+                isHers: (error as? Problem).map { $0.kind == .notFound || $0.kind == .busy } ?? false,
+                now: clock.now())
             _ = try? calls.ask(.end(session: session), largest: 1 << 10)
         }
     }
@@ -201,6 +223,7 @@ extension Datasite {
                     "the dealer opens nothing, since you have not given the session up: it serves nobody any more",
                     hint: "ask the dealer to open it first, then the site")
             }
+            guard seeds.count == 32 else { throw wronglyDealt(by: model.dealer) }
             let opened = try OpenedDealing(
                 seeds: seeds, program: program, session: named, party: .second, mask: model.mask)
             guard
@@ -242,6 +265,25 @@ extension Datasite {
         return Problem.conflict(
             "the dealer at \(dealer.url) dealt wrongly: all that this site was dealt by it is given up",
             hint: "do not predict by that dealer: tell its operator, and the site's owner")
+    }
+
+    /// Takes what was prepared, for a request that was charged. Whoever asked had her part of it before: the dealer needs to know no more of it.
+    func takePrepared(
+        _ session: Data, of name: String, fits: (PreparedSession) -> Bool
+    ) throws -> (PreparedSession, SpooledSteps) {
+        let taken = try preparing.take(session, of: name, isCharged: true, now: clock.now(), fits: fits)
+        if let connection = outward.withLock({ $0 }),
+            let (model, _) = try? predictionModel(taken.0.dataset, in: try catalogue()),
+            model.dealer.key == taken.0.dealer
+        {
+            let calls = DealerCalls(dealer: model.dealer, key: signingKey, connection: connection)
+            Task {
+                _ = try? await preparing.threads.run(for: name) {
+                    try calls.ask(.end(session: Array(session)), largest: 1 << 10)
+                }
+            }
+        }
+        return taken
     }
 
     private static func sessionBytes(_ text: String) throws -> Data {

@@ -8,10 +8,12 @@ public struct PreparationRequest: Sendable, Hashable, Codable {
     public var rows: Int
     /// The key by which the dealer knows whoever asks, 32 bytes, drawn for this session, in hexadecimal digits: the later request's.
     public var key: String
+    /// The id of a request that was charged already, for which it is: then nothing of what one may prepare ahead of time bounds it.
+    public var request: String?
 
     /// A request, by its parts.
-    public init(version: String, rows: Int, key: String) {
-        (self.version, self.rows, self.key) = (version, rows, key)
+    public init(version: String, rows: Int, key: String, request: String? = nil) {
+        (self.version, self.rows, self.key, self.request) = (version, rows, key, request)
     }
 
     /// Reads a body strictly: an unknown key is an error.
@@ -20,6 +22,7 @@ public struct PreparationRequest: Sendable, Hashable, Codable {
         version = try object.string("version")
         rows = Int(clamping: try object.integer("rows"))
         key = try object.string("key")
+        request = try object.optionalString("request")
         try object.finish()
     }
 }

@@ -135,6 +135,14 @@ public struct DealerDesk: Sendable, CustomStringConvertible, CustomReflectable {
         }
     }
 
+    /// Who began the session that a question is about, where the asker is its other party; nil of all else.
+    public func owner(of question: DealerQuestion, by asker: Data) -> Data? {
+        guard case .step(let name, _) = question, let session = sessions[name], session.first == asker else {
+            return nil
+        }
+        return session.owner
+    }
+
     /// A question was answered by nothing: what it took of a step is given back.
     public mutating func giveBack(_ question: DealerQuestion, of asker: Data) {
         guard case .step(let name, let step) = question, let (_, party) = try? session(name, of: asker),

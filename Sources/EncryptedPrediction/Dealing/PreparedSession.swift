@@ -124,6 +124,12 @@ public struct PreparationShelf: Sendable {
             .sorted { ($0.expires, $0.session.base64EncodedString()) < ($1.expires, $1.session.base64EncodedString()) }
     }
 
+    /// Whether nothing of one was lost on the disk.
+    public func isWhole(_ prepared: PreparedSession) -> Bool {
+        let path = place(prepared.session) + "/" + Self.stepsFile
+        return (try? SpooledSteps(opening: path, places: prepared.places))?.isWhole() ?? false
+    }
+
     /// Claims one for this process, so that no other on this machine chooses it, for as long as the claim lives. It is there still: only ``take(_:)`` takes it.
     ///
     /// - Returns: nil: another has claimed it, or it is gone.
@@ -142,12 +148,13 @@ public struct PreparationShelf: Sendable {
     /// Takes a session, which serves once: when this returns nothing of it has a name on the disk.
     ///
     /// - Returns: nil: it is not there, or somebody else takes it.
-    /// - Throws: That it cannot be read, or not be removed.
+    /// - Throws: That it cannot be read, is damaged, or cannot be removed.
     public func take(_ session: Data) throws -> (PreparedSession, SpooledSteps)? {
         guard let taken = renamed(place(session)) else { return nil }
         defer { try? FileManager.default.removeItem(atPath: taken) }
         let record = try record(taken)
         let steps = try SpooledSteps(opening: taken + "/" + Self.stepsFile, places: record.places)
+        guard steps.isWhole() else { throw CocoaError(.fileReadCorruptFile) }
         try FileManager.default.removeItem(atPath: taken)
         try Self.synchronize(path)
         return (record, steps)

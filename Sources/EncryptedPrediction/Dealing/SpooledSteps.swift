@@ -20,6 +20,41 @@ public final class SpooledSteps: Sendable {
         public var offset: UInt64
         /// In bytes.
         public var count: Int
+        /// Of what lies there, against a disk that loses bits (``SpooledSteps/checksum(_:)``): a wrong correlation is a wrong result.
+        public var checksum: UInt64
+    }
+
+    /// Four chains of multiplications over the words of some bytes: any change of a few words is seen but for once in 2^64 times, and a gigabyte takes a tenth of a second. No protection from whoever may write there.
+    static func checksum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        let odd: (UInt64, UInt64, UInt64, UInt64) = (
+            0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0xD6E8_FEB8_6659_FD93
+        )
+        var (a, b, c, d): (UInt64, UInt64, UInt64, UInt64) = (UInt64(bytes.count), 1, 2, 3)
+        let whole = bytes.count / 32 * 32
+        var place = 0
+        while place < whole {
+            a = Self.mixed(a ^ bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self), odd.0)
+            b = Self.mixed(b ^ bytes.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self), odd.1)
+            c = Self.mixed(c ^ bytes.loadUnaligned(fromByteOffset: place + 16, as: UInt64.self), odd.2)
+            d = Self.mixed(d ^ bytes.loadUnaligned(fromByteOffset: place + 24, as: UInt64.self), odd.3)
+            place += 32
+        }
+        for byte in bytes[whole...] { a = Self.mixed(a ^ UInt64(byte), odd.0) }
+        return Self.mixed(Self.mixed(Self.mixed(a, odd.1) ^ b, odd.2) ^ c, odd.3) ^ d
+    }
+
+    @inline(__always)
+    private static func mixed(_ word: UInt64, _ odd: UInt64) -> UInt64 {
+        let product = word &* odd
+        return product ^ (product >> 29)
+    }
+
+    /// Whether what lies in the file is what was put there.
+    func isWhole() -> Bool {
+        places.allSatisfy { place in
+            guard let mapped = try? mapped(place) else { return false }
+            return mapped.withBytes { Self.checksum($0) } == place.checksum
+        }
     }
 
     private struct State {
@@ -92,7 +127,9 @@ public final class SpooledSteps: Sendable {
                 guard let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress) else { return }
                 try handle.write(contentsOf: Data(bytesNoCopy: base, count: bytes.count, deallocator: .none))
             }
-            state.places[step] = Place(step: step, offset: state.end, count: bytes.count)
+            state.places[step] = Place(
+                step: step, offset: state.end, count: bytes.count,
+                checksum: bytes.withUnsafeBytes { Self.checksum($0) })
             state.count += bytes.count
             state.end += (UInt64(bytes.count) + Self.page - 1) / Self.page * Self.page
         }
@@ -108,6 +145,10 @@ public final class SpooledSteps: Sendable {
         guard let place = state.withLock({ $0.places.removeValue(forKey: step) }), place.count > 0 else {
             throw CocoaError(.fileNoSuchFile)
         }
+        return try mapped(place)
+    }
+
+    private func mapped(_ place: Place) throws -> HeldBytes {
         #if os(Linux)
             let flags = MAP_SHARED | MAP_POPULATE
         #else

@@ -6,6 +6,7 @@ import EncryptedPrediction
 import Foundation
 import PredictionClient
 import SecureComputation
+import Synchronization
 
 struct PredictCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,6 +59,7 @@ struct PredictCommand: AsyncParsableCommand {
             of: served, connection.certificateAuthority, isNeeded: ready.contains { $0 == nil })
         let weights = try await MaskedWeightsCache.weights(of: served, by: connection.client)
         let directory = FileManager.default.temporaryDirectory.path(percentEncoded: false)
+        let waiting = WithdrawnWhenInterrupted(client: connection.client)
         var outcomes: [PredictionOutcome] = []
         var (done, ahead) = (0, Task<PreparedPrediction, any Error>?.none)
         for (place, size) in sizes.enumerated() {
@@ -74,7 +76,10 @@ struct PredictCommand: AsyncParsableCommand {
                     try await connection.client.predict(
                         Array(values[done * width..<(done + size) * width]), rows: size, with: served, weights: weights,
                         dealer: dealer, directory: directory, prepared: prepared, purpose: purpose,
-                        progress: { Self.tell($0, on: progress) }))
+                        progress: {
+                            waiting.note($0)
+                            Self.tell($0, on: progress)
+                        }))
             } catch {
                 progress.finish()
                 if let unused = try? await ahead?.value { await connection.client.discard(unused.record) }
@@ -121,7 +126,7 @@ struct PredictCommand: AsyncParsableCommand {
         case .waiting(let id):
             progress.finish()
             Terminal.diagnostics.line(
-                "Request \(PrintableText.escape(id)) waits for its owners (parley approve \(PrintableText.escape(id))). Keep this running: what it was asked with is in this process alone; Ctrl-C, and parley jobs cancel \(PrintableText.escape(id)), withdraw it."
+                "Request \(PrintableText.escape(id)) waits for its owners (parley approve \(PrintableText.escape(id))). Keep this running: what it was asked with is in this process alone. Ctrl-C withdraws it."
             )
         case .charged(let id): progress.update(0, doing: "request \(id)")
         case .dealt(let bytes, let whole):
@@ -268,6 +273,35 @@ struct PredictCommand: AsyncParsableCommand {
             "  At 100 MB a second and 1 ms away: about \(NumberText.significant(seconds.0)) s for what is dealt, \(NumberText.significant(seconds.1)) s of messages. parley mpc check measures your lines"
         )
         terminal.line("Nothing was sent or spent.")
+    }
+}
+
+/// A request that waits for its owners cannot be computed without the process that asked: Ctrl-C withdraws it.
+private final class WithdrawnWhenInterrupted: Sendable {
+    private let client: DatasiteClient
+    private let state = Mutex((id: String?.none, isListening: false))
+
+    init(client: DatasiteClient) { self.client = client }
+
+    func note(_ step: PredictionProgress) {
+        let begins = state.withLock { state in
+            if case .waiting(let id) = step { state.id = id } else { state.id = nil }
+            defer { state.isListening = state.isListening || state.id != nil }
+            return state.id != nil && !state.isListening
+        }
+        guard begins else { return }
+        Task {
+            await Interruption.wait()
+            if let id = self.state.withLock({ $0.id }) {
+                let isWithdrawn = (try? await self.client.cancelJob(id)) != nil
+                Terminal.diagnostics.line(
+                    isWithdrawn
+                        ? "Request \(PrintableText.escape(id)) is withdrawn."
+                        : "Request \(PrintableText.escape(id)) may wait still: parley jobs cancel \(PrintableText.escape(id))"
+                )
+            }
+            Foundation.exit(130)
+        }
     }
 }
 

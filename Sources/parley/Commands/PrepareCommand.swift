@@ -257,6 +257,15 @@ enum PreparedFolder {
         let now = UInt64(max(0, Date().timeIntervalSince1970))
         return all(of: served, on: shelf).lazy.filter {
             $0.version == served.version && $0.dealer == served.dealer.key && $0.rows == rows && $0.expires > now
-        }.compactMap { PreparedPrediction($0, on: shelf) }.first
+        }.compactMap { prepared -> PreparedPrediction? in
+            guard let chosen = PreparedPrediction(prepared, on: shelf) else { return nil }
+            // Before anything is charged: a disk may have lost some of it in three days.
+            guard shelf.isWhole(prepared) else {
+                Terminal.diagnostics.line("One that was prepared is damaged, and given up.")
+                shelf.remove(prepared.session)
+                return nil
+            }
+            return chosen
+        }.first
     }
 }
