@@ -302,8 +302,8 @@ struct JoinComputationTests {
         #expect(try await refusal { $0.rows = [60, 70, 5] }.contains("3 sites have rows"))
         #expect(try await refusal { $0.rows = [60, 0, 0] }.contains("1 sites have rows"))
         #expect(try await refusal { $0.rows = [60, 70] }.contains("three sites compute together"))
-        #expect(try await refusal { $0.rows = [60, -70, 0] }.contains("at most 262144 rows of a site"))
-        #expect(try await refusal { $0.rows = [60, .max, 0] }.contains("at most 262144 rows of a site"))
+        #expect(try await refusal { $0.rows = [60, -70, 0] }.contains("from 0 to 262144 of each site"))
+        #expect(try await refusal { $0.rows = [60, .max, 0] }.contains("from 0 to 262144 of each site"))
         #expect(
             try await refusal { request in
                 request.rows = [60, 1 << 18, 0]
