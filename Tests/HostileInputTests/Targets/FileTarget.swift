@@ -15,7 +15,7 @@ enum FileTarget {
 
     static func violations(_ input: [UInt8]) -> [String] {
         guard let first = input.first else { return [] }
-        let path = "/tmp/parley-fuzz-\(getpid())" + (first & 1 == 0 ? ".csv" : ".ndjson")
+        let path = "/tmp/parley-fuzz-\(getpid())-\(pthread_self())" + (first & 1 == 0 ? ".csv" : ".ndjson")
         defer { unlink(path) }
         guard store(Array(input.dropFirst()), at: path) else { return [] }
         let small = text(path, blockBytes: 1 << 10)
