@@ -66,13 +66,23 @@ public final class DealerClient: Sendable {
     public func ask(
         _ question: DealerQuestion, dealer: Data, key: Curve25519.Signing.PrivateKey, largest: Int
     ) async throws -> [UInt8] {
-        try await proven(question, dealer: dealer, key: key, largest: largest).content
+        let (asked, reply) = try await replied(question, dealer: dealer, key: key, largest: largest)
+        return try asked.verifiedReply(reply)
     }
 
-    /// The same, with what shows others that the dealer said so.
-    func proven(
+    /// Has a session opened.
+    ///
+    /// - Returns: Its seeds, empty where the other party has not given it up, and what shows others that the dealer said so.
+    func open(
+        _ session: [UInt8], dealer: Data, key: Curve25519.Signing.PrivateKey
+    ) async throws -> (seeds: [UInt8], proof: OpeningProof) {
+        let (asked, reply) = try await replied(.open(session: session), dealer: dealer, key: key, largest: 1 << 10)
+        return (try asked.verifiedReply(reply), OpeningProof(question: Data(asked.bytes), reply: Data(reply)))
+    }
+
+    private func replied(
         _ question: DealerQuestion, dealer: Data, key: Curve25519.Signing.PrivateKey, largest: Int
-    ) async throws -> (content: [UInt8], proof: OpeningProof) {
+    ) async throws -> (SignedQuestion, [UInt8]) {
         let asked = try SignedQuestion(
             question, dealer: dealer, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
         let timeout = Duration.seconds(60 + largest >> 20)
@@ -81,9 +91,7 @@ public final class DealerClient: Sendable {
             do {
                 let reply = try await transport.post(
                     "/v1/rounds/messages", asked.bytes, largest: largest + SignedQuestion.replyHead, timeout: timeout)
-                return (
-                    try asked.verifiedReply(reply), OpeningProof(question: Data(asked.bytes), reply: Data(reply))
-                )
+                return (asked, reply)
             } catch let problem as Problem where problem.status == 503 && attempt < 40 {
                 // Few are dealt to at a time.
                 try await Task.sleep(for: .milliseconds(250))

@@ -226,11 +226,10 @@ extension DatasiteClient {
             Array(prepared.record.session), try prepared.key, try prepared.session(program, with: served)
         )
         let wrong = WrongDealing(url: served.dealer.url)
-        func open() async throws -> (content: [UInt8], proof: OpeningProof) {
-            let reply: (content: [UInt8], proof: OpeningProof)
+        func open() async throws -> (seeds: [UInt8], proof: OpeningProof) {
+            let reply: (seeds: [UInt8], proof: OpeningProof)
             do {
-                reply = try await dealer.proven(
-                    .open(session: nonce), dealer: served.dealer.key, key: key, largest: 1 << 10)
+                reply = try await dealer.open(nonce, dealer: served.dealer.key, key: key)
             } catch let problem as Problem where problem.kind != .busy {
                 throw WrongDealing(
                     url: served.dealer.url,
@@ -239,7 +238,7 @@ extension DatasiteClient {
                 )
             }
             // Signed, and no answer to it.
-            guard [0, 32].contains(reply.content.count) else { throw wrong }
+            guard [0, 32].contains(reply.seeds.count) else { throw wrong }
             return reply
         }
         // The site finds it given up, and waits for nobody; what is opened to it this side may ask for then.
@@ -249,8 +248,8 @@ extension DatasiteClient {
             try await transport.post(
                 "/v1/preparations/\(hexadecimal(nonce))/check", [UInt8](), largest: 1 << 12, timeout: .seconds(600)))
         let own = try await open()
-        guard !own.content.isEmpty else { throw wrong }
-        let opened = try OpenedDealing(seeds: own.content, program: program, session: session, party: .first)
+        guard !own.seeds.isEmpty else { throw wrong }
+        let opened = try OpenedDealing(seeds: own.seeds, program: program, session: session, party: .first)
         let correlations = try Correlations(Array(prepared.record.header), program: program, session: session)
         let isRight = try prepared.record.places.allSatisfy { place in
             opened.isRight(try steps.take(place.step).withBytes { Array($0) }, step: place.step)
@@ -266,7 +265,7 @@ extension DatasiteClient {
                 hint: "do not use what was prepared with it: tell the site's owner")
         }
         let comparing = "/v1/preparations/\(hexadecimal(nonce))/opening"
-        guard theirs == own.content else {
+        guard theirs == own.seeds else {
             // The site gives up what it was dealt, by what the dealer signed.
             _ = try? await transport.post(comparing, own.proof, timeout: options.timeout)
             throw wrong

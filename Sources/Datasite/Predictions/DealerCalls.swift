@@ -14,27 +14,35 @@ struct DealerCalls {
     /// - Parameter largest: Of what is replied.
     /// - Throws: A `Problem`; ``UnusableCoordinator``.
     func ask(_ question: DealerQuestion, largest: Int) throws -> [UInt8] {
-        try proven(question, largest: largest).content
+        let (asked, reply) = try replied(question, largest: largest)
+        return try content(of: reply, to: asked)
     }
 
-    /// The same, with what shows others that the dealer said so.
-    func proven(_ question: DealerQuestion, largest: Int) throws -> (content: [UInt8], proof: OpeningProof) {
+    /// Has a session opened.
+    ///
+    /// - Returns: Its seeds, empty where the other party has not given it up, and what shows others that the dealer said so.
+    func open(_ session: [UInt8]) throws -> (seeds: [UInt8], proof: OpeningProof) {
+        let (asked, reply) = try replied(.open(session: session), largest: 1 << 10)
+        return (
+            try content(of: reply, to: asked), OpeningProof(question: Data(asked.bytes), reply: Data(reply))
+        )
+    }
+
+    private func replied(_ question: DealerQuestion, largest: Int) throws -> (SignedQuestion, [UInt8]) {
         let asked = try SignedQuestion(
             question, dealer: dealer.key, key: key, time: UInt64(max(0, Date().timeIntervalSince1970)))
-        let reply: [UInt8]
         do {
-            reply = try exchange(asked.bytes, largest: largest + SignedQuestion.replyHead)
+            return (asked, try exchange(asked.bytes, largest: largest + SignedQuestion.replyHead))
         } catch let problem as Problem { throw problem } catch let unusable as UnusableCoordinator {
             throw Problem.unavailable(unusable.words.replacing("coordinator", with: "dealer"))
         } catch {
             throw Problem.unavailable(
                 "the dealer at \(dealer.url) cannot be reached", hint: "is it served? `parley mpc check` looks")
         }
-        do throws(DealingError) {
-            return (
-                try asked.verifiedReply(reply), OpeningProof(question: Data(asked.bytes), reply: Data(reply))
-            )
-        } catch {
+    }
+
+    private func content(of reply: [UInt8], to asked: SignedQuestion) throws -> [UInt8] {
+        do throws(DealingError) { return try asked.verifiedReply(reply) } catch {
             throw Problem.unavailable(
                 "the dealer at \(dealer.url) does not have the key \(hexadecimal(dealer.key))", hint: "\(error)")
         }

@@ -217,7 +217,7 @@ extension Datasite {
             let named = try PredictionSession.session(
                 program, first: prepared.key, second: signingKey.publicKey.rawRepresentation, dealer: model.dealer.key,
                 nonce: Array(nonce))
-            let (seeds, proof) = try calls.proven(.open(session: Array(nonce)), largest: 1 << 10)
+            let (seeds, proof) = try calls.open(Array(nonce))
             guard !seeds.isEmpty else {
                 throw Problem.conflict(
                     "the dealer opens nothing, since you have not given the session up: it serves nobody any more",
