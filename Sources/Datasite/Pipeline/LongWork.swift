@@ -120,7 +120,7 @@ extension Datasite {
                 folder.workspace(of: row.id).remove()
                 continue
             }
-            if !engine.goesOn, last?.event.state == .failed || last?.event.state == .interrupted { continue }
+            if !engine.goesOn, last?.event.state.hasStopped == true { continue }
             // One that cannot go on (its table was replaced) stays where it is: `parley jobs` shows it. One for which there is no place now is tried again.
             do { _ = try await resumeLong(row) } catch let problem as Problem where problem.kind == .busy {
                 isElsewhere = true
@@ -158,7 +158,7 @@ extension Datasite {
         let found = try? read { db in
             let engine = try RequestRow.find(request, db).flatMap { try? engineTable.engine($0.engine) }
             let state = try RequestEventRow.last(of: request, db)?.event.state
-            let hasEnded = engine?.goesOn == false && (state == .failed || state == .interrupted)
+            let hasEnded = engine?.goesOn == false && state?.hasStopped == true
             return (
                 canGoOn: try !hasEnded
                     && RequestRow.holds(

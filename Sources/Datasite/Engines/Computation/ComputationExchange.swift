@@ -178,13 +178,7 @@ struct ComputationExchange {
             } catch let error as UnusableCoordinator {
                 desk.workspace.note(error.words)
                 return nil
-            } catch SealedRoundsObstacle.notFromSite(let place) {
-                // Its own may come yet.
-                refused += 1
-                guard refused < RoundsSession.mostRefused else { throw SealedRoundsObstacle.notFromSite(place) }
-                guard desk.sleep(seconds: 1) else { return nil }
-            } catch let error as FrameError {
-                // Signed by whoever relays, and no reply.
+            } catch  where Self.mayComeRight(error) {
                 refused += 1
                 guard refused < RoundsSession.mostRefused else { throw error }
                 guard desk.sleep(seconds: 1) else { return nil }
@@ -199,6 +193,12 @@ struct ComputationExchange {
                 pause = min(2 * pause, 5)
             }
         }
+    }
+
+    /// Of what whoever relays signed: no reply, or not a site's own, which may come yet.
+    private static func mayComeRight(_ error: any Error) -> Bool {
+        if case SealedRoundsObstacle.notFromSite = error { return true }
+        return error is FrameError
     }
 
     /// - Throws: ``UnusableCoordinator``; else that nobody answered, or not whom it should be from.

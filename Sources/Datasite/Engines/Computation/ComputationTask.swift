@@ -139,8 +139,7 @@ struct ComputationPlace {
 
     /// A column that may go in.
     func column(_ name: String) throws -> (index: Int, schema: ColumnSchema) {
-        let unit = manifest.unit.column.map { manifest.schema.columns[$0].name }
-        guard unit != name || manifest.unit.column == nil else {
+        guard manifest.unit.column.map({ manifest.schema.columns[$0].name }) != name else {
             throw Problem.forbidden(
                 "\(DisplayedName.of(name)) names whom this site protects, and does not go into a computation",
                 hint: "joins are on it; ask for other columns")
