@@ -440,8 +440,9 @@ struct StatisticTests {
             var sizes = counting
             if case .anova(let task) = kind { sizes = (task.l1Sensitivity, task.l2SensitivitySquared) }
             return StatisticPlan(
-                kind: kind, domains: domains, names: domains.indices.map { "k\($0)" }, factors: [1], l1: sizes.0,
-                l2Squared: sizes.1, loss: loss)
+                kind: kind, keys: domains.map { StatisticPlan.Key(name: "k", type: .integer, values: $0) },
+                factors: [1],
+                l1: sizes.0, l2Squared: sizes.1, loss: loss)
         }
         for loss in [try PrivacyLoss(roundingUpEpsilon: 0.5), try PrivacyLoss(roundingUpRho: 0.1)] {
             var plans = [

@@ -110,22 +110,12 @@ struct OutputPlan: Sendable, Hashable {
     /// What is measured of what bounding leaves out, and what that does to each item.
     var bounding: [BoundingChannel]
     var effects: [BoundingEffect]
+}
 
+extension OutputPlan {
     /// Of a statistic: the keys alone.
     init(keys: [KeySpecification]) {
-        self.keys = keys
-        (channels, forms, types, items, orders, bounding, effects) = ([], [], [], [], [], [], [])
-        offset = 0
-    }
-
-    init(
-        keys: [KeySpecification], selection: KeyThreshold?, top: TopChoice?, channels: [Channel],
-        forms: [EstimateForm], types: [ValueType], items: [Item], having: Expression?, orders: [BoundQuestion.Order],
-        limit: Int?, offset: Int, bounding: [BoundingChannel], effects: [BoundingEffect]
-    ) {
-        (self.keys, self.selection, self.top, self.channels) = (keys, selection, top, channels)
-        (self.forms, self.types, self.items, self.having) = (forms, types, items, having)
-        (self.orders, self.limit, self.offset, self.bounding) = (orders, limit, offset, bounding)
-        self.effects = effects
+        self.init(
+            keys: keys, channels: [], forms: [], types: [], items: [], orders: [], offset: 0, bounding: [], effects: [])
     }
 }

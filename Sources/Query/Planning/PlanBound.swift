@@ -15,11 +15,7 @@ public struct PlanBound: Sendable, Hashable {
     /// A bound that another engine than SQL's states.
     ///
     /// - Parameter memory: In bytes.
-    public init(work: Work, memory: Double) {
-        self.work = work
-        self.memory = memory
-        shares = []
-    }
+    public init(work: Work, memory: Double) { self.init(work: work, memory: memory, shares: []) }
 
     private init(work: Work, memory: Double, shares: [WorkBound.Share]) {
         (self.work, self.memory, self.shares) = (work, memory, shares)

@@ -29,7 +29,7 @@ public enum Planner {
                     hint: "Ask each, or several together for the counts by group.")
             }
             return try plan(
-                call, question, of: bound, conditions: conditions, contribution: contribution, in: context)
+                call, question, of: bound, keys: keys, conditions: conditions, contribution: contribution, in: context)
         }
         let layout = try MeasurementLayout(bound, contribution)
         guard !layout.quantities.isEmpty || keys.areSelected else {

@@ -5,10 +5,9 @@ import Tables
 extension Planner {
     /// Plans a statistic: the scan of the question that its groups are of, and noise on the whole vector that its task makes of that.
     static func plan(
-        _ call: StatisticCall, _ question: Question, of bound: BoundQuestion, conditions: KeyConditions,
-        contribution: Contribution, in context: PlanningContext
+        _ call: StatisticCall, _ question: Question, of bound: BoundQuestion, keys: Keys,
+        conditions: KeyConditions, contribution: Contribution, in context: PlanningContext
     ) throws(QueryError) -> Plan {
-        let keys = try Keys(bound, context.regime, conditions)
         guard !question.isSimultaneous else {
             throw QueryError(
                 "intervals of \(call.name.rawValue) hold each by itself", at: call.position,
@@ -62,17 +61,16 @@ extension Planner {
             call, of: bound, contribution: contribution, conditions, loss: loss)
         return (
             StatisticPlan(
-                kind: .regression(plan), domains: [], names: [], factors: [], l1: 0, l2Squared: 0, loss: loss), measures
+                kind: .regression(plan), keys: [], factors: [], l1: 0, l2Squared: 0, loss: loss), measures
         )
     }
 
     private static func planned(
         _ call: StatisticCall, of bound: BoundQuestion, _ keys: Keys, contribution: Contribution, loss: PrivacyLoss
     ) throws(QueryError) -> (StatisticPlan, [Measure]) {
-        var domains: [[Value]] = []
-        for key in keys.specifications {
-            guard case .domain(let values) = key.coding else { continue }
-            domains.append(values.filter { $0 != .null })
+        let domains = keys.specifications.compactMap { key -> [Value]? in
+            guard case .domain(let values) = key.coding else { return nil }
+            return values.filter { $0 != .null }
         }
         // A key that stands twice is one key of the question.
         guard domains.count == call.groups + ([.survival, .hazardRatios].contains(call.name) ? 2 : 0),
@@ -82,18 +80,18 @@ extension Planner {
                 "the keys of \(call.name.rawValue) are not each another one", at: call.position,
                 hint: "Write \(call.name.usage).")
         }
-        let named = Array(domains.prefix(call.groups))
-        let groups = named.reduce(1) { $0 * $1.count }
+        let named = domains.prefix(call.groups).enumerated().map { place, values in
+            StatisticPlan.Key(
+                name: call.name == .hazardRatios ? call.arguments[place].name : bound.keyNames[place],
+                type: bound.keys[place].type, values: values)
+        }
+        let groups = named.reduce(1) { $0 * $1.values.count }
         let (kind, factors, measures, row) = try task(call, bound, domains, groups: groups)
         let (l1, overflow1) = UInt128(contribution.l1()).multipliedReportingOverflow(by: row.l1)
         let (l2Squared, overflow2) = UInt128(contribution.l2Squared()).multipliedReportingOverflow(by: row.l2Squared)
         guard !overflow1, !overflow2 else { throw Channel.tooMuchNoise }
         return (
-            StatisticPlan(
-                kind: kind, domains: named,
-                names: call.name == .hazardRatios
-                    ? call.arguments.map(\.name) : Array(bound.keyNames.prefix(call.groups)), factors: factors, l1: l1,
-                l2Squared: l2Squared, loss: loss), measures
+            StatisticPlan(kind: kind, keys: named, factors: factors, l1: l1, l2Squared: l2Squared, loss: loss), measures
         )
     }
 
@@ -117,14 +115,13 @@ extension Planner {
         case .hazardRatios:
             let (task, _) = try survival(call, bound, times: domains[domains.count - 1], groups: 1)
             var covariates: [HazardCovariate] = []
-            for (place, bins) in call.bins.enumerated() {
-                if bins == nil, domains[place].count < 2 {
-                    throw QueryError(
-                        "a covariate that is always the same tells nothing", at: call.arguments[place].position)
+            for (place, argument) in call.arguments.enumerated() {
+                if argument.bins == nil, domains[place].count < 2 {
+                    throw QueryError("a covariate that is always the same tells nothing", at: argument.position)
                 }
                 covariates.append(
                     try reporting(call) { () throws(MechanismError) in
-                        guard let bins else { return .levels(domains[place].count) }
+                        guard let bins = argument.bins else { return .levels(domains[place].count) }
                         return .number(try EqualBins(lower: bins.lower, upper: bins.upper, count: bins.count))
                     })
             }
@@ -152,14 +149,15 @@ extension Planner {
         let task = try reporting(call) { () throws(MechanismError) in
             try MeansTask(grid: ValueGrid(lower: bounds.lower, upper: bounds.upper), groups: groups)
         }
-        let (step, radius) = (task.grid.step, task.grid.highest - task.grid.centre)
+        let step = task.grid.step
         // Its ends are points of the grid, so that no value lies further from the middle than the task says.
         let grid = FixedPointGrid(
             lower: Double(task.grid.lowest) * step, upper: Double(task.grid.highest) * step,
             center: Double(task.grid.centre) * step, step: step)
-        guard grid.largest <= radius else { throw Channel.tooMuchNoise }
+        guard grid.largest <= task.radius else { throw Channel.tooMuchNoise }
+        let factors = task.factors
         return (
-            call.name == .tTest ? .tTest(task) : .anova(task), [radius * radius, 2 * radius, 1],
+            call.name == .tTest ? .tTest(task) : .anova(task), [factors.count, factors.sum, factors.squares],
             [Measure(.nonNull(argument)), Measure(.sum(argument, grid)), Measure(.sumOfSquares(argument, grid))],
             (task.l1Sensitivity, task.l2SensitivitySquared)
         )

@@ -87,6 +87,9 @@ struct RegressionPlan: Sendable, Hashable {
         }
     }
 
+    /// Where each unit's rows begin, in bytes: the values themselves are the scan's. They grow by doubling, and so for a moment take three times.
+    var memory: Double { 4 * 8 * capacity }
+
     /// The most work behind the scan: every release goes through all rows.
     var work: Work {
         guard let model = try? model() else { return Work() }
@@ -144,7 +147,8 @@ extension Planner {
             switch name {
             case .intercept: "intercept"
             case .predictor(let number): call.arguments[number + 1].name
-            case .level(let number, let level): "\(call.arguments[number + 1].name) = \(words(levels[number][level]))"
+            case .level(let number, let level):
+                StatisticPlan.Key.term(call.arguments[number + 1].name, levels[number][level])
             }
         }
         let plan = RegressionPlan(
@@ -213,14 +217,6 @@ extension Planner {
                     hint: "Of a condition: LOGISTIC_REGRESSION.")
             }
             return (.linear(lower: bounds.lower, upper: bounds.upper), expression)
-        }
-    }
-
-    static func words(_ value: Value) -> String {
-        switch value {
-        case .text(let text): text
-        case .boolean(let isTrue): isTrue ? "true" : "false"
-        default: "\(value)"
         }
     }
 }

@@ -54,10 +54,8 @@ struct StatisticCall {
     private(set) var statement: SelectStatement
     /// The first keys of it, by which the researcher groups.
     private(set) var groups: Int
-    /// Of a regression: what is predicted, then the predictors.
+    /// Of a regression: what is predicted, then the predictors; of hazard ratios the covariates.
     private(set) var arguments: [Argument] = []
-    /// Of hazard ratios: the bins of each covariate that is a number; nil of others.
-    private(set) var bins: [(lower: Double, upper: Double, count: Int)?] = []
     /// Of a description: which columns of the question without it are whose.
     private(set) var description: DescriptionPlan?
 
@@ -67,6 +65,14 @@ struct StatisticCall {
         /// As it is written.
         var name: String
         var position: Int
+        /// Of a covariate that is a number, what it is held to.
+        var bins: (lower: Double, upper: Double, count: Int)?
+
+        init(_ syntax: Syntax, of text: String, _ scope: Scope) throws(QueryError) {
+            var binder = Binder(scope: scope)
+            expression = try binder.bind(syntax)
+            (name, position) = (BoundQuestion.source(syntax, text), syntax.position)
+        }
     }
 
     /// - Returns: nil: the question asks for no statistic.
@@ -176,18 +182,15 @@ struct StatisticCall {
     ) throws(QueryError) {
         var items = [asked[0].wrapped(in: "COUNT", [], isStar: true)]
         for syntax in asked {
-            var binder = Binder(scope: scope)
-            let expression = try binder.bind(syntax)
-            if scope.namesUnit(expression) {
+            let argument = try Argument(syntax, of: text, scope)
+            if scope.namesUnit(argument.expression) {
                 throw QueryError(
                     "the privacy unit is no predictor: each value would be one unit's", at: syntax.position)
             }
-            arguments.append(
-                Argument(
-                    expression: expression, name: BoundQuestion.source(syntax, text), position: syntax.position))
-            guard [.integer, .real, .boolean].contains(expression.type) else { continue }
+            arguments.append(argument)
+            guard [.integer, .real, .boolean].contains(argument.expression.type) else { continue }
             items.append(syntax.wrapped(in: "AVG", [syntax]))
-            if expression.type != .boolean { items.append(syntax.wrapped(in: "VARIANCE", [syntax])) }
+            if argument.expression.type != .boolean { items.append(syntax.wrapped(in: "VARIANCE", [syntax])) }
         }
         statement.items = items.map { SelectStatement.Item(expression: $0) }
         require(asked)
@@ -199,13 +202,10 @@ struct StatisticCall {
     ) throws(QueryError) {
         var keys: [Syntax] = []
         for syntax in asked.dropFirst(3) {
-            var binder = Binder(scope: scope)
-            let expression = try binder.bind(syntax)
-            arguments.append(
-                Argument(
-                    expression: expression, name: BoundQuestion.source(syntax, text), position: syntax.position))
+            var argument = try Argument(syntax, of: text, scope)
+            defer { arguments.append(argument) }
+            let expression = argument.expression
             guard expression.type == .integer || expression.type == .real else {
-                bins.append(nil)
                 keys.append(syntax)
                 continue
             }
@@ -217,7 +217,7 @@ struct StatisticCall {
             }
             let width = bounds.upper - bounds.lower
             let count = expression.type == .integer ? Int(Swift.min(8, width + 1)) : 8
-            bins.append((bounds.lower, bounds.upper, count))
+            argument.bins = (bounds.lower, bounds.upper, count)
             let low = syntax.literal("\(abs(bounds.lower))")
             let start = bounds.lower < 0 ? low.with(.negate(low)) : low
             let place = syntax.with(

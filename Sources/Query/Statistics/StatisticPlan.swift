@@ -17,10 +17,25 @@ struct StatisticPlan: Sendable, Hashable {
         case hazards(HazardTask, width: Double)
     }
 
+    /// What the researcher groups by.
+    struct Key: Sendable, Hashable {
+        var name: String
+        var type: ValueType
+        /// All that it can be, but null.
+        var values: [Value]
+
+        /// One of its values beside its name.
+        static func term(_ name: String, _ value: Value) -> String {
+            switch value {
+            case .text(let text): "\(name) = \(text)"
+            case .boolean(let isTrue): "\(name) = \(isTrue)"
+            default: "\(name) = \(value)"
+            }
+        }
+    }
+
     let kind: Kind
-    /// The values of the researcher's keys, and their names.
-    let domains: [[Value]]
-    let names: [String]
+    let keys: [Key]
     /// What a group's integers are multiplied by, measure for measure.
     let factors: [Int64]
     /// How much one unit changes the vector at most.
@@ -40,7 +55,7 @@ struct StatisticPlan: Sendable, Hashable {
     }
 
     /// The number of groups that the researcher asks for.
-    var groups: Int { domains.reduce(1) { $0 * $1.count } }
+    var groups: Int { keys.reduce(1) { $0 * $1.values.count } }
 
     func noise() throws(MechanismError) -> IntegerNoise {
         try IntegerNoise(l1Sensitivity: l1, l2SensitivitySquared: l2Squared, loss: loss)
@@ -57,8 +72,8 @@ struct StatisticPlan: Sendable, Hashable {
     /// The exact vector: it leaves no other function than ``Plan/measure(_:lookups:using:)``, and tests.
     func exact(_ aggregates: borrowing ExactAggregates) -> [Int64] {
         var vector = [Int64](repeating: 0, count: length)
-        let places = domains.map { values in
-            Dictionary(values.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
+        let places = keys.map { key in
+            Dictionary(key.values.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
         }
         let measures = factors.indices.map { aggregates.integers($0) }
         for group in 0..<aggregates.groupCount {
@@ -75,41 +90,36 @@ struct StatisticPlan: Sendable, Hashable {
         return vector
     }
 
-    private func entry(of keys: [Value], _ places: [[Value: Int]]) -> Int? {
+    private func entry(of values: [Value], _ places: [[Value: Int]]) -> Int? {
         var group = 0
-        for (place, values) in zip(places, domains).enumerated() {
-            guard let index = values.0[keys[place]] else { return nil }
-            group = group * values.1.count + index
+        for (place, indices) in places.enumerated() {
+            guard var index = indices[values[place]] else { return nil }
+            var count = keys[place].values.count
+            if case .hazards(let task, _) = kind, case .number(let bins) = task.covariates[place] {
+                // Where WHERE leaves some of the bins, they keep their places.
+                (index, count) = (Int(values[place].number ?? 0), bins.count)
+            }
+            group = group * count + index
         }
         switch kind {
         case .table, .regression: return group
         case .tTest, .anova: return group * factors.count
-        case .hazards(let task, let width):
-            var cell = 0
-            for (place, covariate) in task.covariates.enumerated() {
-                guard let index = places[place][keys[place]] else { return nil }
-                switch covariate {
-                case .levels(let count): cell = cell * count + index
-                // Where WHERE leaves some of the bins, they keep their places.
-                case .number(let bins): cell = cell * bins.count + Int(keys[place].number ?? 0)
-                }
-            }
-            return entry(cell, keys, task.table, width: width, hasEnd: false)
+        case .hazards(let task, let width): return entry(group, values, task.table, width: width, hasEnd: false)
         case .survival(let task, let width, let hasEnd):
-            return entry(group, keys, task, width: width, hasEnd: hasEnd)
+            return entry(group, values, task, width: width, hasEnd: hasEnd)
         }
     }
 
+    /// - Parameter hasEnd: Whether who is seen beyond the last bin is counted; such rows have no event (`StatisticCall`).
     private func entry(
-        _ group: Int, _ keys: [Value], _ task: SurvivalTask, width: Double, hasEnd: Bool
+        _ group: Int, _ values: [Value], _ task: SurvivalTask, width: Double, hasEnd: Bool
     ) -> Int? {
-        guard case .boolean(let isEvent) = keys[domains.count], let time = keys[domains.count + 1].number else {
+        guard case .boolean(let isEvent) = values[keys.count], let time = values[keys.count + 1].number else {
             return nil
         }
-        let start = group * (2 * task.bins + 1)
         let bin = Int((time / width).rounded())
-        guard (0..<task.bins).contains(bin) else { return hasEnd && !isEvent ? start + 2 * task.bins : nil }
-        return start + (isEvent ? 0 : task.bins) + bin
+        guard bin < task.bins || (hasEnd && !isEvent) else { return nil }
+        return task.entry(group: group, bin: bin, isEvent: isEvent)
     }
 
     // MARK: the bound
@@ -137,19 +147,19 @@ struct StatisticPlan: Sendable, Hashable {
             let draws = Swift.min(20_000, Swift.max(1_000, 0x1p22 / (3 * groups)))
             if loss.kind == .pure { work[.item] += 0.2 * draws * 3 * groups }
         case .hazards(let task, _):
-            let size = Double(task.covariates.reduce(0) { $0 + Self.coefficients($1) } + 1)
+            let size = Double(task.coefficientCount + 1)
             work[.item] += Double(length) * (1 + 0.3 * size * size) + 0x1p10
         case .regression: break
         }
         return work
     }
 
-    static func coefficients(_ covariate: HazardCovariate) -> Int {
-        if case .levels(let count) = covariate { count - 1 } else { 1 }
-    }
-
     /// In bytes.
-    var memory: Double { 64 * Double(length) + 400 * Double(rows * columns.count) }
+    var memory: Double {
+        let rows = 64 * Double(length) + 400 * Double(rows * columns.count)
+        if case .regression(let plan) = kind { return rows + plan.memory }
+        return rows
+    }
 
     /// Of the answer.
     private var rows: Int {
@@ -159,7 +169,7 @@ struct StatisticPlan: Sendable, Hashable {
         case .tTest: 1
         case .anova(let task): task.groups
         case .regression(let plan): plan.terms.count
-        case .hazards(let task, _): task.covariates.reduce(0) { $0 + Self.coefficients($1) }
+        case .hazards(let task, _): task.coefficientCount
         }
     }
 }

@@ -6,8 +6,10 @@ import Tables
 extension StatisticPlan {
     /// The answer's columns, as far as they are known beforehand.
     var columns: [PlannedColumn] {
-        let keys = zip(names, domains).map { name, values in
-            PlannedColumn(name: name, type: Self.type(values), isKey: true)
+        let keys = keys.map { PlannedColumn(name: $0.name, type: $0.type, isKey: true) }
+        let words = words
+        func counted(_ name: String, _ type: ValueType, isWhole: Bool = false) -> PlannedColumn {
+            self.counted(name, type, words, isWhole: isWhole)
         }
         switch kind {
         case .survival(let task, _, _):
@@ -21,10 +23,10 @@ extension StatisticPlan {
                 counted("degrees_of_freedom", .real), counted("p_value", .real),
             ]
         case .tTest:
-            let type = Self.type(domains[0])
+            let key = self.keys[0]
             return [
-                PlannedColumn(name: "\(names[0])_1", type: type, isKey: true),
-                PlannedColumn(name: "\(names[0])_2", type: type, isKey: true), counted("mean_1", .real),
+                PlannedColumn(name: "\(key.name)_1", type: key.type, isKey: true),
+                PlannedColumn(name: "\(key.name)_2", type: key.type, isKey: true), counted("mean_1", .real),
                 counted("mean_2", .real), counted("difference", .real), counted("t", .real),
                 counted("degrees_of_freedom", .real), counted("p_value", .real),
             ]
@@ -42,19 +44,8 @@ extension StatisticPlan {
         }
     }
 
-    private static func type(_ values: [Value]) -> ValueType {
-        switch values.first {
-        case .boolean: .boolean
-        case .integer: .integer
-        case .real: .real
-        case .date: .date
-        case .timestamp: .timestamp
-        default: .text
-        }
-    }
-
     /// - Parameter isWhole: Whether the column is one of the noisy integers.
-    private func counted(_ name: String, _ type: ValueType, isWhole: Bool = false) -> PlannedColumn {
+    private func counted(_ name: String, _ type: ValueType, _ words: String, isWhole: Bool) -> PlannedColumn {
         var column = PlannedColumn(name: name, type: type, isKey: false, mechanism: words)
         guard isWhole, let noise = try? noise() else { return column }
         column.standardDeviation = noise.variance.squareRoot()
@@ -137,15 +128,15 @@ extension StatisticPlan {
     }
 
     /// The keys of each group, the last one fastest.
-    private var keys: [[AnswerCell]] {
-        domains.reduce([[]]) { heads, values in
-            heads.flatMap { head in values.map { head + [AnswerCell(value: $0)] } }
+    private var groupCells: [[AnswerCell]] {
+        keys.reduce([[]]) { heads, key in
+            heads.flatMap { head in key.values.map { head + [AnswerCell(value: $0)] } }
         }
     }
 
     private func survival(_ noisy: NoisySurvival, _ half: Double) -> [[AnswerCell]] {
         let test: [AnswerCell] = noisy.task.groups > 1 ? [.number(noisy.logRank()?.pValue)] : []
-        return keys.enumerated().flatMap { group, keys -> [[AnswerCell]] in
+        return groupCells.enumerated().flatMap { group, keys -> [[AnswerCell]] in
             guard let curve = try? noisy.curve(group: group) else { return [] }
             return curve.points.map { point in
                 keys + [
@@ -160,8 +151,8 @@ extension StatisticPlan {
     private func hazards(_ ratios: [HazardRatio]?) -> [[AnswerCell]] {
         guard case .hazards(let task, _) = kind else { return [] }
         let terms = task.covariates.enumerated().flatMap { place, covariate -> [String] in
-            guard case .levels = covariate else { return [names[place]] }
-            return domains[place].dropFirst().map { "\(names[place]) = \(Planner.words($0))" }
+            guard case .levels = covariate else { return [keys[place].name] }
+            return keys[place].values.dropFirst().map { Key.term(keys[place].name, $0) }
         }
         return terms.enumerated().map { place, term in
             let ratio = ratios?[place]
@@ -180,7 +171,7 @@ extension StatisticPlan {
         let ends: [AnswerCell] = [
             .number(test?.statistic), .number(test?.degreesOfFreedom.first), .number(test?.pValue),
         ]
-        return keys.enumerated().map { place, keys in
+        return groupCells.enumerated().map { place, keys in
             keys + [Self.whole(noisy.noisy[place], half)] + ends
         }
     }
@@ -188,7 +179,7 @@ extension StatisticPlan {
     private func tTest(_ noisy: NoisyMeans) -> [[AnswerCell]] {
         let found = (try? noisy.difference(0, 1)).flatMap { $0 }
         return [
-            domains[0].map { AnswerCell(value: $0) } + [
+            keys[0].values.map { AnswerCell(value: $0) } + [
                 .number(noisy.mean(group: 0)), .number(noisy.mean(group: 1)),
                 .number(found?.difference, found?.interval), .number(found?.test.statistic),
                 .number(found?.test.degreesOfFreedom.first), .number(found?.test.pValue),
@@ -201,7 +192,7 @@ extension StatisticPlan {
         let ends: [AnswerCell] = [
             .number(test?.statistic), .number(test?.degreesOfFreedom.last), .number(test?.pValue),
         ]
-        return keys.enumerated().map { group, keys in
+        return groupCells.enumerated().map { group, keys in
             keys + [
                 .number(noisy.count(group: group)), .number(noisy.mean(group: group)),
                 .number(noisy.variance(group: group).map { $0.squareRoot() }),

@@ -92,7 +92,7 @@ public struct HazardTask: Sendable, Hashable {
     ) throws(MechanismError) {
         guard !covariates.isEmpty, covariates.count <= Self.coefficientLimit,
             covariates.allSatisfy({ (2...4096).contains($0.cells) }),
-            covariates.reduce(0, { $0 + $1.coefficients }) <= Self.coefficientLimit
+            Self.coefficientCount(covariates) <= Self.coefficientLimit
         else {
             throw .parameter("covariates", expected: "of 2 to 4096 levels or bins each, with 1 to 32 coefficients")
         }
@@ -100,6 +100,13 @@ public struct HazardTask: Sendable, Hashable {
         guard cells <= 4096 else { throw .parameter("covariates", expected: "at most 4096 cells together") }
         self.covariates = covariates
         table = try SurvivalTask(edges: edges, groups: cells, rowsPerUnit: rowsPerUnit, censoring: censoring)
+    }
+
+    /// The number of coefficients.
+    public var coefficientCount: Int { Self.coefficientCount(covariates) }
+
+    private static func coefficientCount(_ covariates: [HazardCovariate]) -> Int {
+        covariates.reduce(0) { $0 + $1.coefficients }
     }
 
     /// The entry to which the row adds 1; nil where it is left out: another number of covariates, a level that is not

@@ -96,9 +96,15 @@ public struct SurvivalTask: Sendable, Hashable {
     /// The entry to which the row adds 1; nil where it is left out.
     public func entry(of row: SurvivalRow) -> Int? {
         guard row.time.isFinite, (0..<groups).contains(row.group) else { return nil }
-        let start = row.group * stride
-        guard row.time <= edges[bins] else { return start + 2 * bins }
-        return start + (row.isEvent ? 0 : bins) + bin(of: row.time)
+        return entry(
+            group: row.group, bin: row.time <= edges[bins] ? bin(of: row.time) : bins, isEvent: row.isEvent)
+    }
+
+    /// The same of a row whose bin is known, which for one that is seen beyond the last edge is ``bins``; nil where there is no such group or bin.
+    public func entry(group: Int, bin: Int, isEvent: Bool) -> Int? {
+        guard (0..<groups).contains(group), (0...bins).contains(bin) else { return nil }
+        let start = group * stride
+        return bin == bins ? start + 2 * bins : start + (isEvent ? 0 : bins) + bin
     }
 
     /// The bin of a finite time, clipped.

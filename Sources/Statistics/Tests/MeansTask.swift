@@ -50,8 +50,11 @@ public struct MeansTask: Sendable, Hashable {
         self.rowsPerUnit = try RowBound.check(rowsPerUnit)
     }
 
-    /// r, in steps.
-    var radius: Int64 { grid.highest - grid.centre }
+    /// The largest distance from the middle, in steps: r.
+    public var radius: Int64 { grid.highest - grid.centre }
+
+    /// What is taken of a group's number of rows, of its sum and of its sum of squares, both in steps from the middle: r^2, 2 r and 1.
+    public var factors: (count: Int64, sum: Int64, squares: Int64) { (radius * radius, 2 * radius, 1) }
 
     /// The vector's length.
     public var length: Int { 3 * groups }
@@ -66,7 +69,8 @@ public struct MeansTask: Sendable, Hashable {
     public func contribution(of row: GroupedValue) -> (group: Int, count: Int64, sum: Int64, squares: Int64)? {
         guard (0..<groups).contains(row.group), let index = grid.index(row.value) else { return nil }
         let v = index - grid.centre
-        return (row.group, radius * radius, 2 * radius * v, v * v)
+        let factors = factors
+        return (row.group, factors.count, factors.sum * v, factors.squares * v * v)
     }
 
     /// The exact vector: private, to be added noise to. Sums beyond 2^62 become that bound, which brings neighbours no
